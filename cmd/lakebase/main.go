@@ -1,0 +1,4 @@
+// Command lakebase connects to Databricks Lakebase, and runs a local one.
+package main
+
+func main() {}

@@ -1,0 +1,2 @@
+// Package lakebase connects Go programs to Databricks Lakebase.
+package lakebase
