@@ -89,7 +89,8 @@ type tokenCache struct {
 	pace         pace          // of the attempts, across flights
 	final        error         // of the last terminal failure ...
 	finalUntil   time.Duration // ... and until when it is the answer without another call
-	rejected     string        // secret that the server refused and that no other has replaced yet
+	rejected     string        // the secret that was dropped last
+	rebirth      bool          // and no token has come in its place yet
 	stopWarming  chan struct{} // ends the background refresh; nil if there is none
 	skewReported bool
 }
@@ -144,7 +145,7 @@ func (c *tokenCache) reject(t Token) bool {
 	if e.reborn && !e.accepted.Load() && e.age(c.opts.now()) < rebirthLimit {
 		return false
 	}
-	c.rejected = t.Secret()
+	c.rejected, c.rebirth = t.Secret(), true
 	c.current.Store(nil)
 	signal(c.poke)
 	return true

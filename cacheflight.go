@@ -79,7 +79,7 @@ func (c *tokenCache) leave(ctx context.Context, f *flight) (Token, error) {
 
 func (c *tokenCache) missingReason() string {
 	switch {
-	case c.rejected != "":
+	case c.rebirth:
 		return reasonRejected
 	case c.stats.tokens.Load() > 0:
 		return reasonExpired

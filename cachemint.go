@@ -36,7 +36,7 @@ func (c *tokenCache) try(f *flight) (landed bool) {
 	f.attempts++
 	f.haste = false
 	a := attempt{number: f.attempts, reason: f.reason}
-	answersRejection := c.rejected != ""
+	answersRejection := c.rebirth
 	c.mu.Unlock()
 
 	c.stats.calls.Add(1)
@@ -116,11 +116,8 @@ func (c *tokenCache) judge(err error) (terminal bool, retryAfter time.Duration) 
 // rejection does not count as the answer to it, unless it brings the rejected
 // token back.
 func (c *tokenCache) store(e *entry, answersRejection bool) {
-	again := e.token.Secret() == c.rejected
-	e.reborn = answersRejection || again
-	if !again {
-		c.rejected = ""
-	}
+	e.reborn = answersRejection || e.token.Secret() == c.rejected
+	c.rebirth = false
 	c.final = nil
 	c.pace.succeed()
 	c.current.Store(e)
