@@ -9,6 +9,8 @@ const (
 	// minHaste is the least time between a failure and an attempt that was
 	// brought forward for someone who just began to wait.
 	minHaste = time.Second
+	// forgetAfter is how long nobody tries before a row of failures is over.
+	forgetAfter = 2 * time.Minute
 )
 
 // pace says when the next attempt may start after failures. It outlives any
@@ -24,6 +26,9 @@ type pace struct {
 // fail records a failure at now and picks the time of the next attempt: full
 // jitter below a bound that doubles, but not before the server's Retry-After.
 func (p *pace) fail(now, retryAfter time.Duration, rnd float64) {
+	if now > p.retryAt+forgetAfter {
+		p.failures = 0
+	}
 	p.failures++
 	p.failedAt = now
 	p.notBefore = now + min(retryAfter, maxRetryAfter)

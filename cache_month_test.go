@@ -151,6 +151,7 @@ func (w *world) upset(ctx context.Context) {
 		}
 		if time.Since(lastClockEvent) > w.lifetime+time.Minute && w.chance(0.2) {
 			lastClockEvent = time.Now()
+			w.excuse(2 * maxBackoff) // for the mint under way, whose token may now seem old
 			switch step := w.upTo(90 * time.Minute); w.rnd.IntN(3) {
 			case 0:
 				w.slept += step

@@ -357,6 +357,27 @@ func TestCacheKeepsRetryingForAWaiter(t *testing.T) {
 	})
 }
 
+func TestCacheSuccessEndsTheBackoff(t *testing.T) {
+	m := newFakeMint(5 * time.Minute)
+	m.fail = func(call int) error {
+		if call < 10 || call == 11 {
+			return outage{}
+		}
+		return nil
+	}
+	bubble(t, m, func(o *cacheOptions) { o.rnd = func() float64 { return 0.999 } }, func(t *testing.T, c *tokenCache) {
+		if _, err := c.get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.reject(mustGet(t, c))
+		start := time.Now()
+		mustGet(t, c)
+		if d := time.Since(start); d > 2*minBackoff+2*m.takes {
+			t.Errorf("one failure after a success cost %s", d)
+		}
+	})
+}
+
 func TestCacheWaitErrorSaysWhatWasTried(t *testing.T) {
 	m := newFakeMint(time.Hour)
 	m.fail = always(outage{})
@@ -759,6 +780,11 @@ func TestCacheBackgroundRefreshEndsWhileBackingOff(t *testing.T) {
 		c.stopRefresh()
 		time.Sleep(m.takes)
 		synctest.Wait()
+		c.mu.Lock()
+		if c.flight != nil {
+			t.Error("the refresh sits out its back-off for nobody")
+		}
+		c.mu.Unlock()
 		before := m.count()
 		time.Sleep(time.Hour)
 		if m.count() != before {
