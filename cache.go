@@ -106,14 +106,8 @@ func newTokenCache(o cacheOptions) *tokenCache {
 // waiting is needed; otherwise the end of ctx ends this caller's wait only,
 // and the error wraps its cause and the last failure of the mint.
 func (c *tokenCache) get(ctx context.Context) (Token, error) {
-	if e := c.current.Load(); e != nil {
-		switch e.freshness(c.opts.now()) {
-		case fresh:
-			return e.token, nil
-		case stale:
-			c.refresh()
-			return e.token, nil
-		}
+	if t, ok := c.peek(); ok {
+		return t, nil
 	}
 	f, t, err := c.join(ctx)
 	if f == nil {
@@ -124,6 +118,23 @@ func (c *tokenCache) get(ctx context.Context) (Token, error) {
 	case <-ctx.Done():
 	}
 	return c.leave(ctx, f)
+}
+
+// peek returns the token at hand, if there is one that is not expired. It
+// waits for nothing, and starts a refresh of a stale one.
+func (c *tokenCache) peek() (Token, bool) {
+	e := c.current.Load()
+	if e == nil {
+		return Token{}, false
+	}
+	switch e.freshness(c.opts.now()) {
+	case fresh:
+		return e.token, true
+	case stale:
+		c.refresh()
+		return e.token, true
+	}
+	return Token{}, false
 }
 
 // reject tells the cache that the server refused t. It drops t, and only t,

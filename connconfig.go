@@ -2,9 +2,6 @@ package lakebase
 
 import (
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,9 +60,4 @@ const never = 100 * 365 * 24 * time.Hour
 func limitsPool(url string) bool {
 	plain, err := pgx.ParseConfig(url)
 	return err == nil && plain.RuntimeParams["pool_max_conns"] != ""
-}
-
-// programName is the default application_name.
-func programName() string {
-	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 }

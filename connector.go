@@ -25,7 +25,7 @@ var ErrClosed = errors.New("lakebase: connector is closed")
 // all its pools, connections and databases share. It is safe for concurrent
 // use. Close it when the program ends.
 type Connector struct {
-	cfg       Config // with every default filled in
+	cfg       *Config // a copy with every default filled in
 	log       *slog.Logger
 	base      *pgxpool.Config // what every connection and pool starts from, never modified
 	resolver  *resolver
@@ -47,10 +47,10 @@ type Connector struct {
 // New returns a Connector for cfg, which is copied. It checks every setting
 // and does no network I/O; a mistake is an [*Error] of kind [BadConfig].
 func New(cfg *Config) (*Connector, error) {
-	c := &Connector{cfg: cfg.withDefaults()}
-	if err := c.cfg.validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	c := &Connector{cfg: cfg.withDefaults()}
 	c.log = c.cfg.Logger
 	c.resolver = newResolver(c.cfg.DNSServers)
 	c.tracer = &connectTracer{connector: c}
@@ -186,7 +186,14 @@ func (c *Connector) Stats() Stats {
 	if c.static() {
 		return Stats{}
 	}
-	return c.tokens.stats()
+	n := c.tokens.counts()
+	return Stats{
+		CredentialCalls:    n.calls,
+		CredentialFailures: n.failures,
+		Tokens:             n.tokens,
+		Rejections:         n.rejections,
+		TokenExpiry:        n.expiry,
+	}
 }
 
 // Close closes every pool and [sql.DB] that the Connector opened, waits until

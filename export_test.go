@@ -3,6 +3,7 @@ package lakebase
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
@@ -19,7 +20,7 @@ func HangSystemDNS(c *Connector) {
 }
 
 // NewToken makes a token for tests of how tokens print.
-func NewToken(secret string) Token { return Token{secret: secret} }
+func NewToken(secret string) Token { return newToken(secret, time.Time{}) }
 
 // SetLookup replaces every way of c to look a host up.
 func SetLookup(c *Connector, f func(context.Context, string) ([]string, error)) {

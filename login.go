@@ -33,7 +33,7 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 			return Token{}, err
 		}
 	}
-	token, ok := c.tokens.fresh()
+	token, ok := c.tokens.peek()
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 		defer cancel()
@@ -68,12 +68,12 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 		if err == nil {
 			return conn, nil
 		}
-		kind, rejected := classifyLogin(err)
-		if rejected && !c.static() {
+		kind := errorKind(err)
+		if kind == TokenRejected && !c.static() {
 			// connectTracer has told the cache already. If the cache holds on
 			// to the token, another one would fare no better.
-			current, ok := c.tokens.fresh()
-			if renewed || ok && current.secret == token.secret {
+			current, ok := c.tokens.peek()
+			if renewed || ok && current.Secret() == token.Secret() {
 				return none, err
 			}
 			renewed = true
@@ -106,9 +106,19 @@ func loginOnce[T any](ctx context.Context, c *Connector, connect func(context.Co
 	}
 	conn, err := connect(ctx, cfg)
 	if err != nil {
-		return none, token, loginError(err, cfg.Host, cfg.User, cfg.Database)
+		return none, token, c.explain(loginError(err, cfg.Host, cfg.User, cfg.Database))
 	}
 	return conn, token, nil
+}
+
+// explain words the error for a static URL, whose password is no token.
+func (c *Connector) explain(err error) error {
+	var e *Error
+	if c.static() && errors.As(err, &e) && e.Kind == TokenRejected {
+		e.Kind, e.Message = ConnectFailed, "the server refused the user or password"
+		e.Hint = "check user and password in LAKEBASE_PG_URL"
+	}
+	return err
 }
 
 func (c *Connector) isClosed() bool {

@@ -7,8 +7,6 @@ import (
 	"strings"
 )
 
-const redacted = "[redacted]"
-
 // quote quotes a setting's value for a message. What looks like a secret in
 // the wrong place (a URL as an instance name, a token as a user) is hidden.
 func quote(v string) string {

@@ -2,6 +2,7 @@ package lakebase
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -54,7 +55,7 @@ func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceCon
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (t *connectTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	state := ctx.Value(loginKey{}).(*loginState)
-	t.connector.observeLogin(Token{secret: state.password}, data.Err)
+	t.connector.observeLogin(newToken(state.password, time.Time{}), data.Err)
 	if next, ok := t.next.(pgx.ConnectTracer); ok {
 		next.TraceConnectEnd(state.next, data)
 	}
