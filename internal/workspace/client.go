@@ -53,6 +53,10 @@ func New(o Options) *Client {
 // fail. It does not wait.
 func (c *Client) Close() { c.login.close() }
 
+// CloseIdle closes the connections that no call is using. Calls come in
+// bursts, most of an hour apart, so that keeping them gains nothing.
+func (c *Client) CloseIdle() { c.login.transports.closeIdle() }
+
 // Host returns the workspace's URL as resolved from the configuration.
 func (c *Client) Host(ctx context.Context) (string, error) {
 	ctx, cancel := limit(ctx)
