@@ -121,6 +121,7 @@ type credentialJSON struct {
 	ExpireTime     json.RawMessage `json:"expire_time"`     // postgres
 }
 
+// expiry returns the zero time if the answer does not tell.
 func (j *credentialJSON) expiry() time.Time {
 	if t := parseTime(j.ExpireTime); !t.IsZero() {
 		return t

@@ -212,7 +212,7 @@ func (l *login) authenticate(f *loginFlight, config *sdkconfig.Config) (*session
 // login has run into so far.
 func (f *loginFlight) abandoned(ctx context.Context) *Error {
 	e := &Error{Op: loginOp, Auth: true, Message: "not done yet", Err: endOf(ctx)}
-	if last := f.journal.worst(); last != nil && last.Temporary() {
+	if last, _ := f.journal.worst(); last != nil && last.Temporary() {
 		e.Status, e.Code, e.RetryAfter = last.Status, last.Code, last.RetryAfter
 		e.Message = "not done yet, " + last.Error()
 	}
@@ -222,10 +222,11 @@ func (f *loginFlight) abandoned(ctx context.Context) *Error {
 // explain turns an error of the SDK into ours. The SDK tries one method after
 // the other and may hide why they failed; the journal of its requests knows.
 func (j *journal) explain(err error, config *sdkconfig.Config) *Error {
-	if e := j.worst(); e != nil {
+	e, certain := j.worst()
+	if e != nil && (certain || !errors.Is(err, sdkconfig.ErrCannotConfigureDefault)) {
 		return e
 	}
-	e := &Error{Op: loginOp, Auth: true}
+	e = &Error{Op: loginOp, Auth: true}
 	if isNetwork(err) {
 		e.Message, e.Err = "no answer", err
 		return e

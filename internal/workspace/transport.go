@@ -198,9 +198,13 @@ func (j *journal) cliError() string {
 
 // worst returns what best explains a login that failed, if anything does. A
 // refused token settles it; a refusal otherwise may come of asking in the
-// wrong place after a temporary failure.
-func (j *journal) worst() *Error {
+// wrong place after a temporary failure, or, if nothing is configured, of the
+// SDK's trying whatever it knows: then it is not certain.
+func (j *journal) worst() (e *Error, certain bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return cmp.Or(j.noToken, j.temporary, j.refusal)
+	if e := cmp.Or(j.noToken, j.temporary); e != nil {
+		return e, true
+	}
+	return j.refusal, false
 }
