@@ -71,9 +71,6 @@ func badConfig(label, message string) *Error {
 // badValue is badConfig for a value that the setting does not take; reason
 // says what would be right.
 func badValue(label, value string, reason error) error {
-	if e := (*Error)(nil); errors.As(reason, &e) {
-		return e
-	}
 	return badConfig(label, quote(value)+": "+reason.Error())
 }
 

@@ -53,6 +53,9 @@ func TestRetryableKinds(t *testing.T) {
 		if got := Retryable(fmt.Errorf("wrapped: %w", &Error{Kind: kind})); got != want {
 			t.Errorf("%s: got %v, want %v", kind, got, want)
 		}
+		if kind.Error() != string(kind) || (&Error{Kind: kind}).Error() != "lakebase: "+string(kind) {
+			t.Errorf("%s is not what it says", kind)
+		}
 		if Retryable(&Error{Kind: kind, Err: context.Canceled}) {
 			t.Errorf("%s: retryable after a cancellation", kind)
 		}
