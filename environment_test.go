@@ -162,6 +162,7 @@ func TestEnvironment(t *testing.T) {
 	})
 	t.Run("DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET", func(t *testing.T) {
 		id, secret := s.ServicePrincipal()
+		createRole(t, id, "SERVICE_PRINCIPAL")
 		t.Setenv("DATABRICKS_TOKEN", "")
 		t.Setenv("DATABRICKS_AUTH_TYPE", "")
 		t.Setenv("DATABRICKS_CLIENT_ID", id)
@@ -186,4 +187,20 @@ func TestEnvironment(t *testing.T) {
 		t.Setenv("DATABRICKS_CONFIG_PROFILE", "here")
 		warm(t, connector(t, ""))
 	})
+}
+
+// createRole makes an OAuth role as the service's documentation says.
+func createRole(t *testing.T, identity, kind string) {
+	t.Helper()
+	conn, err := connector(t, "").Connect(within(t, 20*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), "create extension if not exists databricks_auth"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "select databricks_create_role($1, $2)", identity, kind); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -2,14 +2,16 @@ package lakebase
 
 import (
 	"context"
-	"errors"
+	"net"
 	"time"
 )
 
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
 // leaves the configured DNS servers.
 func BreakSystemDNS(c *Connector) {
-	broken := func(context.Context, string) ([]string, error) { return nil, errors.New("resolver is broken") }
+	broken := func(_ context.Context, host string) ([]string, error) {
+		return nil, &net.DNSError{Err: "resolver is broken", Name: host}
+	}
 	c.resolver.ways[0], c.resolver.ways[1] = broken, broken
 }
 

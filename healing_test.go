@@ -37,14 +37,7 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 				before := s.Stats()
 				setFaults(t, s, local.Faults{Login: local.LoginFault{Kind: kind, Remaining: 1}})
 				// A new connection, in the same call that meets the refusal.
-				conn, err := c.Connect(ctx)
-				if name == "OpenDB" {
-					db := c.OpenDB()
-					err = db.PingContext(ctx)
-				} else if err == nil {
-					err = conn.Close(ctx)
-				}
-				if err != nil {
+				if err := login(ctx, c); err != nil {
 					t.Fatalf("not healed in the same call: %v", err)
 				}
 				after := s.Stats()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // prepare fills cfg for one login and returns the token it used.
@@ -79,7 +80,7 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 			renewed = true
 			continue
 		}
-		if !worthWaiting(kind) {
+		if !worthWaiting(kind) || c.static() && !saidByServer(err) {
 			return none, err
 		}
 		if !c.static() {
@@ -125,6 +126,14 @@ func (c *Connector) isClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed
+}
+
+// saidByServer reports whether a Postgres server answered at all. Behind a
+// static URL nothing wakes up or fails over on its own: where nothing answers,
+// nothing is there.
+func saidByServer(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e)
 }
 
 // worthWaiting reports whether a login that failed for this reason may

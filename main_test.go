@@ -18,7 +18,10 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The official SDK's metrics library starts this one when it is imported.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
 
 // clearEnv removes every variable that the library or pgx reads, and the
 // user's own files.

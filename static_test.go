@@ -16,10 +16,11 @@ import (
 )
 
 // nativeRole makes a role with a password of its own, as people have for
-// local development, and returns it as host, port, user and password.
+// local development, and returns it as host, port, user and password. (On
+// instances native login is off until someone enables it.)
 func nativeRole(t *testing.T, s *local.Server) (host, port string, login *url.Userinfo) {
 	t.Helper()
-	admin, err := connector(t, "my-instance").Connect(within(t, 20*time.Second))
+	admin, err := connector(t, endpointPath).Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,36 +39,42 @@ func TestStaticURL(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	host, port, login := nativeRole(t, s)
 	root := s.RootCertFile()
+	var spellings [][2]string
 	for _, scheme := range []string{"postgres", "postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg2", "postgres+pgx"} {
-		for _, query := range []string{"", "?sslmode=require", "?sslmode=verify-full&sslrootcert=" + url.QueryEscape(root), "?sslmode=prefer"} {
-			t.Run(scheme+query, func(t *testing.T) {
-				clearEnv(t)
-				before := s.Stats().APICalls
-				t.Setenv("LAKEBASE_PG_URL", fmt.Sprintf("%s://%s@%s:%s/databricks_postgres%s", scheme, login, host, port, query))
-				conn, err := lakebase.Connect(within(t, 20*time.Second), "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close(t.Context())
-				if got := one[string](t, conn, "select current_user::text"); got != "native" {
-					t.Errorf("logged in as %q", got)
-				}
-				pool, err := lakebase.NewPool(t.Context(), "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer pool.Close()
-				if err := pool.Ping(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if n := pool.Config().MaxConns; n != 15 {
-					t.Errorf("MaxConns %d, want 15", n)
-				}
-				if n := s.Stats().APICalls - before; n != 0 {
-					t.Errorf("%d calls to the workspace", n)
-				}
-			})
-		}
+		spellings = append(spellings, [2]string{scheme, ""})
+	}
+	for _, query := range []string{"?sslmode=require", "?sslmode=verify-full&sslrootcert=" + url.QueryEscape(root), "?sslmode=prefer"} {
+		spellings = append(spellings, [2]string{"postgresql", query})
+	}
+	for _, spelling := range spellings {
+		scheme, query := spelling[0], spelling[1]
+		t.Run(scheme+query, func(t *testing.T) {
+			clearEnv(t)
+			before := s.Stats().APICalls
+			t.Setenv("LAKEBASE_PG_URL", fmt.Sprintf("%s://%s@%s:%s/databricks_postgres%s", scheme, login, host, port, query))
+			conn, err := lakebase.Connect(within(t, 20*time.Second), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			if got := one[string](t, conn, "select current_user::text"); got != "native" {
+				t.Errorf("logged in as %q", got)
+			}
+			pool, err := lakebase.NewPool(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			if err := pool.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if n := pool.Config().MaxConns; n != 15 {
+				t.Errorf("MaxConns %d, want 15", n)
+			}
+			if n := s.Stats().APICalls - before; n != 0 {
+				t.Errorf("%d calls to the workspace", n)
+			}
+		})
 	}
 }
 
