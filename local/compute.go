@@ -125,11 +125,16 @@ func reach[T any](ctx context.Context, c *compute, connect func(backend) (T, err
 	}
 }
 
-// gone reports whether err, from connecting to b, is because b has ended. The
-// socket refuses connections a moment before the end is noticed.
+// endTimeout is how long the end of a server may go unnoticed.
+const endTimeout = time.Second
+
+// gone reports whether err, from connecting to b, is because b has ended. Its
+// socket tells so a moment before the process does.
 func (c *compute) gone(ctx context.Context, b backend, err error) bool {
 	s, ok := b.(*postgres.Server)
-	if ok && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) {
+	if ok && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, fs.ErrNotExist)) {
+		ctx, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
 		select {
 		case <-s.Done():
 			c.ended(s)

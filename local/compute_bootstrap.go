@@ -4,6 +4,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
+// defaultDatabase is the one that every Lakebase starts with.
+const defaultDatabase = "databricks_postgres"
 
 // bootstrap is what every data directory starts with.
 var bootstrap = postgres.ClusterOptions{

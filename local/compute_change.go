@@ -119,6 +119,9 @@ func (c *compute) boot(ctx context.Context) (backend, error) {
 		Settings:   map[string]string{"wal_keep_size": "64MB"}, // what a standby may miss between two sockets
 		Logger:     c.log,
 	}
+	if !c.o.Durable { // costs nothing without fsync, and a crash then loses no commit
+		o.Settings["synchronous_commit"] = "on"
+	}
 	var err error
 	if c.o.Primary != nil {
 		o.Settings["wal_retrieve_retry_interval"] = "100ms"

@@ -18,7 +18,7 @@ type route struct {
 	native   bool     // native password roles may log in
 	refuse   *refusal // non-nil: answer every login with this (stopped, failing over, deleted, disabled)
 	readOnly bool
-	pooled   bool // the built-in pooler answers: native passwords only
+	pooled   bool // a pooled host: native passwords only, tokens are refused
 }
 
 // frontOptions connect the front to the workspace behind it. All funcs are
