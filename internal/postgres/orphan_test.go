@@ -33,6 +33,7 @@ func init() {
 			return err
 		}
 		fmt.Println(s.PID())
+		fmt.Println(s.SocketDir())
 		_, err = conn.Exec(ctx, "SELECT pg_sleep(600)")
 		return err
 	}
@@ -72,6 +73,7 @@ func TestServerEndsWhenItsParentIsKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal("the child did not start a server")
 		}
+		socketDir := child.line()
 		if err := child.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +87,9 @@ func TestServerEndsWhenItsParentIsKilled(t *testing.T) {
 		t.Logf("start after the kill: %v", time.Since(begun))
 		if s.PID() == pid {
 			t.Error("the old server is still there")
+		}
+		if _, err := os.Stat(socketDir); err == nil {
+			t.Errorf("%s is still there", socketDir)
 		}
 		if got := query[int](t, s, "SELECT count(*)::int FROM note"); got != round+2 {
 			t.Errorf("%d notes, want %d", got, round+2)

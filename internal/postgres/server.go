@@ -90,6 +90,7 @@ func (s *Server) start(ctx context.Context, p program) error {
 	if err := clearPostmasterPID(ctx, s.dataDir); err != nil {
 		return err
 	}
+	removeLastSocketDir(s.dataDir, s.account)
 	var err error
 	if s.socketDir, err = newSocketDir(s.account); err != nil {
 		return err
