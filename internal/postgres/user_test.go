@@ -122,6 +122,9 @@ func TestBlockedAt(t *testing.T) {
 	for mode, blocked := range map[os.FileMode][]*account{
 		0o755: {}, 0o711: {}, 0o750: {stranger}, 0o700: {stranger, groupMate}, 0o701: {groupMate}, 0o071: {same},
 	} {
+		if mode == 0o071 && os.Geteuid() != 0 {
+			continue // we could not look beyond it ourselves
+		}
 		if err := os.Chmod(filepath.Join(dir, "a"), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -132,8 +135,7 @@ func TestBlockedAt(t *testing.T) {
 					want = filepath.Join(dir, "a")
 				}
 			}
-			// By the path as it is: with mode 071 links cannot be resolved.
-			if got := a.blockedAt(inner); got != want && os.Geteuid() == 0 {
+			if got := a.blockedAt(inner); got != want {
 				t.Errorf("mode %o, user %d, group %d: blocked at %q, want %q", mode, a.uid, a.gid, got, want)
 			}
 		}
