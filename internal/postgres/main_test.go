@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -216,7 +215,10 @@ type testChild struct {
 
 func startChild(t testing.TB, role string, prepare func(*exec.Cmd), env ...string) *testChild {
 	t.Helper()
-	self := testBinary(t)
+	self, err := testBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &testChild{cmd: exec.Command(self)}
 	c.cmd.Env = append(append(os.Environ(), childEnv+"="+role), env...)
 	c.cmd.Dir = "/tmp"
@@ -246,34 +248,14 @@ func (c *testChild) line() string {
 }
 
 // testBinary is this program where every user may run it.
-var copyTestBinary = sync.OnceValues(func() (string, error) {
-	self, err := os.Open("/proc/self/exe")
+var testBinary = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
 	if err != nil {
-		name, _ := os.Executable()
-		if self, err = os.Open(name); err != nil {
-			return "", err
-		}
+		return "", err
 	}
-	defer self.Close()
 	path := filepath.Join(os.Getenv(cacheEnv), "testbinary")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
-		return "", err
-	}
-	if _, err := io.Copy(f, self); err != nil {
-		return "", err
-	}
-	return path, f.Close()
+	return path, copyExecutable(self, path)
 })
-
-func testBinary(t testing.TB) string {
-	t.Helper()
-	path, err := copyTestBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // recorder is a logger whose output a test can read.
 type recorder struct {
