@@ -71,7 +71,10 @@ func (r demoReport) print(w io.Writer) error {
 		if row.name == "failures" {
 			value = fmt.Sprintf("%*s", 10+len(failures)-len(fmt.Sprint(r.Failures)), failures)
 		}
-		if _, err := fmt.Fprintf(w, "  %-18s%s   %s\n", row.name, value, p.paint(dim, row.note)); err != nil {
+		if row.note != "" {
+			value += "   " + p.paint(dim, row.note)
+		}
+		if _, err := fmt.Fprintf(w, "  %-18s%s\n", row.name, value); err != nil {
 			return err
 		}
 	}
