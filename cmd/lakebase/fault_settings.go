@@ -30,6 +30,20 @@ func applyFaults(f local.Faults, settings []string) (local.Faults, error) {
 	return f, nil
 }
 
+// clearFaults ends the faults of one section of f.
+func clearFaults(f local.Faults, section string) (local.Faults, error) {
+	value := reflect.ValueOf(&f).Elem()
+	var sections []string
+	for field := range fields(value.Type()) {
+		if jsonName(field) == section {
+			value.FieldByIndex(field.Index).SetZero()
+			return f, nil
+		}
+		sections = append(sections, jsonName(field))
+	}
+	return f, usageError(fmt.Sprintf("%q is not a section of the faults", section), "one of "+strings.Join(sections, ", "))
+}
+
 // faultDocument turns one setting into JSON.
 func faultDocument(setting string) ([]byte, error) {
 	if strings.HasPrefix(strings.TrimSpace(setting), "{") {

@@ -55,6 +55,17 @@ func TestApplyFaultsRefuses(t *testing.T) {
 	}
 }
 
+func TestClearFaults(t *testing.T) {
+	all := local.Faults{API: local.APIFault{Status: 503}, DNS: local.DNSFault{Mode: "servfail"}}
+	got, err := clearFaults(all, "api")
+	if want := (local.Faults{DNS: all.DNS}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := clearFaults(all, "weather"); exitCode(err) != exitUsage {
+		t.Errorf("got %v for a section that there is not", err)
+	}
+}
+
 func TestFaultSettingsRoundTrip(t *testing.T) {
 	want := local.Faults{
 		API:     local.APIFault{Status: 503, Delay: local.Duration(20 * time.Millisecond), Probability: 0.5},

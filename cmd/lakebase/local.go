@@ -18,6 +18,7 @@ import (
 
 // localFlags are the flags of `lakebase local`.
 type localFlags struct {
+	dataDir     dataDirFlag
 	ephemeral   bool
 	databaseURL string
 	port        int
@@ -32,7 +33,7 @@ type localFlags struct {
 
 func newLocalCommand(a *app) *cobra.Command {
 	f := &localFlags{}
-	var dataDir string
+	var dataDir dataDirFlag
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run a local Lakebase until Ctrl-C",
@@ -44,18 +45,18 @@ forces the end. Data stays in --data-dir unless --ephemeral is given.
 In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.options.DataDir = dataDir
+			f.dataDir = dataDir
 			return runLocal(cmd.Context(), a, f)
 		},
 	}
-	cmd.PersistentFlags().StringVar(&dataDir, "data-dir", local.DefaultDataDir(), "where the data is kept; tells several apart")
+	cmd.PersistentFlags().StringVar((*string)(&dataDir), "data-dir", "", "where the data is kept; tells several apart (default "+shownDataDir()+")")
 	flags := cmd.Flags()
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing: the data goes when it stops")
 	flags.IntVar(&f.port, "port", -1, "port of Postgres on 127.0.0.1; 0 for any (default 5432 if it is free, else any)")
 	flags.StringVar(&f.restAddr, "rest-addr", "127.0.0.1", "loopback address of the workspace API")
 	flags.IntVar(&f.restPort, "rest-port", 0, "port of the workspace API; 0 for any")
 	flags.StringVar(&f.hostNames, "host-names", string(local.MachineNames), `"machine" for names that this machine resolves, "service" for names like the service's own, which only its name server resolves`)
-	flags.StringVar(&f.options.User, "user", "dev@example.com", "the workspace's human user, and Postgres role")
+	flags.StringVar(&f.options.User, "user", "", "the workspace's human user, and Postgres role (default dev@example.com)")
 	flags.StringArrayVar(&f.options.Instances, "instance", nil, "Provisioned instance to create; repeat for more (default my-instance)")
 	flags.StringArrayVar(&f.options.Projects, "project", nil, "Autoscaling project to create; repeat for more (default my-project)")
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", time.Hour, "lifetime of database tokens where the request names none")
@@ -73,6 +74,15 @@ In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 	)
 	cmd.AddCommand(newLocalTargetCommands(a, &dataDir)...)
 	return cmd
+}
+
+// shownDataDir is the default data directory for the help text.
+func shownDataDir() string {
+	dir, err := local.DefaultDataDir()
+	if err != nil {
+		return "$LAKEBASE_LOCAL_DIR"
+	}
+	return dir
 }
 
 // runLocal runs a local Lakebase until ctx ends.
@@ -104,8 +114,14 @@ func runLocal(ctx context.Context, a *app, f *localFlags) error {
 func (f *localFlags) serverOptions(log io.Writer) (local.Options, error) {
 	o := f.options
 	o.DatabaseURL = f.databaseURL
-	if f.ephemeral {
-		o.DataDir = ""
+	if !f.ephemeral {
+		dir, err := f.dataDir.resolve()
+		if err != nil {
+			return o, err
+		}
+		o.DataDir = dir
+	} else if f.dataDir != "" {
+		return o, usageError("--ephemeral keeps no data, but --data-dir says where to", "leave one of them out")
 	}
 	switch {
 	case f.port == -1:
@@ -144,7 +160,8 @@ type readiness struct {
 	DNSAddr      string            `json:"dns_addr"`
 	RootCert     string            `json:"root_cert"` // file to trust
 	User         string            `json:"user"`
-	DataDir      string            `json:"data_dir,omitempty"` // empty: ephemeral
+	DataDir      string            `json:"data_dir"`
+	Ephemeral    bool              `json:"ephemeral"` // data_dir goes when it stops
 	ReadyMS      int64             `json:"ready_ms"`
 	Env          map[string]string `json:"env"` // what a client of the default target sets; holds a secret
 }
@@ -155,22 +172,19 @@ func announce(a *app, f *localFlags, server *local.Server, took time.Duration) e
 	if err != nil {
 		return err
 	}
+	status := server.Status()
 	r := readiness{
 		Status:       "ready",
-		PID:          os.Getpid(),
-		WorkspaceURL: server.WorkspaceURL(),
-		PostgresAddr: server.PostgresAddr(),
-		DNSAddr:      server.DNSAddr(),
-		RootCert:     server.RootCertFile(),
-		User:         server.User(),
+		PID:          status.PID,
+		WorkspaceURL: status.WorkspaceURL,
+		PostgresAddr: status.PostgresAddr,
+		DNSAddr:      status.DNSAddr,
+		RootCert:     status.RootCertFile,
+		User:         status.User,
+		DataDir:      status.DataDir,
+		Ephemeral:    status.Ephemeral,
 		ReadyMS:      took.Milliseconds(),
-		Env:          map[string]string{},
-	}
-	if !f.ephemeral {
-		r.DataDir = f.options.DataDir
-	}
-	for _, v := range variables {
-		r.Env[v.Name] = v.Value
+		Env:          asMap(variables),
 	}
 	if f.output == outputJSON {
 		return json.NewEncoder(a.stdout).Encode(r)
@@ -180,25 +194,27 @@ func announce(a *app, f *localFlags, server *local.Server, took time.Duration) e
 
 func (r readiness) print(w io.Writer) error {
 	p := painterFor(w)
-	data := r.DataDir + " (kept)"
-	if r.DataDir == "" {
+	data, which := "kept", ""
+	if r.Ephemeral {
 		data = "gone when this stops"
 	}
-	_, err := fmt.Fprintf(w, `%s in %d ms
+	if usual, err := local.DefaultDataDir(); err != nil || usual != r.DataDir {
+		which = " --data-dir " + quoteShell(r.DataDir)
+	}
+	_, err := fmt.Fprintf(w, `%s after %d ms
 
   Postgres    %s, as %s
   workspace   %s
   trust       %s
-  data        %s
+  data        %s (%s)
 
 In another terminal:
-  %s
+
   %s
 
 Ctrl-C stops it.
 `, p.paint(green, "The local Lakebase is ready"), r.ReadyMS,
-		r.PostgresAddr, r.User, r.WorkspaceURL, r.RootCert, data,
-		p.paint(bold, `eval "$(lakebase local env)"`),
-		p.paint(bold, "lakebase local status"))
+		r.PostgresAddr, r.User, r.WorkspaceURL, r.RootCert, r.DataDir, data,
+		p.paint(bold, shells[0].use("lakebase local env"+which)))
 	return err
 }

@@ -35,7 +35,12 @@ func (s shell) export(v local.EnvVar) string {
 	case "powershell":
 		return fmt.Sprintf("$env:%s = '%s'", v.Name, strings.ReplaceAll(v.Value, `'`, `''`))
 	}
-	return fmt.Sprintf("export %s='%s'", v.Name, strings.ReplaceAll(v.Value, `'`, `'\''`))
+	return fmt.Sprintf("export %s=%s", v.Name, quoteShell(v.Value))
+}
+
+// quoteShell makes text one word of sh.
+func quoteShell(text string) string {
+	return "'" + strings.ReplaceAll(text, `'`, `'\''`) + "'"
 }
 
 // use is how a person makes the shell run what command prints.
