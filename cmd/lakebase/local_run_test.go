@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -33,16 +34,19 @@ type localProcess struct {
 // the test unless the test does so.
 func startLocal(t *testing.T, args ...string) *localProcess {
 	t.Helper()
-	p, err := runLocalProcess(t, args...)
+	p, err := newLocalProcess(os.Environ(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.kill)
 	return p
 }
 
-func runLocalProcess(t *testing.T, args ...string) (*localProcess, error) {
+// newLocalProcess is startLocal for those who have no test at hand.
+func newLocalProcess(environment []string, args ...string) (*localProcess, error) {
 	p := &localProcess{stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
 	p.cmd = exec.Command("lakebase", append([]string{"local", "-o", "json"}, args...)...)
+	p.cmd.Env = environment
 	p.cmd.Stderr = p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -52,7 +56,6 @@ func runLocalProcess(t *testing.T, args ...string) (*localProcess, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() { p.kill() })
 	watchdog := time.AfterFunc(60*time.Second, func() { _ = p.cmd.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	watchdog.Stop()
@@ -100,8 +103,27 @@ func (p *localProcess) connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
+// openDir makes a directory that others may pass through: run by root, the
+// servers run as somebody else, who cannot get into that of t.TempDir.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lakebase-cli-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestLocalKeepsData(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(openDir(t), "data")
 	first := startLocal(t, "--data-dir", dir, "--port", "0")
 	conn := first.connect(t)
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 42 AS answer"); err != nil {
@@ -135,9 +157,14 @@ func TestLocalManyAtOnce(t *testing.T) {
 	var starts sync.WaitGroup
 	processes, errs := make([]*localProcess, count), make([]error, count)
 	for i := range count {
-		starts.Go(func() { processes[i], errs[i] = runLocalProcess(t, "--ephemeral") })
+		starts.Go(func() { processes[i], errs[i] = newLocalProcess(os.Environ(), "--ephemeral") })
 	}
 	starts.Wait()
+	for _, p := range processes {
+		if p != nil {
+			t.Cleanup(p.kill)
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
