@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"text/tabwriter"
@@ -55,7 +56,7 @@ func printSettings(a *app, settings []lakebase.Setting, output outputFormat) err
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 3, ' ', 0)
 	for _, s := range settings {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Value, s.Source)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
 	}
 	return w.Flush()
 }

@@ -19,8 +19,8 @@ const examples = `lakebase connects to Databricks Lakebase, and runs a local one
   REST API. Ctrl-C stops it, the data stays.
 
   $ eval "$(lakebase local env)"
-  Points this shell at it: programs that use this library, the Databricks
-  SDKs and psql connect without further settings.
+  Points this shell at it: programs that use this library or a Databricks SDK
+  connect without further settings. --libpq adds what psql needs.
 
   $ lakebase local faults set api.status=503
   Takes its workspace API away, to see what your program makes of it.
