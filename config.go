@@ -117,8 +117,33 @@ func ParseConfig(target string) (*Config, error) {
 	return c, nil
 }
 
-// ConfigFromEnv reads the configuration from the environment alone; the
-// package documentation lists the variables. Space around values is dropped.
+// ConfigFromEnv reads the configuration from the environment alone:
+//
+//	LAKEBASE_PG_URL                  static Postgres URL; wins over all else
+//	LAKEBASE_INSTANCE_NAME           Provisioned instance
+//	LAKEBASE_ENDPOINT, ENDPOINT_NAME, PGENDPOINT
+//	                                 Autoscaling path projects/p[/branches/b[/endpoints/e]]
+//	LAKEBASE_HOST, PGHOST            host; skips the lookup
+//	PGPORT                           5432
+//	LAKEBASE_DATABASE_NAME, PGDATABASE
+//	                                 databricks_postgres
+//	LAKEBASE_USERNAME, PGUSER        role; the workspace identity
+//	PGSSLMODE, PGSSLROOTCERT         verify-full, the system's roots
+//	PGAPPNAME                        program's name
+//	PGCONNECT_TIMEOUT                60
+//	DB_POOL_SIZE                     5
+//	DB_MAX_OVERFLOW                  10; 0 for none
+//	DB_POOL_RECYCLE_INTERVAL         3600; -1 for never
+//	DB_POOL_TIMEOUT                  30; -1 for as long as the caller waits
+//	LAKEBASE_TOKEN_REFRESH_SECONDS   3000
+//	LAKEBASE_DNS_SERVERS             none; host or host:port, separated by commas
+//	DATABRICKS_CONFIG_PROFILE        and all other DATABRICKS_* of the official SDK
+//
+// Of several names, the first that is set counts. Times are in seconds, or
+// with a unit (90s, 1h); zero, which means one thing to SQLAlchemy and
+// another to libpq, is refused, as is DB_MAX_OVERFLOW=-1: a pool has a hard
+// maximum. Space around values is dropped and an empty value is none.
+// ENDPOINT_NAME is ours only where it holds a path.
 func ConfigFromEnv() (*Config, error) { return ParseConfig("") }
 
 // apply fills c from args and, where they are silent, the environment.

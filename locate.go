@@ -57,6 +57,7 @@ func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 	result := c.locating.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
+		defer c.workspace.CloseIdle()
 		loc, err := c.lookup(ctx)
 		if err == nil {
 			c.located.Store(loc)
@@ -340,6 +341,7 @@ func (c *Connector) noHost(name string) error {
 // mint asks the credentials API that fits the target for a new token. It
 // looks the target up only where the configuration does not name it outright.
 func (c *Connector) mint(ctx context.Context) (credential, error) {
+	defer c.workspace.CloseIdle()
 	target, err := c.mintTarget(ctx)
 	if err != nil {
 		return credential{}, err

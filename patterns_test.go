@@ -13,11 +13,11 @@ import (
 )
 
 // products are the targets that everything is tested with: both products,
-// each in the spellings that a user would type.
+// each in the spellings that a user would type before the database's name.
 var products = []struct{ name, target string }{
 	{"provisioned", "my-instance"},
-	{"autoscaling endpoint", "projects/my-project/branches/production/endpoints/primary"},
-	{"autoscaling project", "projects/my-project"},
+	{"autoscaling endpoint", "projects/my-project/branches/production/endpoints/primary/databases"},
+	{"autoscaling project", "projects/my-project/databases"},
 	{"a project named as an instance", "my-project"},
 }
 
@@ -33,8 +33,8 @@ func TestPatterns(t *testing.T) {
 						t.Errorf("logged in as %q to %q, want %q and databricks_postgres", user, database, s.User())
 					}
 					after := s.Stats()
-					if n := after.CredentialCalls - before.CredentialCalls; n != 1 {
-						t.Errorf("%d credential calls, want 1", n)
+					if n := after.TokensMinted - before.TokensMinted; n != 1 {
+						t.Errorf("%d tokens minted, want 1", n)
 					}
 					if after.Logins == before.Logins {
 						t.Error("no login was seen")

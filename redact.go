@@ -20,14 +20,16 @@ func quote(v string) string {
 
 var (
 	passwordWord = regexp.MustCompile(`(?i)pass|pwd|secret|token`)
-	portOnly     = regexp.MustCompile(`^[^:]*(:[0-9]*)?$`)
+	// tokenForm is how JWTs and the workspace's own secrets begin.
+	tokenForm = regexp.MustCompile(`^(eyJ[A-Za-z0-9_-]+\.|(dapi|dose)[0-9a-f]{8})`)
+	portOnly  = regexp.MustCompile(`^[^:]*(:[0-9]*)?$`)
 )
 
 // redact hides whatever may be a secret in v, well-formed or not. It rather
 // hides too much: a malformed URL does not say where its password ends.
 func redact(v string) string {
 	switch {
-	case strings.HasPrefix(v, "eyJ"), strings.HasPrefix(v, "dapi"), strings.HasPrefix(v, "dose"):
+	case tokenForm.MatchString(v):
 		return redacted
 	case strings.Contains(v, "://"):
 		return redactURL(v)

@@ -136,7 +136,7 @@ func (c *Config) profileValues() profileSection {
 func loginInEnv() bool {
 	for i := range sdkconfig.ConfigAttributes {
 		a := &sdkconfig.ConfigAttributes[i]
-		if v, _ := a.ReadEnv(); v != "" && (a.HasAuthAttribute() && a.Auth != "-" || a.Name == "host") {
+		if v, _ := a.ReadEnv(); v != "" && (a.HasAuthAttribute() || a.Name == "host" || a.Name == "azure_workspace_resource_id") {
 			return true
 		}
 	}

@@ -3,6 +3,9 @@ package lakebase_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,9 +157,7 @@ func TestReadOnlyTarget(t *testing.T) {
 			if _, err := rw.Exec(t.Context(), "create table t (n int); insert into t values (1)"); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.EnableReadOnly(t.Context(), target); err != nil {
-				t.Fatal(err)
-			}
+			enableReadOnly(t, s, target)
 			ro, err := connector(t, target, func(c *lakebase.Config) { c.ReadOnly = true }).Connect(within(t, 30*time.Second))
 			if err != nil {
 				t.Fatal(err)
@@ -284,5 +285,30 @@ func TestClockSkew(t *testing.T) {
 				t.Errorf("token expires in %v by the local clock, want just under an hour", left)
 			}
 		})
+	}
+}
+
+// enableReadOnly gives target a readable secondary, as an operator would.
+func enableReadOnly(t *testing.T, s *local.Server, target string) {
+	t.Helper()
+	path, body := "/api/2.0/database/instances/"+target+"?update_mask=node_count,enable_readable_secondaries",
+		`{"node_count": 2, "enable_readable_secondaries": true}`
+	if target == endpointPath {
+		path, body = "/api/2.0/postgres/"+target+"?update_mask=spec.group",
+			`{"spec": {"group": {"min": 2, "max": 2, "enable_readable_secondaries": true}}}`
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, s.WorkspaceURL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.Token())
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %s", path, resp.Status, answer)
 	}
 }

@@ -291,8 +291,8 @@ func (p staticParams) scrub(text string) string {
 // redactStatic is a static URL for people to read.
 func redactStatic(raw string) string {
 	p, err := parseStatic(raw)
-	if err != nil || p["host"] == "" {
-		return redact(raw)
+	if err != nil || p.checkHosts() != nil {
+		return redact(raw) // nobody knows what in it is the password
 	}
 	for name := range p {
 		if passwordWord.MatchString(name) {

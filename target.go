@@ -142,7 +142,7 @@ func (a arguments) parseName(name string) error {
 	if isLakebaseHost(strings.ToLower(name)) {
 		host, port, found := strings.Cut(strings.ToLower(name), ":")
 		if found {
-			_ = a.add("port", port, inTarget)
+			_ = a.add("port", port, "port of the target")
 		}
 		return a.add("host", host, inTarget)
 	}

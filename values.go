@@ -140,7 +140,7 @@ func checkStaticSSLMode(v string) error {
 var (
 	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	hostName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+	hostName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$`)
 )
 
 // checkInstance keeps out what would change the meaning of a request path,
@@ -149,6 +149,9 @@ var (
 func checkInstance(v string) error {
 	if instanceName.MatchString(v) {
 		return nil
+	}
+	if strings.Contains(v, "://") {
+		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
 	}
 	if strings.HasPrefix(v, "projects/") {
 		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
@@ -166,7 +169,7 @@ func checkID(kind, v string) error {
 		return nil
 	}
 	if v == "" {
-		return fmt.Errorf("the %s id is empty", kind)
+		return fmt.Errorf("the %s id is missing", kind)
 	}
 	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", quote(v), kind)
 }

@@ -1,3 +1,0 @@
-package workspace
-
-func (c *Client) Close() {}
