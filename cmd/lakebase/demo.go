@@ -121,7 +121,7 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) (err error) {
 
 // startDemo starts everything but the load.
 func startDemo(ctx context.Context, o *demoOptions) (d *demo, err error) {
-	d = &demo{options: o, events: newEventLog()}
+	d = &demo{options: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -134,6 +134,7 @@ func startDemo(ctx context.Context, o *demoOptions) (d *demo, err error) {
 	if err != nil {
 		return d, err
 	}
+	d.events = newEventLog() // its clock, and so the demo's, begins here
 	if err := d.openPool(ctx); err != nil {
 		return d, err
 	}

@@ -74,7 +74,7 @@ func (h *eventHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		kind = eventBad
 	}
-	h.log.add(kind, oneLine(r.Message+attrs.String()))
+	h.log.add(kind, strings.TrimPrefix(oneLine(r.Message+attrs.String()), "lakebase: "))
 	return nil
 }
 
@@ -95,6 +95,9 @@ func (h *eventHandler) WithGroup(name string) slog.Handler {
 // format prints one attribute; durations and times are shortened to what a
 // person reads.
 func (h *eventHandler) format(a slog.Attr) string {
+	if a.Key == "target" {
+		return "" // the demo has only one
+	}
 	value := a.Value.Resolve()
 	switch value.Kind() {
 	case slog.KindDuration:

@@ -134,7 +134,7 @@ func TestPictureFitsTheTerminal(t *testing.T) {
 
 func TestEventHandler(t *testing.T) {
 	events := newEventLog()
-	log := events.logger().With("target", "my instance").WithGroup("token")
+	log := events.logger().With("target", "one", "name", "my instance").WithGroup("token")
 	log.Debug("not shown")
 	log.InfoContext(context.Background(), "refreshed", "took", 1234567*time.Nanosecond, "attempt", 2, "empty", "")
 	log.Warn("failed", slog.String("error", "line\nbreak"))
@@ -142,7 +142,7 @@ func TestEventHandler(t *testing.T) {
 	if len(got) != 2 {
 		t.Fatalf("got %d events, want 2: %+v", len(got), got)
 	}
-	if want := `refreshed target="my instance" token.took=1ms token.attempt=2`; got[0].text != want || got[0].kind != eventInfo {
+	if want := `refreshed name="my instance" token.took=1ms token.attempt=2`; got[0].text != want || got[0].kind != eventInfo {
 		t.Errorf("got %q (%d), want %q", got[0].text, got[0].kind, want)
 	}
 	if got[1].kind != eventBad || strings.Contains(got[1].text, "\n") {

@@ -97,10 +97,10 @@ type screenView struct {
 	file  *os.File
 	paint func(style, string) string
 
-	lines    int // of the picture on the screen
-	previous snapshot
-	drawn    time.Time
-	rates    []float64 // queries per second, one per draw
+	lines   int           // of the picture on the screen
+	elapsed time.Duration // and queries: at the last of rates
+	queries int
+	rates   []float64 // queries per second, one per interval
 }
 
 func (v *screenView) interval() time.Duration { return 200 * time.Millisecond }
@@ -130,11 +130,15 @@ func (v *screenView) draw(s snapshot) {
 
 func (v *screenView) close() { fmt.Fprint(v.file, "\x1b[?25h\n") }
 
+// measureRate adds a value once per interval; the last draw may follow the
+// one before at once, and would show a rate of nearly nothing over nothing.
 func (v *screenView) measureRate(s snapshot) {
-	if passed := s.elapsed - v.previous.elapsed; !v.drawn.IsZero() && passed > 0 {
-		v.rates = append(v.rates, float64(s.measurement.queries-v.previous.measurement.queries)/passed.Seconds())
+	passed := s.elapsed - v.elapsed
+	if passed < v.interval()/2 {
+		return
 	}
-	v.previous, v.drawn = s, time.Now()
+	v.rates = append(v.rates, float64(s.measurement.queries-v.queries)/passed.Seconds())
+	v.elapsed, v.queries = s.elapsed, s.measurement.queries
 }
 
 // picture is the demo in at most height lines of at most width columns.

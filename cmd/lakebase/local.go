@@ -64,7 +64,8 @@ In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 	flags.DurationVar(&f.options.WakeDelay, "wake-delay", 0, "added to each wake-up")
 	flags.StringVar(&f.databaseURL, "database-url", os.Getenv("LAKEBASE_LOCAL_DATABASE_URL"), "use this running PostgreSQL server, as superuser, in place of one of our own")
 	flags.StringArrayVar(&f.faults, "fault", nil, "start with this fault, KEY=VALUE or JSON; repeat for more (see lakebase local faults --help)")
-	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "what to log to stderr: debug, info, warn or error")
+	f.logLevel.Set(slog.LevelWarn)
+	flags.TextVar(&f.logLevel, "log-level", &f.logLevel, "what to log to stderr: debug, info, warn or error")
 	f.output.addFlag(cmd)
 	cmd.AddCommand(
 		newLocalEnvCommand(a, &dataDir),

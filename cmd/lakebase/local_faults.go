@@ -81,6 +81,7 @@ func withFaults(ctx context.Context, a *app, dataDir dataDirFlag, output outputF
 		if err != nil {
 			return err
 		}
+		faults = local.Faults{} // the answer leaves out what is not in force
 		if err := c.call(ctx, http.MethodPut, "faults", changed, &faults); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 func TestLocalStopsCleanly(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		p := startLocal(t, "--ephemeral", "--port", "0")
+		p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "one")
 		servers := postgresServers(t, p.cmd.Process.Pid)
 		if err := p.cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
@@ -27,7 +27,7 @@ func TestLocalStopsCleanly(t *testing.T) {
 }
 
 func TestLocalKilledLeavesNoPostgres(t *testing.T) {
-	p := startLocal(t, "--ephemeral", "--port", "0")
+	p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "one")
 	servers := postgresServers(t, p.cmd.Process.Pid)
 	p.kill()
 	waitForEnd(t, servers)

@@ -124,7 +124,7 @@ func openDir(t *testing.T) string {
 
 func TestLocalKeepsData(t *testing.T) {
 	dir := filepath.Join(openDir(t), "data")
-	first := startLocal(t, "--data-dir", dir, "--port", "0")
+	first := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one")
 	conn := first.connect(t)
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 42 AS answer"); err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestLocalKeepsData(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	second := exec.Command("lakebase", "local", "--data-dir", dir, "--port", "0")
+	second := exec.Command("lakebase", "local", "--data-dir", dir, "--port", "0", "--instance", "one")
 	if output, err := second.CombinedOutput(); err == nil || !strings.Contains(string(output), "lakebase: ") {
 		t.Errorf("a second one on the same data ended with %v:\n%s", err, output)
 	}
@@ -141,7 +141,7 @@ func TestLocalKeepsData(t *testing.T) {
 		t.Fatalf("%v\n%s", err, first.stderr)
 	}
 
-	again := startLocal(t, "--data-dir", dir, "--port", "0")
+	again := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one")
 	t.Logf("restart on existing data: %v from the command to ready, %d ms by its own clock", again.took, again.ready.ReadyMS)
 	if limit := 3 * time.Second; again.took > limit {
 		t.Errorf("restart took %v, want well under %v", again.took, limit)
@@ -157,7 +157,7 @@ func TestLocalManyAtOnce(t *testing.T) {
 	var starts sync.WaitGroup
 	processes, errs := make([]*localProcess, count), make([]error, count)
 	for i := range count {
-		starts.Go(func() { processes[i], errs[i] = newLocalProcess(os.Environ(), "--ephemeral") })
+		starts.Go(func() { processes[i], errs[i] = newLocalProcess(os.Environ(), "--ephemeral", "--instance", "one") })
 	}
 	starts.Wait()
 	for _, p := range processes {
