@@ -151,7 +151,7 @@ func diagnose(err error) diagnosis {
 		d := matchServerError(pgErr)
 		d.cause = pgErr
 		return d
-	case holds(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
 		return diagnosis{kind: ConnectFailed, message: "cancelled", cause: context.Canceled}
 	case isTLS(err):
 		return diagnoseTLS(err)

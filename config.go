@@ -97,7 +97,8 @@ type source struct{ value, from string }
 
 // ParseConfig reads target, any spelling of the address grammar (see the
 // package documentation), on top of the environment. An empty target means
-// the environment alone. It reads no file and calls no one.
+// the environment alone. It calls no one, and reads no files but those that a
+// static URL names.
 //
 // A target replaces the LAKEBASE_PG_URL, instance, endpoint and host of the
 // environment as a whole; the other settings still come from there unless

@@ -71,9 +71,6 @@ func badConfig(label, message string) *Error {
 // badValue is badConfig for a value that the setting does not take; reason
 // says what would be right.
 func badValue(label, value string, reason error) error {
-	if e := (*Error)(nil); errors.As(reason, &e) {
-		return e
-	}
 	return badConfig(label, quote(value)+": "+reason.Error())
 }
 
@@ -125,7 +122,7 @@ func (e *Error) Is(target error) bool {
 // It is about logins. Whether a statement may be sent again after its
 // connection broke is another question: it may have run.
 func Retryable(err error) bool {
-	if holds(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
 	var e *Error
@@ -165,18 +162,18 @@ func retryableCause(err error) bool {
 	return errors.As(err, &net) && net.Timeout()
 }
 
-// retryableState judges by SQLSTATE: lost connections, no connection left,
-// a server that starts or stops, and transactions that lost a race.
+// retryableState judges the server's errors: no connection left, a server
+// that starts or stops, lost connections, and transactions that lost a race.
 func retryableState(e *pgconn.PgError) bool {
-	switch e.Code {
-	case "53300", "57P01", "57P02", "57P03", "40001", "40P01":
+	switch matchServerError(e).kind {
+	case TooManyConnections:
 		return true
+	case Unavailable:
+		return !isDisabled(e)
+	case ConnectFailed:
+		return strings.HasPrefix(e.Code, "08") || e.Code == "40001" || e.Code == "40P01"
 	}
-	if strings.HasPrefix(e.Code, "08") {
-		return true
-	}
-	kind := matchServerError(e).kind
-	return kind == TooManyConnections || kind == Unavailable && !isDisabled(e)
+	return false
 }
 
 // isDropped reports whether the other side refused or cut the connection.
@@ -187,7 +184,7 @@ func isDropped(err error) bool {
 }
 
 // holds reports whether target itself is in err's tree. errors.Is would take
-// every network timeout for a context's.
+// every network timeout for a context's deadline.
 func holds(err, target error) bool {
 	if err == target {
 		return true

@@ -60,9 +60,14 @@ func parseStaticURL(rest string, driver bool) (staticParams, error) {
 		return nil, err
 	}
 	path, query, _ := strings.Cut(tail, "?")
+	if strings.Contains(tail, "@") {
+		// Else a password with / or ? in it would end up in places that
+		// errors and logs show.
+		return nil, errors.New("an @ after the host: write @ / ? as %40 %2F %3F, in user and password too")
+	}
 	if database := strings.TrimPrefix(path, "/"); database != "" {
-		if strings.ContainsAny(database, "@/") {
-			return nil, errors.New("more than a database follows the host; in user and password write / as %2F")
+		if strings.Contains(database, "/") {
+			return nil, errors.New("more than a database follows the host: write / as %2F in its name")
 		}
 		if p.decode("database", database) != nil {
 			return nil, errBadEscape
@@ -134,7 +139,7 @@ func (p staticParams) parseQuery(query string, driver bool) error {
 		rawName, rawValue, found := strings.Cut(pair, "=")
 		name, err := unescape(rawName)
 		if err != nil || !found || name == "" {
-			return errors.New("a parameter is not of the form name=value; in user and password write ? as %3F")
+			return errors.New("a parameter is not of the form name=value")
 		}
 		value, err := unescape(rawValue)
 		if err != nil {

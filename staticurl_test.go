@@ -46,13 +46,13 @@ func TestStaticURL(t *testing.T) {
 		"postgres://localhost,[::1]/db":                   "postgres:///db?host=localhost%2C%3A%3A1&port=5432&sslmode=prefer&sslrootcert=",
 		"postgresql+psycopg2://u:p@/db?host=a:1&host=b:2": "postgres://u:p@/db?host=a%2Cb&port=1%2C2&sslmode=require",
 
-		"postgres://me@example.com:p@h/db":                   "postgres://me%40example.com:p@h:5432/db?sslmode=require",
-		"postgres://me%40example.com:p@h/db":                 "postgres://me%40example.com:p@h:5432/db?sslmode=require",
-		"postgres://u:p@ss@h/db":                             "postgres://u:p%40ss@h:5432/db?sslmode=require",
-		"postgres://u:a%2Fb%3Fc%23d%25e+f@h/d":               "postgres://u:a%2Fb%3Fc%23d%25e%2Bf@h:5432/d?sslmode=require",
-		"postgres://u:p#q@h/d":                               "postgres://u:p%23q@h:5432/d?sslmode=require",
-		"postgres://h/my%20db":                               "postgres://h:5432/my%20db?sslmode=require",
-		"postgres://h?user=me@x.com&password=p%26q&dbname=d": "postgres://me%40x.com:p%26q@h:5432/d?sslmode=require",
+		"postgres://me@example.com:p@h/db":                     "postgres://me%40example.com:p@h:5432/db?sslmode=require",
+		"postgres://me%40example.com:p@h/db":                   "postgres://me%40example.com:p@h:5432/db?sslmode=require",
+		"postgres://u:p@ss@h/db":                               "postgres://u:p%40ss@h:5432/db?sslmode=require",
+		"postgres://u:a%2Fb%3Fc%23d%25e+f@h/d":                 "postgres://u:a%2Fb%3Fc%23d%25e%2Bf@h:5432/d?sslmode=require",
+		"postgres://u:p#q@h/d":                                 "postgres://u:p%23q@h:5432/d?sslmode=require",
+		"postgres://h/my%20db":                                 "postgres://h:5432/my%20db?sslmode=require",
+		"postgres://h?user=me%40x.com&password=p%26q&dbname=d": "postgres://me%40x.com:p%26q@h:5432/d?sslmode=require",
 
 		"postgresql+psycopg://h/d?options=-c+search_path=a,b": "postgres://h:5432/d?options=-c%20search_path%3Da%2Cb&sslmode=require",
 		"postgres://h/d?options=-c%20a=b":                     "postgres://h:5432/d?options=-c%20a%3Db&sslmode=require",
@@ -266,6 +266,7 @@ func FuzzStaticURL(f *testing.F) {
 	f.Add("postgresql+asyncpg", "me@example.com", "p@/?#%:ss", "a,b:1", "d/b", "ssl=true&x")
 	f.Add("postgres", "", "", "", "", "host=/tmp&host=b:1")
 	f.Add("postgresql", "u", "%zz", "[::1", "d", "port=1,2")
+	f.Add("postgres", "u?a", "x", "h", "d", "b=c") // a ? that belongs to the user name
 	onlyEnv(f, nil)
 	f.Fuzz(func(t *testing.T, scheme, user, password, host, database, query string) {
 		// A short password is part of everything; a long one must not be

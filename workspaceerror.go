@@ -29,7 +29,7 @@ func workspaceError(err error, resource string) error {
 	e := &Error{Resource: resource, Err: err}
 	var call *workspace.Error
 	switch {
-	case holds(err, context.Canceled), holds(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), holds(err, context.DeadlineExceeded):
 		e.Kind, e.Message = WorkspaceUnreachable, "gave up waiting for the workspace"
 		e.Hint = "check DATABRICKS_HOST and the network to it"
 	case !errors.As(err, &call):
