@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -62,7 +63,7 @@ In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", time.Hour, "lifetime of database tokens where the request names none")
 	flags.DurationVar(&f.options.SuspendAfter, "suspend-after", 0, "idle time after which an Autoscaling endpoint scales to zero; 0 for never")
 	flags.DurationVar(&f.options.WakeDelay, "wake-delay", 0, "added to each wake-up")
-	flags.StringVar(&f.databaseURL, "database-url", os.Getenv("LAKEBASE_LOCAL_DATABASE_URL"), "use this running PostgreSQL server, as superuser, in place of one of our own")
+	flags.StringVar(&f.databaseURL, "database-url", "", "use this running PostgreSQL server, as superuser, in place of one of our own (default $LAKEBASE_LOCAL_DATABASE_URL, the better place for a password)")
 	flags.StringArrayVar(&f.faults, "fault", nil, "start with this fault, KEY=VALUE or JSON; repeat for more (see lakebase local faults --help)")
 	f.logLevel.Set(slog.LevelWarn)
 	flags.TextVar(&f.logLevel, "log-level", &f.logLevel, "what to log to stderr: debug, info, warn or error")
@@ -114,7 +115,7 @@ func runLocal(ctx context.Context, a *app, f *localFlags) error {
 // serverOptions turns the flags into what package local takes.
 func (f *localFlags) serverOptions(log io.Writer) (local.Options, error) {
 	o := f.options
-	o.DatabaseURL = f.databaseURL
+	o.DatabaseURL = cmp.Or(f.databaseURL, os.Getenv("LAKEBASE_LOCAL_DATABASE_URL"))
 	if !f.ephemeral {
 		dir, err := f.dataDir.resolve()
 		if err != nil {

@@ -124,7 +124,7 @@ func openDir(t *testing.T) string {
 
 func TestLocalKeepsData(t *testing.T) {
 	dir := filepath.Join(openDir(t), "data")
-	first := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one")
+	first := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one", "--log-level", "debug")
 	conn := first.connect(t)
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 42 AS answer"); err != nil {
 		t.Fatal(err)
@@ -139,6 +139,10 @@ func TestLocalKeepsData(t *testing.T) {
 	}
 	if err := first.stop(); err != nil {
 		t.Fatalf("%v\n%s", err, first.stderr)
+	}
+
+	if log := first.stderr.String(); strings.Contains(log, first.ready.Env["DATABRICKS_TOKEN"]) || strings.Contains(log, "eyJ") {
+		t.Errorf("the log holds a token:\n%s", log)
 	}
 
 	again := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one")
