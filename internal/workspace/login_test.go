@@ -246,14 +246,28 @@ func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
 
 func TestHangIsNotTheCallersCancellation(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	s.hang("POST " + tokenPath)
-	s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
-	config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
-	_, err := newClient(t, config).Me(t.Context())
-	e := asError(t, err)
-	if errors.Is(err, context.Canceled) || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
-		t.Errorf("error %v", err)
+	for _, body := range []bool{false, true} {
+		t.Run(fmt.Sprintf("body=%t", body), func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			s.mux.HandleFunc("POST "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
+				if body {
+					w.Write([]byte("{"))
+					w.(http.Flusher).Flush()
+				}
+				<-s.release
+			})
+			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
+			_, err := newClient(t, config).Me(t.Context())
+			e := asError(t, err)
+			if errors.Is(err, context.Canceled) || !e.Auth || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
+				t.Errorf("error %v", err)
+			}
+			if n := s.count("POST", tokenPath); n != 1 {
+				t.Errorf("the SDK repeated it: %d requests", n)
+			}
+		})
 	}
 }
 
