@@ -220,7 +220,7 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 	var logins, rejected, failed int
 	for time.Since(start) < 30*24*time.Hour {
 		w.mu.Lock()
-		pause := w.upTo(lifetime/10 + time.Minute)
+		pause := w.upTo(lifetime/10 + 2*time.Minute)
 		w.mu.Unlock()
 		time.Sleep(pause)
 
@@ -252,6 +252,7 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 			return
 		}
 	}
+	c.close()
 	n := c.counts()
 	t.Logf("%d logins, %d failed, %d rejected, %+v", logins, failed, rejected, n)
 	if rejected == 0 || failed == 0 || n.failures == 0 {

@@ -67,7 +67,9 @@ func newEntry(cred credential, requested instant, refreshAge time.Duration, rnd 
 
 // age is the larger of what the two clocks say. A sleeping machine stops only
 // the monotonic one; a clock set back deceives only the wall one; a clock set
-// forward makes for an early refresh, which is harmless.
+// forward makes for an early refresh, which is harmless. Only both at once,
+// a sleep and a clock set back by as much, go unseen; then the server's
+// rejection tells.
 func (e *entry) age(now instant) time.Duration {
 	return max(now.wall.Sub(e.requested.wall), now.mono-e.requested.mono)
 }

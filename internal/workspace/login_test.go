@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/databricks/databricks-sdk-go/config/credentials"
 )
 
 const (
@@ -246,14 +247,28 @@ func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
 
 func TestHangIsNotTheCallersCancellation(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	s.hang("POST " + tokenPath)
-	s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
-	config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
-	_, err := newClient(t, config).Me(t.Context())
-	e := asError(t, err)
-	if errors.Is(err, context.Canceled) || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
-		t.Errorf("error %v", err)
+	for _, body := range []bool{false, true} {
+		t.Run(fmt.Sprintf("body=%t", body), func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			s.mux.HandleFunc("POST "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
+				if body {
+					w.Write([]byte("{"))
+					w.(http.Flusher).Flush()
+				}
+				<-s.release
+			})
+			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
+			_, err := newClient(t, config).Me(t.Context())
+			e := asError(t, err)
+			if errors.Is(err, context.Canceled) || !e.Auth || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
+				t.Errorf("error %v", err)
+			}
+			if n := s.count("POST", tokenPath); n != 1 {
+				t.Errorf("the SDK repeated it: %d requests", n)
+			}
+		})
 	}
 }
 
@@ -315,20 +330,98 @@ func TestProfileIsReadAgainAfterARefusal(t *testing.T) {
 	}
 }
 
-// TestCommandLineLogin has a databricks command that fails, which the SDK
-// keeps to itself.
-func TestCommandLineLogin(t *testing.T) {
-	t.Parallel()
-	s := newService(t)
-	cli := filepath.Join(t.TempDir(), "databricks")
-	script := "#!/bin/sh\ncase $1 in version) echo Databricks CLI v0.296.0;; *) echo 'run databricks auth login' >&2; exit 1;; esac\n"
-	script += "# " + strings.Repeat("x", 1<<20) // the SDK takes a small file for the old Python program
-	if err := os.WriteFile(cli, []byte(script), 0o700); err != nil {
+// fakeCLI is a databricks command that prints a token, or else fails.
+func fakeCLI(t *testing.T, token string) string {
+	t.Helper()
+	auth := `echo 'run databricks auth login' >&2; exit 1`
+	if token != "" {
+		auth = fmt.Sprintf(`echo '{"access_token":%q,"token_type":"Bearer","expiry":"2099-01-02T15:04:05Z"}'`, token)
+	}
+	script := "#!/bin/sh\ncase $1 in version) echo Databricks CLI v0.296.0;; *) " + auth + ";; esac\nexit\n"
+	script += strings.Repeat("x", 1<<20) // the SDK takes a small file for the old Python program
+	path := filepath.Join(t.TempDir(), "databricks")
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, DatabricksCliPath: cli}).Me(t.Context())
+	return path
+}
+
+func TestCommandLineLogin(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	if _, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "workspace-token-1")}).Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// The SDK keeps to itself why it did not use the command.
+	_, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "")}).Me(t.Context())
 	e := asError(t, err)
 	if !e.Auth || e.Temporary() || !strings.Contains(err.Error(), "run databricks auth login") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestServicePrincipalIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	config := o.config()
+	config.ClientSecret = clientSecret + "-but-wrong"
+	config.DatabricksCliPath = fakeCLI(t, "workspace-token-1") // someone else's login
+	if me, err := newClient(t, config).Me(t.Context()); err == nil || asError(t, err).Status != 401 {
+		t.Errorf("Me = %q, %v", me, err)
+	}
+}
+
+func TestWrongSecretWhileMetadataFails(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET "+metadataPath, 503, "")
+	s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+	s.answer("POST "+tokenPath, 401, `{"error":"invalid_client"}`)
+	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+	if e := asError(t, err); e.Status != 401 || e.Temporary() {
+		t.Errorf("%#v", e)
+	}
+}
+
+// gate is a way to log in that can be held up.
+type gate struct {
+	configured atomic.Int32
+	open       chan struct{} // closed to let through
+}
+
+func (*gate) Name() string { return "gate" }
+
+func (g *gate) Configure(context.Context, *sdkconfig.Config) (credentials.CredentialsProvider, error) {
+	n := g.configured.Add(1)
+	return credentials.CredentialsProviderFn(func(r *http.Request) error {
+		<-g.open
+		r.Header.Set("Authorization", fmt.Sprintf("Bearer workspace-token-%d", n))
+		return nil
+	}), nil
+}
+
+func TestDistrustDuringALogin(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	g := &gate{open: make(chan struct{})}
+	close(g.open)
+	c := newClient(t, &sdkconfig.Config{Host: o.URL, Credentials: g})
+	first, err := c.login.session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.open = make(chan struct{})
+	f, err := c.login.join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.login.distrust(first)
+	close(g.open)
+	<-f.done
+	if _, err := c.login.session(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := g.configured.Load(); n != 2 {
+		t.Errorf("configured %d times: the refused login lives on", n)
 	}
 }

@@ -59,11 +59,6 @@ func newTransport(insecure bool) *http.Transport {
 	}
 }
 
-// forLogin returns the transport for the SDK's own requests.
-func (t *transports) forLogin(closing context.Context, config *sdkconfig.Config) http.RoundTripper {
-	return &loginTransport{base: t.base(config), closing: closing, transports: t}
-}
-
 // record makes j the journal of the requests that follow.
 func (t *transports) record(j *journal) {
 	t.mu.Lock()
@@ -88,41 +83,51 @@ func (t *transports) closeIdle() {
 // loginTransport carries the SDK's requests. It writes down what goes wrong,
 // which the SDK may keep to itself, and words what could be repeated so that
 // the SDK does not: its repetitions cannot be cancelled, and ours will come.
+// For the same reason its time limit strikes before the SDK's.
 type loginTransport struct {
 	base       http.RoundTripper
+	timeout    time.Duration
 	closing    context.Context
 	transports *transports
 }
 
+// forLogin returns the transport for the SDK's own requests.
+func (t *transports) forLogin(closing context.Context, config *sdkconfig.Config) http.RoundTripper {
+	return &loginTransport{
+		base:       t.base(config),
+		timeout:    time.Duration(config.HTTPTimeoutSeconds) * time.Second * 4 / 5,
+		closing:    closing,
+		transports: t,
+	}
+}
+
 func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(req.Context())
-	stop := context.AfterFunc(t.closing, cancel)
-	release := func() { stop(); cancel() }
-	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	defer cancel()
+	defer context.AfterFunc(t.closing, cancel)()
+
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		e := t.unanswered(ctx, op, err)
-		release()
-		return nil, t.note(req, e)
+		return nil, t.note(req, t.unanswered(ctx, op, err))
 	}
-	if resp.StatusCode < 400 {
-		resp.Body = &releasingBody{resp.Body, release}
-		return resp, nil
-	}
-	defer release()
 	defer resp.Body.Close()
-	body, _ := readBody(resp.Body) // the status says enough
-	e := refused(op, resp, body, nil)
-	e.Auth = true
-	if err := t.note(req, e); e.Temporary() {
-		return nil, err
+	body, err := readBody(resp.Body)
+	if err != nil {
+		return nil, t.note(req, t.unanswered(ctx, op, err))
+	}
+	if resp.StatusCode >= 400 {
+		e := refused(op, resp, body, nil)
+		e.Auth = true
+		if err := t.note(req, e); e.Temporary() {
+			return nil, err
+		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
 }
 
-// unanswered keeps the ends of the SDK's contexts apart from the caller's: its
-// time limit looks like a cancellation.
+// unanswered keeps the ends of the SDK's contexts apart from the caller's.
 func (t *loginTransport) unanswered(ctx context.Context, op string, err error) *Error {
 	switch {
 	case t.closing.Err() != nil:
@@ -147,17 +152,6 @@ func (t *loginTransport) note(req *http.Request, e *Error) error {
 type failedLogin struct{}
 
 func (failedLogin) Error() string { return "the login request failed" }
-
-// releasingBody releases a request's context when its response is read.
-type releasingBody struct {
-	io.ReadCloser
-	release func()
-}
-
-func (b *releasingBody) Close() error {
-	defer b.release()
-	return b.ReadCloser.Close()
-}
 
 // journal is what went wrong in one login.
 type journal struct {
