@@ -14,6 +14,7 @@ type route struct {
 	native   bool     // native password roles may log in
 	refuse   *refusal // non-nil: answer every login with this (stopped, failing over, deleted, disabled)
 	readOnly bool
+	pooled   bool // a pooled host: native passwords only, tokens are refused
 }
 
 // refusal is an error in the service's own words.

@@ -1,0 +1,137 @@
+//go:build unix
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// orphanTimeout is how long to wait for a server whose parent has died to
+// finish its shutdown.
+const orphanTimeout = 10 * time.Second
+
+func checkFree(dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("data directory %s: %w", dir, fs.ErrExist)
+	}
+	return nil
+}
+
+// createDataDir makes dir, which must not exist, with what fill puts into the
+// path it is given. Nothing is left behind if fill fails.
+func createDataDir(dir string, fill func(path string) error) error {
+	if err := checkFree(dir); err != nil {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	path := filepath.Join(tmp, "data")
+	if err := fill(path); err != nil {
+		return err
+	}
+	return os.Rename(path, dir)
+}
+
+// forDataDir returns an installation of the major version that the directory
+// was made with: data does not move between major versions by itself.
+func (in *Installation) forDataDir(ctx context.Context, dir string) (*Installation, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a PostgreSQL data directory: %w", dir, err)
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s/PG_VERSION is %q, not a version of PostgreSQL", dir, text)
+	}
+	if major == in.Major {
+		return in, nil
+	}
+	if other := systemFinder().ofMajor(ctx, major); other != nil {
+		return other, nil
+	}
+	return nil, fmt.Errorf("data directory %s was made by PostgreSQL %d, and %s holds version %s: install PostgreSQL %d (%s may name its directory), or delete the data to start anew",
+		dir, major, in.BinDir, in.Version, major, binEnv)
+}
+
+// dirLock keeps other processes of ours off a data directory. PostgreSQL's own
+// lock, postmaster.pid, says little and can be mistaken.
+type dirLock struct{ dir *os.File }
+
+func lockDataDir(path string) (dirLock, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return dirLock{}, err
+	}
+	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return dirLock{dir}, nil
+	}
+	dir.Close()
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return dirLock{}, fmt.Errorf("lock data directory %s (on a file system without locks?): %w", path, err)
+	}
+	if pid := postmasterPID(path); pid != 0 {
+		return dirLock{}, fmt.Errorf("data directory %s is in use: a PostgreSQL server runs on it already, process %d", path, pid)
+	}
+	return dirLock{}, fmt.Errorf("data directory %s is in use by another process", path)
+}
+
+func (l dirLock) release() {
+	// Not by Close alone: a process that is just being started elsewhere in this
+	// program may hold a duplicate until its exec.
+	syscall.Flock(int(l.dir.Fd()), syscall.LOCK_UN)
+	l.dir.Close()
+}
+
+// postmasterPID reads the process number in postmaster.pid, zero if there is none.
+func postmasterPID(dir string) int {
+	text, _ := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, _ := strconv.Atoi(strings.TrimSpace(line))
+	return max(pid, 0)
+}
+
+// clearPostmasterPID deals with a postmaster.pid left by a server whose parent,
+// and perhaps itself, was killed. The caller holds the lock. PostgreSQL ignores
+// the file if that process is gone, but takes any other process of the same
+// user that has got its number for a server.
+func clearPostmasterPID(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, orphanTimeout)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		pid := postmasterPID(dir)
+		if pid == 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return nil
+		}
+		if !isPostmaster(pid, dir) {
+			err := os.Remove(filepath.Join(dir, "postmaster.pid"))
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("data directory %s is in use by PostgreSQL process %d, which does not belong to this program: stop it with kill -INT %d", dir, pid, pid)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package postgres
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// Extension is an SQL-only extension of our own, made available to servers
+// without touching the system's directories.
+type Extension struct {
+	Name    string
+	Version string
+	Control string // the text of Name.control
+	SQL     string // the text of Name--Version.sql
+}
+
+// extensionWord is what may become part of a file name.
+var extensionWord = regexp.MustCompile(`^[A-Za-z0-9_.]+$`)
+
+// files returns the names and texts of the files that make up the extension.
+func (e Extension) files() (map[string]string, error) {
+	if !extensionWord.MatchString(e.Name) || !extensionWord.MatchString(e.Version) {
+		return nil, fmt.Errorf("extension %q version %q: both must be letters, digits, _ and . only", e.Name, e.Version)
+	}
+	return map[string]string{
+		e.Name + ".control":                e.Control,
+		e.Name + "--" + e.Version + ".sql": e.SQL,
+	}, nil
+}
+
+// extensionParts are the extensions as parts of a cache key.
+func extensionParts(extensions []Extension) []string {
+	var parts []string
+	for _, e := range extensions {
+		parts = append(parts, e.Name, e.Version, e.Control, e.SQL)
+	}
+	return parts
+}

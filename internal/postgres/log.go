@@ -1,0 +1,66 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// tailLines is how much of a server's log goes into an error message.
+const tailLines = 8
+
+// serverLog takes what a PostgreSQL program prints: each line becomes a debug
+// record, and the last lines are kept to explain a failure.
+type serverLog struct {
+	logger *slog.Logger
+	keep   int // how many lines are kept
+
+	mu      sync.Mutex
+	partial []byte
+	lines   []string
+}
+
+func newServerLog(logger *slog.Logger) *serverLog {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &serverLog{logger: logger, keep: tailLines}
+}
+
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.partial = append(l.partial, p...)
+	for {
+		line, rest, found := bytes.Cut(l.partial, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		l.partial = rest
+		l.add(string(line))
+	}
+}
+
+// add requires l.mu.
+func (l *serverLog) add(line string) {
+	l.logger.LogAttrs(context.Background(), slog.LevelDebug, "postgres", slog.String("line", line))
+	if l.lines = append(l.lines, line); len(l.lines) > l.keep {
+		l.lines = l.lines[1:]
+	}
+}
+
+// tail returns the last lines as one.
+func (l *serverLog) tail() string { return l.text("; ") }
+
+func (l *serverLog) text(separator string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := slices.Clone(l.lines)
+	if len(l.partial) > 0 {
+		lines = append(lines, string(l.partial))
+	}
+	return strings.Join(lines, separator)
+}

@@ -1,0 +1,283 @@
+//go:build unix
+
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+)
+
+// childRoles are what the test binary does instead of testing when a test
+// starts it again as a process of its own.
+var childRoles = map[string]func(ctx context.Context) error{}
+
+const childEnv = "LAKEBASE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childEnv); role != "" {
+		if err := childRoles[role](context.Background()); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	cache, err := openTempDir()
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(cache)
+	os.Setenv(cacheEnv, cache)
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Println(err)
+		return 1
+	}
+	return code
+}
+
+// openTempDir makes a directory that the user of a server may enter, unlike
+// those of testing.T.
+func openTempDir() (string, error) {
+	dir, err := os.MkdirTemp("/tmp", "lkbtest-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}
+
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := openTempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func testInstallation(t testing.TB) *Installation {
+	t.Helper()
+	in, err := Find(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+const testHBA = "local all lakebase_admin trust\nlocal replication lakebase_admin trust\n"
+
+var testCluster = ClusterOptions{
+	HBA: testHBA,
+	Scripts: []Script{
+		{Database: "postgres", SQL: "CREATE DATABASE test"},
+		{Database: "test", SQL: "CREATE TABLE note (text text); INSERT INTO note VALUES ('from the template')"},
+	},
+}
+
+func newDataDir(t testing.TB, in *Installation) string {
+	t.Helper()
+	dir := filepath.Join(tempDir(t), "data")
+	if err := in.CreateCluster(testContext(t), dir, testCluster); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// startServer starts a server that is stopped at the end of the test.
+func startServer(t testing.TB, in *Installation, o StartOptions) *Server {
+	t.Helper()
+	s, err := in.Start(testContext(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func stop(t testing.TB, s *Server) {
+	t.Helper()
+	if err := s.Stop(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	assertNoProcesses(t, s.dataDir)
+}
+
+func connect(t testing.TB, s *Server) *pgx.Conn {
+	t.Helper()
+	conn, err := s.Connect(testContext(t), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func query[T any](t testing.TB, s *Server, sql string) T {
+	t.Helper()
+	conn := connect(t, s)
+	defer conn.Close(context.Background())
+	var v T
+	if err := conn.QueryRow(testContext(t), sql).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func execute(t testing.TB, s *Server, sql string) {
+	t.Helper()
+	conn := connect(t, s)
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(testContext(t), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func assertContains(t testing.TB, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %q has more than one line", err)
+	}
+}
+
+// eventually waits for a condition that nothing announces.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// assertNoProcesses waits until no process works in dir: the backends of a
+// server that was killed need a moment.
+func assertNoProcesses(t testing.TB, dir string) {
+	t.Helper()
+	eventually(t, "processes in "+dir+" end", func() bool { return len(processesIn(t, dir)) == 0 })
+}
+
+// testChild is this test binary in the role of another program.
+type testChild struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+func startChild(t testing.TB, role string, prepare func(*exec.Cmd), env ...string) *testChild {
+	t.Helper()
+	self := testBinary(t)
+	c := &testChild{cmd: exec.Command(self)}
+	c.cmd.Env = append(append(os.Environ(), childEnv+"="+role), env...)
+	c.cmd.Dir = "/tmp"
+	c.cmd.Stderr = os.Stderr
+	if prepare != nil {
+		prepare(c.cmd)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.lines = bufio.NewScanner(out)
+	t.Cleanup(func() {
+		c.cmd.Process.Kill()
+		c.cmd.Wait()
+	})
+	return c
+}
+
+// line returns the next line that the child prints, or "" at its end.
+func (c *testChild) line() string {
+	c.lines.Scan()
+	return c.lines.Text()
+}
+
+// testBinary is this program where every user may run it.
+var copyTestBinary = sync.OnceValues(func() (string, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		name, _ := os.Executable()
+		if self, err = os.Open(name); err != nil {
+			return "", err
+		}
+	}
+	defer self.Close()
+	path := filepath.Join(os.Getenv(cacheEnv), "testbinary")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(f, self); err != nil {
+		return "", err
+	}
+	return path, f.Close()
+})
+
+func testBinary(t testing.TB) string {
+	t.Helper()
+	path, err := copyTestBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// recorder is a logger whose output a test can read.
+type recorder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+func (r *recorder) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,56 @@
+//go:build unix
+
+package postgres
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+const socketName = ".s.PGSQL." + port
+
+// newSocketDir makes a private directory for a server's socket. It is not part
+// of the data directory, whose path may be longer than the name of a socket
+// can be.
+func newSocketDir(a *account) (string, error) {
+	parent := "/tmp"
+	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
+		parent = os.TempDir()
+	}
+	dir, err := os.MkdirTemp(parent, "lkb-")
+	if err != nil {
+		return "", fmt.Errorf("make a directory for the server's socket: %w", err)
+	}
+	err = checkSocketLength(dir)
+	if err == nil {
+		err = a.own(dir)
+	}
+	if err != nil {
+		os.Remove(dir)
+		return "", err
+	}
+	return dir, nil
+}
+
+// checkSocketLength saves us from a server that only warns, and then ends.
+func checkSocketLength(dir string) error {
+	limit := 103
+	if runtime.GOOS == "linux" {
+		limit = 107
+	}
+	if path := filepath.Join(dir, socketName); len(path) > limit {
+		return fmt.Errorf("socket path %s has %d bytes, and %d is the limit: set TMPDIR to a shorter path", path, len(path), limit)
+	}
+	return nil
+}
+
+// socketList is dir as a value of unix_socket_directories, which is a list.
+func socketList(dir string) string {
+	if strings.ContainsAny(dir, `," `) {
+		return `"` + strings.ReplaceAll(dir, `"`, `""`) + `"`
+	}
+	return dir
+}

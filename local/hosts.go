@@ -1,0 +1,429 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Zones of the service names. They are under .test, which no real name
+// server answers for.
+const (
+	provisionedZone = ".database.lakebase.test"
+	autoscalingZone = ".database.local.lakebase.test"
+)
+
+var (
+	loopback      = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	otherLoopback = netip.AddrFrom4([4]byte{127, 0, 0, 2}) // where a failover moves to
+)
+
+// maxLabel is the longest label that DNS allows.
+const maxLabel = 63
+
+// doorKind is which of an endpoint's hosts a door belongs to.
+type doorKind string
+
+const (
+	doorMain           doorKind = "main" // the endpoint's own host
+	doorReadOnly       doorKind = "ro"   // its readable secondaries
+	doorPooled         doorKind = "pooler"
+	doorReadOnlyPooled doorKind = "ro-pooler"
+)
+
+func (k doorKind) pooled() bool { return k == doorPooled || k == doorReadOnlyPooled }
+
+// door is one host name under which an endpoint is reached.
+type door struct {
+	Host string
+	Addr netip.AddrPort
+
+	kind     doorKind
+	endpoint *endpoint
+}
+
+// readOnly reports whether the door leads to a standby.
+func (d *door) readOnly() bool {
+	return d.endpoint.ReadOnly || d.kind == doorReadOnly || d.kind == doorReadOnlyPooled
+}
+
+func (d *door) compute() *compute {
+	if d.readOnly() {
+		return d.endpoint.standby
+	}
+	return d.endpoint.branch.compute
+}
+
+// endpointNames are what an endpoint's host names are made of. They are kept
+// so that a host survives restarts and upgrades.
+type endpointNames struct {
+	Machine string           `json:"machine"` // label before .localhost
+	Service string           `json:"service"` // first label of the service's name
+	Zone    string           `json:"zone"`
+	Octets  map[doorKind]int `json:"octets,omitempty"` // last part of each door's own 127.0.0.N
+	Moved   bool             `json:"moved,omitempty"`  // a failover took it to the other address
+}
+
+// label is the first label of the service's name for kind. Provisioned
+// instances carry the kind in the middle, endpoints at the end.
+func (n endpointNames) label(kind doorKind) string {
+	if kind == doorMain {
+		return n.Service
+	}
+	if id, ok := strings.CutPrefix(n.Service, "instance-"); ok {
+		return "instance-" + string(kind) + "-" + id
+	}
+	return n.Service + "-" + string(kind)
+}
+
+// newEndpointUID makes an id like the service's, ep-calm-river-1a2b3c4d.
+func newEndpointUID() string {
+	adjectives := []string{"calm", "bold", "green", "quiet", "swift", "warm", "young", "late", "broad", "misty"}
+	nouns := []string{"river", "lake", "brook", "delta", "shore", "harbor", "spring", "meadow", "field", "forest"}
+	return "ep-" + adjectives[rand.IntN(len(adjectives))] + "-" + nouns[rand.IntN(len(nouns))] + "-" + uuid.NewString()[:8]
+}
+
+// hosts knows every door by name and by address. It is safe for concurrent
+// use; openDoor, closeDoor and move change endpoints, so their callers hold
+// the workspace's lock as well.
+type hosts struct {
+	naming HostNaming
+	listen func(addr string) (net.Addr, error)
+	main   netip.AddrPort
+	// localhostNames says whether the system resolves any name under .localhost.
+	localhostNames bool
+
+	mu     sync.Mutex
+	byName map[string]*door
+	byAddr map[netip.AddrPort]*door // doors with an address of their own
+	open   map[netip.AddrPort]bool  // addresses the front listens on
+	first  *door                    // answers as localhost
+}
+
+func newHosts(naming HostNaming, main netip.AddrPort, listen func(string) (net.Addr, error)) *hosts {
+	return &hosts{
+		naming: naming,
+		listen: listen,
+		main:   main,
+		byName: map[string]*door{},
+		byAddr: map[netip.AddrPort]*door{},
+		open:   map[netip.AddrPort]bool{main: true},
+	}
+}
+
+// openDoor gives the endpoint a door of the kind. The first endpoint's main
+// door is the one that answers as localhost.
+func (h *hosts) openDoor(e *endpoint, kind doorKind, first bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := &door{kind: kind, endpoint: e}
+	switch {
+	case h.naming == ServiceNames:
+		d.Host, d.Addr = e.Names.label(kind)+e.Names.Zone, h.main
+		if e.Names.Moved {
+			d.Addr = netip.AddrPortFrom(otherLoopback, h.main.Port())
+		}
+		if err := h.listenOn(d.Addr); err != nil {
+			return err
+		}
+	case first && kind == doorMain:
+		d.Host, d.Addr = "localhost", h.main
+	case h.localhostNames:
+		d.Host, d.Addr = h.machineName(e, kind), h.main
+	default:
+		if err := h.ownAddress(d); err != nil {
+			return err
+		}
+	}
+	if first && kind == doorMain {
+		h.first = d
+	}
+	h.byName[d.Host] = d
+	e.doors = append(e.doors, d)
+	return nil
+}
+
+// machineName is a free name under .localhost; the readable one if possible.
+func (h *hosts) machineName(e *endpoint, kind doorKind) string {
+	suffix := ""
+	if kind != doorMain {
+		suffix = "-" + string(kind)
+	}
+	name := e.Names.Machine + suffix + ".localhost"
+	if len(e.Names.Machine+suffix) > maxLabel || h.byName[name] != nil {
+		name = e.Names.Service + suffix + ".localhost"
+	}
+	return name
+}
+
+// ownAddress finds an address that leads to d alone: 127.0.0.N on the usual
+// port where the system has those, else a port of its own.
+func (h *hosts) ownAddress(d *door) error {
+	if runtime.GOOS == "linux" {
+		octets := []int{}
+		if n := d.endpoint.Names.Octets[d.kind]; n != 0 {
+			octets = append(octets, n)
+		}
+		for n := 2; n < 255; n++ {
+			octets = append(octets, n)
+		}
+		for _, n := range octets {
+			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(n)}), h.main.Port())
+			if h.byAddr[addr] != nil || h.listenOn(addr) != nil {
+				continue
+			}
+			if d.endpoint.Names.Octets == nil {
+				d.endpoint.Names.Octets = map[doorKind]int{}
+			}
+			d.endpoint.Names.Octets[d.kind] = n
+			h.assign(d, addr)
+			return nil
+		}
+	}
+	l, err := h.listen(net.JoinHostPort(loopback.String(), "0"))
+	if err != nil {
+		return fmt.Errorf("no address for %s: %w", d.endpoint.title(), err)
+	}
+	addr, err := netip.ParseAddrPort(l.String())
+	if err != nil {
+		return err
+	}
+	h.open[addr] = true
+	h.assign(d, addr)
+	return nil
+}
+
+func (h *hosts) assign(d *door, addr netip.AddrPort) {
+	d.Host, d.Addr = addr.Addr().String(), addr
+	h.byAddr[addr] = d
+}
+
+func (h *hosts) listenOn(addr netip.AddrPort) error {
+	if h.open[addr] {
+		return nil
+	}
+	if _, err := h.listen(addr.String()); err != nil {
+		return err
+	}
+	h.open[addr] = true
+	return nil
+}
+
+// closeDoor makes the endpoint's door of the kind lead nowhere.
+func (h *hosts) closeDoor(e *endpoint, kind doorKind) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e.doors = slices.DeleteFunc(e.doors, func(d *door) bool {
+		if d.kind != kind {
+			return false
+		}
+		if h.byName[d.Host] == d {
+			delete(h.byName, d.Host)
+		}
+		delete(h.byAddr, d.Addr)
+		if h.first == d {
+			h.first = nil
+		}
+		return true
+	})
+}
+
+// move takes the endpoint's doors to the other loopback address, or back.
+// Names that are addresses themselves cannot move, and neither can those of
+// systems with a single loopback address.
+func (h *hosts) move(e *endpoint) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.naming != ServiceNames {
+		return
+	}
+	to := netip.AddrPortFrom(otherLoopback, h.main.Port())
+	if e.Names.Moved {
+		to = h.main
+	}
+	if h.listenOn(to) != nil {
+		return
+	}
+	e.Names.Moved = !e.Names.Moved
+	for _, d := range e.doors {
+		d.Addr = to
+	}
+}
+
+// find returns the door that a connection came through: by the name it
+// sent, by the endpoint it names in its options, by the address it reached.
+func (h *hosts) find(serverName, options string, local netip.AddrPort) *door {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	if d := h.byName[canonical(serverName)]; d != nil && d.Host != "localhost" {
+		return d
+	}
+	if id := endpointOption(options); id != "" {
+		return h.byID(id)
+	}
+	if d := h.byAddr[local]; d != nil {
+		return d
+	}
+	if h.naming == ServiceNames {
+		return nil
+	}
+	return h.first
+}
+
+func (h *hosts) byID(id string) *door {
+	for _, d := range h.byName {
+		if d.endpoint.UID == id && d.kind == doorMain {
+			return d
+		}
+	}
+	return nil
+}
+
+// moved reports whether d is no longer, or not yet, at local.
+func (h *hosts) moved(d *door, local netip.AddrPort) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.naming == ServiceNames && d.Addr.Addr() != local.Addr().Unmap()
+}
+
+// address of the endpoint's door of the kind; ok is false if it has none.
+func (h *hosts) address(e *endpoint, kind doorKind) (host string, addr netip.AddrPort, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := find(e.doors, func(d *door) bool { return d.kind == kind })
+	if d == nil {
+		return "", netip.AddrPort{}, false
+	}
+	return d.Host, d.Addr, true
+}
+
+// lookup answers the name server.
+func (h *hosts) lookup(name string) ([]netip.Addr, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := h.byName[canonical(name)]; d != nil {
+		return []netip.Addr{d.Addr.Addr()}, true
+	}
+	return nil, false
+}
+
+// certificateName is the name to present a certificate for: the one that was
+// asked for if it is ours, else the address that was reached. A client that
+// asks for a stranger's name must not be told that it has found it.
+func (h *hosts) certificateName(serverName string, local netip.AddrPort) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	name := canonical(serverName)
+	if name == "localhost" || h.byName[name] != nil {
+		return name
+	}
+	return local.Addr().Unmap().String()
+}
+
+func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+// endpointOption is the endpoint that start-up options name, for clients
+// that cannot send a server name.
+func endpointOption(options string) string {
+	for field := range strings.FieldsSeq(options) {
+		if id, ok := strings.CutPrefix(field, "endpoint="); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+// resolvesLocalhostNames asks whether programs on this machine find names
+// under .localhost on loopback: those that use the system's resolver and
+// those, like most of Go's, that ask the configured servers themselves.
+func resolvesLocalhostNames(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
+	defer cancel()
+	name := "lakebase-" + uuid.NewString()[:8] + ".localhost"
+	answers := make(chan bool, 2)
+	for _, r := range []*net.Resolver{{}, {PreferGo: true}} {
+		go func() {
+			addrs, err := r.LookupNetIP(ctx, "ip4", name)
+			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == loopback
+		}()
+	}
+	return <-answers && <-answers
+}
+
+// listenMain opens the front's first address. "auto" prefers the port that
+// clients assume. Where the machine has IPv6 the same port there is taken
+// too: localhost means both, and must not lead to somebody else's server.
+func listenMain(want string, listen func(string) (net.Addr, error)) (netip.AddrPort, error) {
+	switch want {
+	case "":
+		want = "127.0.0.1:0"
+	case "auto":
+		if !taken("[::1]:5432") {
+			if addr, err := listenMain("127.0.0.1:5432", listen); err == nil {
+				return addr, nil
+			}
+		}
+		want = "127.0.0.1:0"
+	}
+	if err := requireLoopback("postgres address", want); err != nil {
+		return netip.AddrPort{}, err
+	}
+	l, err := listen(want)
+	if err != nil {
+		return netip.AddrPort{}, addressError("postgres address", want, err)
+	}
+	addr, err := netip.ParseAddrPort(l.String())
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if addr.Addr() == loopback {
+		// Best effort: there may be no IPv6, and with a port of our own
+		// choice nobody else is likely to be there.
+		_, _ = listen(net.JoinHostPort("::1", fmt.Sprint(addr.Port())))
+	}
+	return addr, nil
+}
+
+// taken reports whether another program listens on addr.
+func taken(addr string) bool {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return errors.Is(err, syscall.EADDRINUSE)
+	}
+	l.Close()
+	return false
+}
+
+// requireLoopback refuses addresses that other machines could reach: the
+// server hands out working credentials.
+func requireLoopback(what, addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s %q is not host:port", what, addr)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s %q is not on loopback: use 127.0.0.1", what, addr)
+	}
+	return nil
+}
+
+// addressError explains a failed listen.
+func addressError(what, addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		_, port, _ := net.SplitHostPort(addr)
+		return fmt.Errorf("%s %s: port %s is in use by another program: stop it, or choose another port (0 means any)", what, addr, port)
+	}
+	return fmt.Errorf("%s %s: %w", what, addr, err)
+}

@@ -1,0 +1,29 @@
+package local
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// protoDuration is a duration as protobuf writes it in JSON: "300s", "1.5s".
+type protoDuration time.Duration
+
+func (d protoDuration) MarshalJSON() ([]byte, error) {
+	return json.Marshal(strconv.FormatFloat(time.Duration(d).Seconds(), 'f', -1, 64) + "s")
+}
+
+func (d *protoDuration) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	digits, ok := strings.CutSuffix(s, "s")
+	seconds, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || seconds != seconds || seconds > 1e9 || seconds < -1e9 {
+		return errInvalid("'%s' is not a duration: expected seconds with the suffix s, such as 300s", s)
+	}
+	*d = protoDuration(seconds * float64(time.Second))
+	return nil
+}
