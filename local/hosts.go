@@ -111,15 +111,22 @@ type hosts struct {
 	first  *door                    // answers as localhost
 }
 
-func newHosts(naming HostNaming, main netip.AddrPort, listen func(string) (net.Addr, error)) *hosts {
+func newHosts(naming HostNaming, localhostNames bool) *hosts {
 	return &hosts{
-		naming: naming,
-		listen: listen,
-		main:   main,
-		byName: map[string]*door{},
-		byAddr: map[netip.AddrPort]*door{},
-		open:   map[netip.AddrPort]bool{main: true},
+		naming:         naming,
+		localhostNames: localhostNames,
+		byName:         map[string]*door{},
+		byAddr:         map[netip.AddrPort]*door{},
+		open:           map[netip.AddrPort]bool{},
 	}
+}
+
+// use says how to open addresses, of which main is open already.
+func (h *hosts) use(main netip.AddrPort, listen func(addr string) (net.Addr, error)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.main, h.listen = main, listen
+	h.open[main] = true
 }
 
 // openDoor gives the endpoint a door of the kind. The first endpoint's main

@@ -38,7 +38,7 @@ func (a *restAPI) controlRoutes() {
 	a.control("GET /local/v1/principals", a.listPrincipals)
 	a.control("GET /local/v1/faults", func(*call) (any, error) { return a.server.Faults(), nil })
 	a.control("PUT /local/v1/faults", a.putFaults)
-	a.control("DELETE /local/v1/faults", func(*call) (any, error) { return a.server.Faults(), a.server.SetFaults(Faults{}) })
+	a.control("DELETE /local/v1/faults", func(*call) (any, error) { return Faults{}, a.server.SetFaults(Faults{}) })
 	a.control("POST /local/v1/tokens:mint", a.mintToken)
 	a.control("POST /local/v1/tokens:revoke", func(*call) (any, error) {
 		a.server.RevokeTokens()

@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (w *workspace) renderInstance(i *instance, f APIFault) instanceJSON {
 	e := i.endpoint()
 	j := instanceJSON{
 		Name: i.Name, UID: i.UID, Creator: i.Creator, CreationTime: i.Created.Format(time.RFC3339),
-		State: w.instanceState(i), PGVersion: w.pgVersion(),
+		State: w.instanceState(i), PGVersion: fmt.Sprintf("PG_VERSION_%d", w.major()),
 		Capacity: i.Capacity, EffectiveCapacity: i.Capacity,
 		NodeCount: i.Nodes, EffectiveNodeCount: i.Nodes,
 		EffectiveReadable: e.Group.Readable, EffectiveNativeLogin: i.NativeLogin, EffectiveStopped: e.Disabled,

@@ -63,6 +63,15 @@ func (w *workspace) save() error {
 	return writePrivate(w.dirs.state(), s)
 }
 
+// saveIfAny is save for a server that may have failed to start, and must not
+// leave a state that claims more than there is.
+func (w *workspace) saveIfAny() error {
+	if _, err := os.Stat(w.dirs.state()); err != nil {
+		return nil
+	}
+	return w.save()
+}
+
 // background runs a job that ends with the server. Failures are its own to
 // report.
 func (w *workspace) background(job func(ctx context.Context)) {

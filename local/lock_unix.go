@@ -1,0 +1,46 @@
+//go:build unix
+
+package local
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockFile takes the lock on a data directory, which ends with the process
+// however that ends. ok is false if another process has it. Those who only
+// look whether it is taken hold it for a moment, so one refusal is no answer.
+func lockFile(file string) (lock *os.File, ok bool, err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	deadline := time.Now().Add(100 * time.Millisecond)
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, true, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			f.Close()
+			return nil, false, err
+		case time.Now().After(deadline):
+			f.Close()
+			return nil, false, nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// locked reports whether a process holds the lock.
+func locked(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}

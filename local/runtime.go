@@ -1,0 +1,66 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Runtime is what other processes need to know of a running server. It holds
+// the default user's access token: do not print it whole.
+type Runtime struct {
+	PID          int       `json:"pid"`
+	Started      time.Time `json:"started"`
+	DataDir      string    `json:"data_dir"`
+	WorkspaceURL string    `json:"workspace_url"`
+	PostgresAddr string    `json:"postgres_addr"`
+	DNSAddr      string    `json:"dns_addr"`
+	RootCertFile string    `json:"root_cert_file"`
+	Token        string    `json:"token"`
+}
+
+// ErrNotRunning says that no local Lakebase runs on a data directory.
+var ErrNotRunning = errors.New("no local Lakebase is running")
+
+// ReadRuntime returns what the server that runs on dataDir says of itself.
+// If none does, the error is [ErrNotRunning].
+func ReadRuntime(dataDir string) (Runtime, error) {
+	dirs := dataDirs{dataDir}
+	if !locked(dirs.lock()) {
+		return Runtime{}, fmt.Errorf("%w on %s: start it with lakebase local", ErrNotRunning, dataDir)
+	}
+	return readRuntimeFile(dirs.runtime())
+}
+
+func readRuntimeFile(file string) (Runtime, error) {
+	var r Runtime
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("%w yet on %s: it is starting or ending", ErrNotRunning, filepath.Dir(file))
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(data, &r)
+}
+
+func (r Runtime) write(file string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writePrivate(file, data)
+}
+
+// alreadyRunning explains who holds the lock on a data directory.
+func alreadyRunning(dirs dataDirs) error {
+	who := "a local Lakebase is already running"
+	if r, err := readRuntimeFile(dirs.runtime()); err == nil {
+		who += fmt.Sprintf(" (pid %d, %s)", r.PID, r.WorkspaceURL)
+	}
+	return fmt.Errorf("%s on %s: use that one, or run another with a data directory of its own (LAKEBASE_LOCAL_DIR) or none (ephemeral)", who, dirs.root)
+}
