@@ -1,10 +1,14 @@
 package local
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 )
 
 // route is where a connection to the front goes, found by SNI, address or port.
@@ -15,16 +19,6 @@ type route struct {
 	refuse   *refusal // non-nil: answer every login with this (stopped, failing over, deleted, disabled)
 	readOnly bool
 	pooled   bool // a pooled host: native passwords only, tokens are refused
-}
-
-// refusal is an error in the service's own words.
-type refusal struct {
-	Severity string // FATAL or, as the service's proxy does, ERROR
-	Code     string // SQLSTATE
-	Message  string
-	Detail   string
-	Hint     string
-	Close    bool // say nothing, just close
 }
 
 // frontOptions connect the front to the workspace behind it. All funcs are
@@ -52,18 +46,86 @@ type frontOptions struct {
 }
 
 // front accepts Postgres clients over TLS on any number of addresses.
-type front struct{}
+type front struct {
+	o       frontOptions
+	log     *slog.Logger
+	life    context.Context // ends with close
+	end     context.CancelFunc
+	cancels cancelKeys
+	wg      sync.WaitGroup
 
-func newFront(o frontOptions) *front { panic("TODO: front helper") }
+	mu        sync.Mutex
+	closed    bool
+	listeners []net.Listener
+	clients   map[*client]bool
+}
+
+func newFront(o frontOptions) *front {
+	f := &front{o: o, log: o.Logger, clients: map[*client]bool{}}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	f.life, f.end = context.WithCancel(context.Background())
+	return f
+}
 
 // listen starts to accept on addr and returns the address in use.
-func (f *front) listen(addr string) (net.Addr, error) { panic("TODO") }
+func (f *front) listen(addr string) (net.Addr, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for Postgres clients: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		l.Close()
+		return nil, net.ErrClosed
+	}
+	f.listeners = append(f.listeners, l)
+	f.wg.Go(func() { f.accept(l.(*net.TCPListener)) })
+	return l.Addr(), nil
+}
 
-// connections counts the open ones to endpoint, or to all for "".
-func (f *front) connections(endpoint string) int { panic("TODO") }
+// connections counts the open ones to endpoint, or to all for "". Those that
+// have not said yet where they want to go do not count.
+func (f *front) connections(endpoint string) int { return len(f.to(endpoint)) }
 
 // reset cuts the connections to endpoint (TCP RST), or all for "".
-func (f *front) reset(endpoint string) int { panic("TODO") }
+func (f *front) reset(endpoint string) int {
+	clients := f.to(endpoint)
+	for _, c := range clients {
+		c.reset()
+	}
+	return len(clients)
+}
+
+// to returns the clients of endpoint, or of any for "".
+func (f *front) to(endpoint string) []*client {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var found []*client
+	for c := range f.clients {
+		if c.route != nil && (endpoint == "" || c.route.endpoint == endpoint) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
 
 // close stops listening, ends all connections and waits for them.
-func (f *front) close() error { panic("TODO") }
+func (f *front) close() error {
+	f.mu.Lock()
+	f.closed = true
+	var errs []error
+	for _, l := range f.listeners {
+		errs = append(errs, l.Close())
+	}
+	f.listeners = nil
+	for c := range f.clients {
+		c.tcp.Close()
+	}
+	f.mu.Unlock()
+	f.end()
+	f.wg.Wait()
+	return errors.Join(errs...)
+}

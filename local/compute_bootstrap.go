@@ -1,0 +1,116 @@
+package local
+
+import (
+	"github.com/lakebase-go/lakebase/internal/postgres"
+)
+
+// defaultDatabase is the one that every Lakebase starts with.
+const defaultDatabase = "databricks_postgres"
+
+// bootstrap is what every data directory starts with.
+var bootstrap = postgres.ClusterOptions{
+	Scripts: []postgres.Script{
+		{Database: "postgres", SQL: createRolesSQL},
+		{Database: "postgres", SQL: createDatabaseSQL},
+		{Database: defaultDatabase, SQL: prepareDatabaseSQL},
+	},
+	Extensions: []postgres.Extension{databricksAuth},
+	HBA: `# The front asks members of databricks_oauth for a token; nobody else
+# reaches this server without a password.
+local replication lakebase_admin trust
+local all lakebase_admin trust
+local all +databricks_oauth trust
+local all all scram-sha-256
+`,
+}
+
+// serviceRoles cannot log in, nor be logged in as, through the front.
+var serviceRoles = map[string]bool{
+	postgres.Admin:             true,
+	"databricks_superuser":     true,
+	"databricks_oauth":         true,
+	"databricks_gateway":       true,
+	"databricks_monitor":       true,
+	"databricks_control_plane": true,
+}
+
+// createRolesSQL can be repeated, for the sake of servers that are not ours.
+const createRolesSQL = `
+DO $$
+DECLARE
+	name text;
+BEGIN
+	FOREACH name IN ARRAY ARRAY['databricks_superuser', 'databricks_oauth', 'databricks_gateway',
+			'databricks_monitor', 'databricks_control_plane'] LOOP
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+			EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+		END IF;
+	END LOOP;
+END
+$$;
+GRANT pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend TO databricks_superuser;
+GRANT CREATE ON DATABASE postgres TO databricks_superuser;
+`
+
+const createDatabaseSQL = `CREATE DATABASE databricks_postgres OWNER databricks_superuser`
+
+// prepareDatabaseSQL gives databricks_superuser the schema public, as owner of
+// the database. PostgreSQL 14 does not do that by itself.
+const prepareDatabaseSQL = `
+ALTER SCHEMA public OWNER TO pg_database_owner;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+`
+
+// databricksAuth is the extension by which users create roles for identities.
+var databricksAuth = postgres.Extension{
+	Name:    "databricks_auth",
+	Version: "1.0",
+	Control: `comment = 'Roles for Databricks identities'
+default_version = '1.0'
+relocatable = false
+superuser = true
+trusted = true
+`,
+	SQL: `
+-- Runs with the rights of the server's own superuser, so that the roles it
+-- makes are marked as OAuth roles whoever makes them. It grants nothing else.
+CREATE FUNCTION databricks_create_role(identity text, type text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT pg_has_role(session_user, 'databricks_oauth', 'MEMBER') THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = 'only a session that logged in with an OAuth token can create roles for identities',
+			HINT = 'Connect as your Databricks identity, with a database credential as the password.';
+	END IF;
+	IF NOT pg_has_role(session_user, 'databricks_superuser', 'MEMBER')
+			AND NOT (SELECT rolcreaterole FROM pg_roles WHERE rolname = session_user) THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('role "%s" may not create roles', session_user),
+			HINT = 'It needs the CREATEROLE attribute or membership of databricks_superuser.';
+	END IF;
+	IF type IS NULL OR type NOT IN ('USER', 'SERVICE_PRINCIPAL', 'GROUP') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('unknown identity type %L', type),
+			HINT = 'Use USER, SERVICE_PRINCIPAL or GROUP.';
+	END IF;
+	IF identity IS NULL OR octet_length(identity) NOT BETWEEN 1 AND 63 THEN
+		RAISE invalid_name USING
+			MESSAGE = format('identity %L cannot be a role name: it must have 1 to 63 bytes', identity);
+	END IF;
+	IF EXISTS (SELECT FROM pg_roles WHERE rolname = identity) THEN
+		RAISE duplicate_object USING
+			MESSAGE = format('role "%s" already exists', identity);
+	END IF;
+	EXECUTE format('CREATE ROLE %I LOGIN', identity);
+	EXECUTE format('COMMENT ON ROLE %I IS %L', identity, 'databricks identity: ' || type);
+	EXECUTE format('GRANT databricks_oauth TO %I', identity);
+	-- From 16 on the right to administer a role comes only from having made it.
+	IF current_setting('server_version_num')::int >= 160000 AND session_user <> current_user THEN
+		EXECUTE format('GRANT %I TO %I WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', identity, session_user);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION databricks_create_role(text, text) IS
+	'Creates a role that logs in with the OAuth token of a Databricks identity: USER, SERVICE_PRINCIPAL or GROUP';
+`,
+}

@@ -1,0 +1,482 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/postgres"
+)
+
+// testContext bounds what a test waits for.
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually waits for a condition that nothing announces.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// startCompute returns a compute on a new data directory, closed with the test.
+func startCompute(t testing.TB, change ...func(*computeOptions)) *compute {
+	t.Helper()
+	in, err := postgres.Find(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := computeOptions{Installation: in, Dir: filepath.Join(traversableDir(t), "data")}
+	for _, f := range change {
+		f(&o)
+	}
+	c := newCompute(o)
+	t.Cleanup(func() {
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// asAdmin runs SQL that returns one value, if any, as the superuser.
+func asAdmin(t testing.TB, c *compute, sql string) string {
+	t.Helper()
+	v, err := tryAdmin(t, c, sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func tryAdmin(t testing.TB, c *compute, sql string) (string, error) {
+	ctx := testContext(t)
+	conn, err := c.admin(ctx, defaultDatabase)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	return oneValue(ctx, conn, sql)
+}
+
+func oneValue(ctx context.Context, conn *pgx.Conn, sql string) (string, error) {
+	results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil || len(results) == 0 {
+		return "", err
+	}
+	last := results[len(results)-1]
+	if len(last.Rows) == 0 || len(last.Rows[0]) == 0 {
+		return "", nil
+	}
+	return string(last.Rows[0][0]), nil
+}
+
+// loginTo logs in over the compute's own socket, as the front would.
+func loginTo(t testing.TB, c *compute, user string) (*pgx.Conn, error) {
+	t.Helper()
+	config, err := pgx.ParseConfig("host=unused sslmode=disable dbname=" + defaultDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.User = user
+	config.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"unused"}, nil }
+	var done func()
+	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, end, err := c.dial(ctx)
+		done = end
+		return conn, err
+	}
+	conn, err := pgx.ConnectConfig(testContext(t), config)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() {
+		conn.Close(context.Background())
+		done()
+	})
+	return conn, nil
+}
+
+func mustLogin(t testing.TB, c *compute, user string) *pgx.Conn {
+	t.Helper()
+	conn, err := loginTo(t, c, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// wantCode fails the test unless err has the SQLSTATE.
+func wantCode(t testing.TB, err error, code string) *pgconn.PgError {
+	t.Helper()
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Code != code {
+		t.Fatalf("got %v, want SQLSTATE %s", err, code)
+	}
+	return e
+}
+
+func TestComputeWakesOnce(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t, func(o *computeOptions) { o.WakeDelay = 50 * time.Millisecond })
+	if got := c.state(); got != computeIdle {
+		t.Fatalf("state is %s before the first connection", got)
+	}
+	var wg sync.WaitGroup
+	pids := make([]string, 8)
+	for i := range pids {
+		wg.Go(func() {
+			if i%2 == 0 { // half the callers give up at once
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if _, _, err := c.dial(ctx); !errors.Is(err, context.Canceled) {
+					t.Errorf("dial with a cancelled context: %v", err)
+				}
+				return
+			}
+			pids[i], _ = tryAdmin(t, c, "SELECT pg_postmaster_start_time()::text")
+		})
+	}
+	eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
+	wg.Wait()
+	for i := 1; i < len(pids); i += 2 {
+		if pids[i] == "" || pids[i] != pids[1] {
+			t.Errorf("caller %d met the server of %q, caller 1 that of %q", i, pids[i], pids[1])
+		}
+	}
+	if got := c.state(); got != computeActive {
+		t.Errorf("state is %s", got)
+	}
+}
+
+func TestComputeSuspendsWhenIdle(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t, func(o *computeOptions) { o.SuspendAfter = 150 * time.Millisecond })
+	asAdmin(t, c, "CREATE TABLE kept AS SELECT 42 AS x")
+	idle := mustLogin(t, c, postgres.Admin)
+	busy := mustLogin(t, c, postgres.Admin)
+	// Silent on the wire, but not idle: several times the limit.
+	if _, err := busy.Exec(testContext(t), "SELECT pg_sleep(0.8)"); err != nil {
+		t.Fatalf("suspended during a query: %v", err)
+	}
+	eventually(t, "the compute is suspended", func() bool { return c.state() == computeIdle })
+	_, err := idle.Exec(testContext(t), "SELECT 1")
+	wantCode(t, err, "57P01")
+	if got := asAdmin(t, c, "SELECT x FROM kept"); got != "42" {
+		t.Errorf("after waking up: %q", got)
+	}
+}
+
+func TestComputeIsNotSuspendedWhileInUse(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t, func(o *computeOptions) { o.SuspendAfter = 300 * time.Millisecond })
+	conn := mustLogin(t, c, postgres.Admin)
+	for begun := time.Now(); time.Since(begun) < time.Second; time.Sleep(20 * time.Millisecond) {
+		if _, err := conn.Exec(testContext(t), "SELECT 1"); err != nil {
+			t.Fatalf("after %v: %v", time.Since(begun), err)
+		}
+	}
+}
+
+func TestComputeStopAndWake(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := startCompute(t)
+	asAdmin(t, c, "SELECT 1")
+	if err := c.stop(ctx); err != nil || c.state() != computeStopped {
+		t.Fatal(c.state(), err)
+	}
+	if _, _, err := c.dial(ctx); !errors.Is(err, errComputeStopped) {
+		t.Errorf("dial of a stopped compute: %v", err)
+	}
+	if err := c.suspend(ctx); err != nil || c.state() != computeStopped {
+		t.Errorf("suspend made a stopped compute %s, %v", c.state(), err)
+	}
+	if err := c.wake(ctx); err != nil || c.state() != computeActive {
+		t.Fatal(c.state(), err)
+	}
+	if err := c.suspend(ctx); err != nil || c.state() != computeIdle {
+		t.Fatal(c.state(), err)
+	}
+	asAdmin(t, c, "SELECT 1")
+}
+
+func TestComputeSurvivesItsServer(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t)
+	asAdmin(t, c, "CREATE TABLE kept AS SELECT 1 AS x")
+	conn := mustLogin(t, c, postgres.Admin)
+	if err := c.crash(testContext(t)); err != nil || c.state() != computeIdle {
+		t.Fatal(c.state(), err)
+	}
+	if _, err := conn.Exec(testContext(t), "SELECT 1"); err == nil {
+		t.Error("a session outlived the crash")
+	}
+	asAdmin(t, c, "SELECT 1") // recovers
+
+	// By itself, and the very next connection wants a new one.
+	if err := syscall.Kill(c.server().PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if got := asAdmin(t, c, "SELECT count(*) FROM pg_roles WHERE rolname = 'databricks_oauth'"); got != "1" {
+		t.Errorf("after the server died: %q", got)
+	}
+}
+
+func TestComputeClosed(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t, func(o *computeOptions) { o.WakeDelay = time.Hour })
+	woken := make(chan error)
+	go func() { woken <- c.wake(context.Background()) }()
+	eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-woken; err == nil {
+		t.Error("woke up although closed")
+	}
+	if _, _, err := c.dial(t.Context()); !errors.Is(err, errComputeClosed) {
+		t.Errorf("dial after close: %v", err)
+	}
+}
+
+func TestComputeClone(t *testing.T) {
+	t.Parallel()
+	c := startCompute(t)
+	asAdmin(t, c, "CREATE TABLE branchy AS SELECT 'before' AS x")
+	dir := filepath.Join(traversableDir(t), "branch")
+	if err := c.clone(testContext(t), dir); err != nil {
+		t.Fatal(err)
+	}
+	branch := startCompute(t, func(o *computeOptions) { o.Dir = dir })
+	asAdmin(t, c, "UPDATE branchy SET x = 'after'")
+	if got := asAdmin(t, branch, "SELECT x FROM branchy"); got != "before" {
+		t.Errorf("branch has %q", got)
+	}
+}
+
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	primary := startCompute(t)
+	asAdmin(t, primary, "CREATE TABLE news AS SELECT 1 AS x")
+	standby := startCompute(t, func(o *computeOptions) {
+		o.Primary = primary
+		o.Dir = filepath.Join(traversableDir(t), "standby")
+	})
+	arrived := func(x string) func() bool {
+		return func() bool { return asAdmin(t, standby, "SELECT max(x) FROM news") == x }
+	}
+	reader := mustLogin(t, standby, postgres.Admin)
+	_, err := reader.Exec(ctx, "INSERT INTO news VALUES (0)")
+	wantCode(t, err, "25006")
+	asAdmin(t, primary, "INSERT INTO news VALUES (2)")
+	eventually(t, "a change arrives", arrived("2"))
+
+	// The primary moves to another socket; the standby's sessions live on.
+	if err := primary.suspend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	asAdmin(t, primary, "INSERT INTO news VALUES (3)")
+	eventually(t, "a change arrives after the primary's restart", arrived("3"))
+	if _, err := reader.Exec(ctx, "SELECT 1"); err != nil {
+		t.Errorf("the standby's session ended: %v", err)
+	}
+
+	// A standby that slept through much is whole again.
+	if err := standby.suspend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	asAdmin(t, primary, "INSERT INTO news VALUES (4); SELECT pg_switch_wal(); CHECKPOINT")
+	if err := primary.crash(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a change arrives after the standby's sleep", arrived("4"))
+}
+
+func TestExternalServer(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	// Some other PostgreSQL, without anything of ours in it.
+	in, err := postgres.Find(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(traversableDir(t), "data")
+	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(ctx)
+	url := fmt.Sprintf("host=%s user=%s dbname=postgres", server.SocketDir(), postgres.Admin)
+
+	for range 2 { // the second finds everything prepared
+		c := newCompute(computeOptions{External: url})
+		if err := createOAuthRole(ctx, c, "me@example.com", true); err != nil {
+			t.Fatal(err)
+		}
+		conn := mustLogin(t, c, "me@example.com")
+		if _, err := conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS t (x int)"); err != nil {
+			t.Error(err)
+		}
+		for what, err := range map[string]error{"suspend": c.suspend(ctx), "stop": c.stop(ctx), "crash": c.crash(ctx), "clone": c.clone(ctx, dir+"2")} {
+			if !errors.Is(err, errExternal) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	wrong := newCompute(computeOptions{External: strings.Replace(url, postgres.Admin, "me@example.com", 1)})
+	defer wrong.close()
+	if err := wrong.wake(ctx); err == nil || !strings.Contains(err.Error(), "superuser") {
+		t.Errorf("a URL of no superuser: %v", err)
+	}
+}
+
+func TestCreateOAuthRole(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := startCompute(t)
+	var wg sync.WaitGroup
+	for range 4 { // at once and again
+		wg.Go(func() {
+			if err := createOAuthRole(ctx, c, `o"dd@example.com`, true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	conn := mustLogin(t, c, `o"dd@example.com`)
+	for _, sql := range []string{
+		"CREATE TABLE mine (x int)", "CREATE SCHEMA s", "CREATE ROLE made LOGIN PASSWORD 'x'", "CREATE DATABASE other",
+		"GRANT databricks_superuser TO made", "CREATE EXTENSION databricks_auth", "ALTER DATABASE databricks_postgres SET work_mem = '5MB'",
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	if super, _ := oneValue(ctx, conn, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"); super != "f" {
+		t.Error("it is a superuser")
+	}
+	if err := createOAuthRole(ctx, c, "plain", false); err != nil {
+		t.Fatal(err)
+	}
+	_, err := mustLogin(t, c, "plain").Exec(ctx, "CREATE TABLE theirs (x int)")
+	wantCode(t, err, "42501")
+	for _, name := range []string{"", postgres.Admin, "databricks_oauth", strings.Repeat("x", 64)} {
+		if err := createOAuthRole(ctx, c, name, false); err == nil {
+			t.Errorf("a role %q was made", name)
+		}
+	}
+}
+
+func TestDatabricksCreateRole(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := startCompute(t)
+	if err := createOAuthRole(ctx, c, "owner@example.com", true); err != nil {
+		t.Fatal(err)
+	}
+	owner := mustLogin(t, c, "owner@example.com")
+	run := func(conn *pgx.Conn, sql string) error {
+		_, err := conn.Exec(ctx, sql)
+		return err
+	}
+	for _, sql := range []string{
+		"CREATE EXTENSION IF NOT EXISTS databricks_auth",
+		"SELECT databricks_create_role('new@example.com', 'USER')",
+		"SELECT databricks_create_role('1b2c3d4e-0000-0000-0000-000000000000', 'SERVICE_PRINCIPAL')",
+		"SELECT databricks_create_role('Data Team', 'GROUP')",
+		"ALTER ROLE \"Data Team\" CREATEROLE",
+	} {
+		if err := run(owner, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	for sql, code := range map[string]string{
+		"SELECT databricks_create_role('new@example.com', 'USER')":          "42710",
+		"SELECT databricks_create_role('lakebase_admin', 'USER')":           "42710",
+		"SELECT databricks_create_role('x', 'user')":                        "22023",
+		"SELECT databricks_create_role('x', NULL)":                          "22023",
+		"SELECT databricks_create_role('', 'USER')":                         "42602",
+		"SELECT databricks_create_role(repeat('x', 64), 'USER')":            "42602",
+		"SELECT databricks_create_role('pg_x', 'USER')":                     "42939",
+		"SET ROLE databricks_superuser; SELECT databricks_create_role(1,2)": "42883",
+	} {
+		_, err := oneValue(ctx, owner, sql)
+		if e := wantCode(t, err, code); e.Message == "" {
+			t.Errorf("%s: no message", sql)
+		}
+	}
+	run(owner, "RESET ROLE")
+
+	// The new roles log in with tokens, and have nothing else.
+	created := mustLogin(t, c, "new@example.com")
+	wantCode(t, run(created, "SELECT databricks_create_role('y', 'USER')"), "42501")
+	wantCode(t, run(created, "CREATE ROLE y"), "42501")
+	if got := asAdmin(t, c, "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'Data Team'"); got != "databricks identity: GROUP" {
+		t.Errorf("the type is not recorded: %q", got)
+	}
+	// With CREATEROLE one can, but gives away no more than Postgres allows.
+	team := mustLogin(t, c, "Data Team")
+	if err := run(team, "SELECT databricks_create_role('y', 'USER')"); err != nil {
+		t.Error(err)
+	}
+	wantCode(t, run(team, "GRANT lakebase_admin TO y"), "42501")
+	wantCode(t, run(team, "ALTER ROLE y SUPERUSER"), "42501")
+
+	// A session with a password has not shown that it is an identity.
+	asAdmin(t, c, "CREATE ROLE native LOGIN CREATEROLE; GRANT databricks_superuser TO native")
+	e := wantCode(t, run(owner, "SET SESSION AUTHORIZATION native"), "42501")
+	if !strings.Contains(e.Message, "session authorization") {
+		t.Error(e.Message)
+	}
+	admin, err := c.admin(ctx, defaultDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(ctx)
+	if err := run(admin, "SET SESSION AUTHORIZATION native"); err != nil {
+		t.Fatal(err)
+	}
+	if e := wantCode(t, run(admin, "SELECT databricks_create_role('z', 'USER')"), "42501"); !strings.Contains(e.Message, "OAuth") {
+		t.Error(e.Message)
+	}
+}
+
+func TestComputeOnDamagedData(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(traversableDir(t), "data")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := startCompute(t, func(o *computeOptions) { o.Dir = dir })
+	if _, _, err := c.dial(testContext(t)); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v, want an error that names the directory", err)
+	}
+	if got := c.state(); got != computeIdle {
+		t.Errorf("state is %s after a failed start", got)
+	}
+}

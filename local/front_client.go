@@ -1,0 +1,241 @@
+package local
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+const (
+	// loginTimeout bounds everything up to the first ReadyForQuery, the
+	// compute's wake-up included.
+	loginTimeout = time.Minute
+	// lingerTimeout is how long a client may take to read the last message
+	// and leave.
+	lingerTimeout = 5 * time.Second
+	// alpn is the protocol name that clients offer in the TLS handshake.
+	alpn = "postgresql"
+)
+
+// client is one connection to the front.
+type client struct {
+	front      *front
+	tcp        *net.TCPConn
+	local      netip.AddrPort
+	net.Conn          // tcp with its faults, then TLS over it
+	tls        bool   // whether it is
+	serverName string // by SNI
+	faults     Faults // in force when the connection began
+	route      *route // guarded by front.mu for others; nil until it is known
+	startup    *pgwire.Startup
+}
+
+func newClient(f *front, tcp *net.TCPConn) *client {
+	c := &client{front: f, tcp: tcp, faults: f.o.Faults()}
+	c.local = tcp.LocalAddr().(*net.TCPAddr).AddrPort()
+	c.local = netip.AddrPortFrom(c.local.Addr().Unmap(), c.local.Port())
+	c.Conn = newFaultyConn(tcp, c.faults.Network, f.life.Done())
+	return c
+}
+
+// serve leads the client from its first byte to its last.
+func (c *client) serve(ctx context.Context) {
+	if c.strike("accept") {
+		return
+	}
+	if c.faults.Network.Blackhole {
+		io.Copy(io.Discard, c.tcp)
+		return
+	}
+	deadline := time.Now().Add(loginTimeout)
+	c.SetDeadline(deadline)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	startup, err := c.open(ctx)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if startup != nil {
+		c.startup = startup
+		c.session(ctx)
+	}
+}
+
+// open reads what comes before login, and brings up TLS. It returns nil if
+// that was all.
+func (c *client) open(ctx context.Context) (*pgwire.Startup, error) {
+	if err := c.sniff(ctx); err != nil {
+		return nil, err
+	}
+	var askedTLS, askedGSS bool
+	for {
+		req, err := pgwire.ReadRequest(c)
+		if err != nil {
+			return nil, err
+		}
+		switch req := req.(type) {
+		case *pgwire.CancelRequest:
+			c.front.forwardCancel(ctx, req)
+			return nil, nil
+		case *pgwire.Startup:
+			if !c.tls {
+				c.refuse(plaintextRefusal(req.Version))
+				return nil, nil
+			}
+			return req, nil
+		case pgwire.SSLRequest:
+			if askedTLS || c.tls {
+				return nil, errRepeated
+			}
+			askedTLS = true
+			err = c.answerSSLRequest(ctx)
+		case pgwire.GSSENCRequest:
+			if askedGSS || c.tls {
+				return nil, errRepeated
+			}
+			askedGSS = true
+			_, err = c.Write([]byte{'N'})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+var errRepeated = &pgwire.Error{Code: "08P01", Message: "encryption was negotiated already"}
+
+// recordTypeHandshake is the first byte of TLS, and never of a packet that
+// comes before login.
+const recordTypeHandshake = 0x16
+
+// sniff finds out whether the client begins with TLS at once.
+func (c *client) sniff(ctx context.Context) error {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(c, first); err != nil {
+		return err
+	}
+	c.Conn = &prefixedConn{Conn: c.Conn, prefix: first}
+	if first[0] != recordTypeHandshake {
+		return nil
+	}
+	conn, err := c.handshake(ctx)
+	if err == nil && conn.ConnectionState().NegotiatedProtocol != alpn {
+		err = errors.New("direct TLS without ALPN")
+	}
+	return err
+}
+
+func (c *client) answerSSLRequest(ctx context.Context) error {
+	if c.faults.TLS.Mode == "plaintext" {
+		_, err := c.Write([]byte{'N'})
+		return err
+	}
+	// Nothing is buffered here: bytes sent ahead in the clear go into the
+	// handshake and break it.
+	if _, err := c.Write([]byte{'S'}); err != nil {
+		return err
+	}
+	_, err := c.handshake(ctx)
+	return err
+}
+
+func (c *client) handshake(ctx context.Context) (*tls.Conn, error) {
+	if c.strike("tls") {
+		return nil, errReset
+	}
+	conn := tls.Server(c.Conn, &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{alpn},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return c.front.o.Certificate(hello.ServerName, c.local)
+		},
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	c.Conn, c.tls, c.serverName = conn, true, conn.ConnectionState().ServerName
+	return conn, nil
+}
+
+// fail ends a connection that broke off before its startup packet, with an
+// error message if there is somebody to read it.
+func (c *client) fail(err error) {
+	var e *pgwire.Error
+	if errors.As(err, &e) {
+		c.refuse(&refusal{Severity: "FATAL", Code: e.Code, Message: e.Message})
+		return
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, errReset) {
+		c.front.log.Debug("Postgres client broke off", "client", c.RemoteAddr(), "error", err)
+	}
+}
+
+// refuse sends the refusal and sees the client off.
+func (c *client) refuse(r *refusal) {
+	c.front.o.OnRefused()
+	c.front.log.Debug("login is refused", "client", c.RemoteAddr(), "code", r.Code, "message", r.Message)
+	if r.Close {
+		return
+	}
+	c.front.settle(c, nil)
+	c.SetDeadline(time.Now().Add(lingerTimeout)) // the time for login may be over
+	c.farewell(r.message())
+}
+
+// farewell writes the last message and waits for the client to leave. To close
+// with something unread would reset the connection, and might destroy the
+// message on its way.
+func (c *client) farewell(message []byte) {
+	if _, err := c.Write(message); err != nil {
+		return
+	}
+	c.SetReadDeadline(time.Now().Add(lingerTimeout))
+	closeWrite(c.Conn)
+	io.Copy(io.Discard, c)
+}
+
+// reset cuts the connection in the rudest way there is.
+func (c *client) reset() {
+	c.tcp.SetLinger(0)
+	c.tcp.Close()
+}
+
+// close is for the end of serve only.
+func (c *client) close() {
+	c.Conn.Close()
+	c.tcp.Close() // where TLS could not say goodbye
+}
+
+// prefixedConn gives back bytes that were read too early.
+type prefixedConn struct {
+	net.Conn
+	prefix []byte
+}
+
+func (c *prefixedConn) Read(p []byte) (int, error) {
+	if len(c.prefix) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.prefix)
+	c.prefix = c.prefix[n:]
+	return n, nil
+}
+
+func (c *prefixedConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+// closeWrite half-closes, so that the other side sees an end and can still
+// send the rest of what it has.
+func closeWrite(conn net.Conn) error {
+	c, ok := conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return c.CloseWrite()
+}
