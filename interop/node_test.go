@@ -25,9 +25,7 @@ func node(t *testing.T, env []string, script string) *exec.Cmd {
 // the one that package.json names.
 func packageVersion(t *testing.T, name string) string {
 	t.Helper()
-	if testing.Short() {
-		return ""
-	}
+	needsInstalling(t)
 	var wanted struct {
 		Dependencies map[string]string `json:"dependencies"`
 	}
@@ -66,6 +64,7 @@ func nodeEnv(t *testing.T, login ...string) []string {
 
 func TestNodeLakebase(t *testing.T) {
 	record(t, nodeLakebase, packageVersion(t, nodeLakebase), "10 connections at once with 1 credential call: personal token and machine to machine")
+	admitServicePrincipal(t)
 	clientID, secret := server.ServicePrincipal()
 	tests := []struct {
 		name, role string
