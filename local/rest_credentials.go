@@ -1,6 +1,7 @@
 package local
 
 import (
+	"strings"
 	"time"
 )
 
@@ -78,6 +79,9 @@ func (a *restAPI) endpointCredential(c *call) (any, error) {
 	lifetime, err := a.requestedLifetime(in.TTL, in.ExpireTime)
 	if err != nil {
 		return nil, err
+	}
+	if strings.Count(in.Endpoint, "/") != 5 {
+		return nil, errNotAPath(in.Endpoint) // what may be left out elsewhere must be there
 	}
 	a.ws.mu.Lock()
 	e, err := a.ws.state.endpointAt(in.Endpoint)

@@ -37,7 +37,7 @@ func (s *state) endpointAt(path string) (*endpoint, error) {
 	part := strings.Split(path, "/")
 	if part[0] != "projects" || len(part)%2 != 0 || len(part) > 6 ||
 		len(part) > 2 && part[2] != "branches" || len(part) > 4 && part[4] != "endpoints" {
-		return nil, errInvalid("'%s' is not a path of the form projects/{project_id}/branches/{branch_id}/endpoints/{endpoint_id}", path)
+		return nil, errNotAPath(path)
 	}
 	p := s.project(part[1])
 	if p == nil {
@@ -58,6 +58,10 @@ func (s *state) endpointAt(path string) (*endpoint, error) {
 		return nil, errMissing("endpoint")
 	}
 	return e, nil
+}
+
+func errNotAPath(path string) *apiError {
+	return errInvalid("'%s' is not a path of the form projects/{project_id}/branches/{branch_id}/endpoints/{endpoint_id}", path)
 }
 
 // lookup is target for callers that do not hold mu.
