@@ -344,7 +344,7 @@ func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(n
 // endpointOption is the endpoint that start-up options name, for clients
 // that cannot send a server name.
 func endpointOption(options string) string {
-	for field := range strings.FieldsSeq(options) {
+	for _, field := range splitOptions(options) {
 		if id, ok := strings.CutPrefix(field, "endpoint="); ok {
 			return id
 		}

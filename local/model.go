@@ -9,7 +9,6 @@ import (
 
 // Defaults that the service gives to what is created without saying more.
 const (
-	defaultDatabase  = "databricks_postgres"
 	defaultBranch    = "production"
 	defaultEndpoint  = "primary"
 	defaultRetention = 7 * 24 * time.Hour

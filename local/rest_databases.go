@@ -44,11 +44,15 @@ func (a *restAPI) databaseRoutes() {
 // renderDatabase is the database as the API has it. The caller holds mu.
 func (b *branch) renderDatabase(d pgDatabase) databaseJSON {
 	n := b.Databases.of(d.Name, b.Created)
+	owner := d.Owner
+	if owner == superuserRole { // the first database belongs to all who are in charge
+		owner = b.project.Owner
+	}
 	return databaseJSON{
 		Name: b.name() + "/databases/" + n.ID, DatabaseID: n.ID, Parent: b.name(), CreateTime: n.Created, UpdateTime: n.Updated,
 		Status: &databaseStatus{
 			DatabaseID: n.ID, PostgresDatabase: d.Name,
-			Role: b.name() + "/roles/" + b.Roles.of(d.Owner, b.Created).ID,
+			Role: b.name() + "/roles/" + b.Roles.of(owner, b.Created).ID,
 		},
 	}
 }

@@ -110,8 +110,11 @@ func (s *roleSpec) model() (pgRole, error) {
 	default:
 		return r, errInvalid("identity_type must be USER, SERVICE_PRINCIPAL or GROUP, got '%s'.", s.IdentityType)
 	}
-	if r.Name == "" {
+	switch {
+	case r.Name == "":
 		return r, errRequired("role.spec.postgres_role")
+	case len(r.Name) > maxRoleName || serviceRoles[r.Name]:
+		return r, errInvalid("'%s' cannot be the name of a role", r.Name)
 	}
 	return r, nil
 }

@@ -6,25 +6,14 @@ import (
 	"net/netip"
 )
 
-// The SQLSTATEs of refusals. The service's Autoscaling proxy sends nearly
-// all of its own as an internal error.
-const (
-	stateInternal         = "XX000"
-	stateInvalidPassword  = "28P01"
-	stateInvalidAuthorize = "28000"
-	stateCannotConnectNow = "57P03"
-)
-
 // route finds where a connection goes, or why it goes nowhere.
 func (w *workspace) route(serverName, options string, local netip.AddrPort) (*route, *refusal) {
 	d := w.hosts.find(serverName, options, local)
 	if d == nil {
-		return nil, &refusal{
-			Severity: "ERROR", Code: stateInternal,
-			Message: "Endpoint ID is not specified.",
-			Detail:  fmt.Sprintf("No endpoint answers to the server name %q.", serverName),
-			Hint:    "Connect to the host that the workspace names, with a client that sends it (SNI), or pass options=endpoint=<endpoint-id>.",
-		}
+		r := proxied("Endpoint ID is not specified.")
+		r.Detail = fmt.Sprintf("No endpoint answers to the server name %q.", serverName)
+		r.Hint = "Connect to the host that the workspace names, with a client that sends it (SNI), or pass options=endpoint=<endpoint-id>."
+		return nil, r
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,38 +32,39 @@ func (w *workspace) route(serverName, options string, local netip.AddrPort) (*ro
 // The caller holds mu.
 func (w *workspace) closedFor(d *door, local netip.AddrPort) *refusal {
 	e := d.endpoint
-	starting57P03 := &refusal{Severity: "FATAL", Code: stateCannotConnectNow, Message: "the database system is starting up"}
 	switch {
 	case w.hosts.moved(d, local):
-		return &refusal{
-			Severity: "FATAL", Code: stateCannotConnectNow, Message: "the database system is shutting down",
-			Detail: fmt.Sprintf("%s has moved to another address.", d.Host), Hint: "Look the host name up again.",
-		}
-	case e.changing == failingOver, e.changing == starting, !e.branch.Ready:
-		return starting57P03
+		r := fatal("57P03", "the database system is shutting down")
+		r.Detail = fmt.Sprintf("%s has moved to another address.", d.Host)
+		r.Hint = "Look the host name up again."
+		return r
 	case e.changing == deleting:
-		return &refusal{Severity: "FATAL", Code: stateCannotConnectNow, Message: "the database system is shutting down"}
+		return goneRefusal()
+	case e.changing == failingOver, e.changing == starting, !e.branch.Ready:
+		return fatal("57P03", "the database system is starting up")
 	case !e.Disabled:
 		return nil
 	case e.provisioned():
-		return &refusal{
-			Severity: "FATAL", Code: stateCannotConnectNow, Message: "the database system is shutting down",
-			Detail: fmt.Sprintf("Database instance %s is stopped.", e.title()),
-		}
+		r := goneRefusal()
+		r.Detail = fmt.Sprintf("Database instance %s is stopped.", e.title())
+		return r
 	}
-	return &refusal{Severity: "ERROR", Code: stateInternal, Message: "The endpoint is disabled. Enable it and try again."}
+	return proxied("The requested endpoint is disabled")
 }
+
+// goneRefusal is for what was there and is not to be waited for.
+func goneRefusal() *refusal { return fatal("57P03", "the database system is shutting down") }
 
 // authenticate judges the password that an OAuth role presented.
 func (w *workspace) authenticate(r *route, user, password string) *refusal {
 	if r.pooled {
-		return &refusal{Severity: "FATAL", Code: stateInvalidPassword, Message: "SASL authentication failed"}
+		return fatal("28P01", "SASL authentication failed")
 	}
 	w.mu.Lock()
 	e := w.state.endpoint(r.endpoint)
 	if e == nil {
 		w.mu.Unlock()
-		return &refusal{Severity: "FATAL", Code: stateCannotConnectNow, Message: "the database system is shutting down"}
+		return goneRefusal()
 	}
 	audience, provisioned := e.audience(), e.provisioned()
 	w.mu.Unlock()
@@ -93,32 +83,28 @@ func (w *workspace) authenticate(r *route, user, password string) *refusal {
 	if provisioned {
 		return provisionedRefusal(err, user)
 	}
-	return autoscalingRefusal(err, claims)
+	return autoscalingRefusal(err, claims, user)
 }
 
 // provisionedRefusal words a refusal as a database instance does.
 func provisionedRefusal(err error, user string) *refusal {
 	if errors.Is(err, errNotJWT) || errors.Is(err, errTokenForeign) {
-		return &refusal{
-			Severity: "FATAL", Code: stateInvalidPassword,
-			Message: fmt.Sprintf("Failed to decode token for role %q\nand native postgres login was either not attempted due to configuration or failed.", user),
-		}
+		return refusalFor("decode", user)
 	}
-	return &refusal{Severity: "FATAL", Code: stateInvalidAuthorize, Message: "Invalid authorization for databricks identity login"}
+	return refusalFor("identity", user)
 }
 
 // autoscalingRefusal words a refusal as the proxy before an endpoint does.
-func autoscalingRefusal(err error, claims *tokenClaims) *refusal {
-	message := "Invalid authorization for databricks identity login"
+func autoscalingRefusal(err error, claims *tokenClaims, user string) *refusal {
 	switch {
 	case errors.Is(err, errNotJWT):
-		message = "Provided authentication token is not a valid JWT encoding"
+		return refusalFor("jwt", user)
 	case errors.Is(err, errTokenForeign):
-		message = "jwk not found"
+		return proxied("jwk not found")
 	case errors.Is(err, errTokenExpired):
-		message = fmt.Sprintf("JWT token has expired (exp=%d)", claims.ExpiresAt.Unix())
+		return proxied("JWT token has expired (exp=%d)", claims.ExpiresAt.Unix())
 	case errors.Is(err, errTokenAudience):
-		message = "invalid JWT token audience"
+		return refusalFor("audience", user)
 	}
-	return &refusal{Severity: "ERROR", Code: stateInternal, Message: message}
+	return proxied("%s", refusalFor("identity", user).Message)
 }

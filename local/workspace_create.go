@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // instanceSpec is what a new instance is made of.
@@ -273,28 +272,7 @@ func (w *workspace) fill(ctx context.Context, b, source *branch, owner string) e
 		defer source.lifecycle.Unlock()
 		return source.compute.clone(ctx, w.dirs.cluster(b.Cluster))
 	}
-	conn, err := b.compute.admin(ctx, defaultDatabase)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return w.createOwner(ctx, conn, owner)
-}
-
-// createOwner gives whoever created the database the role that owns it.
-func (w *workspace) createOwner(ctx context.Context, conn *pgx.Conn, owner string) error {
-	kind := identityUser
-	w.mu.Lock()
-	if p := w.state.principal(owner); p != nil {
-		kind = p.Kind
-	}
-	w.mu.Unlock()
-	r := pgRole{Name: owner, Identity: kind, Superuser: true, CreateDB: true, CreateRole: true, BypassRLS: true}
-	if err := r.create(ctx, conn); err != nil {
-		return err
-	}
-	_, err := conn.Exec(ctx, "ALTER DATABASE "+quote(defaultDatabase)+" OWNER TO "+quote(owner))
-	return err
+	return createOAuthRole(ctx, b.compute, owner, true)
 }
 
 // title is what people call a branch.
