@@ -219,6 +219,12 @@ func (a *authority) sign(name string, from, to time.Time) (*tls.Certificate, err
 	switch ip := net.ParseIP(name); {
 	case ip != nil:
 		template.IPAddresses = []net.IP{ip}
+		if ip.IsLoopback() {
+			// node-postgres has Node check a server that it reaches by address
+			// against "localhost"; and once there is a DNS name, libpq before
+			// 15 looks for the address among those too.
+			template.DNSNames = []string{name, "localhost"}
+		}
 	case name == "localhost":
 		template.DNSNames = []string{name}
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}

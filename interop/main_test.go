@@ -1,0 +1,70 @@
+package interop
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+const (
+	user         = "dev@example.com"
+	instance     = "my-instance" // the first one: it answers as localhost
+	project      = "my-project"
+	databaseName = "databricks_postgres"
+)
+
+var endpoint = "projects/" + project + "/branches/production/endpoints/primary"
+
+// server is the one local Lakebase that all clients meet. The tests run one
+// after the other, because they count what the server saw.
+var server *local.Server
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	forgetOwnSettings()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var err error
+	server, err = local.Start(ctx, local.Options{
+		HostNames: local.MachineNames,
+		User:      user,
+		Instances: []string{instance, "second-instance"},
+		Projects:  []string{project, "second-project"},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "start the local Lakebase:", err)
+		return 1
+	}
+	code := m.Run()
+	if err := server.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the local Lakebase:", err)
+		code = 1
+	}
+	results.print(os.Stdout)
+	return code
+}
+
+// forgetOwnSettings removes what would lead a client to the workspace or the
+// database of the person who runs the tests.
+func forgetOwnSettings() {
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		own := name == "LAKEBASE_POSTGRES_BIN" // where PostgreSQL is on this machine
+		for _, prefix := range []string{"DATABRICKS_", "PG", "LAKEBASE_", "NODE_", "ARM_", "ACTIONS_ID_TOKEN"} {
+			if strings.HasPrefix(name, prefix) && !own {
+				os.Unsetenv(name)
+			}
+		}
+	}
+	os.Setenv("DATABRICKS_CONFIG_FILE", os.DevNull)
+}

@@ -1,0 +1,48 @@
+package interop
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+)
+
+// results are what the table at the end shows.
+var results table
+
+// table collects one row per test that met a client. Safe for concurrent use.
+type table struct {
+	mu   sync.Mutex
+	rows [][]string
+}
+
+// record makes t a row of the table: which client did what.
+func record(t *testing.T, client, version, did string) {
+	t.Helper()
+	t.Cleanup(func() {
+		result := "ok"
+		if t.Failed() {
+			result = "FAILED"
+		}
+		results.mu.Lock()
+		defer results.mu.Unlock()
+		results.rows = append(results.rows, []string{client, version, did, result})
+	})
+}
+
+func (r *table) print(w io.Writer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.rows) == 0 {
+		return
+	}
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out)
+	for _, row := range append([][]string{{"CLIENT", "VERSION", "DID", "RESULT"}}, r.rows...) {
+		fmt.Fprintln(out, strings.Join(row, "\t"))
+	}
+	out.Flush()
+	fmt.Fprintln(w)
+}
