@@ -21,7 +21,7 @@ func testFrontLoginFaults(t *testing.T, r *rig) {
 		"jwt_expired":          {"ERROR", "XX000", "JWT token has expired (exp="},
 		"audience":             {"ERROR", "XX000", "invalid JWT token audience"},
 		"password":             {"ERROR", "28P01", "password authentication failed for user 'me@example.com'"},
-		"authorization":        {"FATAL", "28000", "not permitted to log in"},
+		"authorization":        {"FATAL", "28000", "invalid authorization specification"},
 		"too_many_connections": {"FATAL", "53300", "too many clients"},
 		"endpoint_too_many":    {"ERROR", "XX000", "Too many connections to this endpoint"},
 		"starting":             {"FATAL", "57P03", "starting up"},

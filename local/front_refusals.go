@@ -60,7 +60,7 @@ func loginRefusal(kind, role, database string) *refusal {
 	case "password":
 		return &refusal{Severity: "ERROR", Code: "28P01", Message: "password authentication failed for user '" + role + "'"}
 	case "authorization":
-		return fatal("28000", `role "%s" is not permitted to log in`, role)
+		return fatal("28000", "invalid authorization specification")
 	case "too_many_connections":
 		return fatal("53300", "sorry, too many clients already")
 	case "endpoint_too_many":

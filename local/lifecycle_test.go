@@ -205,12 +205,12 @@ func TestOptionsAreChecked(t *testing.T) {
 		`host naming "x"`: {HostNames: "x"},
 		"not on loopback": {RESTAddr: "0.0.0.0:0"},
 		`postgres address "10.0.0.1:5432" is not on loopback`: {PostgresAddr: "10.0.0.1:5432"},
-		"must not be negative": {WakeDelay: -1},
-		"api.status 7":         {Faults: local.Faults{API: local.APIFault{Status: 7}}},
-		"must match pattern":   {Instances: []string{"No Good"}},
-		"already exists":       {Instances: []string{"twin", "twin"}},
-		"only one instance":    {DatabaseURL: "postgres://x@localhost/x", Instances: []string{"a", "b"}},
-		"projects are not":     {DatabaseURL: "postgres://x@localhost/x", Projects: []string{"a"}},
+		"must not be negative":                                {WakeDelay: -1},
+		"api.status 7":                                        {Faults: local.Faults{API: local.APIFault{Status: 7}}},
+		"must match pattern":                                  {Instances: []string{"No Good"}},
+		"already exists":                                      {Instances: []string{"twin", "twin"}},
+		"only one instance":                                   {DatabaseURL: "postgres://x@localhost/x", Instances: []string{"a", "b"}},
+		"projects are not":                                    {DatabaseURL: "postgres://x@localhost/x", Projects: []string{"a"}},
 	} {
 		s, err := local.Start(t.Context(), o)
 		if err == nil {

@@ -85,7 +85,7 @@ func (s *Server) openDataDir() (dataDirs, error) {
 	root := s.opts.DataDir
 	if root == "" {
 		s.ephemeral = true
-		tmp, err := os.MkdirTemp("", "lakebase-local-")
+		tmp, err := os.MkdirTemp(ephemeralParent(), "lakebase-local-")
 		if err != nil {
 			return dataDirs{}, err
 		}

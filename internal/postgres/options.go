@@ -47,18 +47,16 @@ var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
 // args are the server's arguments but for its directories.
 func (o StartOptions) args() ([]string, error) {
-	// Where a commit does not wait for a disk it may as well be written at once:
-	// it is cheap, survives a crash, and reaches a standby without delay.
-	fsync, commit := "off", "on"
+	fsync := "off"
 	if o.Durable {
-		fsync, commit = "on", "off"
+		fsync = "on"
 	}
 	args := []string{
 		"-c", "listen_addresses=",
 		"-c", "unix_socket_permissions=0700",
 		"-c", "fsync=" + fsync,
 		"-c", "full_page_writes=" + fsync,
-		"-c", "synchronous_commit=" + commit,
+		"-c", "synchronous_commit=on", // a crash, as in a failover, must not lose what was acknowledged
 		"-c", "max_connections=100",
 		"-c", "dynamic_shared_memory_type=mmap", // containers have little /dev/shm
 		"-c", "timezone=UTC",

@@ -33,7 +33,7 @@ func TestServerKeepsDataOverRestarts(t *testing.T) {
 		}
 		execute(t, s, "INSERT INTO note VALUES ('more')")
 		for setting, want := range map[string]string{
-			"fsync": "on", "full_page_writes": "on", "synchronous_commit": "off", "listen_addresses": "",
+			"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "listen_addresses": "",
 			"unix_socket_permissions": "0700", "wal_level": "replica", "max_connections": "100", "TimeZone": "UTC",
 		} {
 			if got := query[string](t, s, "SHOW "+setting); got != want {
