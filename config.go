@@ -79,8 +79,7 @@ type Config struct {
 	Profile string
 	// Workspace overrides how to log in to the workspace, as the official
 	// SDK configures it. Nil means the SDK's own resolution: DATABRICKS_*
-	// variables, then ~/.databrickscfg. It is used, not copied: do not share
-	// one that something else modifies.
+	// variables, then ~/.databrickscfg. New copies its settings.
 	Workspace *sdkconfig.Config
 
 	// Logger receives every refresh and every warning, never a secret. Nil

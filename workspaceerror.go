@@ -52,9 +52,7 @@ func workspaceError(err error, resource string) error {
 }
 
 // unanswered reports whether the same call may get an answer later.
-func unanswered(e *workspace.Error) bool {
-	return e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500
-}
+func unanswered(e *workspace.Error) bool { return e.Temporary() }
 
 // isLocalFailure reports whether a login failed before anything was sent,
 // for want of credentials.
