@@ -2,6 +2,9 @@ package lakebase
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -83,12 +86,211 @@ type Config struct {
 	// Logger receives every refresh and every warning, never a secret. Nil
 	// means slog.Default().
 	Logger *slog.Logger
+
+	// sources remembers where each setting came from, for Settings.
+	sources map[string]source
 }
+
+// source is where a setting's value came from. It no longer holds once the
+// program has changed the value.
+type source struct{ value, from string }
 
 // ParseConfig reads target, any spelling of the address grammar (see the
 // package documentation), on top of the environment. An empty target means
-// the environment alone.
-func ParseConfig(target string) (*Config, error) { panic("TODO: config helper") }
+// the environment alone. It calls no one, and reads no files but those that a
+// static URL names.
+//
+// A target replaces the LAKEBASE_PG_URL, instance, endpoint and host of the
+// environment as a whole; the other settings still come from there unless
+// the target gives them. Where neither names a target, the Config names
+// none, and [New] says so.
+//
+// The error is an [*Error] of kind [BadConfig].
+func ParseConfig(target string) (*Config, error) {
+	args, err := parseTarget(strings.TrimSpace(target))
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{sources: map[string]source{}}
+	if err := c.apply(args); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
 
-// ConfigFromEnv reads the configuration from the environment alone.
-func ConfigFromEnv() (*Config, error) { panic("TODO: config helper") }
+// ConfigFromEnv reads the configuration from the environment alone:
+//
+//	LAKEBASE_PG_URL                  static Postgres URL; wins over all else
+//	LAKEBASE_INSTANCE_NAME           Provisioned instance
+//	LAKEBASE_ENDPOINT, ENDPOINT_NAME, PGENDPOINT
+//	                                 Autoscaling path projects/p[/branches/b[/endpoints/e]]
+//	LAKEBASE_HOST, PGHOST            host; skips the lookup
+//	PGPORT                           5432
+//	LAKEBASE_DATABASE_NAME, PGDATABASE
+//	                                 databricks_postgres
+//	LAKEBASE_USERNAME, PGUSER        role; the workspace identity
+//	PGSSLMODE, PGSSLROOTCERT         verify-full, the system's roots
+//	PGAPPNAME                        program's name
+//	PGCONNECT_TIMEOUT                60
+//	DB_POOL_SIZE                     5
+//	DB_MAX_OVERFLOW                  10; 0 for none
+//	DB_POOL_RECYCLE_INTERVAL         3600; -1 for never
+//	DB_POOL_TIMEOUT                  30; -1 for as long as the caller waits
+//	LAKEBASE_TOKEN_REFRESH_SECONDS   3000
+//	LAKEBASE_DNS_SERVERS             none; host or host:port, separated by commas
+//	DATABRICKS_CONFIG_PROFILE        and all other DATABRICKS_* of the official SDK
+//
+// Of several names, the first that is set counts. Times are in seconds, or
+// with a unit (90s, 1h); zero, which means one thing to SQLAlchemy and
+// another to libpq, is refused, as is DB_MAX_OVERFLOW=-1: a pool has a hard
+// maximum. Space around values is dropped and an empty value is none.
+// ENDPOINT_NAME is ours only where it holds a path.
+func ConfigFromEnv() (*Config, error) { return ParseConfig("") }
+
+// apply fills c from args and, where they are silent, the environment.
+func (c *Config) apply(args arguments) error {
+	named, urlLabel := args.nameTarget(), ""
+	for _, s := range settings {
+		arg, found := args[s.name]
+		from := "argument"
+		if !found {
+			// The URL comes first in the table: it hides what it says itself.
+			if s.target && (named || c.URL != "") || c.urlGives(s.name) {
+				continue
+			}
+			variable, value := s.lookupEnv()
+			if value == "" {
+				continue
+			}
+			arg, from = argument{value, variable}, "environment "+variable
+		}
+		if err := s.set(c, arg.value); err != nil {
+			return badValue(arg.label, arg.value, err)
+		}
+		c.sources[s.name] = source{s.get(c), from}
+		if s.name == "url" {
+			urlLabel = arg.label
+		}
+	}
+	if err := c.checkURL(); err != nil {
+		return badValue(urlLabel, c.URL, err)
+	}
+	return c.checkEnvTarget()
+}
+
+// urlGives reports whether there is a static URL and it says what name is.
+func (c *Config) urlGives(name string) bool {
+	if c.URL == "" || !libpqKnows(name) {
+		return false
+	}
+	p, err := parseStatic(c.URL)
+	return err == nil && p[name] != ""
+}
+
+// nameTarget reports whether the arguments say what to connect to.
+func (a arguments) nameTarget() bool {
+	for _, s := range settings {
+		if _, found := a[s.name]; found && s.target {
+			return true
+		}
+	}
+	return false
+}
+
+// validate reports the first thing wrong with c, whoever filled it in.
+func (c *Config) validate() error {
+	scratch := Config{URL: c.URL}
+	for _, s := range settings {
+		if v := s.get(c); v != "" {
+			if err := s.set(&scratch, v); err != nil {
+				return badValue("Config."+s.field, v, err)
+			}
+		}
+	}
+	switch {
+	case c.Instance != "" && c.Endpoint != "":
+		return badConfig("Config.Instance and Config.Endpoint", "both are set: want one")
+	case c.URL != "" && (c.Instance != "" || c.Endpoint != ""):
+		return badConfig("Config.URL", "a static URL goes with no instance and no endpoint: want one of them")
+	case c.URL != "":
+		if err := c.checkURL(); err != nil {
+			return badValue("Config.URL", c.URL, err)
+		}
+	case c.Instance == "" && c.Endpoint == "" && c.Host == "":
+		return errNoTarget
+	}
+	return nil
+}
+
+// noTarget is what Target says of a Config that names nothing.
+const noTarget = "no target"
+
+var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
+
+// checkSSLMode holds static URLs to libpq's rules and tokens to ours.
+func (c *Config) checkSSLMode() error {
+	if c.URL != "" {
+		return checkStaticSSLMode(c.SSLMode)
+	}
+	return checkSSLMode(c.SSLMode)
+}
+
+// Target names what c connects to: the endpoint path, the instance, or the
+// host. It holds no secret.
+func (c *Config) Target() string {
+	switch {
+	case c.URL != "":
+		return staticTarget(c.URL)
+	case c.Endpoint != "":
+		return redact(c.Endpoint)
+	case c.Instance != "":
+		return redact(c.Instance)
+	case c.Host != "":
+		return redact(c.Host)
+	}
+	return noTarget
+}
+
+// defaults are what the zero value of each field of Config means.
+func defaults() *Config {
+	return &Config{
+		Port:            5432,
+		Database:        "databricks_postgres",
+		SSLMode:         "verify-full",
+		SSLRootCert:     "system",
+		ApplicationName: programName(),
+		PoolSize:        5,
+		MaxOverflow:     10,
+		PoolRecycle:     time.Hour,
+		PoolTimeout:     30 * time.Second,
+		ConnectTimeout:  60 * time.Second,
+		TokenRefresh:    50 * time.Minute,
+	}
+}
+
+func programName() string {
+	if len(os.Args) == 0 {
+		return "lakebase"
+	}
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+}
+
+// withDefaults returns a copy of a valid c in which every zero field that has
+// a default holds it. With a static URL, what names the server stays as it
+// is: there libpq's rules fill the gaps.
+func (c *Config) withDefaults() *Config {
+	d := defaults()
+	if c.URL != "" {
+		d.Port, d.Database, d.SSLMode, d.SSLRootCert = 0, "", "", ""
+	}
+	full := *c
+	for _, s := range settings {
+		if v := s.get(d); v != "" && s.get(c) == "" {
+			_ = s.set(&full, v) // what one setting writes, it reads: a test holds this
+		}
+	}
+	if full.Logger == nil {
+		full.Logger = slog.Default()
+	}
+	return &full
+}

@@ -2,66 +2,228 @@ package lakebase
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// Connector opens connections to one target with tokens from one cache. It
-// is safe for concurrent use.
-type Connector struct{}
+// ErrClosed is the error of every call on a closed [Connector].
+var ErrClosed = errors.New("lakebase: connector is closed")
 
-// New returns a Connector. It checks cfg and does no I/O.
-func New(cfg *Config) (*Connector, error) { panic("TODO: lead") }
+// Connector opens connections to one target with tokens from one cache, which
+// all its pools, connections and databases share. It is safe for concurrent
+// use. Close it when the program ends.
+type Connector struct {
+	cfg       *Config // a copy with every default filled in
+	log       *slog.Logger
+	base      *pgxpool.Config // what every connection and pool starts from, never modified
+	resolver  *resolver
+	trust     *trust
+	workspace *workspace.Client // nil for a static URL
+	tokens    *tokenCache       // nil for a static URL
+	tracer    *connectTracer    // for connections whose owner traces nothing
 
-// Connect opens one connection to target, any spelling of the address grammar.
-func Connect(ctx context.Context, target string) (*pgx.Conn, error) { panic("TODO: lead") }
+	located  atomic.Pointer[location]
+	doubted  atomic.Bool // look located up again before using it
+	locating singleflight.Group
 
-// NewPool opens a pool to target.
-func NewPool(ctx context.Context, target string) (*pgxpool.Pool, error) { panic("TODO: lead") }
-
-// Connect opens one connection.
-func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) { panic("TODO: lead") }
-
-// NewPool opens a pool as the Config describes it.
-func (c *Connector) NewPool(ctx context.Context) (*pgxpool.Pool, error) { panic("TODO: lead") }
-
-// NewPoolWithConfig opens a pool from cfg; its BeforeConnect runs first.
-func (c *Connector) NewPoolWithConfig(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
-	panic("TODO: lead")
+	mu     sync.Mutex // guards what follows
+	closed bool
+	pools  []*pgxpool.Pool
+	dbs    []*sql.DB
 }
 
-// OpenDB returns a database/sql pool.
-func (c *Connector) OpenDB() *sql.DB { panic("TODO: lead") }
+// New returns a Connector for cfg, which is copied. It checks every setting
+// and does no network I/O; a mistake is an [*Error] of kind [BadConfig].
+func New(cfg *Config) (*Connector, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := &Connector{cfg: cfg.withDefaults()}
+	c.log = c.cfg.Logger
+	c.resolver = newResolver(c.cfg.DNSServers)
+	c.tracer = &connectTracer{connector: c}
 
-// BeforeConnect fills cfg; it fits pgxpool.Config.BeforeConnect.
+	var err error
+	if c.base, err = c.cfg.connConfig(); err != nil {
+		return nil, err
+	}
+	if c.static() {
+		return c, nil
+	}
+	if c.trust, err = newTrust(c.cfg.SSLMode, c.cfg.SSLRootCert); err != nil {
+		return nil, err
+	}
+	login := c.cfg.Workspace
+	if login == nil {
+		login = &sdkconfig.Config{Profile: c.cfg.Profile}
+	}
+	c.workspace = workspace.New(workspace.Options{Config: login, Logger: c.log})
+	c.tokens = newTokenCache(cacheOptions{
+		mint:       c.mint,
+		refreshAge: c.cfg.TokenRefresh,
+		terminal:   terminalMint,
+		logger:     c.log,
+		name:       c.cfg.Target(),
+	})
+	return c, nil
+}
+
+// Connect opens one connection to target, any spelling of the address grammar
+// in the package documentation; "" means the environment. It resolves the
+// target, mints a token and logs in; a token that the server refuses is
+// replaced once, and a database that is waking is waited for as long as ctx
+// allows (60 seconds if it has no deadline). The error is an [*Error].
+func Connect(ctx context.Context, target string) (*pgx.Conn, error) {
+	c, err := open(target)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Connect(ctx)
+}
+
+// NewPool opens a pool to target with the settings of the environment: see
+// [Connector.NewPool]. Close the pool when the program ends; nothing else is
+// left behind.
+func NewPool(ctx context.Context, target string) (*pgxpool.Pool, error) {
+	c, err := open(target)
+	if err != nil {
+		return nil, err
+	}
+	return c.NewPool(ctx)
+}
+
+func open(target string) (*Connector, error) {
+	cfg, err := ParseConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg)
+}
+
+func (c *Connector) static() bool { return c.cfg.URL != "" }
+
+// Connect opens one connection, as the package function [Connect] does.
+func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) {
+	return login(ctx, c, pgx.ConnectConfig)
+}
+
+// BeforeConnect prepares cfg for one login: host, port, user, a token that is
+// not expired, verified TLS, and the DNS fallback. It clears Fallbacks, since
+// pgx's default ones include plaintext. It fits [pgxpool.Config.BeforeConnect]
+// and stdlib.OptionBeforeConnect, for pools that are configured elsewhere; cfg
+// must be the private copy that those hand out. A database name that cfg
+// already has is kept.
+//
+// With a token at hand it does no I/O; otherwise it waits for one, at most as
+// long as ctx and Config.ConnectTimeout allow.
 func (c *Connector) BeforeConnect(ctx context.Context, cfg *pgx.ConnConfig) error {
-	panic("TODO: lead")
+	_, err := c.prepare(ctx, cfg)
+	return err
 }
 
-// Token returns a token that is not expired.
-func (c *Connector) Token(ctx context.Context) (Token, error) { panic("TODO: lead") }
+// Token returns a token that is not expired, minting one if need be. With a
+// static URL there are no tokens and the error says so.
+func (c *Connector) Token(ctx context.Context) (Token, error) {
+	if c.static() {
+		return Token{}, &Error{
+			Kind: BadConfig, Resource: "LAKEBASE_PG_URL", Message: "a static URL has no tokens",
+			Hint: "name an instance or an endpoint instead",
+		}
+	}
+	return c.token(ctx)
+}
 
-// StartRefresh keeps the token fresh in the background until StopRefresh or Close.
-func (c *Connector) StartRefresh() { panic("TODO: lead") }
+func (c *Connector) token(ctx context.Context) (Token, error) {
+	t, err := c.tokens.get(ctx)
+	if err != nil {
+		return Token{}, workspaceError(err, c.cfg.Target())
+	}
+	return t, nil
+}
 
-// StopRefresh ends what StartRefresh began.
-func (c *Connector) StopRefresh() { panic("TODO: lead") }
+// StartRefresh keeps the token fresh in the background until [Connector.StopRefresh]
+// or [Connector.Close], so that no login ever waits for one. Without it a
+// token is refreshed when a login finds it old, which suits programs that are
+// frozen between requests. Both may be called any number of times, and do
+// nothing for a static URL.
+func (c *Connector) StartRefresh() {
+	if !c.static() {
+		c.tokens.startRefresh()
+	}
+}
 
-// Stats are a Connector's counters.
+// StopRefresh ends what [Connector.StartRefresh] began.
+func (c *Connector) StopRefresh() {
+	if !c.static() {
+		c.tokens.stopRefresh()
+	}
+}
+
+// Stats are a Connector's counters since [New].
 type Stats struct {
 	CredentialCalls    int64     // requests to the credentials API
-	CredentialFailures int64     // of those, failed
+	CredentialFailures int64     // of those, the failed ones
 	Tokens             int64     // tokens received
 	Rejections         int64     // tokens that the server refused
 	TokenExpiry        time.Time // of the current token; zero if there is none
 }
 
 // Stats returns the counters.
-func (c *Connector) Stats() Stats { panic("TODO: lead") }
+func (c *Connector) Stats() Stats {
+	if c.static() {
+		return Stats{}
+	}
+	n := c.tokens.counts()
+	return Stats{
+		CredentialCalls:    n.calls,
+		CredentialFailures: n.failures,
+		Tokens:             n.tokens,
+		Rejections:         n.rejections,
+		TokenExpiry:        n.expiry,
+	}
+}
 
-// Close ends the background refresh and closes every pool and DB that the
-// Connector opened.
-func (c *Connector) Close() { panic("TODO: lead") }
+// Close closes every pool and [sql.DB] that the Connector opened, waits until
+// their connections are gone, and ends the background refresh. Connections
+// from [Connector.Connect] are their owners' to close.
+func (c *Connector) Close() {
+	c.mu.Lock()
+	pools, dbs := c.pools, c.dbs
+	c.closed, c.pools, c.dbs = true, nil, nil
+	c.mu.Unlock()
+
+	for _, p := range pools {
+		p.Close()
+	}
+	for _, db := range dbs {
+		if err := db.Close(); err != nil {
+			c.log.Warn("closing a database handle", "err", err)
+		}
+	}
+	if !c.static() {
+		c.tokens.close()
+		c.workspace.Close()
+	}
+}
+
+// location is where and as whom to log in.
+type location struct {
+	target credentialTarget
+	host   string
+	port   uint16
+	user   string
+	tls    *tls.Config
+}

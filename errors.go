@@ -3,20 +3,30 @@ package lakebase
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // Kind says which of the few things that can go wrong with a Lakebase
-// connection did go wrong. It decides what a caller can do about it.
+// connection did go wrong. It decides what a caller can do about it, and is
+// an error itself so that errors.Is(err, lakebase.NotFound) asks for it.
 type Kind string
 
 // The kinds of [Error]. Each says whether trying again can help.
 const (
 	// BadConfig: a setting is missing, malformed or contradicts another. Fix it; do not retry.
 	BadConfig Kind = "bad configuration"
-	// NotFound: the instance, project, branch or endpoint does not exist. Do not retry.
+	// NotFound: the instance, project, branch, endpoint or database does not exist. Do not retry.
 	NotFound Kind = "not found"
-	// PermissionDenied: the workspace identity may not use the resource. Do not retry.
+	// PermissionDenied: the identity may not use the resource. Do not retry.
 	PermissionDenied Kind = "permission denied"
 	// WorkspaceUnreachable: the workspace did not answer, or answered with 429 or 5xx. Retry.
 	WorkspaceUnreachable Kind = "workspace unreachable"
@@ -40,6 +50,9 @@ const (
 	ConnectFailed Kind = "connect failed"
 )
 
+// Error returns the kind in words.
+func (k Kind) Error() string { return string(k) }
+
 // Error is the error of every failed Lakebase operation. Its text is one
 // line and never contains a secret.
 type Error struct {
@@ -50,15 +63,151 @@ type Error struct {
 	Err      error  // the cause; may be nil
 }
 
+// badConfig is an Error about the setting that label names.
+func badConfig(label, message string) *Error {
+	return &Error{Kind: BadConfig, Resource: label, Message: message}
+}
+
+// badValue is badConfig for a value that the setting does not take; reason
+// says what would be right.
+func badValue(label, value string, reason error) error {
+	return badConfig(label, quote(value)+": "+reason.Error())
+}
+
+// Error returns "lakebase: resource: message: cause", each only if it adds
+// something to what stands before it.
+func (e *Error) Error() string {
+	message := e.Message
+	if message == "" {
+		message = string(e.Kind)
+	}
+	text := "lakebase"
+	for _, part := range []string{e.Resource, message, e.cause()} {
+		if part = oneLine(part); part != "" && !strings.Contains(text, part) {
+			text += ": " + part
+		}
+	}
+	return text
+}
+
+// cause is the cause's text without what Error says already.
+func (e *Error) cause() string {
+	if e.Err == nil {
+		return ""
+	}
+	text := strings.TrimPrefix(oneLine(e.Err.Error()), "lakebase: ")
+	return strings.TrimPrefix(text, oneLine(e.Resource)+": ")
+}
+
+// oneLine turns runs of space and control characters into one space each.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is e's [Kind].
+func (e *Error) Is(target error) bool {
+	kind, ok := target.(Kind)
+	return ok && kind == e.Kind
+}
+
 // Retryable reports whether the same call may succeed later without anyone
-// changing anything.
-func Retryable(err error) bool { panic("TODO: config helper") }
+// changing anything. It judges [Error], the server's SQLSTATE and network
+// errors; it is false for nil, for a context that ended and for the unknown.
+//
+// It is about logins. Whether a statement may be sent again after its
+// connection broke is another question: it may have run.
+func Retryable(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	var e *Error
+	if !errors.As(err, &e) || e.Kind == ConnectFailed {
+		return retryableCause(err)
+	}
+	switch e.Kind {
+	case Unavailable:
+		return !isDisabled(err)
+	case WorkspaceUnreachable, DNS, TooManyConnections, PoolTimeout:
+		return true
+	}
+	return false
+}
 
-// Hint returns the advice that travels with err, or "" if there is none.
-func Hint(err error) string { panic("TODO: config helper") }
+// retryableCause judges errors that are not this package's.
+func retryableCause(err error) bool {
+	var (
+		pgErr *pgconn.PgError
+		wsErr *workspace.Error
+		dns   *net.DNSError
+		op    *net.OpError
+		net   net.Error
+	)
+	switch {
+	case errors.As(err, &pgErr):
+		return retryableState(pgErr)
+	case errors.As(err, &wsErr):
+		return unanswered(wsErr)
+	case isTLS(err):
+		return false
+	case holds(err, context.DeadlineExceeded):
+		return false
+	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
+		return true
+	}
+	return errors.As(err, &net) && net.Timeout()
+}
 
-var (
-	_ = errors.As
-	_ context.Context
-	_ net.Error
-)
+// retryableState judges the server's errors: no connection left, a server
+// that starts or stops, lost connections, and transactions that lost a race.
+func retryableState(e *pgconn.PgError) bool {
+	switch matchServerError(e).kind {
+	case TooManyConnections:
+		return true
+	case Unavailable:
+		return !isDisabled(e)
+	case ConnectFailed:
+		return strings.HasPrefix(e.Code, "08") || e.Code == "40001" || e.Code == "40P01"
+	}
+	return false
+}
+
+// isDropped reports whether the other side refused or cut the connection.
+func isDropped(err error) bool {
+	return slices.ContainsFunc([]error{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.ErrUnexpectedEOF,
+	}, func(target error) bool { return errors.Is(err, target) })
+}
+
+// holds reports whether target itself is in err's tree. errors.Is would take
+// every network timeout for a context's deadline.
+func holds(err, target error) bool {
+	if err == target {
+		return true
+	}
+	switch x := err.(type) {
+	case interface{ Unwrap() error }:
+		return holds(x.Unwrap(), target)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(x.Unwrap(), func(e error) bool { return holds(e, target) })
+	}
+	return false
+}
+
+// Hint returns the advice that travels with err, or "" if there is none. It
+// has advice for the server's own errors too.
+func Hint(err error) string {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Hint != "" {
+			return e.Hint
+		}
+	}
+	if err == nil {
+		return ""
+	}
+	return diagnose(err).adviceFor("", "", "")
+}

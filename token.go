@@ -1,60 +1,73 @@
 package lakebase
 
 import (
-	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 )
 
+const redacted = "[redacted]"
+
 // Token is a Postgres password that expires. It prints as [redacted] in
 // every format; Secret returns the password itself.
+//
+// The zero Token has no password.
 type Token struct {
-	secret string
-	expiry time.Time
+	// A pointer, because fmt calls no method on a Token in someone's
+	// unexported field: there it prints what it finds, and this is an address.
+	secret *string
+	// Unix nanoseconds, zero if unknown: a time.Time's location is shared
+	// memory that fmt would read in the same way.
+	expiry int64
+}
+
+// newToken returns a Token. A zero expiry means that it is not known.
+func newToken(secret string, expiry time.Time) Token {
+	t := Token{secret: &secret}
+	if !expiry.IsZero() {
+		t.expiry = expiry.UnixNano()
+	}
+	return t
 }
 
 // Secret returns the password. Never log it.
-func (t Token) Secret() string { return t.secret }
+func (t Token) Secret() string {
+	if t.secret == nil {
+		return ""
+	}
+	return *t.secret
+}
 
 // Expiry returns the local wall-clock time at which the server stops
 // accepting the token for new logins, corrected for the clock skew seen at
-// the mint.
-func (t Token) Expiry() time.Time { return t.expiry }
-
-// credential is what a mint brings back.
-type credential struct {
-	secret   string
-	lifetime time.Duration // left when the request was sent, by the server's own clock
+// the mint. It is zero if that is not known.
+func (t Token) Expiry() time.Time {
+	if t.expiry == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, t.expiry)
 }
 
-// cacheOptions configure a tokenCache. mint is called on a detached context
-// by at most one goroutine at a time.
-type cacheOptions struct {
-	mint       func(ctx context.Context) (credential, error)
-	refreshAge time.Duration
+// Format prints [redacted] for every verb and flag.
+func (t Token) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redacted)) }
+
+// String returns [redacted].
+func (t Token) String() string { return redacted }
+
+// GoString returns [redacted].
+func (t Token) GoString() string { return redacted }
+
+// LogValue returns [redacted].
+func (t Token) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns [redacted], so that no encoder writes the password.
+func (t Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalJSON returns "[redacted]".
+func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// GobEncode fails: a token that could be read back would be a secret at rest.
+func (t Token) GobEncode() ([]byte, error) {
+	return nil, errors.New("a token cannot be encoded; ask the connector for one instead")
 }
-
-// tokenCache hands out one token to any number of callers and replaces it
-// before it expires.
-type tokenCache struct{ opts cacheOptions }
-
-func newTokenCache(o cacheOptions) *tokenCache { panic("TODO: token helper") }
-
-// get returns a token that is not expired. The fresh path neither locks nor
-// allocates.
-func (c *tokenCache) get(ctx context.Context) (Token, error) { panic("TODO: token helper") }
-
-// reject tells the cache that the server refused t. It drops t, and only t,
-// and reports whether a fresh token is worth trying: false means that t was
-// itself minted in answer to a rejection and never accepted.
-func (c *tokenCache) reject(t Token) bool { panic("TODO: token helper") }
-
-// accept tells the cache that the server accepted t for a login.
-func (c *tokenCache) accept(t Token) { panic("TODO: token helper") }
-
-// startRefresh keeps the token warm in the background until stopRefresh or
-// close. Both may be called any number of times.
-func (c *tokenCache) startRefresh() { panic("TODO: token helper") }
-func (c *tokenCache) stopRefresh()  { panic("TODO: token helper") }
-
-// close ends the background work and waits for it. Later gets fail.
-func (c *tokenCache) close() { panic("TODO: token helper") }

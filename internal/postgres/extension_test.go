@@ -3,8 +3,11 @@
 package postgres
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -148,4 +151,35 @@ func TestPrefixLayouts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A process that is started meanwhile must not keep the copy open.
+func TestCopiedProgramCanBeRunAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	var forks sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 { // processes that are started meanwhile
+		forks.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					exec.Command("/usr/bin/true").Run()
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		program := filepath.Join(dir, fmt.Sprint(i))
+		if err := copyProgram("/usr/bin/true", program); err != nil {
+			t.Fatal(err)
+		}
+		if err := exec.Command(program).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	forks.Wait()
 }

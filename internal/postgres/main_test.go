@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // childRoles are what the test binary does instead of testing when a test
@@ -52,10 +52,24 @@ func testMain(m *testing.M) int {
 	return code
 }
 
+// roomyMemory is how much a file system in memory must have free to be used.
+const roomyMemory = 2 << 30
+
+// tempParent is in memory where there is plenty: a data directory has a
+// thousand files, and some file systems are slow to make them soon after others
+// were deleted.
+var tempParent = sync.OnceValue(func() string {
+	var shm unix.Statfs_t
+	if unix.Statfs("/dev/shm", &shm) == nil && uint64(shm.Bavail)*uint64(shm.Bsize) > roomyMemory && !onNoexec("/dev/shm") {
+		return "/dev/shm"
+	}
+	return "/tmp"
+})
+
 // openTempDir makes a directory that the user of a server may enter, unlike
 // those of testing.T.
 func openTempDir() (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "lkbtest-")
+	dir, err := os.MkdirTemp(tempParent(), "lkbtest-")
 	if err != nil {
 		return "", err
 	}
@@ -201,7 +215,10 @@ type testChild struct {
 
 func startChild(t testing.TB, role string, prepare func(*exec.Cmd), env ...string) *testChild {
 	t.Helper()
-	self := testBinary(t)
+	self, err := testBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &testChild{cmd: exec.Command(self)}
 	c.cmd.Env = append(append(os.Environ(), childEnv+"="+role), env...)
 	c.cmd.Dir = "/tmp"
@@ -231,34 +248,14 @@ func (c *testChild) line() string {
 }
 
 // testBinary is this program where every user may run it.
-var copyTestBinary = sync.OnceValues(func() (string, error) {
-	self, err := os.Open("/proc/self/exe")
+var testBinary = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
 	if err != nil {
-		name, _ := os.Executable()
-		if self, err = os.Open(name); err != nil {
-			return "", err
-		}
+		return "", err
 	}
-	defer self.Close()
 	path := filepath.Join(os.Getenv(cacheEnv), "testbinary")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
-		return "", err
-	}
-	if _, err := io.Copy(f, self); err != nil {
-		return "", err
-	}
-	return path, f.Close()
+	return path, copyExecutable(self, path)
 })
-
-func testBinary(t testing.TB) string {
-	t.Helper()
-	path, err := copyTestBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // recorder is a logger whose output a test can read.
 type recorder struct {

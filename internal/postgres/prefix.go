@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // program is how to run postgres so that it knows our extensions.
@@ -243,17 +244,33 @@ func mkdirOpen(base, dir string) error {
 // copyProgram copies an executable, to be found by everyone. It is synced, as
 // the cache must not hold half of it after a power failure.
 func copyProgram(from, to string) error {
+	if err := copyExecutable(from, to); err != nil {
+		return err
+	}
+	f, err := os.Open(to)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// copyExecutable starts no process while the file is open for writing: the
+// process would have it open too for a moment, and a program that is being
+// written cannot be run ("text file busy").
+func copyExecutable(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(dst, src)
-	return errors.Join(err, dst.Chmod(0o755), dst.Sync(), dst.Close())
+	return errors.Join(err, dst.Chmod(0o755), dst.Close())
 }
 
 // writeFiles makes dir with small files that everyone can read.

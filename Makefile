@@ -1,0 +1,51 @@
+# `make` explains the targets. demo and test need Go and a PostgreSQL server;
+# scripts/ensure-postgres.sh finds one, or installs or explains what is missing.
+
+GO ?= go
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build install bench bench-smoke interop lint fuzz-short clean postgres
+
+help: ## show this list
+	@echo 'usage: make TARGET'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: postgres ## a web service under load through token expiries and a workspace outage, about 45 s
+	@$(GO) run ./cmd/lakebase demo
+
+test: postgres ## gofmt, vet and every test of every module, with the race detector
+	@sh scripts/test.sh
+
+check: ## gofmt and vet only
+	@sh scripts/test.sh --check
+
+build: ## build bin/lakebase
+	@mkdir -p bin
+	$(GO) build -o bin/lakebase ./cmd/lakebase
+
+install: ## install lakebase where go install puts programs
+	$(GO) install ./cmd/lakebase
+
+bench: postgres ## measure against a bare pgxpool, side by side; prints the table
+	@$(MAKE) --no-print-directory -C bench bench
+
+bench-smoke: postgres ## the same measurements, too short to trust: shows that they run
+	@$(MAKE) --no-print-directory -C bench smoke
+
+interop: postgres ## other people's clients against the local Lakebase
+	@$(MAKE) --no-print-directory -C interop interop
+
+lint: check ## check, and golangci-lint where it is installed
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	else echo 'golangci-lint is not installed; ran gofmt and vet only'; fi
+
+fuzz-short: ## each fuzz target for FUZZTIME (10s)
+	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+clean: ## remove what was built here
+	rm -rf bin
+
+postgres:
+	@sh scripts/ensure-postgres.sh

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// side is one of the two things that a pair compares. It runs once.
+type side func(ctx context.Context) error
+
+// pair measures ours and peer in alternation and returns the median time of
+// one run of each, the median of the rounds' ratios ours/peer, and the ratios
+// of the best and the worst round.
+type comparison struct {
+	ours, peer       time.Duration
+	ratio, low, high float64
+}
+
+func (b *bench) pair(ctx context.Context, ours, peer side) (comparison, error) {
+	var o, p []time.Duration
+	var ratios []float64
+	for _, warm := range []side{ours, peer} {
+		if _, err := b.perRun(ctx, warm, b.span/4); err != nil {
+			return comparison{}, err
+		}
+	}
+	for round := range b.rounds {
+		first, second := ours, peer
+		if round%2 == 1 {
+			first, second = peer, ours
+		}
+		a, err := b.perRun(ctx, first, b.span)
+		if err != nil {
+			return comparison{}, err
+		}
+		z, err := b.perRun(ctx, second, b.span)
+		if err != nil {
+			return comparison{}, err
+		}
+		if round%2 == 1 {
+			a, z = z, a
+		}
+		o, p, ratios = append(o, a), append(p, z), append(ratios, float64(a)/float64(z))
+	}
+	return comparison{median(o), median(p), median(ratios), slices.Min(ratios), slices.Max(ratios)}, nil
+}
+
+// perRun runs s over and over for about span and returns the time of one run.
+func (b *bench) perRun(ctx context.Context, s side, span time.Duration) (time.Duration, error) {
+	began := time.Now()
+	for n := 1; ; n++ {
+		if err := s(ctx); err != nil {
+			return 0, err
+		}
+		if took := time.Since(began); took >= span {
+			return took / time.Duration(n), nil
+		}
+	}
+}
+
+func median[T int64 | float64 | time.Duration](v []T) T {
+	v = slices.Clone(v)
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// row turns a comparison into a line; the target is the highest good ratio.
+func (c comparison) row(what string, target float64) row {
+	return row{
+		What:   what,
+		Ours:   round(c.ours).String(),
+		Peer:   round(c.peer).String(),
+		Ratio:  fmt.Sprintf("%.2f", c.ratio),
+		Spread: fmt.Sprintf("%.2f-%.2f", c.low, c.high),
+		Target: fmt.Sprintf("at most %.2f", target),
+		Met:    c.ratio <= target,
+	}
+}
+
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > 10*time.Millisecond:
+		return d.Round(100 * time.Microsecond)
+	case d > 10*time.Microsecond:
+		return d.Round(100 * time.Nanosecond)
+	}
+	return d.Round(time.Nanosecond)
+}
+
+// markdown writes the table.
+func (r report) markdown(w io.Writer) {
+	fmt.Fprintf(w, "Measured %s on %s; medians of %d alternating rounds.\n\n", r.Date, r.Machine, r.Rounds)
+	fmt.Fprintln(w, "| what | ours | peer | ratio | spread | target | met |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+	for _, row := range r.Rows {
+		met := "yes"
+		if !row.Met {
+			met = "**no**"
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", row.What, row.Ours, row.Peer, row.Ratio, row.Spread, row.Target, met)
+	}
+}

@@ -1,0 +1,292 @@
+package lakebase
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// refusals are what servers have been seen to say to a login, with the code
+// they said it with where it is known. The service sends most of them as
+// XX000.
+var refusals = []struct {
+	code, text string
+	kind       Kind
+	rejected   bool
+	retry      bool
+	hint       string // part of it
+}{
+	{"28P01", "Failed to decode token for role \"r\"\nand native postgres login was either not attempted due to configuration or failed.", TokenRejected, true, false, "personal access tokens"},
+	{"XX000", "Failed to decode token for role \"r\"", TokenRejected, true, false, "personal access tokens"},
+	{"28000", "Invalid authorization for databricks identity login", TokenRejected, true, false, `"me@example.com" is not it`},
+	{"XX000", "Invalid authorization for Databricks identity login", TokenRejected, true, false, "doctor"},
+	{"XX000", "Provided authentication token is not a valid JWT encoding", TokenRejected, true, false, "let this library mint"},
+	{"XX000", "password authentication failed for user 'me@example.com'", TokenRejected, true, false, `role, here "me@example.com"`},
+	{"28P01", `password authentication failed for user "me@example.com"`, TokenRejected, true, false, "database token"},
+	{"XX000", "JWT token has expired (exp=1700000000)", TokenRejected, true, false, "clock"},
+	{"XX000", "invalid JWT token audience", TokenRejected, true, false, "DATABRICKS_HOST"},
+	{"XX000", "jwk not found", TokenRejected, true, false, "DATABRICKS_CONFIG_PROFILE"},
+	{"XX000", "SASL authentication failed", TokenRejected, true, false, "-pooler"},
+	{"08P01", "SASL authentication failed", TokenRejected, true, false, "direct host"},
+	{"28000", "something about authorization", TokenRejected, true, false, "database token"},
+	{"28000", `role "me@example.com" does not exist`, RoleMissing, false, false, "databricks_create_role('me@example.com', 'USER')"},
+	{"XX000", `role 'me@example.com' does not exist`, RoleMissing, false, false, "databricks_auth"},
+	{"28000", `role "me@example.com" is not permitted to log in`, PermissionDenied, false, false, `ALTER ROLE "me@example.com" LOGIN`},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption`, PermissionDenied, false, false, "pg_hba.conf"},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption`, TLS, false, false, "sslmode"},
+	{"3D000", `database "my-db" does not exist`, NotFound, false, false, "databricks_postgres"},
+	{"42501", `permission denied for database "my-db"`, PermissionDenied, false, false, `GRANT CONNECT ON DATABASE "my-db" TO "me@example.com"`},
+	{"42501", "permission denied for schema public", PermissionDenied, false, false, "GRANT the privilege"},
+	{"53300", "sorry, too many clients already", TooManyConnections, false, true, "DB_POOL_SIZE"},
+	{"53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", TooManyConnections, false, true, "DB_MAX_OVERFLOW"},
+	{"XX000", "Too many connections to this endpoint. Please wait.", TooManyConnections, false, true, "DB_POOL_SIZE"},
+	{"XX000", "The endpoint is disabled. Enable it and retry.", Unavailable, false, false, "enable the endpoint"},
+	{"57P03", "the database system is starting up", Unavailable, false, true, "try again"},
+	{"57P03", "the instance is asleep", Unavailable, false, true, "try again"},
+	{"57P01", "terminating connection due to administrator command", Unavailable, false, true, "failing over"},
+	{"XX000", "Invalid protocol version. Protocol version: 196608", TLS, false, false, "sslmode=verify-full"},
+	{"XX000", "Endpoint ID is not specified. Either please upgrade the client library for SNI support or pass the endpoint ID", ConnectFailed, false, false, "SNI"},
+	{"08006", "connection failure", ConnectFailed, false, true, ""},
+	{"XX000", "internal error", ConnectFailed, false, false, ""},
+	{"0A000", "unsupported frontend protocol", ConnectFailed, false, false, ""},
+}
+
+// TestServerRefusals lets a server say each text to pgx on the wire.
+func TestServerRefusals(t *testing.T) {
+	for _, r := range refusals {
+		t.Run(r.code+" "+r.text, func(t *testing.T) {
+			err := connect(t, "sslmode=disable", func(conn net.Conn) {
+				b := pgproto3.NewBackend(conn, conn)
+				if _, err := b.ReceiveStartupMessage(); err != nil {
+					return
+				}
+				b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: r.code, Message: r.text})
+				_ = b.Flush()
+			})
+			kind, rejected := classifyLogin(err)
+			if kind != r.kind || rejected != r.rejected {
+				t.Errorf("classified as %q, rejected %v; want %q, %v", kind, rejected, r.kind, r.rejected)
+			}
+			e := checkLoginError(t, err, r.kind, r.retry)
+			if hint := Hint(e); !strings.Contains(hint, r.hint) || (hint == "") != (r.hint == "") {
+				t.Errorf("hint %q, want it to say %q", hint, r.hint)
+			}
+			var pgErr *pgconn.PgError
+			if !errors.As(e, &pgErr) || pgErr.Code != r.code {
+				t.Errorf("the server's error is lost: %v", e)
+			}
+			if Retryable(pgErr) != r.retry {
+				t.Errorf("the bare error is retryable: %v", Retryable(pgErr))
+			}
+			if (Hint(fmt.Errorf("wrapped: %w", pgErr)) == "") != (r.hint == "") {
+				t.Errorf("the bare error's hint: %q", Hint(pgErr))
+			}
+		})
+	}
+}
+
+// connect logs in with pgx to a server that does as serve says, and returns
+// the error. settings are more of pgx's connection string.
+func connect(t *testing.T, settings string, serve func(net.Conn)) error {
+	t.Helper()
+	onlyEnv(t, nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		serve(conn)
+	}()
+	defer func() { listener.Close(); <-done }()
+	host, port, _ := net.SplitHostPort(listener.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return connectTo(ctx, fmt.Sprintf("host=%s port=%s user=me@example.com password=%s database=my-db %s", host, port, secret, settings))
+}
+
+func connectTo(ctx context.Context, settings string) error {
+	conn, err := pgconn.Connect(ctx, settings)
+	if err == nil {
+		conn.Close(ctx)
+		return errors.New("connected")
+	}
+	return err
+}
+
+// checkLoginError holds for whatever loginError makes of err.
+func checkLoginError(t *testing.T, err error, kind Kind, retry bool) *Error {
+	t.Helper()
+	got := loginError(err, "h.example.com", "me@example.com", "my-db")
+	e, ok := got.(*Error)
+	if !ok {
+		t.Fatalf("got %T: %v", got, got)
+	}
+	if e.Kind != kind {
+		t.Errorf("kind %q, want %q (from %v)", e.Kind, kind, err)
+	}
+	if Retryable(e) != retry {
+		t.Errorf("retryable %v, want %v: %v", !retry, retry, e)
+	}
+	if strings.ContainsAny(e.Error(), "\n\r\t") || !strings.HasPrefix(e.Error(), "lakebase: h.example.com: ") {
+		t.Errorf("not one line that names the host: %q", e.Error())
+	}
+	if strings.ContainsAny(e.Hint, "\n{}") {
+		t.Errorf("hint %q", e.Hint)
+	}
+	var wrapper *pgconn.ConnectError
+	if errors.As(e, &wrapper) {
+		t.Error("pgx's wrapper, and the password in it, is still there")
+	}
+	if text := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(text, secret) {
+		t.Errorf("shows the password: %s", text)
+	}
+	return e
+}
+
+func TestTLSFailures(t *testing.T) {
+	web := httptest.NewUnstartedServer(nil)
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
+	defer web.Close()
+	certificate := web.TLS.Certificates[0]
+
+	handshake := func(conn net.Conn) {
+		b := pgproto3.NewBackend(conn, conn)
+		if _, err := b.ReceiveStartupMessage(); err != nil {
+			return
+		}
+		_, _ = conn.Write([]byte{'S'})
+		_ = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}}).Handshake()
+	}
+	answer := func(text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			_, _ = pgproto3.NewBackend(conn, conn).ReceiveStartupMessage()
+			_, _ = conn.Write([]byte(text))
+			_, _ = io.Copy(io.Discard, conn)
+		}
+	}
+	for name, test := range map[string]struct {
+		settings string
+		serve    func(net.Conn)
+		hint     string
+	}{
+		"unknown authority": {"sslmode=verify-full", handshake, "PGSSLROOTCERT"},
+		"no TLS":            {"sslmode=require", answer("N"), "sslmode"},
+		"no TLS server":     {"sslmode=require", answer("SHTTP/1.1 400 Bad Request\r\n"), "no Lakebase server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := checkLoginError(t, connect(t, test.settings, test.serve), TLS, false)
+			if !strings.Contains(e.Hint, test.hint) {
+				t.Errorf("hint %q", e.Hint)
+			}
+		})
+	}
+	t.Run("another name", func(t *testing.T) {
+		_, err := tls.Dial("tcp", web.Listener.Addr().String(), &tls.Config{RootCAs: pool(web.Certificate()), ServerName: "other.test"})
+		e := checkLoginError(t, err, TLS, false)
+		if !strings.Contains(e.Hint, "name in the certificate") {
+			t.Errorf("hint %q", e.Hint)
+		}
+	})
+	t.Run("expired", func(t *testing.T) {
+		_, err := tls.Dial("tcp", web.Listener.Addr().String(), &tls.Config{RootCAs: pool(web.Certificate()), ServerName: "example.com",
+			Time: func() time.Time { return time.Now().AddDate(200, 0, 0) }})
+		e := checkLoginError(t, err, TLS, false)
+		if !strings.Contains(e.Hint, "clock") {
+			t.Errorf("hint %q", e.Hint)
+		}
+	})
+	t.Run("alert", func(t *testing.T) {
+		e := checkLoginError(t, &net.OpError{Op: "remote error", Err: tls.AlertError(40)}, TLS, false)
+		if !strings.Contains(e.Hint, "intercepts") {
+			t.Errorf("hint %q", e.Hint)
+		}
+	})
+}
+
+func TestNetworkFailures(t *testing.T) {
+	onlyEnv(t, nil)
+	cut := connect(t, "sslmode=disable", func(conn net.Conn) {
+		_, _ = pgproto3.NewBackend(conn, conn).ReceiveStartupMessage()
+	})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	closed := connectTo(t.Context(), "host=127.0.0.1 sslmode=disable user=u password="+secret+" port="+port)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	cancelled := connectTo(ended, "host=127.0.0.1 sslmode=disable user=u password="+secret+" port="+port)
+
+	for name, test := range map[string]struct {
+		err   error
+		kind  Kind
+		retry bool
+	}{
+		"cut":              {cut, Unavailable, true},
+		"refused":          {closed, Unavailable, true},
+		"cancelled":        {cancelled, ConnectFailed, false},
+		"EOF":              {fmt.Errorf("failed to receive message: %w", io.EOF), Unavailable, true},
+		"reset":            {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, Unavailable, true},
+		"no route":         {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, Unavailable, true},
+		"timeout":          {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, Unavailable, true},
+		"no such host":     {&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, DNS, true},
+		"lookup times out": {&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}, DNS, true},
+		"deadline":         {fmt.Errorf("timeout: %w", context.DeadlineExceeded), ConnectFailed, false},
+		"unknown":          {errors.New("surprise"), ConnectFailed, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := checkLoginError(t, test.err, test.kind, test.retry)
+			if bare := Retryable(test.err); bare != test.retry && name != "EOF" {
+				t.Errorf("bare: retryable %v", bare)
+			}
+			if name != "unknown" && name != "cancelled" && (e.Hint == "" || Hint(test.err) == "") {
+				t.Errorf("no hint for %v", e)
+			}
+		})
+	}
+}
+
+// TestLoginErrorPassesErrorsOn: a hook's error says more than its wrapping.
+func TestLoginErrorPassesErrorsOn(t *testing.T) {
+	inner := &Error{Kind: NotFound, Resource: "my-instance", Hint: "look"}
+	if got := loginError(fmt.Errorf("BeforeConnect: %w", inner), "h", "u", "d"); got != error(inner) {
+		t.Errorf("got %v", got)
+	}
+	if got := workspaceError(fmt.Errorf("lookup: %w", inner), "x"); got != error(inner) {
+		t.Errorf("got %v", got)
+	}
+	if loginError(nil, "h", "u", "d") != nil || workspaceError(nil, "x") != nil {
+		t.Error("nil became an error")
+	}
+}
+
+func pool(certificate *x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(certificate)
+	return p
+}

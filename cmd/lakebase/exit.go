@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lakebase-go/lakebase"
+)
+
+// Exit codes. exitCodesHelp lists them for users.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitNotRunning  = 3
+	exitRetry       = 4
+	exitInterrupted = 130
+)
+
+const exitCodesHelp = `Exit codes:
+  0    it worked
+  1    it failed
+  2    the command line or the configuration is wrong
+  3    no local Lakebase is running
+  4    it failed, but the same command may work later
+  130  interrupted before it was done`
+
+// commandError is a failure that knows its exit code and what to do about it.
+type commandError struct {
+	code    int
+	message string
+	hint    string
+	err     error // the cause; may be nil
+}
+
+func (e *commandError) Error() string {
+	switch {
+	case e.err == nil:
+		return e.message
+	case e.message == "":
+		return e.err.Error()
+	}
+	return e.message + ": " + e.err.Error()
+}
+
+func (e *commandError) Unwrap() error { return e.err }
+
+// usageError is a command line that cannot be carried out.
+func usageError(message, hint string) error {
+	return &commandError{code: exitUsage, message: message, hint: hint}
+}
+
+// errInterrupted ends a command that the user stopped before it was done.
+// What there is to say has been said by then.
+var errInterrupted = errors.New("interrupted")
+
+// isSilent reports whether err only carries an exit code.
+func isSilent(err error) bool { return errors.Is(err, errInterrupted) }
+
+// exitCode turns the outcome of a command into the code of the process.
+func exitCode(err error) int {
+	var command *commandError
+	var typed *lakebase.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &command) && command.code != 0:
+		return command.code
+	case errors.As(err, &typed) && typed.Kind == lakebase.BadConfig:
+		return exitUsage
+	case lakebase.Retryable(err):
+		return exitRetry
+	}
+	return exitFailure
+}
+
+// hintOf returns the advice that travels with err, or "".
+func hintOf(err error) string {
+	var command *commandError
+	if errors.As(err, &command) && command.hint != "" {
+		return command.hint
+	}
+	return lakebase.Hint(err)
+}

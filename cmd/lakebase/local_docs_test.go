@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The guide names every fault there is, and every command.
+func TestGuidesAreComplete(t *testing.T) {
+	guide := readFile(t, "../../docs/local.md")
+	for _, key := range sortedFaultKeys() {
+		if !strings.Contains(guide, "`"+key+"`") {
+			t.Errorf("docs/local.md does not explain the fault %s", key)
+		}
+	}
+	guide = readFile(t, "../../docs/cli.md")
+	for _, cmd := range newRootCommand(&app{}).Commands() {
+		if !strings.Contains(guide, "`lakebase "+cmd.Name()) {
+			t.Errorf("docs/cli.md does not list %s", cmd.CommandPath())
+		}
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+func newLocalFaultsCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
+	var output outputFormat
+	cmd := &cobra.Command{
+		Use:   "faults",
+		Short: "Print, set and clear what goes wrong on purpose",
+		Long: `Prints the faults in force, one KEY=VALUE a line.
+
+  lakebase local faults set api.status=503 api.remaining=3
+  lakebase local faults set login.kind=expired
+  lakebase local faults clear
+
+Durations are written 1.5s. A switch is set by its name alone: api.hang.
+Keys: ` + strings.Join(sortedFaultKeys(), ", "),
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withFaults(cmd.Context(), a, *dataDir, output, nil)
+		},
+	}
+	output.addFlag(cmd)
+	set := &cobra.Command{
+		Use:   "set KEY=VALUE...",
+		Short: "Set faults, and keep the others that are in force",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError("faults set takes KEY=VALUE, got nothing", "for example api.status=503")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withFaults(cmd.Context(), a, *dataDir, output, func(f local.Faults) (local.Faults, error) {
+				return applyFaults(f, args)
+			})
+		},
+	}
+	clearAll := &cobra.Command{
+		Use:   "clear [SECTION]",
+		Short: "End all faults, or those of one section (api, tokens, login, dns, network, tls)",
+		Args:  atMostOneArgument("section"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withFaults(cmd.Context(), a, *dataDir, output, func(f local.Faults) (local.Faults, error) {
+				if len(args) == 0 {
+					return local.Faults{}, nil
+				}
+				return clearFaults(f, args[0])
+			})
+		},
+	}
+	output.addFlag(set)
+	output.addFlag(clearAll)
+	cmd.AddCommand(set, clearAll)
+	return cmd
+}
+
+// withFaults puts change(faults in force) in force, if there is a change, and
+// prints what is in force then.
+func withFaults(ctx context.Context, a *app, dataDir dataDirFlag, output outputFormat, change func(local.Faults) (local.Faults, error)) error {
+	c, err := findLocal(dataDir)
+	if err != nil {
+		return err
+	}
+	var faults local.Faults
+	if err := c.call(ctx, http.MethodGet, "faults", nil, &faults); err != nil {
+		return err
+	}
+	if change != nil {
+		changed, err := change(faults)
+		if err != nil {
+			return err
+		}
+		faults = local.Faults{} // the answer leaves out what is not in force
+		if err := c.call(ctx, http.MethodPut, "faults", changed, &faults); err != nil {
+			return err
+		}
+	}
+	if output == outputJSON {
+		return json.NewEncoder(a.stdout).Encode(faults)
+	}
+	settings, err := faultSettings(faults)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		fmt.Fprintln(a.stdout, s)
+	}
+	if len(settings) == 0 {
+		fmt.Fprintln(a.stderr, "no faults are in force")
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+func newLocalStatusCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
+	var output outputFormat
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Print what the running one has, and what clients did",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := findLocal(*dataDir)
+			if err != nil {
+				return err
+			}
+			status, err := c.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == outputJSON {
+				return json.NewEncoder(a.stdout).Encode(status)
+			}
+			return printStatus(a.stdout, status)
+		},
+	}
+	output.addFlag(cmd)
+	return cmd
+}
+
+func (c *control) status(ctx context.Context) (local.Status, error) {
+	var status local.Status
+	err := c.call(ctx, http.MethodGet, "status", nil, &status)
+	return status, err
+}
+
+func printStatus(out io.Writer, s local.Status) error {
+	data := s.DataDir
+	if s.Ephemeral {
+		data += " (gone when it stops)"
+	}
+	faults, err := faultSettings(s.Faults)
+	if err != nil {
+		return err
+	}
+	inForce := "none"
+	if len(faults) > 0 {
+		inForce = strings.Join(faults, " ")
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, row := range [][2]string{
+		{"running", fmt.Sprintf("pid %d for %s, PostgreSQL %s", s.PID, time.Since(s.Started).Round(time.Second), s.Postgres)},
+		{"workspace", s.WorkspaceURL},
+		{"user", s.User},
+		{"trust", s.RootCertFile},
+		{"data", data},
+		{"logins", fmt.Sprintf("%d, %d refused, with %d different tokens", s.Stats.Logins+s.Stats.NativeLogins, s.Stats.LoginsRefused, s.Stats.TokensUsed)},
+		{"API calls", fmt.Sprintf("%d, %d of them for credentials", s.Stats.APICalls, s.Stats.CredentialCalls)},
+		{"faults", inForce},
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	w = tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprint(w, "\nTARGET\tSTATE\tHOST\tPORT\tCONNECTIONS\n")
+	for _, e := range s.Endpoints {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", e.Target, e.State, e.Host, e.Port, e.Connections)
+	}
+	return w.Flush()
+}

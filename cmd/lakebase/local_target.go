@@ -1,0 +1,52 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+// newLocalTargetCommands are the commands that change the state of an
+// instance or endpoint.
+func newLocalTargetCommands(a *app, dataDir *dataDirFlag) []*cobra.Command {
+	failoverTime := 2 * time.Second
+	failover := newTargetCommand(dataDir, "failover", "Cut its sessions and move it, refusing logins meanwhile", func() any {
+		return map[string]local.Duration{"duration": local.Duration(failoverTime)}
+	})
+	failover.Flags().DurationVar(&failoverTime, "duration", failoverTime, "how long logins are refused")
+	nothing := func() any { return nil }
+	return []*cobra.Command{
+		newTargetCommand(dataDir, "stop", "Stop an instance or disable an endpoint, until start", nothing),
+		newTargetCommand(dataDir, "start", "End a stop", nothing),
+		newTargetCommand(dataDir, "suspend", "Scale an endpoint to zero; the next connection wakes it", nothing),
+		failover,
+	}
+}
+
+// newTargetCommand sends the action that it is named for. It prints nothing:
+// when it returns, it is done.
+func newTargetCommand(dataDir *dataDirFlag, action, short string, body func() any) *cobra.Command {
+	return &cobra.Command{
+		Use:   action + " [TARGET]",
+		Short: short,
+		Long: short + `.
+
+TARGET is an instance, or the path of a project, branch or endpoint; without
+one it is the default instance.`,
+		Args: atMostOneArgument("target"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := findLocal(*dataDir)
+			if err != nil {
+				return err
+			}
+			target := ""
+			if len(args) == 1 {
+				target = args[0]
+			}
+			return c.call(cmd.Context(), http.MethodPost, targetPath(target, action), body(), nil)
+		},
+	}
+}

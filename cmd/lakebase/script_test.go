@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"lakebase": main})
+}
+
+// TestScripts runs the built program the way a shell does.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		WorkdirRoot:         openDir(t),
+		Setup: func(env *testscript.Env) error {
+			cache, err := os.UserCacheDir() // a new data directory is a copy of what is kept there
+			env.Setenv("XDG_CACHE_HOME", cache)
+			return err
+		},
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":      exits,
+			"startlocal": startLocalInScript,
+			"stoplocal":  stopLocalInScript,
+		},
+	})
+}
+
+// exits runs a program and checks its exit code: exits CODE PROGRAM ARGS...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v: %v", args[1:], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%v: exit code %d, want %d\n%s", args[1:], got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// startLocalInScript runs lakebase local with its arguments until it is ready.
+func startLocalInScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("unsupported: ! startlocal")
+	}
+	environment := []string{}
+	for _, name := range []string{"HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME", "LAKEBASE_LOCAL_DIR"} {
+		environment = append(environment, name+"="+ts.Getenv(name))
+	}
+	p, err := newLocalProcess(environment, args...)
+	ts.Check(err)
+	ts.Defer(p.kill)
+	scriptProcesses.Store(ts.Name(), p)
+}
+
+// stopLocalInScript asks it to stop, which must succeed.
+func stopLocalInScript(ts *testscript.TestScript, neg bool, args []string) {
+	p, ok := scriptProcesses.LoadAndDelete(ts.Name())
+	if neg || len(args) > 0 || !ok {
+		ts.Fatalf("usage: stoplocal, after startlocal")
+	}
+	ts.Check(p.(*localProcess).stop())
+}
+
+// scriptProcesses holds what each running script has started, by its name.
+var scriptProcesses sync.Map

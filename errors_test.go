@@ -1,0 +1,107 @@
+package lakebase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+func TestErrorText(t *testing.T) {
+	for want, e := range map[string]*Error{
+		"lakebase: not found":                                {Kind: NotFound},
+		"lakebase: x: not found":                             {Kind: NotFound, Resource: "x"},
+		"lakebase: x: gone":                                  {Kind: NotFound, Resource: "x", Message: "gone"},
+		"lakebase: x: gone: EOF":                             {Resource: "x", Message: "gone", Err: io.EOF},
+		"lakebase: x: it is gone":                            {Resource: "x", Message: "it is gone", Err: errors.New("gone")},
+		"lakebase: x: a b: c d e":                            {Resource: "x", Message: "a\n\tb", Err: errors.New("c\r\nd\x00e")},
+		"lakebase: x: outer: inner: EOF":                     {Resource: "x", Message: "outer", Err: &Error{Resource: "x", Message: "inner", Err: io.EOF}},
+		"lakebase: x: outer: y: inner":                       {Resource: "x", Message: "outer", Err: &Error{Resource: "y", Message: "inner"}},
+		"lakebase: h: connect failed: ERROR: m (SQLSTATE c)": {Kind: ConnectFailed, Resource: "h", Err: &pgconn.PgError{Severity: "ERROR", Message: "m", Code: "c"}},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+func TestErrorIs(t *testing.T) {
+	err := fmt.Errorf("query: %w", &Error{Kind: DNS, Err: &Error{Kind: Unavailable, Err: io.EOF}})
+	for _, target := range []error{DNS, Unavailable, io.EOF} {
+		if !errors.Is(err, target) {
+			t.Errorf("is not %v", target)
+		}
+	}
+	if errors.Is(err, NotFound) || errors.Is(io.EOF, DNS) {
+		t.Error("is something else")
+	}
+	if kind := Kind(""); !errors.As(err, new(*Error)) || errors.As(io.EOF, &kind) {
+		t.Error("As")
+	}
+}
+
+func TestRetryableKinds(t *testing.T) {
+	retry := map[Kind]bool{
+		BadConfig: false, NotFound: false, PermissionDenied: false, WorkspaceUnreachable: true, WorkspaceAuth: false,
+		TokenRejected: false, RoleMissing: false, Unavailable: true, DNS: true, TLS: false, TooManyConnections: true,
+		PoolTimeout: true, ConnectFailed: false,
+	}
+	for kind, want := range retry {
+		if got := Retryable(fmt.Errorf("wrapped: %w", &Error{Kind: kind})); got != want {
+			t.Errorf("%s: got %v, want %v", kind, got, want)
+		}
+		if kind.Error() != string(kind) || (&Error{Kind: kind}).Error() != "lakebase: "+string(kind) {
+			t.Errorf("%s is not what it says", kind)
+		}
+		if Retryable(&Error{Kind: kind, Err: context.Canceled}) {
+			t.Errorf("%s: retryable after a cancellation", kind)
+		}
+	}
+	// A time limit of ours that ran out is no end of the caller's context.
+	if !Retryable(&Error{Kind: PoolTimeout, Err: context.DeadlineExceeded}) {
+		t.Error("a pool timeout is not retryable")
+	}
+	if !Retryable(&Error{Kind: ConnectFailed, Err: io.ErrUnexpectedEOF}) {
+		t.Error("the cause of a failed login does not count")
+	}
+}
+
+func TestRetryableBare(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil:                                   false,
+		io.EOF:                                false,
+		context.Canceled:                      false,
+		context.DeadlineExceeded:              false,
+		errors.Join(io.EOF, context.Canceled): false,
+		io.ErrUnexpectedEOF:                   true,
+		error(&pgconn.PgError{Code: "40001"}): true,
+		error(&pgconn.PgError{Code: "40P01"}): true,
+		error(&pgconn.PgError{Code: "57P02"}): true,
+		error(&pgconn.PgError{Code: "08003"}): true,
+		error(&pgconn.PgError{Code: "23505"}): false,
+		error(&pgconn.PgError{Code: "57014"}): false,
+	} {
+		if got := Retryable(err); got != want {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
+	}
+}
+
+func TestHint(t *testing.T) {
+	for want, err := range map[string]error{
+		"":      errors.New("x"),
+		"outer": &Error{Hint: "outer", Err: &Error{Hint: "inner"}},
+		"inner": &Error{Err: fmt.Errorf("wrapped: %w", &Error{Hint: "inner"})},
+		"the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace": &Error{Kind: Unavailable, Err: &pgconn.PgError{Code: "57P03"}},
+	} {
+		if got := Hint(err); got != want {
+			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+	if Hint(nil) != "" {
+		t.Error("a hint for no error")
+	}
+}

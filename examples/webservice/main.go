@@ -1,0 +1,91 @@
+// Command webservice is a web service on Lakebase, as it would run in
+// Databricks Apps or anywhere else. It is configured by environment alone:
+// LAKEBASE_INSTANCE_NAME or LAKEBASE_ENDPOINT and the other variables of the
+// library, and DATABRICKS_APP_PORT or PORT for where to listen (8000).
+//
+// GET /data answers from the database, GET /healthz says whether it can.
+// SIGTERM ends it: requests under way are answered, then the pool is closed.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/webservice"
+)
+
+// shutdownTimeout is how long requests under way may take once the platform
+// has asked the service to stop. Databricks Apps kills it after 15 seconds.
+const shutdownTimeout = 10 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, slog.Default()); err != nil {
+		slog.Error("service failed", "error", err, "hint", lakebase.Hint(err))
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := lakebase.ConfigFromEnv()
+	if err != nil {
+		return err
+	}
+	cfg.Logger = log
+	connector, err := lakebase.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer connector.Close() // last, when no request needs a connection any more
+
+	connector.StartRefresh()
+	pool, err := connector.NewPool(ctx)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", ":"+port())
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", listener.Addr().String())
+	return serve(ctx, listener, webservice.Handler(pool, log))
+}
+
+// serve answers requests until ctx ends, and then those under way.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(deadline)
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}
+
+// port is where the platform wants the service.
+func port() string {
+	for _, name := range []string{"DATABRICKS_APP_PORT", "PORT"} {
+		if value := os.Getenv(name); value != "" {
+			return value
+		}
+	}
+	return "8000"
+}

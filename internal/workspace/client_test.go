@@ -1,0 +1,453 @@
+package workspace
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+)
+
+const pat = "dapi0123456789abcdef0123456789abcdef"
+
+// service is a workspace that answers as told and remembers what it was asked.
+type service struct {
+	*httptest.Server
+	mux *http.ServeMux
+
+	mu       sync.Mutex
+	requests []*http.Request
+	bodies   []string
+	release  chan struct{} // closed at the end: hung handlers return
+}
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	s := &service{mux: http.NewServeMux(), release: make(chan struct{})}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		s.requests = append(s.requests, r)
+		s.bodies = append(s.bodies, string(body))
+		s.mu.Unlock()
+		s.mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		close(s.release)
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s
+}
+
+// answer makes the service send body, text or a value to encode, for pattern.
+func (s *service) answer(pattern string, status int, body any, header ...string) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { send(w, status, body, header...) })
+}
+
+func send(w http.ResponseWriter, status int, body any, header ...string) {
+	w.Header().Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		w.Header().Set(header[i], header[i+1])
+	}
+	w.WriteHeader(status)
+	if text, ok := body.(string); ok {
+		io.WriteString(w, text)
+		return
+	}
+	json.NewEncoder(w).Encode(body)
+}
+
+func (s *service) hang(pattern string) {
+	s.mux.HandleFunc(pattern, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-s.release:
+		case <-r.Context().Done():
+		}
+	})
+}
+
+// count returns how many requests had that method and path.
+func (s *service) count(method, path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, r := range s.requests {
+		if r.Method == method && r.URL.Path == path {
+			n++
+		}
+	}
+	return n
+}
+
+// last returns the latest request, and its body.
+func (s *service) last(t *testing.T) (*http.Request, string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.requests) == 0 {
+		t.Fatal("no request arrived")
+	}
+	return s.requests[len(s.requests)-1], s.bodies[len(s.bodies)-1]
+}
+
+// client logs in with a personal access token.
+func (s *service) client(t *testing.T) *Client {
+	t.Helper()
+	return newClient(t, &sdkconfig.Config{Host: s.URL, Token: pat})
+}
+
+func newClient(t *testing.T, config *sdkconfig.Config) *Client {
+	t.Helper()
+	c := New(Options{Config: config, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// testWriter sends the log to the test and fails it for a secret.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), pat) || strings.Contains(string(p), clientSecret) {
+		w.t.Errorf("the log has a secret: %s", p)
+	}
+	return len(p), nil
+}
+
+func asError(t *testing.T, err error) *Error {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error %v (%T) is no *Error", err, err)
+	}
+	if text := err.Error(); strings.ContainsAny(text, "\r\n") || strings.Contains(text, pat) || strings.Contains(text, clientSecret) {
+		t.Errorf("unfit error text: %q", text)
+	}
+	return e
+}
+
+func TestMe(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{"id":"1","userName":"me@example.com","active":true}`)
+	c := s.client(t)
+	if me, err := c.Me(t.Context()); err != nil || me != "me@example.com" {
+		t.Errorf("Me = %q, %v", me, err)
+	}
+	r, _ := s.last(t)
+	for k, want := range map[string]string{
+		"Authorization": "Bearer " + pat,
+		"Accept":        "application/json",
+		"User-Agent":    userAgent,
+		"Content-Type":  "",
+	} {
+		if got := r.Header.Get(k); got != want {
+			t.Errorf("%s: %q, want %q", k, got, want)
+		}
+	}
+	if !strings.HasPrefix(userAgent, "lakebase-go/") {
+		t.Errorf("user agent %q", userAgent)
+	}
+	if r.RequestURI != "/api/2.0/preview/scim/v2/Me" {
+		t.Errorf("asked for %s", r.RequestURI)
+	}
+	if host, err := c.Host(t.Context()); err != nil || host != s.URL {
+		t.Errorf("Host = %q, %v", host, err)
+	}
+}
+
+func TestMeWithoutUser(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{}`)
+	_, err := s.client(t).Me(t.Context())
+	if e := asError(t, err); e.Code != codeMalformed {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestInstance(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/database/instances/full", 200, `{"name":"full","uid":"u-1","state":"AVAILABLE","pg_version":"PG_VERSION_16",
+		"read_write_dns":"instance-u.database.example.com","read_only_dns":"instance-ro-u.database.example.com","effective_enable_pg_native_login":true,"some_new_field":{}}`)
+	s.answer("GET /api/2.0/database/instances/bare", 200, `{"effective_stopped":true}`)
+	s.answer("GET /api/2.0/database/instances/{name}", 200, `{"state":"STARTING"}`)
+	c := s.client(t)
+	for name, want := range map[string]Instance{
+		"full": {Name: "full", UID: "u-1", State: Available, RawState: "AVAILABLE", PGVersion: "16", NativeLogin: true,
+			ReadWriteDNS: "instance-u.database.example.com", ReadOnlyDNS: "instance-ro-u.database.example.com"},
+		"bare":         {Name: "bare", State: Stopped},
+		"a/b?c#d e%2F": {Name: "a/b?c#d e%2F", State: Starting, RawState: "STARTING"},
+	} {
+		got, err := c.Instance(t.Context(), name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if *got != want {
+			t.Errorf("%s: %+v, want %+v", name, *got, want)
+		}
+	}
+	for raw, want := range map[string]State{
+		"STARTING": Starting, "INIT": Starting, "STOPPED": Stopped, "DELETING": Deleting, "FAILING_OVER": FailingOver,
+		"UPDATING": Available, "IDLE": Available, "ACTIVE": Available, "DEGRADED": Available, "SOMETHING_NEW": Available, "": Available,
+	} {
+		if got := stateOf(raw); got != want {
+			t.Errorf("%q is %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	pages := func(path, field string, items ...string) {
+		s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("page_size") != "100" {
+				t.Errorf("%s?%s: no page size", path, r.URL.RawQuery)
+			}
+			i := 0
+			fmt.Sscanf(r.URL.Query().Get("page_token"), "p&%d", &i)
+			next := ""
+			if i+1 < len(items) {
+				next = fmt.Sprintf(`,"next_page_token":"p&%d"`, i+1)
+			}
+			send(w, 200, fmt.Sprintf(`{%q:[%s]%s}`, field, items[i], next))
+		})
+	}
+	pages("/api/2.0/database/instances", "database_instances", `{"name":"a","state":"AVAILABLE"},{"name":"b","state":"STOPPED"}`, `{"name":"c","state":"DELETING"}`, ``)
+	pages("/api/2.0/postgres/projects", "projects", `{"name":"projects/p","uid":"u","status":{"default_branch":"x"}}`, `{"name":"projects/q"}`)
+	pages("/api/2.0/postgres/projects/p/branches", "branches", `{"name":"projects/p/branches/b","uid":"u","status":{"default":true,"current_state":"READY"}}`, `{"name":"projects/p/branches/c"}`)
+	pages("/api/2.0/postgres/projects/p/branches/b/endpoints", "endpoints",
+		`{"name":"projects/p/branches/b/endpoints/e","uid":"ep-1","status":{"endpoint_type":"ENDPOINT_TYPE_READ_WRITE","current_state":"IDLE","hosts":{"host":"h","read_only_host":"ro","read_write_pooled_host":"hp","read_only_pooled_host":"rop"}}}`,
+		`{"name":"projects/p/branches/b/endpoints/r","status":{"endpoint_type":"ENDPOINT_TYPE_READ_ONLY","current_state":"ACTIVE","disabled":true,"hosts":{"host":"r"}}},{"name":"projects/p/branches/b/endpoints/s","spec":{"endpoint_type":"ENDPOINT_TYPE_READ_ONLY"}}`)
+	c := s.client(t)
+	ctx := t.Context()
+
+	check := func(name string, got any, err error, want any) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+	}
+	instances, err := c.Instances(ctx)
+	check("instances", instances, err, []Instance{
+		{Name: "a", State: Available, RawState: "AVAILABLE"},
+		{Name: "b", State: Stopped, RawState: "STOPPED"},
+		{Name: "c", State: Deleting, RawState: "DELETING"},
+	})
+	projects, err := c.Projects(ctx)
+	check("projects", projects, err, []Named{{Name: "projects/p", UID: "u"}, {Name: "projects/q"}})
+	for _, project := range []string{"p", "projects/p"} {
+		branches, err := c.Branches(ctx, project)
+		check("branches", branches, err, []Named{
+			{Name: "projects/p/branches/b", UID: "u", Default: true, State: "READY"},
+			{Name: "projects/p/branches/c"},
+		})
+	}
+	endpoints, err := c.Endpoints(ctx, "projects/p/branches/b")
+	check("endpoints", endpoints, err, []Endpoint{
+		{Name: "projects/p/branches/b/endpoints/e", UID: "ep-1", State: Available, RawState: "IDLE", Host: "h", ReadOnlyHost: "ro", PooledHost: "hp", ReadOnlyPooledHost: "rop"},
+		{Name: "projects/p/branches/b/endpoints/r", ReadOnly: true, State: Stopped, RawState: "ACTIVE", Host: "r"},
+		{Name: "projects/p/branches/b/endpoints/s", ReadOnly: true, State: Available},
+	})
+}
+
+func TestListThatRunsInACircle(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/database/instances", 200, `{"database_instances":[{"name":"a"}],"next_page_token":"again"}`)
+	_, err := s.client(t).Instances(t.Context())
+	if e := asError(t, err); e.Code != codeMalformed {
+		t.Errorf("error %v", err)
+	}
+	if n := s.count("GET", "/api/2.0/database/instances"); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	const path = "projects/p/branches/b/endpoints/e"
+	s.answer("GET /api/2.0/postgres/"+path, 200, `{"uid":"ep-1","status":{"current_state":"INIT","hosts":{"host":"h"}}}`)
+	got, err := s.client(t).Endpoint(t.Context(), path)
+	if want := (Endpoint{Name: path, UID: "ep-1", State: Starting, RawState: "INIT", Host: "h"}); err != nil || *got != want {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestBadNamesAreNotSent(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	c := s.client(t)
+	ctx := t.Context()
+	instance := func(name string) error { _, err := c.Instance(ctx, name); return err }
+	branches := func(name string) error { _, err := c.Branches(ctx, name); return err }
+	endpoints := func(name string) error { _, err := c.Endpoints(ctx, name); return err }
+	endpoint := func(name string) error { _, err := c.Endpoint(ctx, name); return err }
+	mintInstance := func(name string) error { _, err := c.InstanceCredential(ctx, name); return err }
+	mintEndpoint := func(name string) error { _, err := c.EndpointCredential(ctx, name, 0); return err }
+	for name, try := range map[string]struct {
+		call func(string) error
+		arg  string
+	}{
+		"no instance":              {instance, ""},
+		"dot":                      {instance, "."},
+		"dots":                     {instance, ".."},
+		"line break":               {instance, "a\nb"},
+		"too long":                 {instance, strings.Repeat("a", 256)},
+		"mint: no instance":        {mintInstance, ""},
+		"no project":               {branches, ""},
+		"wrong collection":         {branches, "catalogs/p"},
+		"project of a branch":      {branches, "projects/p/branches/b"},
+		"branch that is a project": {endpoints, "projects/p"},
+		"branch with dots":         {endpoints, "projects/../branches/b"},
+		"endpoint that is short":   {endpoint, "projects/p/branches/b"},
+		"endpoint that is long":    {endpoint, "projects/p/branches/b/endpoints/e/x"},
+		"endpoint without an id":   {endpoint, "projects/p/branches/b/endpoints/"},
+		"mint: bad endpoint":       {mintEndpoint, "ep-cool-name-123"},
+	} {
+		e := asError(t, try.call(try.arg))
+		if e.Code != codeInvalid || e.Temporary() || e.Auth {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+	if len(s.requests) != 0 {
+		t.Errorf("%d requests were sent", len(s.requests))
+	}
+}
+
+func TestHangEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.hang("GET /api/2.0/database/instances/x")
+	s.mux.HandleFunc("GET /api/2.0/database/instances/half", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		io.WriteString(w, `{"name":`)
+		w.(http.Flusher).Flush()
+		<-s.release
+	})
+	c := s.client(t)
+	for _, name := range []string{"x", "half"} {
+		because := errors.New("no patience")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, because)
+		start := time.Now()
+		_, err := c.Instance(ctx, name)
+		cancel()
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s: returned after %s", name, d)
+		}
+		e := asError(t, err)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, because) || !e.Temporary() || e.Auth {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUnreachableHost(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := "http://" + l.Addr().String()
+	l.Close() // nobody listens there now
+	for name, config := range map[string]*sdkconfig.Config{
+		"pat": {Host: host, Token: pat},
+		"m2m": {Host: host, ClientID: clientID, ClientSecret: clientSecret},
+	} {
+		start := time.Now()
+		_, err := newClient(t, config).Me(t.Context())
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s: returned after %s", name, d)
+		}
+		e := asError(t, err)
+		if !e.Temporary() || e.Status != 0 || e.Auth != (name == "m2m") || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLongReplyIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/database/instances/x", 200, `{"name":"`+strings.Repeat("x", maxReply)+`"}`)
+	_, err := s.client(t).Instance(t.Context(), "x")
+	if e := asError(t, err); e.Code != codeMalformed || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.mux.Handle("POST /api/2.0/database/credentials", http.RedirectHandler("/login.html?next=secret", http.StatusFound))
+	_, err := s.client(t).InstanceCredential(t.Context(), "x")
+	e := asError(t, err)
+	if e.Status != 302 || e.Temporary() || !strings.Contains(err.Error(), s.URL+"/login.html; check") || strings.Contains(err.Error(), "next") {
+		t.Errorf("error %v", err)
+	}
+	if s.count("GET", "/login.html") != 0 {
+		t.Error("followed")
+	}
+}
+
+func TestCustomTransport(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{"userName":"me"}`)
+	var mu sync.Mutex
+	var paths []string
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	config := &sdkconfig.Config{Host: s.URL, Token: pat, HTTPTransport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		mu.Lock()
+		paths = append(paths, r.URL.Path)
+		mu.Unlock()
+		return transport.RoundTrip(r)
+	})}
+	if _, err := newClient(t, config).Me(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{metadataPath, "/api/2.0/preview/scim/v2/Me"}; !reflect.DeepEqual(paths, want) {
+		t.Errorf("went through it: %v, want %v", paths, want)
+	}
+	if _, ok := config.HTTPTransport.(roundTripper); !ok || config.Credentials != nil || len(config.Loaders) != 0 {
+		t.Error("the caller's configuration was changed")
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		send(w, 200, `{"userName":"me"}`)
+	}))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	defer srv.Close()
+	_, err := newClient(t, &sdkconfig.Config{Host: srv.URL, Token: pat}).Me(t.Context())
+	if e := asError(t, err); e.Status != 0 || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an unknown certificate: %v", err)
+	}
+	c := newClient(t, &sdkconfig.Config{Host: srv.URL, Token: pat, InsecureSkipVerify: true})
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Errorf("InsecureSkipVerify: %v", err)
+	}
+	c.Close()
+}

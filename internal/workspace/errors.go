@@ -1,0 +1,286 @@
+package workspace
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Codes of errors that are made here rather than by the service.
+const (
+	codeInvalid         = "INVALID_PARAMETER_VALUE" // refused before it was sent
+	codeMalformed       = "MALFORMED_REPLY"
+	codeUnauthenticated = "UNAUTHENTICATED" // no usable workspace credentials
+	codeClosed          = "CLOSED"
+)
+
+const maxMessage = 500
+
+// Error is a refused or failed call.
+type Error struct {
+	Op         string        // e.g. "GET /api/2.0/database/instances/x"
+	Status     int           // HTTP status; 0 if there was no answer
+	Code       string        // error_code; without a Status, the call was refused on this side
+	Message    string        // the service's text in one line, never a secret
+	RetryAfter time.Duration // from the header; 0 if absent
+	Auth       bool          // failed while logging in to the workspace, before the call itself
+	Err        error
+}
+
+// Error returns one line without a secret.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	b.WriteByte(':')
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " %d", e.Status)
+	}
+	if e.Code != "" {
+		b.WriteString(" " + e.Code)
+	}
+	if e.Status != 0 || e.Code != "" {
+		b.WriteByte(':')
+	}
+	switch {
+	case e.Message != "" && e.Err != nil:
+		fmt.Fprintf(&b, " %s: %v", e.Message, e.Err)
+	case e.Message != "":
+		b.WriteString(" " + e.Message)
+	case e.Err != nil:
+		b.WriteString(" " + e.Err.Error())
+	default:
+		b.WriteString(" " + cmp.Or(http.StatusText(e.Status), "failed"))
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether trying again may help: no answer, 408, 429, 5xx,
+// or a reply that is not what the service sends, which something in between
+// made up.
+func (e *Error) Temporary() bool {
+	if e.Status == 0 {
+		return e.Code == ""
+	}
+	return temporaryStatus(e.Status) || e.Code == codeMalformed
+}
+
+func temporaryStatus(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
+}
+
+func invalid(op, format string, args ...any) *Error {
+	return &Error{Op: op, Code: codeInvalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// unanswered is the error of a call that got no reply, because of the network
+// or because ctx ended.
+func unanswered(ctx context.Context, op string, err error) *Error {
+	if ctx.Err() != nil {
+		return &Error{Op: op, Message: "no answer", Err: endOf(ctx)}
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the URL is in Op, and may have a user name in it
+	}
+	return &Error{Op: op, Message: "no answer", Err: err}
+}
+
+// endOf returns an error that wraps both why ctx ended and its cause.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// refused is the error of a reply with another status than 2xx.
+func refused(op string, resp *http.Response, body []byte, secrets []string) *Error {
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
+	if resp.StatusCode < 400 {
+		e.Message = "redirected"
+		if to, err := resp.Location(); err == nil {
+			e.Message = oneLine(fmt.Sprintf("redirected to %s://%s%s; check the workspace's host", to.Scheme, to.Host, to.Path), secrets)
+		}
+		return e
+	}
+	e.Code, e.Message = parseError(body)
+	e.Code = oneLine(e.Code, secrets)
+	e.Message = oneLine(e.Message, secrets)
+	return e
+}
+
+// parseError reads the code and text of an error in any of the shapes that
+// the service and what stands before it are known to send.
+func parseError(body []byte) (code, message string) {
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && body[0] == '{' {
+		if code, message, ok := parseJSONError(body); ok {
+			return code, message
+		}
+	}
+	plain := string(body)
+	if isHTML(plain) {
+		return "", htmlText(plain)
+	}
+	if m := codeAndText.FindStringSubmatch(plain); m != nil {
+		return m[1], m[2]
+	}
+	return "", plain
+}
+
+func parseJSONError(body []byte) (code, message string, ok bool) {
+	var e struct {
+		Code        json.RawMessage   `json:"error_code"`
+		Message     text              `json:"message"`
+		Details     []json.RawMessage `json:"details"`
+		Error       json.RawMessage   `json:"error"`             // API 1.2, OAuth
+		Description text              `json:"error_description"` // OAuth
+		Detail      text              `json:"detail"`            // SCIM
+		ScimType    text              `json:"scimType"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return "", "", false
+	}
+	code = strings.Trim(string(e.Code), `"`)
+	if code == "null" {
+		code = ""
+	}
+	message = string(e.Message)
+	switch {
+	case e.Detail != "": // RFC 7644 section 3.12
+		code = cmp.Or(code, string(e.ScimType))
+		message = cmp.Or(message, string(e.Detail))
+	case len(e.Error) > 0:
+		innerCode, innerMessage := parseInnerError(e.Error)
+		if e.Description != "" { // RFC 6749 section 5.2
+			innerCode, innerMessage = cmp.Or(innerCode, innerMessage), string(e.Description)
+		}
+		code, message = cmp.Or(code, innerCode), cmp.Or(message, innerMessage)
+	}
+	if id := requestID(e.Details); id != "" {
+		message += " (request " + id + ")"
+	}
+	return code, message, true
+}
+
+// parseInnerError reads {"error": "text"} and {"error": {"code", "message"}}.
+func parseInnerError(raw json.RawMessage) (code, message string) {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return "", s
+	}
+	var o struct {
+		Status  text `json:"status"`
+		Message text `json:"message"`
+	}
+	if json.Unmarshal(raw, &o) == nil {
+		return string(o.Status), string(o.Message)
+	}
+	return "", ""
+}
+
+func requestID(details []json.RawMessage) string {
+	for _, d := range details {
+		var info struct {
+			Type string `json:"@type"`
+			ID   string `json:"request_id"`
+		}
+		if json.Unmarshal(d, &info) == nil && strings.HasSuffix(info.Type, "google.rpc.RequestInfo") {
+			return info.ID
+		}
+	}
+	return ""
+}
+
+// text is a string that takes any JSON, so that one field of the wrong type
+// does not lose the rest.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = text(s)
+	}
+	return nil
+}
+
+var (
+	codeAndText = regexp.MustCompile(`(?s)^([A-Z][A-Z0-9_]+): (.+)$`)
+	htmlTitle   = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	htmlPre     = regexp.MustCompile(`(?is)<pre[^>]*>(.*?)</pre>`)
+	htmlTag     = regexp.MustCompile(`<[^>]*>`)
+
+	// tokenLike matches JSON web tokens and workspace tokens.
+	tokenLike = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\bdapi[0-9a-f]{16,}(-\d+)?|\bdose[0-9a-f]{16,}`)
+)
+
+func isJSON(contentType string) bool {
+	t, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json"))
+}
+
+func isHTML(s string) bool {
+	s = strings.ToLower(s[:min(len(s), 256)])
+	return strings.HasPrefix(s, "<!doctype html") || strings.Contains(s, "<html") || strings.Contains(s, "<head")
+}
+
+// htmlText is what a gateway's page says: a preformatted message or the title.
+func htmlText(page string) string {
+	for _, re := range []*regexp.Regexp{htmlPre, htmlTitle} {
+		if m := re.FindStringSubmatch(page); m != nil {
+			if s := strings.TrimSpace(htmlTag.ReplaceAllString(m[1], " ")); s != "" {
+				return s
+			}
+		}
+	}
+	return "an HTML page"
+}
+
+// oneLine makes s fit for an error or a log: one line, not too long, without
+// control characters and secrets.
+func oneLine(s string, secrets []string) string {
+	for _, secret := range secrets {
+		if len(secret) >= 8 { // anything shorter is no secret, and would blot out words
+			s = strings.ReplaceAll(s, secret, "[redacted]")
+		}
+	}
+	s = tokenLike.ReplaceAllString(s, "[redacted]")
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	if r := []rune(s); len(r) > maxMessage {
+		s = string(r[:maxMessage-1]) + "…"
+	}
+	return s
+}
+
+// retryAfter reads the header in both its forms, a date by the server's own
+// clock where it tells it.
+func retryAfter(h http.Header) time.Duration {
+	v := h.Get("Retry-After")
+	if n, err := strconv.Atoi(v); err == nil {
+		return max(0, time.Duration(min(n, 24*3600))*time.Second)
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(0, at.Sub(now)), 24*time.Hour)
+}

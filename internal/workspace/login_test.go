@@ -1,0 +1,427 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/databricks/databricks-sdk-go/config/credentials"
+)
+
+const (
+	clientID     = "11111111-2222-3333-4444-555555555555"
+	clientSecret = "dose-client-secret-that-nobody-may-see"
+	tokenPath    = "/oidc/v1/token"
+	mePath       = "/api/2.0/preview/scim/v2/Me"
+)
+
+// oauth is a service that wants a machine-to-machine login.
+type oauth struct {
+	*service
+	issued  atomic.Int32
+	revoked atomic.Int32 // tokens up to this one are refused
+	refuse  func(w http.ResponseWriter) bool
+}
+
+func newOAuth(t *testing.T) *oauth {
+	o := &oauth{service: newService(t), refuse: func(http.ResponseWriter) bool { return false }}
+	o.answer("GET "+metadataPath, 200, `{"oidc_endpoint":"`+o.URL+`/oidc","workspace_id":"4711","cloud":"AWS","host_type":"workspace"}`)
+	o.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"authorization_endpoint":"`+o.URL+`/oidc/v1/authorize","token_endpoint":"`+o.URL+tokenPath+`"}`)
+	o.mux.HandleFunc("POST "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
+		if o.refuse(w) {
+			return
+		}
+		if id, secret, _ := r.BasicAuth(); id != clientID || secret != clientSecret {
+			send(w, 401, `{"error":"invalid_client","error_description":"Client authentication failed"}`)
+			return
+		}
+		send(w, 200, fmt.Sprintf(`{"access_token":"workspace-token-%d","token_type":"Bearer","expires_in":3600}`, o.issued.Add(1)))
+	})
+	o.mux.HandleFunc("GET "+mePath, func(w http.ResponseWriter, r *http.Request) {
+		var n int32
+		if _, err := fmt.Sscanf(r.Header.Get("Authorization"), "Bearer workspace-token-%d", &n); err != nil || n <= o.revoked.Load() {
+			send(w, 401, `{"error_code":"UNAUTHENTICATED","message":"token is expired"}`)
+			return
+		}
+		send(w, 200, `{"userName":"`+clientID+`"}`)
+	})
+	return o
+}
+
+func (o *oauth) config() *sdkconfig.Config {
+	return &sdkconfig.Config{Host: o.URL, ClientID: clientID, ClientSecret: clientSecret}
+}
+
+func TestMachineToMachine(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	c := newClient(t, o.config())
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if me, err := c.Me(t.Context()); err != nil || me != clientID {
+				t.Errorf("Me = %q, %v", me, err)
+			}
+		})
+		wg.Go(func() {
+			if host, err := c.Host(t.Context()); err != nil || host != o.URL {
+				t.Errorf("Host = %q, %v", host, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := o.issued.Load(); n != 1 {
+		t.Errorf("%d tokens for 20 calls", n)
+	}
+	if n := o.count("GET", metadataPath); n != 1 {
+		t.Errorf("%d questions for metadata", n)
+	}
+	r, _ := o.last(t)
+	if got := r.Header.Get("X-Databricks-Org-Id"); got != "4711" {
+		t.Errorf("org id %q", got)
+	}
+}
+
+func TestMachineToMachineWithoutMetadata(t *testing.T) {
+	t.Parallel()
+	for name, metadata := range map[string]string{
+		"none":        "",
+		"empty":       `{}`,
+		"placeholder": `{"oidc_endpoint":"http://127.0.0.1:1/oidc/accounts/{account_id}"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			if metadata != "" {
+				s.answer("GET "+metadataPath, 200, metadata)
+			}
+			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+			s.answer("POST "+tokenPath, 200, `{"access_token":"workspace-token-1","token_type":"Bearer","expires_in":3600}`)
+			s.answer("GET "+mePath, 200, `{"userName":"sp"}`)
+			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}
+			if _, err := newClient(t, config).Me(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRefusedWorkspaceTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	c := newClient(t, o.config())
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.revoked.Store(o.issued.Load())
+	_, err := c.Me(t.Context())
+	if e := asError(t, err); e.Status != 401 || e.Temporary() || e.Auth {
+		t.Errorf("error %v", err)
+	}
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Errorf("the refused token is sent again: %v", err)
+	}
+	if n := o.issued.Load(); n != 2 {
+		t.Errorf("%d tokens", n)
+	}
+}
+
+func TestWrongSecret(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	config := o.config()
+	config.ClientSecret = clientSecret + "-but-wrong"
+	_, err := newClient(t, config).Me(t.Context())
+	e := asError(t, err)
+	if !e.Auth || e.Status != 401 || e.Temporary() || e.Code != "invalid_client" {
+		t.Errorf("%#v", e)
+	}
+	if want := "workspace login: POST /oidc/v1/token: 401 invalid_client: Client authentication failed"; err.Error() != want {
+		t.Errorf("%q, want %q", err, want)
+	}
+	if o.count("GET", mePath) != 0 {
+		t.Error("called without a login")
+	}
+}
+
+func TestSecretWithLineBreak(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	config := o.config()
+	config.ClientSecret += "\n"
+	config.Host += " "
+	if _, err := newClient(t, config).Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLoginFailsForAWhile(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		refuse func(w http.ResponseWriter)
+		want   Error
+	}{
+		"too many": {func(w http.ResponseWriter) { send(w, 429, `{"error":"slow_down"}`, "Retry-After", "30") },
+			Error{Status: 429, Message: "slow_down", RetryAfter: 30 * time.Second}},
+		"unavailable": {func(w http.ResponseWriter) { send(w, 503, "") }, Error{Status: 503}},
+		"bad gateway": {func(w http.ResponseWriter) { send(w, 502, "<html><title>oops</title>") }, Error{Status: 502, Message: "oops"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOAuth(t)
+			var down atomic.Bool
+			down.Store(true)
+			o.refuse = func(w http.ResponseWriter) bool {
+				if down.Load() {
+					tt.refuse(w)
+				}
+				return down.Load()
+			}
+			c := newClient(t, o.config())
+			start := time.Now()
+			_, err := c.Me(t.Context())
+			if d := time.Since(start); d > 5*time.Second {
+				t.Errorf("returned after %s", d)
+			}
+			e := asError(t, err)
+			tt.want.Op, tt.want.Auth = "workspace login: POST /oidc/v1/token", true
+			if *e != tt.want || !e.Temporary() {
+				t.Errorf("%#v, want %#v", *e, tt.want)
+			}
+			if n := o.count("POST", tokenPath); n != 1 {
+				t.Errorf("the SDK repeated it: %d requests", n)
+			}
+			down.Store(false)
+			if _, err := c.Me(t.Context()); err != nil {
+				t.Errorf("does not recover: %v", err)
+			}
+		})
+	}
+}
+
+func TestDiscoveryFailsForAWhile(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET /oidc/.well-known/oauth-authorization-server", 503, "")
+	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+	if e := asError(t, err); !e.Auth || e.Status != 503 || !e.Temporary() {
+		t.Errorf("%#v", e)
+	}
+}
+
+func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"GET " + metadataPath, "GET /oidc/.well-known/oauth-authorization-server"} {
+		t.Run(pattern, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			s.hang(pattern)
+			c := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := c.Me(ctx)
+			if d := time.Since(start); d > 3*time.Second {
+				t.Errorf("returned after %s", d)
+			}
+			e := asError(t, err)
+			if !errors.Is(err, context.DeadlineExceeded) || !e.Auth || !e.Temporary() {
+				t.Errorf("error %v", err)
+			}
+			c.Close() // and the goroutine behind it ends: see TestMain
+			if _, err := c.Me(t.Context()); asError(t, err).Code != codeClosed {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+func TestHangIsNotTheCallersCancellation(t *testing.T) {
+	t.Parallel()
+	for _, body := range []bool{false, true} {
+		t.Run(fmt.Sprintf("body=%t", body), func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			s.mux.HandleFunc("POST "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
+				if body {
+					w.Write([]byte("{"))
+					w.(http.Flusher).Flush()
+				}
+				<-s.release
+			})
+			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
+			_, err := newClient(t, config).Me(t.Context())
+			e := asError(t, err)
+			if errors.Is(err, context.Canceled) || !e.Auth || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
+				t.Errorf("error %v", err)
+			}
+			if n := s.count("POST", tokenPath); n != 1 {
+				t.Errorf("the SDK repeated it: %d requests", n)
+			}
+		})
+	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	missing := filepath.Join(t.TempDir(), "none")
+	for name, tt := range map[string]struct {
+		config *sdkconfig.Config
+		want   string
+	}{
+		"host only":      {&sdkconfig.Config{Host: s.URL}, "cannot configure default credentials"},
+		"nothing":        {&sdkconfig.Config{}, "no workspace configured"},
+		"nil":            {nil, "no workspace configured"},
+		"unknown method": {&sdkconfig.Config{Host: s.URL, AuthType: "telepathy"}, `auth type "telepathy" not found`},
+		"two methods":    {&sdkconfig.Config{Host: s.URL, Token: pat, ClientID: clientID, ClientSecret: clientSecret}, "more than one authorization method"},
+		"bad host":       {&sdkconfig.Config{Host: "ftp://x", Token: pat}, "the workspace's host is no URL"},
+		"no such profile": {&sdkconfig.Config{Profile: "nowhere", ConfigFile: writeFile(t, "[other]\nhost = x\n")},
+			"has no nowhere profile configured"},
+		"no such file": {&sdkconfig.Config{Host: s.URL, ConfigFile: missing}, "cannot configure default credentials"},
+	} {
+		_, err := newClient(t, tt.config).Me(t.Context())
+		e := asError(t, err)
+		if !e.Auth || e.Temporary() || e.Code != codeUnauthenticated || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "Config:") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "databrickscfg")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestProfileIsReadAgainAfterARefusal(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.mux.HandleFunc("GET "+mePath, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+pat {
+			send(w, 401, `{"error_code":"UNAUTHENTICATED","message":"Invalid Token"}`)
+			return
+		}
+		send(w, 200, `{"userName":"me"}`)
+	})
+	path := writeFile(t, "[p]\nhost = "+s.URL+"\ntoken = dapi00000000000000000000000000000000\n")
+	c := newClient(t, &sdkconfig.Config{Profile: "p", ConfigFile: path})
+	if _, err := c.Me(t.Context()); asError(t, err).Status != 401 {
+		t.Errorf("error %v", err)
+	}
+	if err := os.WriteFile(path, []byte("[p]\nhost = "+s.URL+"\ntoken = "+pat+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Errorf("the new token is not seen: %v", err)
+	}
+}
+
+// fakeCLI is a databricks command that prints a token, or else fails.
+func fakeCLI(t *testing.T, token string) string {
+	t.Helper()
+	auth := `echo 'run databricks auth login' >&2; exit 1`
+	if token != "" {
+		auth = fmt.Sprintf(`echo '{"access_token":%q,"token_type":"Bearer","expiry":"2099-01-02T15:04:05Z"}'`, token)
+	}
+	script := "#!/bin/sh\ncase $1 in version) echo Databricks CLI v0.296.0;; *) " + auth + ";; esac\nexit\n"
+	script += strings.Repeat("x", 1<<20) // the SDK takes a small file for the old Python program
+	path := filepath.Join(t.TempDir(), "databricks")
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestCommandLineLogin(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	if _, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "workspace-token-1")}).Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// The SDK keeps to itself why it did not use the command.
+	_, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "")}).Me(t.Context())
+	e := asError(t, err)
+	if !e.Auth || e.Temporary() || !strings.Contains(err.Error(), "run databricks auth login") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestServicePrincipalIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	config := o.config()
+	config.ClientSecret = clientSecret + "-but-wrong"
+	config.DatabricksCliPath = fakeCLI(t, "workspace-token-1") // someone else's login
+	if me, err := newClient(t, config).Me(t.Context()); err == nil || asError(t, err).Status != 401 {
+		t.Errorf("Me = %q, %v", me, err)
+	}
+}
+
+func TestWrongSecretWhileMetadataFails(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.answer("GET "+metadataPath, 503, "")
+	s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
+	s.answer("POST "+tokenPath, 401, `{"error":"invalid_client"}`)
+	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+	if e := asError(t, err); e.Status != 401 || e.Temporary() {
+		t.Errorf("%#v", e)
+	}
+}
+
+// gate is a way to log in that can be held up.
+type gate struct {
+	configured atomic.Int32
+	open       chan struct{} // closed to let through
+}
+
+func (*gate) Name() string { return "gate" }
+
+func (g *gate) Configure(context.Context, *sdkconfig.Config) (credentials.CredentialsProvider, error) {
+	n := g.configured.Add(1)
+	return credentials.CredentialsProviderFn(func(r *http.Request) error {
+		<-g.open
+		r.Header.Set("Authorization", fmt.Sprintf("Bearer workspace-token-%d", n))
+		return nil
+	}), nil
+}
+
+func TestDistrustDuringALogin(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	g := &gate{open: make(chan struct{})}
+	close(g.open)
+	c := newClient(t, &sdkconfig.Config{Host: o.URL, Credentials: g})
+	first, err := c.login.session(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.open = make(chan struct{})
+	f, err := c.login.join(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.login.distrust(first)
+	close(g.open)
+	<-f.done
+	if _, err := c.login.session(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := g.configured.Load(); n != 2 {
+		t.Errorf("configured %d times: the refused login lives on", n)
+	}
+}

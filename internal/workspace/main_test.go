@@ -1,0 +1,65 @@
+package workspace
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain keeps the machine's own Databricks configuration out, and fails
+// the package if the SDK writes to the standard logger or if a goroutine is
+// left.
+func TestMain(m *testing.M) {
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		for _, prefix := range []string{"DATABRICKS_", "ARM_", "GOOGLE_", "ACTIONS_"} {
+			if strings.HasPrefix(name, prefix) {
+				os.Unsetenv(name)
+			}
+		}
+	}
+	dir, err := os.MkdirTemp("", "workspace")
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Setenv("HOME", dir)
+	os.Setenv("PATH", dir) // no databricks, az or gcloud command
+	var stray syncBuffer
+	log.SetOutput(&stray)
+	code := m.Run()
+	os.RemoveAll(dir)
+	if out := stray.String(); out != "" {
+		fmt.Fprintf(os.Stderr, "written to the standard logger:\n%s", out)
+		code = 1
+	}
+	// The SDK imports a package that starts a goroutine for ever.
+	if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// syncBuffer is a buffer that goroutines may write to.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

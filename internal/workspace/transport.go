@@ -1,0 +1,204 @@
+package workspace
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+)
+
+const metadataPath = "/.well-known/databricks-config"
+
+// transports carry the requests of the SDK and our own over the same
+// connections.
+type transports struct {
+	mu      sync.Mutex
+	own     map[bool]*http.Transport // by whether it verifies nothing
+	current *journal
+}
+
+func newTransports() *transports {
+	return &transports{own: make(map[bool]*http.Transport), current: new(journal)}
+}
+
+// base returns the transport that the configuration asks for.
+func (t *transports) base(config *sdkconfig.Config) http.RoundTripper {
+	if l, ok := config.HTTPTransport.(*loginTransport); ok {
+		return l.base
+	}
+	if config.HTTPTransport != nil {
+		return config.HTTPTransport
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	insecure := config.InsecureSkipVerify
+	if t.own[insecure] == nil {
+		t.own[insecure] = newTransport(insecure)
+	}
+	return t.own[insecure]
+}
+
+func newTransport(insecure bool) *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   4,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		TLSClientConfig:       &tls.Config{InsecureSkipVerify: insecure},
+	}
+}
+
+// record makes j the journal of the requests that follow.
+func (t *transports) record(j *journal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = j
+}
+
+func (t *transports) journal() *journal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current
+}
+
+func (t *transports) closeIdle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, own := range t.own {
+		own.CloseIdleConnections()
+	}
+}
+
+// loginTransport carries the SDK's requests. It writes down what goes wrong,
+// which the SDK may keep to itself, and words what could be repeated so that
+// the SDK does not: its repetitions cannot be cancelled, and ours will come.
+// For the same reason its time limit strikes before the SDK's.
+type loginTransport struct {
+	base       http.RoundTripper
+	timeout    time.Duration
+	closing    context.Context
+	transports *transports
+}
+
+// forLogin returns the transport for the SDK's own requests.
+func (t *transports) forLogin(closing context.Context, config *sdkconfig.Config) http.RoundTripper {
+	return &loginTransport{
+		base:       t.base(config),
+		timeout:    time.Duration(config.HTTPTimeoutSeconds) * time.Second * 4 / 5,
+		closing:    closing,
+		transports: t,
+	}
+}
+
+func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	defer cancel()
+	defer context.AfterFunc(t.closing, cancel)()
+
+	op := loginOp + ": " + req.Method + " " + req.URL.Path
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, t.note(req, t.unanswered(ctx, op, err))
+	}
+	defer resp.Body.Close()
+	body, err := readBody(resp.Body)
+	if err != nil {
+		return nil, t.note(req, t.unanswered(ctx, op, err))
+	}
+	if resp.StatusCode >= 400 {
+		e := refused(op, resp, body, nil)
+		e.Auth = true
+		if err := t.note(req, e); e.Temporary() {
+			return nil, err
+		}
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// unanswered keeps the ends of the SDK's contexts apart from the caller's.
+func (t *loginTransport) unanswered(ctx context.Context, op string, err error) *Error {
+	switch {
+	case t.closing.Err() != nil:
+		return closedError()
+	case ctx.Err() != nil:
+		return &Error{Op: op, Auth: true, Message: "no answer in time"}
+	}
+	e := unanswered(ctx, op, err)
+	e.Auth = true
+	return e
+}
+
+func (t *loginTransport) note(req *http.Request, e *Error) error {
+	if e.Temporary() || !strings.HasSuffix(req.URL.Path, metadataPath) {
+		t.transports.journal().note(req, e)
+	}
+	return failedLogin{}
+}
+
+// failedLogin is a temporary failure in words that the SDK does not take for
+// one. The journal has the details.
+type failedLogin struct{}
+
+func (failedLogin) Error() string { return "the login request failed" }
+
+// journal is what went wrong in one login.
+type journal struct {
+	mu        sync.Mutex
+	temporary *Error // the latest
+	refusal   *Error // the latest
+	noToken   *Error // a refusal of the token itself
+	cli       error
+}
+
+func (j *journal) note(req *http.Request, e *Error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case e.Temporary():
+		j.temporary = e
+	case req.Method == http.MethodPost:
+		j.noToken = e
+	default:
+		j.refusal = e
+	}
+}
+
+func (j *journal) noteCLI(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cli = err
+}
+
+func (j *journal) cliError() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cli == nil {
+		return ""
+	}
+	return sdkconfig.DatabricksCliCredentials.Name() + ": " + j.cli.Error()
+}
+
+// worst returns what best explains a login that failed, if anything does. A
+// refused token settles it; a refusal otherwise may come of asking in the
+// wrong place after a temporary failure, or, if nothing is configured, of the
+// SDK's trying whatever it knows: then it is not certain.
+func (j *journal) worst() (e *Error, certain bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := cmp.Or(j.noToken, j.temporary); e != nil {
+		return e, true
+	}
+	return j.refusal, false
+}

@@ -1,0 +1,257 @@
+package lakebase_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/lakebase-go/lakebase"
+
+// mayImport is the direction of imports: what each package of the main module
+// may use of the others. A new package is added here together with the reason
+// for what it needs. local stands in for the service, so it shares no code
+// with the clients it judges; internal/pgwire is the one exception.
+var mayImport = map[string][]string{
+	".":                   {"internal/workspace"},
+	"internal/pgwire":     {},
+	"internal/postgres":   {},
+	"internal/workspace":  {},
+	"internal/webservice": {"."},
+	"local":               {"internal/pgwire", "internal/postgres"},
+	"lakebasetest":        {"local"},
+	"proxy":               {".", "internal/pgwire"},
+	"cmd/lakebase":        {".", "internal/webservice", "local", "proxy"},
+}
+
+// vagueNames say nothing about what a package is for.
+var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "pkg"}
+
+// lineLimit is where a file has more than one concept in it.
+const lineLimit = 500
+
+// sizeLimit keeps binaries and recordings out of the repository.
+const sizeLimit = 512 << 10
+
+func TestImportsPointOneWay(t *testing.T) {
+	packages := sourcePackages(t, ".")
+	for dir, files := range packages {
+		if inOtherModule(dir) {
+			continue
+		}
+		allowed, known := mayImport[dir]
+		if !known {
+			t.Errorf("package %s is not in mayImport: say there what it may import", dir)
+			continue
+		}
+		for name, file := range files {
+			for _, imported := range imports(file) {
+				own, ok := ownPackage(imported)
+				if ok && !slices.Contains(allowed, own) {
+					t.Errorf("%s imports %s; package %s may import only %q of this module", name, imported, dir, allowed)
+				}
+			}
+		}
+	}
+}
+
+func TestImportsLeaveTestingAndLogToOthers(t *testing.T) {
+	for dir, files := range sourcePackages(t, ".") {
+		for name, file := range files {
+			for _, imported := range imports(file) {
+				switch {
+				case imported == "log":
+					t.Errorf("%s imports log; use log/slog", name)
+				case imported == "testing" && dir != "lakebasetest" && !inOtherModule(dir):
+					t.Errorf("%s imports testing into a program", name)
+				}
+			}
+		}
+	}
+}
+
+func TestPackagesAreNamedAndDocumented(t *testing.T) {
+	for dir, files := range sourcePackages(t, ".") {
+		documented := false
+		for name, file := range files {
+			if slices.Contains(vagueNames, file.Name.Name) {
+				t.Errorf("%s: package name %q says nothing about what is in it", name, file.Name.Name)
+			}
+			documented = documented || file.Doc != nil
+		}
+		if slices.Contains(vagueNames, path.Base(dir)) {
+			t.Errorf("directory %s says nothing about what is in it", dir)
+		}
+		if !documented {
+			t.Errorf("package %s has no package comment", dir)
+		}
+	}
+}
+
+func TestFilesStaySmall(t *testing.T) {
+	walk(t, ".", func(name string) {
+		content := read(t, name)
+		if len(content) > sizeLimit {
+			t.Errorf("%s has %d KiB; the limit is %d", name, len(content)>>10, sizeLimit>>10)
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		if lines := bytes.Count(content, []byte("\n")); lines > lineLimit {
+			t.Errorf("%s has %d lines; split it where a concept ends (limit %d)", name, lines, lineLimit)
+		}
+	})
+}
+
+// The SDK's other versions cannot be had everywhere this project builds, and
+// its minor releases break callers: the version moves on purpose only.
+func TestSDKVersionIsPinned(t *testing.T) {
+	const want = "github.com/databricks/databricks-sdk-go v0.130.0"
+	for line := range strings.Lines(string(read(t, "go.mod"))) {
+		if strings.Contains(line, "databricks-sdk-go") && strings.TrimSpace(line) != want {
+			t.Errorf("go.mod: %q, want %q and no replacement", strings.TrimSpace(line), want)
+		}
+	}
+	if !bytes.Contains(read(t, "go.mod"), []byte(want)) {
+		t.Errorf("go.mod does not require %s", want)
+	}
+}
+
+func TestLicenceIsApache(t *testing.T) {
+	licence := read(t, "LICENSE")
+	for _, want := range []string{"Apache License", "Version 2.0, January 2004"} {
+		if !bytes.Contains(licence, []byte(want)) {
+			t.Errorf("LICENSE does not contain %q", want)
+		}
+	}
+}
+
+// A reader should meet both commands before the first scroll, and the rest of
+// the documentation by name.
+func TestReadmeLeadsWithTheCommands(t *testing.T) {
+	lines := slices.Collect(strings.Lines(string(read(t, "README.md"))))
+	if len(lines) >= 200 {
+		t.Errorf("README.md has %d lines; the rest belongs in docs/", len(lines))
+	}
+	head := strings.Join(lines[:min(25, len(lines))], "")
+	for _, command := range []string{"make demo", "make test"} {
+		if !strings.Contains(head, command) {
+			t.Errorf("README.md does not show %q within its first 25 lines", command)
+		}
+	}
+	readme := strings.Join(lines, "")
+	guides, err := filepath.Glob("docs/*.md")
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("no guides in docs/: %v", err)
+	}
+	for _, guide := range guides {
+		if !strings.Contains(readme, "("+filepath.ToSlash(guide)+")") {
+			t.Errorf("README.md does not link to %s", guide)
+		}
+	}
+}
+
+// sourcePackages parses every Go file under root that is not a test, whatever
+// it builds for, by directory and file name.
+func sourcePackages(t *testing.T, root string) map[string]map[string]*ast.File {
+	t.Helper()
+	packages := map[string]map[string]*ast.File{}
+	walk(t, root, func(name string) {
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := path.Dir(name)
+		if packages[dir] == nil {
+			packages[dir] = map[string]*ast.File{}
+		}
+		packages[dir][name] = file
+	})
+	if len(packages) < 5 {
+		t.Fatalf("found only packages %v", slices.Collect(maps.Keys(packages)))
+	}
+	return packages
+}
+
+// walk calls visit with the slash-separated name of each file of the project
+// that .gitignore does not exclude.
+func walk(t *testing.T, root string, visit func(name string)) {
+	t.Helper()
+	ignored := strings.Fields(string(read(t, ".gitignore")))
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		switch {
+		case name == ".git" || slices.ContainsFunc(ignored, func(p string) bool { return excludes(p, name) }):
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+		case d.Type().IsRegular():
+			visit(name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// excludes reports whether a line of .gitignore matches name: anchored by a
+// leading slash, else by its last element.
+func excludes(pattern, name string) bool {
+	pattern = strings.TrimSuffix(pattern, "/")
+	if anchored, ok := strings.CutPrefix(pattern, "/"); ok {
+		return anchored == name
+	}
+	matched, err := path.Match(pattern, path.Base(name))
+	return err == nil && matched
+}
+
+// inOtherModule reports whether dir belongs to a nested module.
+func inOtherModule(dir string) bool {
+	for ; dir != "."; dir = path.Dir(dir) {
+		if _, err := os.Stat(path.Join(dir, "go.mod")); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func imports(file *ast.File) []string {
+	var paths []string
+	for _, spec := range file.Imports {
+		paths = append(paths, strings.Trim(spec.Path.Value, `"`))
+	}
+	return paths
+}
+
+// ownPackage turns an import path of this module into a directory.
+func ownPackage(imported string) (dir string, ok bool) {
+	if imported == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, modulePath+"/")
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}

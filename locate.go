@@ -1,0 +1,404 @@
+package lakebase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
+)
+
+// credentialTarget is what a token is minted for: a Provisioned instance or
+// an Autoscaling endpoint, exactly one of them.
+type credentialTarget struct{ instance, endpoint string }
+
+func (t credentialTarget) String() string {
+	if t.endpoint != "" {
+		return t.endpoint
+	}
+	return t.instance
+}
+
+// locate returns where to log in, looking it up if that is not known yet. It
+// retries while the workspace does not answer, as long as ctx and the connect
+// timeout allow. Callers share one lookup; a cancelled one harms no other.
+func (c *Connector) locate(ctx context.Context) (*location, error) {
+	if loc := c.knownLocation(); loc != nil {
+		return loc, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	defer cancel()
+	if old := c.located.Load(); old != nil {
+		return c.relocate(ctx, old)
+	}
+	for attempt := 1; ; attempt++ {
+		loc, err := c.sharedLookup(ctx)
+		if err == nil {
+			return loc, nil
+		}
+		if errorKind(err) != WorkspaceUnreachable {
+			return nil, err
+		}
+		if pause(ctx, attempt) != nil {
+			return nil, err
+		}
+	}
+}
+
+// lookupTimeout bounds one lookup, several calls to the workspace.
+const lookupTimeout = 30 * time.Second
+
+func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
+	result := c.locating.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+		defer cancel()
+		defer c.workspace.CloseIdle()
+		loc, err := c.lookup(ctx)
+		if err == nil {
+			c.located.Store(loc)
+			c.doubted.Store(false)
+		}
+		return loc, err
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*location), nil
+	case <-ctx.Done():
+		return nil, &Error{
+			Kind: WorkspaceUnreachable, Resource: c.cfg.Target(), Message: "the workspace did not answer in time",
+			Hint: "check DATABRICKS_HOST and the network path to it", Err: context.Cause(ctx),
+		}
+	}
+}
+
+// knownLocation returns what the last lookup found, unless it is in doubt.
+func (c *Connector) knownLocation() *location {
+	if c.doubted.Load() {
+		return nil
+	}
+	return c.located.Load()
+}
+
+// doubtLocation makes the next login look the target up again, after one that
+// failed to reach it: the host may have moved, the instance may be stopped.
+func (c *Connector) doubtLocation() { c.doubted.Store(true) }
+
+// relocateTimeout is how long a login waits for a second opinion on a
+// location in doubt.
+const relocateTimeout = 2 * time.Second
+
+// relocate looks a location in doubt up again. A workspace that does not
+// answer leaves the old one standing: the doubt may be wrong.
+func (c *Connector) relocate(ctx context.Context, old *location) (*location, error) {
+	ctx, cancel := context.WithTimeout(ctx, relocateTimeout)
+	defer cancel()
+	loc, err := c.sharedLookup(ctx)
+	if errorKind(err) == WorkspaceUnreachable {
+		return old, nil
+	}
+	return loc, err
+}
+
+// lookup asks the workspace for the target and the identity, side by side.
+func (c *Connector) lookup(ctx context.Context) (*location, error) {
+	loc := &location{port: c.cfg.Port, user: c.cfg.User}
+	group, ctx := errgroup.WithContext(ctx)
+	if loc.user == "" {
+		group.Go(func() (err error) {
+			if loc.user, err = c.workspace.Me(ctx); err != nil {
+				return workspaceError(err, "workspace identity")
+			}
+			return nil
+		})
+	}
+	group.Go(func() (err error) {
+		loc.target, loc.host, err = c.lookupTarget(ctx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	loc.tls = c.trust.config(loc.host)
+	return loc, nil
+}
+
+// lookupTarget finds what to mint for and the host to dial.
+func (c *Connector) lookupTarget(ctx context.Context) (credentialTarget, string, error) {
+	switch {
+	case c.cfg.Endpoint != "":
+		return c.lookupEndpoint(ctx, c.cfg.Endpoint)
+	case c.cfg.Instance != "":
+		if c.cfg.Host != "" {
+			return credentialTarget{instance: c.cfg.Instance}, c.cfg.Host, nil
+		}
+		return c.lookupInstance(ctx, c.cfg.Instance)
+	default:
+		return c.lookupHost(ctx, c.cfg.Host)
+	}
+}
+
+// lookupInstance looks a Provisioned instance up. A name that the instances
+// API does not know (any more) may be a project: instances are being turned
+// into projects of the same name (facts: docs, oltp/upgrade-to-autoscaling).
+func (c *Connector) lookupInstance(ctx context.Context, name string) (credentialTarget, string, error) {
+	in, err := c.workspace.Instance(ctx, name)
+	if isNotFound(err) {
+		target, host, projectErr := c.lookupEndpoint(ctx, "projects/"+name)
+		if errorKind(projectErr) == NotFound {
+			return credentialTarget{}, "", workspaceError(err, name)
+		}
+		return target, host, projectErr
+	}
+	if err != nil {
+		return credentialTarget{}, "", workspaceError(err, name)
+	}
+	if err := c.usable(name, in.State, in.RawState); err != nil {
+		return credentialTarget{}, "", err
+	}
+	host := in.ReadWriteDNS
+	if c.cfg.ReadOnly {
+		host = in.ReadOnlyDNS
+	}
+	if host == "" {
+		return credentialTarget{}, "", c.noHost(name)
+	}
+	return credentialTarget{instance: name}, host, nil
+}
+
+// lookupEndpoint completes a path that stops short of an endpoint with the
+// default or only child, and finds the endpoint's host.
+func (c *Connector) lookupEndpoint(ctx context.Context, path string) (credentialTarget, string, error) {
+	parts := strings.Split(path, "/")
+	if len(parts) == 2 {
+		branch, err := c.defaultBranch(ctx, path)
+		if err != nil {
+			return credentialTarget{}, "", err
+		}
+		path, parts = branch, strings.Split(branch, "/")
+	}
+	var endpoint *workspace.Endpoint
+	if len(parts) == 4 {
+		all, err := c.workspace.Endpoints(ctx, path)
+		if err != nil {
+			return credentialTarget{}, "", workspaceError(err, path)
+		}
+		if endpoint, err = pickEndpoint(path, all, c.cfg.ReadOnly); err != nil {
+			return credentialTarget{}, "", err
+		}
+	} else {
+		if c.cfg.Host != "" {
+			return credentialTarget{endpoint: path}, c.cfg.Host, nil
+		}
+		var err error
+		if endpoint, err = c.workspace.Endpoint(ctx, path); err != nil {
+			return credentialTarget{}, "", workspaceError(err, path)
+		}
+	}
+	if err := c.usable(endpoint.Name, endpoint.State, endpoint.RawState); err != nil {
+		return credentialTarget{}, "", err
+	}
+	host := c.cfg.Host
+	switch {
+	case host != "":
+	case c.cfg.ReadOnly && !endpoint.ReadOnly:
+		host = endpoint.ReadOnlyHost
+	default:
+		host = endpoint.Host
+	}
+	if host == "" {
+		return credentialTarget{}, "", c.noHost(endpoint.Name)
+	}
+	return credentialTarget{endpoint: endpoint.Name}, host, nil
+}
+
+// defaultBranch picks the default branch of a project, or its only one.
+func (c *Connector) defaultBranch(ctx context.Context, project string) (string, error) {
+	branches, err := c.workspace.Branches(ctx, project)
+	if err != nil {
+		return "", workspaceError(err, project)
+	}
+	for _, b := range branches {
+		if b.Default || len(branches) == 1 {
+			return b.Name, nil
+		}
+	}
+	names := make([]string, len(branches))
+	for i, b := range branches {
+		names[i] = b.Name
+	}
+	return "", ambiguous(project, "default branch", names)
+}
+
+// pickEndpoint picks the endpoint of a branch that serves the wanted kind of
+// access: a read-only one if there is one of its own, else the read-write one.
+func pickEndpoint(branch string, all []workspace.Endpoint, readOnly bool) (*workspace.Endpoint, error) {
+	names := make([]string, len(all))
+	var readWrite *workspace.Endpoint
+	for i := range all {
+		names[i] = all[i].Name
+		if all[i].ReadOnly && readOnly {
+			return &all[i], nil
+		}
+		if !all[i].ReadOnly && readWrite == nil {
+			readWrite = &all[i]
+		}
+	}
+	if readWrite == nil {
+		return nil, ambiguous(branch, "read-write endpoint", names)
+	}
+	return readWrite, nil
+}
+
+func ambiguous(parent, wanted string, names []string) error {
+	hint := "create one, or name another resource"
+	if len(names) > 0 {
+		hint = "name one of: " + strings.Join(names, ", ")
+	}
+	return &Error{Kind: NotFound, Resource: parent, Message: "has no " + wanted, Hint: hint}
+}
+
+// lookupHost finds the target that answers at a host name, for programs that
+// were given only that (Databricks Apps inject PGHOST and no resource name).
+func (c *Connector) lookupHost(ctx context.Context, host string) (credentialTarget, string, error) {
+	instances, err := c.workspace.Instances(ctx)
+	if err != nil && !isNotFound(err) {
+		return credentialTarget{}, "", workspaceError(err, host)
+	}
+	for _, in := range instances {
+		if sameHost(host, in.ReadWriteDNS) || sameHost(host, in.ReadOnlyDNS) {
+			return credentialTarget{instance: in.Name}, host, nil
+		}
+	}
+	projects, err := c.workspace.Projects(ctx)
+	if err != nil {
+		return credentialTarget{}, "", workspaceError(err, host)
+	}
+	for _, p := range projects {
+		branches, err := c.workspace.Branches(ctx, p.Name)
+		if err != nil {
+			return credentialTarget{}, "", workspaceError(err, p.Name)
+		}
+		for _, b := range branches {
+			endpoints, err := c.workspace.Endpoints(ctx, b.Name)
+			if err != nil {
+				return credentialTarget{}, "", workspaceError(err, b.Name)
+			}
+			for _, e := range endpoints {
+				if sameHost(host, e.Host) || sameHost(host, e.ReadOnlyHost) {
+					return credentialTarget{endpoint: e.Name}, host, nil
+				}
+			}
+		}
+	}
+	return credentialTarget{}, "", &Error{
+		Kind: NotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
+		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
+	}
+}
+
+func sameHost(a, b string) bool {
+	return b != "" && strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+// usable turns a state that refuses connections into an error. An idle
+// endpoint is usable: connecting wakes it.
+func (c *Connector) usable(name string, s workspace.State, raw string) error {
+	e := &Error{Kind: Unavailable, Resource: name, Message: "is " + string(s)}
+	if raw != "" {
+		e.Message = fmt.Sprintf("is %s (%s)", s, raw)
+	}
+	switch s {
+	case workspace.Available:
+		return nil
+	case workspace.Stopped:
+		e.Hint = "start it in the workspace; connecting does not wake it"
+	case workspace.Deleting:
+		e.Kind, e.Hint = NotFound, "it is being deleted; name another"
+	default:
+		e.Hint = "wait until it is available"
+	}
+	return e
+}
+
+func (c *Connector) noHost(name string) error {
+	if c.cfg.ReadOnly {
+		return &Error{
+			Kind: NotFound, Resource: name, Message: "has no read-only host",
+			Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write",
+		}
+	}
+	return &Error{Kind: Unavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
+}
+
+// mint asks the credentials API that fits the target for a new token. It
+// looks the target up only where the configuration does not name it outright.
+func (c *Connector) mint(ctx context.Context) (credential, error) {
+	defer c.workspace.CloseIdle()
+	target, err := c.mintTarget(ctx)
+	if err != nil {
+		return credential{}, err
+	}
+	cred, err := c.mintFor(ctx, target)
+	if target.instance != "" && isNotFound(err) {
+		// The instance may have become a project since it was looked up.
+		if target, _, lookupErr := c.lookupEndpoint(ctx, "projects/"+target.instance); lookupErr == nil {
+			c.doubtLocation()
+			cred, err = c.mintFor(ctx, target)
+		}
+	}
+	if err != nil {
+		return credential{}, err
+	}
+	return credential{secret: cred.Token, lifetime: cred.Lifetime, skew: cred.Skew}, nil
+}
+
+func (c *Connector) mintTarget(ctx context.Context) (credentialTarget, error) {
+	if loc := c.knownLocation(); loc != nil {
+		return loc.target, nil
+	}
+	if c.cfg.Instance != "" {
+		return credentialTarget{instance: c.cfg.Instance}, nil
+	}
+	if strings.Count(c.cfg.Endpoint, "/") == 5 {
+		return credentialTarget{endpoint: c.cfg.Endpoint}, nil
+	}
+	loc, err := c.sharedLookup(ctx)
+	if err != nil {
+		return credentialTarget{}, err
+	}
+	return loc.target, nil
+}
+
+func (c *Connector) mintFor(ctx context.Context, t credentialTarget) (*workspace.Credential, error) {
+	if t.endpoint != "" {
+		return c.workspace.EndpointCredential(ctx, t.endpoint, c.cfg.TokenTTL)
+	}
+	return c.workspace.InstanceCredential(ctx, t.instance)
+}
+
+// terminalMint says which failures to mint no retry can mend, and how long
+// the service asked to wait with the others.
+func terminalMint(err error) (terminal bool, retryAfter time.Duration) {
+	var api *workspace.Error
+	if errors.As(err, &api) {
+		return !api.Temporary(), api.RetryAfter
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return !Retryable(e), 0
+	}
+	return false, 0
+}
+
+func isNotFound(err error) bool {
+	var api *workspace.Error
+	return errors.As(err, &api) && api.Status == http.StatusNotFound
+}

@@ -1,0 +1,170 @@
+package lakebase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// prepare fills cfg for one login and returns the token it used.
+func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, error) {
+	cfg.LookupFunc = c.resolver.lookup
+	cfg.Tracer = ownersTracer(cfg.Tracer)
+	if c.static() {
+		base := c.base.ConnConfig
+		cfg.Host, cfg.Port = base.Host, base.Port
+		cfg.User, cfg.Password = base.User, base.Password
+		cfg.TLSConfig, cfg.Fallbacks = base.TLSConfig, base.Fallbacks
+		if cfg.Database == "" {
+			cfg.Database = base.Database
+		}
+		return Token{}, nil
+	}
+
+	// The common case first: everything is at hand and no context is needed.
+	loc := c.knownLocation()
+	if loc == nil {
+		var err error
+		if loc, err = c.locate(ctx); err != nil {
+			return Token{}, err
+		}
+	}
+	token, ok := c.tokens.peek()
+	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+		defer cancel()
+		var err error
+		if token, err = c.token(ctx); err != nil {
+			return Token{}, err
+		}
+	}
+	cfg.Host, cfg.Port = loc.host, loc.port
+	cfg.User, cfg.Password = loc.user, token.Secret()
+	cfg.TLSConfig, cfg.Fallbacks = loc.tls, nil
+	if cfg.Database == "" {
+		cfg.Database = c.cfg.Database
+	}
+	c.tracer.attach(cfg)
+	return token, nil
+}
+
+// login prepares a configuration and connects with it, within ctx or the
+// connect timeout. Only the login is ever repeated, never a statement: once
+// with a fresh token when the server refuses a cached one, and again and again
+// while the database is on its way up.
+func login[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	defer cancel()
+
+	var none T
+	began := time.Now()
+	renewed := false
+	for attempt := 1; ; attempt++ {
+		conn, token, err := loginOnce(ctx, c, connect)
+		if err == nil {
+			return conn, nil
+		}
+		kind := errorKind(err)
+		if kind == TokenRejected && !c.static() {
+			// connectTracer has told the cache already. If the cache holds on
+			// to the token, another one would fare no better.
+			current, ok := c.tokens.peek()
+			if renewed || ok && current.Secret() == token.Secret() {
+				return none, err
+			}
+			renewed = true
+			continue
+		}
+		if !worthWaiting(kind) || c.static() && !saidByServer(err) {
+			return none, err
+		}
+		if !c.static() {
+			c.doubtLocation()
+		}
+		if pause(ctx, attempt) != nil {
+			if attempt == 1 {
+				return none, err
+			}
+			return none, fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempt, time.Since(began).Round(time.Millisecond))
+		}
+	}
+}
+
+func loginOnce[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {
+	var none T
+	if c.isClosed() {
+		return none, Token{}, ErrClosed
+	}
+	cfg := c.base.ConnConfig.Copy()
+	token, err := c.prepare(ctx, cfg)
+	if err != nil {
+		return none, token, err
+	}
+	conn, err := connect(ctx, cfg)
+	if err != nil {
+		return none, token, c.explain(loginError(err, cfg.Host, cfg.User, cfg.Database))
+	}
+	return conn, token, nil
+}
+
+// explain words the error for a static URL, whose password is no token.
+func (c *Connector) explain(err error) error {
+	var e *Error
+	if c.static() && errors.As(err, &e) && e.Kind == TokenRejected {
+		e.Kind, e.Message = ConnectFailed, "the server refused the user or password"
+		e.Hint = "check user and password in LAKEBASE_PG_URL"
+	}
+	return err
+}
+
+func (c *Connector) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// saidByServer reports whether a Postgres server answered at all. Behind a
+// static URL nothing wakes up or fails over on its own: where nothing answers,
+// nothing is there.
+func saidByServer(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e)
+}
+
+// worthWaiting reports whether a login that failed for this reason may
+// succeed a moment later without anyone doing anything.
+func worthWaiting(k Kind) bool {
+	return k == Unavailable || k == TooManyConnections || k == DNS
+}
+
+// pause sleeps before attempt+1: 100 ms at first, doubling to 5 s, jittered
+// by half so that a fleet spreads out.
+func pause(ctx context.Context, attempt int) error {
+	d := min(100*time.Millisecond<<min(attempt-1, 10), 5*time.Second)
+	d = d/2 + rand.N(d/2+1)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return context.DeadlineExceeded
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// errorKind returns the Kind of the first [*Error] in err's chain, or "".
+func errorKind(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}

@@ -1,0 +1,128 @@
+package lakebase_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/lakebasetest"
+	"github.com/lakebase-go/lakebase/local"
+)
+
+func TestMain(m *testing.M) {
+	// The official SDK's metrics library starts this one when it is imported.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
+
+// clearEnv removes every variable that the library or pgx reads, and the
+// user's own files.
+func clearEnv(t *testing.T) {
+	t.Helper()
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		for _, prefix := range []string{"PG", "LAKEBASE_", "DB_", "DATABRICKS_", "ENDPOINT_NAME"} {
+			if strings.HasPrefix(name, prefix) && name != "LAKEBASE_POSTGRES_BIN" && name != "LAKEBASE_CACHE_DIR" {
+				t.Setenv(name, "")
+				os.Unsetenv(name)
+			}
+		}
+	}
+	t.Setenv("HOME", t.TempDir())
+}
+
+// start starts a local Lakebase and sets the environment that its own Env
+// prints for target, nothing else.
+func start(t *testing.T, target string, o local.Options) *local.Server {
+	t.Helper()
+	clearEnv(t)
+	s := lakebasetest.New(t, o)
+	setEnv(t, s, target)
+	return s
+}
+
+func setEnv(t *testing.T, s *local.Server, target string) {
+	t.Helper()
+	vars, err := s.Env(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vars {
+		t.Setenv(v.Name, v.Value)
+	}
+}
+
+// connector makes a Connector from target and the environment, whose log
+// lands in the returned buffer's test at the end: no token may be in it.
+func connector(t *testing.T, target string, edit ...func(*lakebase.Config)) *lakebase.Connector {
+	t.Helper()
+	cfg, err := lakebase.ParseConfig(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := new(bytes.Buffer)
+	cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, e := range edit {
+		e(cfg)
+	}
+	c, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Close()
+		if strings.Contains(logged.String(), "eyJ") {
+			t.Error("a token was logged")
+		}
+	})
+	return c
+}
+
+// within returns a context for one test step.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually polls until ok, and fails with what it was waiting for.
+func eventually(t *testing.T, d time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(d)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", d, what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// one runs a query for one value.
+func one[T any](t *testing.T, q interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}, sql string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := q.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// one2 is one for database/sql.
+func one2(t *testing.T, db *sql.DB, query string) (v int) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), query).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}

@@ -1,0 +1,150 @@
+package lakebase
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// NewPool opens a pool as the Config describes it. At most PoolSize +
+// MaxOverflow connections are open at once; those above PoolSize are closed
+// within seconds of falling idle, and each is replaced at the age of
+// PoolRecycle, plus up to a tenth. Acquiring waits at most PoolTimeout and then
+// fails with an [*Error] of kind [PoolTimeout].
+//
+// Nothing is opened before it is needed, so NewPool does no I/O: Ping the
+// pool to learn whether it can connect. Close it before the Connector, or let
+// [Connector.Close] do so.
+func (c *Connector) NewPool(ctx context.Context) (*pgxpool.Pool, error) {
+	cfg := c.base.Copy()
+	tracer := &poolTracer{timeout: c.cfg.PoolTimeout, size: int32(c.cfg.PoolSize), max: cfg.MaxConns, resource: c.cfg.Target()}
+	cfg.AfterConnect = func(context.Context, *pgx.Conn) error {
+		tracer.opened()
+		return nil
+	}
+	return c.newPool(ctx, cfg, tracer)
+}
+
+// NewPoolWithConfig opens a pool from cfg, which must come from
+// [pgxpool.ParseConfig]. Its BeforeConnect runs first and every setting is
+// kept, the pool's limits included; host, port, user, password and TLS become
+// the Connector's (see [Connector.BeforeConnect]). Of the Config's pool
+// settings only PoolTimeout applies.
+func (c *Connector) NewPoolWithConfig(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
+	cfg = cfg.Copy()
+	return c.newPool(ctx, cfg, &poolTracer{
+		next: cfg.ConnConfig.Tracer, timeout: c.cfg.PoolTimeout, size: cfg.MaxConns, max: cfg.MaxConns, resource: c.cfg.Target(),
+	})
+}
+
+func (c *Connector) newPool(ctx context.Context, cfg *pgxpool.Config, tracer *poolTracer) (*pgxpool.Pool, error) {
+	if theirs := cfg.BeforeConnect; theirs != nil {
+		cfg.BeforeConnect = func(ctx context.Context, conn *pgx.ConnConfig) error {
+			if err := theirs(ctx, conn); err != nil {
+				return err
+			}
+			return c.BeforeConnect(ctx, conn)
+		}
+	} else {
+		cfg.BeforeConnect = c.BeforeConnect
+	}
+	cfg.ConnConfig.Tracer = tracer
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, configError(c.cfg.Target(), err)
+	}
+	tracer.pool.Store(pool)
+	c.pools = append(c.pools, pool)
+	return pool, nil
+}
+
+func configError(resource string, err error) error {
+	return &Error{Kind: BadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
+}
+
+// acquireContext is the context of one wait for a connection. Its error says
+// what was waited for; pgxpool returns it as it is.
+type acquireContext struct {
+	context.Context
+	tracer *poolTracer
+	pool   *pgxpool.Pool
+	cancel context.CancelFunc
+}
+
+// errPoolTimeout marks the end of the pool's own patience, as against the
+// caller's.
+var errPoolTimeout = fmt.Errorf("no connection came free: %w", context.DeadlineExceeded)
+
+// Err returns nil, the caller's own context error, or an *Error of kind
+// PoolTimeout, which is a context.DeadlineExceeded too.
+func (a *acquireContext) Err() error {
+	err := a.Context.Err()
+	if err == nil || context.Cause(a.Context) != errPoolTimeout {
+		return err
+	}
+	s := a.pool.Stat()
+	return &Error{
+		Kind:     PoolTimeout,
+		Resource: a.tracer.resource,
+		Message:  fmt.Sprintf("waited %s for one of %d pool connections (%d in use, %d being opened)", a.tracer.timeout, a.tracer.max, s.AcquiredConns(), s.ConstructingConns()),
+		Hint:     "release connections sooner, or raise DB_POOL_SIZE, DB_MAX_OVERFLOW or DB_POOL_TIMEOUT",
+		Err:      errPoolTimeout,
+	}
+}
+
+// TraceAcquireStart implements pgxpool.AcquireTracer: the context it returns
+// is the one that pgxpool waits with, which is how a plain *pgxpool.Pool gets
+// a timeout of its own.
+func (t *poolTracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData) context.Context {
+	if next, ok := t.next.(pgxpool.AcquireTracer); ok {
+		ctx = next.TraceAcquireStart(ctx, pool, data)
+	}
+	if t.timeout < 0 {
+		return ctx
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= t.timeout {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout, errPoolTimeout)
+	return &acquireContext{Context: ctx, tracer: t, pool: pool, cancel: cancel}
+}
+
+// TraceAcquireEnd implements pgxpool.AcquireTracer.
+func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
+	if data.Err == nil {
+		t.acquired()
+	}
+	if a, ok := ctx.(*acquireContext); ok {
+		a.cancel()
+		ctx = a.Context
+	}
+	if next, ok := t.next.(pgxpool.AcquireTracer); ok {
+		next.TraceAcquireEnd(ctx, pool, data)
+	}
+}
+
+// TraceRelease implements pgxpool.ReleaseTracer.
+func (t *poolTracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
+	t.inUse.Add(-1)
+	if next, ok := t.next.(pgxpool.ReleaseTracer); ok {
+		next.TraceRelease(pool, data)
+	}
+}
+
+// TraceQueryStart implements pgx.QueryTracer, the type of the field that a
+// tracer travels in; connectTracer takes this one's place at each login.
+func (t *poolTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (t *poolTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

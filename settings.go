@@ -1,0 +1,144 @@
+package lakebase
+
+import (
+	"os"
+	"strings"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+)
+
+// Setting is one line of the configuration as it is in force, for people who
+// want to know why.
+type Setting struct {
+	Name   string // as a parameter of a lakebase:// target; databricks.* for the SDK's own
+	Value  string // in parentheses where it is decided later; a secret in it is hidden
+	Source string // argument, environment PGHOST, profile NAME, program, or default
+	Secret bool   // a secret was hidden from Value
+}
+
+// Settings lists every setting of c, in a fixed order, and after them those
+// of the workspace login that are set. It reads ~/.databrickscfg for the
+// latter and calls no one.
+func (c *Config) Settings() []Setting {
+	var list []Setting
+	for _, s := range settings {
+		list = append(list, c.describe(s))
+	}
+	if c.URL != "" {
+		c.overlayStatic(list)
+	}
+	return append(list, c.loginSettings()...)
+}
+
+// describe says what s is in c, and why.
+func (c *Config) describe(s setting) Setting {
+	v := s.get(c)
+	switch known, ok := c.sources[s.name]; {
+	case v == "":
+		d := s.get(defaults())
+		if d == "" {
+			d = s.later
+		}
+		return Setting{Name: s.name, Value: d, Source: "default"}
+	case ok && known.value == v:
+		return Setting{Name: s.name, Value: redact(v), Source: known.from}
+	}
+	return Setting{Name: s.name, Value: redact(v), Source: "program"}
+}
+
+// overlayStatic puts what a static URL says in the place of what it
+// overrides.
+func (c *Config) overlayStatic(list []Setting) {
+	given, err := parseStatic(c.URL)
+	full, err2 := c.staticParams()
+	if err != nil || err2 != nil {
+		given, full = nil, nil
+	}
+	from := ""
+	for i := range list {
+		switch s := &list[i]; {
+		case s.Name == "url":
+			s.Value, s.Secret, from = redactStatic(c.URL), given.hasSecret() || given == nil, s.Source
+		case !libpqKnows(s.Name):
+		case given[s.Name] != "":
+			s.Value, s.Source = full[s.Name], from
+		case s.Source == "default":
+			s.Value = full[s.Name]
+		}
+	}
+}
+
+func (p staticParams) hasSecret() bool {
+	for name := range p {
+		if passwordWord.MatchString(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// loginSettings lists what the SDK is going to log in with, in its own order
+// of precedence: the program, the environment, the profile.
+func (c *Config) loginSettings() []Setting {
+	profile := c.profileValues()
+	var list []Setting
+	for i := range sdkconfig.ConfigAttributes {
+		a := &sdkconfig.ConfigAttributes[i]
+		s := Setting{Name: "databricks." + a.Name, Secret: a.Sensitive}
+		switch value, variable := a.ReadEnv(); {
+		case a.Name == "profile":
+			continue
+		case c.Workspace != nil && !a.IsZero(c.Workspace):
+			s.Value, s.Source = a.GetString(c.Workspace), "program"
+		case value != "":
+			s.Value, s.Source = value, "environment "+variable
+		case profile.values[a.Name] != "":
+			s.Value, s.Source = profile.values[a.Name], "profile "+profile.name
+		default:
+			continue
+		}
+		if s.Secret {
+			s.Value = redacted
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// profileSection is a section of ~/.databrickscfg.
+type profileSection struct {
+	name   string
+	values map[string]string
+}
+
+// profileValues reads the profile that the SDK would. Nothing is lost where
+// it cannot be read: logging in is what reports that.
+func (c *Config) profileValues() profileSection {
+	name := c.Profile
+	if name == "" && loginInEnv() {
+		return profileSection{}
+	}
+	file, err := sdkconfig.LoadFile(strings.TrimSpace(os.Getenv("DATABRICKS_CONFIG_FILE")))
+	if err != nil {
+		return profileSection{}
+	}
+	if name == "" {
+		name = strings.TrimSpace(file.Section("__settings__").Key("default_profile").String())
+	}
+	if name == "" {
+		name = "DEFAULT"
+	}
+	return profileSection{name, file.Section(name).KeysHash()}
+}
+
+// loginInEnv reports whether the environment alone says how to log in; the
+// SDK leaves the file unread then unless a profile is named.
+func loginInEnv() bool {
+	for i := range sdkconfig.ConfigAttributes {
+		a := &sdkconfig.ConfigAttributes[i]
+		if v, _ := a.ReadEnv(); v != "" && (a.HasAuthAttribute() || a.Name == "host" || a.Name == "azure_workspace_resource_id") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,298 @@
+package lakebase
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// argument is one setting that a target gives, and how to name it in an error.
+type argument struct{ value, label string }
+
+// arguments are what a target gives, by setting.
+type arguments map[string]argument
+
+// add refuses a setting that is given both in the address and as a parameter.
+func (a arguments) add(name, value, label string) error {
+	if _, twice := a[name]; twice {
+		return badConfig(label, name+" is given twice")
+	}
+	a[name] = argument{value, label}
+	return nil
+}
+
+const inTarget = "target"
+
+// keywordValue is how a libpq keyword/value string begins.
+var keywordValue = regexp.MustCompile(`^[a-z_]+\s*=`)
+
+// parseTarget reads the address grammar of the package documentation. It
+// says what target gives; whether the values are right, settings say.
+func parseTarget(target string) (arguments, error) {
+	args := arguments{}
+	scheme, rest, isURL := strings.Cut(target, "://")
+	switch {
+	case target == "":
+		return args, nil
+	case keywordValue.MatchString(target) || isURL && isStaticScheme(scheme):
+		return args, args.add("url", target, inTarget)
+	case isURL && strings.EqualFold(scheme, "lakebase"):
+		return args, args.parseURL(rest)
+	case isURL && strings.HasPrefix(scheme, "http"):
+		return nil, badValue(inTarget, target, errors.New("a workspace URL goes in DATABRICKS_HOST: want an instance, a projects/… path or a Lakebase host here"))
+	case isURL:
+		return nil, badValue(inTarget, target, errors.New("unknown scheme: want lakebase://, postgres:// or postgresql://"))
+	case strings.ContainsAny(target, "?@#"):
+		return nil, badValue(inTarget, target, errors.New("a user or parameters need the long form, lakebase://user@instance/database?name=value"))
+	}
+	segments := strings.Split(strings.TrimSuffix(target, "/"), "/")
+	if err := args.parseAddress(segments, false); err != nil {
+		return nil, badValue(inTarget, target, err)
+	}
+	return args, nil
+}
+
+// parseURL reads what follows lakebase://.
+func (a arguments) parseURL(rest string) error {
+	whole := "lakebase://" + rest
+	address, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(rest, "#") {
+		return badValue(inTarget, whole, errors.New("# does not belong here: write it as %23"))
+	}
+	authority, _, _ := strings.Cut(address, "/")
+	if i := strings.LastIndex(authority, "@"); i >= 0 {
+		address = address[i+1:]
+		if err := a.parseUser(authority[:i]); err != nil {
+			return badValue(inTarget, whole, err)
+		}
+	}
+	if path, ok := strings.CutPrefix(address, "/"); ok {
+		if path != "" && !strings.HasPrefix(path, "projects/") {
+			return badValue(inTarget, whole, errors.New("only a projects/… path follows lakebase:///: drop one slash"))
+		}
+		address = path
+	}
+	if address = strings.TrimSuffix(address, "/"); address != "" {
+		segments := strings.Split(address, "/")
+		for i, s := range segments {
+			var err error
+			if segments[i], err = url.PathUnescape(s); err != nil {
+				return badValue(inTarget, whole, errBadEscape)
+			}
+		}
+		if err := a.parseAddress(segments, true); err != nil {
+			return badValue(inTarget, whole, err)
+		}
+	}
+	return a.parseParams(query)
+}
+
+var errBadEscape = errors.New("a % that starts no escape: write it as %25")
+
+func (a arguments) parseUser(userinfo string) error {
+	if strings.Contains(userinfo, ":") {
+		return errors.New("a lakebase:// target takes no password: a token is minted for every login")
+	}
+	user, err := url.PathUnescape(userinfo)
+	if err != nil {
+		return errBadEscape
+	}
+	if user == "" {
+		return errors.New("the user before @ is empty")
+	}
+	return a.add("user", user, inTarget)
+}
+
+// parseAddress reads an instance, a host or a path, and the database after it.
+func (a arguments) parseAddress(segments []string, inURL bool) error {
+	name, database := segments[0], ""
+	switch {
+	case name == "projects":
+		path, db, err := splitPath(segments, inURL)
+		if err != nil {
+			return err
+		}
+		database = db
+		_ = a.add("endpoint", path, inTarget)
+	case len(segments) > 2:
+		return errors.New("too many slashes: want instance/database, or projects/p/branches/b/endpoints/e")
+	default:
+		if err := a.parseName(name); err != nil {
+			return err
+		}
+		if len(segments) == 2 {
+			if database = segments[1]; database == "" {
+				return errors.New("the database after / is empty")
+			}
+		}
+	}
+	if database != "" {
+		return a.add("database", database, inTarget)
+	}
+	return nil
+}
+
+// parseName tells hosts from instances by the form of the service's own host
+// names; any other server is reached by a static URL.
+func (a arguments) parseName(name string) error {
+	if isLakebaseHost(strings.ToLower(name)) {
+		host, port, found := strings.Cut(strings.ToLower(name), ":")
+		if found {
+			_ = a.add("port", port, "port of the target")
+		}
+		return a.add("host", host, inTarget)
+	}
+	host, _, hasPort := strings.Cut(name, ":")
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || strings.HasPrefix(host, "[") {
+		return errors.New("a server of your own is reached by postgres://user@host:port/database; another host for an instance goes in host=")
+	}
+	if hasPort {
+		return errors.New("only a Lakebase host takes :port: for an instance set PGPORT or port=")
+	}
+	return a.add("instance", name, inTarget)
+}
+
+// splitPath splits a resource path from the database that may follow it, as
+// databases/db or, in a URL, as one more segment.
+func splitPath(segments []string, inURL bool) (path, database string, err error) {
+	levels := []struct{ plural, singular string }{
+		{"projects", "project"}, {"branches", "branch"}, {"endpoints", "endpoint"},
+	}
+	n := 0
+	for _, level := range levels {
+		if n >= len(segments) || segments[n] != level.plural {
+			break
+		}
+		id := ""
+		if n+1 < len(segments) {
+			id = segments[n+1]
+		}
+		if err := checkID(level.singular, id); err != nil {
+			return "", "", err
+		}
+		n += 2
+	}
+	path, rest := strings.Join(segments[:n], "/"), segments[n:]
+	switch {
+	case len(rest) == 0:
+		return path, "", nil
+	case len(rest) == 2 && rest[0] == "databases" && rest[1] != "":
+		return path, rest[1], nil
+	case len(rest) == 1 && inURL && !slices.Contains([]string{"", "branches", "endpoints", "databases"}, rest[0]):
+		return path, rest[0], nil
+	}
+	return "", "", fmt.Errorf("%s does not fit: want projects/p/branches/b/endpoints/e or a shorter path, then /databases/db", quote(strings.Join(rest, "/")))
+}
+
+// checkEndpoint takes a resource path without a database.
+func checkEndpoint(v string) error {
+	segments := strings.Split(v, "/")
+	if segments[0] != "projects" {
+		return errors.New("want a path projects/p/branches/b/endpoints/e; a shorter one picks the default or only child")
+	}
+	_, database, err := splitPath(segments, false)
+	if err == nil && database != "" {
+		return errors.New("the database does not belong in the path: it goes in LAKEBASE_DATABASE_NAME")
+	}
+	return err
+}
+
+// sessionAttrs is libpq's spelling of read_only.
+const sessionAttrs = "target_session_attrs"
+
+// parseParams reads what follows the question mark. A plus is a plus: it
+// occurs in email addresses.
+func (a arguments) parseParams(query string) error {
+	for _, pair := range strings.Split(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, raw, _ := strings.Cut(pair, "=")
+		if name != sessionAttrs && !slices.Contains(paramNames(), name) {
+			return unknownParam(name)
+		}
+		label := "parameter " + name
+		value, err := url.PathUnescape(raw)
+		if err != nil {
+			return badConfig(label, errBadEscape.Error())
+		}
+		if value = strings.TrimSpace(value); value == "" {
+			return badConfig(label, "the value is empty: drop the parameter or give it one")
+		}
+		if name == sessionAttrs {
+			readOnly, err := readSessionAttrs(value)
+			if err != nil {
+				return badValue(label, value, err)
+			}
+			name, value = "read_only", map[bool]string{true: "true", false: "false"}[readOnly]
+		}
+		if err := a.add(name, value, label); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paramNames are the settings that may follow the question mark: all that
+// are not the address itself.
+func paramNames() []string {
+	var names []string
+	for _, s := range settings {
+		if !slices.Contains([]string{"url", "instance", "endpoint"}, s.name) {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+func unknownParam(name string) error {
+	label := "parameter " + strings.Trim(quote(name), `"`)
+	if n := nearest(name, append(paramNames(), sessionAttrs)); n != "" {
+		return badConfig(label, "unknown: did you mean "+n+"?")
+	}
+	return badConfig(label, "unknown: want one of "+strings.Join(paramNames(), ", "))
+}
+
+// targetURL writes the configuration as a lakebase:// target.
+func (c *Config) targetURL() string {
+	address, inAddress := redact(c.Instance), map[string]bool{"user": true, "database": true}
+	switch {
+	case c.Endpoint != "":
+		address = redact(c.Endpoint)
+	case c.Instance == "" && isLakebaseHost(c.Host):
+		address, inAddress["host"] = c.Host, true
+	}
+	if address == "" {
+		inAddress = nil
+	} else {
+		if c.User != "" {
+			address = escape(c.User) + "@" + address
+		}
+		if c.Database != "" && c.Endpoint != "" {
+			address += "/databases"
+		}
+		if c.Database != "" {
+			address += "/" + escape(c.Database)
+		}
+	}
+	var params []string
+	for _, name := range paramNames() {
+		if v := lookupSetting(name).get(c); v != "" && !inAddress[name] {
+			params = append(params, name+"="+escape(v))
+		}
+	}
+	if len(params) > 0 {
+		address += "?" + strings.Join(params, "&")
+	}
+	return "lakebase://" + address
+}
+
+// escape percent-encodes all but letters, digits and -_.~ so that the result
+// is safe in every part of every URL dialect.
+func escape(v string) string {
+	return strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
+}

@@ -1,0 +1,277 @@
+package lakebase
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// What the settings are written as, in variables, in parameters and in
+// [Setting]: one reader and one writer each. Readers explain what would be
+// right; the caller adds which setting it is and what its value was.
+
+// Most connections that one pool may be told to hold. The largest compute
+// takes 4,000; more is a typing error.
+const maxPool = 10_000
+
+// longest is the longest time that makes sense for any setting.
+const longest = 7 * 24 * time.Hour
+
+func readNumber(v string, least, most int) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("want a whole number from %d to %d", least, most)
+	}
+	return n, nil
+}
+
+func writeNumber(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// readDuration reads seconds, or a Go duration such as 90s or 1h.
+func readDuration(v string, least, most time.Duration) (time.Duration, error) {
+	d, ok := parseSeconds(v)
+	if !ok {
+		var err error
+		if d, err = time.ParseDuration(v); err != nil {
+			return 0, fmt.Errorf("want seconds, from %s to %s", writeDuration(least), writeDuration(most))
+		}
+	}
+	if d < least || d > most {
+		return 0, fmt.Errorf("want seconds, from %s to %s", writeDuration(least), writeDuration(most))
+	}
+	return d, nil
+}
+
+func parseSeconds(v string) (time.Duration, bool) {
+	if v == "" || strings.Trim(v, "-.0123456789") != "" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || math.Abs(f) > 1e9 {
+		return 0, false
+	}
+	return time.Duration(math.Round(f * float64(time.Second))), true
+}
+
+// writeDuration is the inverse of readDuration: seconds without a unit, and
+// "" for zero, as with all the writers here.
+func writeDuration(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
+}
+
+func readBool(v string) (bool, error) {
+	switch strings.ToLower(v) {
+	case "true", "1", "yes", "on":
+		return true, nil
+	case "false", "0", "no", "off":
+		return false, nil
+	}
+	return false, errors.New("want true or false")
+}
+
+func writeBool(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
+// readSessionAttrs maps libpq's target_session_attrs to ReadOnly. The
+// prefer- modes try one server after the other, and a target has one host.
+func readSessionAttrs(v string) (bool, error) {
+	switch v {
+	case "read-only", "standby":
+		return true, nil
+	case "any", "read-write", "primary":
+		return false, nil
+	}
+	return false, errors.New("want read-only, read-write or any")
+}
+
+func readPort(v string) (uint16, error) {
+	n, err := readNumber(v, 1, math.MaxUint16)
+	return uint16(n), err
+}
+
+// secureModes are the spellings that a login with a token may use.
+var secureModes = []string{"verify-full", "verify-ca", "require", insecureMode}
+
+// insecureMode is the name by which an unverified channel must be asked for.
+const insecureMode = "insecure-skip-verify"
+
+func checkSSLMode(v string) error {
+	switch v {
+	case "verify-full", "verify-ca", "require", insecureMode:
+		return nil
+	case "disable", "allow", "prefer":
+		return errors.New("could send the token in plain text: want verify-full (require verifies too)")
+	}
+	return fmt.Errorf("want one of %s", strings.Join(secureModes, ", "))
+}
+
+// checkStaticSSLMode allows libpq's weaker modes too: a static URL may lead
+// to any Postgres server, and its password is the user's own.
+func checkStaticSSLMode(v string) error {
+	switch v {
+	case "disable", "allow", "prefer":
+		return nil
+	}
+	if checkSSLMode(v) == nil {
+		return nil
+	}
+	return errors.New("want one of disable, allow, prefer, require, verify-ca, verify-full")
+}
+
+var (
+	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	hostName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$`)
+)
+
+// checkInstance keeps out what would change the meaning of a request path,
+// into which names go unescaped. It is no stricter than that: the service
+// has the last word on names.
+func checkInstance(v string) error {
+	if instanceName.MatchString(v) {
+		return nil
+	}
+	if strings.Contains(v, "://") {
+		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
+	}
+	if strings.HasPrefix(v, "projects/") {
+		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
+	}
+	if r, ok := firstNot(v, func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r))
+	}); ok {
+		return fmt.Errorf("%q does not belong in an instance name: want letters, digits and hyphens", r)
+	}
+	return errors.New("want an instance name: a letter or digit first, at most 63 characters")
+}
+
+func checkID(kind, v string) error {
+	if resourceID.MatchString(v) {
+		return nil
+	}
+	if v == "" {
+		return fmt.Errorf("the %s id is missing", kind)
+	}
+	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", quote(v), kind)
+}
+
+// checkHost takes a name or an address without a port.
+func checkHost(v string) error {
+	switch {
+	case strings.Contains(v, "://"):
+		return errors.New("this is a URL: want a host name alone")
+	case strings.HasPrefix(v, "/") || strings.HasPrefix(v, "@"):
+		return errors.New("a token is never sent over a socket: want a host name, or LAKEBASE_PG_URL for a server of your own")
+	case strings.Contains(v, ","):
+		return errors.New("want one host, not a list")
+	}
+	if _, err := netip.ParseAddr(v); err == nil {
+		return nil
+	}
+	if strings.Contains(v, ":") {
+		return errors.New("want a host name without a port: the port goes in PGPORT or port=")
+	}
+	if len(v) > 253 || !hostName.MatchString(v) || strings.Contains(v, "..") {
+		return errors.New("want a host name: letters, digits, hyphens and dots")
+	}
+	return checkNotPooled(v)
+}
+
+// checkNotPooled refuses the service's own pooler, which takes only native
+// passwords: every login there would fail as "SASL authentication failed".
+func checkNotPooled(host string) error {
+	label, domain, _ := strings.Cut(host, ".")
+	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isLakebaseHost(host) {
+		return fmt.Errorf("the pooler refuses OAuth tokens: use the direct host %s.%s", direct, domain)
+	}
+	return nil
+}
+
+// isLakebaseHost tells the service's host names from instance names.
+func isLakebaseHost(v string) bool {
+	label, domain, _ := strings.Cut(v, ".")
+	return (strings.HasPrefix(label, "instance-") || strings.HasPrefix(label, "ep-")) &&
+		(strings.HasPrefix(domain, "database."))
+}
+
+// checkIdentifier takes any Postgres name that a startup packet can carry.
+func checkIdentifier(v string) error {
+	if len(v) > 255 {
+		return errors.New("too long for a name in Postgres")
+	}
+	if r, found := firstNot(v, unicode.IsPrint); found {
+		return fmt.Errorf("%q does not belong in a name", r)
+	}
+	return nil
+}
+
+func checkPrintable(v string) error {
+	if r, found := firstNot(v, unicode.IsPrint); found {
+		return fmt.Errorf("%q does not belong here", r)
+	}
+	return nil
+}
+
+// readServers reads a comma-separated list of name servers: addresses or
+// host names, with a port where it is not 53.
+func readServers(v string) ([]string, error) {
+	var servers []string
+	for _, s := range strings.Split(v, ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		if err := checkServer(s); err != nil {
+			return nil, err
+		}
+		servers = append(servers, s)
+	}
+	if servers == nil {
+		return nil, errors.New("want name servers as host or host:port, separated by commas")
+	}
+	return servers, nil
+}
+
+func checkServer(s string) error {
+	host := s
+	if _, err := netip.ParseAddr(s); err != nil {
+		if h, port, err := net.SplitHostPort(s); err == nil {
+			if _, err := readPort(port); err != nil {
+				return fmt.Errorf("the port of %s is not a number from 1 to 65535", quote(s))
+			}
+			host = h
+		}
+	}
+	if _, err := netip.ParseAddr(host); err == nil || hostName.MatchString(host) {
+		return nil
+	}
+	return fmt.Errorf("%s is no name server: want host or host:port", quote(s))
+}
+
+// firstNot returns the first rune of v that is not allowed.
+func firstNot(v string, allowed func(rune) bool) (rune, bool) {
+	for _, r := range v {
+		if !allowed(r) {
+			return r, true
+		}
+	}
+	return 0, false
+}
