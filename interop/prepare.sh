@@ -24,14 +24,15 @@ install() {
 	fi
 	echo "interop: installing $*"
 	log=$(mktemp)
-	trap 'rm -f "$log"' EXIT
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >"$log" 2>&1 || {
 		$sudo apt-get update >"$log" 2>&1 &&
 			$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >"$log" 2>&1
 	} || {
 		tail -n 5 "$log" >&2
+		rm -f "$log"
 		fail "apt-get could not install $*"
 	}
+	rm -f "$log"
 }
 
 # python3 on the PATH need not be the system's, which apt installs into.
