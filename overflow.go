@@ -20,8 +20,8 @@ type poolTracer struct {
 	size     int32         // connections to keep
 	max      int32
 
-	inUse    atomic.Int32 // connections acquired and not released
-	peak     atomic.Int32 // most in use since the last trim
+	claims   atomic.Int32 // connections held or waited for
+	peak     atomic.Int32 // the most of them since the last trim
 	watching atomic.Bool  // a trim is due
 }
 
@@ -29,12 +29,14 @@ type poolTracer struct {
 // it has before the surplus is closed.
 const trimInterval = time.Second
 
-func (t *poolTracer) acquired() {
-	n := t.inUse.Add(1)
+// claim counts one more caller that wants a connection, and returns how many
+// there are. Up to the pool's maximum each is sure of one.
+func (t *poolTracer) claim() int32 {
+	n := t.claims.Add(1)
 	for {
 		peak := t.peak.Load()
 		if n <= peak || t.peak.CompareAndSwap(peak, n) {
-			return
+			return n
 		}
 	}
 }
@@ -56,10 +58,7 @@ func (t *poolTracer) trim() {
 		return
 	}
 	stat := pool.Stat()
-	needed := max(t.size, t.peak.Load())
-	// A hijacked connection is never released: start again from the truth.
-	t.inUse.Store(stat.AcquiredConns())
-	t.peak.Store(stat.AcquiredConns())
+	needed := max(t.size, t.peak.Swap(stat.AcquiredConns()))
 	if surplus := stat.TotalConns() - needed; surplus > 0 {
 		t.closeIdle(pool, surplus)
 	}
@@ -69,18 +68,18 @@ func (t *poolTracer) trim() {
 	}
 }
 
-// closeIdle closes up to n idle connections. The others go straight back.
+// closeIdle closes up to n connections that nobody uses, one at a time: to
+// hold more, if only for a moment, would make callers open new ones.
 func (t *poolTracer) closeIdle(pool *pgxpool.Pool, n int32) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	for _, conn := range pool.AcquireAllIdle(ctx) {
-		if n > 0 {
-			n--
-			// What cannot say goodbye is closed all the same.
-			_ = conn.Hijack().Close(ctx)
-			continue
+	for range n {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return // closed, or busy after all
 		}
-		t.inUse.Add(1) // AcquireAllIdle is not traced, Release is
-		conn.Release()
+		// What cannot say goodbye is closed all the same.
+		_ = conn.Hijack().Close(ctx)
+		t.claims.Add(-1) // a hijacked connection is never released
 	}
 }

@@ -103,12 +103,13 @@ func (a *acquireContext) Err() error {
 
 // TraceAcquireStart implements pgxpool.AcquireTracer: the context it returns
 // is the one that pgxpool waits with, which is how a plain *pgxpool.Pool gets
-// a timeout of its own.
+// a timeout of its own. Only a caller that may find every connection taken
+// needs one: the others wait at most for a login, which has its own limit.
 func (t *poolTracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData) context.Context {
 	if next, ok := t.next.(pgxpool.AcquireTracer); ok {
 		ctx = next.TraceAcquireStart(ctx, pool, data)
 	}
-	if t.timeout < 0 {
+	if t.claim() <= t.max || t.timeout < 0 {
 		return ctx
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= t.timeout {
@@ -120,8 +121,8 @@ func (t *poolTracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, 
 
 // TraceAcquireEnd implements pgxpool.AcquireTracer.
 func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if data.Err == nil {
-		t.acquired()
+	if data.Err != nil {
+		t.claims.Add(-1)
 	}
 	if a, ok := ctx.(*acquireContext); ok {
 		a.cancel()
@@ -134,7 +135,7 @@ func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, da
 
 // TraceRelease implements pgxpool.ReleaseTracer.
 func (t *poolTracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
-	t.inUse.Add(-1)
+	t.claims.Add(-1)
 	if next, ok := t.next.(pgxpool.ReleaseTracer); ok {
 		next.TraceRelease(pool, data)
 	}
