@@ -62,6 +62,7 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 	defer cancel()
 
 	var none T
+	var last error // of the attempt before
 	began := time.Now()
 	renewed := false
 	for attempt := 1; ; attempt++ {
@@ -69,6 +70,10 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 		if err == nil {
 			return conn, nil
 		}
+		if ctx.Err() != nil && last != nil {
+			return none, gaveUp(last, attempt, began) // it says more than the end of the context
+		}
+		last = err
 		kind := errorKind(err)
 		if kind == TokenRejected && !c.static() {
 			// connectTracer has told the cache already. If the cache holds on
@@ -87,12 +92,16 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 			c.doubtLocation()
 		}
 		if pause(ctx, attempt) != nil {
-			if attempt == 1 {
-				return none, err
-			}
-			return none, fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempt, time.Since(began).Round(time.Millisecond))
+			return none, gaveUp(err, attempt, began)
 		}
 	}
+}
+
+func gaveUp(err error, attempts int, began time.Time) error {
+	if attempts == 1 {
+		return err
+	}
+	return fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempts, time.Since(began).Round(time.Millisecond))
 }
 
 func loginOnce[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {

@@ -17,12 +17,12 @@ import (
 )
 
 func TestStopAndStart(t *testing.T) {
-	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}})
+	s := sharedServer(t)
 	a := newAPI(t, s)
-	const instance = "/api/2.0/database/instances/i"
+	const instance = "/api/2.0/database/instances/my-instance"
 	state := func() string { return a.ok("GET", instance, nil)["state"].(string) }
 
-	stopped := a.ok("PATCH", instance+"?update_mask=stopped", object{"name": "i", "stopped": true})
+	stopped := a.ok("PATCH", instance+"?update_mask=stopped", object{"name": "my-instance", "stopped": true})
 	if stopped["state"] != "STOPPED" || stopped["effective_stopped"] != true {
 		t.Errorf("stopped: %v", stopped)
 	}
@@ -30,13 +30,13 @@ func TestStopAndStart(t *testing.T) {
 		t.Errorf("compute of a stopped instance: %+v", got)
 	}
 	a.refused("GET", instance+"/roles", nil, 400, "BAD_REQUEST", "stopped")
-	a.ok("POST", "/api/2.0/database/credentials", object{"instance_names": []string{"i"}}) // as the service does
-	if got := a.ok("PATCH", instance+"?update_mask=*", object{"name": "i", "stopped": false})["state"]; got != "STARTING" && got != "AVAILABLE" {
+	a.ok("POST", "/api/2.0/database/credentials", object{"instance_names": []string{"my-instance"}}) // as the service does
+	if got := a.ok("PATCH", instance+"?update_mask=*", object{"name": "my-instance", "stopped": false})["state"]; got != "STARTING" && got != "AVAILABLE" {
 		t.Errorf("starting: %v", got)
 	}
 	eventually(t, "the instance to be available", func() bool { return state() == "AVAILABLE" })
 
-	const endpoint = "/api/2.0/postgres/projects/p/branches/production/endpoints/primary"
+	const endpoint = "/api/2.0/postgres/projects/my-project/branches/production/endpoints/primary"
 	a.wait("PATCH", endpoint+"?update_mask=spec.disabled", object{"spec": object{"disabled": true}})
 	if got := a.ok("GET", endpoint, nil); at(got, "status", "disabled") != true || at(got, "status", "current_state") != "IDLE" {
 		t.Errorf("disabled: %v", got)
@@ -45,7 +45,7 @@ func TestStopAndStart(t *testing.T) {
 	if got := a.ok("GET", endpoint, nil); at(got, "status", "disabled") != false || at(got, "status", "current_state") != "ACTIVE" {
 		t.Errorf("enabled: %v", got)
 	}
-	a.ok("POST", "/local/v1/targets/projects/p:suspend", nil)
+	a.ok("POST", "/local/v1/targets/projects/my-project:suspend", nil)
 	if got := a.ok("GET", endpoint, nil); at(got, "status", "current_state") != "IDLE" {
 		t.Errorf("suspended: %v", got)
 	}
@@ -53,28 +53,12 @@ func TestStopAndStart(t *testing.T) {
 	if state() != "STOPPED" {
 		t.Errorf("stopped by control: %v", state())
 	}
-	a.ok("POST", "/local/v1/targets/i:start", nil)
+	a.ok("POST", "/local/v1/targets/my-instance:start", nil)
 	if state() != "AVAILABLE" {
 		t.Errorf("started by control: %v", state())
 	}
 	a.refused("POST", "/local/v1/targets/nope:stop", nil, 404, "NOT_FOUND", "Database instance nope does not exist")
-	a.refused("POST", "/local/v1/targets/i:explode", nil, 404, "ENDPOINT_NOT_FOUND", "")
-}
-
-func TestFailoverState(t *testing.T) {
-	s := start(t, local.Options{Instances: []string{"i"}})
-	a := newAPI(t, s)
-	over := make(chan error)
-	go func() { over <- s.Failover(t.Context(), "", 300*time.Millisecond) }()
-	eventually(t, "the failover to begin", func() bool {
-		return a.ok("GET", "/api/2.0/database/instances/i", nil)["state"] == "FAILING_OVER"
-	})
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
-	if got := a.ok("GET", "/api/2.0/database/instances/i", nil)["state"]; got != "AVAILABLE" {
-		t.Errorf("after the failover: %v", got)
-	}
+	a.refused("POST", "/local/v1/targets/my-instance:explode", nil, 404, "ENDPOINT_NOT_FOUND", "")
 }
 
 func TestInstanceLifecycle(t *testing.T) {
@@ -208,7 +192,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"must not be negative":                                {WakeDelay: -1},
 		"api.status 7":                                        {Faults: local.Faults{API: local.APIFault{Status: 7}}},
 		"must match pattern":                                  {Instances: []string{"No Good"}},
-		"already exists":                                      {Instances: []string{"twin", "twin"}},
+		`"twin" is named twice`:                               {Instances: []string{"twin"}, Projects: []string{"twin"}},
 		"only one instance":                                   {DatabaseURL: "postgres://x@localhost/x", Instances: []string{"a", "b"}},
 		"projects are not":                                    {DatabaseURL: "postgres://x@localhost/x", Projects: []string{"a"}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -97,7 +98,24 @@ func (o Options) withDefaults() (Options, error) {
 	case o.DatabaseURL != "" && (o.SuspendAfter > 0 || o.WakeDelay > 0):
 		return o, errors.New("scale to zero is not available with DatabaseURL: leave SuspendAfter and WakeDelay out")
 	}
+	if err := checkNames(append(slices.Clone(o.Instances), o.Projects...)); err != nil {
+		return o, err
+	}
 	return o, requireLoopback("REST address", o.RESTAddr)
+}
+
+// checkNames refuses names that the service would, before anything is begun.
+// An upgraded instance is a project of its name, so they share one space.
+func checkNames(names []string) error {
+	for i, name := range names {
+		if err := checkID("name", name); err != nil {
+			return err
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("instance or project %q is named twice", name)
+		}
+	}
+	return nil
 }
 
 // tokenLifetime is that of a database token that was not asked to be shorter.

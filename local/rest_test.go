@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/lakebase-go/lakebase/local"
 )
 
 const production = "/api/2.0/postgres/projects/my-project/branches/production"
@@ -234,11 +232,11 @@ func TestCredentialLifetimes(t *testing.T) {
 
 // TestPaging walks through lists page by page.
 func TestPaging(t *testing.T) {
-	s := start(t, local.Options{Instances: []string{"one"}, Projects: []string{"p"}})
-	a := newAPI(t, s)
-	const p = "/api/2.0/postgres/projects/p/branches/production"
+	a := newAPI(t, sharedServer(t))
 	for i := range 3 {
-		a.wait("POST", fmt.Sprintf("%s/endpoints?endpoint_id=reader-%d", p, i), object{"spec": object{"endpoint_type": "ENDPOINT_TYPE_READ_ONLY", "disabled": true}})
+		path := fmt.Sprintf("%s/endpoints?endpoint_id=reader-%d", production, i)
+		a.wait("POST", path, object{"spec": object{"endpoint_type": "ENDPOINT_TYPE_READ_ONLY", "disabled": true}})
+		defer a.wait("DELETE", fmt.Sprintf("%s/endpoints/reader-%d", production, i), nil)
 	}
 	walk := func(path, field string) (names []string, pages int) {
 		for token := ""; ; {
@@ -253,7 +251,7 @@ func TestPaging(t *testing.T) {
 			}
 		}
 	}
-	names, pages := walk(p+"/endpoints", "endpoints")
+	names, pages := walk(production+"/endpoints", "endpoints")
 	if len(names) != 4 || pages != 2 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != 4 {
 		t.Errorf("endpoints: %v on %d pages, want 4 on 2", names, pages)
 	}
@@ -264,9 +262,9 @@ func TestPaging(t *testing.T) {
 }
 
 func TestRolesAndDatabases(t *testing.T) {
-	s := start(t, local.Options{Projects: []string{"p"}})
+	s := sharedServer(t)
 	a := newAPI(t, s)
-	const p = "/api/2.0/postgres/projects/p/branches/production"
+	const p = production
 	app, _ := s.ServicePrincipal()
 
 	role := a.wait("POST", p+"/roles?role_id=app-role", object{"spec": object{"postgres_role": app, "identity_type": "SERVICE_PRINCIPAL", "attributes": object{"createdb": true}}})
@@ -284,7 +282,7 @@ func TestRolesAndDatabases(t *testing.T) {
 		t.Errorf("changed role: %v", changed)
 	}
 
-	const owner = "projects/p/branches/production/roles/app-role"
+	const owner = "projects/my-project/branches/production/roles/app-role"
 	db := a.wait("POST", p+"/databases?database_id=app-db", object{"spec": object{"postgres_database": "app_db", "role": owner}})
 	if at(db, "status", "postgres_database") != "app_db" || at(db, "status", "role") != owner {
 		t.Errorf("database: %v", db)
@@ -295,18 +293,19 @@ func TestRolesAndDatabases(t *testing.T) {
 	if got := a.ok("GET", p+"/databases/app-db", nil); at(got, "status", "postgres_database") != "renamed" {
 		t.Errorf("renamed database: %v", got)
 	}
-	a.wait("DELETE", p+"/roles/app-role?reassign_owned_to=projects/p/branches/production/roles/plain", nil)
-	if got := a.ok("GET", p+"/databases/app-db", nil); at(got, "status", "role") != "projects/p/branches/production/roles/plain" {
+	a.wait("DELETE", p+"/roles/app-role?reassign_owned_to=projects/my-project/branches/production/roles/plain", nil)
+	if got := a.ok("GET", p+"/databases/app-db", nil); at(got, "status", "role") != "projects/my-project/branches/production/roles/plain" {
 		t.Errorf("inherited database: %v", got)
 	}
 	a.wait("DELETE", p+"/databases/app-db", nil)
+	a.wait("DELETE", p+"/roles/plain", nil)
 	a.refused("GET", p+"/databases/app-db", nil, 404, "NOT_FOUND", "database id not found")
 }
 
 func TestInstanceRoles(t *testing.T) {
-	s := start(t, local.Options{Instances: []string{"i"}})
+	s := sharedServer(t)
 	a := newAPI(t, s)
-	const roles = "/api/2.0/database/instances/i/roles"
+	const roles = "/api/2.0/database/instances/my-instance/roles"
 	made := a.ok("POST", roles, object{"name": "data-team", "identity_type": "GROUP", "membership_role": "DATABRICKS_SUPERUSER", "attributes": object{"createrole": true}})
 	if made["identity_type"] != "GROUP" || at(made, "effective_attributes", "createrole") != true {
 		t.Errorf("created: %v", made)
@@ -325,6 +324,7 @@ func TestInstanceRoles(t *testing.T) {
 	if got := a.ok("GET", roles+"/data-team", nil); got["membership_role"] != "DATABRICKS_SUPERUSER" {
 		t.Errorf("role: %v", got)
 	}
+	a.ok("DELETE", roles+"/data-team", nil)
 	a.ok("DELETE", roles+"/plain", nil)
 	a.refused("DELETE", roles+"/plain", nil, 404, "NOT_FOUND", "role not found")
 	a.ok("DELETE", roles+"/plain?allow_missing=true", nil)

@@ -1,0 +1,77 @@
+package lakebasetest_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/lakebase-go/lakebase/lakebasetest"
+	"github.com/lakebase-go/lakebase/local"
+)
+
+func TestNew(t *testing.T) {
+	var url, dir string
+	t.Run("lives", func(t *testing.T) {
+		s := lakebasetest.New(t, local.Options{Instances: []string{"db"}})
+		url, dir = s.WorkspaceURL(), s.Status().DataDir
+		lakebasetest.Setenv(t, s, "db")
+		if os.Getenv("DATABRICKS_HOST") != url || os.Getenv("LAKEBASE_INSTANCE_NAME") != "db" {
+			t.Errorf("environment: %q", os.Environ())
+		}
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	})
+	if resp, err := http.Get(url); err == nil {
+		resp.Body.Close()
+		t.Error("it outlived its test")
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("its data is still there: %v", err)
+	}
+	if os.Getenv("DATABRICKS_HOST") == url {
+		t.Error("its variables are still set")
+	}
+}
+
+// failing records what New says when it cannot start.
+type failing struct {
+	testing.TB
+	message string
+	skipped bool
+}
+
+type ended struct{}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.message = fmt.Sprintf(format, args...)
+	panic(ended{})
+}
+func (f *failing) Skip(...any)          { f.skipped = true }
+func (f *failing) Skipf(string, ...any) { f.skipped = true }
+func (f *failing) SkipNow()             { f.skipped = true }
+
+// TestNewWithoutPostgres checks that a machine without PostgreSQL fails the
+// test, and says why.
+func TestNewWithoutPostgres(t *testing.T) {
+	t.Setenv("LAKEBASE_POSTGRES_BIN", t.TempDir())
+	f := &failing{TB: t}
+	func() {
+		defer func() {
+			if r := recover(); r != nil && r != (ended{}) {
+				panic(r)
+			}
+		}()
+		lakebasetest.New(f)
+	}()
+	if f.skipped || !strings.Contains(f.message, "LAKEBASE_POSTGRES_BIN") {
+		t.Errorf("got %q, skipped %v", f.message, f.skipped)
+	}
+}

@@ -1,0 +1,444 @@
+package local_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+// login is a connection as any client makes it from what REST told it.
+type login struct {
+	host, user, password, database string
+	port                           uint16
+	address                        string // dialled in place of host
+}
+
+// clientFor fills a login to the endpoint that status lists for target.
+func clientFor(t testing.TB, s *local.Server, target string) login {
+	t.Helper()
+	for _, e := range s.Status().Endpoints {
+		if e.Target == target {
+			token, err := s.Mint(local.MintOptions{Target: target})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return login{host: e.Host, port: e.Port, user: s.User(), password: token, database: "databricks_postgres"}
+		}
+	}
+	t.Fatalf("no endpoint %s", target)
+	return login{}
+}
+
+func (l login) connect(ctx context.Context, s *local.Server) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig("host=" + l.host)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Port, cfg.User, cfg.Password, cfg.Database = l.port, l.user, l.password, l.database
+	cfg.TLSConfig = &tls.Config{RootCAs: s.RootCAs(), ServerName: l.host}
+	cfg.Fallbacks = nil
+	if l.address != "" {
+		cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{l.address}, nil }
+	}
+	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// query logs in and runs one query.
+func (l login) query(t testing.TB, s *local.Server, sql string) string {
+	t.Helper()
+	conn, err := l.connect(t.Context(), s)
+	if err != nil {
+		t.Fatalf("log in to %s: %v", l.host, err)
+	}
+	defer conn.Close(context.Background())
+	var out string
+	if err := conn.QueryRow(t.Context(), sql).Scan(&out); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return out
+}
+
+// wantRefused logs in and expects an error of the server.
+func (l login) wantRefused(t testing.TB, s *local.Server, severity, code, text string) {
+	t.Helper()
+	conn, err := l.connect(t.Context(), s)
+	if err == nil {
+		conn.Close(context.Background())
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Severity != severity || pg.Code != code || !strings.Contains(pg.Message, text) {
+		t.Errorf("got %v, want %s %s %q", err, severity, code, text)
+	}
+}
+
+const primaryPath = "projects/my-project/branches/production/endpoints/primary"
+
+func TestLogin(t *testing.T) {
+	s := sharedServer(t)
+	a := newAPI(t, s)
+	cred := a.ok("POST", "/api/2.0/database/credentials", object{"instance_names": []string{"my-instance"}})["token"].(string)
+	instance := clientFor(t, s, "my-instance")
+	instance.password = cred
+	before := s.Stats()
+	if got := instance.query(t, s, "SELECT current_user::text"); got != s.User() {
+		t.Errorf("logged in as %s", got)
+	}
+	instance.query(t, s, "SELECT 'again'")
+	after := s.Stats()
+	if after.Logins-before.Logins != 2 || after.TokensUsed-before.TokensUsed != 1 || after.PasswordBytes == before.PasswordBytes {
+		t.Errorf("statistics: before %+v, after %+v", before, after)
+	}
+	endpoint := clientFor(t, s, primaryPath)
+	if got := endpoint.query(t, s, "SELECT current_database()::text"); got != "databricks_postgres" {
+		t.Errorf("connected to %s", got)
+	}
+
+	endpoint.password = cred
+	endpoint.wantRefused(t, s, "ERROR", "XX000", "invalid JWT token audience")
+	endpoint.password = s.Token()
+	endpoint.wantRefused(t, s, "ERROR", "XX000", "Provided authentication token is not a valid JWT encoding")
+	instance.password = s.Token()
+	instance.wantRefused(t, s, "FATAL", "28P01", "Failed to decode token for role")
+	expired, err := s.Mint(local.MintOptions{Lifetime: -time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance.password = expired
+	instance.wantRefused(t, s, "FATAL", "28000", "Invalid authorization for databricks identity login")
+
+	pooled := clientFor(t, s, primaryPath)
+	for _, e := range s.Status().Endpoints {
+		if e.Target == primaryPath {
+			pooled.host = e.PooledHost
+		}
+	}
+	pooled.wantRefused(t, s, "FATAL", "28P01", "SASL authentication failed")
+	if s.Stats().LoginsRefused == after.LoginsRefused {
+		t.Error("refusals are not counted")
+	}
+}
+
+// TestLoginIdentities logs in as what is not the default user: a service
+// principal, a group, a native role.
+func TestLoginIdentities(t *testing.T) {
+	s := sharedServer(t)
+	a := newAPI(t, s)
+	const roles = "/api/2.0/postgres/projects/my-project/branches/production/roles"
+	app, secret := s.ServicePrincipal()
+	l := clientFor(t, s, primaryPath)
+	owner := l
+
+	var err error
+	if l.password, err = s.Mint(local.MintOptions{Subject: app, Target: primaryPath}); err != nil {
+		t.Fatal(err)
+	}
+	l.wantRefused(t, s, "ERROR", "XX000", "Invalid authorization for databricks identity login") // somebody else's role
+	l.user = app
+	l.wantRefused(t, s, "FATAL", "28P01", "password authentication failed") // there is no such role: Postgres does not tell
+	a.wait("POST", roles+"?role_id=app", object{"spec": object{"postgres_role": app, "identity_type": "SERVICE_PRINCIPAL"}})
+	if got := l.query(t, s, "SELECT current_user::text"); got != app {
+		t.Errorf("service principal is %s", got)
+	}
+	a.wait("POST", roles+"?role_id=team", object{"spec": object{"postgres_role": "data-team", "identity_type": "GROUP"}})
+	l.user = "data-team"
+	if got := l.query(t, s, "SELECT current_user::text"); got != "data-team" {
+		t.Errorf("group is %s", got)
+	}
+	name, _ := s.Outsider()
+	if l.password, err = s.Mint(local.MintOptions{Subject: name, Target: primaryPath}); err != nil {
+		t.Fatal(err)
+	}
+	l.wantRefused(t, s, "ERROR", "XX000", "Invalid authorization for databricks identity login")
+
+	conn, err := owner.connect(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), `CREATE ROLE native LOGIN PASSWORD 'native secret'; CREATE EXTENSION databricks_auth`)
+	conn.Close(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.user, l.password = "native", "native secret"
+	if got := l.query(t, s, "SELECT current_user::text"); got != "native" || s.Stats().NativeLogins == 0 {
+		t.Errorf("native role is %s, %+v", got, s.Stats())
+	}
+	a.wait("PATCH", "/api/2.0/postgres/projects/my-project?update_mask=spec.enable_pg_native_login", object{"spec": object{"enable_pg_native_login": false}})
+	if conn, err := l.connect(t.Context(), s); err == nil {
+		conn.Close(context.Background())
+		t.Error("native login works where it is switched off")
+	}
+	a.wait("PATCH", "/api/2.0/postgres/projects/my-project?update_mask=spec.enable_pg_native_login", object{"spec": object{"enable_pg_native_login": true}})
+	l.user, l.password = app, secret
+	l.wantRefused(t, s, "ERROR", "XX000", "not a valid JWT encoding")
+	for _, id := range []string{"app", "team", "native"} {
+		a.wait("DELETE", roles+"/"+id, nil)
+	}
+}
+
+// TestExpiryIsEnforcedAtLoginOnly keeps a session through expiry and revocation.
+func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
+	s := sharedServer(t)
+	a := newAPI(t, s)
+	l := clientFor(t, s, "my-instance")
+	conn, err := l.connect(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	withFaults(t, s, local.Faults{Tokens: local.TokenFault{ClockSkew: local.Duration(2 * time.Hour)}})
+	l.wantRefused(t, s, "FATAL", "28000", "Invalid authorization")
+	withFaults(t, s, local.Faults{})
+	a.ok("POST", "/local/v1/tokens:revoke", nil)
+	l.wantRefused(t, s, "FATAL", "28000", "Invalid authorization")
+	l.password = a.ok("POST", "/local/v1/tokens:mint", object{"lifetime": "1m"})["token"].(string)
+	l.query(t, s, "SELECT 'a new token'")
+	if err := conn.Ping(t.Context()); err != nil {
+		t.Errorf("the session that was open: %v", err)
+	}
+	eventually(t, "the other connections to end", func() bool { return s.Stats().Connections == 1 })
+	if n := s.CloseConnections("my-instance"); n != 1 {
+		t.Errorf("cut %d connections, want 1", n)
+	}
+	if err := conn.Ping(t.Context()); err == nil {
+		t.Error("the session survived")
+	}
+}
+
+// TestDataStays follows data through a branch, a standby, an upgrade, a
+// failover and a restart.
+func TestDataStays(t *testing.T) {
+	o := local.Options{DataDir: dirForServers(t), Instances: []string{"i"}}
+	s, err := local.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.Close() }()
+	l := clientFor(t, s, "i")
+	conn, err := l.connect(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE t AS SELECT 'kept'::text AS v"); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(context.Background())
+
+	if err := s.UpgradeInstance(t.Context(), "i"); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.query(t, s, "SELECT v FROM t"); got != "kept" { // the old token, too
+		t.Errorf("after the upgrade: %s", got)
+	}
+	const production = "projects/i/branches/production"
+	if err := s.CreateBranch(t.Context(), production, "dev"); err != nil {
+		t.Fatal(err)
+	}
+	dev := clientFor(t, s, "projects/i/branches/dev/endpoints/primary")
+	if got := dev.query(t, s, "WITH gone AS (DELETE FROM t RETURNING v) SELECT v FROM gone"); got != "kept" {
+		t.Errorf("on the branch: %s", got)
+	}
+	a := newAPI(t, s)
+	a.wait("POST", "/api/2.0/postgres/"+production+"/endpoints?endpoint_id=reader", object{"spec": object{"endpoint_type": "ENDPOINT_TYPE_READ_ONLY"}})
+	reader := clientFor(t, s, production+"/endpoints/reader")
+	if got := reader.query(t, s, "SELECT v || pg_is_in_recovery() FROM t"); got != "kepttrue" {
+		t.Errorf("on the standby: %s", got)
+	}
+	if err := s.Failover(t.Context(), "i", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.query(t, s, "SELECT v FROM t"); got != "kept" {
+		t.Errorf("after the failover: %s", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = local.Start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	l = clientFor(t, s, production+"/endpoints/primary")
+	if got := l.query(t, s, "SELECT v FROM t"); got != "kept" {
+		t.Errorf("after the restart: %s", got)
+	}
+}
+
+func TestStatesSeenByClients(t *testing.T) {
+	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}, WakeDelay: 50 * time.Millisecond})
+	instance := clientFor(t, s, "i")
+	const path = "projects/p/branches/production/endpoints/primary"
+	endpoint := clientFor(t, s, path)
+	if err := s.Suspend(t.Context(), "p"); err != nil {
+		t.Fatal(err)
+	}
+	endpoint.query(t, s, "SELECT 'awake'")
+	for _, target := range []string{"i", path} {
+		if err := s.StopTarget(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	instance.wantRefused(t, s, "FATAL", "57P03", "shutting down")
+	endpoint.wantRefused(t, s, "ERROR", "XX000", "disabled")
+	for _, target := range []string{"i", path} {
+		if err := s.StartTarget(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	endpoint.query(t, s, "SELECT 'enabled'")
+
+	conn, err := instance.connect(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	over := make(chan error)
+	go func() { over <- s.Failover(t.Context(), "i", time.Second) }()
+	eventually(t, "the session to be cut", func() bool { return conn.Ping(t.Context()) != nil })
+	select {
+	case err := <-over:
+		t.Fatal("the failover was over before its time:", err)
+	default:
+		instance.wantRefused(t, s, "FATAL", "57P03", "starting up")
+		if got := newAPI(t, s).ok("GET", "/api/2.0/database/instances/i", nil)["state"]; got != "FAILING_OVER" {
+			t.Errorf("state during the failover: %v", got)
+		}
+	}
+	if err := <-over; err != nil {
+		t.Fatal(err)
+	}
+	instance.query(t, s, "SELECT 'failed over'")
+}
+
+// TestLoginFaults checks that a fault strikes as often as it says.
+func TestLoginFaults(t *testing.T) {
+	s := sharedServer(t)
+	l := clientFor(t, s, "my-instance")
+	withFaults(t, s, local.Faults{Login: local.LoginFault{Kind: "too_many_connections", Remaining: 2}})
+	l.wantRefused(t, s, "FATAL", "53300", "too many clients")
+	l.wantRefused(t, s, "FATAL", "53300", "too many clients")
+	l.query(t, s, "SELECT 'served'")
+
+	for mode, want := range map[string]string{"wrong_name": "certificate is", "wrong_authority": "unknown authority", "expired": "expired", "plaintext": "refused TLS"} {
+		withFaults(t, s, local.Faults{TLS: local.TLSFault{Mode: mode}})
+		before := s.Stats().PasswordBytes
+		conn, err := l.connect(t.Context(), s)
+		if err == nil {
+			conn.Close(context.Background())
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", mode, err, want)
+		}
+		if got := s.Stats().PasswordBytes; got != before {
+			t.Errorf("%s: a password was sent", mode)
+		}
+	}
+	withFaults(t, s, local.Faults{Network: local.NetworkFault{ResetAt: "auth", Remaining: 1}})
+	if conn, err := l.connect(t.Context(), s); err == nil {
+		conn.Close(context.Background())
+		t.Error("the connection was not reset")
+	}
+	l.query(t, s, "SELECT 'served again'")
+}
+
+// TestServiceNames resolves the service's names by the server's own name
+// server, and follows one through a failover.
+func TestServiceNames(t *testing.T) {
+	s := start(t, local.Options{HostNames: local.ServiceNames, Projects: []string{"p"}, Instances: []string{"i"}})
+	vars, err := s.Env("p")
+	if err != nil || vars[len(vars)-1] != (local.EnvVar{Name: "LAKEBASE_DNS_SERVERS", Value: s.DNSAddr()}) {
+		t.Errorf("environment: %v, %v", vars, err)
+	}
+	instance := clientFor(t, s, "i")
+	if !strings.HasPrefix(instance.host, "instance-") || !strings.HasSuffix(instance.host, ".database.lakebase.test") {
+		t.Errorf("host of the instance: %s", instance.host)
+	}
+	l := clientFor(t, s, "projects/p/branches/production/endpoints/primary")
+	if !strings.HasPrefix(l.host, "ep-") || !strings.HasSuffix(l.host, ".database.local.lakebase.test") {
+		t.Errorf("host of the endpoint: %s", l.host)
+	}
+	l.address = resolve(t, s.DNSAddr(), l.host)
+	l.query(t, s, "SELECT 'by its name'")
+
+	if err := s.Failover(t.Context(), "p", 0); err != nil {
+		t.Fatal(err)
+	}
+	moved := resolve(t, s.DNSAddr(), l.host)
+	if moved == l.address {
+		t.Fatalf("the name still resolves to %s", moved)
+	}
+	l.wantRefused(t, s, "FATAL", "57P03", "shutting down") // at the old address
+	l.address = moved
+	l.query(t, s, "SELECT 'moved'")
+	instance.address = resolve(t, s.DNSAddr(), instance.host)
+	instance.query(t, s, "SELECT 'where it was'")
+
+	nameless := l
+	nameless.host, nameless.address = "127.0.0.1", ""
+	nameless.wantRefused(t, s, "ERROR", "XX000", "Endpoint ID is not specified")
+}
+
+// resolve asks a name server for the one address of host.
+func resolve(t testing.TB, server, host string) string {
+	t.Helper()
+	q := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(host + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packet, err := q.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(packet); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 512)
+	n, err := conn.Read(buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer dnsmessage.Message
+	if err := answer.Unpack(buffer[:n]); err != nil || len(answer.Answers) != 1 {
+		t.Fatalf("%s: %v, %v", host, answer, err)
+	}
+	return netip.AddrFrom4(answer.Answers[0].Body.(*dnsmessage.AResource).A).String()
+}
+
+// TestAutoPort takes 5432 if nobody has it, and any other port if somebody does.
+func TestAutoPort(t *testing.T) {
+	first := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
+	second := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
+	if first.PostgresAddr() == second.PostgresAddr() {
+		t.Error("both listen on", first.PostgresAddr())
+	}
+	for _, s := range []*local.Server{first, second} {
+		clientFor(t, s, "i").query(t, s, "SELECT 'served'")
+	}
+	port := netip.MustParseAddrPort(second.PostgresAddr()).Port()
+	s, err := local.Start(t.Context(), local.Options{PostgresAddr: "127.0.0.1:" + strconv.Itoa(int(port)), Instances: []string{"i"}})
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use by another program", port)) {
+		t.Errorf("a port that is taken: %v", err)
+	}
+}
