@@ -71,7 +71,7 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 			return conn, nil
 		}
 		if ctx.Err() != nil && last != nil {
-			return none, gaveUp(last, attempt, began) // it says more than the end of the context
+			return none, gaveUp(ctx, last, attempt, began) // it says more than the end of the context
 		}
 		last = err
 		kind := errorKind(err)
@@ -92,16 +92,21 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 			c.doubtLocation()
 		}
 		if pause(ctx, attempt) != nil {
-			return none, gaveUp(err, attempt, began)
+			return none, gaveUp(ctx, err, attempt, began)
 		}
 	}
 }
 
-func gaveUp(err error, attempts int, began time.Time) error {
+// gaveUp says that err was waited on in vain.
+func gaveUp(ctx context.Context, err error, attempts int, began time.Time) error {
 	if attempts == 1 {
 		return err
 	}
-	return fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempts, time.Since(began).Round(time.Millisecond))
+	took := time.Since(began).Round(time.Millisecond)
+	if ctx.Err() == nil { // the rest of the time was not worth another attempt
+		return fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempts, took)
+	}
+	return fmt.Errorf("%w (gave up after %d attempts in %s: %w)", err, attempts, took, context.Cause(ctx))
 }
 
 func loginOnce[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {
