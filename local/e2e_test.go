@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -441,4 +443,54 @@ func TestAutoPort(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use by another program", port)) {
 		t.Errorf("a port that is taken: %v", err)
 	}
+}
+
+// TestSecretsStayOutOfLogs logs in well and badly, with everything logged.
+func TestSecretsStayOutOfLogs(t *testing.T) {
+	var log lockedBuffer
+	s := start(t, local.Options{
+		Instances: []string{"i"}, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	a := newAPI(t, s)
+	id, secret := s.ServicePrincipal()
+	l := clientFor(t, s, "i")
+	token := l.password
+	l.query(t, s, "SELECT 'logged in'")
+	l.password = s.Token()
+	l.wantRefused(t, s, "FATAL", "28P01", "decode")
+	l.password, l.user = token, "nobody"
+	if conn, err := l.connect(t.Context(), s); err == nil {
+		conn.Close(context.Background())
+		t.Error("logged in as somebody else")
+	}
+	a.as(secret).refused("GET", mePath, nil, 401, "UNAUTHENTICATED", "Invalid access token")
+	a.ok("GET", "/local/v1/principals", nil)
+	a.ok("POST", "/local/v1/targets/i:failover", nil)
+	got := log.String()
+	if !strings.Contains(got, "login refused") {
+		t.Fatalf("nothing to search in: %q", got)
+	}
+	for _, hidden := range []string{token, s.Token(), secret} {
+		if strings.Contains(got, hidden) {
+			t.Errorf("a secret of %s is in the log", id)
+		}
+	}
+}
+
+// lockedBuffer is a log that many goroutines write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

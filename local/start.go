@@ -65,7 +65,7 @@ func (s *Server) start(ctx context.Context) error {
 	if fresh {
 		s.ws.state = s.newState()
 	}
-	if err := s.checkUser(); err != nil {
+	if err := s.checkOrigin(); err != nil {
 		return err
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -130,13 +130,19 @@ func (s *Server) newState() *state {
 	}
 	return &state{
 		Version:     stateVersion,
+		External:    s.opts.DatabaseURL != "",
 		WorkspaceID: strconv.FormatInt(1e15+rand.Int64N(8e15), 10),
 		AccountID:   uuid.NewString(),
 		Principals:  newPrincipals(user),
 	}
 }
 
-func (s *Server) checkUser() error {
+// checkOrigin refuses a data directory that was made for something else.
+func (s *Server) checkOrigin() error {
+	if external := s.opts.DatabaseURL != ""; external != s.ws.state.External {
+		with := map[bool]string{true: "with", false: "without"}
+		return fmt.Errorf("%s was made %s DatabaseURL: start it so, or use another data directory", s.ws.dirs.root, with[s.ws.state.External])
+	}
 	owner := s.ws.state.owner().Name
 	if s.opts.User != "" && s.opts.User != owner {
 		return fmt.Errorf("%s was made for user %s, not %s: leave the user out, or use another data directory", s.ws.dirs.root, owner, s.opts.User)
