@@ -42,8 +42,10 @@ type computeOptions struct {
 	Durable      bool
 	WakeDelay    time.Duration
 	SuspendAfter time.Duration // zero: never
-	External     string        // DatabaseURL: a server that is not ours
-	Logger       *slog.Logger
+	// External is DatabaseURL: a server that is not ours. Tokens work there
+	// only for connections that its pg_hba.conf trusts.
+	External string
+	Logger   *slog.Logger
 }
 
 // compute is a PostgreSQL server that sleeps and wakes. Safe for concurrent use.

@@ -236,11 +236,17 @@ func BenchmarkNewServer(b *testing.B) {
 
 // BenchmarkRestart is the start of an existing data directory that was shut
 // down in order.
-func BenchmarkRestart(b *testing.B) {
+func BenchmarkRestart(b *testing.B) { benchmarkRestart(b, nil) }
+
+func BenchmarkRestartWithExtension(b *testing.B) {
+	benchmarkRestart(b, []Extension{testExtension})
+}
+
+func benchmarkRestart(b *testing.B, extensions []Extension) {
 	in := testInstallation(b)
 	dir := newDataDir(b, in)
 	for b.Loop() {
-		s, err := in.Start(testContext(b), StartOptions{DataDir: dir, Durable: true})
+		s, err := in.Start(testContext(b), StartOptions{DataDir: dir, Durable: true, Extensions: extensions})
 		if err != nil {
 			b.Fatal(err)
 		}

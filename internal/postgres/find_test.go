@@ -159,6 +159,21 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A data directory needs its own major version, whichever is preferred.
+func TestFindOfMajor(t *testing.T) {
+	t.Parallel()
+	f := finder{root: t.TempDir()}
+	for major, version := range map[string]string{"14": "14.2", "17": "17.2", "18": "18.2"} {
+		fakeInstall(t, f.root+"/usr/lib/postgresql/"+major+"/bin", version)
+	}
+	if in := f.ofMajor(testContext(t), 14); in == nil || in.Version != "14.2" {
+		t.Errorf("found %+v, want version 14.2", in)
+	}
+	if in := f.ofMajor(testContext(t), 15); in != nil {
+		t.Errorf("found %+v, want none", in)
+	}
+}
+
 func TestFindOnThisMachine(t *testing.T) {
 	in := testInstallation(t)
 	t.Logf("found %+v", in)

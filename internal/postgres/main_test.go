@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // childRoles are what the test binary does instead of testing when a test
@@ -52,10 +53,24 @@ func testMain(m *testing.M) int {
 	return code
 }
 
+// roomyMemory is how much a file system in memory must have free to be used.
+const roomyMemory = 2 << 30
+
+// tempParent is in memory where there is plenty: a data directory has a
+// thousand files, and some file systems are slow to make them soon after others
+// were deleted.
+var tempParent = sync.OnceValue(func() string {
+	var shm unix.Statfs_t
+	if unix.Statfs("/dev/shm", &shm) == nil && uint64(shm.Bavail)*uint64(shm.Bsize) > roomyMemory && !onNoexec("/dev/shm") {
+		return "/dev/shm"
+	}
+	return "/tmp"
+})
+
 // openTempDir makes a directory that the user of a server may enter, unlike
 // those of testing.T.
 func openTempDir() (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "lkbtest-")
+	dir, err := os.MkdirTemp(tempParent(), "lkbtest-")
 	if err != nil {
 		return "", err
 	}

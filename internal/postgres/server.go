@@ -90,6 +90,7 @@ func (s *Server) start(ctx context.Context, p program) error {
 	if err := clearPostmasterPID(ctx, s.dataDir); err != nil {
 		return err
 	}
+	removeLastSocketDir(s.dataDir, s.account)
 	var err error
 	if s.socketDir, err = newSocketDir(s.account); err != nil {
 		return err
@@ -165,7 +166,7 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 
 // neutral overrides the variables whose value the parser may refuse.
 const neutral = "host=localhost port=5432 sslmode=disable sslcertmode=allow sslnegotiation=postgres channel_binding=disable " +
-	"require_auth='' target_session_attrs=any min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0"
+	"require_auth='' sslrootcert='' sslcert='' sslkey='' passfile='' target_session_attrs=any min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0"
 
 // Connect logs in as Admin.
 func (s *Server) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
@@ -193,9 +194,9 @@ func (s *Server) PID() int { return s.child.pid() }
 // directory is free.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Stop shuts down fast (sessions are ended, data is safe), immediately after 5 s
-// or when ctx ends; the data is safe then too, but the next start takes longer.
-// It is no error if the server has already ended.
+// Stop shuts down fast (sessions are ended, data is safe), immediately after
+// 5 s. It takes no more than 15 s, and an end of ctx does not hurry it: that
+// could cost the last commits. It is no error if the server has already ended.
 func (s *Server) Stop(ctx context.Context) error {
 	s.ending.Store(true)
 	if err := s.child.signal(syscall.SIGINT); err != nil {
@@ -207,14 +208,15 @@ func (s *Server) Stop(ctx context.Context) error {
 	case <-s.done:
 		return nil
 	case <-timer.C:
-	case <-ctx.Done():
 	}
+	s.log.logger.Warn("postgres does not shut down, and is ended without more ado", "pid", s.PID())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), immediateTimeout)
 	defer cancel()
 	return s.Crash(ctx)
 }
 
-// Crash ends the server as a crash would (SIGQUIT): no checkpoint, sessions cut.
+// Crash ends the server as a crash would (SIGQUIT): no checkpoint, sessions
+// cut. See StartOptions.Durable for what may be lost.
 func (s *Server) Crash(ctx context.Context) error {
 	s.ending.Store(true)
 	if err := s.child.signal(syscall.SIGQUIT); err != nil {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 const socketName = ".s.PGSQL." + port
@@ -33,6 +35,26 @@ func newSocketDir(a *account) (string, error) {
 		return "", err
 	}
 	return dir, nil
+}
+
+// lastSocketDir finds our directory in the command line that a server notes down.
+var lastSocketDir = regexp.MustCompile(`"-k" "(/[^"]*/lkb-[0-9]+)"`)
+
+// removeLastSocketDir removes what the last server on dataDir left if it could
+// not do so itself, because we were killed. The caller holds the lock.
+func removeLastSocketDir(dataDir string, a *account) {
+	options, _ := os.ReadFile(filepath.Join(dataDir, "postmaster.opts"))
+	m := lastSocketDir.FindSubmatch(options)
+	if m == nil {
+		return
+	}
+	dir := string(m[1])
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !a.is(int(info.Sys().(*syscall.Stat_t).Uid)) {
+		return
+	}
+	for _, path := range []string{filepath.Join(dir, socketName), filepath.Join(dir, socketName+".lock"), dir} {
+		os.Remove(path) // what cannot be removed does no harm
+	}
 }
 
 // checkSocketLength saves us from a server that only warns, and then ends.

@@ -84,6 +84,14 @@ func userName(uid int) string {
 	return id
 }
 
+// is reports whether uid is the account's user.
+func (a *account) is(uid int) bool {
+	if a == nil {
+		return uid == os.Geteuid()
+	}
+	return uid == a.uid
+}
+
 // own gives a file to the account.
 func (a *account) own(path string) error {
 	if a == nil {
