@@ -402,3 +402,33 @@ func TestDefaultDataDir(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", dir, err, want)
 	}
 }
+
+// TestAbandonedData checks that what a killed server left is removed, and
+// nothing else.
+func TestAbandonedData(t *testing.T) {
+	tmp := filepath.Dir(dirForServers(t))
+	t.Setenv("TMPDIR", tmp)
+	running := start(t, local.Options{Instances: []string{"i"}})
+	dir := func(name string, age time.Duration) string {
+		d := filepath.Join(tmp, name)
+		lock := filepath.Join(d, "lock")
+		if err := errors.Join(os.Mkdir(d, 0o700), os.WriteFile(lock, nil, 0o600), os.Chtimes(lock, time.Now(), time.Now().Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	abandoned, beginning, foreign := dir("lakebase-local-1", time.Hour), dir("lakebase-local-2", 0), dir("other-1", time.Hour)
+	inUse := running.Status().DataDir
+	if err := os.Chtimes(filepath.Join(inUse, "lock"), time.Now(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, local.Options{Instances: []string{"i"}})
+	if _, err := os.Stat(abandoned); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", abandoned, err)
+	}
+	for _, kept := range []string{beginning, foreign, inUse} {
+		if _, err := os.Stat(kept); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -80,12 +80,16 @@ func (s *Server) start(ctx context.Context) error {
 	return s.serve()
 }
 
+// ephemeralPrefix begins the names of temporary data directories.
+const ephemeralPrefix = "lakebase-local-"
+
 // openDataDir finds, makes and locks the data directory.
 func (s *Server) openDataDir() (dataDirs, error) {
 	root := s.opts.DataDir
 	if root == "" {
 		s.ephemeral = true
-		tmp, err := os.MkdirTemp("", "lakebase-local-")
+		sweepAbandoned(os.TempDir())
+		tmp, err := os.MkdirTemp("", ephemeralPrefix)
 		if err != nil {
 			return dataDirs{}, err
 		}
