@@ -2,5 +2,7 @@
 
 package local
 
+import "os"
+
 // ephemeralParent is where data that nobody keeps goes.
-func ephemeralParent() string { return "" }
+func ephemeralParent() string { return os.TempDir() }

@@ -112,7 +112,7 @@ func (b *faultBox) strikeAPI(path string) (APIFault, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.f.API
-	if f == (APIFault{}) || strings.HasPrefix(path, controlPrefix) || !strings.HasPrefix(path, f.PathPrefix) {
+	if f == (APIFault{}) || isControl(path) || !strings.HasPrefix(path, f.PathPrefix) {
 		return APIFault{}, false
 	}
 	if f.Probability > 0 && rand.Float64() >= f.Probability {

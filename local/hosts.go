@@ -1,36 +1,19 @@
 package local
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
-
-	"github.com/google/uuid"
-)
-
-// Zones of the service names. They are under .test, which no real name
-// server answers for.
-const (
-	provisionedZone = ".database.lakebase.test"
-	autoscalingZone = ".database.local.lakebase.test"
 )
 
 var (
 	loopback      = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	otherLoopback = netip.AddrFrom4([4]byte{127, 0, 0, 2}) // where a failover moves to
 )
-
-// maxLabel is the longest label that DNS allows.
-const maxLabel = 63
 
 // doorKind is which of an endpoint's hosts a door belongs to.
 type doorKind string
@@ -63,35 +46,6 @@ func (d *door) compute() *compute {
 		return d.endpoint.standby
 	}
 	return d.endpoint.branch.compute
-}
-
-// endpointNames are what an endpoint's host names are made of. They are kept
-// so that a host survives restarts and upgrades.
-type endpointNames struct {
-	Machine string           `json:"machine"` // label before .localhost
-	Service string           `json:"service"` // first label of the service's name
-	Zone    string           `json:"zone"`
-	Octets  map[doorKind]int `json:"octets,omitempty"` // last part of each door's own 127.0.0.N
-	Moved   bool             `json:"moved,omitempty"`  // a failover took it to the other address
-}
-
-// label is the first label of the service's name for kind. Provisioned
-// instances carry the kind in the middle, endpoints at the end.
-func (n endpointNames) label(kind doorKind) string {
-	if kind == doorMain {
-		return n.Service
-	}
-	if id, ok := strings.CutPrefix(n.Service, "instance-"); ok {
-		return "instance-" + string(kind) + "-" + id
-	}
-	return n.Service + "-" + string(kind)
-}
-
-// newEndpointUID makes an id like the service's, ep-calm-river-1a2b3c4d.
-func newEndpointUID() string {
-	adjectives := []string{"calm", "bold", "green", "quiet", "swift", "warm", "young", "late", "broad", "misty"}
-	nouns := []string{"river", "lake", "brook", "delta", "shore", "harbor", "spring", "meadow", "field", "forest"}
-	return "ep-" + adjectives[rand.IntN(len(adjectives))] + "-" + nouns[rand.IntN(len(nouns))] + "-" + uuid.NewString()[:8]
 }
 
 // hosts knows every door by name and by address. It is safe for concurrent
@@ -350,87 +304,4 @@ func endpointOption(options string) string {
 		}
 	}
 	return ""
-}
-
-// resolvesLocalhostNames asks whether programs on this machine find names
-// under .localhost on loopback: those that use the system's resolver and
-// those, like most of Go's, that ask the configured servers themselves.
-func resolvesLocalhostNames(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
-	defer cancel()
-	name := "lakebase-" + uuid.NewString()[:8] + ".localhost"
-	answers := make(chan bool, 2)
-	for _, r := range []*net.Resolver{{}, {PreferGo: true}} {
-		go func() {
-			addrs, err := r.LookupNetIP(ctx, "ip4", name)
-			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == loopback
-		}()
-	}
-	return <-answers && <-answers
-}
-
-// listenMain opens the front's first address. "auto" prefers the port that
-// clients assume. Where the machine has IPv6 the same port there is taken
-// too: localhost means both, and must not lead to somebody else's server.
-func listenMain(want string, listen func(string) (net.Addr, error)) (netip.AddrPort, error) {
-	switch want {
-	case "":
-		want = "127.0.0.1:0"
-	case "auto":
-		if !taken("[::1]:5432") {
-			if addr, err := listenMain("127.0.0.1:5432", listen); err == nil {
-				return addr, nil
-			}
-		}
-		want = "127.0.0.1:0"
-	}
-	if err := requireLoopback("postgres address", want); err != nil {
-		return netip.AddrPort{}, err
-	}
-	l, err := listen(want)
-	if err != nil {
-		return netip.AddrPort{}, addressError("postgres address", want, err)
-	}
-	addr, err := netip.ParseAddrPort(l.String())
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	if addr.Addr() == loopback {
-		// Best effort: there may be no IPv6, and with a port of our own
-		// choice nobody else is likely to be there.
-		_, _ = listen(net.JoinHostPort("::1", fmt.Sprint(addr.Port())))
-	}
-	return addr, nil
-}
-
-// taken reports whether another program listens on addr.
-func taken(addr string) bool {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return errors.Is(err, syscall.EADDRINUSE)
-	}
-	l.Close()
-	return false
-}
-
-// requireLoopback refuses addresses that other machines could reach: the
-// server hands out working credentials.
-func requireLoopback(what, addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%s %q is not host:port", what, addr)
-	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("%s %q is not on loopback: use 127.0.0.1", what, addr)
-	}
-	return nil
-}
-
-// addressError explains a failed listen.
-func addressError(what, addr string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		_, port, _ := net.SplitHostPort(addr)
-		return fmt.Errorf("%s %s: port %s is in use by another program: stop it, or choose another port (0 means any)", what, addr, port)
-	}
-	return fmt.Errorf("%s %s: %w", what, addr, err)
 }

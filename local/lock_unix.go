@@ -5,6 +5,8 @@ package local
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,4 +45,20 @@ func locked(file string) bool {
 	}
 	defer f.Close()
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// sweepAbandoned removes the temporary data directories in dir of servers
+// that were killed: ours, and not locked although they have had the time.
+func sweepAbandoned(dir string) {
+	found, _ := filepath.Glob(filepath.Join(dir, ephemeralPrefix+"*")) // fails for bad patterns alone
+	for _, root := range found {
+		lock := dataDirs{root}.lock()
+		info, err := os.Lstat(lock)
+		if err != nil || time.Since(info.ModTime()) < time.Minute || locked(lock) {
+			continue
+		}
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) == os.Geteuid() {
+			_ = os.RemoveAll(root) // best effort: the next one tries again
+		}
+	}
 }

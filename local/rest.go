@@ -20,6 +20,10 @@ import (
 // faults spare it, or there would be no way to end them.
 const controlPrefix = "/local/"
 
+// isControl reports whether path is for those who watch this server, and not
+// a call of the service.
+func isControl(path string) bool { return path == "/" || strings.HasPrefix(path, controlPrefix) }
+
 // maxBody bounds what is read of a request.
 const maxBody = 1 << 20
 
@@ -70,7 +74,7 @@ func newRESTAPI(s *Server) *restAPI {
 func (a *restAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", a.ws.now().Format(http.TimeFormat))
 	w.Header().Set("X-Request-Id", uuid.NewString())
-	if !strings.HasPrefix(r.URL.Path, controlPrefix) {
+	if !isControl(r.URL.Path) {
 		a.stats.apiCalls.Add(1)
 		if isCredentialCall(r) {
 			a.stats.credentialCalls.Add(1)

@@ -65,7 +65,7 @@ func (s *Server) start(ctx context.Context) error {
 	if fresh {
 		s.ws.state = s.newState()
 	}
-	if err := s.checkUser(); err != nil {
+	if err := s.checkOrigin(); err != nil {
 		return err
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -80,12 +80,17 @@ func (s *Server) start(ctx context.Context) error {
 	return s.serve()
 }
 
+// ephemeralPrefix begins the names of temporary data directories.
+const ephemeralPrefix = "lakebase-local-"
+
 // openDataDir finds, makes and locks the data directory.
 func (s *Server) openDataDir() (dataDirs, error) {
 	root := s.opts.DataDir
 	if root == "" {
 		s.ephemeral = true
-		tmp, err := os.MkdirTemp(ephemeralParent(), "lakebase-local-")
+		parent := ephemeralParent()
+		sweepAbandoned(parent)
+		tmp, err := os.MkdirTemp(parent, ephemeralPrefix)
 		if err != nil {
 			return dataDirs{}, err
 		}
@@ -130,13 +135,19 @@ func (s *Server) newState() *state {
 	}
 	return &state{
 		Version:     stateVersion,
+		External:    s.opts.DatabaseURL != "",
 		WorkspaceID: strconv.FormatInt(1e15+rand.Int64N(8e15), 10),
 		AccountID:   uuid.NewString(),
 		Principals:  newPrincipals(user),
 	}
 }
 
-func (s *Server) checkUser() error {
+// checkOrigin refuses a data directory that was made for something else.
+func (s *Server) checkOrigin() error {
+	if external := s.opts.DatabaseURL != ""; external != s.ws.state.External {
+		with := map[bool]string{true: "with", false: "without"}
+		return fmt.Errorf("%s was made %s DatabaseURL: start it so, or use another data directory", s.ws.dirs.root, with[s.ws.state.External])
+	}
 	owner := s.ws.state.owner().Name
 	if s.opts.User != "" && s.opts.User != owner {
 		return fmt.Errorf("%s was made for user %s, not %s: leave the user out, or use another data directory", s.ws.dirs.root, owner, s.opts.User)

@@ -14,6 +14,7 @@ const stateVersion = 1
 // state is all that outlives the process, but for the data itself.
 type state struct {
 	Version     int          `json:"version"`
+	External    bool         `json:"external,omitempty"` // the data is in a server that is not ours
 	WorkspaceID string       `json:"workspace_id"`
 	AccountID   string       `json:"account_id"`
 	Generation  int64        `json:"generation"` // of database tokens; older ones are revoked

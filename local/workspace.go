@@ -142,7 +142,9 @@ func (w *workspace) computeFor(cluster string, e *endpoint, primary *compute) co
 	o.Dir = w.dirs.cluster(cluster)
 	o.Primary = primary
 	if !e.provisioned() {
-		o.WakeDelay = w.wake
+		if e.branch.Ready { // not while it is being made: see provision
+			o.WakeDelay = w.wake
+		}
 		o.SuspendAfter = e.Settings.effectiveSuspend(w.suspend)
 	}
 	o.Logger = w.log.With("compute", e.title())

@@ -42,6 +42,9 @@ func (w *workspace) addInstance(spec instanceSpec, creator string) (*instance, *
 	if w.external() && len(w.state.Instances) > 0 {
 		return nil, nil, errUnavailable("further instances are")
 	}
+	if w.external() && spec.Readable {
+		return nil, nil, errUnavailable("readable secondaries are")
+	}
 	source, err := w.parentOf(spec.Parent)
 	if err != nil {
 		return nil, nil, err
@@ -259,6 +262,9 @@ func (w *workspace) provision(ctx context.Context, b, source *branch, owner stri
 		return errors.Join(err, b.closeComputes(), w.removeClusters(b))
 	}
 	w.mu.Lock()
+	if b.instance == nil {
+		b.compute.o.WakeDelay = w.wake // nobody gets to a compute that is not ready
+	}
 	b.Ready = true
 	w.mu.Unlock()
 	return w.save()

@@ -269,6 +269,9 @@ func (w *workspace) deleteEndpoint(e *endpoint) func(context.Context) error {
 // regroup changes an endpoint's high availability, which gives it a standby
 // and read-only hosts, or takes them away.
 func (w *workspace) regroup(e *endpoint, g endpointGroup) error {
+	if w.external() && g.Readable {
+		return errUnavailable("readable secondaries are")
+	}
 	e.branch.lifecycle.Lock()
 	defer e.branch.lifecycle.Unlock()
 	w.mu.Lock()

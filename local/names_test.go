@@ -1,0 +1,106 @@
+package local_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/lakebase-go/lakebase/local"
+)
+
+// TestServiceNames resolves the service's names by the server's own name
+// server, and follows one through a failover.
+func TestServiceNames(t *testing.T) {
+	s := start(t, local.Options{HostNames: local.ServiceNames, Projects: []string{"p"}, Instances: []string{"i"}})
+	vars, err := s.Env("p")
+	if err != nil || vars[len(vars)-1] != (local.EnvVar{Name: "LAKEBASE_DNS_SERVERS", Value: s.DNSAddr()}) {
+		t.Errorf("environment: %v, %v", vars, err)
+	}
+	instance := clientFor(t, s, "i")
+	if !strings.HasPrefix(instance.host, "instance-") || !strings.HasSuffix(instance.host, ".database.lakebase.test") {
+		t.Errorf("host of the instance: %s", instance.host)
+	}
+	l := clientFor(t, s, "projects/p/branches/production/endpoints/primary")
+	if !strings.HasPrefix(l.host, "ep-") || !strings.HasSuffix(l.host, ".database.local.lakebase.test") {
+		t.Errorf("host of the endpoint: %s", l.host)
+	}
+	l.address = resolve(t, s.DNSAddr(), l.host)
+	l.query(t, s, "SELECT 'by its name'")
+
+	if err := s.Failover(t.Context(), "p", 0); err != nil {
+		t.Fatal(err)
+	}
+	moved := resolve(t, s.DNSAddr(), l.host)
+	if moved == l.address {
+		t.Fatalf("the name still resolves to %s", moved)
+	}
+	l.wantRefused(t, s, "FATAL", "57P03", "shutting down") // at the old address
+	l.address = moved
+	l.query(t, s, "SELECT 'moved'")
+	instance.address = resolve(t, s.DNSAddr(), instance.host)
+	instance.query(t, s, "SELECT 'where it was'")
+
+	nameless := l
+	nameless.host, nameless.address = "127.0.0.1", ""
+	nameless.wantRefused(t, s, "ERROR", "XX000", "Endpoint ID is not specified")
+}
+
+// resolve asks a name server for the one address of host.
+func resolve(t testing.TB, server, host string) string {
+	t.Helper()
+	q := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(host + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
+	packet, err := q.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(packet); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 512)
+	n, err := conn.Read(buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer dnsmessage.Message
+	if err := answer.Unpack(buffer[:n]); err != nil || len(answer.Answers) != 1 {
+		t.Fatalf("%s: %v, %v", host, answer, err)
+	}
+	return netip.AddrFrom4(answer.Answers[0].Body.(*dnsmessage.AResource).A).String()
+}
+
+// TestAutoPort takes 5432 if nobody has it, and any other port if somebody does.
+func TestAutoPort(t *testing.T) {
+	first := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
+	second := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
+	if first.PostgresAddr() == second.PostgresAddr() {
+		t.Error("both listen on", first.PostgresAddr())
+	}
+	for _, s := range []*local.Server{first, second} {
+		clientFor(t, s, "i").query(t, s, "SELECT 'served'")
+	}
+	port := netip.MustParseAddrPort(second.PostgresAddr()).Port()
+	s, err := local.Start(t.Context(), local.Options{PostgresAddr: "127.0.0.1:" + strconv.Itoa(int(port)), Instances: []string{"i"}})
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use by another program", port)) {
+		t.Errorf("a port that is taken: %v", err)
+	}
+}
