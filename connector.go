@@ -117,7 +117,15 @@ func (c *Connector) static() bool { return c.cfg.URL != "" }
 
 // Connect opens one connection, as the package function [Connect] does.
 func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) {
-	return login(ctx, c, pgx.ConnectConfig)
+	return login(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)
+}
+
+// ConnectConfig opens one connection from cfg, which must come from
+// [pgx.ParseConfig] and is not modified. Its database, runtime parameters,
+// tracer and dialer are kept; host, port, user, password and TLS become the
+// Connector's, as in [Connector.BeforeConnect]. Otherwise it is Connect.
+func (c *Connector) ConnectConfig(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
+	return login(ctx, c, cfg, pgx.ConnectConfig)
 }
 
 // BeforeConnect prepares cfg for one login: host, port, user, a token that is

@@ -338,66 +338,6 @@ func (c *Connector) noHost(name string) error {
 	return &Error{Kind: Unavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
 }
 
-// mint asks the credentials API that fits the target for a new token. It
-// looks the target up only where the configuration does not name it outright.
-func (c *Connector) mint(ctx context.Context) (credential, error) {
-	defer c.workspace.CloseIdle()
-	target, err := c.mintTarget(ctx)
-	if err != nil {
-		return credential{}, err
-	}
-	cred, err := c.mintFor(ctx, target)
-	if target.instance != "" && isNotFound(err) {
-		// The instance may have become a project since it was looked up.
-		if target, _, lookupErr := c.lookupEndpoint(ctx, "projects/"+target.instance); lookupErr == nil {
-			c.doubtLocation()
-			cred, err = c.mintFor(ctx, target)
-		}
-	}
-	if err != nil {
-		return credential{}, err
-	}
-	return credential{secret: cred.Token, lifetime: cred.Lifetime, skew: cred.Skew}, nil
-}
-
-func (c *Connector) mintTarget(ctx context.Context) (credentialTarget, error) {
-	if loc := c.knownLocation(); loc != nil {
-		return loc.target, nil
-	}
-	if c.cfg.Instance != "" {
-		return credentialTarget{instance: c.cfg.Instance}, nil
-	}
-	if strings.Count(c.cfg.Endpoint, "/") == 5 {
-		return credentialTarget{endpoint: c.cfg.Endpoint}, nil
-	}
-	loc, err := c.sharedLookup(ctx)
-	if err != nil {
-		return credentialTarget{}, err
-	}
-	return loc.target, nil
-}
-
-func (c *Connector) mintFor(ctx context.Context, t credentialTarget) (*workspace.Credential, error) {
-	if t.endpoint != "" {
-		return c.workspace.EndpointCredential(ctx, t.endpoint, c.cfg.TokenTTL)
-	}
-	return c.workspace.InstanceCredential(ctx, t.instance)
-}
-
-// terminalMint says which failures to mint no retry can mend, and how long
-// the service asked to wait with the others.
-func terminalMint(err error) (terminal bool, retryAfter time.Duration) {
-	var api *workspace.Error
-	if errors.As(err, &api) {
-		return !api.Temporary(), api.RetryAfter
-	}
-	var e *Error
-	if errors.As(err, &e) {
-		return !Retryable(e), 0
-	}
-	return false, 0
-}
-
 func isNotFound(err error) bool {
 	var api *workspace.Error
 	return errors.As(err, &api) && api.Status == http.StatusNotFound

@@ -53,11 +53,11 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 	return token, nil
 }
 
-// login prepares a configuration and connects with it, within ctx or the
+// login prepares a copy of base and connects with it, within ctx or the
 // connect timeout. Only the login is ever repeated, never a statement: once
 // with a fresh token when the server refuses a cached one, and again and again
 // while the database is on its way up.
-func login[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
+func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
 
@@ -66,7 +66,7 @@ func login[T any](ctx context.Context, c *Connector, connect func(context.Contex
 	began := time.Now()
 	renewed := false
 	for attempt := 1; ; attempt++ {
-		conn, token, err := loginOnce(ctx, c, connect)
+		conn, token, err := loginOnce(ctx, c, base, connect)
 		if err == nil {
 			return conn, nil
 		}
@@ -109,12 +109,12 @@ func gaveUp(ctx context.Context, err error, attempts int, began time.Time) error
 	return fmt.Errorf("%w (gave up after %d attempts in %s: %w)", err, attempts, took, context.Cause(ctx))
 }
 
-func loginOnce[T any](ctx context.Context, c *Connector, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {
+func loginOnce[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {
 	var none T
 	if c.isClosed() {
 		return none, Token{}, ErrClosed
 	}
-	cfg := c.base.ConnConfig.Copy()
+	cfg := base.Copy()
 	token, err := c.prepare(ctx, cfg)
 	if err != nil {
 		return none, token, err

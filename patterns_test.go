@@ -199,3 +199,22 @@ func TestClosedConnectorSaysSo(t *testing.T) {
 		t.Error("a closed Connector gave a token")
 	}
 }
+
+func TestConnectConfigKeepsTheCallersSettings(t *testing.T) {
+	start(t, "my-instance", local.Options{})
+	cfg, err := pgx.ParseConfig("dbname=postgres application_name=theirs sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connector(t, "").ConnectConfig(within(t, 20*time.Second), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if got := one[string](t, conn, "select current_database() || ' ' || current_setting('application_name')"); got != "postgres theirs" {
+		t.Errorf("settings became %q", got)
+	}
+	if cfg.Password != "" || cfg.TLSConfig != nil {
+		t.Error("the caller's configuration was modified")
+	}
+}

@@ -36,7 +36,7 @@ type sqlConnector struct{ connector *Connector }
 // Connect implements driver.Connector. Like [Connector.Connect] it replaces a
 // refused token and waits for a waking database.
 func (s *sqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	return login(ctx, s.connector, func(ctx context.Context, cfg *pgx.ConnConfig) (driver.Conn, error) {
+	return login(ctx, s.connector, s.connector.base.ConnConfig, func(ctx context.Context, cfg *pgx.ConnConfig) (driver.Conn, error) {
 		return stdlib.GetConnector(*cfg,
 			stdlib.OptionAfterConnect(s.setExpiry),
 			stdlib.OptionResetSession(checkExpiry),
