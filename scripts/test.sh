@@ -34,8 +34,14 @@ tests() {
 		grep --line-buffered -E '^(ok|FAIL|--- FAIL|panic:)' || true
 	cat "$out/last" >>"$out/all"
 	[ "$(cat "$out/status")" = 0 ] && return
-	grep -v -E '^ *(=== |--- PASS|--- SKIP)' "$out/last"
+	failures <"$out/last"
 	return 1
+}
+
+# Prints what the packages that failed had to say, without what passed.
+failures() {
+	awk '/^(ok|FAIL|\?)[ \t]+[a-z].*\// { if ($1 == "FAIL") printf "%s", block; block = ""; next }
+		!/^ *(=== |--- PASS|--- SKIP)/ { block = block $0 "\n" }'
 }
 
 # A database token is a JWT, and so is an OAuth token of the workspace.
