@@ -65,13 +65,13 @@ func typeName(d Direction, t byte) string {
 //
 // For each chunk, in the stream's order:
 //
-//	for at := 0; at < len(chunk); {
-//		span, err := scanner.Next(chunk, at)
+//	for len(chunk) > 0 {
+//		span, err := scanner.Next(chunk)
 //		if err != nil {
 //			return err
 //		}
-//		// use span and chunk[span.Start:span.End]
-//		at = span.End
+//		// use span and chunk[:span.Size]
+//		chunk = chunk[span.Size:]
 //	}
 //
 // It may be copied, to look ahead for instance, but not used concurrently.
@@ -90,14 +90,12 @@ type Scanner struct {
 
 // Span is the part of one message that lies in one chunk. The spans of a
 // chunk follow each other without gaps.
+//
+// It has no more than four fields so that the compiler keeps it in registers.
 type Span struct {
-	Type byte // a [ClientType] or a [ServerType]
-
-	// Start and End delimit the span in its chunk.
-	Start, End int
-
-	// Offset is how many bytes of the message were in earlier chunks.
-	Offset int
+	Type   byte // a [ClientType] or a [ServerType]
+	Size   int  // how many bytes of the message are here
+	Offset int  // how many were in earlier chunks
 
 	// Length is the size of the whole message in bytes, its header included,
 	// or 0 if the chunk ends before the header does.
@@ -109,71 +107,62 @@ func (s Span) First() bool { return s.Offset == 0 }
 
 // Last reports whether the message ends in this chunk; if not, it continues in
 // the next one.
-func (s Span) Last() bool { return s.Length != 0 && s.Offset+s.End-s.Start == s.Length }
+func (s Span) Last() bool { return s.Length != 0 && s.Offset+s.Size == s.Length }
 
 // Whole reports whether the message lies in this chunk from its first to its
 // last byte.
-func (s Span) Whole() bool { return s.Length != 0 && s.End-s.Start == s.Length }
+func (s Span) Whole() bool { return s.Length != 0 && s.Size == s.Length }
 
-// BodyStart is where in the chunk the span's part of the body begins: End if
-// it has none.
-func (s Span) BodyStart() int {
-	return min(s.End, s.Start+max(0, HeaderSize-s.Offset))
-}
+// Header is how many bytes of the span are of the message's header; the body
+// follows.
+func (s Span) Header() int { return min(s.Size, max(0, HeaderSize-s.Offset)) }
 
-// Body is the span's part of the message's body: all of it if the message is
-// [Span.Whole]. It shares the chunk's memory.
-func (s Span) Body(chunk []byte) []byte { return chunk[s.BodyStart():s.End:s.End] }
+// Body is the span's part of the message's body, all of it if the message is
+// [Span.Whole]. The chunk begins with the span; the result shares its memory.
+func (s Span) Body(chunk []byte) []byte { return chunk[s.Header():s.Size:s.Size] }
 
-// Next returns the span that begins at chunk[at], which must be where the
-// previous span ended, or 0 in a new chunk. At the end of the chunk the span
-// is empty.
+// Next returns the span that the chunk begins with: the chunk is what is left
+// of one after the previous span, or a new one. The span of an empty chunk is
+// empty.
 //
 // A type that does not exist in this direction and a length that Postgres
 // would refuse are an [*Error]. It consumes nothing; the stream has no message
 // boundaries from there on.
-func (s *Scanner) Next(chunk []byte, at int) (Span, error) {
-	rest := chunk[at:]
-	if s.seen != 0 || len(rest) < HeaderSize {
-		return s.resume(rest, at)
+func (s *Scanner) Next(chunk []byte) (Span, error) {
+	if s.seen != 0 || len(chunk) < HeaderSize {
+		return s.resume(chunk)
 	}
-	typ, length := rest[0], binary.BigEndian.Uint32(rest[1:HeaderSize])
+	typ, length := chunk[0], binary.BigEndian.Uint32(chunk[1:HeaderSize])
 	if length < 4 || length > s.limit(typ) {
 		return Span{}, s.refuse(typ, length)
 	}
-	span := Span{Type: typ, Start: at, End: len(chunk), Length: int(length) + 1}
-	if span.Length <= len(rest) {
-		span.End = at + span.Length
-		return span, nil
+	total := int(length) + 1
+	if total > len(chunk) {
+		s.typ, s.length, s.seen = typ, length, uint32(len(chunk))
+		return Span{Type: typ, Size: len(chunk), Length: total}, nil
 	}
-	s.typ, s.length, s.seen = typ, length, uint32(len(rest))
-	return span, nil
+	return Span{Type: typ, Size: total, Length: total}, nil
 }
 
 // resume is Next for a message that began in an earlier chunk, and for one
 // whose header does not fit into this one.
-func (s *Scanner) resume(rest []byte, at int) (Span, error) {
-	span := Span{Start: at, Offset: int(s.seen)}
+func (s *Scanner) resume(chunk []byte) (Span, error) {
 	next := *s // becomes the state only if there is no error
-	n := 0
-	for ; next.seen < HeaderSize; n++ {
-		if n == len(rest) {
+	for n := 0; next.seen < HeaderSize; n++ {
+		if n == len(chunk) {
+			span := Span{Type: next.typ, Size: n, Offset: int(s.seen)}
 			*s = next
-			span.Type, span.End = s.typ, at+n
 			return span, nil
 		}
-		if err := next.header(rest[n]); err != nil {
+		if err := next.header(chunk[n]); err != nil {
 			return Span{}, err
 		}
 	}
-	span.Type, span.Length = next.typ, int(next.length)+1
-	left := span.Length - int(next.seen)
-	if have := len(rest) - n; have < left {
-		next.seen += uint32(have)
-		span.End = at + len(rest)
-	} else {
+	span := Span{Type: next.typ, Offset: int(s.seen), Length: int(next.length) + 1}
+	span.Size = min(len(chunk), span.Length-span.Offset)
+	next.seen = uint32(span.Offset + span.Size)
+	if span.Last() {
 		next.seen, next.length, next.typ = 0, 0, 0
-		span.End = at + n + left
 	}
 	*s = next
 	return span, nil

@@ -1,6 +1,7 @@
 package pgwire_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,28 +26,28 @@ type collector struct {
 // feed scans a chunk. An error of the scanner is an *Error; any other is a
 // span that cannot be.
 func (c *collector) feed(chunk []byte) error {
-	for at := 0; at < len(chunk); {
-		span, err := c.scanner.Next(chunk, at)
+	for len(chunk) > 0 {
+		span, err := c.scanner.Next(chunk)
 		if err != nil {
 			return err
 		}
-		if err := c.take(span, chunk, at); err != nil {
-			return fmt.Errorf("span %+v at %d of a chunk of %d: %w", span, at, len(chunk), err)
+		if err := c.take(span, chunk); err != nil {
+			return fmt.Errorf("span %+v of a chunk of %d: %w", span, len(chunk), err)
 		}
-		at = span.End
+		chunk = chunk[span.Size:]
 	}
 	return nil
 }
 
-func (c *collector) take(span pgwire.Span, chunk []byte, at int) error {
-	if span.Start != at || span.End <= span.Start || span.End > len(chunk) {
-		return errors.New("does not go on where the previous one ended")
+func (c *collector) take(span pgwire.Span, chunk []byte) error {
+	if span.Size <= 0 || span.Size > len(chunk) {
+		return errors.New("is not in the chunk")
 	}
 	if span.Offset != len(c.partial) || span.First() != (len(c.partial) == 0) {
 		return fmt.Errorf("%d bytes of the message came earlier", len(c.partial))
 	}
-	c.partial = append(c.partial, chunk[span.Start:span.End]...)
-	c.taken += span.End - span.Start
+	c.partial = append(c.partial, chunk[:span.Size]...)
+	c.taken += span.Size
 	have := len(c.partial)
 	length := 0
 	if have >= pgwire.HeaderSize {
@@ -63,11 +64,11 @@ func (c *collector) take(span pgwire.Span, chunk []byte, at int) error {
 		return errors.New("whole is not first and last")
 	case c.scanner.AtBoundary() != span.Last():
 		return errors.New("the scanner is elsewhere than the span")
-	case span.Last() == false && span.End != len(chunk):
+	case !span.Last() && span.Size != len(chunk):
 		return errors.New("ends before message and chunk do")
 	}
-	header := min(max(0, pgwire.HeaderSize-span.Offset), span.End-span.Start)
-	if span.BodyStart() != span.Start+header || len(span.Body(chunk)) != span.End-span.Start-header {
+	header := min(max(0, pgwire.HeaderSize-span.Offset), span.Size)
+	if span.Header() != header || !bytes.Equal(span.Body(chunk), chunk[header:span.Size]) {
 		return fmt.Errorf("has %d bytes of the header", header)
 	}
 	if span.Last() {
@@ -287,12 +288,12 @@ func checkRefusal(t *testing.T, what string, err error, want string) {
 
 // scan scans a chunk and forgets the spans.
 func scan(s *pgwire.Scanner, chunk []byte) error {
-	for at := 0; at < len(chunk); {
-		span, err := s.Next(chunk, at)
+	for len(chunk) > 0 {
+		span, err := s.Next(chunk)
 		if err != nil {
 			return err
 		}
-		at = span.End
+		chunk = chunk[span.Size:]
 	}
 	return nil
 }
@@ -322,8 +323,8 @@ func TestScannerAtTheEndOfAChunk(t *testing.T) {
 		if err := scan(&s, []byte(c.chunk)); err != nil {
 			t.Fatal(err)
 		}
-		span, err := s.Next([]byte(c.chunk), len(c.chunk))
-		if err != nil || span.Start != len(c.chunk) || span.End != len(c.chunk) || span.Whole() || span.Last() {
+		span, err := s.Next(nil)
+		if err != nil || span.Size != 0 || span.Whole() || span.Last() {
 			t.Errorf("after %q: got span %+v, %v; want an empty one", c.chunk, span, err)
 		}
 		if s.AtBoundary() != c.atBoundary {
@@ -340,11 +341,11 @@ func TestScannerPassesTheLargestMessageInPieces(t *testing.T) {
 	copy(chunk, header('d', uint32(left)-1))
 	for left > 0 {
 		piece := chunk[:min(len(chunk), left)]
-		span, err := s.Next(piece, 0)
+		span, err := s.Next(piece)
 		if err != nil || span.Length != 1<<30-1 || span.Last() != (len(piece) == left) {
 			t.Fatalf("with %d bytes left: span %+v, %v", left, span, err)
 		}
-		left -= span.End
+		left -= span.Size
 	}
 	if !s.AtBoundary() {
 		t.Error("not at a boundary after the message")
