@@ -1,0 +1,117 @@
+package pgwire
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// The Append functions append one whole message, in the layout of the
+// PostgreSQL documentation, "Message Formats", and return the extended slice.
+// They allocate only if dst has no room. A string ends at its first zero
+// byte, if it has one, because it does so on the wire.
+
+// begin appends a header whose length end puts in. Between the two, dst
+// grows by the body.
+func begin(dst []byte, typ byte) []byte { return append(dst, typ, 0, 0, 0, 0) }
+
+// end completes the message that begins at dst[start].
+func end(dst []byte, start int) []byte {
+	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
+	return dst
+}
+
+// appendEmpty appends a message without a body.
+func appendEmpty(dst []byte, typ byte) []byte { return append(dst, typ, 0, 0, 0, 4) }
+
+func appendString(dst []byte, s string) []byte {
+	if n := strings.IndexByte(s, 0); n >= 0 {
+		s = s[:n]
+	}
+	return append(append(dst, s...), 0)
+}
+
+// AppendRenamed appends the Parse message with another statement name. It
+// needs only p.Rest.
+func (p Parse) AppendRenamed(dst []byte, name string) []byte {
+	start := len(dst)
+	dst = appendString(begin(dst, byte(ClientParse)), name)
+	return end(append(dst, p.Rest...), start)
+}
+
+// AppendRenamed appends the Bind message with another statement name. Portal
+// and parameters stay as they are.
+func (b Bind) AppendRenamed(dst []byte, statement string) []byte {
+	start := len(dst)
+	dst = append(begin(dst, byte(ClientBind)), b.Portal...)
+	dst = appendString(append(dst, 0), statement)
+	return end(append(dst, b.Rest...), start)
+}
+
+// AppendDescribe appends a Describe message.
+func AppendDescribe(dst []byte, kind ObjectKind, name string) []byte {
+	return appendObject(dst, ClientDescribe, kind, name)
+}
+
+// AppendClose appends a Close message.
+func AppendClose(dst []byte, kind ObjectKind, name string) []byte {
+	return appendObject(dst, ClientClose, kind, name)
+}
+
+func appendObject(dst []byte, t ClientType, kind ObjectKind, name string) []byte {
+	start := len(dst)
+	dst = append(begin(dst, byte(t)), byte(kind))
+	return end(appendString(dst, name), start)
+}
+
+// AppendQuery appends a Query message.
+func AppendQuery(dst []byte, text string) []byte {
+	start := len(dst)
+	return end(appendString(begin(dst, byte(ClientQuery)), text), start)
+}
+
+// AppendSync appends a Sync message.
+func AppendSync(dst []byte) []byte { return appendEmpty(dst, byte(ClientSync)) }
+
+// AppendFlush appends a Flush message.
+func AppendFlush(dst []byte) []byte { return appendEmpty(dst, byte(ClientFlush)) }
+
+// AppendTerminate appends a Terminate message.
+func AppendTerminate(dst []byte) []byte { return appendEmpty(dst, byte(ClientTerminate)) }
+
+// AppendParseComplete appends a ParseComplete message.
+func AppendParseComplete(dst []byte) []byte { return appendEmpty(dst, byte(ServerParseComplete)) }
+
+// AppendCloseComplete appends a CloseComplete message.
+func AppendCloseComplete(dst []byte) []byte { return appendEmpty(dst, byte(ServerCloseComplete)) }
+
+// AppendReadyForQuery appends a ReadyForQuery message.
+func AppendReadyForQuery(dst []byte, status TxStatus) []byte {
+	return append(dst, byte(ServerReadyForQuery), 0, 0, 0, 5, byte(status))
+}
+
+// AppendCommandComplete appends a CommandComplete message.
+func AppendCommandComplete(dst []byte, tag string) []byte {
+	start := len(dst)
+	return end(appendString(begin(dst, byte(ServerCommandComplete)), tag), start)
+}
+
+// AppendParameterStatus appends a ParameterStatus message.
+func AppendParameterStatus(dst []byte, name, value string) []byte {
+	start := len(dst)
+	dst = appendString(begin(dst, byte(ServerParameterStatus)), name)
+	return end(appendString(dst, value), start)
+}
+
+// AppendNotice appends e as a NoticeResponse message, whose body is that of
+// an ErrorResponse. Its severity is NOTICE unless e has one. For an
+// ErrorResponse see [Error.Append].
+func AppendNotice(dst []byte, e *Error) []byte {
+	notice := *e
+	if notice.Severity == "" {
+		notice.Severity = "NOTICE"
+	}
+	start := len(dst)
+	dst = notice.Append(dst)
+	dst[start] = byte(ServerNoticeResponse)
+	return dst
+}
