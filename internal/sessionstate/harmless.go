@@ -27,10 +27,9 @@ func harmless(text []byte) bool {
 // isQuery reports whether text starts with a word that itself has no effect.
 // No other word that starts a statement starts with the same letters.
 func isQuery(text []byte) bool {
-	for len(text) > 0 && classOf[text[0]] == spaceByte {
-		text = text[1:]
-	}
-	if len(text) == 0 {
+	l := lexer{text: text}
+	l.skipSpace()
+	if text = text[l.pos:]; len(text) == 0 {
 		return false
 	}
 	switch lower(text[0]) {
