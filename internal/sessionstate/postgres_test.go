@@ -50,11 +50,10 @@ func testTextsAgree(t *testing.T, server *postgres.Server) {
 	accepted, effective := 0, 0
 	for i := range 2500 {
 		backslash := i%4 == 3
-		prepare := "DISCARD ALL"
+		exec(t, conn, "DISCARD ALL")
 		if backslash {
-			prepare += "; SET standard_conforming_strings = off"
+			exec(t, conn, "SET standard_conforming_strings = off")
 		}
-		exec(t, conn, prepare)
 
 		text := randomText(random)
 		results, err := conn.Exec(t.Context(), text).ReadAll()
@@ -62,7 +61,7 @@ func testTextsAgree(t *testing.T, server *postgres.Server) {
 			exec(t, conn, "ROLLBACK")
 		} else {
 			accepted++
-			if n := countStatements(text, backslash); n != max(1, len(results)) && n+len(results) > 0 {
+			if n := countStatements(text, backslash); n != len(results) {
 				t.Errorf("backslash %v: %d statements in %q, Postgres finds %d", backslash, n, text, len(results))
 			}
 		}
