@@ -1,12 +1,23 @@
 package sessionstate
 
-// Bytes that every word of interest has at a known place, so that most text
-// is seen through with one look at each byte.
-var telling = func() (t [256]bool) {
-	for _, c := range ";&_vVmMdD" {
-		t[c] = true
+// telling has the bytes that each name of interest has at a known place, and
+// for each of them, as bits, the last five bits of those that stand before it
+// there. Most text is seen through with this one look at each byte.
+var telling = func() (before [256]uint32) {
+	for c, letters := range map[byte]string{
+		'_': "gtk", // pg_settings, set_config, set_limit, dblink_connect
+		'v': "rtd", // currval, lastval, pg_advisory
+		'm': "e",   // temp, pg_temp
+		'd': "e",   // setseed
+		'&': "u",
+	} {
+		for _, letter := range letters {
+			before[c] |= 1 << (letter & 31)
+		}
 	}
-	return t
+	before['V'], before['M'], before['D'] = before['v'], before['m'], before['d']
+	before[';'] = ^uint32(0)
+	return before
 }()
 
 // harmless reports whether text is a single query or data modification in
@@ -16,10 +27,12 @@ func harmless(text []byte) bool {
 	if !isQuery(text) {
 		return false
 	}
+	var previous byte
 	for i, c := range text {
-		if telling[c] && !harmlessAt(text, i) {
+		if telling[c]>>(previous&31)&1 != 0 && !harmlessAt(text, i) {
 			return false
 		}
+		previous = c
 	}
 	return true
 }
@@ -54,21 +67,21 @@ func harmlessAt(text []byte, i int) bool {
 		return isSpace(text[i+1:])
 	case '&': // U&"..."
 		return i == 0 || lower(text[i-1]) != 'u'
-	case 'v': // currval, lastval, pg_advisory, pg_try_advisory
-		return !around(text, i, 4, "currval") && !around(text, i, 4, "lastval") && !around(text, i, 2, "advisory")
-	case 'm': // temp, temporary, pg_temp
-		return !around(text, i, 2, "temp")
-	case 'd': // setseed
-		return !around(text, i, 6, "setseed")
+	case 'v':
+		return !liesAt(text, i-4, "currval") && !liesAt(text, i-4, "lastval") && !liesAt(text, i-2, "advisory")
+	case 'm':
+		return !liesAt(text, i-2, "temp")
+	case 'd':
+		return !liesAt(text, i-6, "setseed")
 	default: // _
-		return !around(text, i, 3, "set_config") && !around(text, i, 3, "set_limit") &&
-			!around(text, i, 2, "pg_settings") && !around(text, i, 6, "dblink_connect")
+		return !liesAt(text, i-3, "set_config") && !liesAt(text, i-3, "set_limit") &&
+			!liesAt(text, i-2, "pg_settings") && !liesAt(text, i-6, "dblink_connect")
 	}
 }
 
-// around reports whether part lies in text with its byte at offset on i.
-func around(text []byte, i, offset int, part string) bool {
-	return i >= offset && text[i-1]|0x20 == part[offset-1]|0x20 && hasPrefixFold(text[i-offset:], part)
+// liesAt reports whether part, which is lower case, starts at start.
+func liesAt(text []byte, start int, part string) bool {
+	return start >= 0 && hasPrefixFold(text[start:], part)
 }
 
 func isSpace(text []byte) bool {
