@@ -65,7 +65,8 @@ modules=$(find . -name go.mod -not -path '*/node_modules/*' -exec dirname {} \; 
 
 run gofmt formatted
 for module in $modules; do
-	run "go vet ($module)" in_module "$module" "$GO" vet ./...
+	# With the tests' own flags, so that everything is compiled once.
+	run "go vet ($module)" in_module "$module" "$GO" vet $race ./...
 done
 if [ "${1:-}" != --check ]; then
 	for module in $modules; do
