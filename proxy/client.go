@@ -150,7 +150,7 @@ func (c *client) fail(stage string, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.cfg.LoginTimeout.String()}
 	default:
-		c.server.log.Debug("client failed", "client", c.RemoteAddr(), "stage", stage, "err", err)
+		c.server.log.Info("client failed", "client", c.RemoteAddr(), "stage", stage, "err", err)
 		return
 	}
 	c.server.log.Warn("client refused", "client", c.RemoteAddr(), "stage", stage, "code", e.Code, "err", e.Message)

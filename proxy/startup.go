@@ -17,6 +17,9 @@ const handshakeRecord = 0x16
 // to follow.
 func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
 	direct, err := c.peekTLS()
+	if err == io.EOF {
+		return nil, nil // somebody looked whether the port is open
+	}
 	if err != nil {
 		return nil, err
 	}
