@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -259,4 +260,14 @@ func connectorTo(t testing.TB, server *local.Server, target string) *lakebase.Co
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// newInstance makes an instance for one test alone.
+func newInstance(t testing.TB) string {
+	t.Helper()
+	name := "i-" + strings.ToLower(rand.Text()[:8])
+	if err := upstreamServer.CreateInstance(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	osexec "os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,12 +43,12 @@ func TestPsql(t *testing.T) {
 
 func TestUnixSocket(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "px") // the test's own is too long for a socket's name
+	parent, err := os.MkdirTemp("", "px") // the test's own is too long for a socket's name
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	dir += "/run"
+	t.Cleanup(func() { os.RemoveAll(parent) })
+	dir := filepath.Join(parent, "run")
 	r := start(t, proxy.Config{UnixDir: dir})
 	_, port, _ := net.SplitHostPort(r.Addr().String())
 	if out := runPsql(t, "-h", dir, "-p", port, "-U", "me", "-d", "shop", "-c", "SELECT 2"); out != "2\n" {
@@ -394,10 +395,8 @@ func TestServerDiesMidQuery(t *testing.T) {
 // Where the server says nothing, the proxy does.
 func TestServerConnectionCut(t *testing.T) {
 	t.Parallel()
-	if err := upstreamServer.CreateInstance(t.Context(), "cut"); err != nil {
-		t.Fatal(err)
-	}
-	r := start(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "cut")}})
+	cut := newInstance(t)
+	r := start(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	failed := make(chan error, 1)
@@ -406,7 +405,7 @@ func TestServerConnectionCut(t *testing.T) {
 		failed <- err
 	}()
 	waitActive(t, other, pid)
-	if upstreamServer.CloseConnections("cut") == 0 {
+	if upstreamServer.CloseConnections(cut) == 0 {
 		t.Fatal("there was nothing to cut")
 	}
 	wantCode(t, <-failed, "08006", "lost")

@@ -302,14 +302,12 @@ func TestLimits(t *testing.T) {
 
 func TestUpstreamFailuresReachTheClient(t *testing.T) {
 	t.Parallel()
-	if err := upstreamServer.CreateInstance(t.Context(), "stopped"); err != nil {
-		t.Fatal(err)
-	}
-	if err := upstreamServer.StopTarget(t.Context(), "stopped"); err != nil {
+	stopped := newInstance(t)
+	if err := upstreamServer.StopTarget(t.Context(), stopped); err != nil {
 		t.Fatal(err)
 	}
 	r := start(t, proxy.Config{ConnectTimeout: 700 * time.Millisecond, Targets: map[string]*lakebase.Connector{
-		"stopped": newConnector(t, "stopped"), "missing": newConnector(t, "no-such-instance")}})
+		"stopped": newConnector(t, stopped), "missing": newConnector(t, "no-such-instance")}})
 	refused(t, r.url("stopped", ""), "57P03", "")
 	if e := refused(t, r.url("missing", ""), "3D000", "no-such-instance"); e.Hint == "" {
 		t.Error("no hint")
