@@ -55,15 +55,21 @@ func usageError(message, hint string) error {
 var errInterrupted = errors.New("interrupted")
 
 // isSilent reports whether err only carries an exit code.
-func isSilent(err error) bool { return errors.Is(err, errInterrupted) }
+func isSilent(err error) bool {
+	var child childExit
+	return errors.Is(err, errInterrupted) || errors.As(err, &child)
+}
 
 // exitCode turns the outcome of a command into the code of the process.
 func exitCode(err error) int {
 	var command *commandError
 	var typed *lakebase.Error
+	var child childExit
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &child):
+		return int(child)
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &command) && command.code != 0:

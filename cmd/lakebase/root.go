@@ -25,6 +25,13 @@ const examples = `lakebase connects to Databricks Lakebase, and runs a local one
   $ lakebase local faults set api.status=503
   Takes its workspace API away, to see what your program makes of it.
 
+  $ lakebase proxy
+  Listens on 127.0.0.1:6432 for programs that know only host and password:
+  they connect without one, and the proxy logs in with a fresh token.
+
+  $ lakebase exec -- psql
+  Runs one program with a proxy of its own, and PGHOST and so on set for it.
+
   $ lakebase env
   Each setting in force, where it came from; secrets hidden.
 
@@ -50,7 +57,9 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newDemoCommand(a),
 		newEnvCommand(a),
+		newExecCommand(a),
 		newLocalCommand(a),
+		newProxyCommand(a),
 		newVersionCommand(a),
 	)
 	return root

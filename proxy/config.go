@@ -1,0 +1,136 @@
+package proxy
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase"
+)
+
+// Mode says for how long a client has a server connection to itself.
+type Mode string
+
+// SessionMode gives each client a server connection of its own.
+const SessionMode Mode = "session"
+
+// Config says where a [Server] listens, whom it lets in and where it leads.
+// The zero value of each field means its default.
+type Config struct {
+	// Listen is the TCP address, host:port. Empty means 127.0.0.1:0, a free
+	// port; "none" means no TCP. An address that is not on loopback needs
+	// Users and TLS, and refuses clients that do not use TLS.
+	Listen string
+	// UnixDir is a directory for the Unix socket .s.PGSQL.PORT, made with
+	// mode 0700 if it does not exist. Empty means no Unix socket. PORT is
+	// that of Listen, or 5432 without one.
+	UnixDir string
+	// TLS lets clients encrypt: its certificates are what they see. Nil
+	// means that they cannot.
+	TLS *tls.Config
+	// Users makes clients log in by SCRAM-SHA-256. Nil asks for no password
+	// and accepts any user name.
+	Users *Users
+
+	// Targets are what clients can connect to, by name. At least one. The
+	// Connectors remain their owner's to close, after the Server has ended.
+	Targets map[string]*lakebase.Connector
+	// DefaultTarget is where database names lead that name no target. Empty
+	// means the only target; with several, there is then no default.
+	DefaultTarget string
+
+	// Mode must be SessionMode, which is also the default.
+	Mode Mode
+	// MaxClients is how many clients may be connected at once. Zero means 1000.
+	MaxClients int
+	// MaxServerConns is how many server connections each target may have at
+	// once. Zero means 100.
+	MaxServerConns int
+	// LoginTimeout bounds the time from a client's first byte to its login,
+	// without the wait for the database. Zero means 60 seconds.
+	LoginTimeout time.Duration
+	// ConnectTimeout bounds the login upstream, the wake-up of a sleeping
+	// database included. Zero means 60 seconds; a Connector's own timeout
+	// counts if it is shorter.
+	ConnectTimeout time.Duration
+	// IdleTimeout ends sessions without an open transaction after so much
+	// silence. Zero means never.
+	IdleTimeout time.Duration
+
+	// Logger receives failures and, at debug level, each connection; never a
+	// secret. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// withDefaults returns a copy of c that is complete and valid.
+func (c Config) withDefaults() (Config, error) {
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
+	c.Mode = cmp.Or(c.Mode, SessionMode)
+	c.MaxClients = cmp.Or(c.MaxClients, 1000)
+	c.MaxServerConns = cmp.Or(c.MaxServerConns, 100)
+	c.LoginTimeout = cmp.Or(c.LoginTimeout, time.Minute)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Targets = maps.Clone(c.Targets)
+	if c.DefaultTarget == "" && len(c.Targets) == 1 {
+		c.DefaultTarget = slices.Collect(maps.Keys(c.Targets))[0]
+	}
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
+		c.TLS.NextProtos = []string{"postgresql"}
+	}
+	return c, c.validate()
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Mode != SessionMode:
+		return fmt.Errorf("proxy: mode %q is not supported: use %q", c.Mode, SessionMode)
+	case len(c.Targets) == 0:
+		return errors.New("proxy: no target: name at least one")
+	case c.DefaultTarget != "" && c.Targets[c.DefaultTarget] == nil:
+		return fmt.Errorf("proxy: the default target %q is not among the targets", c.DefaultTarget)
+	case c.MaxClients < 0 || c.MaxServerConns < 0:
+		return errors.New("proxy: a limit is negative: use zero for its default")
+	case c.LoginTimeout < 0 || c.ConnectTimeout < 0 || c.IdleTimeout < 0:
+		return errors.New("proxy: a timeout is negative: use zero for its default")
+	case c.Listen == noTCP && c.UnixDir == "":
+		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")
+	}
+	for name, connector := range c.Targets {
+		if name == "" || connector == nil || strings.ContainsRune(name, 0) {
+			return fmt.Errorf("proxy: target %q needs a name and a connector", name)
+		}
+	}
+	return c.validateListen()
+}
+
+// noTCP is the Listen of a proxy with a Unix socket alone.
+const noTCP = "none"
+
+func (c *Config) validateListen() error {
+	if c.Listen == noTCP {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("proxy: listen address %q is not host:port", c.Listen)
+	}
+	if !isLoopback(host) && (c.Users == nil || c.TLS == nil) {
+		return fmt.Errorf("proxy: %s is not a loopback address: other machines may connect only with both client authentication and TLS", c.Listen)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// codes are the SQLSTATEs for what goes wrong before a Postgres server has
+// said anything. The rest is 08001.
+var codes = map[lakebase.Kind]string{
+	lakebase.BadConfig:          "F0000",
+	lakebase.NotFound:           "3D000",
+	lakebase.PermissionDenied:   "42501",
+	lakebase.WorkspaceAuth:      "28000",
+	lakebase.TokenRejected:      "28000",
+	lakebase.RoleMissing:        "28000",
+	lakebase.Unavailable:        "57P03",
+	lakebase.TooManyConnections: "53300",
+	lakebase.PoolTimeout:        "53300",
+}
+
+// connectError words a failed login upstream for the client. What the server
+// itself said is passed on, with the library's advice where it has none.
+func connectError(err error) *pgwire.Error {
+	hint := lakebase.Hint(err)
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return &pgwire.Error{Code: said.Code, Message: said.Message, Detail: said.Detail, Hint: cmp.Or(said.Hint, hint)}
+	}
+	code := "08001"
+	var typed *lakebase.Error
+	if errors.As(err, &typed) {
+		code = cmp.Or(codes[typed.Kind], code)
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		code = "57P03"
+	}
+	return &pgwire.Error{Code: code, Message: strings.TrimPrefix(err.Error(), "lakebase: "), Hint: hint}
+}
+
+func errShuttingDown() *pgwire.Error {
+	return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: the proxy is shutting down"}
+}
+
+func errIdle(after fmt.Stringer) *pgwire.Error {
+	return &pgwire.Error{Code: "57P05", Message: "terminating connection due to the proxy's idle timeout of " + after.String()}
+}
+
+func errServerLost() *pgwire.Error {
+	return &pgwire.Error{Code: "08006", Message: "the connection between the proxy and the database was lost",
+		Hint: "connect again; a transaction that was open has been rolled back unless its COMMIT had begun"}
+}
+
+func tooManyClients(limit int) *pgwire.Error {
+	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the proxy has its %d clients already", limit),
+		Hint: "raise its max-clients, or close connections"}
+}
+
+func tooManyServerConns(target string, limit int) *pgwire.Error {
+	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the proxy has its %d server connections to %q already", limit, target),
+		Hint: "raise its max-server-conns, or close connections"}
+}

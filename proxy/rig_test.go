@@ -1,0 +1,273 @@
+package proxy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/local"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// upstreamServer is the local Lakebase behind the proxies of all tests.
+var upstreamServer *local.Server
+
+// logs has what the proxies and connectors of all tests logged.
+var logs lockedBuffer
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	// Dependencies of the official SDK start some before main.
+	ours := goleak.IgnoreCurrent()
+	var err error
+	upstreamServer, err = local.Start(context.Background(), local.Options{Instances: []string{"my-instance", "fragile"}})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	variables, err := upstreamServer.Env("my-instance")
+	for _, v := range variables {
+		os.Setenv(v.Name, v.Value)
+	}
+	code := m.Run()
+	// The local server's secrets begin like every JWT.
+	if strings.Contains(logs.String(), "eyJ") {
+		fmt.Fprintln(os.Stderr, "a token is in the logs")
+		code = 1
+	}
+	if err := errors.Join(err, upstreamServer.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, "local Lakebase:", err)
+		code = 1
+	}
+	if err := goleak.Find(ours); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// newConnector returns one that ends with the test.
+func newConnector(t testing.TB, target string) *lakebase.Connector {
+	t.Helper()
+	cfg, err := lakebase.ParseConfig(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// rig is a running proxy.
+type rig struct {
+	t testing.TB
+	*proxy.Server
+	served chan error
+	log    *lockedBuffer
+}
+
+// start starts a proxy that ends with the test. Unless cfg says otherwise it
+// leads to my-instance.
+func start(t testing.TB, cfg proxy.Config) *rig {
+	t.Helper()
+	if cfg.Targets == nil {
+		cfg.Targets = map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
+	}
+	r := &rig{t: t, served: make(chan error, 1), log: &lockedBuffer{}}
+	cfg.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(&logs, r.log), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	server, err := proxy.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	r.Server = server
+	go func() { r.served <- server.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Error("sessions were still open at the end of the test:", err)
+		}
+		if err := <-r.served; !errors.Is(err, proxy.ErrServerClosed) {
+			t.Error("serve:", err)
+		}
+		for name, n := range server.Stats().ServerConns {
+			if n != 0 {
+				t.Errorf("%d server connections to %s are left", n, name)
+			}
+		}
+	})
+	return r
+}
+
+// url is a connection string for any user without a password.
+func (r *rig) url(database, more string) string {
+	return fmt.Sprintf("postgres://anyone@%s/%s?sslmode=disable%s", r.Addr(), database, more)
+}
+
+func (r *rig) dial() net.Conn {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.Addr().String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn
+}
+
+// connect logs in to the default database.
+func (r *rig) connect() *pgx.Conn { return connect(r.t, r.url("shop", "")) }
+
+func connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		conn.Close(ctx)
+	})
+	return conn
+}
+
+// refused tries to log in, which must fail with code and text.
+func refused(t testing.TB, url, code, text string) *pgconn.PgError {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err == nil {
+		conn.Close(t.Context())
+		t.Fatalf("logged in; want %s", code)
+	}
+	return wantCode(t, err, code, text)
+}
+
+func wantCode(t testing.TB, err error, code, text string) *pgconn.PgError {
+	t.Helper()
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Code != code || !strings.Contains(e.Message, text) {
+		t.Fatalf("got %v, want %s %q", err, code, text)
+	}
+	return e
+}
+
+// one runs a query that yields one value.
+func one[T any](t testing.TB, conn *pgx.Conn, sql string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// exec runs a statement that must succeed.
+func exec(t testing.TB, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// eventually polls until done, for as long as a busy machine may take.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 20 s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// connectorTo returns a connector to a target of a server of the test's own.
+func connectorTo(t testing.TB, server *local.Server, target string) *lakebase.Connector {
+	t.Helper()
+	cfg, err := lakebase.ParseConfig(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables, err := server.Env(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Workspace = &sdkconfig.Config{}
+	cfg.SSLRootCert = server.RootCertFile()
+	_, port, err := net.SplitHostPort(server.PostgresAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(port, &cfg.Port); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range variables {
+		switch v.Name {
+		case "DATABRICKS_HOST":
+			cfg.Workspace.Host = v.Value
+		case "DATABRICKS_TOKEN":
+			cfg.Workspace.Token = v.Value
+		case "LAKEBASE_DNS_SERVERS":
+			cfg.DNSServers = []string{v.Value}
+		}
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+	c, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// newInstance makes an instance for one test alone.
+func newInstance(t testing.TB) string {
+	t.Helper()
+	name := "i-" + strings.ToLower(rand.Text()[:8])
+	if err := upstreamServer.CreateInstance(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,32 @@
+package proxy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// route is where a client goes.
+type route struct {
+	target   *target
+	database string // empty means the target's own
+}
+
+// route finds where a database name of a client leads.
+func (s *Server) route(name string) (route, error) {
+	if t := s.targets[name]; t != nil {
+		return route{target: t}, nil
+	}
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		if t := s.targets[name[:i]]; t != nil {
+			return route{target: t, database: name[i+1:]}, nil
+		}
+	}
+	t := s.targets[s.cfg.DefaultTarget]
+	if t == nil {
+		return route{}, &pgwire.Error{Code: "3D000", Message: fmt.Sprintf("no target is called %q, and there is no default one", name),
+			Hint: "name the target as the database: TARGET or TARGET/DATABASE"}
+	}
+	return route{target: t, database: name}, nil
+}

@@ -1,0 +1,200 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase"
+)
+
+// ErrServerClosed is the error of [Server.Serve] after [Server.Shutdown].
+var ErrServerClosed = errors.New("proxy: server is closed")
+
+// spareConns are open to those who are not clients yet, over and above
+// Config.MaxClients: cancel requests must get through when all are taken.
+const spareConns = 256
+
+// Server is a proxy. Its methods are safe for concurrent use.
+type Server struct {
+	cfg          Config
+	log          *slog.Logger
+	upstream     *pgx.ConnConfig // what every login starts from, never modified
+	targets      map[string]*target
+	cancels      cancels
+	life         context.Context // ends when no more waiting makes sense
+	end          context.CancelFunc
+	admitting    context.Context // ends when no new session may begin
+	endAdmission context.CancelFunc
+	stopped      chan struct{} // closed when Shutdown is through
+	drainOnce    sync.Once
+	stopOnce     sync.Once
+
+	counts counters
+
+	mu        sync.Mutex // guards what follows
+	opened    bool
+	listeners []net.Listener
+	addr      net.Addr
+	clients   map[*client]bool
+	wg        sync.WaitGroup // one for each listener and client
+}
+
+// target is a Connector and what the proxy counts about it.
+type target struct {
+	name      string
+	connector *lakebase.Connector
+	conns     atomic.Int64
+}
+
+type counters struct {
+	clients, accepted, sessions, failed, canceled, lost atomic.Int64
+}
+
+// Stats are a Server's gauges and counters.
+type Stats struct {
+	Clients     int64            // connected now, those in login included
+	ServerConns map[string]int64 // open now, by target
+	Accepted    int64            // connections accepted since New
+	Sessions    int64            // sessions begun since New
+	Failed      int64            // logins refused or failed since New
+	Canceled    int64            // cancel requests passed on since New
+	Lost        int64            // sessions whose server connection broke since New
+}
+
+// New returns a Server for cfg. It checks every setting and does no I/O.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	upstream, err := upstreamConfig()
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, upstream: upstream,
+		targets: make(map[string]*target),
+		clients: make(map[*client]bool),
+		stopped: make(chan struct{}),
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.admitting, s.endAdmission = context.WithCancel(s.life)
+	for name, connector := range cfg.Targets {
+		s.targets[name] = &target{name: name, connector: connector}
+	}
+	return s, nil
+}
+
+// Serve listens and serves clients until ctx ends, which ends them at once,
+// or until [Server.Shutdown] has ended them, and then returns
+// [ErrServerClosed]. Meanwhile it keeps the targets' tokens fresh.
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	for _, t := range s.targets {
+		t.connector.StartRefresh()
+		defer t.connector.StopRefresh()
+	}
+	s.mu.Lock()
+	for _, l := range s.listeners {
+		s.wg.Go(func() { s.accept(l) })
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.stopped:
+	case <-ctx.Done():
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.Shutdown(now) // says only that clients had to be cut off
+	}
+	return ErrServerClosed
+}
+
+// Shutdown stops listening, ends the sessions that have no transaction open,
+// waits for the others until they have none or ctx ends, and then cuts those
+// off. Clients are told why (57P01). The error is ctx's if any was cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain()
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done:
+		default:
+			err = ctx.Err()
+		}
+		s.force()
+		<-done
+	}
+	s.stopOnce.Do(func() {
+		s.end()
+		close(s.stopped)
+	})
+	return err
+}
+
+// drain stops listening and asks every client to end when it can.
+func (s *Server) drain() {
+	s.drainOnce.Do(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.endAdmission()
+		s.opened = true
+		s.close()
+		for c := range s.clients {
+			c.drain()
+		}
+	})
+}
+
+// force ends every client now.
+func (s *Server) force() {
+	s.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		c.force()
+	}
+}
+
+// isDraining reports whether no new session may begin.
+func (s *Server) isDraining() bool { return s.admitting.Err() != nil }
+
+// Addr is the TCP address that the Server listens on, or that of the Unix
+// socket if there is no other; nil before [Server.Listen].
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	stats := Stats{
+		Clients:     s.counts.clients.Load(),
+		ServerConns: make(map[string]int64, len(s.targets)),
+		Accepted:    s.counts.accepted.Load(),
+		Sessions:    s.counts.sessions.Load(),
+		Failed:      s.counts.failed.Load(),
+		Canceled:    s.counts.canceled.Load(),
+		Lost:        s.counts.lost.Load(),
+	}
+	for name, t := range s.targets {
+		stats.ServerConns[name] = t.conns.Load()
+	}
+	return stats
+}

@@ -1,0 +1,171 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// noticeAfter is when a client that waits is told what for.
+const noticeAfter = 5 * time.Second
+
+// placeholder satisfies pgx, whose configurations must come from its parser.
+// The Connector replaces all of it.
+const placeholder = "host=lakebase.invalid port=5432 user=lakebase sslmode=disable"
+
+func upstreamConfig() (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(placeholder)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Database = "" // pgx takes PGDATABASE where nothing is said
+	return cfg, nil
+}
+
+// upstream is one server connection, logged in and idle.
+type upstream struct {
+	net.Conn
+	target     *target
+	parameters map[string]string
+	status     byte                 // of the transaction
+	early      []byte               // messages that came with the login
+	login      *pgconn.HijackedConn // whom to cancel, and where
+	closed     sync.Once
+}
+
+// connect opens a server connection for c, and tells it what it is waiting for.
+func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) (*upstream, error) {
+	limit := c.server.cfg.MaxServerConns
+	if r.target.conns.Add(1) > int64(limit) {
+		r.target.conns.Add(-1)
+		return nil, tooManyServerConns(r.target.name, limit)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.server.cfg.ConnectTimeout)
+	defer cancel()
+	type result struct {
+		up  *upstream
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		up, err := r.target.open(ctx, c.server.upstream, r.database, startup)
+		done <- result{up, err}
+	}()
+	timer := time.NewTimer(noticeAfter)
+	defer timer.Stop()
+	var got result
+	select {
+	case got = <-done:
+	case <-timer.C:
+		if c.tellWaiting(r.target.name) != nil {
+			cancel() // the client is gone
+		}
+		got = <-done
+	}
+	if got.err == nil {
+		return got.up, nil
+	}
+	r.target.conns.Add(-1)
+	if c.server.isDraining() {
+		return nil, errShuttingDown()
+	}
+	return nil, connectError(got.err)
+}
+
+// tellWaiting sends a notice. libpq takes none before it is authenticated, so
+// that is said first; an error may still follow.
+func (c *client) tellWaiting(target string) error {
+	c.out, _ = (&pgproto3.AuthenticationOk{}).Encode(c.out)
+	c.out, _ = (&pgproto3.NoticeResponse{Severity: "NOTICE", SeverityUnlocalized: "NOTICE", Code: "00000",
+		Message: "waiting for the database of " + target + ": it may be waking up"}).Encode(c.out)
+	c.greeted = true
+	return c.flush()
+}
+
+// open logs in to t with the client's parameters.
+func (t *target) open(ctx context.Context, base *pgx.ConnConfig, database string, startup *pgwire.Startup) (*upstream, error) {
+	cfg := base.Copy()
+	cfg.Database = database
+	cfg.RuntimeParams = runtimeParams(startup)
+	conn, err := t.connector.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.PgConn().SyncConn(ctx); err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	hijacked, err := conn.PgConn().Hijack()
+	if err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	return t.adopt(hijacked)
+}
+
+// adopt makes an upstream of what pgx has logged in.
+func (t *target) adopt(h *pgconn.HijackedConn) (*upstream, error) {
+	if err := h.Conn.SetDeadline(time.Time{}); err != nil {
+		h.Conn.Close()
+		return nil, err
+	}
+	raw := h.Conn
+	if encrypted, ok := raw.(*tls.Conn); ok {
+		raw = encrypted.NetConn()
+	}
+	setUserTimeout(raw)
+	up := &upstream{Conn: h.Conn, target: t, parameters: h.ParameterStatuses, status: h.TxStatus, login: h}
+	for h.Frontend.ReadBufferLen() > 0 {
+		m, err := h.Frontend.Receive()
+		if err == nil {
+			up.early, err = m.Encode(up.early)
+		}
+		if err != nil {
+			h.Conn.Close()
+			return nil, err
+		}
+	}
+	h.Frontend = nil // and with it its buffer
+	return up, nil
+}
+
+// runtimeParams are the parameters of a client that the server gets as they
+// are. Who logs in and where has been decided, and the protocol is pgx's.
+func runtimeParams(startup *pgwire.Startup) map[string]string {
+	params := make(map[string]string, len(startup.Parameters))
+	for _, p := range startup.Parameters {
+		if p.Name != "user" && p.Name != "database" && !strings.HasPrefix(p.Name, "_pq_.") {
+			params[p.Name] = p.Value
+		}
+	}
+	return params
+}
+
+// cancel asks the server to cancel what it is doing, over a connection of its
+// own to the same address.
+func (u *upstream) cancel(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
+	defer cancel()
+	conn, err := pgconn.Construct(u.login)
+	if err != nil {
+		return err
+	}
+	return conn.CancelRequest(ctx)
+}
+
+// close closes the connection and frees its place.
+func (u *upstream) close() {
+	u.closed.Do(func() {
+		u.Conn.Close()
+		u.target.conns.Add(-1)
+	})
+}
