@@ -22,15 +22,16 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // for what it needs. local stands in for the service, so it shares no code
 // with the clients it judges; internal/pgwire is the one exception.
 var mayImport = map[string][]string{
-	".":                   {"internal/workspace"},
-	"internal/pgwire":     {},
-	"internal/postgres":   {},
-	"internal/workspace":  {},
-	"internal/webservice": {"."},
-	"local":               {"internal/pgwire", "internal/postgres"},
-	"lakebasetest":        {"local"},
-	"proxy":               {".", "internal/pgwire"},
-	"cmd/lakebase":        {".", "internal/webservice", "local", "proxy"},
+	".":                     {"internal/workspace"},
+	"internal/pgwire":       {},
+	"internal/postgres":     {},
+	"internal/sessionstate": {},
+	"internal/workspace":    {},
+	"internal/webservice":   {"."},
+	"local":                 {"internal/pgwire", "internal/postgres"},
+	"lakebasetest":          {"local"},
+	"proxy":                 {".", "internal/pgwire"},
+	"cmd/lakebase":          {".", "internal/webservice", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.
