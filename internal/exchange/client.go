@@ -21,6 +21,9 @@ type Client struct {
 	hasUnnamed     bool
 	unnamedEffects sessionstate.Effects
 
+	// version is that of the unnamed statement, versions is the last given.
+	version, versions uint64
+
 	pin string
 }
 

@@ -9,9 +9,8 @@
 // server was not asked. Faked answers wait for their turn among the real ones.
 // What a message changes is applied when it is sent and undone when an error
 // makes the server skip it; messages that would build on such a change from an
-// earlier, unanswered Sync are stalled. Refusals (of a duplicate name) are
-// provoked at the server and reworded, and unknown names are left to the
-// server, so that a failed transaction and what is skipped up to the next Sync
+// earlier, unanswered Sync are stalled. Duplicate
+// and unknown names are left to the server to refuse, so that a failed transaction and what is skipped up to the next Sync
 // are always Postgres's own.
 //
 // # Pinning
@@ -23,8 +22,9 @@
 // # What is not handled
 //
 //   - DEALLOCATE name in SQL does not find a statement prepared by protocol.
-//   - Parse of a statement that the server has succeeds in a failed
-//     transaction too; the error comes with its Bind.
+//   - Parse of a statement that the server has is answered ParseComplete if it
+//     was sent before the client could know that its transaction has failed;
+//     the error comes with its Bind.
 //   - The server's own name of a statement (lb_1) shows in some error messages
 //     and in pg_prepared_statements.
 //   - An unnamed statement longer than 64 KiB, or one followed by a skipped
@@ -37,6 +37,9 @@ package exchange
 
 import "github.com/lakebase-go/lakebase/internal/pgwire"
 
+// duplicateName is the SQLSTATE of a statement prepared twice.
+const duplicateName = "42P05"
+
 // queueLimit is how many answers may be outstanding before the client is
 // stalled.
 const queueLimit = 1 << 16
@@ -44,6 +47,9 @@ const queueLimit = 1 << 16
 // keepBuffer is up to which size, in bytes, buffers for split messages are
 // kept for the next one.
 const keepBuffer = 64 << 10
+
+// keepRing is up to how many expectations the queue's memory is kept.
+const keepRing = 1 << 10
 
 // Exchange links a client with a server. It is not safe for concurrent use:
 // the caller holds a lock during each call and writes the results of the calls
@@ -83,13 +89,16 @@ type stream struct {
 // Link begins an exchange between c and s, both idle. It may reuse an Exchange
 // that is [Exchange.Idle] or abandoned.
 func (x *Exchange) Link(c *Client, s *Server) {
+	abandoned := x.queue.n != 0
 	*x = Exchange{
 		client: c, server: s,
 		queue:      queue{ring: x.queue.ring},
 		fromClient: stream{gathered: x.fromClient.gathered[:0]},
 		fromServer: stream{gathered: x.fromServer.gathered[:0], scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
 	}
-	clear(x.queue.ring)
+	if abandoned || len(x.queue.ring) > keepRing {
+		x.queue.ring = nil
+	}
 }
 
 // Idle reports whether the server may be given to another client: it is not in
@@ -162,6 +171,9 @@ func (x *Exchange) commit() {
 	if e.removed != nil {
 		x.server.table.release(e.removed.Statement)
 	}
+	if e.spare != nil {
+		x.server.insert(e.spare)
+	}
 	x.queue.pop()
 }
 
@@ -174,14 +186,15 @@ func (x *Exchange) skip() {
 	}
 	x.skipping = n == x.queue.n
 	for i := n - 1; i >= 0; i-- {
-		x.undo(x.queue.at(i), i == 0)
+		x.undo(x.queue.at(i))
 	}
+	x.restoreUnnamed(n)
 	for range n {
 		x.queue.pop()
 	}
 }
 
-func (x *Exchange) undo(e *expected, failed bool) {
+func (x *Exchange) undo(e *expected) {
 	c, s := x.client, x.server
 	if e.defined != nil {
 		if c.named[e.name] == e.defined {
@@ -198,10 +211,42 @@ func (x *Exchange) undo(e *expected, failed bool) {
 	if e.removed != nil {
 		s.insert(e.removed)
 	}
-	if e.unnamed {
-		c.hasUnnamed = false
-		if !failed { // a failed Parse has dropped the former one
-			s.unnamedOf = e.owner
-		}
+	if e.spare != nil {
+		s.table.release(e.spare.Statement)
 	}
+}
+
+// restoreUnnamed undoes what the first n expectations, the first of which has
+// failed, were to do to the unnamed statement.
+func (x *Exchange) restoreUnnamed(n int) {
+	i := x.replacement(0)
+	if i >= n {
+		return
+	}
+	e := x.queue.at(i)
+	was, version := e.former, e.version
+	switch {
+	case i > 0: // skipped
+	case e.how == swallow: // what could not be brought is gone
+		was = unnamed{}
+	default: // what could not be replaced is gone too
+		was, version = e.later, e.later.version
+	}
+	if after := x.replacement(n); after < x.queue.n {
+		e := x.queue.at(after)
+		e.former, e.version = was, version
+		return
+	}
+	x.server.unnamed = was
+	if x.client.version != e.version || e.how == forward {
+		x.client.version, x.client.hasUnnamed = version, false
+	}
+}
+
+// replacement is where, from i on, the unnamed statement is replaced next.
+func (x *Exchange) replacement(i int) int {
+	for i < x.queue.n && !x.queue.at(i).replaces {
+		i++
+	}
+	return i
 }

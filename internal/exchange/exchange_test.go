@@ -138,14 +138,33 @@ var scripts = map[string]string{
 		idle`,
 	"duplicate name": `
 		c P(s1,select 1) P(s1,select 2) B(s1) E S
-		> P(lb_1,select 1) D(lb_) B(lb_1) E S
-		s 1 E(26000) Z(I)
+		> P(lb_1,select 1) P(lb_1,select 2) B(lb_1) E S
+		s 1 E(42P05) Z(I)
 		< 1 E(42P05) Z(I)
 		idle
 		c B(s1) S
 		> B(lb_1) S
 		s 2 Z(I)
 		< 2 Z(I)`,
+	"known statement in a failed transaction": `
+		c P(s1,select 1) P(s2,rollback) S Q(begin; bad)
+		s 1 1 Z(I) E(42601) Z(E)
+		> P(lb_1,select 1) P(lb_2,rollback) S Q(begin; bad)
+		< 1 1 Z(I) E(42601) Z(E)
+		c P(s3,select 1) S
+		> P(lb_3,select 1) S
+		s E(25P02) Z(E)
+		< E(25P02) Z(E)
+		c P(s3,rollback) B(s3) E S
+		> P(lb_4,rollback) B(lb_2) E S
+		s 1 2 C(ROLLBACK) Z(I)
+		< 1 2 C(ROLLBACK) Z(I)
+		idle
+		c P(s4,x) S
+		> C(lb_4) P(lb_5,x) S
+		s 3 1 Z(I)
+		< 1 Z(I)
+		idle`,
 	"closed statement stays on the server": `
 		c P(s1,select 1) S
 		s 1 Z(I)
@@ -213,6 +232,49 @@ var scripts = map[string]string{
 		s 3 E(26000) Z(I)
 		< E(26000) Z(I)
 		idle`,
+	"an old unnamed statement is not the client's": `
+		c P(,a) S
+		s 1 Z(I)
+		> P(,a) S
+		< 1 Z(I)
+		link c1 s2
+		c Q(b)
+		s C(B) Z(I)
+		> Q(b)
+		< C(B) Z(I)
+		link c1 s1
+		c B() S
+		> C() B() S
+		s 3 E(26000) Z(I)
+		< E(26000) Z(I)`,
+	"a skipped Parse before one that is not": `
+		c P(,a) S
+		s 1 Z(I)
+		> P(,a) S
+		< 1 Z(I)
+		link c2 s1
+		c B(x) P(,b) S B(x) P(,c) S P(,d) S
+		> B(x) P(,b) S B(x) P(,c) S P(,d) S
+		s E(26000) Z(I) E(26000) Z(I) 1 Z(I)
+		< E(26000) Z(I) E(26000) Z(I) 1 Z(I)
+		c B() S
+		> B() S
+		s 2 Z(I)
+		< 2 Z(I)
+		link c2 s2
+		c B() S
+		> P(,d) B() S
+		s 1 2 Z(I)
+		< 2 Z(I)
+		link c2 s1
+		c B(x) P(,e) S B(x) P(,f) S
+		> B(x) P(,e) S B(x) P(,f) S
+		s E(26000) Z(I) E(26000) Z(I)
+		< E(26000) Z(I) E(26000) Z(I)
+		c B() S
+		> B() S
+		s 2 Z(I)
+		< 2 Z(I)`,
 	"names wait for an unanswered Sync": `
 		c P(s1,select 1) S B(s1) S
 		> P(lb_1,select 1) S

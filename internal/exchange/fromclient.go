@@ -59,6 +59,7 @@ func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 		}
 		chunk = chunk[span.Size:]
 	}
+	x.stalled = false
 	return chunk, nil
 }
 
@@ -184,9 +185,18 @@ func (x *Exchange) query(body, m []byte) {
 
 // replaceUnnamed notes that the client's message drops the unnamed statement.
 func (x *Exchange) replaceUnnamed(e *expected) {
-	e.unnamed, e.owner = true, x.server.unnamedOf
-	x.server.unnamedOf = x.client
-	x.client.hasUnnamed = false
+	c := x.client
+	e.version = c.version
+	c.versions++
+	c.version, c.hasUnnamed = c.versions, false
+	x.takeUnnamed(e)
+}
+
+// takeUnnamed notes that the server's unnamed statement becomes the client's.
+func (x *Exchange) takeUnnamed(e *expected) {
+	e.replaces, e.former = true, x.server.unnamed
+	e.later = unnamed{x.client, x.client.version}
+	x.server.unnamed = e.later
 	x.unnamedChanged = e.segment
 }
 
@@ -201,14 +211,24 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		return false
 	}
 	if c.named[string(p.Name)] != nil {
-		x.refuse(p.Name)
+		x.refuse(p)
 		return true
 	}
 	st := c.table.intern(p)
 	name := string(p.Name)
 	c.named[name] = st
 	x.namesChanged = s.segment
-	if on := s.prepared[st]; on != nil {
+	on := s.prepared[st]
+	if on != nil && s.status == pgwire.TxFailed {
+		// Only the server knows if this is one of the statements that end
+		// the transaction. It does not keep the copy.
+		spare := s.spare(st)
+		x.toServer = p.AppendRenamed(x.toServer, spare.name)
+		e := x.expect(parse, forward)
+		e.name, e.defined, e.spare = name, st, spare
+		return true
+	}
+	if on != nil {
 		s.use(on)
 		e := x.expect(parse, fake)
 		e.name, e.defined = name, st
@@ -216,7 +236,7 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		return true
 	}
 	x.makeRoom()
-	on := s.add(st)
+	on = s.add(st)
 	x.toServer = p.AppendRenamed(x.toServer, on.name)
 	e := x.expect(parse, forward)
 	e.name, e.defined, e.added = name, st, on
@@ -231,13 +251,14 @@ func (x *Exchange) fakeNow() {
 	}
 }
 
-// refuse makes the server fail at a statement that it never has, and has the
-// client told that the name is taken.
-func (x *Exchange) refuse(name []byte) {
-	x.toServer = pgwire.AppendDescribe(x.toServer, pgwire.PreparedStatement, namePrefix)
-	x.expect(describe, forward).refusal = &pgwire.Error{
-		Severity: "ERROR", Code: "42P05",
-		Message: "prepared statement \"" + string(name) + "\" already exists",
+// refuse has the server refuse a Parse because it has a statement of that name,
+// unless something else is wrong with it, and the client told in its terms.
+func (x *Exchange) refuse(p pgwire.Parse) {
+	on, _ := x.have(p.Name)
+	x.toServer = p.AppendRenamed(x.toServer, on.name)
+	x.expect(parse, forward).refusal = &pgwire.Error{
+		Severity: "ERROR", Code: duplicateName,
+		Message: "prepared statement \"" + string(p.Name) + "\" already exists",
 	}
 }
 
@@ -327,7 +348,7 @@ func (x *Exchange) haveUnnamed() bool {
 		return false
 	}
 	c, s := x.client, x.server
-	if s.unnamedOf == c {
+	if s.unnamed == (unnamed{c, c.version}) {
 		return true
 	}
 	var e *expected
@@ -338,9 +359,8 @@ func (x *Exchange) haveUnnamed() bool {
 		x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, "")
 		e = x.expect(closing, swallow)
 	}
-	e.unnamed, e.owner = true, s.unnamedOf
-	s.unnamedOf = c
-	x.unnamedChanged = s.segment
+	e.version = c.version
+	x.takeUnnamed(e)
 	return true
 }
 

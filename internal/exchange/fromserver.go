@@ -288,7 +288,7 @@ func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
 		x.fatal = true
 	}
 	e := x.queue.front()
-	if e != nil && e.refusal != nil && !x.fatal {
+	if e != nil && e.refusal != nil && string(report.Code) == duplicateName {
 		x.toClient = e.refusal.Append(x.toClient)
 	} else {
 		x.toClient = append(x.toClient, m...)

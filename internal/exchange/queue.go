@@ -39,11 +39,13 @@ type expected struct {
 	added   *prepared // to the server
 	removed *prepared // from the server
 	uses    *prepared // on the server
+	spare   *prepared // to close on the server
 
-	unnamed bool    // replaces the unnamed statement
-	owner   *Client // of the former unnamed statement
+	replaces      bool    // the unnamed statement
+	former, later unnamed // the server's
+	version       uint64  // the client's former
 
-	refusal *pgwire.Error // to tell the client instead of the server's error
+	refusal *pgwire.Error // to tell the client instead of the server's 42P05
 }
 
 // queue is a ring of what is expected, in order. It keeps its memory.

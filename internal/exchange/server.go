@@ -24,8 +24,7 @@ type Server struct {
 	created  uint64
 	status   pgwire.TxStatus
 
-	// unnamedOf is whose unnamed statement, or lack of one, the server has.
-	unnamedOf *Client
+	unnamed unnamed
 
 	// A segment is what one ReadyForQuery answers. segment is the number of the
 	// one that the client is sending, answered that of the last one answered.
@@ -39,6 +38,13 @@ type prepared struct {
 	used       uint64 // segment
 	stale      bool   // to be closed
 	prev, next *prepared
+}
+
+// unnamed is whose unnamed statement, or lack of one, a server has: as of a
+// version of the client's. It is zero if nobody's.
+type unnamed struct {
+	of      *Client
+	version uint64
 }
 
 // NewServer returns the state of a server that is idle and has nothing
@@ -73,13 +79,24 @@ func (s *Server) forgetPrepared() {
 	s.stale = s.stale[:0]
 }
 
-// add takes a new name for st; its reference is the caller's to release.
+// add prepares st, of which there is no copy yet.
 func (s *Server) add(st *Statement) *prepared {
-	s.created++
-	p := &prepared{Statement: st, name: namePrefix + strconv.FormatUint(s.created, 10)}
-	s.table.retain(st)
+	p := s.named(st)
 	s.insert(p)
 	return p
+}
+
+// spare is another copy of st, to be closed.
+func (s *Server) spare(st *Statement) *prepared {
+	p := s.named(st)
+	p.stale = true
+	return p
+}
+
+func (s *Server) named(st *Statement) *prepared {
+	s.created++
+	s.table.retain(st)
+	return &prepared{Statement: st, name: namePrefix + strconv.FormatUint(s.created, 10)}
 }
 
 func (s *Server) insert(p *prepared) {
