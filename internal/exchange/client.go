@@ -16,13 +16,12 @@ type Client struct {
 	table *Statements
 	named map[string]*Statement
 
-	// unnamed is the rest of the last Parse message without a name.
-	unnamed        []byte
-	hasUnnamed     bool
-	unnamedEffects sessionstate.Effects
-
-	// version is that of the unnamed statement, versions is the last given.
-	version, versions uint64
+	// The unnamed statement, or its lack, has a version; the last one given is
+	// versions. unnamed is the rest of the Parse message of version
+	// remembered, 0 for none.
+	version, versions, remembered uint64
+	unnamed                       []byte
+	unnamedEffects                sessionstate.Effects
 
 	pin string
 }
@@ -40,7 +39,7 @@ func (c *Client) Pinned() string { return c.pin }
 // Close forgets the client's statements. The client must not be used again.
 func (c *Client) Close() {
 	c.forgetNamed()
-	c.unnamed, c.hasUnnamed = nil, false
+	c.unnamed, c.remembered = nil, 0
 }
 
 func (c *Client) forgetNamed() {
@@ -52,8 +51,12 @@ func (c *Client) forgetNamed() {
 
 func (c *Client) rememberUnnamed(p pgwire.Parse) {
 	c.unnamedEffects = sessionstate.Classify(p.Query)
-	c.hasUnnamed = len(p.Rest) <= unnamedLimit
-	if c.hasUnnamed {
+	c.remembered = 0
+	if len(p.Rest) <= unnamedLimit {
 		c.unnamed = append(c.unnamed[:0], p.Rest...)
+		c.remembered = c.version
 	}
 }
+
+// knowsUnnamed reports whether unnamed is the current unnamed statement.
+func (c *Client) knowsUnnamed() bool { return c.remembered != 0 && c.remembered == c.version }

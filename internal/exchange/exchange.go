@@ -28,7 +28,7 @@
 //   - The server's own name of a statement (lb_1) shows in some error messages
 //     and in pg_prepared_statements.
 //   - An unnamed statement longer than 64 KiB, or one followed by a skipped
-//     Parse or Query, is not known to the next server: 26000.
+//     Parse, is not known to the next server: 26000.
 //   - Named statements that follow DEALLOCATE ALL or DISCARD ALL without a Sync
 //     between are forgotten with the others.
 //   - "cached plan must not change result type" is reported once by each server
@@ -224,22 +224,23 @@ func (x *Exchange) restoreUnnamed(n int) {
 		return
 	}
 	e := x.queue.at(i)
-	was, version := e.former, e.version
+	was, version, effects := e.former, e.version, e.effects
 	switch {
 	case i > 0: // skipped
 	case e.how == swallow: // what could not be brought is gone
 		was = unnamed{}
 	default: // what could not be replaced is gone too
-		was, version = e.later, e.later.version
+		was, version, effects = e.later, e.later.version, 0
 	}
 	if after := x.replacement(n); after < x.queue.n {
 		e := x.queue.at(after)
-		e.former, e.version = was, version
+		e.former, e.version, e.effects = was, version, effects
 		return
 	}
 	x.server.unnamed = was
-	if x.client.version != e.version || e.how == forward {
-		x.client.version, x.client.hasUnnamed = version, false
+	x.client.version, x.client.unnamedEffects = version, effects
+	if i == 0 && e.how == forward {
+		x.client.remembered = 0 // the failed one
 	}
 }
 

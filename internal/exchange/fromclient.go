@@ -186,9 +186,9 @@ func (x *Exchange) query(body, m []byte) {
 // replaceUnnamed notes that the client's message drops the unnamed statement.
 func (x *Exchange) replaceUnnamed(e *expected) {
 	c := x.client
-	e.version = c.version
+	e.version, e.effects = c.version, c.unnamedEffects
 	c.versions++
-	c.version, c.hasUnnamed = c.versions, false
+	c.version, c.unnamedEffects = c.versions, 0
 	x.takeUnnamed(e)
 }
 
@@ -352,14 +352,14 @@ func (x *Exchange) haveUnnamed() bool {
 		return true
 	}
 	var e *expected
-	if c.hasUnnamed {
+	if c.knowsUnnamed() {
 		x.toServer = appendParse(x.toServer, "", string(c.unnamed))
 		e = x.expect(parse, swallow)
 	} else {
 		x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, "")
 		e = x.expect(closing, swallow)
 	}
-	e.version = c.version
+	e.version, e.effects = c.version, c.unnamedEffects
 	x.takeUnnamed(e)
 	return true
 }

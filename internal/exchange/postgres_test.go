@@ -99,9 +99,6 @@ func TestAgreesWithPostgres(t *testing.T) {
 		scripts = append(scripts, conversation(random))
 	}
 	for _, script := range scripts {
-		if testing.Verbose() {
-			t.Log(script)
-		}
 		direct := dial(t, server)
 		client := NewClient(&pool.table)
 		for i, line := range lines(script) {

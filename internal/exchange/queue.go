@@ -1,6 +1,9 @@
 package exchange
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/sessionstate"
+)
 
 // kind is which messages answer what was sent.
 type kind uint8
@@ -44,6 +47,7 @@ type expected struct {
 	replaces      bool    // the unnamed statement
 	former, later unnamed // the server's
 	version       uint64  // the client's former
+	effects       sessionstate.Effects
 
 	refusal *pgwire.Error // to tell the client instead of the server's 42P05
 }
