@@ -23,6 +23,7 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges; internal/pgwire is the one exception.
 var mayImport = map[string][]string{
 	".":                     {"internal/workspace"},
+	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
 	"internal/sessionstate": {},

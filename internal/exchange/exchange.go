@@ -1,0 +1,253 @@
+// Package exchange is transaction pooling without its input and output: what a
+// client and a server connection say to each other while they are linked, with
+// the client's prepared statements known to whatever server it is linked to.
+// Bytes go in, bytes and the answer to "may the server go to another client
+// now?" come out. There are no goroutines, no sockets and no clocks.
+//
+// Every message sent to the server leaves an expectation in a queue: its answer
+// is forwarded, swallowed because the client did not ask, or faked because the
+// server was not asked. Faked answers wait for their turn among the real ones.
+// What a message changes is applied when it is sent and undone when an error
+// makes the server skip it; messages that would build on such a change from an
+// earlier, unanswered Sync are stalled. Duplicate
+// and unknown names are left to the server to refuse, so that a failed transaction and what is skipped up to the next Sync
+// are always Postgres's own.
+//
+// # Pinning
+//
+// A client keeps its server for good once it sends SQL that leaves something in
+// the session ([Client.Pinned]), whether or not the SQL succeeds; only DISCARD
+// ALL ends that. SET pins too: settings are not carried over yet.
+//
+// # What is not handled
+//
+//   - DEALLOCATE name in SQL does not find a statement prepared by protocol.
+//   - Parse of a statement that the server has is answered ParseComplete if it
+//     was sent before the client could know that its transaction has failed;
+//     the error comes with its Bind.
+//   - The server's own name of a statement (lb_1) shows in some error messages
+//     and in pg_prepared_statements.
+//   - An unnamed statement longer than 64 KiB, or one followed by a skipped
+//     Parse, is not known to the next server: 26000.
+//   - Named statements that follow DEALLOCATE ALL or DISCARD ALL without a Sync
+//     between are forgotten with the others.
+//   - "cached plan must not change result type" is reported once by each server
+//     that has the plan, not once altogether.
+package exchange
+
+import "github.com/lakebase-go/lakebase/internal/pgwire"
+
+// duplicateName is the SQLSTATE of a statement prepared twice.
+const duplicateName = "42P05"
+
+// queueLimit is how many answers may be outstanding before the client is
+// stalled.
+const queueLimit = 1 << 16
+
+// keepBuffer is up to which size, in bytes, buffers for split messages are
+// kept for the next one.
+const keepBuffer = 64 << 10
+
+// keepRing is up to how many expectations the queue's memory is kept.
+const keepRing = 1 << 10
+
+// Exchange links a client with a server. It is not safe for concurrent use:
+// the caller holds a lock during each call and writes the results of the calls
+// in the calls' order. The zero value must be linked first.
+type Exchange struct {
+	client *Client
+	server *Server
+	queue  queue
+
+	fromClient, fromServer stream
+	toClient, toServer     []byte // the caller's, during a call
+
+	// held: the client's gathered message is complete but stalled.
+	held, stalled bool
+
+	// Segments in which the meaning of a name, or of no name, last changed.
+	namesChanged, unnamedChanged uint64
+	pinned                       uint64 // segment that pinned the client
+
+	unsynced   bool // extended messages were sent since the last Sync
+	skipping   bool // the server ignores everything up to the next Sync
+	copying    bool // the server is in COPY FROM STDIN
+	copyIn     bool // and the client has not ended it
+	syncInCopy bool // the client sent a Sync then
+	terminated bool
+	fatal      bool
+}
+
+// stream is where one direction stands within a message.
+type stream struct {
+	scanner  pgwire.Scanner
+	gather   bool // the current message is gathered
+	pass     bool // the current message is passed on as it comes
+	gathered []byte
+}
+
+// Link begins an exchange between c and s, both idle. It may reuse an Exchange
+// that is [Exchange.Idle] or abandoned.
+func (x *Exchange) Link(c *Client, s *Server) {
+	abandoned := x.queue.n != 0
+	*x = Exchange{
+		client: c, server: s,
+		queue:      queue{ring: x.queue.ring},
+		fromClient: stream{gathered: x.fromClient.gathered[:0]},
+		fromServer: stream{gathered: x.fromServer.gathered[:0], scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
+	}
+	if abandoned || len(x.queue.ring) > keepRing {
+		x.queue.ring = nil
+	}
+}
+
+// Idle reports whether the server may be given to another client: it is not in
+// a transaction, everything asked is answered, neither side is within a
+// message, and nothing pins the client.
+func (x *Exchange) Idle() bool {
+	return x.queue.n == 0 && x.server.status == pgwire.TxIdle && !x.unsynced && !x.skipping &&
+		!x.copying && !x.fatal && !x.stalled && x.client.pin == "" &&
+		x.fromClient.scanner.AtBoundary() && x.fromServer.scanner.AtBoundary()
+}
+
+// Stalled reports whether the client's next message must wait for answers of
+// the server: after the next [Exchange.FromServer], give what
+// [Exchange.FromClient] left, even if that is nothing.
+func (x *Exchange) Stalled() bool { return x.stalled }
+
+// Terminated reports whether the client said goodbye. The server was not told.
+func (x *Exchange) Terminated() bool { return x.terminated }
+
+// Fatal reports whether the server reported that it ends the session.
+func (x *Exchange) Fatal() bool { return x.fatal }
+
+// expect queues an answer. The result is valid until the next one.
+func (x *Exchange) expect(k kind, how handling) *expected {
+	e := x.queue.push()
+	e.kind, e.how, e.segment = k, how, x.server.segment
+	if k == query || k == synced {
+		x.server.segment++
+		x.unsynced = false
+	} else if k != copyEnd {
+		x.unsynced = true
+	}
+	return e
+}
+
+// settled reports whether a change in the given segment can be built upon: it
+// is in the client's current segment, which fails or succeeds as a whole, or
+// its success is known.
+func (x *Exchange) settled(changed uint64) bool {
+	return changed <= x.server.answered || changed == x.server.segment
+}
+
+// next is for when the front of the queue is answered: it commits that, and
+// fakes the answers whose turn it is.
+func (x *Exchange) next() {
+	x.commit()
+	x.fakes()
+}
+
+func (x *Exchange) fakes() {
+	for e := x.queue.front(); e != nil; e = x.queue.front() {
+		switch {
+		case e.kind == nothing || e.kind == copyEnd:
+		case e.how != fake:
+			return
+		case e.kind == parse:
+			x.toClient = pgwire.AppendParseComplete(x.toClient)
+		default:
+			x.toClient = pgwire.AppendCloseComplete(x.toClient)
+		}
+		x.commit()
+	}
+}
+
+func (x *Exchange) commit() {
+	e := x.queue.front()
+	if e.closed != nil {
+		x.server.table.release(e.closed)
+	}
+	if e.removed != nil {
+		x.server.table.release(e.removed.Statement)
+	}
+	if e.spare != nil {
+		x.server.insert(e.spare)
+	}
+	x.queue.pop()
+}
+
+// skip undoes what the server skips after an error: everything up to the next
+// Sync, the latest change first.
+func (x *Exchange) skip() {
+	n := 0
+	for n < x.queue.n && x.queue.at(n).kind != synced {
+		n++
+	}
+	x.skipping = n == x.queue.n
+	for i := n - 1; i >= 0; i-- {
+		x.undo(x.queue.at(i))
+	}
+	x.restoreUnnamed(n)
+	for range n {
+		x.queue.pop()
+	}
+}
+
+func (x *Exchange) undo(e *expected) {
+	c, s := x.client, x.server
+	if e.defined != nil {
+		if c.named[e.name] == e.defined {
+			delete(c.named, e.name)
+			c.table.release(e.defined)
+		}
+	}
+	if e.closed != nil {
+		c.named[e.name] = e.closed
+	}
+	if e.added != nil && s.remove(e.added) {
+		s.table.release(e.added.Statement)
+	}
+	if e.removed != nil {
+		s.insert(e.removed)
+	}
+	if e.spare != nil {
+		s.table.release(e.spare.Statement)
+	}
+}
+
+// restoreUnnamed undoes what the first n expectations, the first of which has
+// failed, were to do to the unnamed statement.
+func (x *Exchange) restoreUnnamed(n int) {
+	i := x.replacement(0)
+	if i >= n {
+		return
+	}
+	e := x.queue.at(i)
+	was, version, effects := e.former, e.version, e.effects
+	switch {
+	case i > 0: // skipped
+	case e.how == swallow: // what could not be brought is gone
+		was = unnamed{}
+	default: // what could not be replaced is gone too
+		was, version, effects = e.later, e.later.version, 0
+	}
+	if after := x.replacement(n); after < x.queue.n {
+		e := x.queue.at(after)
+		e.former, e.version, e.effects = was, version, effects
+		return
+	}
+	x.server.unnamed = was
+	x.client.version, x.client.unnamedEffects = version, effects
+	if i == 0 && e.how == forward {
+		x.client.remembered = 0 // the failed one
+	}
+}
+
+// replacement is where, from i on, the unnamed statement is replaced next.
+func (x *Exchange) replacement(i int) int {
+	for i < x.queue.n && !x.queue.at(i).replaces {
+		i++
+	}
+	return i
+}

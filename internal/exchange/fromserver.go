@@ -1,0 +1,306 @@
+package exchange
+
+import (
+	"fmt"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// errorLimit is up to which size, in bytes, an ErrorResponse is read.
+const errorLimit = 64 << 10
+
+// FromServer takes bytes that the server sent and appends what is to be sent to
+// the client. An error is a [*pgwire.Error]: the server cannot be relied upon,
+// and both sessions must end.
+func (x *Exchange) FromServer(chunk, toClient []byte) (client []byte, err error) {
+	x.toClient = toClient
+	err = x.takeServer(chunk)
+	client, x.toClient = x.toClient, nil
+	return client, err
+}
+
+func (x *Exchange) takeServer(chunk []byte) error {
+	in := &x.fromServer
+	// chunk[start:at] is passed on but not yet appended.
+	start, at := 0, 0
+	for at < len(chunk) {
+		span, err := in.scanner.Next(chunk[at:])
+		if err != nil {
+			return err
+		}
+		piece := chunk[at : at+span.Size]
+		at += span.Size
+		t := pgwire.ServerType(span.Type)
+		if span.First() {
+			if t == pgwire.ServerDataRow || t == pgwire.ServerCopyData {
+				in.gather, in.pass = false, true
+				continue
+			}
+			in.gather = wanted(t)
+			in.pass = !in.gather && x.forwards(t)
+		}
+		if in.pass && !span.Last() {
+			continue
+		}
+		if in.pass && quiet(t) {
+			continue
+		}
+		// The answer has an effect, or must not be passed on: first what
+		// came before it.
+		if in.pass {
+			x.toClient = append(x.toClient, chunk[start:at]...)
+		} else {
+			x.toClient = append(x.toClient, chunk[start:at-span.Size]...)
+		}
+		start = at
+		if err := x.serverPiece(t, span, piece); err != nil {
+			return err
+		}
+	}
+	x.toClient = append(x.toClient, chunk[start:]...)
+	return nil
+}
+
+// serverPiece takes a part of a message: of one that is gathered, or the last
+// of one that is not.
+func (x *Exchange) serverPiece(t pgwire.ServerType, span pgwire.Span, piece []byte) error {
+	in := &x.fromServer
+	if !in.gather {
+		if !span.Last() {
+			return nil
+		}
+		return x.answer(t)
+	}
+	if span.Whole() {
+		return x.answerWhole(t, piece)
+	}
+	in.gathered = append(in.gathered, piece...)
+	switch {
+	case span.Last():
+		err := x.answerWhole(t, in.gathered)
+		in.reset()
+		return err
+	case t == pgwire.ServerErrorResponse && span.Length > errorLimit:
+		// Too long to be worth more than passing on.
+		x.failed(in.gathered, pgwire.ErrorResponse{})
+		in.reset()
+		in.gather, in.pass = false, true
+	}
+	return nil
+}
+
+// wanted reports whether messages of a type are needed whole.
+func wanted(t pgwire.ServerType) bool {
+	return t == pgwire.ServerReadyForQuery || t == pgwire.ServerCommandComplete || t == pgwire.ServerErrorResponse
+}
+
+// quiet reports whether messages of a type answer nothing, or not yet all.
+func quiet(t pgwire.ServerType) bool {
+	switch t {
+	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerCopyDone, pgwire.ServerCopyOutResponse,
+		pgwire.ServerParameterDescription, pgwire.ServerFunctionCallResponse,
+		pgwire.ServerErrorResponse: // a long one, taken before
+		return true
+	}
+	return false
+}
+
+// asynchronous reports whether messages of a type may come at any time.
+func asynchronous(t pgwire.ServerType) bool {
+	return t == pgwire.ServerNoticeResponse || t == pgwire.ServerNotificationResponse || t == pgwire.ServerParameterStatus
+}
+
+// forwards reports whether the client gets a message that now begins.
+func (x *Exchange) forwards(t pgwire.ServerType) bool {
+	e := x.queue.front()
+	return e == nil || e.how == forward || asynchronous(t)
+}
+
+// answer takes the end of a message whose content does not matter.
+func (x *Exchange) answer(t pgwire.ServerType) error {
+	e := x.queue.front()
+	if asynchronous(t) {
+		x.fakes()
+		return nil
+	}
+	if e == nil {
+		return x.unexpected(t)
+	}
+	want := nothing
+	switch t {
+	case pgwire.ServerParseComplete:
+		want = parse
+	case pgwire.ServerBindComplete:
+		want = bind
+	case pgwire.ServerCloseComplete:
+		want = closing
+	case pgwire.ServerNoData:
+		want = describe
+	case pgwire.ServerRowDescription:
+		if e.kind != describe {
+			return nil
+		}
+		want = describe
+	case pgwire.ServerEmptyQueryResponse:
+		if e.kind == query {
+			return nil
+		}
+		want = execute
+	case pgwire.ServerPortalSuspended:
+		want = execute
+	case pgwire.ServerCopyInResponse:
+		x.beginCopy(e.kind)
+		return nil
+	case pgwire.ServerCopyBothResponse:
+		x.pin(pinReplication, x.server.segment)
+		return nil
+	default:
+		return nil
+	}
+	if e.kind != want {
+		return x.unexpected(t)
+	}
+	x.next()
+	return nil
+}
+
+func (x *Exchange) unexpected(t pgwire.ServerType) error {
+	return &pgwire.Error{Severity: "FATAL", Code: "08P01", Message: fmt.Sprintf("unexpected %s message from server", t)}
+}
+
+// beginCopy is COPY FROM STDIN: the server ignores each Sync up to the end of
+// the copy, those included that the client sent before it knew.
+func (x *Exchange) beginCopy(k kind) {
+	x.copying, x.copyIn = true, true
+	ignored, counted := false, false
+	for i := 1; i < x.queue.n; i++ {
+		switch e := x.queue.at(i); {
+		case e.kind == copyEnd:
+			x.copyIn = false
+		case e.kind != synced:
+		case x.copyIn:
+			e.kind, ignored = nothing, true
+		default:
+			counted = true
+		}
+	}
+	if k == execute && ignored && !counted {
+		x.unsynced = true
+	}
+	// What changed before such a Sync is as of the current segment.
+	if x.namesChanged > x.server.answered {
+		x.namesChanged = x.server.segment
+	}
+	if x.unnamedChanged > x.server.answered {
+		x.unnamedChanged = x.server.segment
+	}
+}
+
+// endCopy is the end of a copy that may be followed by another one of the same
+// query.
+func (x *Exchange) endCopy() {
+	x.copying, x.copyIn = false, false
+	for i := 1; i < x.queue.n; i++ {
+		if e := x.queue.at(i); e.kind == copyEnd {
+			e.kind = nothing
+			return
+		}
+	}
+}
+
+// answerWhole takes a message whose content matters.
+func (x *Exchange) answerWhole(t pgwire.ServerType, m []byte) error {
+	body := m[pgwire.HeaderSize:]
+	switch t {
+	case pgwire.ServerErrorResponse:
+		e, err := pgwire.DecodeErrorResponse(body)
+		if err != nil {
+			return err
+		}
+		x.failed(m, e)
+		return nil
+	case pgwire.ServerCommandComplete:
+		tag, err := pgwire.DecodeCommandComplete(body)
+		if err != nil {
+			return err
+		}
+		return x.complete(tag, m)
+	default:
+		status, err := pgwire.DecodeReadyForQuery(body)
+		if err != nil {
+			return err
+		}
+		return x.ready(status, m)
+	}
+}
+
+func (x *Exchange) ready(status pgwire.TxStatus, m []byte) error {
+	e := x.queue.front()
+	known := e != nil && (e.kind == synced || e.kind == query)
+	if !known && !x.syncInCopy {
+		return x.unexpected(pgwire.ServerReadyForQuery)
+	}
+	x.toClient = append(x.toClient, m...)
+	x.server.status = status
+	x.copying, x.copyIn = false, false
+	if known {
+		x.server.answered = e.segment
+		x.next()
+	}
+	return nil
+}
+
+func (x *Exchange) complete(tag, m []byte) error {
+	e := x.queue.front()
+	if e == nil || e.kind != query && e.kind != execute {
+		return x.unexpected(pgwire.ServerCommandComplete)
+	}
+	x.toClient = append(x.toClient, m...)
+	switch string(tag) {
+	case "DISCARD ALL":
+		x.unpin(e.segment)
+		x.forget()
+	case "DEALLOCATE ALL":
+		x.forget()
+	case "LISTEN", "PREPARE", "LOAD":
+		x.pin(string(tag), e.segment)
+	}
+	if x.copying {
+		x.endCopy()
+	}
+	if e.kind == execute {
+		x.next()
+	}
+	return nil
+}
+
+// forget is for when the server has dropped all its prepared statements on
+// behalf of this client.
+func (x *Exchange) forget() {
+	x.client.forgetNamed()
+	x.server.forgetPrepared()
+}
+
+// failed takes an error, m as far as it has come.
+func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
+	x.copying, x.copyIn = false, false
+	if severity := string(report.Severity); severity == "FATAL" || severity == "PANIC" {
+		x.fatal = true
+	}
+	e := x.queue.front()
+	if e != nil && e.refusal != nil && string(report.Code) == duplicateName {
+		x.toClient = e.refusal.Append(x.toClient)
+	} else {
+		x.toClient = append(x.toClient, m...)
+	}
+	if e == nil || e.kind == query || e.kind == synced {
+		return
+	}
+	// The plan's result has changed: as the client does after Close and Parse,
+	// prepare it anew.
+	if string(report.Code) == "0A000" && e.uses != nil && x.server.remove(e.uses) {
+		e.uses.stale = true
+		x.server.insert(e.uses)
+	}
+	x.skip()
+}

@@ -1,0 +1,348 @@
+//go:build unix
+
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/postgres"
+)
+
+// known are conversations of one client, a line for each time it waits for the
+// answers: | ends a line's segments, each of which is answered once.
+var known = []string{
+	"Q(select 1)",
+	"Q(select 1; select 2) | Q(bad) | Q() | P(,) B() E S",
+	"P(s1,select 1) D(s1) B(s1) DP E S\nB(s1) E S\nC(s1) S\nB(s1) E S",
+	"P(s1,select 1) S | P(s1,select 2) S | B(s1) E S | P(s1,bad) S\nB(s1) E S",
+	"P(s1,bad) B(s1) S | B(s1) S\nB(s1) S",
+	"B(s1) S | D(s1) S | C(s1) S | B(lb_1) S | B() S | D() S",
+	"P(,select 1) S\nB() E S\nD() S\nQ(select 2)\nB() E S",
+	"P(,select 1/0) B() E P(s1,select 2) S\nB(s1) S\nP(s1,select 3) B(s1) E S",
+	"Q(begin)\nP(s1,select 1) S\nQ(bad)\nP(s2,select 1) S | B(s1) S | D(s1) S\nP(s2,rollback) B(s2) E S\nB(s2) E S\nB(s1) E S",
+	"Q(begin)\nB(no) S\nQ(commit)",
+	"Q(begin)\nP(s1,select 1) P(s1,select 1) S\nQ(commit)\nB(s1) S",
+	"P(s1,select generate_series(1,3)) B(s1) E(1) H E(1) E S | B(s1) E(2) S\nE S",
+	"F | F | S | P(,bad) F S",
+	"P(s1,select 1) S\nQ(deallocate all) | B(s1) E S\nP(s1,select 1) B(s1) E S",
+	"P(s1,select 1) S\nP(,deallocate all) B() E S | B(s1) E S",
+	"P(s1,select 1) S\nQ(discard all)\nB(s1) E S",
+	"Q(prepare s1 as select 1)\nB(s1) E S | C(s1) S | B(s1) E S",
+	"Q(create temp table t (a int))\nQ(copy t from stdin) d(1\n) d(2\n) c | Q(select a + 0 from t) | Q(copy t to stdout)",
+	"Q(create temp table t (a int))\nQ(copy t from stdin) d(x\n) d(2\n) c | Q(select a + 0 from t)",
+	"Q(create temp table t (a int))\nQ(copy t from stdin) d(1\n) f(no) | Q(select a + 0 from t)",
+	"Q(create temp table t (a int))\nQ(copy t from stdin; copy t from stdin) d(1\n) c d(2\n) c | Q(select a + 0 from t)",
+	"Q(create temp table t (a int))\nP(,copy t from stdin) B() E d(1\n) c S | P(,copy t to stdout) B() E S",
+	"Q(create temp table t (a int))\nP(,copy t from stdin) B() E d(x\n) c S | Q(select a + 0 from t)",
+	"P(,copy missing from stdin) B() E d(x\n) c S | Q(select 1)",
+	"Q(create temp table t (a int unique deferrable initially deferred))\nP(,insert into t select 1 union all select 1) B() E S | Q(select 1)",
+	"Q(listen x)\nQ(unlisten x)\nQ(select 1)",
+	"Q(set search_path = x)\nQ(show search_path)\nQ(reset all)",
+	"Q(do 'begin raise notice ''a''; end')",
+	"D(s1) E S | CP E S | DP S",
+}
+
+var texts = []string{"select 1", "select 'x'::text", "select 1/0", "bad", "rollback", "", "select generate_series(1,3)"}
+
+// conversation is one at random.
+func conversation(random *rand.Rand) string {
+	pick := func(of ...string) string { return of[random.IntN(len(of))] }
+	name := func() string { return pick("s1", "s1", "s2", "s3", "") }
+	var lines []string
+	for range 1 + random.IntN(8) {
+		var segments []string
+		for range 1 + random.IntN(3) {
+			if random.IntN(5) == 0 {
+				segments = append(segments, pick("Q(select 1)", "Q(bad)", "F", "Q(deallocate all)"))
+				continue
+			}
+			var words []string
+			// Only here is it never skipped: see the package comment.
+			if random.IntN(3) == 0 {
+				words = append(words, "P(,"+pick(texts...)+")")
+			}
+			for range random.IntN(6) {
+				words = append(words, pick("P("+pick("s1", "s1", "s2", "s3")+","+pick(texts...)+")", "B("+name()+")", "B("+name()+")",
+					"D("+name()+")", "C("+name()+")", "E", "E(1)", "DP", "CP", "H"))
+			}
+			segments = append(segments, strings.Join(append(words, "S"), " "))
+		}
+		lines = append(lines, strings.Join(segments, " | "))
+		if random.IntN(4) == 0 {
+			lines = append(lines, pick("Q(begin)", "Q(begin)", "Q(commit)"))
+			// In a transaction a segment may make the next one fail early.
+			for range random.IntN(3) {
+				lines = append(lines, segments[0])
+			}
+			lines = append(lines, "Q(rollback)")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Conversations by way of an Exchange, each time on another server connection
+// that others have used before, must read like those with Postgres itself.
+func TestAgreesWithPostgres(t *testing.T) {
+	server := startServer(t)
+	pool := newPool(t, server)
+	random := rand.New(rand.NewPCG(1, 2))
+	scripts := known
+	for range 400 {
+		scripts = append(scripts, conversation(random))
+	}
+	for _, script := range scripts {
+		direct := dial(t, server)
+		client := NewClient(&pool.table)
+		for i, line := range lines(script) {
+			stream := fromClient(strings.ReplaceAll(line, " | ", " "))
+			segments := strings.Count(line, " | ") + 1
+			want := comparable(direct.ask(t, stream, segments))
+			got := comparable(pool.ask(t, client, stream, segments, random))
+			if got != want {
+				t.Fatalf("line %d of\n%s\ngot\n%s\nwant\n%s", i+1, script, got, want)
+			}
+		}
+		pool.leave(t, client)
+		_ = direct.conn.Close()
+	}
+	if n := pool.table.Len(); n == 0 {
+		t.Error("no statement was shared")
+	}
+	t.Logf("%d times on another server", pool.switches)
+}
+
+// lines splits a script; within parentheses a newline is data.
+func lines(script string) (out []string) {
+	depth, start := 0, 0
+	for i, r := range script + "\n" {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == '\n' && depth == 0:
+			out = append(out, script[start:i])
+			start = i + 1
+		}
+	}
+	return out
+}
+
+var statementName = regexp.MustCompile(`"(lb_)*(\d+|s\d)"`)
+
+// comparable is what a client got, without names and process IDs.
+func comparable(stream []byte) string {
+	var out strings.Builder
+	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
+	for len(stream) > 0 {
+		span, err := scanner.Next(stream)
+		if err != nil || !span.Whole() {
+			return fmt.Sprintf("%sand the malformed %q", out.String(), stream)
+		}
+		body := span.Body(stream)
+		stream = stream[span.Size:]
+		switch span.Type {
+		case 'E':
+			e, err := pgwire.DecodeErrorResponse(body)
+			fmt.Fprintf(&out, "E %s %s %s %v\n", e.Severity, e.Code, statementName.ReplaceAll(e.Message, []byte("NAME")), err)
+		case 'V': // a process ID
+			fmt.Fprintf(&out, "V\n")
+		default:
+			fmt.Fprintf(&out, "%c %q\n", span.Type, body)
+		}
+	}
+	return out.String()
+}
+
+// link is a connection to Postgres after login.
+type link struct {
+	conn  net.Conn
+	state *Server
+}
+
+func (l *link) read(t *testing.T) []byte {
+	t.Helper()
+	buffer := make([]byte, 8192)
+	_ = l.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	n, err := l.conn.Read(buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buffer[:n]
+}
+
+func (l *link) write(t *testing.T, stream []byte) {
+	t.Helper()
+	if _, err := l.conn.Write(stream); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask sends a stream and reads as many answers as it has segments.
+func (l *link) ask(t *testing.T, stream []byte, segments int) (got []byte) {
+	t.Helper()
+	l.write(t, stream)
+	for answered(got) < segments {
+		got = append(got, l.read(t)...)
+	}
+	return got
+}
+
+// answered counts the ReadyForQuery messages.
+func answered(stream []byte) (n int) {
+	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
+	for len(stream) > 0 {
+		span, err := scanner.Next(stream)
+		if err != nil {
+			return 1 << 30
+		}
+		if span.Type == 'Z' && span.Last() {
+			n++
+		}
+		stream = stream[span.Size:]
+	}
+	return n
+}
+
+// pool is a few connections that clients take turns on.
+type pool struct {
+	server   *postgres.Server
+	table    Statements
+	links    []*link
+	on       *link // the client's while it is not idle
+	exchange Exchange
+	switches int
+}
+
+func newPool(t *testing.T, server *postgres.Server) *pool {
+	p := &pool{server: server}
+	for range 3 {
+		p.links = append(p.links, p.dial(t))
+	}
+	return p
+}
+
+func (p *pool) dial(t *testing.T) *link {
+	l := dial(t, p.server)
+	l.state = NewServer(&p.table, 4)
+	return l
+}
+
+func (p *pool) ask(t *testing.T, c *Client, stream []byte, segments int, random *rand.Rand) (got []byte) {
+	t.Helper()
+	if p.on == nil {
+		p.on = p.links[random.IntN(len(p.links))]
+		p.exchange.Link(c, p.on.state)
+		p.switches++
+	}
+	x := &p.exchange
+	for {
+		for len(stream) > 0 || x.Stalled() {
+			n := 0
+			if len(stream) > 0 {
+				n = 1 + random.IntN(len(stream))
+			}
+			rest, toServer, toClient, err := x.FromClient(stream[:n], nil, got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, stream = toClient, stream[n-len(rest):]
+			p.on.write(t, toServer)
+			if x.Stalled() {
+				break
+			}
+		}
+		if len(stream) == 0 && !x.Stalled() && answered(got) >= segments {
+			break
+		}
+		answers := p.on.read(t)
+		for len(answers) > 0 {
+			n := 1 + random.IntN(len(answers))
+			var err error
+			if got, err = x.FromServer(answers[:n], got); err != nil {
+				t.Fatal(err)
+			}
+			answers = answers[n:]
+		}
+	}
+	if x.Idle() {
+		p.on = nil
+	}
+	return got
+}
+
+// leave is the end of a client. A server that it does not leave idle ends too.
+func (p *pool) leave(t *testing.T, c *Client) {
+	c.Close()
+	for i, l := range p.links {
+		if l == p.on {
+			l.state.Close()
+			_ = l.conn.Close()
+			p.links[i] = p.dial(t)
+		}
+	}
+	p.on = nil
+}
+
+func dial(t *testing.T, server *postgres.Server) *link {
+	t.Helper()
+	config, err := pgconn.ParseConfig("host=" + server.SocketDir() + " port=5432 dbname=postgres sslmode=disable user=" + postgres.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgconn.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := conn.Hijack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = raw.Conn.Close() })
+	return &link{conn: raw.Conn}
+}
+
+func startServer(t *testing.T) *postgres.Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	in, err := postgres.Find(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not t.TempDir: the server may run as another user, who must get through.
+	parent, err := os.MkdirTemp("", "exchange")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(parent) })
+	if err := os.Chmod(parent, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "data")
+	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
