@@ -101,6 +101,9 @@ func (a *acquireContext) Err() error {
 	}
 }
 
+// claimKey marks a connection whose holder is counted in claims.
+const claimKey = "lakebase.claim"
+
 // TraceAcquireStart implements pgxpool.AcquireTracer: the context it returns
 // is the one that pgxpool waits with, which is how a plain *pgxpool.Pool gets
 // a timeout of its own. Only a caller that may find every connection taken
@@ -123,6 +126,8 @@ func (t *poolTracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, 
 func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	if data.Err != nil {
 		t.claims.Add(-1)
+	} else {
+		data.Conn.PgConn().CustomData()[claimKey] = true
 	}
 	if a, ok := ctx.(*acquireContext); ok {
 		a.cancel()
@@ -133,9 +138,13 @@ func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, da
 	}
 }
 
-// TraceRelease implements pgxpool.ReleaseTracer.
+// TraceRelease implements pgxpool.ReleaseTracer. It is called for connections
+// of AcquireAllIdle too, whose acquisition nobody traced: those claim nothing.
 func (t *poolTracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
-	t.claims.Add(-1)
+	if custom := data.Conn.PgConn().CustomData(); custom[claimKey] == true {
+		custom[claimKey] = false
+		t.claims.Add(-1)
+	}
 	if next, ok := t.next.(pgxpool.ReleaseTracer); ok {
 		next.TraceRelease(pool, data)
 	}

@@ -167,6 +167,35 @@ func TestCloseClosesEverything(t *testing.T) {
 	// Goroutines are counted by TestMain.
 }
 
+func TestPoolTimeoutSurvivesAcquireAllIdle(t *testing.T) {
+	start(t, "my-instance", local.Options{})
+	pool, err := connector(t, "", func(c *lakebase.Config) {
+		c.PoolSize, c.MaxOverflow, c.PoolTimeout = 2, -1, 200*time.Millisecond
+	}).NewPool(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range acquire(t, pool, 2) {
+		c.Release()
+	}
+	for range 3 { // pgxpool traces these releases, but not what they release
+		idle := pool.AcquireAllIdle(t.Context())
+		if len(idle) != 2 {
+			t.Fatalf("%d idle connections, want 2: the test proves nothing", len(idle))
+		}
+		for _, c := range idle {
+			c.Release()
+		}
+	}
+	for _, c := range acquire(t, pool, 2) {
+		defer c.Release()
+	}
+	var e *lakebase.Error
+	if _, err := pool.Acquire(within(t, 5*time.Second)); !errors.As(err, &e) || e.Kind != lakebase.PoolTimeout {
+		t.Errorf("the third got %v, want a pool timeout", err)
+	}
+}
+
 // countingTracer is a user's own tracer.
 type countingTracer struct{ queries, connects, acquires, releases int }
 
