@@ -175,7 +175,7 @@ func TestFrontCancelFindsItsCompute(t *testing.T) {
 func testFrontPsqlInterrupt(t *testing.T, r *rig) {
 	psql, err := exec.LookPath("psql")
 	if err != nil {
-		t.Skip("psql is not installed")
+		t.Fatal("psql is not installed: run sh scripts/ensure-postgres.sh")
 	}
 	cmd := exec.CommandContext(testContext(t), psql, "-X", "-c", "SELECT pg_sleep(60)", r.url("user="+nativeUser))
 	cmd.Env = []string{"PGPASSWORD=" + nativeSecret, "HOME=/nonexistent"}

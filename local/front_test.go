@@ -222,7 +222,7 @@ func testFrontFaultyTLS(t *testing.T, r *rig) {
 func testFrontWithPsql(t *testing.T, r *rig) {
 	psql, err := exec.LookPath("psql")
 	if err != nil {
-		t.Skip("psql is not installed")
+		t.Fatal("psql is not installed: run sh scripts/ensure-postgres.sh")
 	}
 	run := func(extra, password string) (string, error) {
 		cmd := exec.CommandContext(testContext(t), psql, "-X", "-At", "-c", "SELECT 'it works'", r.url("user="+oauthUser+" "+extra))
