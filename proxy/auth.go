@@ -18,10 +18,10 @@ const maxSASL = 4096
 
 // authenticate makes the client prove its password, if there are any.
 func (c *client) authenticate(user string) error {
-	if c.server.cfg.Users == nil {
+	if c.server.config().Users == nil {
 		return nil
 	}
-	exchange := &scram{verifier: c.server.cfg.Users.find(user)}
+	exchange := &scram{verifier: c.server.config().Users.find(user)}
 	err := c.exchange(exchange)
 	switch {
 	case errors.Is(err, errScramFormat):

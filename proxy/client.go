@@ -50,8 +50,8 @@ func (c *client) serve(life context.Context) {
 	}
 	n := c.server.counts.clients.Add(1)
 	defer c.server.counts.clients.Add(-1)
-	if n > int64(c.server.cfg.MaxClients) {
-		c.fail("limit", tooManyClients(c.server.cfg.MaxClients))
+	if n > int64(c.server.config().MaxClients) {
+		c.fail("limit", tooManyClients(c.server.config().MaxClients))
 		return
 	}
 	if err := c.negotiate(startup); err != nil {
@@ -148,7 +148,7 @@ func (c *client) fail(stage string, err error) {
 	case c.server.isDraining():
 		e = errShuttingDown()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.cfg.LoginTimeout.String()}
+		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.config().LoginTimeout.String()}
 	default:
 		c.server.log.Info("client failed", "client", c.RemoteAddr(), "stage", stage, "err", err)
 		return
@@ -162,7 +162,7 @@ func (c *client) fail(stage string, err error) {
 
 // flush writes what has been gathered in out.
 func (c *client) flush() error {
-	c.SetWriteDeadline(time.Now().Add(c.server.cfg.LoginTimeout))
+	c.SetWriteDeadline(time.Now().Add(c.server.config().LoginTimeout))
 	defer c.SetWriteDeadline(time.Time{})
 	_, err := c.Write(c.out)
 	c.out = nil

@@ -19,8 +19,13 @@ import (
 // Mode says for how long a client has a server connection to itself.
 type Mode string
 
-// SessionMode gives each client a server connection of its own.
-const SessionMode Mode = "session"
+// Modes of a [Server].
+const (
+	// SessionMode gives each client a server connection of its own.
+	SessionMode Mode = "session"
+	// TransactionMode lends a client one for each transaction.
+	TransactionMode Mode = "transaction"
+)
 
 // Config says where a [Server] listens, whom it lets in and where it leads.
 // The zero value of each field means its default.
@@ -49,6 +54,16 @@ type Config struct {
 
 	// Mode must be SessionMode, which is also the default.
 	Mode Mode
+	// PoolSize is how many server connections each database of a target may
+	// have at once in transaction mode, those to replicate and those of pinned
+	// clients included. Zero means 20.
+	PoolSize int
+	// WarmConns is how many of them are kept open although nobody asks for
+	// them, once the first client has come. Zero means none.
+	WarmConns int
+	// MaxPrepared is how many statements a server connection keeps prepared.
+	// Zero means 200.
+	MaxPrepared int
 	// MaxClients is how many clients may be connected at once. Zero means 1000.
 	MaxClients int
 	// MaxServerConns is how many server connections each target may have at
@@ -57,6 +72,9 @@ type Config struct {
 	// LoginTimeout bounds the time from a client's first byte to its login,
 	// without the wait for the database. Zero means 60 seconds.
 	LoginTimeout time.Duration
+	// WaitTimeout is how long a client in transaction mode may wait for a
+	// server connection. Zero means 2 minutes.
+	WaitTimeout time.Duration
 	// ConnectTimeout bounds the login upstream, the wake-up of a sleeping
 	// database included. Zero means 60 seconds; a Connector's own timeout
 	// counts if it is shorter.
@@ -64,6 +82,16 @@ type Config struct {
 	// IdleTimeout ends sessions without an open transaction after so much
 	// silence. Zero means never.
 	IdleTimeout time.Duration
+	// ServerLifetime is the age at which a server connection of transaction
+	// mode is replaced, give or take a tenth. Zero means an hour.
+	ServerLifetime time.Duration
+	// ServerIdleTimeout closes server connections of transaction mode that
+	// nobody has used for so long. Zero means 10 minutes.
+	ServerIdleTimeout time.Duration
+	// NetworkTimeout is how long the network to a server may be silent where
+	// an answer of its TCP is due, before the connection counts as lost. Zero
+	// means 30 seconds.
+	NetworkTimeout time.Duration
 
 	// Logger receives failures and, at debug level, each connection; never a
 	// secret. Nil means slog.Default().
@@ -74,6 +102,12 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
 	c.Mode = cmp.Or(c.Mode, SessionMode)
+	c.PoolSize = cmp.Or(c.PoolSize, 20)
+	c.MaxPrepared = cmp.Or(c.MaxPrepared, 200)
+	c.WaitTimeout = cmp.Or(c.WaitTimeout, 2*time.Minute)
+	c.ServerLifetime = cmp.Or(c.ServerLifetime, time.Hour)
+	c.ServerIdleTimeout = cmp.Or(c.ServerIdleTimeout, 10*time.Minute)
+	c.NetworkTimeout = cmp.Or(c.NetworkTimeout, 30*time.Second)
 	c.MaxClients = cmp.Or(c.MaxClients, 1000)
 	c.MaxServerConns = cmp.Or(c.MaxServerConns, 100)
 	c.LoginTimeout = cmp.Or(c.LoginTimeout, time.Minute)
@@ -98,9 +132,9 @@ func (c *Config) validate() error {
 		return errors.New("proxy: no target: name at least one")
 	case c.DefaultTarget != "" && c.Targets[c.DefaultTarget] == nil:
 		return fmt.Errorf("proxy: the default target %q is not among the targets", c.DefaultTarget)
-	case c.MaxClients < 0 || c.MaxServerConns < 0:
+	case min(c.MaxClients, c.MaxServerConns, c.PoolSize, c.WarmConns, c.MaxPrepared) < 0:
 		return errors.New("proxy: a limit is negative: use zero for its default")
-	case c.LoginTimeout < 0 || c.ConnectTimeout < 0 || c.IdleTimeout < 0:
+	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout) < 0:
 		return errors.New("proxy: a timeout is negative: use zero for its default")
 	case c.Listen == noTCP && c.UnixDir == "":
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")

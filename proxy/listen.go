@@ -41,10 +41,10 @@ func (s *Server) Listen() error {
 // open opens the addresses. The caller holds the mutex.
 func (s *Server) open() error {
 	port := defaultPort
-	if s.cfg.Listen != noTCP {
-		l, err := net.Listen("tcp", s.cfg.Listen)
+	if s.config().Listen != noTCP {
+		l, err := net.Listen("tcp", s.config().Listen)
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("proxy: %s is in use by another program: stop it, or choose another port (0 means any)", s.cfg.Listen)
+			return fmt.Errorf("proxy: %s is in use by another program: stop it, or choose another port (0 means any)", s.config().Listen)
 		}
 		if err != nil {
 			return fmt.Errorf("proxy: %w", err)
@@ -52,10 +52,10 @@ func (s *Server) open() error {
 		s.listeners, s.addr = append(s.listeners, l), l.Addr()
 		port = l.Addr().(*net.TCPAddr).Port
 	}
-	if s.cfg.UnixDir == "" {
+	if s.config().UnixDir == "" {
 		return nil
 	}
-	l, err := listenUnix(s.cfg.UnixDir, port)
+	l, err := listenUnix(s.config().UnixDir, port)
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
@@ -142,12 +142,12 @@ func (s *Server) begin(c *client) {
 	case s.isDraining():
 		c.refuseUnread(errShuttingDown())
 		return
-	case len(s.clients) >= s.cfg.MaxClients+spareConns:
-		c.refuseUnread(tooManyClients(s.cfg.MaxClients))
+	case len(s.clients) >= s.config().MaxClients+spareConns:
+		c.refuseUnread(tooManyClients(s.config().MaxClients))
 		return
 	}
 	setKeepAlive(c.raw)
-	c.raw.SetDeadline(time.Now().Add(s.cfg.LoginTimeout)) // before drain can set one
+	c.raw.SetDeadline(time.Now().Add(s.config().LoginTimeout)) // before drain can set one
 	s.clients[c] = true
 	s.wg.Go(func() {
 		defer s.forget(c)

@@ -23,7 +23,7 @@ func (s *Server) route(name string) (route, error) {
 			return route{target: t, database: name[i+1:]}, nil
 		}
 	}
-	t := s.targets[s.cfg.DefaultTarget]
+	t := s.targets[s.config().DefaultTarget]
 	if t == nil {
 		return route{}, &pgwire.Error{Code: "3D000", Message: fmt.Sprintf("no target is called %q, and there is no default one", name),
 			Hint: "name the target as the database: TARGET or TARGET/DATABASE"}

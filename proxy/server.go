@@ -23,7 +23,7 @@ const spareConns = 256
 
 // Server is a proxy. Its methods are safe for concurrent use.
 type Server struct {
-	cfg          Config
+	settings     atomic.Pointer[Config]
 	log          *slog.Logger
 	upstream     *pgx.ConnConfig // what every login starts from, never modified
 	targets      map[string]*target
@@ -79,11 +79,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, upstream: upstream,
+		log: cfg.Logger, upstream: upstream,
 		targets: make(map[string]*target),
 		clients: make(map[*client]bool),
 		stopped: make(chan struct{}),
 	}
+	s.settings.Store(&cfg)
 	s.life, s.end = context.WithCancel(context.Background())
 	s.admitting, s.endAdmission = context.WithCancel(s.life)
 	for name, connector := range cfg.Targets {
@@ -173,6 +174,9 @@ func (s *Server) force() {
 
 // isDraining reports whether no new session may begin.
 func (s *Server) isDraining() bool { return s.admitting.Err() != nil }
+
+// config is the configuration as it stands. It is not modified, only replaced.
+func (s *Server) config() *Config { return s.settings.Load() }
 
 // Addr is the TCP address that the Server listens on, or that of the Unix
 // socket if there is no other; nil before [Server.Listen].

@@ -202,7 +202,7 @@ func (s *session) woken() (reason string) {
 		}
 		s.disarm()
 	case running:
-		limit := s.client.server.cfg.IdleTimeout
+		limit := s.client.server.config().IdleTimeout
 		if limit > 0 && s.silence() >= limit && s.tracker.close() {
 			return s.say("idle", errIdle(limit))
 		}
@@ -225,7 +225,7 @@ func (s *session) cancelAside() {
 func (s *session) arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit := s.client.server.cfg.IdleTimeout; limit > 0 && s.state == running {
+	if limit := s.client.server.config().IdleTimeout; limit > 0 && s.state == running {
 		s.up.SetReadDeadline(time.Now().Add(max(limit-s.silence(), time.Second/10)))
 	}
 }
@@ -267,7 +267,7 @@ func (s *session) isGone() bool     { return s.current() == gone }
 
 // touch notes that something was said.
 func (s *session) touch() {
-	if s.client.server.cfg.IdleTimeout > 0 {
+	if s.client.server.config().IdleTimeout > 0 {
 		s.active.Store(time.Now().UnixNano())
 	}
 }

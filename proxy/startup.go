@@ -24,7 +24,7 @@ func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
 		return nil, err
 	}
 	if direct {
-		if c.server.cfg.TLS == nil || c.local {
+		if c.server.config().TLS == nil || c.local {
 			return nil, &pgwire.Error{Code: "08P01", Message: "this proxy does not offer TLS", Hint: "connect with sslmode=disable"}
 		}
 		if err := c.startTLS(ctx); err != nil {
@@ -81,7 +81,7 @@ func (c *client) peekTLS() (bool, error) {
 }
 
 func (c *client) answerSSL(ctx context.Context) error {
-	if c.server.cfg.TLS == nil || c.local {
+	if c.server.config().TLS == nil || c.local {
 		_, err := c.Write([]byte{'N'})
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *client) answerSSL(ctx context.Context) error {
 // or someone between, sent ahead in the clear is taken for its handshake and
 // fails there.
 func (c *client) startTLS(ctx context.Context) error {
-	conn := tls.Server(c.Conn, c.server.cfg.TLS)
+	conn := tls.Server(c.Conn, c.server.config().TLS)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}

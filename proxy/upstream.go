@@ -44,12 +44,12 @@ type upstream struct {
 
 // connect opens a server connection for c, and tells it what it is waiting for.
 func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) (*upstream, error) {
-	limit := c.server.cfg.MaxServerConns
+	limit := c.server.config().MaxServerConns
 	if r.target.conns.Add(1) > int64(limit) {
 		r.target.conns.Add(-1)
 		return nil, tooManyServerConns(r.target.name, limit)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.server.cfg.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.server.config().ConnectTimeout)
 	defer cancel()
 	type result struct {
 		up  *upstream
