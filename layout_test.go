@@ -26,12 +26,13 @@ var mayImport = map[string][]string{
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
+	"internal/rawnet":       {},
 	"internal/sessionstate": {},
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
-	"proxy":                 {".", "internal/pgwire"},
+	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase":          {".", "internal/webservice", "local", "proxy"},
 }
 

@@ -1,0 +1,220 @@
+package rawnet
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is the raw side of a Conn. The poller calls its functions until they
+// return true; they are made once, since making them allocates.
+type socket struct {
+	raw       syscall.RawConn
+	impatient bool // Read is not to wait
+
+	in       []byte
+	inBuffer *Buffer
+	inN      int
+	inErr    error
+
+	read, readInto, ready func(fd uintptr) bool
+
+	writing sync.Mutex // guards what follows
+	out     []byte
+	outErr  error
+	write   func(fd uintptr) bool
+}
+
+func (s *socket) open(conn net.Conn) {
+	var raw syscall.RawConn
+	var err error
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		raw, err = conn.SyscallConn()
+	case *net.UnixConn:
+		raw, err = conn.SyscallConn()
+	}
+	if raw == nil || err != nil {
+		return
+	}
+	s.raw = raw
+	s.read, s.readInto, s.ready, s.write = s.tryRead, s.tryReadInto, s.tryReady, s.tryWrite
+}
+
+func (s *socket) isRaw() bool { return s.raw != nil }
+
+// Read reads like any connection.
+func (c *Conn) Read(p []byte) (int, error) {
+	if !c.isRaw() {
+		return c.Conn.Read(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c.in = p
+	err := c.raw.Read(c.read)
+	c.in = nil
+	if err != nil {
+		return 0, err
+	}
+	return c.inN, c.result()
+}
+
+func (s *socket) tryRead(fd uintptr) bool {
+	again := s.receive(fd, s.in, 0)
+	if again && s.impatient {
+		s.inErr = errWouldBlock
+		return true
+	}
+	return !again
+}
+
+func (s *socket) readBuffer() (*Buffer, int, error) {
+	err := s.raw.Read(s.readInto)
+	b, n := s.inBuffer, s.inN
+	s.inBuffer = nil
+	if err == nil {
+		err = s.result()
+	}
+	if err != nil && b != nil {
+		b.Release()
+		b = nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return b, n, nil
+}
+
+// tryReadInto keeps no buffer while it waits.
+func (s *socket) tryReadInto(fd uintptr) bool {
+	b := GetBuffer()
+	if s.receive(fd, b[:], 0) {
+		b.Release()
+		return false
+	}
+	s.inBuffer = b
+	return true
+}
+
+// wait waits until there is something to read, the end included.
+func (s *socket) wait() error {
+	return s.raw.Read(s.ready)
+}
+
+func (s *socket) tryReady(fd uintptr) bool {
+	var one [1]byte
+	return !s.receive(fd, one[:], unix.MSG_PEEK)
+}
+
+// receive reports whether there is nothing yet; otherwise it leaves in inN and
+// inErr what there is.
+func (s *socket) receive(fd uintptr, p []byte, flags uintptr) (again bool) {
+	n, errno := receive(fd, p, flags)
+	s.inN, s.inErr = n, nil
+	if errno == syscall.EAGAIN {
+		s.inN = 0
+		return true
+	}
+	if errno != 0 {
+		s.inN, s.inErr = 0, os.NewSyscallError("recv", errno)
+	} else if n == 0 {
+		s.inErr = io.EOF
+	}
+	return false
+}
+
+func receive(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags|unix.MSG_DONTWAIT, 0, 0)
+		if errno != syscall.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// result is what the last receive ended with, as [net] would tell it.
+func (s *socket) result() error {
+	if s.inErr == nil || s.inErr == io.EOF || s.inErr == errWouldBlock {
+		return s.inErr
+	}
+	return &net.OpError{Op: "read", Net: "socket", Err: s.inErr}
+}
+
+// Write writes all of p, like any connection.
+func (c *Conn) Write(p []byte) (int, error) {
+	if !c.isRaw() {
+		return c.Conn.Write(p)
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.out, c.outErr = p, nil
+	err := c.raw.Write(c.write)
+	n := len(p) - len(c.out)
+	c.out = nil
+	if err == nil && c.outErr != nil {
+		err = &net.OpError{Op: "write", Net: "socket", Err: c.outErr}
+	}
+	return n, err
+}
+
+func (s *socket) tryWrite(fd uintptr) bool {
+	for len(s.out) > 0 {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.out[0])), uintptr(len(s.out)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			s.out = s.out[n:]
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return false
+		default:
+			s.outErr = os.NewSyscallError("send", errno)
+			return true
+		}
+	}
+	return true
+}
+
+// Quiet reports whether the other side has said nothing that is still to be
+// read, not even that it ends. It may be asked while another goroutine reads.
+func (c *Conn) Quiet() bool {
+	if !c.isRaw() {
+		return true
+	}
+	quiet := false
+	err := c.raw.Control(func(fd uintptr) {
+		var one [1]byte
+		_, errno := receive(fd, one[:], unix.MSG_PEEK)
+		quiet = errno == syscall.EAGAIN
+	})
+	return err == nil && quiet
+}
+
+// SetTimeout makes c break after the other side's TCP has not answered for
+// about d, whether it had data to acknowledge or not. On a Unix socket it does
+// nothing.
+func (c *Conn) SetTimeout(d time.Duration) error {
+	tcp, ok := c.Conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	probe := max(d/3, time.Second)
+	if err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 3}); err != nil {
+		return err
+	}
+	var failed error
+	err := c.raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+	})
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("setsockopt", failed)
+}
