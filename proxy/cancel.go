@@ -21,20 +21,26 @@ type cancelKey struct {
 	secret string
 }
 
+// cancelable is what a cancel request may mean. It returns when the request
+// has been dealt with.
+type cancelable interface {
+	cancel(ctx context.Context) error
+}
+
 // cancels knows which server connection each key means. The zero value is
 // ready to use.
 type cancels struct {
 	mu    sync.Mutex
-	ups   map[cancelKey]*upstream
+	ups   map[cancelKey]cancelable
 	slots chan struct{}
 }
 
 // add makes a key for up, and returns what forgets it.
-func (k *cancels) add(v pgwire.Version, up *upstream) (key cancelKey, forget func()) {
+func (k *cancels) add(v pgwire.Version, up cancelable) (key cancelKey, forget func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ups == nil {
-		k.ups = make(map[cancelKey]*upstream)
+		k.ups = make(map[cancelKey]cancelable)
 	}
 	key = newCancelKey(v)
 	for k.ups[key] != nil {
@@ -49,7 +55,7 @@ func (k *cancels) add(v pgwire.Version, up *upstream) (key cancelKey, forget fun
 }
 
 // find returns what r means, nil if nothing, and where to wait for a turn.
-func (k *cancels) find(r *pgwire.CancelRequest) (*upstream, chan struct{}) {
+func (k *cancels) find(r *pgwire.CancelRequest) (cancelable, chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.slots == nil {
@@ -75,7 +81,7 @@ func (k *cancels) deliver(ctx context.Context, s *Server, r *pgwire.CancelReques
 		return
 	}
 	if err := up.cancel(ctx); err != nil {
-		s.log.Warn("cannot deliver a cancel request", "target", up.target.name, "err", err)
+		s.log.Warn("cannot deliver a cancel request", "err", err)
 		return
 	}
 	s.counts.canceled.Add(1)

@@ -6,14 +6,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"iter"
+	"maps"
 	"net"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
 // lingerTimeout is how long a client may take to see the last message.
@@ -24,8 +29,8 @@ const lingerTimeout = time.Second
 type client struct {
 	server *Server
 	net.Conn
-	raw      net.Conn // what Conn is, or what its TLS runs on
-	local    bool     // by the Unix socket
+	raw      *rawnet.Conn // what Conn is, or what its TLS runs on
+	local    bool         // by the Unix socket
 	needsTLS bool
 	askedTLS bool
 	inTLS    bool
@@ -33,60 +38,89 @@ type client struct {
 	version  pgwire.Version
 	out      []byte // what will be written together
 
-	mu      sync.Mutex // guards what follows
-	session *session   // nil until there is one
-	forced  bool
+	user      string
+	app       string // application_name at the start
+	connected time.Time
+	id        atomic.Uint32 // that it was told as its process ID, 0 before
+	counted   bool          // among the clients
+	forgetKey func()        // nil until there is one
+
+	mu     sync.Mutex // guards what follows
+	talker talker     // nil until there is one
+	forced bool
 }
 
-// serve is the life of a client, stage by stage.
-func (c *client) serve(life context.Context) {
+// talker is a client that is past its login, or what serves it. Neither is
+// called with the client's mutex held.
+type talker interface {
+	drain() // end as soon as no transaction is open
+	force() // end now
+	describe(*ClientInfo)
+}
+
+// serve is the life of a client, stage by stage. It returns what is left to
+// do, nil if nothing: that needs less of a stack than a login does, and is for
+// a goroutine of its own.
+func (c *client) serve(life context.Context) (rest func()) {
 	startup, err := c.startup(life)
 	if err != nil {
 		c.fail("start-up", err)
-		return
+		return nil
 	}
 	if startup == nil {
-		return // a cancel request, or a port scan
+		return nil // a cancel request, or a port scan
 	}
-	n := c.server.counts.clients.Add(1)
-	defer c.server.counts.clients.Add(-1)
-	if n > int64(c.server.config().MaxClients) {
+	c.counted, c.user, c.app = true, strings.Clone(startup.User()), strings.Clone(startup.Get("application_name"))
+	if n := c.server.counts.clients.Add(1); n > int64(c.server.config().MaxClients) {
 		c.fail("limit", tooManyClients(c.server.config().MaxClients))
-		return
+		return nil
 	}
 	if err := c.negotiate(startup); err != nil {
 		c.fail("start-up", err)
-		return
+		return nil
 	}
 	if err := c.authenticate(startup.User()); err != nil {
 		c.fail("login", err)
-		return
+		return nil
 	}
 	route, err := c.server.route(startup.Get("database"))
 	if err != nil {
 		c.fail("target", err)
-		return
+		return nil
+	}
+	if c.server.config().Mode == TransactionMode && !replicates(startup) {
+		t, err := c.join(route, startup)
+		if err != nil {
+			c.fail("connect to "+route.target.name, err)
+			return nil
+		}
+		return t.run
 	}
 	up, err := c.connect(c.server.admitting, route, startup)
 	if err != nil {
 		c.fail("connect to "+route.target.name, err)
-		return
+		return nil
 	}
-	defer up.close()
-	c.run(up)
+	return func() {
+		defer up.close()
+		c.run(up)
+	}
 }
 
 // run is the session of a client whose server connection is up.
 func (c *client) run(up *upstream) {
-	key, forget := c.server.cancels.add(c.version, up)
-	defer forget()
+	var key cancelKey
+	key, c.forgetKey = c.server.cancels.add(c.version, up)
+	c.id.Store(key.pid)
 	c.SetDeadline(time.Time{})
 	s := newSession(c, up)
 	if !c.settle(s) {
 		c.fail("start-up", errShuttingDown())
 		return
 	}
-	c.out = appendWelcome(c.out, c.greeted, up, key)
+	c.out = appendWelcome(c.out, c.greeted, maps.All(up.parameters), key)
+	c.out = append(c.out, up.early...)
+	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxStatus(up.status))
 	if err := c.flush(); err != nil {
 		return // gone before it began
 	}
@@ -97,14 +131,14 @@ func (c *client) run(up *upstream) {
 	c.server.log.Debug("session ended", "client", c.RemoteAddr(), "target", up.target.name, "reason", reason, "duration", time.Since(began))
 }
 
-// settle makes s what drain and force talk to. It reports whether s may begin.
-func (c *client) settle(s *session) bool {
+// settle makes t what drain and force talk to. It reports whether t may begin.
+func (c *client) settle(t talker) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forced || c.server.isDraining() {
 		return false
 	}
-	c.session = s
+	c.talker = t
 	return true
 }
 
@@ -112,27 +146,31 @@ func (c *client) settle(s *session) bool {
 // session finds out by itself.
 func (c *client) drain() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session != nil {
-		c.session.drain()
-		return
+	t := c.talker
+	if t == nil {
+		// What is being read will not come in time; a login
+		// upstream ends with admitting.
+		c.raw.Interrupt()
 	}
-	// What is being read will not come in time; a login
-	// upstream ends with admitting.
-	c.raw.SetReadDeadline(time.Now())
+	c.mu.Unlock()
+	if t != nil {
+		t.drain()
+	}
 }
 
 // force ends c now, with a word if it takes it.
 func (c *client) force() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.forced = true
-	time.AfterFunc(lingerTimeout, func() { c.raw.Close() })
-	if c.session != nil {
-		c.session.force()
-		return
+	t := c.talker
+	if t == nil {
+		c.raw.Interrupt()
 	}
-	c.raw.SetReadDeadline(time.Now())
+	c.mu.Unlock()
+	time.AfterFunc(lingerTimeout, func() { c.raw.Close() })
+	if t != nil {
+		t.force()
+	}
 }
 
 // fail tells the client why it cannot go on, and the log, once.
@@ -144,6 +182,8 @@ func (c *client) fail(stage string, err error) {
 	}
 	var e *pgwire.Error
 	switch {
+	case errors.Is(err, errTold):
+		return
 	case errors.As(err, &e):
 	case c.server.isDraining():
 		e = errShuttingDown()
@@ -183,17 +223,16 @@ func (c *client) closeWrite() {
 	}
 }
 
-// appendWelcome appends what a server says after a login, in one go.
-func appendWelcome(dst []byte, greeted bool, up *upstream, key cancelKey) []byte {
+// appendWelcome appends what a server says of itself after a login.
+func appendWelcome(dst []byte, greeted bool, parameters iter.Seq2[string, string], key cancelKey) []byte {
 	if !greeted {
 		dst, _ = (&pgproto3.AuthenticationOk{}).Encode(dst)
 	}
-	for name, value := range up.parameters {
-		dst, _ = (&pgproto3.ParameterStatus{Name: name, Value: value}).Encode(dst)
+	for name, value := range parameters {
+		dst = pgwire.AppendParameterStatus(dst, name, value)
 	}
 	dst, _ = (&pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: []byte(key.secret)}).Encode(dst)
-	dst = append(dst, up.early...)
-	return append(dst, 'Z', 0, 0, 0, 5, up.status)
+	return dst
 }
 
 // newCancelKey makes a key of the version's length. The process ID stays

@@ -52,7 +52,7 @@ type Config struct {
 	// means the only target; with several, there is then no default.
 	DefaultTarget string
 
-	// Mode must be SessionMode, which is also the default.
+	// Mode is SessionMode unless it is set.
 	Mode Mode
 	// PoolSize is how many server connections each database of a target may
 	// have at once in transaction mode, those to replicate and those of pinned
@@ -126,8 +126,8 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c *Config) validate() error {
 	switch {
-	case c.Mode != SessionMode:
-		return fmt.Errorf("proxy: mode %q is not supported: use %q", c.Mode, SessionMode)
+	case c.Mode != SessionMode && c.Mode != TransactionMode:
+		return fmt.Errorf("proxy: there is no mode %q: use %q or %q", c.Mode, SessionMode, TransactionMode)
 	case len(c.Targets) == 0:
 		return errors.New("proxy: no target: name at least one")
 	case c.DefaultTarget != "" && c.Targets[c.DefaultTarget] == nil:

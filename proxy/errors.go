@@ -45,6 +45,9 @@ func connectError(err error) *pgwire.Error {
 	return &pgwire.Error{Code: code, Message: strings.TrimPrefix(err.Error(), "lakebase: "), Hint: hint}
 }
 
+// errKilled is why a server connection ends that the console has killed.
+var errKilled = errors.New("killed from the console")
+
 func errShuttingDown() *pgwire.Error {
 	return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: the proxy is shutting down"}
 }

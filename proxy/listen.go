@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
 // acceptBackoff is the pause after a failed accept: out of file descriptors
@@ -121,7 +122,9 @@ func (s *Server) accept(l net.Listener) {
 			continue
 		}
 		s.counts.accepted.Add(1)
-		s.begin(&client{server: s, Conn: conn, raw: conn, local: !isTCP, needsTLS: needsTLS})
+		setKeepAlive(conn)
+		raw := rawnet.New(conn)
+		s.begin(&client{server: s, Conn: raw, raw: raw, connected: time.Now(), local: !isTCP, needsTLS: needsTLS})
 	}
 }
 
@@ -146,17 +149,29 @@ func (s *Server) begin(c *client) {
 		c.refuseUnread(tooManyClients(s.config().MaxClients))
 		return
 	}
-	setKeepAlive(c.raw)
 	c.raw.SetDeadline(time.Now().Add(s.config().LoginTimeout)) // before drain can set one
 	s.clients[c] = true
 	s.wg.Go(func() {
-		defer s.forget(c)
-		defer c.raw.Close()
-		c.serve(s.life)
+		if rest := c.serve(s.life); rest != nil {
+			s.wg.Go(func() {
+				defer s.forget(c)
+				rest()
+			})
+			return
+		}
+		s.forget(c)
 	})
 }
 
+// forget is the end of a client.
 func (s *Server) forget(c *client) {
+	c.raw.Close()
+	if c.counted {
+		s.counts.clients.Add(-1)
+	}
+	if c.forgetKey != nil {
+		c.forgetKey()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.clients, c)

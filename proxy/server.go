@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -43,6 +45,7 @@ type Server struct {
 	listeners []net.Listener
 	addr      net.Addr
 	clients   map[*client]bool
+	pools     map[poolKey]*pool
 	wg        sync.WaitGroup // one for each listener and client
 }
 
@@ -82,6 +85,7 @@ func New(cfg Config) (*Server, error) {
 		log: cfg.Logger, upstream: upstream,
 		targets: make(map[string]*target),
 		clients: make(map[*client]bool),
+		pools:   make(map[poolKey]*pool),
 		stopped: make(chan struct{}),
 	}
 	s.settings.Store(&cfg)
@@ -105,6 +109,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		defer t.connector.StopRefresh()
 	}
 	s.mu.Lock()
+	s.wg.Go(func() { s.maintain(s.admitting) })
 	for _, l := range s.listeners {
 		s.wg.Go(func() { s.accept(l) })
 	}
@@ -142,6 +147,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-done
 	}
 	s.stopOnce.Do(func() {
+		s.shutPools()
 		s.end()
 		close(s.stopped)
 	})
@@ -152,11 +158,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) drain() {
 	s.drainOnce.Do(func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.endAdmission()
 		s.opened = true
 		s.close()
-		for c := range s.clients {
+		clients := slices.Collect(maps.Keys(s.clients))
+		s.mu.Unlock()
+		for _, p := range s.allPools() {
+			p.drain()
+		}
+		for _, c := range clients {
 			c.drain()
 		}
 	})
@@ -166,8 +176,9 @@ func (s *Server) drain() {
 func (s *Server) force() {
 	s.end()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.clients {
+	clients := slices.Collect(maps.Keys(s.clients))
+	s.mu.Unlock()
+	for _, c := range clients {
 		c.force()
 	}
 }

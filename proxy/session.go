@@ -26,6 +26,7 @@ type session struct {
 	client  *client
 	up      *upstream
 	tracker *tracker
+	began   time.Time
 	active  atomic.Int64 // when something was last said, in Unix nanoseconds; kept only for the idle timeout
 
 	over atomic.Bool // the answering direction has ended
@@ -45,7 +46,7 @@ const (
 )
 
 func newSession(c *client, up *upstream) *session {
-	return &session{client: c, up: up, tracker: newTracker(up.status)}
+	return &session{client: c, up: up, tracker: newTracker(up.status), began: time.Now()}
 }
 
 // relay carries bytes both ways until both sides have ended, and says why.
@@ -193,6 +194,7 @@ func (s *session) woken() (reason string) {
 		}
 		return s.say("forced", errShuttingDown())
 	case gone:
+		s.cancelAside() // the first one may have come before the query
 		return "client gone"
 	case failing:
 		return s.serverLost(os.ErrDeadlineExceeded)

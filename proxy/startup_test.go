@@ -344,7 +344,7 @@ func TestNewRefuses(t *testing.T) {
 		text string
 	}{
 		"no target":          {proxy.Config{}, "no target"},
-		"another mode":       {proxy.Config{Targets: targets, Mode: "transaction"}, `mode "transaction" is not supported`},
+		"another mode":       {proxy.Config{Targets: targets, Mode: "statement"}, `no mode "statement"`},
 		"all addresses":      {proxy.Config{Targets: targets, Listen: "0.0.0.0:0"}, "not a loopback address"},
 		"no host":            {proxy.Config{Targets: targets, Listen: ":0"}, "not a loopback address"},
 		"without TLS":        {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", Users: login}, "not a loopback address"},

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
 // noticeAfter is when a client that waits is told what for.
@@ -34,7 +36,9 @@ func upstreamConfig() (*pgx.ConnConfig, error) {
 // upstream is one server connection, logged in and idle.
 type upstream struct {
 	net.Conn
+	raw        *rawnet.Conn // what Conn is, or what its TLS runs on
 	target     *target
+	database   string // that was asked for
 	parameters map[string]string
 	status     byte                 // of the transaction
 	early      []byte               // messages that came with the login
@@ -45,8 +49,7 @@ type upstream struct {
 // connect opens a server connection for c, and tells it what it is waiting for.
 func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) (*upstream, error) {
 	limit := c.server.config().MaxServerConns
-	if r.target.conns.Add(1) > int64(limit) {
-		r.target.conns.Add(-1)
+	if !r.target.reserve(limit) {
 		return nil, tooManyServerConns(r.target.name, limit)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.server.config().ConnectTimeout)
@@ -57,7 +60,7 @@ func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) 
 	}
 	done := make(chan result, 1)
 	go func() {
-		up, err := r.target.open(ctx, c.server.upstream, r.database, startup)
+		up, err := r.target.open(ctx, c.server, r.database, runtimeParams(startup))
 		done <- result{up, err}
 	}()
 	timer := time.NewTimer(noticeAfter)
@@ -84,18 +87,50 @@ func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) 
 // tellWaiting sends a notice. libpq takes none before it is authenticated, so
 // that is said first; an error may still follow.
 func (c *client) tellWaiting(target string) error {
-	c.out, _ = (&pgproto3.AuthenticationOk{}).Encode(c.out)
-	c.out, _ = (&pgproto3.NoticeResponse{Severity: "NOTICE", SeverityUnlocalized: "NOTICE", Code: "00000",
-		Message: "waiting for the database of " + target + ": it may be waking up"}).Encode(c.out)
-	c.greeted = true
+	if !c.greeted {
+		c.out, _ = (&pgproto3.AuthenticationOk{}).Encode(c.out)
+		c.greeted = true
+	}
+	c.out = pgwire.AppendNotice(c.out, &pgwire.Error{Severity: "NOTICE", Code: "00000",
+		Message: "waiting for the database of " + target + ": it may be waking up"})
 	return c.flush()
 }
 
-// open logs in to t with the client's parameters.
-func (t *target) open(ctx context.Context, base *pgx.ConnConfig, database string, startup *pgwire.Startup) (*upstream, error) {
-	cfg := base.Copy()
+// reserve makes room for one more server connection, if there is any.
+func (t *target) reserve(limit int) bool {
+	if t.conns.Add(1) > int64(limit) {
+		t.conns.Add(-1)
+		return false
+	}
+	return true
+}
+
+// dialer gives up on one address in time to try the next.
+var dialer = net.Dialer{Timeout: 10 * time.Second, KeepAlive: -1}
+
+// dial returns what dials for a server connection, whose network is found dead
+// after a silence of so long.
+func dial(silence time.Duration) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		raw := rawnet.New(conn)
+		if err := raw.SetTimeout(silence); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return raw, nil
+	}
+}
+
+// open logs in to t, for which there must be room.
+func (t *target) open(ctx context.Context, s *Server, database string, params map[string]string) (*upstream, error) {
+	cfg := s.upstream.Copy()
 	cfg.Database = database
-	cfg.RuntimeParams = runtimeParams(startup)
+	cfg.RuntimeParams = params
+	cfg.DialFunc = dial(s.config().NetworkTimeout)
 	conn, err := t.connector.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -109,7 +144,12 @@ func (t *target) open(ctx context.Context, base *pgx.ConnConfig, database string
 		conn.Close(ctx)
 		return nil, err
 	}
-	return t.adopt(hijacked)
+	up, err := t.adopt(hijacked)
+	if err != nil {
+		return nil, err
+	}
+	up.database = database
+	return up, nil
 }
 
 // adopt makes an upstream of what pgx has logged in.
@@ -118,12 +158,16 @@ func (t *target) adopt(h *pgconn.HijackedConn) (*upstream, error) {
 		h.Conn.Close()
 		return nil, err
 	}
-	raw := h.Conn
-	if encrypted, ok := raw.(*tls.Conn); ok {
-		raw = encrypted.NetConn()
+	under := h.Conn
+	if encrypted, ok := under.(*tls.Conn); ok {
+		under = encrypted.NetConn()
 	}
-	setUserTimeout(raw)
-	up := &upstream{Conn: h.Conn, target: t, parameters: h.ParameterStatuses, status: h.TxStatus, login: h}
+	raw, ok := under.(*rawnet.Conn)
+	if !ok {
+		h.Conn.Close()
+		return nil, fmt.Errorf("a server connection runs on a %T", under)
+	}
+	up := &upstream{Conn: h.Conn, raw: raw, target: t, parameters: h.ParameterStatuses, status: h.TxStatus, login: h}
 	for h.Frontend.ReadBufferLen() > 0 {
 		m, err := h.Frontend.Receive()
 		if err == nil {

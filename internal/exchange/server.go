@@ -25,6 +25,7 @@ type Server struct {
 	status   pgwire.TxStatus
 
 	unnamed unnamed
+	rep     Reported
 
 	// A segment is what one ReadyForQuery answers. segment is the number of the
 	// one that the client is sending, answered that of the last one answered.

@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/exchange"
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/sessionstate"
+)
+
+// errTold is for a client that has been told why it ends.
+var errTold = errors.New("told")
+
+// join logs c in to the pool of r.
+func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
+	settings, err := startupSettings(startup)
+	if err != nil {
+		return nil, &pgwire.Error{Code: "22023", Message: err.Error()}
+	}
+	p, err := c.server.pool(r)
+	if err != nil {
+		return nil, err
+	}
+	t := &pooled{client: c, pool: p, state: exchange.NewClient(&p.statements)}
+	t.state.SetSettings(settings)
+	if !c.settle(t) {
+		return nil, errShuttingDown()
+	}
+	reported, ok := p.welcome(settings)
+	if !ok {
+		if reported, err = t.introduce(); err != nil {
+			t.leave("login")
+			return nil, err
+		}
+		p.remember(settings, reported)
+	}
+	t.state.SetReported(reported)
+	c.SetDeadline(time.Time{})
+	var key cancelKey
+	key, c.forgetKey = c.server.cancels.add(c.version, t)
+	c.id.Store(key.pid)
+	c.out = appendWelcome(c.out, c.greeted, reported.All(), key)
+	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxIdle)
+	c.greeted = true
+	return t, c.flush()
+}
+
+// introduce learns from a server connection what a client with c's settings
+// is to be told, and that the server takes those settings.
+func (c *pooled) introduce() (exchange.Reported, error) {
+	c.joining = true
+	if reason := c.forward(nil); reason != "" {
+		return exchange.Reported{}, errTold
+	}
+	c.joining = false
+	return c.introduced, nil
+}
+
+// startupSettings are the settings that a client asks for as it connects. Of
+// two for the same name the later one counts, and options come first.
+func startupSettings(startup *pgwire.Startup) (exchange.Settings, error) {
+	options, err := sessionstate.ParseOptions(startup.Get("options"))
+	if err != nil {
+		return exchange.Settings{}, err
+	}
+	for _, p := range startup.Parameters {
+		switch {
+		case p.Name == "user", p.Name == "database", p.Name == "replication", p.Name == "options":
+		case strings.HasPrefix(p.Name, "_pq_."):
+		default:
+			options = append(options, sessionstate.Option{Name: p.Name, Value: p.Value})
+		}
+	}
+	return exchange.NewSettings(options)
+}
+
+// replicates reports whether a client asks for a connection to replicate,
+// which cannot be shared.
+func replicates(startup *pgwire.Startup) bool {
+	switch strings.ToLower(startup.Get("replication")) {
+	case "", "0", "false", "off", "no", "f", "n":
+		return false
+	}
+	return true
+}
+
+// maxWelcomes is how many sets of settings a pool knows the answer to.
+const maxWelcomes = 1024
+
+// welcomes are what clients with certain settings are told of the server.
+type welcomes map[exchange.Settings]exchange.Reported
+
+// welcome returns what a client with these settings is told, if it is known.
+func (p *pool) welcome(settings exchange.Settings) (exchange.Reported, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	reported, ok := p.welcomes[settings]
+	return reported, ok
+}
+
+func (p *pool) remember(settings exchange.Settings, reported exchange.Reported) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.welcomes == nil || len(p.welcomes) >= maxWelcomes {
+		p.welcomes = welcomes{}
+	}
+	p.welcomes[settings] = reported
+}

@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// maintainEvery is how often those are looked after who say nothing.
+const maintainEvery = time.Second
+
+// maintain looks after idle server connections and silent clients until ctx
+// ends.
+func (s *Server) maintain(ctx context.Context) {
+	ticker := time.NewTicker(maintainEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, p := range s.allPools() {
+			p.maintain()
+		}
+		if limit := s.config().IdleTimeout; limit > 0 {
+			s.endSilent(limit)
+		}
+	}
+}
+
+// endSilent has clients end that have been silent for so long.
+func (s *Server) endSilent(limit time.Duration) {
+	s.mu.Lock()
+	clients := make([]*client, 0, len(s.clients))
+	for c := range s.clients {
+		clients = append(clients, c)
+	}
+	s.mu.Unlock()
+	for _, c := range clients {
+		c.mu.Lock()
+		t, ok := c.talker.(*pooled)
+		c.mu.Unlock()
+		if ok && t.silence() >= limit {
+			t.wake(orderIdle)
+		}
+	}
+}
+
+// maintain closes server connections that have been idle for too long or are
+// too old, and opens those that are to be warm.
+func (p *pool) maintain() {
+	cfg := p.server.config()
+	p.retire()
+	p.mu.Lock()
+	spare := len(p.live) - cfg.WarmConns
+	p.mu.Unlock()
+	p.closeIdle(max(spare, 0), cfg.ServerIdleTimeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for wanted := min(cfg.WarmConns, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
+		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.reserve(cfg.MaxServerConns); wanted-- {
+		p.login()
+	}
+}
+
+// retire closes idle server connections that are not to be used again.
+func (p *pool) retire() {
+	p.mu.Lock()
+	var old []*serverConn
+	p.idle = slices.DeleteFunc(p.idle, func(s *serverConn) bool {
+		unwanted := p.isUnwanted(s)
+		if unwanted {
+			old = append(old, s)
+		}
+		return unwanted
+	})
+	p.mu.Unlock()
+	for _, s := range old {
+		s.mu.Lock()
+		s.close()
+		s.mu.Unlock()
+	}
+}

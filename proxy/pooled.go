@@ -1,0 +1,250 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/exchange"
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
+)
+
+// order is what somebody wants of a client's goroutine. Later ones prevail.
+type order int32
+
+const (
+	noOrder    order = iota
+	orderIdle        // end if the client has been silent for too long
+	orderDrain       // end as soon as no transaction is open
+	orderForce       // end now
+	ended            // the client has been told its last: end
+)
+
+// pooled is a client in transaction mode. Its goroutine reads what the client
+// asks and passes it on to a server connection that is lent to it from the
+// first message to the end of the transaction; the answers come from the
+// server connection's reader. While the client is silent, it has no buffer.
+type pooled struct {
+	*client
+	pool   *pool
+	state  *exchange.Client
+	waiter waiter
+	server atomic.Pointer[serverConn] // that is lent; changes under its mutex
+	asked  atomic.Int64               // when the client last said something, in Unix nanoseconds
+
+	order atomic.Int32 // an order; changes under the client's mutex
+	last  string       // why the client is ended, set before that
+
+	// Guarded by the mutex of the server connection that is lent.
+	unstalled  chan struct{} // holds one
+	joining    bool          // nothing the server says is for the client yet
+	introduced exchange.Reported
+}
+
+// converse is the life of c from its login on. It returns why it ends.
+func (c *pooled) converse() (reason string) {
+	for {
+		b, n, err := c.read()
+		switch {
+		case err == nil:
+			reason = c.forward(b[:n])
+			b.Release()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			reason = c.obey()
+		default:
+			reason = "client gone"
+		}
+		if reason != "" {
+			return reason
+		}
+	}
+}
+
+// read waits for the client without a buffer.
+func (c *pooled) read() (*rawnet.Buffer, int, error) {
+	if c.inTLS {
+		return c.raw.ReadBufferThrough(c.Conn)
+	}
+	return c.raw.ReadBuffer()
+}
+
+// forward passes on what the client asks, which it has not begun to if no
+// server connection is lent to it. It returns why the client ends, if it does.
+func (c *pooled) forward(chunk []byte) (reason string) {
+	c.asked.Store(time.Now().UnixNano())
+	for {
+		s := c.server.Load()
+		if s == nil {
+			if isTerminate(chunk) {
+				return "client left"
+			}
+			var e *pgwire.Error
+			if s, e = c.pool.get(c); e != nil {
+				return c.refuse(chunk, e)
+			}
+		}
+		rest, how := s.pass(c, chunk)
+		if order(c.order.Load()) >= orderForce {
+			return c.obey()
+		}
+		switch how {
+		case passed:
+			return ""
+		case stalled:
+			<-c.unstalled
+		case left:
+			return "client left"
+		}
+		chunk = rest
+	}
+}
+
+// isTerminate reports whether chunk is a goodbye and nothing else.
+func isTerminate(chunk []byte) bool {
+	return len(chunk) == pgwire.HeaderSize && pgwire.ClientType(chunk[0]) == pgwire.ClientTerminate
+}
+
+// refuse answers what the client asks with an error, so that it may go on, or
+// ends it with that where it has not asked to the end.
+func (c *pooled) refuse(chunk []byte, e *pgwire.Error) (reason string) {
+	c.pool.server.log.Info("cannot serve a request", "client", c.RemoteAddr(), "target", c.pool.target.name, "code", e.Code, "err", e.Message)
+	answer, ok := refusal(chunk, e)
+	if !ok || c.joining || c.pool.server.isDraining() {
+		answer, ok = e.Append(nil), false
+	}
+	if _, err := c.Write(answer); err != nil {
+		return "client gone"
+	}
+	if !ok {
+		c.linger()
+		return e.Message
+	}
+	return ""
+}
+
+// unstall lets a client go on that waits for answers. The caller holds the
+// mutex of the server connection that is lent to it.
+func (c *pooled) unstall() {
+	if c.unstalled == nil {
+		return // it does not wait
+	}
+	select {
+	case c.unstalled <- struct{}{}:
+	default:
+	}
+}
+
+// cancel cancels what the client waits for. Like Postgres it says nothing if
+// that is nothing.
+func (c *pooled) cancel(ctx context.Context) error {
+	canceled := &pgwire.Error{Code: "57014", Message: "canceling statement due to user request"}
+	if c.pool.refuseOne(c, canceled) {
+		return nil
+	}
+	if s := c.server.Load(); s != nil {
+		return s.cancelFor(ctx, c)
+	}
+	return nil
+}
+
+// wake gives c an order.
+func (c *pooled) wake(o order) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if order(c.order.Load()) < o {
+		c.order.Store(int32(o))
+		c.raw.Interrupt()
+	}
+}
+
+// end ends c from the server's side, when it has been told why. The caller
+// holds the mutex of the server connection that is lent to it.
+func (c *pooled) end(reason string) {
+	c.last = reason
+	c.unstall()
+	c.wake(ended)
+}
+
+// obey does what the order says. It returns why the client ends, "" if it does
+// not yet.
+func (c *pooled) obey() (reason string) {
+	c.mu.Lock()
+	o := order(c.order.Load())
+	if o == orderIdle {
+		c.order.Store(int32(noOrder))
+	}
+	// Before looking, so that who comes after that wakes c again.
+	c.raw.SetReadDeadline(time.Time{})
+	c.mu.Unlock()
+	switch o {
+	case ended:
+		c.linger()
+		return c.last
+	case orderForce:
+		return c.goodbye("forced", errShuttingDown(), true)
+	case orderDrain:
+		return c.goodbye("shutdown", errShuttingDown(), false)
+	case orderIdle:
+		if limit := c.pool.server.config().IdleTimeout; limit > 0 && c.silence() >= limit {
+			return c.goodbye("idle", errIdle(limit), false)
+		}
+	}
+	return ""
+}
+
+func (c *pooled) silence() time.Duration { return time.Since(time.Unix(0, c.asked.Load())) }
+
+// goodbye tells the client that it ends, and why, if it has no transaction
+// open, or anyway.
+func (c *pooled) goodbye(reason string, e *pgwire.Error, anyway bool) string {
+	for {
+		s := c.server.Load()
+		if s == nil {
+			c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+			c.Write(e.Append(nil))
+			c.linger()
+			return reason
+		}
+		if said, mine := s.goodbye(c, e, anyway); said {
+			c.linger()
+			return reason
+		} else if mine {
+			return ""
+		}
+	}
+}
+
+// leave gives back what c has, at its end.
+func (c *pooled) leave(reason string) {
+	if s := c.server.Load(); s != nil {
+		s.leave(c, reason != "client left")
+	}
+	c.state.Close()
+}
+
+// drain ends c once it has no transaction open.
+func (c *pooled) drain() { c.wake(orderDrain) }
+
+// force ends c now, whatever it waits for.
+func (c *pooled) force() {
+	c.wake(orderForce)
+	c.pool.refuseOne(c, errShuttingDown())
+	if s := c.server.Load(); s != nil {
+		go s.unstall(c)
+		time.AfterFunc(lingerTimeout, func() { s.abandon(c) })
+	}
+}
+
+// run is the life of c after its login.
+func (c *pooled) run() {
+	s := c.pool.server
+	s.counts.sessions.Add(1)
+	began := time.Now()
+	s.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
+	reason := c.converse()
+	c.leave(reason)
+	s.log.Debug("session ended", "client", c.RemoteAddr(), "target", c.pool.target.name, "reason", reason, "duration", time.Since(began))
+}

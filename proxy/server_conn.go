@@ -1,0 +1,318 @@
+package proxy
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/exchange"
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
+)
+
+// restlessAfter is for how long a server connection must have been idle for
+// its socket to be looked at before it is lent. Within less, its reader would
+// hardly have heard of its end any sooner.
+const restlessAfter = time.Millisecond
+
+// keepScratch is up to which size, in bytes, memory for answers is kept.
+const keepScratch = 64 << 10
+
+// place is where a server connection is.
+type place uint8
+
+const (
+	atRest place = iota // with nobody, and not to be lent yet
+	inPool              // to be lent
+	lent
+	closed
+)
+
+// serverConn is a server connection of a pool. One goroutine reads what it
+// says, all its life, and passes it on to the client that it is linked to;
+// what that client says is passed on by the client's own goroutine. Both
+// understand the conversation by the one exchange, under mu, but mu is not held
+// during I/O: neither a slow client nor a server that does not read until its
+// answers are read may stop anything else.
+type serverConn struct {
+	*upstream
+	pool       *pool
+	generation uint64
+	born       time.Time
+	expires    time.Time
+
+	mu        sync.Mutex // guards what follows; taken before the pool's
+	place     place
+	client    *pooled // linked
+	state     *exchange.Server
+	exchange  exchange.Exchange
+	nobody    *exchange.Client // for what comes unasked
+	torn      bool             // a message that comes unasked has come half
+	writing   bool             // somebody writes to the server,
+	telling   bool             // or to the client: it stays lent
+	late      []byte           // for the client, when that is done
+	told      sync.Cond        // that it is
+	links     uint64           // how often s has been lent
+	canceling int              // requests under way that might hit whoever comes next
+	scratch   []byte           // the reader's, for what the client gets
+
+	linked         time.Time // since when, zero if not
+	received, sent uint64    // bytes since then
+	queries        uint64    // of state, accounted for
+	transactions   uint64
+
+	// Guarded by the pool's mutex.
+	used     time.Time         // last
+	settings exchange.Settings // while idle
+}
+
+func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
+	now := time.Now()
+	cfg := p.server.config()
+	spread := cfg.ServerLifetime / 10
+	s := &serverConn{upstream: up, pool: p, generation: generation, born: now, used: now,
+		expires: now.Add(cfg.ServerLifetime - spread + rand.N(2*spread+1)),
+		state:   exchange.NewServer(&p.statements, cfg.MaxPrepared),
+		nobody:  exchange.NewClient(&p.statements)}
+	s.told.L = &s.mu
+	s.state.SetReported(exchange.NewReported(up.parameters))
+	return s
+}
+
+// take links an idle server connection that has been taken off the pool's
+// list. It reports whether that could be done.
+func (s *serverConn) take(c *pooled) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.place != inPool: // it has ended meanwhile
+		return false
+	case s.torn:
+		s.close()
+		return false
+	case time.Since(s.used) > restlessAfter && !s.raw.Quiet():
+		s.place = atRest // until its reader has heard what it says
+		return false
+	}
+	s.link(c)
+	return true
+}
+
+// link lends s to c. The caller holds mu.
+func (s *serverConn) link(c *pooled) {
+	s.place, s.client, s.linked = lent, c, time.Now()
+	s.links++
+	s.exchange.Link(c.state, s.state)
+	c.server.Store(s)
+}
+
+// unlink takes s back from its client. The caller holds mu.
+func (s *serverConn) unlink() {
+	s.client.server.Store(nil)
+	if s.client.order.Load() != int32(noOrder) {
+		s.client.raw.Interrupt() // it may have waited for this
+	}
+	s.client, s.place = nil, atRest
+}
+
+// serve is the life of s.
+func (s *serverConn) serve() {
+	buffer := make([]byte, rawnet.BufferSize)
+	for {
+		n, err := s.Read(buffer)
+		s.mu.Lock()
+		if n > 0 && s.place != closed {
+			s.heard(buffer[:n])
+		}
+		if err != nil {
+			s.lost(err)
+		}
+		over := s.place == closed
+		s.mu.Unlock()
+		if over {
+			return
+		}
+	}
+}
+
+// heard takes what the server said. The caller holds mu.
+func (s *serverConn) heard(chunk []byte) {
+	for s.telling { // or what the client gets would be out of order
+		s.told.Wait()
+	}
+	switch {
+	case s.place == closed:
+		return
+	case s.client == nil && s.exchange.Idle():
+		s.heardUnasked(chunk)
+		return
+	}
+	answer, err := s.exchange.FromServer(chunk, s.scratch[:0])
+	if cap(answer) <= keepScratch {
+		s.scratch = answer[:0]
+	}
+	s.tell(answer)
+	if err != nil {
+		s.pool.server.log.Error("a server does not keep to the protocol", "target", s.target.name, "err", err)
+		s.lost(err)
+		return
+	}
+	if c := s.client; c != nil {
+		if e := s.exchange.Refused(); e != nil {
+			s.end("settings refused", e)
+		}
+		c.unstall()
+	}
+	s.tidy()
+	s.settle()
+}
+
+// tell writes to the client, if there is one. The caller holds mu, but not
+// meanwhile.
+func (s *serverConn) tell(answer []byte) {
+	c := s.client
+	switch {
+	case c == nil || c.joining || len(answer) == 0:
+		return
+	case s.telling:
+		s.late = append(s.late, answer...)
+		return
+	}
+	s.telling = true
+	for len(answer) > 0 && s.client == c {
+		s.sent += uint64(len(answer))
+		s.mu.Unlock()
+		if _, err := c.Write(answer); err != nil {
+			c.raw.Close() // its own goroutine sees that too, and leaves
+		}
+		s.mu.Lock()
+		answer, s.late = s.late, nil
+	}
+	s.telling = false
+	s.told.Broadcast()
+}
+
+// tidy asks what the exchange itself has to ask. The caller holds mu, but not
+// meanwhile.
+func (s *serverConn) tidy() {
+	if s.writing || s.place == closed {
+		return // whoever writes does it then
+	}
+	if ask := s.exchange.Tidy(nil); len(ask) > 0 {
+		s.send(ask)
+	}
+}
+
+// send writes to the server. The caller holds mu, but not meanwhile.
+func (s *serverConn) send(p []byte) {
+	s.writing = true
+	s.mu.Unlock()
+	_, err := s.Write(p)
+	s.mu.Lock()
+	s.writing = false
+	if err != nil {
+		s.raw.Close() // what the server said before it ended is still to be read
+	}
+}
+
+// heardUnasked takes what came for nobody: a setting that changed, or why the
+// connection ends. The caller holds mu.
+func (s *serverConn) heardUnasked(chunk []byte) {
+	s.exchange.Link(s.nobody, s.state)
+	said, err := s.exchange.FromServer(chunk, nil)
+	if err != nil || s.exchange.Fatal() {
+		s.pool.server.log.Info("an idle server connection ends", "target", s.target.name, "said", lastWords(said), "err", err)
+		s.lost(err)
+		return
+	}
+	s.torn = !s.exchange.Idle()
+	if s.place == atRest && s.canceling == 0 && !s.torn {
+		s.pool.put(s)
+	}
+}
+
+// settle gives s back once nothing ties it to its client. The caller holds mu.
+func (s *serverConn) settle() {
+	if s.place != lent && s.place != atRest || s.writing || s.telling || !s.exchange.Idle() {
+		return
+	}
+	if s.client != nil {
+		s.unlink()
+	}
+	if s.canceling == 0 {
+		s.pool.put(s)
+	}
+}
+
+// lost takes the end of the connection. A client that had nothing to lose is
+// not told: its next request goes elsewhere. The caller holds mu.
+func (s *serverConn) lost(err error) {
+	for s.telling {
+		s.told.Wait()
+	}
+	if s.place == closed {
+		return
+	}
+	c := s.client
+	needed := c != nil && (s.writing || s.telling || !s.exchange.Idle())
+	counter := &s.pool.totals.LostIdle
+	if needed {
+		counter = &s.pool.totals.Lost
+		s.pool.server.counts.lost.Add(1)
+		s.pool.server.log.Warn("a server connection was lost", "target", s.target.name, "err", err)
+	}
+	s.pool.count(counter)
+	if needed {
+		var last *pgwire.Error
+		if !s.exchange.Fatal() { // or it has been said
+			last = errServerLost()
+		}
+		s.end("server lost", last)
+	}
+	s.close()
+}
+
+// end ends the client of s, with a last word if there is one and it fits in.
+// The caller holds mu, but not meanwhile.
+func (s *serverConn) end(reason string, e *pgwire.Error) {
+	c := s.client
+	if e != nil && (c.joining || s.exchange.BetweenMessages()) {
+		c.joining = false
+		c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+		s.tell(e.Append(nil))
+	}
+	c.end(reason)
+}
+
+// close closes s for good. Its client, if any, finds itself without a server.
+// The caller holds mu.
+func (s *serverConn) close() {
+	if s.place == closed {
+		return
+	}
+	if s.client != nil {
+		s.unlink()
+	}
+	s.place = closed
+	s.state.Close()
+	s.upstream.close()
+	s.pool.remove(s)
+}
+
+// lastWords is the error that a server said last, "" if it said none.
+func lastWords(said []byte) (words string) {
+	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
+	for len(said) > 0 {
+		span, err := scanner.Next(said)
+		if err != nil || !span.Whole() {
+			return words
+		}
+		if pgwire.ServerType(span.Type) == pgwire.ServerErrorResponse {
+			if e, err := pgwire.DecodeErrorResponse(span.Body(said)); err == nil {
+				words = string(e.Code) + ": " + string(e.Message)
+			}
+		}
+		said = said[span.Size:]
+	}
+	return words
+}
