@@ -52,6 +52,21 @@ type Config struct {
 	// means the only target; with several, there is then no default.
 	DefaultTarget string
 
+	// Databases are those that clients may name, by target: a target that is
+	// not among the keys lets them name any. Its own is always allowed.
+	Databases map[string][]string
+	// UserTargets are the targets that a user may reach: one that is not among
+	// the keys may reach all. It is of use only with Users.
+	UserTargets map[string][]string
+	// Admins may use the console, the database named pgbouncer, and
+	// StatsUsers may look at it. Without Users, whoever can connect may do
+	// either; with them, nobody who is not named here.
+	Admins, StatsUsers []string
+	// HTTPListen is the TCP address, host:port, of the health checks, metrics
+	// and the status page. They need no password and show no secret. Empty
+	// means none.
+	HTTPListen string
+
 	// Mode is SessionMode unless it is set.
 	Mode Mode
 	// PoolSize is how many server connections each database of a target may
