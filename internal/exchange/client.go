@@ -1,9 +1,6 @@
 package exchange
 
-import (
-	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
-)
+import "github.com/lakebase-go/lakebase/internal/pgwire"
 
 // unnamedLimit is up to which size, in bytes, the text of a client's unnamed
 // statement is remembered for the case that the next transaction runs on
@@ -21,19 +18,37 @@ type Client struct {
 	// remembered, 0 for none.
 	version, versions, remembered uint64
 	unnamed                       []byte
-	unnamedEffects                sessionstate.Effects
+	unnamedMarks                  marks
 
-	pin string
+	startup, settings Settings
+	reported          Reported        // that the client has been told
+	custom            map[string]bool // settings it may have that no server lists
+
+	pin     string
+	lasting bool // the pin is of what cannot be asked about
 }
+
+// customLimit is how many settings of its own a client may have before it is
+// given a server to itself.
+const customLimit = 64
 
 // NewClient returns a client that has prepared nothing yet.
 func NewClient(table *Statements) *Client {
 	return &Client{table: table, named: map[string]*Statement{}}
 }
 
+// SetSettings says what the client asked for as it connected: what it has
+// before it sets anything, and again after RESET.
+func (c *Client) SetSettings(s Settings) { c.startup, c.settings = s, s }
+
+// Settings are what the client's session has set.
+func (c *Client) Settings() Settings { return c.settings }
+
+// SetReported says what the client has been told by ParameterStatus.
+func (c *Client) SetReported(r Reported) { c.reported = r }
+
 // Pinned is why the client must keep its server, such as "LISTEN", or "" if it
-// need not. A server that was pinned must be reset or closed when its client
-// leaves.
+// need not.
 func (c *Client) Pinned() string { return c.pin }
 
 // Close forgets the client's statements. The client must not be used again.
@@ -50,7 +65,9 @@ func (c *Client) forgetNamed() {
 }
 
 func (c *Client) rememberUnnamed(p pgwire.Parse) {
-	c.unnamedEffects = sessionstate.Classify(p.Query)
+	var custom []string
+	c.unnamedMarks, custom = marksOf(p.Query)
+	c.mention(custom)
 	c.remembered = 0
 	if len(p.Rest) <= unnamedLimit {
 		c.unnamed = append(c.unnamed[:0], p.Rest...)
@@ -60,3 +77,16 @@ func (c *Client) rememberUnnamed(p pgwire.Parse) {
 
 // knowsUnnamed reports whether unnamed is the current unnamed statement.
 func (c *Client) knowsUnnamed() bool { return c.remembered != 0 && c.remembered == c.version }
+
+// mention notes settings that the client may have set once it has run a text.
+func (c *Client) mention(custom []string) {
+	for _, name := range custom {
+		if c.custom == nil {
+			c.custom = map[string]bool{}
+		}
+		c.custom[name] = true
+	}
+	if len(c.custom) > customLimit {
+		c.pin, c.lasting = "SET", true
+	}
+}

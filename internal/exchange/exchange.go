@@ -67,7 +67,24 @@ type Exchange struct {
 
 	// Segments in which the meaning of a name, or of no name, last changed.
 	namesChanged, unnamedChanged uint64
-	pinned                       uint64 // segment that pinned the client
+	kept                         uint64 // last did something that cannot be asked about
+	localized                    uint64 // last set something for the transaction
+
+	errands   int   // queries of the exchange's own that are not answered
+	blocked   bool  // the client waits for one
+	tries     int   // of inspections that failed
+	suspects  marks // what the session may hold
+	inspected marks // what it is being asked about
+	found     finding
+	failure   *pgwire.Error // of the errand under way
+	refused   *pgwire.Error
+	base      Reported // what the server reports while the settings are known
+
+	unsettled  bool // the client's settings are to be applied, or it told what is reported
+	blurred    bool // the settings are not known
+	mayHaveSet bool // they may have become other than after RESET
+	worked     bool // something has been done that is not the beginning of a transaction
+	leaving    bool // the client has gone
 
 	unsynced   bool // extended messages were sent since the last Sync
 	skipping   bool // the server ignores everything up to the next Sync
@@ -95,6 +112,8 @@ func (x *Exchange) Link(c *Client, s *Server) {
 		queue:      queue{ring: x.queue.ring},
 		fromClient: stream{gathered: x.fromClient.gathered[:0]},
 		fromServer: stream{gathered: x.fromServer.gathered[:0], scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
+		base:       s.reported,
+		unsettled:  c.settings != s.settings || c.reported != s.reported,
 	}
 	if abandoned || len(x.queue.ring) > keepRing {
 		x.queue.ring = nil
@@ -106,8 +125,47 @@ func (x *Exchange) Link(c *Client, s *Server) {
 // message, and nothing pins the client.
 func (x *Exchange) Idle() bool {
 	return x.queue.n == 0 && x.server.status == pgwire.TxIdle && !x.unsynced && !x.skipping &&
-		!x.copying && !x.fatal && !x.stalled && x.client.pin == "" &&
-		x.fromClient.scanner.AtBoundary() && x.fromServer.scanner.AtBoundary()
+		!x.copying && !x.fatal && !x.stalled && x.client.pin == "" && x.suspects == 0 &&
+		x.server.reported == x.base && x.betweenMessages()
+}
+
+// AtRest is like Idle, but for what the client's session holds and what that
+// is asked about: the client may be ended without harm.
+func (x *Exchange) AtRest() bool {
+	return x.queue.n == x.errands && x.server.status == pgwire.TxIdle && !x.unsynced && !x.skipping &&
+		!x.copying && !x.fatal && !x.stalled && x.betweenMessages()
+}
+
+// Busy reports whether the server has not answered all that the client asked.
+func (x *Exchange) Busy() bool { return x.queue.n > x.errands }
+
+// BetweenMessages reports whether what the client got ends with a message, so
+// that another may follow.
+func (x *Exchange) BetweenMessages() bool {
+	return x.fromServer.scanner.AtBoundary() || !x.fromServer.pass
+}
+
+// Refused is why the server does not take the client's settings, nil if it
+// does or has not been asked yet.
+func (x *Exchange) Refused() *pgwire.Error { return x.refused }
+
+// planning is under which settings a text is prepared that is sent now.
+func (x *Exchange) planning() Settings {
+	if x.blurred {
+		return blurry
+	}
+	return x.server.planning
+}
+
+// blur is for when settings may change that texts depend on.
+func (x *Exchange) blur() { x.blurred = true }
+
+// refocus is for when the settings are known again.
+func (x *Exchange) refocus() {
+	if x.blurred && (x.suspects|x.inspected)&mayConfigure == 0 && x.localized <= x.server.answered {
+		x.blurred = false
+		x.server.refocus()
+	}
 }
 
 // Stalled reports whether the client's next message must wait for answers of
@@ -202,7 +260,9 @@ func (x *Exchange) undo(e *expected) {
 			c.table.release(e.defined)
 		}
 	}
-	if e.closed != nil {
+	if e.closed != nil && x.leaving {
+		c.table.release(e.closed)
+	} else if e.closed != nil {
 		c.named[e.name] = e.closed
 	}
 	if e.added != nil && s.remove(e.added) {
@@ -224,21 +284,21 @@ func (x *Exchange) restoreUnnamed(n int) {
 		return
 	}
 	e := x.queue.at(i)
-	was, version, effects := e.former, e.version, e.effects
+	was, version, marks := e.former, e.version, e.marks
 	switch {
 	case i > 0: // skipped
 	case e.how == swallow: // what could not be brought is gone
 		was = unnamed{}
 	default: // what could not be replaced is gone too
-		was, version, effects = e.later, e.later.version, 0
+		was, version, marks = e.later, e.later.version, 0
 	}
 	if after := x.replacement(n); after < x.queue.n {
 		e := x.queue.at(after)
-		e.former, e.version, e.effects = was, version, effects
+		e.former, e.version, e.marks = was, version, marks
 		return
 	}
 	x.server.unnamed = was
-	x.client.version, x.client.unnamedEffects = version, effects
+	x.client.version, x.client.unnamedMarks = version, marks
 	if i == 0 && e.how == forward {
 		x.client.remembered = 0 // the failed one
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // A script is played line by line:
@@ -19,6 +20,11 @@ import (
 //	idle, busy   whether the server may go to another client
 //	stalled      the client's message waits
 //	pinned x     why the client keeps the server
+//	tidy         the exchange asks what it has to ask itself
+//	leave        the client goes; lost if the server has to be closed
+//	startup x=y  the client's settings when it connected, before a link
+//	settings x=y the client's settings now
+//	refused x    the server does not take the settings: SQLSTATE
 //	link c1 s2   links another pair; a script begins with c1 and s1
 //
 // What the client or server got must have been asked for before a link and at
@@ -465,30 +471,37 @@ var scripts = map[string]string{
 		s 1 Z(I)
 		< 1 Z(I)`,
 	"DISCARD ALL unpins": `
-		c Q(listen x)
-		s C(LISTEN) Z(I)
-		busy
+		c Q(select setseed(0); select lastval())
+		> Q(DISCARD SEQUENCES) Q(select setseed(0); select lastval())
+		s C(DISCARD SEQUENCES) Z(I) C(SELECT 1) C(SELECT 1) Z(I)
+		pinned SETSEED
 		c Q(discard all)
 		s C(DISCARD ALL) Z(I)
+		pinned SETSEED
+		> Q(discard all)
+		< C(SELECT 1) C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)`,
+	"DISCARD ALL unpins what it can": `
+		c Q(select set_config($1, 'x', false)) Q(discard all)
+		s C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)
+		busy
+		tidy
+		> Q(select set_config($1, 'x', false)) Q(discard all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		s C(SELECT 0) Z(I)
 		idle
-		c Q(discard all) Q(listen x)
-		s C(DISCARD ALL) Z(I) C(LISTEN) Z(I)
-		pinned LISTEN
-		> Q(listen x) Q(discard all) Q(discard all) Q(listen x)
-		< C(LISTEN) Z(I) C(DISCARD ALL) Z(I) C(DISCARD ALL) Z(I) C(LISTEN) Z(I)`,
+		< C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)`,
 	"asynchronous messages": `
-		s N S(a) A
-		< N S(a) A
+		s N S(a=x) A
+		< N S(a=x) A
 		idle
 		c P(s1,select 1) S
-		s N 1 S(a) Z(I)
+		s N 1 S(a=x) Z(I)
 		> P(lb_1,select 1) S
-		< N 1 S(a) Z(I)
+		< N 1 S(a=x) Z(I)
 		link c1 s2
 		c B(s1) S
 		> P(lb_1,select 1) B(lb_1) S
-		s N 1 A 2 S(a) Z(I) N
-		< N A 2 S(a) Z(I) N
+		s N 1 A 2 Z(I) N
+		< N A 2 Z(I) N
 		idle`,
 	"fatal": `
 		c Q(begin)
@@ -549,18 +562,36 @@ var scripts = map[string]string{
 }
 
 var pinning = map[string]string{
-	"set x = 1": "SET", "select set_config('a','b',false)": "SET", "create temp table t ()": "TEMP",
-	"listen x": "LISTEN", "prepare p as select 1": "PREPARE", "load 'x'": "LOAD",
+	"load 'x'": "LOAD", "select setseed(0)": "SETSEED", "select set_config($1,'b',false)": "SET_CONFIG",
+	"set session authorization x": "SESSION AUTHORIZATION",
+	"set local x = 1":             "", "select 1": "", "notify x": "", "close x": "", "unlisten x": "", "select pg_advisory_unlock(1)": "",
+	"reset all": "", "discard temp": "",
+}
+
+// suspicious texts leave something only the server knows about.
+var suspicious = map[string]string{
+	"set x = 1": "settings", "select set_config('a','b',false)": "settings", "create temp table t ()": "TEMP",
+	"listen x": "LISTEN", "prepare p as select 1": "PREPARE",
 	"declare c cursor with hold for select 1": "WITH HOLD", "select pg_advisory_lock(1)": "ADVISORY LOCK",
-	"select setseed(0)": "SETSEED", "select lastval()": "CURRVAL", "do 'x'": "DO",
-	"set local x = 1": "", "select 1": "", "notify x": "", "discard temp": "",
+	"do 'x'":                             "TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings",
+	"set a.b to x":                       "settings, a.b",
+	"select set_config('C.d','b',false)": "settings, c.d",
 }
 
 func init() {
+	for text, what := range suspicious {
+		// The lasting ones are shown by the pin that the server tells of.
+		end := fmt.Sprintf("busy\ntidy\n> Q(inspect %s)\nc Q(select 1)\nstalled\ns R(TEMP) C(SELECT 1) Z(I)\npinned TEMP\nc\n> Q(select 1)\ns C(SELECT 1) Z(I)\n< C(SELECT 1) Z(I)\npinned TEMP", what)
+		scripts["inspect after query "+text] = fmt.Sprintf("c Q(%s)\ns C(X) Z(I)\n> Q(%[1]s)\n< C(X) Z(I)\n%s", text, end)
+		scripts["inspect after unnamed "+text] = fmt.Sprintf(
+			"c P(,%s) B() E S\ns 1 2 C(X) Z(I)\n> P(,%[1]s) B() E S\n< 1 2 C(X) Z(I)\n%s", text, end)
+		scripts["inspect after named "+text] = fmt.Sprintf(
+			"c P(a,%s) S\ns 1 Z(I)\nidle\nc B(a) E S\ns 2 C(X) Z(I)\n> P(lb_1,%[1]s) S B(lb_1) E S\n< 1 Z(I) 2 C(X) Z(I)\n%s", text, end)
+	}
 	for text, reason := range pinning {
 		state := "pinned " + reason
 		if reason == "" {
-			state = "idle"
+			state = "tidy\nidle"
 		}
 		scripts["pin by query "+text] = fmt.Sprintf("c Q(%s)\ns C(X) Z(I)\n> Q(%[1]s)\n< C(X) Z(I)\n%s", text, state)
 		scripts["pin by unnamed "+text] = fmt.Sprintf(
@@ -643,6 +674,34 @@ func (p *player) line(line string) {
 	case "pinned":
 		check("pinned", p.exchange.client.Pinned(), rest)
 		check("idle", p.exchange.Idle(), false)
+	case "tidy":
+		p.toServer = p.exchange.Tidy(p.toServer)
+	case "leave", "lost":
+		var ok bool
+		p.toServer, ok = p.exchange.Leave(p.toServer)
+		check("saved", ok, command == "leave")
+		p.exchange.client.Close()
+		p.rest = nil
+	case "startup", "settings":
+		settings := Settings{}
+		if rest != "" {
+			var options []sessionstate.Option
+			for _, word := range words(rest) {
+				name, value, _ := strings.Cut(word, "=")
+				options = append(options, sessionstate.Option{Name: name, Value: value})
+			}
+			settings, _ = NewSettings(options)
+		}
+		if command == "settings" {
+			check("settings", fmt.Sprint(p.exchange.client.settings.values()), fmt.Sprint(settings.values()))
+			return
+		}
+		p.exchange.client.SetSettings(settings)
+		p.exchange.Link(p.exchange.client, p.exchange.server)
+	case "refused":
+		if e := p.exchange.Refused(); e == nil || e.Code != rest {
+			p.t.Errorf("%s: %v", line, e)
+		}
 	case "link":
 		p.line("<")
 		p.line(">")

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // FromClient takes bytes that the client sent, and appends what is to be sent
@@ -22,6 +21,10 @@ func (x *Exchange) FromClient(chunk, toServer, toClient []byte) (rest, server, c
 
 func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 	in := &x.fromClient
+	if x.blocked || x.refused != nil || x.unsettled && !x.begin() {
+		x.stalled = true
+		return chunk, nil
+	}
 	if x.held {
 		x.held = !x.message(in.gathered)
 		if x.held {
@@ -116,7 +119,7 @@ func (x *Exchange) passes(t pgwire.ClientType) bool {
 func (x *Exchange) sync() {
 	if x.copyIn { // Postgres ignores it
 		x.syncInCopy = true
-		x.pin(pinSyncInCopy, x.server.segment)
+		x.keep(pinSyncInCopy, x.server.segment)
 		return
 	}
 	x.skipping = false
@@ -178,7 +181,10 @@ func (x *Exchange) pass(k kind, m []byte) *expected {
 
 func (x *Exchange) query(body, m []byte) {
 	if text, err := pgwire.DecodeQuery(body); err == nil {
-		x.effects(sessionstate.Classify(text))
+		m, custom := marksOf(text)
+		x.client.mention(custom)
+		x.guardSequences(m)
+		x.send(m)
 	}
 	x.replaceUnnamed(x.pass(query, m))
 }
@@ -186,9 +192,9 @@ func (x *Exchange) query(body, m []byte) {
 // replaceUnnamed notes that the client's message drops the unnamed statement.
 func (x *Exchange) replaceUnnamed(e *expected) {
 	c := x.client
-	e.version, e.effects = c.version, c.unnamedEffects
+	e.version, e.marks = c.version, c.unnamedMarks
 	c.versions++
-	c.version, c.unnamedEffects = c.versions, 0
+	c.version, c.unnamedMarks = c.versions, 0
 	x.takeUnnamed(e)
 }
 
@@ -203,6 +209,8 @@ func (x *Exchange) takeUnnamed(e *expected) {
 func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 	c, s := x.client, x.server
 	if len(p.Name) == 0 {
+		marks, _ := marksOf(p.Query)
+		x.guardSequences(marks)
 		x.replaceUnnamed(x.pass(parse, m))
 		c.rememberUnnamed(p)
 		return true
@@ -215,14 +223,17 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		return true
 	}
 	st := c.table.intern(p)
+	c.mention(st.custom)
+	x.guardSequences(st.marks)
 	name := string(p.Name)
 	c.named[name] = st
 	x.namesChanged = s.segment
-	on := s.prepared[st]
+	what := meaning{st, x.planning()}
+	on := s.prepared[what]
 	if on != nil && s.status == pgwire.TxFailed {
 		// Only the server knows if this is one of the statements that end
 		// the transaction. It does not keep the copy.
-		spare := s.spare(st)
+		spare := s.spare(what)
 		x.toServer = p.AppendRenamed(x.toServer, spare.name)
 		e := x.expect(parse, forward)
 		e.name, e.defined, e.spare = name, st, spare
@@ -236,7 +247,7 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		return true
 	}
 	x.makeRoom()
-	on = s.add(st)
+	on = s.add(what)
 	x.toServer = p.AppendRenamed(x.toServer, on.name)
 	e := x.expect(parse, forward)
 	e.name, e.defined, e.added = name, st, on
@@ -267,7 +278,7 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 		if !x.haveUnnamed() {
 			return false
 		}
-		x.effects(x.client.unnamedEffects)
+		x.send(x.client.unnamedMarks)
 		x.pass(bind, m)
 		return true
 	}
@@ -276,7 +287,7 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 	case !ok:
 		return false
 	case on != nil:
-		x.effects(on.effects)
+		x.send(on.marks)
 		x.toServer = b.AppendRenamed(x.toServer, on.name)
 		x.expect(bind, forward).uses = on
 	case foreign(b.Statement):
@@ -329,12 +340,14 @@ func (x *Exchange) have(name []byte) (on *prepared, ok bool) {
 	if st == nil {
 		return nil, true
 	}
-	if on = s.prepared[st]; on != nil {
+	what := meaning{st, x.planning()}
+	if on = s.prepared[what]; on != nil {
 		s.use(on)
 		return on, true
 	}
+	x.guardSequences(st.marks)
 	x.makeRoom()
-	on = s.add(st)
+	on = s.add(what)
 	x.toServer = appendParse(x.toServer, on.name, st.rest)
 	x.expect(parse, swallow).added = on
 	x.namesChanged = s.segment
@@ -359,7 +372,7 @@ func (x *Exchange) haveUnnamed() bool {
 		x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, "")
 		e = x.expect(closing, swallow)
 	}
-	e.version, e.effects = c.version, c.unnamedEffects
+	e.version, e.marks = c.version, c.unnamedMarks
 	x.takeUnnamed(e)
 	return true
 }

@@ -32,11 +32,11 @@ func (x *Exchange) takeServer(chunk []byte) error {
 		at += span.Size
 		t := pgwire.ServerType(span.Type)
 		if span.First() {
-			if t == pgwire.ServerDataRow || t == pgwire.ServerCopyData {
+			if x.errands == 0 && (t == pgwire.ServerDataRow || t == pgwire.ServerCopyData) {
 				in.gather, in.pass = false, true
 				continue
 			}
-			in.gather = wanted(t)
+			in.gather = wanted(t) || t == pgwire.ServerDataRow && x.errand() == inspecting
 			in.pass = !in.gather && x.forwards(t)
 		}
 		if in.pass && !span.Last() {
@@ -91,7 +91,11 @@ func (x *Exchange) serverPiece(t pgwire.ServerType, span pgwire.Span, piece []by
 
 // wanted reports whether messages of a type are needed whole.
 func wanted(t pgwire.ServerType) bool {
-	return t == pgwire.ServerReadyForQuery || t == pgwire.ServerCommandComplete || t == pgwire.ServerErrorResponse
+	switch t {
+	case pgwire.ServerReadyForQuery, pgwire.ServerCommandComplete, pgwire.ServerErrorResponse, pgwire.ServerParameterStatus:
+		return true
+	}
+	return false
 }
 
 // quiet reports whether messages of a type answer nothing, or not yet all.
@@ -113,7 +117,16 @@ func asynchronous(t pgwire.ServerType) bool {
 // forwards reports whether the client gets a message that now begins.
 func (x *Exchange) forwards(t pgwire.ServerType) bool {
 	e := x.queue.front()
-	return e == nil || e.how == forward || asynchronous(t)
+	return e == nil || e.how == forward || asynchronous(t) && x.errand() == noErrand
+}
+
+// errand is what the server's next answer is to, if it is to one of the
+// exchange's own queries.
+func (x *Exchange) errand() errand {
+	if x.errands == 0 {
+		return noErrand
+	}
+	return x.queue.front().errand
 }
 
 // answer takes the end of a message whose content does not matter.
@@ -152,7 +165,7 @@ func (x *Exchange) answer(t pgwire.ServerType) error {
 		x.beginCopy(e.kind)
 		return nil
 	case pgwire.ServerCopyBothResponse:
-		x.pin(pinReplication, x.server.segment)
+		x.keep(pinReplication, x.server.segment)
 		return nil
 	default:
 		return nil
@@ -225,6 +238,16 @@ func (x *Exchange) answerWhole(t pgwire.ServerType, m []byte) error {
 			return err
 		}
 		return x.complete(tag, m)
+	case pgwire.ServerParameterStatus:
+		p, err := pgwire.DecodeParameterStatus(body)
+		if err != nil {
+			return err
+		}
+		x.parameter(p, m)
+		return nil
+	case pgwire.ServerDataRow:
+		x.found.note(body)
+		return nil
 	default:
 		status, err := pgwire.DecodeReadyForQuery(body)
 		if err != nil {
@@ -240,14 +263,48 @@ func (x *Exchange) ready(status pgwire.TxStatus, m []byte) error {
 	if !known && !x.syncInCopy {
 		return x.unexpected(pgwire.ServerReadyForQuery)
 	}
-	x.toClient = append(x.toClient, m...)
 	x.server.status = status
 	x.copying, x.copyIn = false, false
+	if known && e.errand != noErrand {
+		return x.errandAnswered(e)
+	}
+	x.toClient = append(x.toClient, m...)
+	x.server.replies++
+	if status == pgwire.TxIdle {
+		x.server.transactions++
+	}
 	if known {
 		x.server.answered = e.segment
 		x.next()
 	}
+	if x.blurred && status == pgwire.TxIdle {
+		x.refocus()
+	}
 	return nil
+}
+
+func (x *Exchange) errandAnswered(e *expected) error {
+	what := e.errand
+	x.server.answered = e.segment
+	x.next()
+	return x.errandDone(what)
+}
+
+// parameter takes what the server reports. With nothing asked it is not the
+// client's doing.
+func (x *Exchange) parameter(p pgwire.ParameterStatus, m []byte) {
+	s := x.server
+	unasked := x.queue.n == 0
+	s.reported = s.reported.with(string(p.Name), string(p.Value))
+	if x.errand() != noErrand {
+		return
+	}
+	x.toClient = append(x.toClient, m...)
+	x.client.reported = x.client.reported.with(string(p.Name), string(p.Value))
+	if unasked {
+		x.base = s.reported
+	}
+	x.fakes()
 }
 
 func (x *Exchange) complete(tag, m []byte) error {
@@ -255,15 +312,12 @@ func (x *Exchange) complete(tag, m []byte) error {
 	if e == nil || e.kind != query && e.kind != execute {
 		return x.unexpected(pgwire.ServerCommandComplete)
 	}
-	x.toClient = append(x.toClient, m...)
-	switch string(tag) {
-	case "DISCARD ALL":
-		x.unpin(e.segment)
+	switch e.errand {
+	case noErrand:
+		x.toClient = append(x.toClient, m...)
+		x.completed(string(tag), e.segment)
+	case discarding:
 		x.forget()
-	case "DEALLOCATE ALL":
-		x.forget()
-	case "LISTEN", "PREPARE", "LOAD":
-		x.pin(string(tag), e.segment)
 	}
 	if x.copying {
 		x.endCopy()
@@ -272,6 +326,27 @@ func (x *Exchange) complete(tag, m []byte) error {
 		x.next()
 	}
 	return nil
+}
+
+// completed is for what the text alone may not have told.
+func (x *Exchange) completed(tag string, segment uint64) {
+	switch tag {
+	case "DISCARD ALL":
+		x.discarded(segment)
+		x.forget()
+	case "DEALLOCATE ALL":
+		x.forget()
+	case "LISTEN":
+		x.suspects |= mayListen
+	case "PREPARE":
+		x.suspects |= mayPrepare
+	case "LOAD":
+		x.keep(pinLoad, segment)
+	case "DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP FUNCTION", "DROP TYPE":
+		if x.client.pin != "" {
+			x.suspects |= inspectable
+		}
+	}
 }
 
 // forget is for when the server has dropped all its prepared statements on
@@ -288,6 +363,10 @@ func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
 		x.fatal = true
 	}
 	e := x.queue.front()
+	if e != nil && e.errand != noErrand {
+		x.failure = &pgwire.Error{Code: string(report.Code), Message: string(report.Message)}
+		return
+	}
 	if e != nil && e.refusal != nil && string(report.Code) == duplicateName {
 		x.toClient = e.refusal.Append(x.toClient)
 	} else {

@@ -90,7 +90,10 @@ func fromServer(script string) (stream []byte) {
 		case "N":
 			stream = pgwire.AppendNotice(stream, &pgwire.Error{Code: "00000"})
 		case "S":
-			stream = pgwire.AppendParameterStatus(stream, arg, "x")
+			name, value, _ := strings.Cut(arg, "=")
+			stream = pgwire.AppendParameterStatus(stream, name, value)
+		case "R": // a row of an inspection: name=value, or a reason to pin
+			stream = append(stream, row(arg)...)
 		default:
 			stream = append(stream, message(name[0], arg)...)
 		}
@@ -130,7 +133,9 @@ func writtenRequest(typ byte, body []byte) string {
 			return string(typ) + "P"
 		}
 		return fmt.Sprintf("%c(%s)", typ, fields[0][1:])
-	case 'Q', 'd', 'f':
+	case 'Q':
+		return "Q(" + abbreviated(fields[0]) + ")"
+	case 'd', 'f':
 		return fmt.Sprintf("%c(%s)", typ, fields[0])
 	}
 	return string(typ)
@@ -148,7 +153,38 @@ func writtenAnswer(typ byte, body []byte) string {
 		return fmt.Sprintf("%c(%s)", typ, strings.TrimRight(string(body), "\x00"))
 	case 'S':
 		p, _ := pgwire.DecodeParameterStatus(body)
-		return fmt.Sprintf("S(%s)", p.Name)
+		return fmt.Sprintf("S(%s=%s)", p.Name, p.Value)
 	}
 	return string(typ)
+}
+
+// row is one of an inspection's answer.
+func row(arg string) []byte {
+	column := func(s string) string { return string(binary.BigEndian.AppendUint32(nil, uint32(len(s)))) + s }
+	name, value, isSetting := strings.Cut(arg, "=")
+	if !isSetting {
+		return message('D', "\x00\x02\xff\xff\xff\xff", column(name))
+	}
+	return message('D', "\x00\x02", column(name), column(value))
+}
+
+// abbreviated is a query, with those of the exchange's own in short.
+func abbreviated(text string) string {
+	var what []string
+	for _, e := range evidence {
+		if strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") {
+			what = append(what, e.pin)
+		}
+	}
+	if strings.Contains(text, "pg_catalog.pg_settings") {
+		what = append(what, "settings")
+		for _, part := range strings.Split(text, " UNION ALL SELECT E'")[1:] {
+			name, _, _ := strings.Cut(part, "'")
+			what = append(what, name)
+		}
+	}
+	if what != nil {
+		return "inspect " + strings.Join(what, ", ")
+	}
+	return strings.NewReplacer("pg_catalog.set_config", "set_config", " E'", "'").Replace(text)
 }

@@ -1,58 +1,95 @@
 package exchange
 
-import "github.com/lakebase-go/lakebase/internal/sessionstate"
+import "github.com/lakebase-go/lakebase/internal/pgwire"
 
-// pins are the effects that tie a client to its server, by reason.
-var pins = [...]struct {
-	effects sessionstate.Effects
-	reason  string
-}{
-	{sessionstate.Set | sessionstate.SetConfig, "SET"},
-	{sessionstate.Temp, "TEMP"},
-	{sessionstate.Listen, "LISTEN"},
-	{sessionstate.Prepare, "PREPARE"},
-	{sessionstate.Hold, "WITH HOLD"},
-	{sessionstate.Load, "LOAD"},
-	{sessionstate.AdvisoryLock, "ADVISORY LOCK"},
-	{sessionstate.Seed, "SETSEED"},
-	{sessionstate.Sequence, "CURRVAL"},
-	{sessionstate.Opaque, "DO"},
-}
-
+// Reasons to keep a server that cannot be told from its session, or cannot be
+// undone.
 const (
 	pinReplication = "REPLICATION"
 	pinSyncInCopy  = "SYNC DURING COPY"
+	pinLoad        = "LOAD"
+	pinSeed        = "SETSEED"
+	pinEncoding    = "ENCODING"
 )
 
-// effects ties the client to the server when text with such effects is sent,
-// whether or not it will succeed.
-func (x *Exchange) effects(found sessionstate.Effects) {
-	if found == 0 {
+// lastingPins are the reasons of what lasts as long as the session, or until
+// DISCARD ALL.
+var lastingPins = [...]struct {
+	marks  marks
+	reason string
+}{
+	{loads, pinLoad},
+	{seeds, pinSeed},
+	{authorizes, "SESSION AUTHORIZATION"},
+	{readsSequence, "CURRVAL"},
+	{configures, "SET_CONFIG"},
+}
+
+// isFinal reports whether nothing short of its end makes a session with that
+// pin fit for others.
+func isFinal(pin string) bool {
+	switch pin {
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed:
+		return true
+	}
+	return false
+}
+
+// send notes what a text with such marks may do, now that it is sent.
+func (x *Exchange) send(m marks) {
+	if m&begins == 0 {
+		x.worked = true
+	}
+	if m == 0 || m == begins {
 		return
 	}
-	if found&(sessionstate.Discard|sessionstate.Deallocate) != 0 {
-		x.namesChanged = x.server.segment
+	segment := x.server.segment
+	if m&forgets != 0 {
+		x.namesChanged = segment
 	}
-	for _, p := range pins {
-		if found&p.effects != 0 {
-			x.pin(p.reason, x.server.segment)
-			return
+	if m&localizes != 0 {
+		x.localized = segment
+		x.blur()
+	}
+	if m&mayConfigure != 0 {
+		x.blur()
+	}
+	x.mayHaveSet = x.mayHaveSet || m&maySet != 0
+	for _, p := range lastingPins {
+		if m&p.marks != 0 {
+			x.keep(p.reason, segment)
 		}
 	}
+	x.suspects |= m & inspectable &^ maySet
+	if m&mayGiveBack != 0 && x.client.pin != "" {
+		x.suspects |= inspectable &^ maySet
+	}
 }
 
-// pin ties the client to the server for what happens in a segment. The reasons
-// that last replace others.
-func (x *Exchange) pin(reason string, segment uint64) {
-	if x.client.pin == "" || reason == pinReplication || reason == pinSyncInCopy {
+// guardSequences is for texts that read what the session's last nextval left
+// behind. That may be another client's: unless this one may have called it
+// itself just now, there is to be nothing to read.
+func (x *Exchange) guardSequences(m marks) {
+	if m&readsSequence != 0 && !x.worked && x.client.pin == "" && !x.unsynced && !x.Busy() && x.server.status != pgwire.TxFailed {
+		x.ask(forgettingSequences, []byte("DISCARD SEQUENCES"))
+	}
+}
+
+// keep ties the client to the server for what happens in a segment, which
+// cannot be asked about. The final reasons replace others.
+func (x *Exchange) keep(reason string, segment uint64) {
+	if x.client.pin == "" || isFinal(reason) || !x.client.lasting {
 		x.client.pin = reason
 	}
-	x.pinned = max(x.pinned, segment)
+	x.client.lasting = true
+	x.kept = max(x.kept, segment)
 }
 
-// unpin is for a session of which nothing is left, as of a segment.
-func (x *Exchange) unpin(segment uint64) {
-	if x.pinned < segment && x.client.pin != pinReplication && x.client.pin != pinSyncInCopy {
-		x.client.pin = ""
+// discarded is for a session that is as new, as of a segment.
+func (x *Exchange) discarded(segment uint64) {
+	c := x.client
+	if c.lasting && x.kept < segment && !isFinal(c.pin) {
+		c.pin, c.lasting = "", false
 	}
+	x.suspects |= mayConfigure
 }

@@ -4,6 +4,7 @@ package exchange
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,6 +19,11 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/postgres"
+)
+
+var (
+	conversations = flag.Int("conversations", 400, "how many conversations at random TestAgreesWithPostgres holds")
+	seed          = flag.Uint64("seed", 1, "of their randomness")
 )
 
 // known are conversations of one client, a line for each time it waits for the
@@ -49,12 +55,34 @@ var known = []string{
 	"P(,copy missing from stdin) B() E d(x\n) c S | Q(select 1)",
 	"Q(create temp table t (a int unique deferrable initially deferred))\nP(,insert into t select 1 union all select 1) B() E S | Q(select 1)",
 	"Q(listen x)\nQ(unlisten x)\nQ(select 1)",
-	"Q(set search_path = x)\nQ(show search_path)\nQ(reset all)",
+	"Q(set search_path = x)\nQ(show search_path)\nQ(reset all)\nQ(show search_path)",
+	"Q(set search_path to a, \"B c\", public; set a.b to 'x\\y''z')\nQ(show search_path)\nQ(show a.b)",
+	"Q(begin)\nQ(set search_path = x)\nQ(show search_path)\nQ(rollback)\nQ(show search_path)",
+	"Q(begin)\nQ(set search_path = x)\nQ(bad)\nQ(commit)\nQ(show search_path)",
+	"Q(set time zone interval '-08:00' hour to minute)\nQ(show time zone)\nQ(set time zone default)\nQ(show time zone)",
+	"Q(set bytea_output = escape)\nP(s1,select '\\x00ff'::bytea) B(s1) E S\nQ(set bytea_output = hex)\nB(s1) E S",
+	"Q(set role pg_monitor)\nQ(select current_user)\nQ(reset role)\nQ(select current_user)",
+	"Q(create temp table t (a int))\nQ(select count(*) from t)\nQ(drop table t)\nQ(select 1)\nQ(select count(*) from t)",
+	"Q(select pg_advisory_lock_shared(7))\nQ(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())\nQ(select pg_advisory_unlock_shared(7))\nQ(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
+	"Q(do 'begin perform set_config(''work_mem'', ''1MB'', false); end')\nQ(show work_mem)",
+	"Q(create function pg_temp.f() returns text language sql as 'select set_config(''work_mem'', ''2MB'', false)')\nQ(select pg_temp.f())\nQ(show work_mem)",
+	"P(,set lock_timeout = 7) B() E S\nQ(show lock_timeout)\nP(s1,reset lock_timeout) B(s1) E S\nQ(show lock_timeout)",
+	"Q(declare c cursor with hold for select 1)\nQ(fetch c)\nQ(close c)\nQ(fetch c)",
+	"Q(set standard_conforming_strings = off)\nQ(select 'a\\'' || 'b')\nQ(reset all)\nQ(show standard_conforming_strings)",
+	"Q(set session characteristics as transaction read only)\nQ(show default_transaction_read_only)\nQ(begin; set transaction read write)\nQ(show transaction_read_only)\nQ(commit)\nQ(show transaction_read_only)",
 	"Q(do 'begin raise notice ''a''; end')",
 	"D(s1) E S | CP E S | DP S",
 }
 
 var texts = []string{"select 1", "select 'x'::text", "select 1/0", "bad", "rollback", "", "select generate_series(1,3)"}
+
+// settingTexts change settings, and show them.
+var settingTexts = []string{
+	"Q(set datestyle = 'sql, dmy')", "Q(set local datestyle = 'german')", "Q(reset datestyle)", "Q(select date '2024-02-01')",
+	"Q(set search_path = a, b)", "Q(show search_path)", "Q(reset all)", "Q(discard all)",
+	"Q(select set_config('a.b', 'x', false))", "Q(select set_config('a.b', 'y', true))", "Q(select coalesce(current_setting('a.b', true), ''))",
+	"P(,set a.b = 'z') B() E S", "P(,show datestyle) B() E S", "Q(set bad = 1)", "Q(select 1; set work_mem = '3MB'; select 1/0)", "Q(show work_mem)",
+}
 
 // conversation is one at random.
 func conversation(random *rand.Rand) string {
@@ -66,6 +94,10 @@ func conversation(random *rand.Rand) string {
 		for range 1 + random.IntN(3) {
 			if random.IntN(5) == 0 {
 				segments = append(segments, pick("Q(select 1)", "Q(bad)", "F", "Q(deallocate all)"))
+				continue
+			}
+			if random.IntN(4) == 0 {
+				segments = append(segments, pick(settingTexts...))
 				continue
 			}
 			var words []string
@@ -97,12 +129,13 @@ func conversation(random *rand.Rand) string {
 func TestAgreesWithPostgres(t *testing.T) {
 	server := startServer(t)
 	pool := newPool(t, server)
-	random := rand.New(rand.NewPCG(1, 2))
+	random := rand.New(rand.NewPCG(*seed, 2))
 	scripts := known
-	for range 400 {
+	for range *conversations {
 		scripts = append(scripts, conversation(random))
 	}
 	for _, script := range scripts {
+		playing = script
 		direct := dial(t, server)
 		client := NewClient(&pool.table)
 		for i, line := range lines(script) {
@@ -114,10 +147,10 @@ func TestAgreesWithPostgres(t *testing.T) {
 				t.Fatalf("line %d of\n%s\ngot\n%s\nwant\n%s", i+1, script, got, want)
 			}
 		}
-		pool.leave(t, client)
+		pool.leave(t, client, random)
 		_ = direct.conn.Close()
 	}
-	if n := pool.table.Len(); n == 0 {
+	if pool.shared == 0 {
 		t.Error("no statement was shared")
 	}
 	t.Logf("%d times on another server", pool.switches)
@@ -157,6 +190,7 @@ func comparable(stream []byte) string {
 		case 'E':
 			e, err := pgwire.DecodeErrorResponse(body)
 			fmt.Fprintf(&out, "E %s %s %s %v\n", e.Severity, e.Code, statementName.ReplaceAll(e.Message, []byte("NAME")), err)
+		case 'S': // these come when a server is lent, too
 		case 'V': // a process ID
 			fmt.Fprintf(&out, "V\n")
 		default:
@@ -165,6 +199,9 @@ func comparable(stream []byte) string {
 	}
 	return out.String()
 }
+
+// playing is the conversation under way.
+var playing string
 
 // link is a connection to Postgres after login.
 type link struct {
@@ -175,10 +212,10 @@ type link struct {
 func (l *link) read(t *testing.T) []byte {
 	t.Helper()
 	buffer := make([]byte, 8192)
-	_ = l.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = l.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	n, err := l.conn.Read(buffer)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v (pooled: %v) in\n%s", err, l.state != nil, playing)
 	}
 	return buffer[:n]
 }
@@ -224,6 +261,7 @@ type pool struct {
 	on       *link // the client's while it is not idle
 	exchange Exchange
 	switches int
+	shared   int // statements, at most
 }
 
 func newPool(t *testing.T, server *postgres.Server) *pool {
@@ -259,23 +297,15 @@ func (p *pool) ask(t *testing.T, c *Client, stream []byte, segments int, random 
 				t.Fatal(err)
 			}
 			got, stream = toClient, stream[n-len(rest):]
-			p.on.write(t, toServer)
+			p.on.write(t, x.Tidy(toServer))
 			if x.Stalled() {
 				break
 			}
 		}
-		if len(stream) == 0 && !x.Stalled() && answered(got) >= segments {
+		if len(stream) == 0 && !x.Stalled() && answered(got) >= segments && x.errands == 0 {
 			break
 		}
-		answers := p.on.read(t)
-		for len(answers) > 0 {
-			n := 1 + random.IntN(len(answers))
-			var err error
-			if got, err = x.FromServer(answers[:n], got); err != nil {
-				t.Fatal(err)
-			}
-			answers = answers[n:]
-		}
+		got = p.hear(t, got, random)
 	}
 	if x.Idle() {
 		p.on = nil
@@ -283,9 +313,42 @@ func (p *pool) ask(t *testing.T, c *Client, stream []byte, segments int, random 
 	return got
 }
 
-// leave is the end of a client. A server that it does not leave idle ends too.
-func (p *pool) leave(t *testing.T, c *Client) {
-	c.Close()
+// hear takes what the server says, in pieces.
+func (p *pool) hear(t *testing.T, got []byte, random *rand.Rand) []byte {
+	t.Helper()
+	answers := p.on.read(t)
+	for len(answers) > 0 { // what comes when is not the same in each run
+		n := 1 + random.IntN(len(answers))
+		var err error
+		if got, err = p.exchange.FromServer(answers[:n], got); err != nil {
+			t.Fatal(err)
+		}
+		answers = answers[n:]
+	}
+	if e := p.exchange.Refused(); e != nil {
+		t.Fatalf("%v in\n%s", e, playing)
+	}
+	p.shared = max(p.shared, p.table.Len())
+	p.on.write(t, p.exchange.Tidy(nil))
+	return got
+}
+
+// leave is the end of a client. A server that cannot be saved ends too.
+func (p *pool) leave(t *testing.T, c *Client, random *rand.Rand) {
+	t.Helper()
+	defer c.Close()
+	if p.on == nil {
+		return
+	}
+	left, ok := p.exchange.Leave(nil)
+	if ok {
+		p.on.write(t, p.exchange.Tidy(left))
+		for !p.exchange.Idle() {
+			p.hear(t, nil, random)
+		}
+		p.on = nil
+		return
+	}
 	for i, l := range p.links {
 		if l == p.on {
 			l.state.Close()

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // kind is which messages answer what was sent.
@@ -33,6 +32,7 @@ const (
 type expected struct {
 	kind    kind
 	how     handling
+	errand  errand // of a query that is swallowed
 	segment uint64 // of query and synced
 
 	name    string     // the client's, of defined and closed
@@ -47,7 +47,7 @@ type expected struct {
 	replaces      bool    // the unnamed statement
 	former, later unnamed // the server's
 	version       uint64  // the client's former
-	effects       sessionstate.Effects
+	marks         marks   // of that
 
 	refusal *pgwire.Error // to tell the client instead of the server's 42P05
 }

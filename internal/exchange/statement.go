@@ -4,15 +4,15 @@ import (
 	"sync"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // Statement is a text to prepare together with its parameter types. Equal ones
 // are the same Statement, whichever client asked for them.
 type Statement struct {
-	rest    string // of the Parse message, everything after the name
-	effects sessionstate.Effects
-	refs    int // guarded by the table's mutex
+	rest   string // of the Parse message, everything after the name
+	marks  marks
+	custom []string // settings that it is about
+	refs   int      // guarded by the table's mutex
 }
 
 // Statements is the table of all Statements of a pool's clients and servers.
@@ -35,7 +35,8 @@ func (t *Statements) intern(p pgwire.Parse) *Statement {
 	defer t.mu.Unlock()
 	st := t.known[string(p.Rest)]
 	if st == nil {
-		st = &Statement{rest: string(p.Rest), effects: sessionstate.Classify(p.Query)}
+		st = &Statement{rest: string(p.Rest)}
+		st.marks, st.custom = marksOf(p.Query)
 		if t.known == nil {
 			t.known = map[string]*Statement{}
 		}

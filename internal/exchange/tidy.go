@@ -1,0 +1,162 @@
+package exchange
+
+import "github.com/lakebase-go/lakebase/internal/pgwire"
+
+// Tidy appends what the exchange has to ask the server on its own account, if
+// the time for that has come: how the client has left the session, or what
+// makes it fit for others once the client has gone. Call it whenever something
+// has been sent or answered.
+func (x *Exchange) Tidy(toServer []byte) []byte {
+	if x.suspects == 0 && !x.leaving && x.server.reported == x.base {
+		return toServer
+	}
+	if x.queue.n > 0 || x.unsynced || x.skipping || x.copying || x.fatal || x.stalled || !x.betweenMessages() {
+		return toServer
+	}
+	x.toServer = toServer
+	switch {
+	case x.leaving && x.server.status != pgwire.TxIdle:
+		x.ask(rollingBack, []byte("ROLLBACK"))
+	case x.server.status != pgwire.TxIdle:
+	case x.leaving && (x.client.pin != "" || x.suspects&^mayConfigure != 0):
+		x.client.pin, x.client.lasting, x.suspects = "", false, 0
+		x.ask(discarding, []byte("DISCARD ALL"))
+	case isFinal(x.client.pin) && x.client.lasting:
+	default:
+		if x.server.reported != x.base {
+			x.suspects |= mayConfigure // by a function, say
+			x.blur()
+		}
+		x.dropPointless()
+		if x.suspects != 0 {
+			x.inspect()
+		}
+	}
+	toServer, x.toServer = x.toServer, nil
+	return toServer
+}
+
+// dropPointless drops suspicions that cannot be true.
+func (x *Exchange) dropPointless() {
+	s := x.server
+	if x.suspects == mayConfigure && !x.mayHaveSet && s.settings == (Settings{}) && s.reported == x.base {
+		x.suspects = 0
+		x.refocus()
+	}
+}
+
+// betweenMessages reports whether neither side is within a message.
+func (x *Exchange) betweenMessages() bool {
+	return x.fromClient.scanner.AtBoundary() && x.fromServer.scanner.AtBoundary()
+}
+
+// begin makes the session the client's before anything is sent for it: its
+// settings are applied, and it is told what the server reports otherwise than
+// it did. ok is false as long as that is under way.
+func (x *Exchange) begin() (ok bool) {
+	c, s := x.client, x.server
+	if s.settings != c.settings {
+		sql := appendApply(nil, s.settings, c.settings)
+		if len(sql) == 0 {
+			s.setSettings(c.settings)
+		} else if onlyRenames(s.settings, c.settings) {
+			// Whatever comes next may follow at once.
+			x.unsettled = false
+			x.ask(renaming, sql)
+			s.setSettings(c.settings)
+			return true
+		} else {
+			x.blocked = true
+			x.ask(applying, sql)
+			return false
+		}
+	}
+	x.unsettled = false
+	x.base = s.reported
+	x.report()
+	return true
+}
+
+// onlyRenames reports whether two settings differ in the application's name
+// only.
+func onlyRenames(a, b Settings) bool {
+	for _, pair := range [][2]Settings{{a, b}, {b, a}} {
+		for name := range pair[0].changes(pair[1].assignments) {
+			if name != applicationName {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// report tells the client what the server reports otherwise than it did.
+func (x *Exchange) report() {
+	c, s := x.client, x.server
+	for name, value := range c.reported.changes(s.reported.assignments) {
+		x.toClient = pgwire.AppendParameterStatus(x.toClient, name, value)
+	}
+	c.reported = s.reported
+}
+
+// errandDone takes the ReadyForQuery of an errand.
+func (x *Exchange) errandDone(what errand) error {
+	x.errands--
+	x.blocked = false
+	failure := x.failure
+	x.failure = nil
+	switch what {
+	case applying:
+		x.applied(failure)
+	case inspecting:
+		if failure != nil { // canceled, or out of memory: it is asked again
+			x.suspects, x.inspected = x.suspects|x.inspected, 0
+			if x.tries++; x.tries > maxTries {
+				return failure
+			}
+			return nil
+		}
+		x.tries = 0
+		x.learn()
+	case rollingBack:
+		if failure != nil && failure.Code != queryCanceled {
+			return failure
+		}
+	case discarding:
+		if failure != nil {
+			return failure
+		}
+		x.server.setSettings(Settings{})
+		x.leaving = false
+		x.suspects = 0
+	case renaming:
+		x.base = x.server.reported
+		x.report()
+	case forgettingSequences:
+		if failure != nil && failure.Code != queryCanceled {
+			return failure
+		}
+	}
+	return nil
+}
+
+// maxTries is how often an inspection may fail before the session is given up.
+const maxTries = 3
+
+// applied takes the answer to the attempt to apply the client's settings.
+func (x *Exchange) applied(failure *pgwire.Error) {
+	switch {
+	case failure == nil:
+		x.server.setSettings(x.client.settings)
+		if pin := x.client.settings.unshareable(); pin != "" && x.client.pin == "" {
+			x.client.pin = pin
+		}
+	case failure.Code == queryCanceled:
+		// Meant for what the client asks; it is tried again.
+	default:
+		x.refused = failure
+	}
+}
+
+// queryCanceled is the SQLSTATE of what a cancel request has ended.
+const queryCanceled = "57014"
