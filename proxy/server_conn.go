@@ -148,7 +148,7 @@ func (s *serverConn) serve() {
 			s.heard(buffer[:n])
 		}
 		if err != nil {
-			s.lost(err)
+			s.lost(nil, err)
 		}
 		over := s.place == closed
 		s.mu.Unlock()
@@ -174,12 +174,11 @@ func (s *serverConn) heard(chunk []byte) {
 	if cap(answer) <= keepScratch {
 		s.scratch = answer[:0]
 	}
-	s.tell(answer)
-	if err != nil {
-		s.pool.server.log.Error("a server does not keep to the protocol", "target", s.target.name, "err", err)
-		s.lost(err)
+	if err != nil || s.exchange.Fatal() {
+		s.lost(answer, err)
 		return
 	}
+	s.tell(answer)
 	if c := s.client; c != nil {
 		if e := s.exchange.Refused(); e != nil {
 			s.end("settings refused", e)
@@ -251,10 +250,9 @@ func (s *serverConn) heardUnasked(chunk []byte) {
 	s.torn = err == nil && !s.exchange.Fatal() && !s.exchange.Idle()
 	switch {
 	case err != nil || s.exchange.Fatal():
-		s.pool.server.log.Info("an idle server connection ends", "target", s.target.name, "said", lastWords(said), "err", err)
-		s.lost(err)
+		s.lost(said, err)
 	case s.client != nil && s.torn:
-		s.lost(errTorn)
+		s.lost(nil, errTorn)
 	case s.client != nil:
 		s.exchange.Link(s.client.state, s.state)
 	case s.place == atRest && s.canceling == 0 && !s.torn:
@@ -281,10 +279,10 @@ func (s *serverConn) settle() {
 	}
 }
 
-// lost takes the end of the connection. A client that had nothing to lose is
-// not told: its next request goes elsewhere. The caller holds mu, but not
-// meanwhile.
-func (s *serverConn) lost(err error) {
+// lost takes the end of the connection, and what it said last. A client that
+// had nothing to lose is not told: its next request goes elsewhere. The caller
+// holds mu, but not meanwhile.
+func (s *serverConn) lost(said []byte, err error) {
 	s.ending = true // whatever happens meanwhile, it is not lent any more
 	for s.telling {
 		s.told.Wait()
@@ -292,21 +290,22 @@ func (s *serverConn) lost(err error) {
 	if s.place == closed {
 		return
 	}
-	needed := s.client != nil && !s.fresh && !s.exchange.Idle()
-	counter := &s.pool.totals.LostIdle
-	if needed {
-		counter = &s.pool.totals.Lost
-		s.pool.server.counts.lost.Add(1)
-		s.pool.server.log.Warn("a server connection was lost", "target", s.target.name, "err", err)
+	logged := []any{"target", s.target.name, "pid", s.login.PID, "said", lastWords(said), "err", err}
+	if s.client == nil || s.fresh || s.exchange.Idle() {
+		s.pool.count(&s.pool.totals.LostIdle)
+		s.pool.server.log.Info("an idle server connection ended", logged...)
+		s.close()
+		return
 	}
-	s.pool.count(counter)
-	if needed {
-		var last *pgwire.Error
-		if !s.exchange.Fatal() { // or it has been said
-			last = errServerLost()
-		}
-		s.end("server lost", last)
+	s.pool.count(&s.pool.totals.Lost)
+	s.pool.server.counts.lost.Add(1)
+	s.pool.server.log.Warn("a server connection was lost", logged...)
+	s.tell(said)
+	var last *pgwire.Error
+	if !s.exchange.Fatal() { // or it has been said
+		last = errServerLost()
 	}
+	s.end("server lost", last)
 	s.close()
 }
 
