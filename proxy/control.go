@@ -157,5 +157,5 @@ func (s *serverConn) kill() {
 	if s.telling && s.client != nil {
 		s.client.raw.Close() // it may be slow, and does not count any more
 	}
-	s.lost(errKilled)
+	s.lost(nil, errKilled)
 }

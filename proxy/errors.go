@@ -48,6 +48,10 @@ func connectError(err error) *pgwire.Error {
 // errKilled is why a server connection ends that the console has killed.
 var errKilled = errors.New("killed from the console")
 
+// errTorn is why a server connection is not used that has said half of
+// something.
+var errTorn = errors.New("half a message came unasked")
+
 func errShuttingDown() *pgwire.Error {
 	return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: the proxy is shutting down"}
 }

@@ -25,6 +25,7 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 	}
 	t := &pooled{client: c, pool: p, state: exchange.NewClient(&p.statements)}
 	t.state.SetSettings(settings)
+	c.SetDeadline(time.Time{}) // before drain and force can set one
 	if !c.settle(t) {
 		return nil, errShuttingDown()
 	}
@@ -37,14 +38,17 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 		p.remember(settings, reported)
 	}
 	t.state.SetReported(reported)
-	c.SetDeadline(time.Time{})
 	var key cancelKey
 	key, c.forgetKey = c.server.cancels.add(c.version, t)
 	c.id.Store(key.pid)
 	c.out = appendWelcome(c.out, c.greeted, reported.All(), key)
 	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxIdle)
 	c.greeted = true
-	return t, c.flush()
+	if err := c.flush(); err != nil {
+		t.leave("client gone")
+		return nil, err
+	}
+	return t, nil
 }
 
 // introduce learns from a server connection what a client with c's settings

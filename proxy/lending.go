@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
@@ -24,27 +23,25 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 	defer buffer.Release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.client != c {
+	if s.awaitTurn(c); s.client != c {
 		return chunk, again
 	}
+	s.fresh = false
 	rest, toServer, toClient, err := s.exchange.FromClient(chunk, buffer[:0], nil)
 	s.received += uint64(len(chunk) - len(rest))
 	s.tell(toClient)
-	if err != nil {
-		s.misunderstood(err)
-		return rest, passed
-	}
-	if s.exchange.Terminated() {
-		return nil, left
-	}
-	if s.exchange.Stalled() {
-		how = stalled
-		if c.unstalled == nil {
-			c.unstalled = make(chan struct{}, 1)
-		}
-	}
 	if len(toServer) > 0 {
 		s.send(toServer)
+	}
+	switch {
+	case err != nil:
+		s.misunderstood(err)
+		return rest, passed
+	case s.exchange.Terminated():
+		return nil, left
+	case s.exchange.Stalled() && s.client == c:
+		how = stalled
+		c.canStall()
 	}
 	if c.joining && how == passed {
 		c.introduced = s.state.Reported()
@@ -54,10 +51,27 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 	return rest, how
 }
 
+// awaitTurn waits until c may say something to the server: nobody else does,
+// and the connection is not about to end. The caller holds mu, but not
+// meanwhile.
+func (s *serverConn) awaitTurn(c *pooled) {
+	for s.client == c && (s.writing || s.ending) {
+		s.told.Wait()
+	}
+}
+
 // misunderstood ends a client that does not keep to the protocol.
 func (s *serverConn) misunderstood(err error) {
 	e, _ := err.(*pgwire.Error)
 	s.end("protocol: "+err.Error(), e)
+}
+
+// owes reports whether c is still to hear something of what it asked.
+func (s *serverConn) owes(c *pooled) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.canStall()
+	return s.client == c && (s.telling || s.exchange.Busy())
 }
 
 // goodbye tells c its last if it has no transaction open, or anyway. mine
@@ -85,78 +99,4 @@ func (s *serverConn) unstall(c *pooled) {
 	if s.client == c {
 		c.unstall()
 	}
-}
-
-// abandon closes s if c still has it.
-func (s *serverConn) abandon(c *pooled) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == c {
-		s.close()
-	}
-}
-
-// leave takes s back from c, which is gone: its transaction is rolled back,
-// what it asked is canceled if nobody can want it any more, and then s can be
-// lent to others.
-func (s *serverConn) leave(c *pooled, gone bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client != c {
-		return
-	}
-	busy := gone && s.exchange.Busy()
-	rest, ok := s.exchange.Leave(nil)
-	if !ok {
-		s.close()
-		return
-	}
-	s.unlink()
-	if len(rest) > 0 {
-		s.send(rest)
-	}
-	s.tidy()
-	if busy {
-		s.canceling++
-		s.pool.readers.Go(func() { _ = s.cancelRunning(context.Background()) })
-		links := s.links
-		time.AfterFunc(goneTimeout, func() { s.giveUp(links) })
-	}
-	s.settle()
-}
-
-// giveUp closes s if it has not come to rest since it was lent for the
-// links-th time.
-func (s *serverConn) giveUp(links uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.links == links && s.place == atRest && !s.exchange.Idle() {
-		s.close()
-	}
-}
-
-// cancelFor cancels what s does for c, if anything.
-func (s *serverConn) cancelFor(ctx context.Context, c *pooled) error {
-	s.mu.Lock()
-	wanted := s.client == c && s.exchange.Busy()
-	if wanted {
-		s.canceling++
-	}
-	s.mu.Unlock()
-	if !wanted {
-		return nil
-	}
-	return s.cancelRunning(ctx)
-}
-
-// cancelRunning asks the server to cancel what it is doing. The caller has
-// counted it in canceling: until the request is dealt with, s is lent to
-// nobody, whom it might hit.
-func (s *serverConn) cancelRunning(ctx context.Context) error {
-	err := s.cancel(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.canceling--
-	s.settle()
-	return err
 }

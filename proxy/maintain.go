@@ -9,8 +9,8 @@ import (
 // maintainEvery is how often those are looked after who say nothing.
 const maintainEvery = time.Second
 
-// maintain looks after idle server connections and silent clients until ctx
-// ends.
+// maintain looks after idle server connections, silent clients and silent
+// networks until ctx ends.
 func (s *Server) maintain(ctx context.Context) {
 	ticker := time.NewTicker(maintainEvery)
 	defer ticker.Stop()
@@ -22,6 +22,9 @@ func (s *Server) maintain(ctx context.Context) {
 		}
 		for _, p := range s.allPools() {
 			p.maintain()
+		}
+		for _, one := range s.sessions() {
+			one.look(s.config().NetworkTimeout)
 		}
 		if limit := s.config().IdleTimeout; limit > 0 {
 			s.endSilent(limit)
@@ -51,6 +54,9 @@ func (s *Server) endSilent(limit time.Duration) {
 // too old, and opens those that are to be warm.
 func (p *pool) maintain() {
 	cfg := p.server.config()
+	for _, s := range p.conns() {
+		s.look(cfg.NetworkTimeout)
+	}
 	p.retire()
 	p.mu.Lock()
 	spare := len(p.live) - cfg.WarmConns
@@ -80,5 +86,16 @@ func (p *pool) retire() {
 		s.mu.Lock()
 		s.close()
 		s.mu.Unlock()
+	}
+}
+
+// look ends s if it waits for somebody who is gone without a word.
+func (s *session) look(limit time.Duration) {
+	if s.up.raw.Unresponsive(limit) {
+		s.client.server.log.Warn("the network to a server is silent", "target", s.up.target.name, "for", limit)
+		s.up.raw.Close() // who reads from it sees that
+	}
+	if s.client.raw.Unresponsive(limit) {
+		s.client.raw.Close()
 	}
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -19,9 +18,6 @@ const (
 	// After a failed login the next one waits, longer each time, with jitter.
 	minRetry = 100 * time.Millisecond
 	maxRetry = 2 * time.Second
-
-	// maxWatch is how often a queue is looked after, at least.
-	maxWatch = 250 * time.Millisecond
 )
 
 // pool lends the server connections to one database of a target to clients,
@@ -57,7 +53,8 @@ func newPool(s *Server, t *target, database string) *pool {
 	return p
 }
 
-// get returns a server connection that is linked to c, when its turn has come.
+// get returns a server connection that is linked to c, when its turn has come;
+// neither that nor an error if c has gone meanwhile.
 func (p *pool) get(c *pooled) (*serverConn, *pgwire.Error) {
 	for {
 		s, err := p.next(c)
@@ -82,12 +79,7 @@ func (p *pool) next(c *pooled) (*serverConn, *pgwire.Error) {
 	if !p.paused && p.waiters.n == 0 && len(p.idle) > 0 {
 		return p.pop(c.state.Settings()), nil
 	}
-	w := &c.waiter
-	if w.granted == nil {
-		w.client, w.granted = c, make(chan grant, 2)
-	}
-	w.since, w.told = time.Now(), false
-	p.waiters.push(w)
+	p.enqueue(c)
 	p.grow()
 	p.watch()
 	return nil, nil
@@ -108,17 +100,6 @@ func (p *pool) pop(want exchange.Settings) *serverConn {
 	return s
 }
 
-// await waits for c's turn.
-func (p *pool) await(c *pooled) (*serverConn, *pgwire.Error) {
-	for {
-		g := <-c.waiter.granted
-		if g.server != nil || g.refused != nil {
-			return g.server, g.refused
-		}
-		_ = c.tellWaiting(p.target.name) // a client that is gone is noticed when it is read from
-	}
-}
-
 // put takes a server connection that is at rest: for who has waited longest,
 // or to be idle. The caller holds s.mu.
 func (p *pool) put(s *serverConn) {
@@ -129,14 +110,13 @@ func (p *pool) put(s *serverConn) {
 		s.close()
 		return
 	}
-	w := p.waiters.first()
-	if w == nil || p.paused {
+	w := p.dequeue()
+	if w == nil {
 		s.place, s.settings = inPool, s.state.Settings()
 		p.idle = append(p.idle, s)
 		p.mu.Unlock()
 		return
 	}
-	p.leaveQueue(w)
 	p.mu.Unlock()
 	s.link(w.client)
 	w.granted <- grant{server: s}
@@ -193,12 +173,6 @@ func (p *pool) count(counter *uint64) {
 	p.mu.Unlock()
 }
 
-// leaveQueue takes w out of the queue.
-func (p *pool) leaveQueue(w *waiter) {
-	p.waiters.remove(w)
-	p.totals.WaitTime += time.Since(w.since)
-}
-
 // remove forgets a server connection that is closed.
 func (p *pool) remove(s *serverConn) {
 	p.mu.Lock()
@@ -207,12 +181,17 @@ func (p *pool) remove(s *serverConn) {
 		return
 	}
 	delete(p.live, s)
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.lessened()
 	if i := slices.Index(p.idle, s); i >= 0 {
 		p.idle = slices.Delete(p.idle, i, i+1)
 	}
 	p.grow()
+}
+
+// lessened tells those who wait for fewer server connections.
+func (p *pool) lessened() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 func (p *pool) limit() int { return p.server.config().PoolSize }
@@ -270,6 +249,7 @@ func (p *pool) loginFailed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.connecting--
+	p.lessened()
 	p.totals.ServerLoginFails++
 	p.lastError = err.Error()
 	p.retry = min(max(2*p.retry, minRetry), maxRetry)
@@ -281,92 +261,6 @@ func (p *pool) loginFailed(err error) {
 	if len(p.live) == 0 && p.connecting == 0 {
 		p.refuseAll(connectError(err))
 	}
-}
-
-// refuseAll empties the queue.
-func (p *pool) refuseAll(e *pgwire.Error) {
-	for w := p.waiters.first(); w != nil; w = p.waiters.first() {
-		p.refuse(w, e)
-	}
-}
-
-func (p *pool) refuse(w *waiter, e *pgwire.Error) {
-	p.leaveQueue(w)
-	w.granted <- grant{refused: e}
-}
-
-// refuseOne takes c out of the queue, if it is there, with an error.
-func (p *pool) refuseOne(c *pooled, e *pgwire.Error) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	queued := c.waiter.queued
-	if queued {
-		p.refuse(&c.waiter, e)
-	}
-	return queued
-}
-
-// watch has the queue looked after as long as there is one.
-func (p *pool) watch() {
-	if !p.watching {
-		p.watching = true
-		time.AfterFunc(p.watchEvery(), p.lookAfter)
-	}
-}
-
-func (p *pool) watchEvery() time.Duration {
-	return min(max(p.server.config().WaitTimeout/8, 10*time.Millisecond), maxWatch)
-}
-
-func (p *pool) lookAfter() {
-	if p.shortOfRoom() {
-		p.server.makeRoom(p)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	for w := p.waiters.first(); w != nil && now.Sub(w.since) > p.server.config().WaitTimeout; w = p.waiters.first() {
-		p.refuse(w, p.waitedTooLong())
-	}
-	for w := p.waiters.first(); len(p.live) == 0 && w != nil && now.Sub(w.since) > noticeAfter; w = p.waiters.after(w) {
-		if !w.told {
-			w.told = true
-			w.granted <- grant{}
-		}
-	}
-	p.grow()
-	p.watching = p.waiters.n > 0
-	if p.watching {
-		time.AfterFunc(p.watchEvery(), p.lookAfter)
-	}
-}
-
-// shortOfRoom reports whether other pools of the target leave none to this one.
-func (p *pool) shortOfRoom() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.waiters.n > 0 && p.connecting == 0 && len(p.live) < p.limit() &&
-		p.target.conns.Load() >= int64(p.server.config().MaxServerConns)
-}
-
-// waitedTooLong says what was full.
-func (p *pool) waitedTooLong() *pgwire.Error {
-	e := &pgwire.Error{Code: "53300", Message: fmt.Sprintf("no server connection to %q became free within the proxy's wait timeout of %s", p.target.name, p.server.config().WaitTimeout)}
-	switch {
-	case p.paused:
-		e.Code, e.Detail, e.Hint = "57P03", "The pool is paused.", "resume it from the proxy's console"
-	case len(p.live) >= p.limit():
-		e.Detail = fmt.Sprintf("All %d server connections of the pool are in use, and %d more clients wait.", len(p.live), p.waiters.n-1)
-		e.Hint = "raise its pool-size, or end transactions that idle"
-	case p.lastError != "":
-		e.Code, e.Detail, e.Hint = "57P03", "The last login failed: "+p.lastError, "see that, or raise wait-timeout"
-	case p.target.conns.Load() >= int64(p.server.config().MaxServerConns):
-		e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", p.server.config().MaxServerConns)
-		e.Hint = "raise its max-server-conns, or close connections"
-	default:
-		e.Detail = "The database did not answer."
-	}
-	return e
 }
 
 // closeIdle closes the idle server connections, so many at most, that have not

@@ -38,6 +38,10 @@ type pooled struct {
 	order atomic.Int32 // an order; changes under the client's mutex
 	last  string       // why the client is ended, set before that
 
+	// The client's goroutine's.
+	farewell bool // what it asks ends with a goodbye
+	lingers  bool // it has been told its last, and is to see that
+
 	// Guarded by the mutex of the server connection that is lent.
 	unstalled  chan struct{} // holds one
 	joining    bool          // nothing the server says is for the client yet
@@ -77,34 +81,89 @@ func (c *pooled) forward(chunk []byte) (reason string) {
 	c.asked.Store(time.Now().UnixNano())
 	for {
 		s := c.server.Load()
+		// After the server connection: whoever ends the client takes that
+		// away last, and what the client asks must not go to another one.
+		if order(c.order.Load()) >= orderForce {
+			return c.obey()
+		}
 		if s == nil {
 			if isTerminate(chunk) {
 				return "client left"
 			}
+			c.farewell = endsInTerminate(chunk)
 			var e *pgwire.Error
-			if s, e = c.pool.get(c); e != nil {
+			switch s, e = c.pool.get(c); {
+			case e != nil:
 				return c.refuse(chunk, e)
+			case s == nil:
+				return "client gone"
 			}
+			continue // an order may have come meanwhile
 		}
 		rest, how := s.pass(c, chunk)
-		if order(c.order.Load()) >= orderForce {
-			return c.obey()
-		}
 		switch how {
 		case passed:
-			return ""
+			if order(c.order.Load()) < orderForce {
+				return ""
+			}
 		case stalled:
-			<-c.unstalled
+			if !c.awaitAnswers() {
+				return "client gone"
+			}
 		case left:
-			return "client left"
+			return c.hearOut()
 		}
 		chunk = rest
 	}
 }
 
+// awaitAnswers waits for an answer. It reports whether the client is still
+// there.
+func (c *pooled) awaitAnswers() bool {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-c.unstalled:
+			return true
+		case <-look.C:
+			if c.raw.Gone() {
+				return false
+			}
+		}
+	}
+}
+
+// hearOut lets a client that has said goodbye have the answers to what it asked
+// before.
+func (c *pooled) hearOut() (reason string) {
+	for s := c.server.Load(); s != nil && s.owes(c); s = c.server.Load() {
+		<-c.unstalled
+		if order(c.order.Load()) >= orderForce {
+			return c.obey()
+		}
+	}
+	return "client left"
+}
+
+// isGone reports whether nobody is there any more to be answered. One that has
+// said goodbye may well have closed its half.
+func (c *pooled) isGone() bool {
+	if c.farewell {
+		return c.raw.Broken()
+	}
+	return c.raw.Gone()
+}
+
 // isTerminate reports whether chunk is a goodbye and nothing else.
 func isTerminate(chunk []byte) bool {
 	return len(chunk) == pgwire.HeaderSize && pgwire.ClientType(chunk[0]) == pgwire.ClientTerminate
+}
+
+// endsInTerminate reports whether a goodbye ends chunk, or looks so.
+func endsInTerminate(chunk []byte) bool {
+	n := len(chunk) - pgwire.HeaderSize
+	return n >= 0 && isTerminate(chunk[n:]) && string(chunk[n+1:]) == "\x00\x00\x00\x04"
 }
 
 // refuse answers what the client asks with an error, so that it may go on, or
@@ -119,10 +178,18 @@ func (c *pooled) refuse(chunk []byte, e *pgwire.Error) (reason string) {
 		return "client gone"
 	}
 	if !ok {
-		c.linger()
+		c.lingers = true
 		return e.Message
 	}
 	return ""
+}
+
+// canStall prepares for waiting for answers. The caller holds the mutex of the
+// server connection that is lent to c.
+func (c *pooled) canStall() {
+	if c.unstalled == nil {
+		c.unstalled = make(chan struct{}, 1)
+	}
 }
 
 // unstall lets a client go on that waits for answers. The caller holds the
@@ -160,6 +227,13 @@ func (c *pooled) wake(o order) {
 	}
 }
 
+// remind lets c look again whether it can do what it has been ordered.
+func (c *pooled) remind() {
+	if order(c.order.Load()) == orderDrain {
+		c.raw.Interrupt()
+	}
+}
+
 // end ends c from the server's side, when it has been told why. The caller
 // holds the mutex of the server connection that is lent to it.
 func (c *pooled) end(reason string) {
@@ -181,7 +255,7 @@ func (c *pooled) obey() (reason string) {
 	c.mu.Unlock()
 	switch o {
 	case ended:
-		c.linger()
+		c.lingers = true
 		return c.last
 	case orderForce:
 		return c.goodbye("forced", errShuttingDown(), true)
@@ -205,11 +279,11 @@ func (c *pooled) goodbye(reason string, e *pgwire.Error, anyway bool) string {
 		if s == nil {
 			c.SetWriteDeadline(time.Now().Add(lingerTimeout))
 			c.Write(e.Append(nil))
-			c.linger()
+			c.lingers = true
 			return reason
 		}
 		if said, mine := s.goodbye(c, e, anyway); said {
-			c.linger()
+			c.lingers = true
 			return reason
 		} else if mine {
 			return ""
@@ -217,12 +291,16 @@ func (c *pooled) goodbye(reason string, e *pgwire.Error, anyway bool) string {
 	}
 }
 
-// leave gives back what c has, at its end.
+// leave gives back what c has, at its end, and lets the client see its last.
 func (c *pooled) leave(reason string) {
 	if s := c.server.Load(); s != nil {
 		s.leave(c, reason != "client left")
 	}
 	c.state.Close()
+	c.wake(ended) // nothing cuts that short
+	if c.lingers {
+		c.linger()
+	}
 }
 
 // drain ends c once it has no transaction open.

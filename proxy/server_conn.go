@@ -48,11 +48,15 @@ type serverConn struct {
 	exchange  exchange.Exchange
 	nobody    *exchange.Client // for what comes unasked
 	torn      bool             // a message that comes unasked has come half
+	fresh     bool             // the client has asked nothing yet
 	writing   bool             // somebody writes to the server,
 	telling   bool             // or to the client: it stays lent
+	ending    bool             // nothing more is asked
 	late      []byte           // for the client, when that is done
-	told      sync.Cond        // that it is
+	told      sync.Cond        // that one of these has changed
 	links     uint64           // how often s has been lent
+	sends     uint64           // how often something was sent to the server,
+	looked    uint64           // when it was looked at
 	canceling int              // requests under way that might hit whoever comes next
 	scratch   []byte           // the reader's, for what the client gets
 
@@ -76,6 +80,7 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 		nobody:  exchange.NewClient(&p.statements)}
 	s.told.L = &s.mu
 	s.state.SetReported(exchange.NewReported(up.parameters))
+	s.exchange.Link(s.nobody, s.state)
 	return s
 }
 
@@ -92,15 +97,31 @@ func (s *serverConn) take(c *pooled) bool {
 		return false
 	case time.Since(s.used) > restlessAfter && !s.raw.Quiet():
 		s.place = atRest // until its reader has heard what it says
+		links := s.links
+		time.AfterFunc(lookEvery, func() { s.heardNothing(links) })
 		return false
 	}
 	s.link(c)
 	return true
 }
 
+// heardNothing is for when a server has said something that its reader has not
+// heard, which may have been of the TLS connection only.
+func (s *serverConn) heardNothing(links uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.place != atRest || s.ending || s.links != links || s.canceling > 0:
+	case s.torn || !s.raw.Quiet():
+		s.close()
+	default:
+		s.pool.put(s)
+	}
+}
+
 // link lends s to c. The caller holds mu.
 func (s *serverConn) link(c *pooled) {
-	s.place, s.client, s.linked = lent, c, time.Now()
+	s.place, s.client, s.linked, s.fresh = lent, c, time.Now(), true
 	s.links++
 	s.exchange.Link(c.state, s.state)
 	c.server.Store(s)
@@ -108,11 +129,13 @@ func (s *serverConn) link(c *pooled) {
 
 // unlink takes s back from its client. The caller holds mu.
 func (s *serverConn) unlink() {
-	s.client.server.Store(nil)
-	if s.client.order.Load() != int32(noOrder) {
-		s.client.raw.Interrupt() // it may have waited for this
+	c := s.client
+	s.client, s.place, s.fresh = nil, atRest, false
+	if s.pool.server.config().IdleTimeout > 0 {
+		c.asked.Store(time.Now().UnixNano()) // it had no reason to say anything
 	}
-	s.client, s.place = nil, atRest
+	c.server.Store(nil)
+	c.remind()
 }
 
 // serve is the life of s.
@@ -125,7 +148,7 @@ func (s *serverConn) serve() {
 			s.heard(buffer[:n])
 		}
 		if err != nil {
-			s.lost(err)
+			s.lost(nil, err)
 		}
 		over := s.place == closed
 		s.mu.Unlock()
@@ -141,9 +164,9 @@ func (s *serverConn) heard(chunk []byte) {
 		s.told.Wait()
 	}
 	switch {
-	case s.place == closed:
+	case s.place == closed || s.ending:
 		return
-	case s.client == nil && s.exchange.Idle():
+	case s.torn || s.exchange.Idle() && (s.client == nil || s.fresh):
 		s.heardUnasked(chunk)
 		return
 	}
@@ -151,12 +174,11 @@ func (s *serverConn) heard(chunk []byte) {
 	if cap(answer) <= keepScratch {
 		s.scratch = answer[:0]
 	}
-	s.tell(answer)
-	if err != nil {
-		s.pool.server.log.Error("a server does not keep to the protocol", "target", s.target.name, "err", err)
-		s.lost(err)
+	if err != nil || s.exchange.Fatal() {
+		s.lost(answer, err)
 		return
 	}
+	s.tell(answer)
 	if c := s.client; c != nil {
 		if e := s.exchange.Refused(); e != nil {
 			s.end("settings refused", e)
@@ -178,7 +200,7 @@ func (s *serverConn) tell(answer []byte) {
 		s.late = append(s.late, answer...)
 		return
 	}
-	s.telling = true
+	s.telling = true // it cannot be lent to another client meanwhile
 	for len(answer) > 0 && s.client == c {
 		s.sent += uint64(len(answer))
 		s.mu.Unlock()
@@ -195,7 +217,7 @@ func (s *serverConn) tell(answer []byte) {
 // tidy asks what the exchange itself has to ask. The caller holds mu, but not
 // meanwhile.
 func (s *serverConn) tidy() {
-	if s.writing || s.place == closed {
+	if s.writing || s.ending || s.place == closed {
 		return // whoever writes does it then
 	}
 	if ask := s.exchange.Tidy(nil); len(ask) > 0 {
@@ -206,34 +228,47 @@ func (s *serverConn) tidy() {
 // send writes to the server. The caller holds mu, but not meanwhile.
 func (s *serverConn) send(p []byte) {
 	s.writing = true
+	s.sends++
 	s.mu.Unlock()
 	_, err := s.Write(p)
 	s.mu.Lock()
 	s.writing = false
+	s.told.Broadcast()
 	if err != nil {
 		s.raw.Close() // what the server said before it ended is still to be read
 	}
 }
 
 // heardUnasked takes what came for nobody: a setting that changed, or why the
-// connection ends. The caller holds mu.
+// connection ends. A client that has asked nothing yet need not know; it gets
+// another one. The caller holds mu.
 func (s *serverConn) heardUnasked(chunk []byte) {
-	s.exchange.Link(s.nobody, s.state)
-	said, err := s.exchange.FromServer(chunk, nil)
-	if err != nil || s.exchange.Fatal() {
-		s.pool.server.log.Info("an idle server connection ends", "target", s.target.name, "said", lastWords(said), "err", err)
-		s.lost(err)
-		return
+	if !s.torn {
+		s.exchange.Link(s.nobody, s.state)
 	}
-	s.torn = !s.exchange.Idle()
-	if s.place == atRest && s.canceling == 0 && !s.torn {
+	said, err := s.exchange.FromServer(chunk, nil)
+	s.torn = err == nil && !s.exchange.Fatal() && !s.exchange.Idle()
+	switch {
+	case err != nil || s.exchange.Fatal():
+		s.lost(said, err)
+	case s.client != nil && s.torn:
+		s.lost(nil, errTorn)
+	case s.client != nil:
+		s.exchange.Link(s.client.state, s.state)
+	case s.place == atRest && s.canceling == 0 && !s.torn:
 		s.pool.put(s)
 	}
 }
 
 // settle gives s back once nothing ties it to its client. The caller holds mu.
 func (s *serverConn) settle() {
-	if s.place != lent && s.place != atRest || s.writing || s.telling || !s.exchange.Idle() {
+	if s.place != lent && s.place != atRest || s.writing || s.telling || s.ending {
+		return
+	}
+	if !s.exchange.Idle() {
+		if s.client != nil && s.exchange.AtRest() {
+			s.client.remind() // it is pinned
+		}
 		return
 	}
 	if s.client != nil {
@@ -244,31 +279,33 @@ func (s *serverConn) settle() {
 	}
 }
 
-// lost takes the end of the connection. A client that had nothing to lose is
-// not told: its next request goes elsewhere. The caller holds mu.
-func (s *serverConn) lost(err error) {
+// lost takes the end of the connection, and what it said last. A client that
+// had nothing to lose is not told: its next request goes elsewhere. The caller
+// holds mu, but not meanwhile.
+func (s *serverConn) lost(said []byte, err error) {
+	s.ending = true // whatever happens meanwhile, it is not lent any more
 	for s.telling {
 		s.told.Wait()
 	}
 	if s.place == closed {
 		return
 	}
-	c := s.client
-	needed := c != nil && (s.writing || s.telling || !s.exchange.Idle())
-	counter := &s.pool.totals.LostIdle
-	if needed {
-		counter = &s.pool.totals.Lost
-		s.pool.server.counts.lost.Add(1)
-		s.pool.server.log.Warn("a server connection was lost", "target", s.target.name, "err", err)
+	logged := []any{"target", s.target.name, "pid", s.login.PID, "said", lastWords(said), "err", err}
+	if s.client == nil || s.fresh || s.exchange.Idle() {
+		s.pool.count(&s.pool.totals.LostIdle)
+		s.pool.server.log.Info("an idle server connection ended", logged...)
+		s.close()
+		return
 	}
-	s.pool.count(counter)
-	if needed {
-		var last *pgwire.Error
-		if !s.exchange.Fatal() { // or it has been said
-			last = errServerLost()
-		}
-		s.end("server lost", last)
+	s.pool.count(&s.pool.totals.Lost)
+	s.pool.server.counts.lost.Add(1)
+	s.pool.server.log.Warn("a server connection was lost", logged...)
+	s.tell(said)
+	var last *pgwire.Error
+	if !s.exchange.Fatal() { // or it has been said
+		last = errServerLost()
 	}
+	s.end("server lost", last)
 	s.close()
 }
 
@@ -276,9 +313,15 @@ func (s *serverConn) lost(err error) {
 // The caller holds mu, but not meanwhile.
 func (s *serverConn) end(reason string, e *pgwire.Error) {
 	c := s.client
-	if e != nil && (c.joining || s.exchange.BetweenMessages()) {
+	if c == nil {
+		return
+	}
+	c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+	for s.telling {
+		s.told.Wait()
+	}
+	if e != nil && s.client == c && (c.joining || s.exchange.BetweenMessages()) {
 		c.joining = false
-		c.SetWriteDeadline(time.Now().Add(lingerTimeout))
 		s.tell(e.Append(nil))
 	}
 	c.end(reason)
@@ -294,6 +337,10 @@ func (s *serverConn) close() {
 		s.unlink()
 	}
 	s.place = closed
+	s.told.Broadcast()
+	if s.ending || s.writing || !s.exchange.Idle() {
+		s.raw.Close() // or saying goodbye might take long
+	}
 	s.state.Close()
 	s.upstream.close()
 	s.pool.remove(s)

@@ -273,7 +273,7 @@ func TestHalfClose(t *testing.T) {
 }
 
 // login sends a startup packet and reads up to ReadyForQuery.
-func login(t *testing.T, front *pgproto3.Frontend, parameters map[string]string) {
+func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string) {
 	t.Helper()
 	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: parameters})
 	if err := front.Flush(); err != nil {

@@ -11,17 +11,19 @@ import (
 type waiter struct {
 	client     *pooled
 	since      time.Time
-	told       bool // what it waits for
+	looked     time.Time // when it was last made sure that the client is there
+	told       bool      // what it waits for
 	queued     bool
 	prev, next *waiter
-	granted    chan grant // holds one
+	granted    chan grant // holds word and what comes of it
 }
 
 // grant is what a waiter gets: a server connection that is linked to it, or
-// why there is none, or with neither, word that there is none yet.
+// why there is none, or word that there is none yet.
 type grant struct {
 	server  *serverConn
 	refused *pgwire.Error
+	gone    bool // nobody is there to be served
 }
 
 // waiters is a queue in order of arrival. The zero value is not ready.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +16,7 @@ import (
 type socket struct {
 	raw       syscall.RawConn
 	impatient bool // Read is not to wait
+	owing     bool // an answer of TCP, when last asked
 
 	in       []byte
 	inBuffer *Buffer
@@ -195,26 +195,4 @@ func (c *Conn) Quiet() bool {
 		quiet = errno == syscall.EAGAIN
 	})
 	return err == nil && quiet
-}
-
-// SetTimeout makes c break after the other side's TCP has not answered for
-// about d, whether it had data to acknowledge or not. On a Unix socket it does
-// nothing.
-func (c *Conn) SetTimeout(d time.Duration) error {
-	tcp, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	probe := max(d/3, time.Second)
-	if err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 3}); err != nil {
-		return err
-	}
-	var failed error
-	err := c.raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
-	})
-	if err != nil {
-		return err
-	}
-	return os.NewSyscallError("setsockopt", failed)
 }

@@ -2,10 +2,7 @@
 
 package rawnet
 
-import (
-	"net"
-	"time"
-)
+import "net"
 
 // socket has no raw side here.
 type socket struct{ impatient bool }
@@ -17,14 +14,3 @@ func (*socket) wait() error                       { return nil }
 
 // Quiet cannot be told here: the next read will.
 func (*Conn) Quiet() bool { return true }
-
-// SetTimeout makes c break some time after the other side has stopped
-// answering, in about d if there is nothing to acknowledge.
-func (c *Conn) SetTimeout(d time.Duration) error {
-	tcp, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	probe := max(d/3, time.Second)
-	return tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 3})
-}
