@@ -162,6 +162,9 @@ func (x *Exchange) answer(t pgwire.ServerType) error {
 	case pgwire.ServerPortalSuspended:
 		want = execute
 	case pgwire.ServerCopyInResponse:
+		if x.leaving {
+			return errGoneBeforeCopy
+		}
 		x.beginCopy(e.kind)
 		return nil
 	case pgwire.ServerCopyBothResponse:

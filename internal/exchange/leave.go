@@ -16,10 +16,13 @@ func (x *Exchange) Leave(toServer []byte) (_ []byte, ok bool) {
 	in.reset()
 	in.scanner = pgwire.Scanner{}
 	x.toServer = toServer
-	if x.copyIn {
+	switch {
+	case x.copyIn:
 		x.toServer = appendCopyFail(x.toServer)
 		x.expect(copyEnd, swallow)
 		x.copyIn = false
+	case x.unsynced && !x.skipping:
+		x.rollBackPipeline()
 	}
 	if x.unsynced || x.skipping {
 		x.toServer = pgwire.AppendSync(x.toServer)
@@ -28,6 +31,22 @@ func (x *Exchange) Leave(toServer []byte) (_ []byte, ok bool) {
 	toServer, x.toServer = x.toServer, nil
 	return toServer, true
 }
+
+// rollBackPipeline has the Sync to come end what the client has not ended: on
+// its own it would commit that.
+func (x *Exchange) rollBackPipeline() {
+	x.toServer = appendParse(x.toServer, "", "ROLLBACK\x00\x00\x00")
+	x.expect(parse, swallow)
+	x.toServer = append(x.toServer, byte(pgwire.ClientBind), 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0)
+	x.expect(bind, swallow)
+	x.toServer = append(x.toServer, byte(pgwire.ClientExecute), 0, 0, 0, 9, 0, 0, 0, 0, 0)
+	x.expect(execute, swallow)
+	x.server.unnamed = unnamed{}
+}
+
+// errGoneBeforeCopy is for a server that has begun to wait for data that
+// nobody will send.
+var errGoneBeforeCopy = &pgwire.Error{Code: "57014", Message: "the client has gone before its copy began"}
 
 func appendCopyFail(dst []byte) []byte {
 	const why = "the client has gone\x00"

@@ -323,7 +323,19 @@ var sessionScripts = map[string]string{
 	"gone in a pipeline": `
 		c P(s1,select 1) B(s1) E
 		leave
-		> P(lb_1,select 1) B(lb_1) E S
+		> P(lb_1,select 1) B(lb_1) E P(,ROLLBACK) B() E S
+		s 1 2 C(SELECT 1) 1 2 C(ROLLBACK) Z(I)
+		idle
+		< 1 2 C(SELECT 1) C(ROLLBACK) Z(I)
+		link c2 s1
+		c B() S
+		> C() B() S
+		s 3 E(26000) Z(I)
+		< E(26000) Z(I)`,
+	"gone in a pipeline that fails": `
+		c P(s1,select 1) B(s1) E
+		leave
+		> P(lb_1,select 1) B(lb_1) E P(,ROLLBACK) B() E S
 		s 1 2 E(57014) Z(I)
 		idle
 		< 1 2 E(57014) Z(I)`,
