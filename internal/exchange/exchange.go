@@ -9,15 +9,20 @@
 // server was not asked. Faked answers wait for their turn among the real ones.
 // What a message changes is applied when it is sent and undone when an error
 // makes the server skip it; messages that would build on such a change from an
-// earlier, unanswered Sync are stalled. Duplicate
-// and unknown names are left to the server to refuse, so that a failed transaction and what is skipped up to the next Sync
-// are always Postgres's own.
+// earlier, unanswered Sync are stalled. Duplicate and unknown names are left to
+// the server to refuse, so that a failed transaction and what is skipped up to
+// the next Sync are always Postgres's own.
 //
-// # Pinning
+// # The session's state
 //
-// A client keeps its server for good once it sends SQL that leaves something in
-// the session ([Client.Pinned]), whether or not the SQL succeeds; only DISCARD
-// ALL ends that. SET pins too: settings are not carried over yet.
+// The exchange has questions and requests of its own, which the client hears
+// nothing of: [Exchange.Tidy] asks them when the time has come. After a
+// transaction whose text may have changed settings or left something in the
+// session, the server is asked what there is. Settings become the client's and
+// are applied to the next server that it is linked with, before anything of its
+// own is sent there. Anything else pins: the client keeps its server as long as
+// that is there ([Client.Pinned]). [Exchange.Leave] and Tidy bring the session
+// of a client that has gone to rest.
 //
 // # What is not handled
 //
@@ -33,6 +38,10 @@
 //     between are forgotten with the others.
 //   - "cached plan must not change result type" is reported once by each server
 //     that has the plan, not once altogether.
+//   - RESET of what the client asked for as it connected has its effect from the
+//     next transaction on.
+//   - A text that was prepared under other settings than the current ones is
+//     read anew under these on another server: a literal in it may change.
 package exchange
 
 import "github.com/lakebase-go/lakebase/internal/pgwire"

@@ -8,11 +8,11 @@ import (
 func TestSetConfigNames(t *testing.T) {
 	for text, want := range map[string][]string{
 		"select 1": nil,
-		"select set_config('app.User', $1, false)":                                   {"app.user"},
+		"select set_config('app.User', $1, false)":                                      {"app.user"},
 		"select pg_catalog . set_config ( 'a.b' , 'x', false), SET_CONFIG('c','',true)": {"a.b", "c"},
-		`select "set_config"('a', 'set_config(', false)`:                             {"a"},
-		"select set_config('a', set_config('b', '1', false), false)":                 {"a", "b"},
-		"-- set_config($1)\nselect set_config(/* name */ 'a', 'b', false)":           {"a"},
+		`select "set_config"('a', 'set_config(', false)`:                                {"a"},
+		"select set_config('a', set_config('b', '1', false), false)":                    {"a", "b"},
+		"-- set_config($1)\nselect set_config(/* name */ 'a', 'b', false)":              {"a"},
 	} {
 		if names, known := SetConfigNames([]byte(text)); !known || !slices.Equal(names, want) {
 			t.Errorf("%s: got %q, %v; want %q", text, names, known, want)
