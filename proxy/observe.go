@@ -137,7 +137,7 @@ func (s *Server) Clients() []ClientInfo {
 }
 
 func (c *client) info() ClientInfo {
-	info := ClientInfo{ID: uint64(c.id.Load()), Addr: c.RemoteAddr(), State: clientLogin, Connected: c.connected, Requested: c.connected}
+	info := ClientInfo{ID: uint64(c.id.Load()), Addr: c.raw.RemoteAddr(), State: clientLogin, Connected: c.connected, Requested: c.connected}
 	c.mu.Lock()
 	t := c.talker
 	c.mu.Unlock()
