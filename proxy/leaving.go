@@ -9,12 +9,13 @@ import (
 // more to cancel: a request that arrives before it has begun is lost.
 const cancelAgain = time.Second
 
-// leave takes s back from c, which is at its end: its transaction is rolled
-// back, what it asked is canceled if it is gone and nobody can want that any
-// more, and then s can be lent to others.
+// leave takes s back from c, which is at its end, and forgets what c had
+// prepared: its transaction is rolled back, what it asked is canceled if it is
+// gone and nobody can want that any more, and then s can be lent to others.
 func (s *serverConn) leave(c *pooled, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer c.state.Close() // the exchange may still know it
 	for s.client == c && s.writing {
 		s.told.Wait()
 	}

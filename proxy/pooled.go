@@ -295,8 +295,9 @@ func (c *pooled) goodbye(reason string, e *pgwire.Error, anyway bool) string {
 func (c *pooled) leave(reason string) {
 	if s := c.server.Load(); s != nil {
 		s.leave(c, reason != "client left")
+	} else {
+		c.state.Close()
 	}
-	c.state.Close()
 	c.wake(ended) // nothing cuts that short
 	if c.lingers {
 		c.linger()

@@ -1,0 +1,304 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// tunnel passes connections on to a server, until it is told to do so no more.
+type tunnel struct {
+	t  *testing.T
+	to string
+	l  net.Listener
+	wg sync.WaitGroup
+
+	ctx context.Context
+	end context.CancelFunc
+
+	mu    sync.Mutex
+	conns map[*net.TCPConn]chan struct{} // from the proxy; closed when frozen
+	mute  bool                           // new ones are frozen too
+}
+
+// tunneled is a connector to my-instance through a tunnel.
+func tunneled(t *testing.T) (*tunnel, *lakebase.Connector) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &tunnel{t: t, to: upstreamServer.PostgresAddr(), l: l, conns: map[*net.TCPConn]chan struct{}{}}
+	u.ctx, u.end = context.WithCancel(context.Background())
+	u.wg.Go(u.accept)
+	t.Cleanup(u.close)
+	cfg, err := lakebase.ParseConfig("my-instance")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Host, cfg.Port = "localhost", uint16(l.Addr().(*net.TCPAddr).Port)
+	c, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return u, c
+}
+
+func (u *tunnel) accept() {
+	for {
+		conn, err := u.l.Accept()
+		if err != nil {
+			return
+		}
+		u.wg.Go(func() { u.carry(conn.(*net.TCPConn)) })
+	}
+}
+
+func (u *tunnel) carry(conn *net.TCPConn) {
+	defer conn.Close()
+	server, err := net.Dial("tcp", u.to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	frozen := make(chan struct{})
+	u.mu.Lock()
+	u.conns[conn] = frozen
+	if u.mute {
+		close(frozen)
+	}
+	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.conns, conn)
+	}()
+	defer context.AfterFunc(u.ctx, func() { conn.Close(); server.Close() })()
+	one := func(to, from net.Conn) {
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			select {
+			case <-frozen:
+				if err == nil {
+					continue // and drop it
+				}
+			default:
+			}
+			if err != nil {
+				to.(*net.TCPConn).CloseWrite()
+				return
+			}
+			to.Write(buffer[:n])
+		}
+	}
+	var down sync.WaitGroup
+	down.Go(func() { one(conn, server) })
+	one(server, conn)
+	down.Wait()
+}
+
+// freeze has all connections of now carry nothing more, without an end. What
+// the proxy's TCP sends is still acknowledged.
+func (u *tunnel) freeze() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, frozen := range u.conns {
+		select {
+		case <-frozen:
+		default:
+			close(frozen)
+		}
+	}
+}
+
+// silence has new connections frozen from the start.
+func (u *tunnel) silence(on bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mute = on
+}
+
+// cutOff drops all that the proxy sends on its connections of now before it
+// reaches TCP here: nothing is even acknowledged.
+func (u *tunnel) cutOff() {
+	u.freeze()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	for conn := range u.conns {
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			u.t.Error(err)
+			continue
+		}
+		raw.Control(func(fd uintptr) {
+			if err := unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing[0]}); err != nil {
+				u.t.Error(os.NewSyscallError("setsockopt", err))
+			}
+		})
+	}
+}
+
+func (u *tunnel) close() {
+	u.l.Close()
+	u.end()
+	u.wg.Wait()
+}
+
+// A network that carries nothing any more, not even acknowledgements, is found
+// dead within a bound, whatever is under way.
+func TestNetworkFallsSilent(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		u, connector := tunneled(t)
+		r := start(t, proxy.Config{Mode: mode, NetworkTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
+		working, within, between, asks := r.connect(), r.busy(), r.connect(), r.busy()
+		done := asking(working, "SELECT pg_sleep(60)")
+		exec(t, between, "SELECT 1")
+		if mode == proxy.TransactionMode {
+			eventually(t, "three are in use", func() bool { return r.pool().ServersActive == 3 })
+		}
+		began := time.Now()
+		u.cutOff()
+		// What is sent now is not acknowledged.
+		asked := asking(asks, "SELECT 1")
+		for what, d := range map[string]<-chan error{"in a query": done, "asked since": asked} {
+			if err := soon(t, what, d); sqlstate(err) != "08006" {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := within.Exec(t.Context(), "SELECT 1"); sqlstate(err) != "08006" {
+			t.Errorf("within a transaction: %v", err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("took %s", took)
+		}
+		if mode == proxy.SessionMode {
+			return
+		}
+		eventually(t, "the idle one is found too", func() bool { return r.pool().Totals.LostIdle > 0 })
+		if one[int](t, between, "SELECT 2") != 2 {
+			t.Error("wrong answer")
+		}
+	})
+}
+
+// A server that is well but says nothing, since it works, is not taken for dead:
+// neither while it is only silent, nor while it has no room for what more is
+// asked.
+func TestLongSilenceIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{Mode: mode, NetworkTimeout: time.Second})
+		conn := r.connect()
+		front := r.loggedIn()
+		done := asking(conn, "SELECT pg_sleep(6)")
+		sent := make(chan error, 1)
+		go func() {
+			front.Send(patience)
+			front.Send(bulk)
+			sent <- front.Flush()
+		}()
+		if err := soon(t, "the silent one ends", done); err != nil {
+			t.Error(err)
+		}
+		for answers := 0; answers < 2; {
+			m, err := front.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers += isAnswer(t, m)
+		}
+		if err := soon(t, "all is sent", sent); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Where only what goes through fails, and TCP does not, the proxy cannot tell
+// that from work. But such a connection is not given to others, nor kept.
+func TestFrozenServerConnection(t *testing.T) {
+	t.Parallel()
+	for name, hold := range map[string]func(*testing.T, *rig, *tunnel) (leave func()){
+		"in a query": func(t *testing.T, r *rig, u *tunnel) func() {
+			conn := r.connect()
+			u.freeze()
+			done := asking(conn, "SELECT 1")
+			eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+			return func() { vanish(conn); <-done }
+		},
+		"in a transaction": func(t *testing.T, r *rig, u *tunnel) func() {
+			conn := r.busy()
+			u.freeze()
+			return func() { vanish(conn) }
+		},
+		"after a goodbye": func(t *testing.T, r *rig, u *tunnel) func() {
+			conn := r.busy()
+			u.freeze()
+			return func() { conn.Close(t.Context()) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u, connector := tunneled(t)
+			r := startPooled(t, proxy.Config{PoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
+			before := backend(t, r.connect())
+			leave := hold(t, r, u)
+			leave()
+			if now := backend(t, r.connect()); now == before {
+				t.Error("the frozen connection is still in use")
+			}
+		})
+	}
+}
+
+// A login that gets no answer ends in time, and says so.
+func TestSilentLogin(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		u, connector := tunneled(t)
+		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
+		u.silence(true)
+		began := time.Now()
+		refused(t, r.url("shop", ""), "08001", "gave up waiting")
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+		u.silence(false)
+		if one[int](t, r.connect(), "SELECT 1") != 1 {
+			t.Error("wrong answer")
+		}
+	})
+}
+
+// A cancel request that gets no answer holds up nobody.
+func TestSilentCancel(t *testing.T) {
+	t.Parallel()
+	u, connector := tunneled(t)
+	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": connector}})
+	conn := r.connect()
+	before := backend(t, conn)
+	done := asking(conn, "SELECT pg_sleep(1)")
+	eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+	u.silence(true)
+	go conn.PgConn().CancelRequest(t.Context())
+	eventually(t, "the cancel is under way", func() bool { u.mu.Lock(); defer u.mu.Unlock(); return len(u.conns) > 1 })
+	u.silence(false)
+	if err := soon(t, "it ends", done); err != nil {
+		t.Error(err)
+	}
+	if one[int](t, conn, fmt.Sprint("SELECT 1 WHERE pg_backend_pid() <> ", before)) != 1 {
+		t.Error("a server connection was lent that might be canceled")
+	}
+}
