@@ -63,6 +63,9 @@ func (s *serverConn) awaitTurn(c *pooled) {
 // misunderstood ends a client that does not keep to the protocol.
 func (s *serverConn) misunderstood(err error) {
 	e, _ := err.(*pgwire.Error)
+	if c := s.client; c != nil && e != nil {
+		s.pool.server.log.Warn("a client does not keep to the protocol", "client", c.RemoteAddr(), "code", e.Code, "err", e.Message)
+	}
 	s.end("protocol: "+err.Error(), e)
 }
 

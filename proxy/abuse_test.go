@@ -1,0 +1,207 @@
+package proxy_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// message is one with any length field.
+func message(typ byte, length uint32, body string) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{typ}, length), body...)
+}
+
+// Nonsense after the login ends its client, with an error that is logged once,
+// and nobody else.
+func TestNonsenseAfterLogin(t *testing.T) {
+	t.Parallel()
+	query, err := (&pgproto3.Query{String: "SELECT 'before'"}).Encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, nonsense := range map[string][]byte{
+		"HTTP":                      []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+		"no such type":              message('?', 4, ""),
+		"a type of the server's":    message('Z', 5, "I"),
+		"a second start-up":         request(0x30000, "user\x00me\x00\x00"),
+		"a length of nothing":       message('Q', 0, ""),
+		"a length too short":        message('Q', 3, ""),
+		"the longest length":        message('Q', 0xffffffff, "SELECT"),
+		"a length beyond 1 GiB":     message('d', 1<<30, "data"),
+		"too long for its type":     message('S', 20_000, strings.Repeat("x", 20_000)),
+		"a password, too late":      message('p', 12, "\x00\x00\x00\x00\x00\x00\x00\x00"),
+		"zeros":                     make([]byte, 100),
+		"after a query, no message": append(bytes.Clone(query), 0xff, 0xff, 0xff, 0xff, 0xff),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startPooled(t, proxy.Config{PoolSize: 1})
+			raw := r.dial()
+			front := pgproto3.NewFrontend(raw, raw)
+			login(t, front, map[string]string{"user": "me", "database": "shop"})
+			began := time.Now()
+			if _, err := raw.Write(nonsense); err != nil {
+				t.Fatal(err)
+			}
+			var last *pgproto3.ErrorResponse
+			for {
+				m, err := front.Receive()
+				if err != nil {
+					break
+				}
+				if e, ok := m.(*pgproto3.ErrorResponse); ok {
+					copied := *e
+					last = &copied
+				}
+			}
+			if last == nil || last.Severity != "FATAL" || last.Code != "08P01" {
+				t.Errorf("answered %+v", last)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if one[int](t, r.connect(), "SELECT 1") != 1 {
+				t.Error("wrong answer")
+			}
+			if n := strings.Count(r.log.String(), "08P01"); n != 1 {
+				t.Errorf("logged %d times", n)
+			}
+		})
+	}
+}
+
+// A malformed message within sound lengths is Postgres's to refuse.
+func TestMalformedMessages(t *testing.T) {
+	t.Parallel()
+	parse, err := (&pgproto3.Parse{Query: "SELECT 1"}).Encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{Mode: mode, PoolSize: 1})
+		for name, m := range map[string][]byte{
+			"Query without end":    message('Q', 12, "SELECT 1"),
+			"Parse without fields": message('P', 4, ""),
+			"Bind, too short":      append(bytes.Clone(parse), message('B', 8, "\x00\x00\x00\x05")...),
+			"Describe of nothing":  message('D', 6, "?\x00"),
+			"Execute, too short":   message('E', 5, "\x00"),
+			"Close of nothing":     message('C', 6, "?\x00"),
+		} {
+			raw := r.dial()
+			front := pgproto3.NewFrontend(raw, raw)
+			login(t, front, map[string]string{"user": "me", "database": "shop"})
+			raw.Write(append(m, message('S', 4, "")...))
+			refused := false
+			for ready := false; !ready; {
+				m, err := front.Receive()
+				if err != nil {
+					break // Postgres ends some of these sessions
+				}
+				switch m := m.(type) {
+				case *pgproto3.ErrorResponse:
+					refused = m.Code == "08P01"
+				case *pgproto3.ReadyForQuery:
+					ready = refused
+				}
+			}
+			if !refused {
+				t.Errorf("%s: not refused", name)
+			}
+			raw.Close()
+			if one[int](t, r.connect(), "SELECT 1") != 1 {
+				t.Error("wrong answer")
+			}
+		}
+	})
+}
+
+// Many who begin to log in and go no further cost little, for no longer than
+// they may.
+func TestHalfOpenClients(t *testing.T) {
+	const n = 1000
+	r := startPooled(t, proxy.Config{LoginTimeout: 3 * time.Second, MaxClients: n})
+	runtime.GC()
+	before, goroutines := residentKiB(t), runtime.NumGoroutine()
+	var conns []net.Conn
+	beginnings := [][]byte{nil, {0}, {0, 0, 0, 50}, []byte("\x00\x00\x20\x00\x00\x03\x00\x00user\x00"), sslRequest(), {0x16, 3, 1}}
+	for i := range n {
+		conn := r.dial()
+		conn.Write(beginnings[i%len(beginnings)])
+		conns = append(conns, conn)
+	}
+	eventually(t, "all are there", func() bool { return r.Stats().Accepted >= n })
+	if one[int](t, r.connect(), "SELECT 1") != 1 {
+		t.Error("wrong answer")
+	}
+	if grown := residentKiB(t) - before; grown > n*30 {
+		t.Errorf("%d KiB for each", grown/n)
+	}
+	var wg sync.WaitGroup
+	began := time.Now()
+	for _, conn := range conns {
+		wg.Go(func() { io.Copy(io.Discard, conn) })
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the last one went after %s", took)
+	}
+	eventually(t, "nothing is left of them", func() bool { return runtime.NumGoroutine() < goroutines+20 })
+}
+
+// A byte at a time is not a way to stay: the time for the login is for all of
+// it.
+func TestDripFeed(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{LoginTimeout: 500 * time.Millisecond})
+	raw := r.dial()
+	packet := request(0x30000, "user\x00"+strings.Repeat("x", 5000)+"\x00\x00")
+	began := time.Now()
+	ended := make(chan []byte, 1)
+	go func() {
+		reply, _ := io.ReadAll(raw)
+		ended <- reply
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case reply := <-ended:
+			if !bytes.Contains(reply, []byte("08006")) || time.Since(began) > 5*time.Second {
+				t.Errorf("answered %q after %s", reply, time.Since(began))
+			}
+			return
+		case <-tick.C:
+			raw.Write(packet[i : i+1])
+		}
+	}
+}
+
+// Announced is not sent: a long message costs what has come of it.
+func TestAnnouncedLengthCostsNothing(t *testing.T) {
+	r := startPooled(t, proxy.Config{PoolSize: 4})
+	before := residentKiB(t)
+	for range 50 {
+		raw := r.dial()
+		login(t, pgproto3.NewFrontend(raw, raw), map[string]string{"user": "me", "database": "shop"})
+		raw.Write(message('Q', 1<<30-10, "SELECT 1"))
+		raw.Close()
+	}
+	eventually(t, "they are gone", func() bool { return r.Stats().Clients == 0 })
+	if grown := residentKiB(t) - before; grown > 50<<10 {
+		t.Errorf("%d KiB", grown)
+	}
+	if one[int](t, r.connect(), fmt.Sprint("SELECT 1")) != 1 {
+		t.Error("wrong answer")
+	}
+}
