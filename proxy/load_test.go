@@ -16,51 +16,72 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
+// endings are the ways in which clients go.
+var endings = map[string]func(context.Context, *pgx.Conn){
+	"goodbye":        func(ctx context.Context, c *pgx.Conn) { c.Close(ctx) },
+	"vanish":         func(_ context.Context, c *pgx.Conn) { vanish(c) },
+	"vanish in work": func(_ context.Context, c *pgx.Conn) { leaveWorking(c); vanish(c) },
+	"reset in work":  func(_ context.Context, c *pgx.Conn) { leaveWorking(c); reset(c) },
+	"half a message": func(_ context.Context, c *pgx.Conn) {
+		c.PgConn().Conn().Write([]byte("Q\x00\x00\x00\xffSELECT"))
+		vanish(c)
+	},
+	"the server ends": func(ctx context.Context, c *pgx.Conn) {
+		c.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+		c.Close(ctx)
+	},
+	"goodbye in a transaction": func(ctx context.Context, c *pgx.Conn) { c.Exec(ctx, "BEGIN"); c.Close(ctx) },
+	"vanish in a transaction":  func(ctx context.Context, c *pgx.Conn) { c.Exec(ctx, "BEGIN"); vanish(c) },
+	"reset in a copy": func(ctx context.Context, c *pgx.Conn) {
+		c.Exec(ctx, "CREATE TEMP TABLE t (n int)")
+		m, _ := (&pgproto3.Query{String: "COPY t FROM STDIN"}).Encode(nil) // fails only beyond a gigabyte
+		c.PgConn().Conn().Write(m)
+		reset(c)
+	},
+	"vanish with a listener": func(ctx context.Context, c *pgx.Conn) { c.Exec(ctx, "LISTEN news"); vanish(c) },
+}
+
 // Clients that come and go in every way there is leave nothing behind.
 func TestChurn(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
-	endings := map[string]func(context.Context, *pgx.Conn){
-		"goodbye":        func(ctx context.Context, c *pgx.Conn) { c.Close(ctx) },
-		"vanish":         func(_ context.Context, c *pgx.Conn) { c.PgConn().Conn().Close() },
-		"vanish in work": func(_ context.Context, c *pgx.Conn) { leaveWorking(c); c.PgConn().Conn().Close() },
-		"reset in work":  func(_ context.Context, c *pgx.Conn) { leaveWorking(c); reset(c) },
-		"half a message": func(_ context.Context, c *pgx.Conn) {
-			c.PgConn().Conn().Write([]byte("Q\x00\x00\x00\xffSELECT"))
-			c.PgConn().Conn().Close()
-		},
-		"the server ends": func(ctx context.Context, c *pgx.Conn) {
-			c.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
-			c.Close(ctx)
-		},
-	}
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 3 {
-				for name, end := range endings {
-					conn, err := pgx.Connect(t.Context(), r.url("shop", ""))
-					if err != nil {
-						t.Errorf("%s: %v", name, err)
-						return
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 3})
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 3 {
+					for name, end := range endings {
+						conn, err := pgx.Connect(t.Context(), r.url("shop", ""))
+						if err != nil {
+							t.Errorf("%s: %v", name, err)
+							return
+						}
+						var n, want = 0, rand.N(1000)
+						if err := conn.QueryRow(t.Context(), "SELECT $1::int", want).Scan(&n); err != nil || n != want {
+							t.Errorf("%s: got %d, want %d, %v", name, n, want, err)
+						}
+						end(t.Context(), conn)
 					}
-					var n, want = 0, rand.N(1000)
-					if err := conn.QueryRow(t.Context(), "SELECT $1::int", want).Scan(&n); err != nil || n != want {
-						t.Errorf("%s: got %d, want %d, %v", name, n, want, err)
-					}
-					end(t.Context(), conn)
 				}
-			}
+			})
+		}
+		wg.Wait()
+		eventually(t, "every client is forgotten", func() bool {
+			s := r.Stats()
+			return s.Clients == 0 && (mode == proxy.TransactionMode || s.ServerConns["shop"] == 0)
 		})
-	}
-	wg.Wait()
-	eventually(t, "every connection is given back", func() bool {
-		s := r.Stats()
-		return s.Clients == 0 && s.ServerConns["shop"] == 0
-	})
-	conn := connectDirect(t)
-	eventually(t, "nothing is left running", func() bool {
-		return one[int](t, conn, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%left working%' AND state = 'active' AND pid <> pg_backend_pid()") == 0
+		if mode == proxy.TransactionMode {
+			p := r.settled()
+			if p.ClientsIdle != 0 || p.ServersIdle > 3 || r.Stats().ServerConns["shop"] != int64(p.ServersIdle) {
+				t.Errorf("%+v, %+v", p, r.Stats())
+			}
+		}
+		eventually(t, "nothing is left running", func() bool {
+			return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL AND state <> 'idle' AND pid <> pg_backend_pid()") == 0
+		})
+		if n := one[int](t, direct, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"); n != 0 {
+			t.Errorf("%d temporary tables are left", n)
+		}
 	})
 }
 

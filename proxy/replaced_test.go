@@ -1,0 +1,179 @@
+package proxy_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// Server connections that are old are replaced, and nobody notices.
+func TestServerLifetimeUnderLoad(t *testing.T) {
+	t.Parallel()
+	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4, ServerLifetime: 300 * time.Millisecond})
+	stop := load(t, r, 8)
+	seen := map[int]bool{}
+	eventually(t, "all have been replaced a few times", func() bool {
+		pids := r.pids()
+		for _, pid := range pids {
+			seen[pid] = true
+		}
+		if n := len(pids); n > 5 { // one more than the pool, while it is replaced
+			t.Errorf("%d server connections", n)
+		}
+		return len(seen) >= 20 || t.Failed()
+	})
+	if n := stop(); n < 100 {
+		t.Errorf("%d transactions", n)
+	}
+	p := r.settled()
+	if p.Totals.Lost+p.Totals.LostIdle != 0 {
+		t.Errorf("%+v", p.Totals)
+	}
+}
+
+// Server connections that were opened together do not end together.
+func TestServerLifetimeIsSpread(t *testing.T) {
+	t.Parallel()
+	const n = 12
+	life := 4 * time.Second
+	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, WarmConns: n, ServerLifetime: life})
+	conn := r.connect()
+	eventually(t, "all are warm", func() bool { return r.pool().ServersIdle == n })
+	ends := map[int]time.Duration{}
+	born := map[int]time.Time{}
+	for _, s := range r.Servers() {
+		born[int(s.PID)] = s.Connected
+	}
+	eventually(t, "all of them have ended", func() bool {
+		alive := map[int]bool{}
+		for _, pid := range r.pids() {
+			alive[pid] = true
+		}
+		for pid, at := range born {
+			if !alive[pid] && ends[pid] == 0 {
+				ends[pid] = time.Since(at)
+			}
+		}
+		if one[int](t, conn, "SELECT 1") != 1 {
+			t.Error("wrong answer")
+		}
+		return len(ends) == n
+	})
+	var least, most time.Duration = time.Hour, 0
+	for _, d := range ends {
+		least, most = min(least, d), max(most, d)
+	}
+	// Up to a tenth sooner or later, plus what a busy machine takes.
+	if least < life-life/10 || most > 2*life || most-least < life/20 {
+		t.Errorf("they lived from %s to %s", least, most)
+	}
+}
+
+// What nobody uses is closed, but for what is to be warm; and that is there
+// before it is asked for.
+func TestIdleAndWarmServers(t *testing.T) {
+	t.Parallel()
+	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 10, WarmConns: 3, ServerIdleTimeout: time.Second})
+	conn := r.connect()
+	idle := func(n int) func() bool { return func() bool { return r.pool().ServersIdle == n } }
+	eventually(t, "three are warm", idle(3))
+	var busy []func()
+	for range 8 {
+		c := r.busy()
+		busy = append(busy, func() { exec(t, c, "COMMIT") })
+	}
+	for _, commit := range busy {
+		commit()
+	}
+	if n := len(r.pids()); n < 8 {
+		t.Errorf("%d server connections", n)
+	}
+	eventually(t, "the others are closed", idle(3))
+	logins := r.pool().Totals.ServerLogins
+	end := time.Now().Add(2500 * time.Millisecond)
+	eventually(t, "time passes", func() bool { return time.Now().After(end) })
+	if p := r.pool(); p.ServersIdle != 3 || p.Totals.ServerLogins != logins {
+		t.Errorf("%+v", p)
+	}
+	terminate(t, direct, r.pids()...)
+	eventually(t, "three are warm again", idle(3))
+	if one[int](t, conn, "SELECT 1") != 1 {
+		t.Error("wrong answer")
+	}
+}
+
+// Reconnect replaces them all under load, and loses nobody.
+func TestReconnectUnderLoad(t *testing.T) {
+	t.Parallel()
+	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4})
+	stop := load(t, r, 8)
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+		before := map[int]bool{}
+		for _, pid := range r.pids() {
+			before[pid] = true
+		}
+		if err := r.Reconnect("", ""); err != nil {
+			t.Fatal(err)
+		}
+		since := r.pool().Totals.Transactions
+		eventually(t, "all are replaced", func() bool {
+			for _, pid := range r.pids() {
+				if before[pid] {
+					return false
+				}
+			}
+			return r.pool().Totals.Transactions > since+20
+		})
+	}
+	if n := stop(); n < 100 {
+		t.Errorf("%d transactions", n)
+	}
+	if p := r.settled(); p.Totals.Lost+p.Totals.LostIdle != 0 {
+		t.Errorf("%+v", p.Totals)
+	}
+}
+
+// Pause and resume under load: everyone waits, nobody fails.
+func TestPauseUnderLoad(t *testing.T) {
+	t.Parallel()
+	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4})
+	stop := load(t, r, 8)
+	for range 10 {
+		if err := r.Pause(t.Context(), "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.pids()); n != 0 {
+			t.Errorf("%d server connections while paused", n)
+		}
+		if err := r.Resume("", ""); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it goes on", func() bool { return len(r.pids()) > 0 })
+	}
+	if n := stop(); n < 10 {
+		t.Errorf("%d transactions", n)
+	}
+}
+
+// Kill ends who has a server connection, with a word, and nobody else.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	idle, within, working := r.connect(), r.busy(), r.connect()
+	exec(t, idle, "SELECT 1")
+	done := asking(working, "SELECT pg_sleep(60)")
+	eventually(t, "both are active", func() bool { return r.pool().ClientsActive == 2 })
+	if err := r.Kill("", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := soon(t, "it is told", done); sqlstate(err) != "08006" {
+		t.Error(err)
+	}
+	if _, err := within.Exec(t.Context(), "SELECT 1"); sqlstate(err) != "08006" {
+		t.Error(err)
+	}
+	if one[int](t, idle, "SELECT 1") != 1 {
+		t.Error("wrong answer")
+	}
+}
