@@ -11,26 +11,28 @@ const cancelAgain = time.Second
 
 // leave takes s back from c, which is at its end: its transaction is rolled
 // back, what it asked is canceled if it is gone and nobody can want that any
-// more, and then s can be lent to others.
-func (s *serverConn) leave(c *pooled, gone bool) {
+// more, and then s can be lent to others. It reports whether s was c's; if so,
+// c's state is s's from now on.
+func (s *serverConn) leave(c *pooled, gone bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.client == c && s.writing {
 		s.told.Wait()
 	}
 	if s.client != c {
-		return
+		return false
 	}
+	s.departed = c.state
 	if s.ending {
 		s.unlink()
-		return
+		return true
 	}
 	busy := gone && s.exchange.Busy()
 	rest, ok := s.exchange.Leave(nil)
 	s.unlink()
 	if !ok {
 		s.dismiss(busy)
-		return
+		return true
 	}
 	if busy {
 		s.cancelAside()
@@ -43,6 +45,7 @@ func (s *serverConn) leave(c *pooled, gone bool) {
 		s.hurry(busy)
 	}
 	s.settle()
+	return true
 }
 
 // hurry sees to it that s, which has been left, comes to rest: what it does is

@@ -293,10 +293,9 @@ func (c *pooled) goodbye(reason string, e *pgwire.Error, anyway bool) string {
 
 // leave gives back what c has, at its end, and lets the client see its last.
 func (c *pooled) leave(reason string) {
-	if s := c.server.Load(); s != nil {
-		s.leave(c, reason != "client left")
+	if s := c.server.Load(); s == nil || !s.leave(c, reason != "client left") {
+		c.state.Close()
 	}
-	c.state.Close()
 	c.wake(ended) // nothing cuts that short
 	if c.lingers {
 		c.linger()

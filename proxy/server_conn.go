@@ -47,6 +47,7 @@ type serverConn struct {
 	state     *exchange.Server
 	exchange  exchange.Exchange
 	nobody    *exchange.Client // for what comes unasked
+	departed  *exchange.Client // whose traces the exchange is still to remove
 	torn      bool             // a message that comes unasked has come half
 	fresh     bool             // the client has asked nothing yet
 	writing   bool             // somebody writes to the server,
@@ -274,8 +275,18 @@ func (s *serverConn) settle() {
 	if s.client != nil {
 		s.unlink()
 	}
+	s.forgetDeparted()
 	if s.canceling == 0 {
 		s.pool.put(s)
+	}
+}
+
+// forgetDeparted drops the state of a client that has left, now that nothing
+// refers to it any more. The caller holds mu.
+func (s *serverConn) forgetDeparted() {
+	if s.departed != nil {
+		s.departed.Close()
+		s.departed = nil
 	}
 }
 
@@ -341,6 +352,7 @@ func (s *serverConn) close() {
 	if s.ending || s.writing || !s.exchange.Idle() {
 		s.raw.Close() // or saying goodbye might take long
 	}
+	s.forgetDeparted()
 	s.state.Close()
 	s.upstream.close()
 	s.pool.remove(s)
