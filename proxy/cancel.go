@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/subtle"
 	"sync"
 	"time"
 
@@ -14,8 +15,8 @@ const cancelTimeout = 10 * time.Second
 // maxCancels are on their way at once; more wait their turn.
 const maxCancels = 16
 
-// cancelKey is what a client is told to cancel by. It is the proxy's own:
-// the server's never leaves it.
+// cancelKey is what a client is told to cancel by. Its secret is the proxy's
+// own: the server's never leaves it.
 type cancelKey struct {
 	pid    uint32
 	secret string
@@ -31,26 +32,37 @@ type cancelable interface {
 // ready to use.
 type cancels struct {
 	mu    sync.Mutex
-	ups   map[cancelKey]cancelable
+	ups   map[uint32]entry // by process ID
 	slots chan struct{}
 }
 
-// add makes a key for up, and returns what forgets it.
-func (k *cancels) add(v pgwire.Version, up cancelable) (key cancelKey, forget func()) {
+// entry is what a key means to who knows its secret.
+type entry struct {
+	secret string
+	up     cancelable
+}
+
+// add makes a key for up, and returns what forgets it. Its process ID is the
+// wanted one, so that what SQL says of the session is about what the client was
+// told; if another client has that, or none is wanted, it is made up.
+func (k *cancels) add(v pgwire.Version, up cancelable, wanted uint32) (key cancelKey, forget func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.ups == nil {
-		k.ups = make(map[cancelKey]cancelable)
+		k.ups = make(map[uint32]entry)
 	}
 	key = newCancelKey(v)
-	for k.ups[key] != nil {
+	if wanted != 0 {
+		key.pid = wanted
+	}
+	for _, taken := k.ups[key.pid]; taken; _, taken = k.ups[key.pid] {
 		key = newCancelKey(v)
 	}
-	k.ups[key] = up
+	k.ups[key.pid] = entry{key.secret, up}
 	return key, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		delete(k.ups, key)
+		delete(k.ups, key.pid)
 	}
 }
 
@@ -61,7 +73,11 @@ func (k *cancels) find(r *pgwire.CancelRequest) (cancelable, chan struct{}) {
 	if k.slots == nil {
 		k.slots = make(chan struct{}, maxCancels)
 	}
-	return k.ups[cancelKey{r.ProcessID, string(r.SecretKey)}], k.slots
+	e := k.ups[r.ProcessID]
+	if subtle.ConstantTimeCompare([]byte(e.secret), r.SecretKey) != 1 {
+		return nil, k.slots
+	}
+	return e.up, k.slots
 }
 
 // deliver passes r on and returns when the server has dealt with it. As ever

@@ -110,7 +110,7 @@ func (c *client) serve(life context.Context) (rest func()) {
 // run is the session of a client whose server connection is up.
 func (c *client) run(up *upstream) {
 	var key cancelKey
-	key, c.forgetKey = c.server.cancels.add(c.version, up)
+	key, c.forgetKey = c.server.cancels.add(c.version, up, up.login.PID)
 	c.id.Store(key.pid)
 	c.SetDeadline(time.Time{})
 	s := newSession(c, up)

@@ -39,7 +39,7 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 	}
 	t.state.SetReported(reported)
 	var key cancelKey
-	key, c.forgetKey = c.server.cancels.add(c.version, t)
+	key, c.forgetKey = c.server.cancels.add(c.version, t, 0)
 	c.id.Store(key.pid)
 	c.out = appendWelcome(c.out, c.greeted, reported.All(), key)
 	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxIdle)

@@ -1,0 +1,27 @@
+package proxy_test
+
+import (
+	"testing"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// What a client leaves in its session is discarded when it has gone, while its
+// own goroutine ends: the two must not touch its statements at once.
+func TestPinnedClientsLeave(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 2})
+	for range 50 {
+		conn := r.connect()
+		if _, err := conn.Prepare(t.Context(), "mine", "SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, conn, "LISTEN somewhere")
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := one[int](t, r.connect(), "SELECT count(*) FROM pg_listening_channels()"); n != 0 {
+		t.Errorf("a client listens to %d channels of those that have gone", n)
+	}
+}
