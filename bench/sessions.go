@@ -169,8 +169,20 @@ func (b *proxyBench) idleMemory(ctx context.Context) ([]row, error) {
 	return []row{r}, nil
 }
 
-// settleTime is how long a process may take to give unused memory back.
-const settleTime = 3 * time.Second
+// settledMemory waits until a process has given back memory that it does not
+// use, which it may do in steps.
+func settledMemory(pid int) (int64, error) {
+	const patience, limit = 12 * time.Second, 60 * time.Second
+	least, err := residentMemory(pid)
+	for began, since := time.Now(), time.Now(); err == nil && time.Since(since) < patience && time.Since(began) < limit; {
+		time.Sleep(100 * time.Millisecond)
+		var now int64
+		if now, err = residentMemory(pid); now < least*99/100 {
+			least, since = now, time.Now()
+		}
+	}
+	return least, err
+}
 
 // idleCost is how many KiB each of n clients takes.
 func idleCost(ctx context.Context, p *peer, n int) (float64, error) {
@@ -188,8 +200,7 @@ func idleCost(ctx context.Context, p *peer, n int) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%d clients through %s: %w", clients, p.name, err)
 	}
-	time.Sleep(settleTime)
-	after, err := residentMemory(p.pid())
+	after, err := settledMemory(p.pid())
 	return float64(after-before) / 1024 / float64(n), err
 }
 

@@ -137,7 +137,7 @@ func wait(end <-chan struct{}, d time.Duration) {
 	}
 }
 
-// begin serves c in a goroutine of its own.
+// begin serves c in goroutines of its own.
 func (s *Server) begin(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,16 +151,18 @@ func (s *Server) begin(c *client) {
 	}
 	c.raw.SetDeadline(time.Now().Add(s.config().LoginTimeout)) // before drain can set one
 	s.clients[c] = true
-	s.wg.Go(func() {
-		if rest := c.serve(s.life); rest != nil {
-			s.wg.Go(func() {
-				defer s.forget(c)
-				rest()
-			})
-			return
-		}
-		s.forget(c)
-	})
+	s.wg.Add(1)
+	go s.live(c, func() stage { return c.serve(s.life) })
+}
+
+// live is a stage of c, and sees to what follows.
+func (s *Server) live(c *client, now stage) {
+	if next := now(); next != nil {
+		go s.live(c, next)
+		return
+	}
+	s.forget(c)
+	s.wg.Done()
 }
 
 // forget is the end of a client.

@@ -1,0 +1,60 @@
+package proxy_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// A client that falls silent goes on in another goroutine, whatever state it is
+// in, and neither it nor its server notices.
+func TestSilentClientsRest(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	idle, open := r.connect(), r.connect()
+	one[int](t, idle, "SELECT $1::int", 1) // prepares it
+	tx, err := open.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, open, "CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT 42 AS n")
+	for range 2 {
+		eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+		if got := one[int](t, idle, "SELECT $1::int", 7); got != 7 {
+			t.Errorf("got %d", got)
+		}
+		if got := one[int](t, open, "SELECT n FROM mine"); got != 42 {
+			t.Errorf("got %d", got)
+		}
+		if n := r.Resting(); n != 0 {
+			t.Errorf("%d rest though they have just spoken", n)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Error("those who rest do not end:", err)
+	}
+}
+
+// The idle timeout counts from what a client last said, not from its rest.
+func TestIdleTimeoutOfRestingClients(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{IdleTimeout: 5 * time.Second})
+	conn := r.connect()
+	one[int](t, conn, "SELECT 1")
+	spoke := time.Now()
+	eventually(t, "it rests", func() bool { return r.Resting() == 1 })
+	eventually(t, "it ends", func() bool { return r.Stats().Clients == 0 })
+	if took := time.Since(spoke); took < 5*time.Second {
+		t.Errorf("ended after %s", took)
+	}
+	_, err := conn.Exec(t.Context(), "SELECT 1")
+	wantCode(t, err, "57P05", "idle")
+}
