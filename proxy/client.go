@@ -63,7 +63,7 @@ type talker interface {
 // login does, is not to be kept by the next one.
 type stage func() stage
 
-// serve is the life of a client up to its login.
+// serve is the life of a client, or its beginning.
 func (c *client) serve(life context.Context) stage {
 	startup, err := c.startup(life)
 	if err != nil {
@@ -97,7 +97,7 @@ func (c *client) serve(life context.Context) stage {
 			c.fail("connect to "+route.target.name, err)
 			return nil
 		}
-		return t.run
+		return t.run()
 	}
 	up, err := c.connect(c.server.admitting, route, startup)
 	if err != nil {

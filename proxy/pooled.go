@@ -326,12 +326,13 @@ func (c *pooled) force() {
 func (c *pooled) run() stage {
 	c.pool.server.counts.sessions.Add(1)
 	c.began = time.Now()
+	c.asked.Store(c.began.UnixNano()) // or it would have been silent for ever
 	c.pool.server.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
-	return c.goOn
+	return c.goOn()
 }
 
-// goOn is run from then on, or from when c has rested. It lies at the bottom of
-// the stack while c is silent, and should be small.
+// goOn is run from when c has rested. It lies at the bottom of the stack while
+// c is silent, and should be small.
 func (c *pooled) goOn() stage {
 	reason := c.converse()
 	if reason == "" {

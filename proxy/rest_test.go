@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -43,18 +45,23 @@ func TestSilentClientsRest(t *testing.T) {
 	}
 }
 
-// The idle timeout counts from what a client last said, not from its rest.
+// The idle timeout counts from what a client last said, or from its login, and
+// not from its rest.
 func TestIdleTimeoutOfRestingClients(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{IdleTimeout: 5 * time.Second})
-	conn := r.connect()
-	one[int](t, conn, "SELECT 1")
+	const limit = 5 * time.Second
+	r := startPooled(t, proxy.Config{IdleTimeout: limit})
 	spoke := time.Now()
-	eventually(t, "it rests", func() bool { return r.Resting() == 1 })
-	eventually(t, "it ends", func() bool { return r.Stats().Clients == 0 })
-	if took := time.Since(spoke); took < 5*time.Second {
+	asks, silent := r.connect(), r.connect()
+	one[int](t, asks, "SELECT 1")
+	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
+	if took := time.Since(spoke); took < limit {
 		t.Errorf("ended after %s", took)
 	}
-	_, err := conn.Exec(t.Context(), "SELECT 1")
-	wantCode(t, err, "57P05", "idle")
+	for _, conn := range []*pgx.Conn{asks, silent} {
+		eventually(t, "both end", func() bool { return r.Stats().Clients == 0 })
+		_, err := conn.Exec(t.Context(), "SELECT 1")
+		wantCode(t, err, "57P05", "idle")
+	}
 }
