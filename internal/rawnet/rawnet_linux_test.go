@@ -79,6 +79,38 @@ func TestQuietWhileReading(t *testing.T) {
 
 func (c *Conn) isOpen() bool { return c.raw.Control(func(uintptr) {}) == nil }
 
+func TestReadMore(t *testing.T) {
+	onRaw(t, func(t *testing.T, k kind) {
+		a, b := pair(t, k)
+		more := func(p []byte) (int, error) { return b.raw.ReadMoreThrough(b.Conn, p) }
+		p := make([]byte, 100)
+		if n, err := more(p); n != 0 || err != nil {
+			t.Errorf("with nothing said: %d, %v", n, err)
+		}
+		want := content(3 * BufferSize)
+		go a.Write(want)
+		var got []byte
+		for len(got) < len(want) {
+			n, err := b.Read(p) // waits
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p[:n]...)
+			rest := make([]byte, len(want))
+			if n, err = more(rest); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, rest[:n]...)
+		}
+		wantSame(t, got, want)
+		a.closeWrite()
+		eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
+		if n, err := more(p); n != 0 || err != io.EOF {
+			t.Errorf("at the end: %d, %v", n, err)
+		}
+	})
+}
+
 // Looking for a reset does not take it from the one who reads next.
 func TestQuietLeavesReset(t *testing.T) {
 	for name, read := range calls {

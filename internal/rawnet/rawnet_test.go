@@ -287,9 +287,11 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+var megabyte = content(1 << 20)
+
 // fill writes until no more is taken.
 func fill(e *end) (n int, err error) {
-	for p := content(1 << 20); err == nil; {
+	for p := megabyte; err == nil; {
 		var some int
 		some, err = e.Write(p)
 		n += some
@@ -300,17 +302,21 @@ func fill(e *end) (n int, err error) {
 func TestWriteDeadline(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
-		a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		n, err := fill(a)
-		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("%d, %v", n, err)
+		done := waiting(t, a, fill)
+		if _, err := io.ReadFull(b, make([]byte, 1)); err != nil { // it has begun
+			t.Fatal(err)
+		}
+		a.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		r := <-done
+		if r.n == 0 || !errors.Is(r.err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%d, %v", r.n, r.err)
 		}
 		if k.tls {
 			return // which is broken by that
 		}
 		// What was said to be written is there, and the connection goes on.
-		if got := <-reading(b, n); len(got) != n {
-			t.Errorf("%d bytes of %d came", len(got), n)
+		if got := <-reading(b, r.n-1); len(got) != r.n-1 {
+			t.Errorf("%d bytes of %d came", len(got), r.n-1)
 		}
 		a.SetWriteDeadline(time.Time{})
 		got := reading(b, 4)
