@@ -28,7 +28,7 @@ build: ## build bin/lakebase
 install: ## install lakebase where go install puts programs
 	$(GO) install ./cmd/lakebase
 
-bench: postgres ## measure against a bare pgxpool, side by side; prints the table
+bench: postgres ## measure beside a bare pgxpool and PgBouncer; prints the tables
 	@$(MAKE) --no-print-directory -C bench bench
 
 bench-smoke: postgres ## the same measurements, too short to trust: shows that they run

@@ -1,86 +1,150 @@
-// Command bench measures this project beside its peers, in one run against
-// one local Lakebase, and prints one table. Each pair is measured in
+// Command bench measures this project beside its peers in one run, and prints
+// tables: the library against one local Lakebase, beside a bare pgx, and the
+// proxy in front of one PostgreSQL, beside PgBouncer. Each pair is measured in
 // alternation, several rounds, and reported as medians with their spread, so
 // that a noisy machine blurs both sides alike.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
+	"slices"
 	"time"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 7, "measurements of each side of a pair")
-	span := flag.Duration("span", time.Second, "length of one measurement")
-	asJSON := flag.Bool("json", false, "print JSON instead of a Markdown table")
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 7, "measurements of each side of a pair in the library")
+	flag.DurationVar(&o.span, "span", time.Second, "length of one such measurement")
+	flag.IntVar(&o.proxyRounds, "proxy-rounds", 5, "measurements of each side in the proxy")
+	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench")
+	flag.StringVar(&o.only, "only", "", "regular expression that chooses among the measurements")
+	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy; empty builds it")
+	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of Markdown")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *span, *asJSON); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// report is everything one run found.
-type report struct {
-	Date    string `json:"date"`
-	Machine string `json:"machine"`
-	Rounds  int    `json:"rounds"`
-	Rows    []row  `json:"rows"`
+type options struct {
+	rounds, proxyRounds int
+	span, proxySpan     time.Duration
+	only, lakebase      string
+	asJSON              bool
 }
 
-// row is one line of the table: what was measured, ours and the peer's.
-type row struct {
-	What   string `json:"what"`
-	Ours   string `json:"ours"`
-	Peer   string `json:"peer,omitempty"`
-	Ratio  string `json:"ratio,omitempty"`
-	Spread string `json:"spread,omitempty"`
-	Target string `json:"target"`
-	Met    bool   `json:"met"`
+// measurement is one of those that a run consists of.
+type measurement struct {
+	name string
+	run  func(context.Context) ([]row, error)
 }
 
-func run(ctx context.Context, rounds int, span time.Duration, asJSON bool) error {
-	b, err := newBench(ctx, rounds, span)
+func run(ctx context.Context, o options) error {
+	wanted, err := regexp.Compile(o.only)
 	if err != nil {
 		return err
 	}
-	defer b.close()
-
 	out := report{
-		Date:    time.Now().UTC().Format(time.DateOnly),
-		Machine: fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
-		Rounds:  rounds,
+		Date:        time.Now().UTC().Format(time.DateOnly),
+		Machine:     fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
+		Load:        loadAverage(),
+		Rounds:      o.rounds,
+		ProxyRounds: o.proxyRounds,
 	}
-	for _, measure := range []func(context.Context) (row, error){
-		b.beforeConnect,
-		b.query,
-		b.parallelQueries,
-		b.connect,
-		b.emptyCache,
-		b.outage,
-		b.localStart,
-	} {
-		r, err := measure(ctx)
-		if err != nil {
+	began := time.Now()
+	for _, group := range []func(context.Context, options, *regexp.Regexp, *report) error{library, proxies} {
+		if err := group(ctx, o, wanted, &out); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s\n", r.What, r.Ours)
-		out.Rows = append(out.Rows, r)
 	}
-	if asJSON {
+	out.Took = time.Since(began).Round(time.Second).String()
+	if o.asJSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		return enc.Encode(out)
 	}
 	out.markdown(os.Stdout)
 	return nil
+}
+
+// chosen are the measurements that the user wants.
+func chosen(all []measurement, wanted *regexp.Regexp) []measurement {
+	return slices.DeleteFunc(all, func(m measurement) bool { return !wanted.MatchString(m.name) })
+}
+
+// measure runs one after the other and says how far it has come.
+func (r *report) measure(ctx context.Context, all []measurement) error {
+	for _, m := range all {
+		rows, err := m.run(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		for _, row := range rows {
+			fmt.Fprintf(os.Stderr, "%s: %s: %s %s %s\n", cmp.Or(row.Group, groupLibrary), row.What, row.Ours, row.Peer, row.Ratio)
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	return nil
+}
+
+// library measures the library on a local Lakebase.
+func library(ctx context.Context, o options, wanted *regexp.Regexp, out *report) error {
+	var b *bench
+	one := func(f func(*bench, context.Context) (row, error)) func(context.Context) ([]row, error) {
+		return func(ctx context.Context) ([]row, error) {
+			r, err := f(b, ctx)
+			return []row{r}, err
+		}
+	}
+	all := chosen([]measurement{
+		{"before-connect", one((*bench).beforeConnect)},
+		{"query", one((*bench).query)},
+		{"parallel-queries", one((*bench).parallelQueries)},
+		{"connect", one((*bench).connect)},
+		{"empty-cache", one((*bench).emptyCache)},
+		{"outage", one((*bench).outage)},
+		{"local-start", one((*bench).localStart)},
+	}, wanted)
+	if len(all) == 0 {
+		return nil
+	}
+	var err error
+	if b, err = newBench(ctx, o.rounds, o.span); err != nil {
+		return err
+	}
+	defer b.close()
+	return out.measure(ctx, all)
+}
+
+// proxies measures the proxy beside PgBouncer.
+func proxies(ctx context.Context, o options, wanted *regexp.Regexp, out *report) error {
+	b := &proxyBench{rounds: o.proxyRounds, span: o.proxySpan}
+	all := chosen(b.measurements(), wanted)
+	if len(all) == 0 {
+		return nil
+	}
+	if !canMeasureProcesses {
+		fmt.Fprintln(os.Stderr, "the proxy is measured on Linux only")
+		return nil
+	}
+	if err := b.start(ctx, o.lakebase); err != nil {
+		b.close()
+		return err
+	}
+	defer b.close()
+	out.PgBouncer, out.Postgres = b.programs.pgbouncerVersion, b.upstream.version
+	fmt.Fprintln(os.Stderr, "beside", out.PgBouncer)
+	return out.measure(ctx, all)
 }

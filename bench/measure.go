@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 )
@@ -88,18 +87,4 @@ func round(d time.Duration) time.Duration {
 		return d.Round(100 * time.Nanosecond)
 	}
 	return d.Round(time.Nanosecond)
-}
-
-// markdown writes the table.
-func (r report) markdown(w io.Writer) {
-	fmt.Fprintf(w, "Measured %s on %s; medians of %d alternating rounds.\n\n", r.Date, r.Machine, r.Rounds)
-	fmt.Fprintln(w, "| what | ours | peer | ratio | spread | target | met |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
-	for _, row := range r.Rows {
-		met := "yes"
-		if !row.Met {
-			met = "**no**"
-		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", row.What, row.Ours, row.Peer, row.Ratio, row.Spread, row.Target, met)
-	}
 }

@@ -58,10 +58,13 @@ type talker interface {
 	describe(*ClientInfo)
 }
 
-// serve is the life of a client, stage by stage. It returns what is left to
-// do, nil if nothing: that needs less of a stack than a login does, and is for
-// a goroutine of its own.
-func (c *client) serve(life context.Context) (rest func()) {
+// stage is a part of a client's life. It returns the next one, nil if there is
+// none. Each has a goroutine of its own, since what one needs of a stack, as a
+// login does, is not to be kept by the next one.
+type stage func() stage
+
+// serve is the life of a client, or its beginning.
+func (c *client) serve(life context.Context) stage {
 	startup, err := c.startup(life)
 	if err != nil {
 		c.fail("start-up", err)
@@ -94,16 +97,17 @@ func (c *client) serve(life context.Context) (rest func()) {
 			c.fail("connect to "+route.target.name, err)
 			return nil
 		}
-		return t.run
+		return t.run()
 	}
 	up, err := c.connect(c.server.admitting, route, startup)
 	if err != nil {
 		c.fail("connect to "+route.target.name, err)
 		return nil
 	}
-	return func() {
+	return func() stage {
 		defer up.close()
 		c.run(up)
+		return nil
 	}
 }
 

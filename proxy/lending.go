@@ -27,6 +27,9 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		return chunk, again
 	}
 	s.fresh = false
+	if c.joining {
+		c.canStall()
+	}
 	rest, toServer, toClient, err := s.exchange.FromClient(chunk, buffer[:0], nil)
 	s.received += uint64(len(chunk) - len(rest))
 	s.tell(toClient)
@@ -44,11 +47,24 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		c.canStall()
 	}
 	if c.joining && how == passed {
-		c.introduced = s.state.Reported()
+		how = s.introduce(c)
 	}
 	s.tidy()
 	s.settle()
 	return rest, how
+}
+
+// introduce notes what the server reports to c, which only joins, once it has
+// answered what c's settings made it be asked. The caller holds mu.
+func (s *serverConn) introduce(c *pooled) outcome {
+	switch {
+	case s.client != c: // it has been lost meanwhile
+		return again
+	case !s.exchange.Idle() && c.state.Pinned() == "":
+		return stalled
+	}
+	c.introduced = s.state.Reported()
+	return passed
 }
 
 // awaitTurn waits until c may say something to the server: nobody else does,

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -43,7 +44,8 @@ func (s *Server) Listen() error {
 func (s *Server) open() error {
 	port := defaultPort
 	if s.config().Listen != noTCP {
-		l, err := net.Listen("tcp", s.config().Listen)
+		config := net.ListenConfig{KeepAliveConfig: keepAlive}
+		l, err := config.Listen(context.Background(), "tcp", s.config().Listen)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return fmt.Errorf("proxy: %s is in use by another program: stop it, or choose another port (0 means any)", s.config().Listen)
 		}
@@ -122,7 +124,6 @@ func (s *Server) accept(l net.Listener) {
 			continue
 		}
 		s.counts.accepted.Add(1)
-		setKeepAlive(conn)
 		raw := rawnet.New(conn)
 		s.begin(&client{server: s, Conn: raw, raw: raw, connected: time.Now(), local: !isTCP, needsTLS: needsTLS})
 	}
@@ -137,7 +138,7 @@ func wait(end <-chan struct{}, d time.Duration) {
 	}
 }
 
-// begin serves c in a goroutine of its own.
+// begin serves c in goroutines of its own.
 func (s *Server) begin(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,16 +152,18 @@ func (s *Server) begin(c *client) {
 	}
 	c.raw.SetDeadline(time.Now().Add(s.config().LoginTimeout)) // before drain can set one
 	s.clients[c] = true
-	s.wg.Go(func() {
-		if rest := c.serve(s.life); rest != nil {
-			s.wg.Go(func() {
-				defer s.forget(c)
-				rest()
-			})
-			return
-		}
-		s.forget(c)
-	})
+	s.wg.Add(1)
+	go s.live(c, func() stage { return c.serve(s.life) })
+}
+
+// live is a stage of c, and sees to what follows.
+func (s *Server) live(c *client, now stage) {
+	if next := now(); next != nil {
+		go s.live(c, next)
+		return
+	}
+	s.forget(c)
+	s.wg.Done()
 }
 
 // forget is the end of a client.
@@ -185,9 +188,5 @@ func (c *client) refuseUnread(e *pgwire.Error) {
 	c.raw.Close()
 }
 
-// setKeepAlive notices within minutes that a peer is gone without a word.
-func setKeepAlive(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 6})
-	}
-}
+// keepAlive notices within minutes that a client is gone without a word.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 6}

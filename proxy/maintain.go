@@ -14,6 +14,7 @@ const maintainEvery = time.Second
 func (s *Server) maintain(ctx context.Context) {
 	ticker := time.NewTicker(maintainEvery)
 	defer ticker.Stop()
+	var rest rest
 	for {
 		select {
 		case <-ctx.Done():
@@ -26,27 +27,8 @@ func (s *Server) maintain(ctx context.Context) {
 		for _, one := range s.sessions() {
 			one.look(s.config().NetworkTimeout)
 		}
-		if limit := s.config().IdleTimeout; limit > 0 {
-			s.endSilent(limit)
-		}
-	}
-}
-
-// endSilent has clients end that have been silent for so long.
-func (s *Server) endSilent(limit time.Duration) {
-	s.mu.Lock()
-	clients := make([]*client, 0, len(s.clients))
-	for c := range s.clients {
-		clients = append(clients, c)
-	}
-	s.mu.Unlock()
-	for _, c := range clients {
-		c.mu.Lock()
-		t, ok := c.talker.(*pooled)
-		c.mu.Unlock()
-		if ok && t.silence() >= limit {
-			t.wake(orderIdle)
-		}
+		rest.free()
+		rest.clients += s.restSilent(s.config().IdleTimeout)
 	}
 }
 

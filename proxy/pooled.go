@@ -17,6 +17,7 @@ type order int32
 
 const (
 	noOrder    order = iota
+	orderRest        // go on with a small stack
 	orderIdle        // end if the client has been silent for too long
 	orderDrain       // end as soon as no transaction is open
 	orderForce       // end now
@@ -34,11 +35,13 @@ type pooled struct {
 	waiter waiter
 	server atomic.Pointer[serverConn] // that is lent; changes under its mutex
 	asked  atomic.Int64               // when the client last said something, in Unix nanoseconds
+	rested atomic.Int64               // asked, when it last went on with a small stack
 
 	order atomic.Int32 // an order; changes under the client's mutex
 	last  string       // why the client is ended, set before that
 
 	// The client's goroutine's.
+	began    time.Time
 	farewell bool // what it asks ends with a goodbye
 	lingers  bool // it has been told its last, and is to see that
 
@@ -48,7 +51,8 @@ type pooled struct {
 	introduced exchange.Reported
 }
 
-// converse is the life of c from its login on. It returns why it ends.
+// converse is the life of c from its login on. It returns why it ends, "" if it
+// is to go on in another goroutine.
 func (c *pooled) converse() (reason string) {
 	for {
 		b, n, err := c.read()
@@ -57,7 +61,7 @@ func (c *pooled) converse() (reason string) {
 			reason = c.forward(b[:n])
 			b.Release()
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			reason = c.obey()
+			return c.obey()
 		default:
 			reason = "client gone"
 		}
@@ -247,7 +251,7 @@ func (c *pooled) end(reason string) {
 func (c *pooled) obey() (reason string) {
 	c.mu.Lock()
 	o := order(c.order.Load())
-	if o == orderIdle {
+	if o == orderRest || o == orderIdle {
 		c.order.Store(int32(noOrder))
 	}
 	// Before looking, so that who comes after that wakes c again.
@@ -261,6 +265,8 @@ func (c *pooled) obey() (reason string) {
 		return c.goodbye("forced", errShuttingDown(), true)
 	case orderDrain:
 		return c.goodbye("shutdown", errShuttingDown(), false)
+	case orderRest:
+		c.rested.Store(c.asked.Load())
 	case orderIdle:
 		if limit := c.pool.server.config().IdleTimeout; limit > 0 && c.silence() >= limit {
 			return c.goodbye("idle", errIdle(limit), false)
@@ -318,12 +324,27 @@ func (c *pooled) force() {
 }
 
 // run is the life of c after its login.
-func (c *pooled) run() {
-	s := c.pool.server
-	s.counts.sessions.Add(1)
-	began := time.Now()
-	s.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
+func (c *pooled) run() stage {
+	c.pool.server.counts.sessions.Add(1)
+	c.began = time.Now()
+	c.asked.Store(c.began.UnixNano()) // or it would have been silent for ever
+	c.pool.server.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
+	return c.goOn()
+}
+
+// goOn is run from when c has rested. It lies at the bottom of the stack while
+// c is silent, and should be small.
+func (c *pooled) goOn() stage {
 	reason := c.converse()
+	if reason == "" {
+		return c.goOn
+	}
+	c.over(reason)
+	return nil
+}
+
+// over is the end of c.
+func (c *pooled) over(reason string) {
 	c.leave(reason)
-	s.log.Debug("session ended", "client", c.RemoteAddr(), "target", c.pool.target.name, "reason", reason, "duration", time.Since(began))
+	c.pool.server.log.Debug("session ended", "client", c.RemoteAddr(), "target", c.pool.target.name, "reason", reason, "duration", time.Since(c.began))
 }

@@ -15,8 +15,16 @@ import (
 // hardly have heard of its end any sooner.
 const restlessAfter = time.Millisecond
 
+// bulk is from which size on, in bytes, what a server says in one piece is
+// looked upon as part of something long: then as much as fits into bulkBuffer is
+// passed on at once.
+const (
+	bulk       = 4 << 10
+	bulkBuffer = 4 * rawnet.BufferSize
+)
+
 // keepScratch is up to which size, in bytes, memory for answers is kept.
-const keepScratch = 64 << 10
+const keepScratch = 2 * bulkBuffer
 
 // place is where a server connection is.
 type place uint8
@@ -140,9 +148,12 @@ func (s *serverConn) unlink() {
 
 // serve is the life of s.
 func (s *serverConn) serve() {
-	buffer := make([]byte, rawnet.BufferSize)
+	buffer := make([]byte, bulkBuffer)
 	for {
-		n, err := s.Read(buffer)
+		n, err := s.Read(buffer[:rawnet.BufferSize])
+		for more := n; err == nil && more >= bulk && len(buffer)-n >= rawnet.BufferSize; n += more {
+			more, err = s.raw.ReadMoreThrough(s.Conn, buffer[n:])
+		}
 		s.mu.Lock()
 		if n > 0 && s.place != closed {
 			s.heard(buffer[:n])

@@ -272,9 +272,11 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// login sends a startup packet and reads up to ReadyForQuery.
-func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string) {
+// login sends a startup packet and reads up to ReadyForQuery. It returns what the
+// server reports of itself.
+func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string) (reported map[string]string) {
 	t.Helper()
+	reported = map[string]string{}
 	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: parameters})
 	if err := front.Flush(); err != nil {
 		t.Fatal(err)
@@ -286,7 +288,9 @@ func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string)
 		}
 		switch m := m.(type) {
 		case *pgproto3.ReadyForQuery:
-			return
+			return reported
+		case *pgproto3.ParameterStatus:
+			reported[m.Name] = m.Value
 		case *pgproto3.ErrorResponse:
 			t.Fatal(m.Code, m.Message)
 		}

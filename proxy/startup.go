@@ -40,6 +40,9 @@ func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !c.inTLS {
+			c.Conn = c.raw // what was looked at has been read
+		}
 		switch r := request.(type) {
 		case pgwire.GSSENCRequest:
 			if askedGSS || c.inTLS {
@@ -70,14 +73,15 @@ func repeatedRequest() *pgwire.Error {
 	return &pgwire.Error{Code: "08P01", Message: "encryption was asked for twice"}
 }
 
-// peekTLS reports whether the client begins with TLS itself.
+// peekTLS reports whether the client begins with TLS itself. It looks at as many
+// bytes as the length of a request has: both begin with more.
 func (c *client) peekTLS() (bool, error) {
-	var first [1]byte
-	if _, err := io.ReadFull(c.Conn, first[:]); err != nil {
+	var head [4]byte
+	if _, err := io.ReadFull(c.Conn, head[:]); err != nil {
 		return false, err
 	}
-	c.Conn = &unreadConn{Conn: c.raw, first: first, unread: true}
-	return first[0] == handshakeRecord, nil
+	c.Conn = &unreadConn{Conn: c.raw, unread: head[:]}
+	return head[0] == handshakeRecord, nil
 }
 
 func (c *client) answerSSL(ctx context.Context) error {
@@ -120,23 +124,19 @@ func (c *client) negotiate(startup *pgwire.Startup) error {
 	return nil
 }
 
-// unreadConn is a connection whose first byte has been looked at.
+// unreadConn is a connection whose first bytes have been looked at.
 type unreadConn struct {
 	net.Conn
-	first  [1]byte
-	unread bool
+	unread []byte
 }
 
 func (u *unreadConn) Read(p []byte) (int, error) {
-	if !u.unread {
+	if len(u.unread) == 0 {
 		return u.Conn.Read(p)
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	u.unread = false
-	p[0] = u.first[0]
-	return 1, nil
+	n := copy(p, u.unread)
+	u.unread = u.unread[n:]
+	return n, nil
 }
 
 // CloseWrite is that of the connection underneath.

@@ -88,6 +88,21 @@ func (c *Conn) ReadBufferThrough(over net.Conn) (*Buffer, int, error) {
 	}
 }
 
+// ReadMoreThrough reads what is there already, without waiting: it returns 0 and
+// no error if that is nothing. over is c itself, or TLS on top of it.
+func (c *Conn) ReadMoreThrough(over net.Conn, p []byte) (int, error) {
+	if !c.isRaw() {
+		return 0, nil
+	}
+	c.impatient = true
+	n, err := over.Read(p)
+	c.impatient = false
+	if errors.Is(err, errWouldBlock) {
+		err = nil
+	}
+	return n, err
+}
+
 // errWouldBlock ends a read that would have to wait. TLS forgets it, because
 // it is temporary.
 var errWouldBlock error = wouldBlock{}

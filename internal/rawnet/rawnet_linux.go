@@ -67,7 +67,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 func (s *socket) tryRead(fd uintptr) bool {
-	again := s.receive(fd, s.in, 0)
+	again := s.receive(fd, s.in)
 	if again && s.impatient {
 		s.inErr = errWouldBlock
 		return true
@@ -95,7 +95,7 @@ func (s *socket) readBuffer() (*Buffer, int, error) {
 // tryReadInto keeps no buffer while it waits.
 func (s *socket) tryReadInto(fd uintptr) bool {
 	b := GetBuffer()
-	if s.receive(fd, b[:], 0) {
+	if s.receive(fd, b[:]) {
 		b.Release()
 		return false
 	}
@@ -108,15 +108,25 @@ func (s *socket) wait() error {
 	return s.raw.Read(s.ready)
 }
 
-func (s *socket) tryReady(fd uintptr) bool {
-	var one [1]byte
-	return !s.receive(fd, one[:], unix.MSG_PEEK)
+func (s *socket) tryReady(fd uintptr) bool { return readable(fd) }
+
+// readable reports whether a read would not wait. Unlike a peek it does not take
+// the error that the next read is to report.
+func readable(fd uintptr) bool {
+	poll := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	var now unix.Timespec
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		if errno != syscall.EINTR {
+			return n != 0 // if it fails, the read tells why
+		}
+	}
 }
 
 // receive reports whether there is nothing yet; otherwise it leaves in inN and
 // inErr what there is.
-func (s *socket) receive(fd uintptr, p []byte, flags uintptr) (again bool) {
-	n, errno := receive(fd, p, flags)
+func (s *socket) receive(fd uintptr, p []byte) (again bool) {
+	n, errno := receive(fd, p)
 	s.inN, s.inErr = n, nil
 	if errno == syscall.EAGAIN {
 		s.inN = 0
@@ -130,9 +140,9 @@ func (s *socket) receive(fd uintptr, p []byte, flags uintptr) (again bool) {
 	return false
 }
 
-func receive(fd uintptr, p []byte, flags uintptr) (int, syscall.Errno) {
+func receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flags|unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 		if errno != syscall.EINTR {
 			return int(n), errno
 		}
@@ -189,10 +199,6 @@ func (c *Conn) Quiet() bool {
 		return true
 	}
 	quiet := false
-	err := c.raw.Control(func(fd uintptr) {
-		var one [1]byte
-		_, errno := receive(fd, one[:], unix.MSG_PEEK)
-		quiet = errno == syscall.EAGAIN
-	})
+	err := c.raw.Control(func(fd uintptr) { quiet = !readable(fd) })
 	return err == nil && quiet
 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	poolSize    = 20
+	maxPrepared = 200
+	maxClients  = 11_000
+)
+
+// peer is a proxy that is measured: a process of its own, which ends with
+// [peer.stop].
+type peer struct {
+	name   string
+	cmd    *exec.Cmd
+	output *bytes.Buffer // what it had to say
+	host   string
+	port   int
+}
+
+func (p *peer) pid() int { return p.cmd.Process.Pid }
+
+func (p *peer) url() string {
+	return fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable", benchUser, p.host, p.port, benchUser)
+}
+
+func (p *peer) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	stuck := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer stuck.Stop()
+	_ = p.cmd.Wait() // how it ends is not what is measured
+}
+
+// programs are what the peers are made of.
+type programs struct {
+	lakebase         string
+	pgbouncer        string
+	pgbouncerVersion string
+	prepared         bool // PgBouncer knows prepared statements
+}
+
+// findPrograms builds ours, if it is not given, and finds PgBouncer.
+func findPrograms(ctx context.Context, dir, lakebase string) (programs, error) {
+	p := programs{lakebase: lakebase}
+	if p.lakebase == "" {
+		p.lakebase = filepath.Join(dir, "lakebase")
+		build := exec.CommandContext(ctx, "go", "build", "-C", "..", "-o", p.lakebase, "./cmd/lakebase")
+		if out, err := build.CombinedOutput(); err != nil {
+			return p, fmt.Errorf("build lakebase: %w: %s", err, out)
+		}
+	}
+	p.pgbouncer = os.Getenv("PGBOUNCER")
+	if p.pgbouncer == "" {
+		path, err := exec.LookPath("pgbouncer")
+		if err != nil {
+			path, err = exec.LookPath("/usr/sbin/pgbouncer")
+		}
+		if err != nil {
+			return p, errors.New("pgbouncer is not installed: run bench/prepare.sh, or name one by PGBOUNCER")
+		}
+		p.pgbouncer = path
+	}
+	out, err := exec.CommandContext(ctx, p.pgbouncer, "--version").Output()
+	if err != nil {
+		return p, fmt.Errorf("%s --version: %w", p.pgbouncer, err)
+	}
+	p.pgbouncerVersion, p.prepared, err = parsePgBouncerVersion(string(out))
+	return p, err
+}
+
+var pgbouncerVersion = regexp.MustCompile(`PgBouncer (\d+)\.(\d+)\S*`)
+
+// parsePgBouncerVersion reads the version, and whether it can keep statements
+// prepared in transaction mode, which 1.21 was the first to do.
+func parsePgBouncerVersion(out string) (version string, prepared bool, err error) {
+	m := pgbouncerVersion.FindStringSubmatch(out)
+	if m == nil {
+		return "", false, fmt.Errorf("%q is not PgBouncer's version", out)
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return m[0], major > 1 || minor >= 21, nil
+}
+
+// startOurs starts the proxy that is measured. Its first line says where it
+// listens.
+func (p programs) startOurs(u *upstream) (*peer, error) {
+	ours := &peer{name: "lakebase", output: &bytes.Buffer{}}
+	ours.cmd = exec.Command(p.lakebase, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--mode", "transaction",
+		"--pool-size", strconv.Itoa(poolSize), "--max-clients", strconv.Itoa(maxClients), "--log-level", "warn")
+	ours.cmd.Env = append(withoutSettings(os.Environ()), "LAKEBASE_PG_URL="+u.url())
+	ours.cmd.Stderr = ours.output
+	stdout, err := ours.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := ours.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		ours.stop()
+		return nil, fmt.Errorf("lakebase proxy did not start: %s", ours.output)
+	}
+	var ready struct{ Addr string }
+	if err := json.Unmarshal([]byte(line), &ready); err != nil {
+		ours.stop()
+		return nil, fmt.Errorf("lakebase proxy said %q: %w", line, err)
+	}
+	host, port, err := net.SplitHostPort(ready.Addr)
+	if err == nil {
+		ours.host = host
+		ours.port, err = strconv.Atoi(port)
+	}
+	if err != nil {
+		ours.stop()
+		return nil, err
+	}
+	return ours, nil
+}
+
+// withoutSettings are the variables that no setting of ours or of libpq is
+// among.
+func withoutSettings(env []string) []string {
+	var kept []string
+	for _, v := range env {
+		if !strings.HasPrefix(v, "LAKEBASE_") && !strings.HasPrefix(v, "PG") && !strings.HasPrefix(v, "DATABRICKS_") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// startPgBouncer starts the other one with the same settings, below dir.
+func (p programs) startPgBouncer(ctx context.Context, u *upstream, dir string) (*peer, error) {
+	dir, err := os.MkdirTemp(dir, "pgbouncer-")
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "pgbouncer.ini")
+	other := &peer{name: "PgBouncer", output: &bytes.Buffer{}, host: "127.0.0.1", port: port}
+	other.cmd = exec.Command(p.pgbouncer, "-q", file)
+	other.cmd.Env = withoutSettings(os.Environ())
+	other.cmd.Stderr = other.output
+	if err := errors.Join(os.WriteFile(file, []byte(p.pgbouncerConfig(u, port)), 0o600), lowerPrivileges(other.cmd, dir, file)); err != nil {
+		return nil, err
+	}
+	if err := other.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := other.awaitListening(ctx); err != nil {
+		other.stop()
+		return nil, fmt.Errorf("PgBouncer did not start: %w: %s", err, other.output)
+	}
+	return other, nil
+}
+
+// pgbouncerConfig has what ours does by itself: no password asked for, the
+// server's certificate verified, no line in the log for each client.
+func (p programs) pgbouncerConfig(u *upstream, port int) string {
+	config := fmt.Sprintf(`[databases]
+%s = host=%s port=%d user=%s password=%s
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = %d
+max_client_conn = %d
+server_tls_sslmode = verify-full
+server_tls_ca_file = %s
+log_connections = 0
+log_disconnections = 0
+ignore_startup_parameters = extra_float_digits
+`, benchUser, u.address, u.port, benchUser, u.password, port, poolSize, maxClients, u.roots)
+	if p.prepared {
+		config += fmt.Sprintf("max_prepared_statements = %d\n", maxPrepared)
+	}
+	return config
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// awaitListening waits until p can be connected to, or has ended.
+func (p *peer) awaitListening(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		conn, err := net.Dial("tcp", net.JoinHostPort(p.host, strconv.Itoa(p.port)))
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// lowerPrivileges has cmd run as an ordinary user if we are root, as who
+// PgBouncer does not run. files must be theirs.
+func lowerPrivileges(cmd *exec.Cmd, files ...string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	const nobody = 65534
+	for _, file := range files {
+		if err := os.Chown(file, nobody, nobody); err != nil {
+			return err
+		}
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return nil
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+// canMeasureProcesses says if this system tells what a process costs.
+const canMeasureProcesses = false
+
+func processorTime(int) (time.Duration, error) { return 0, errors.ErrUnsupported }
+func residentMemory(int) (int64, error)        { return 0, errors.ErrUnsupported }
+func raiseFileLimit(uint64) (uint64, error)    { return 0, errors.ErrUnsupported }
+func loadAverage() string                      { return "unknown" }

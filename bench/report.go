@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+)
+
+// report is everything one run found.
+type report struct {
+	Date        string `json:"date"`
+	Machine     string `json:"machine"`
+	Load        string `json:"load"` // of the minute before
+	Took        string `json:"took"`
+	Rounds      int    `json:"rounds"`
+	ProxyRounds int    `json:"proxy_rounds"`
+	PgBouncer   string `json:"pgbouncer,omitempty"` // its version, where it was the peer
+	Postgres    string `json:"postgres,omitempty"`  // that of the server behind both
+	Rows        []row  `json:"rows"`
+}
+
+// row is one line of a table: what was measured, ours and the peer's.
+type row struct {
+	Group  string `json:"group,omitempty"`
+	What   string `json:"what"`
+	Ours   string `json:"ours"`
+	Peer   string `json:"peer,omitempty"`
+	Ratio  string `json:"ratio,omitempty"`
+	Spread string `json:"spread,omitempty"`
+	Target string `json:"target,omitempty"` // "" if there is none
+	Met    bool   `json:"met"`
+
+	ratio float64
+}
+
+// Groups of rows, each a table.
+const (
+	groupLibrary = "The library" // also of a row that says nothing
+	groupSpeed   = "Proxy: queries a second, pgbench -S"
+	groupCPU     = "Proxy: seconds of processor time for a million queries"
+	groupLatency = "Proxy: latency in ms, median / 99th percentile; the ratio is that of the latter"
+	groupOther   = "Proxy: connections, memory, bulk data"
+)
+
+// markdown writes the tables.
+func (r report) markdown(w io.Writer) {
+	fmt.Fprintf(w, "Measured %s on %s, in %s; load average before: %s.\n", r.Date, r.Machine, r.Took, r.Load)
+	for _, group := range []string{groupLibrary, groupSpeed, groupCPU, groupLatency, groupOther} {
+		r.table(w, group)
+	}
+}
+
+func (r report) table(w io.Writer, group string) {
+	began := false
+	for _, row := range r.Rows {
+		if cmp.Or(row.Group, groupLibrary) != group {
+			continue
+		}
+		if !began {
+			began = true
+			peer, rounds := "peer", r.Rounds
+			if group != groupLibrary {
+				peer, rounds = "PgBouncer", r.ProxyRounds
+			}
+			fmt.Fprintf(w, "\n### %s\n\n", group)
+			if group == groupSpeed {
+				fmt.Fprintf(w, "%s, PostgreSQL %s.\n", r.PgBouncer, r.Postgres)
+			}
+			fmt.Fprintf(w, "Medians of %d alternating rounds.\n\n", rounds)
+			fmt.Fprintf(w, "| what | ours | %s | ratio | spread | target | met |\n", peer)
+			fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", row.What, row.Ours, row.Peer, row.Ratio, row.Spread, row.Target, row.verdict())
+	}
+}
+
+func (r row) verdict() string {
+	switch {
+	case r.Target == "":
+		return ""
+	case r.Met:
+		return "yes"
+	}
+	return "**no**"
+}

@@ -1,0 +1,220 @@
+package rawnet
+
+import (
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// onRaw runs a test for each kind of connection with raw access.
+func onRaw(t *testing.T, test func(*testing.T, kind)) {
+	onThose(t, func(k kind) bool { return !k.hidden }, test)
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not in 10 s: " + what)
+		}
+	}
+}
+
+func TestRawAccess(t *testing.T) {
+	for _, k := range kinds {
+		a, _ := pair(t, k)
+		if got := a.raw.isRaw(); got == k.hidden {
+			t.Errorf("%s: raw is %t", k.name, got)
+		}
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	onRaw(t, func(t *testing.T, k kind) {
+		a, b := pair(t, k)
+		if !b.raw.Quiet() {
+			t.Error("not quiet, with nothing said")
+		}
+		a.Write([]byte("said"))
+		eventually(t, "hear", func() bool { return !b.raw.Quiet() })
+		if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		if !b.raw.Quiet() {
+			t.Error("not quiet, with all read")
+		}
+		a.raw.Close()
+		eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
+		b.raw.Close()
+		if b.raw.Quiet() {
+			t.Error("quiet, though closed")
+		}
+	})
+}
+
+// Quiet does not disturb the one who reads, nor the other way round.
+func TestQuietWhileReading(t *testing.T) {
+	onRaw(t, func(t *testing.T, k kind) {
+		a, b := pair(t, k)
+		stop := make(chan bool)
+		go func() {
+			defer close(stop)
+			for b.raw.Quiet() || b.raw.isOpen() {
+				runtime.Gosched()
+			}
+		}()
+		want := content(1 << 20)
+		go a.Write(want)
+		wantSame(t, <-reading(b, len(want)), want)
+		b.raw.Close()
+		<-stop
+	})
+}
+
+func (c *Conn) isOpen() bool { return c.raw.Control(func(uintptr) {}) == nil }
+
+func TestReadMore(t *testing.T) {
+	onRaw(t, func(t *testing.T, k kind) {
+		a, b := pair(t, k)
+		more := func(p []byte) (int, error) { return b.raw.ReadMoreThrough(b.Conn, p) }
+		p := make([]byte, 100)
+		if n, err := more(p); n != 0 || err != nil {
+			t.Errorf("with nothing said: %d, %v", n, err)
+		}
+		want := content(3 * BufferSize)
+		go a.Write(want)
+		var got []byte
+		for len(got) < len(want) {
+			n, err := b.Read(p) // waits
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p[:n]...)
+			rest := make([]byte, len(want))
+			if n, err = more(rest); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, rest[:n]...)
+		}
+		wantSame(t, got, want)
+		a.closeWrite()
+		eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
+		if n, err := more(p); n != 0 || err != io.EOF {
+			t.Errorf("at the end: %d, %v", n, err)
+		}
+	})
+}
+
+// Looking for a reset does not take it from the one who reads next.
+func TestQuietLeavesReset(t *testing.T) {
+	for name, read := range calls {
+		t.Run(name, func(t *testing.T) {
+			onThose(t, func(k kind) bool { return k.network == "tcp" && !k.hidden }, func(t *testing.T, k kind) {
+				a, b := pair(t, k)
+				reset(t, a)
+				eventually(t, "hear of the reset", func() bool { return !b.raw.Quiet() })
+				if _, err := read(b); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Connections that wait have no buffers of 16 kB.
+func TestNoBufferWhileWaiting(t *testing.T) {
+	const n = 300
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // a pool keeps things for one more collection
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var ends []*end
+	for range n {
+		a, b := pair(t, kind{network: "unix"})
+		ends = append(ends, a, b)
+	}
+	before := heap()
+	done := make(chan error, n)
+	for i := 0; i < 2*n; i += 2 {
+		b := ends[i+1]
+		go func() {
+			_, err := calls["ReadBuffer"](b)
+			done <- err
+		}()
+	}
+	// Those that are answered have begun, and so, very likely, have the others.
+	for i := 0; i < n; i += 2 {
+		ends[i].Write([]byte("x"))
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > n*BufferSize/10 {
+		t.Errorf("%d connections that wait hold %d kB", n, grown>>10)
+	}
+	for _, e := range ends {
+		e.raw.Close()
+	}
+	for range n / 2 {
+		<-done
+	}
+}
+
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		a, b := pair(t, kind{network: network})
+		message, p := content(100), make([]byte, 100)
+		if n := testing.AllocsPerRun(200, func() {
+			a.Write(message)
+			if raceEnabled { // which makes pools forget
+				io.ReadFull(b, p)
+			} else {
+				buffer, _, _ := b.readBuffer()
+				buffer.Release()
+			}
+			b.Write(message)
+			if _, err := io.ReadFull(a, p); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", network, n)
+		}
+	}
+}
+
+func TestSetTimeout(t *testing.T) {
+	option := func(c *Conn, level, name int) (value int) {
+		c.raw.Control(func(fd uintptr) { value, _ = unix.GetsockoptInt(int(fd), level, name) })
+		return value
+	}
+	a, _ := pair(t, kind{network: "tcp"})
+	if err := a.raw.SetTimeout(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	got := []int{
+		option(a.raw, unix.SOL_SOCKET, unix.SO_KEEPALIVE),
+		option(a.raw, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE),
+		option(a.raw, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL),
+		option(a.raw, unix.IPPROTO_TCP, unix.TCP_KEEPCNT),
+	}
+	if want := []int{1, 10, 10, 3}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	u, _ := pair(t, kind{network: "unix"})
+	if err := u.raw.SetTimeout(time.Second); err != nil {
+		t.Error(err)
+	}
+	a.raw.Close()
+	if err := a.raw.SetTimeout(time.Second); err == nil {
+		t.Error("a closed connection takes a timeout")
+	}
+}

@@ -1,0 +1,15 @@
+package proxy
+
+// Resting is how many clients rest, having said nothing since they began to.
+func (s *Server) Resting() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		c.mu.Lock()
+		if t, ok := c.talker.(*pooled); ok && t.rested.Load() != 0 && t.rested.Load() == t.asked.Load() {
+			n++
+		}
+		c.mu.Unlock()
+	}
+	return n
+}

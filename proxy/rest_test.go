@@ -1,0 +1,67 @@
+package proxy_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// A client that falls silent goes on in another goroutine, whatever state it is
+// in, and neither it nor its server notices.
+func TestSilentClientsRest(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	idle, open := r.connect(), r.connect()
+	one[int](t, idle, "SELECT $1::int", 1) // prepares it
+	tx, err := open.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, open, "CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT 42 AS n")
+	for range 2 {
+		eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+		if got := one[int](t, idle, "SELECT $1::int", 7); got != 7 {
+			t.Errorf("got %d", got)
+		}
+		if got := one[int](t, open, "SELECT n FROM mine"); got != 42 {
+			t.Errorf("got %d", got)
+		}
+		if n := r.Resting(); n != 0 {
+			t.Errorf("%d rest though they have just spoken", n)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Error("those who rest do not end:", err)
+	}
+}
+
+// The idle timeout counts from what a client last said, or from its login, and
+// not from its rest.
+func TestIdleTimeoutOfRestingClients(t *testing.T) {
+	t.Parallel()
+	const limit = 5 * time.Second
+	r := startPooled(t, proxy.Config{IdleTimeout: limit})
+	spoke := time.Now()
+	asks, silent := r.connect(), r.connect()
+	one[int](t, asks, "SELECT 1")
+	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
+	if took := time.Since(spoke); took < limit {
+		t.Errorf("ended after %s", took)
+	}
+	for _, conn := range []*pgx.Conn{asks, silent} {
+		eventually(t, "both end", func() bool { return r.Stats().Clients == 0 })
+		_, err := conn.Exec(t.Context(), "SELECT 1")
+		wantCode(t, err, "57P05", "idle")
+	}
+}
