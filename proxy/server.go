@@ -25,10 +25,10 @@ const spareConns = 256
 
 // Server is a proxy. Its methods are safe for concurrent use.
 type Server struct {
-	settings     atomic.Pointer[Config]
+	settings     atomic.Pointer[settings]
+	reloading    sync.Mutex // one at a time; taken before all others
 	log          *slog.Logger
 	upstream     *pgx.ConnConfig // what every login starts from, never modified
-	targets      map[string]*target
 	cancels      cancels
 	life         context.Context // ends when no more waiting makes sense
 	end          context.CancelFunc
@@ -40,20 +40,16 @@ type Server struct {
 
 	counts counters
 
-	mu        sync.Mutex // guards what follows
-	opened    bool
-	listeners []net.Listener
-	addr      net.Addr
-	clients   map[*client]bool
-	pools     map[poolKey]*pool
-	wg        sync.WaitGroup // one for each listener and client
-}
-
-// target is a Connector and what the proxy counts about it.
-type target struct {
-	name      string
-	connector *lakebase.Connector
-	conns     atomic.Int64
+	mu         sync.Mutex // guards what follows
+	opened     bool
+	serving    bool // tokens are kept fresh
+	listeners  []net.Listener
+	addr       net.Addr
+	clients    map[*client]bool
+	pools      map[poolKey]*pool
+	leaving    map[*target]bool            // removed, and not yet closed
+	connectors map[*lakebase.Connector]int // targets that use each
+	wg         sync.WaitGroup              // one for each listener, client and target that is being closed
 }
 
 type counters struct {
@@ -63,7 +59,7 @@ type counters struct {
 // Stats are a Server's gauges and counters.
 type Stats struct {
 	Clients     int64            // connected now, those in login included
-	ServerConns map[string]int64 // open now, by target
+	ServerConns map[string]int64 // open now, by target, those that are being removed included
 	Accepted    int64            // connections accepted since New
 	Sessions    int64            // sessions begun since New
 	Failed      int64            // logins refused or failed since New
@@ -83,17 +79,20 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		log: cfg.Logger, upstream: upstream,
-		targets: make(map[string]*target),
-		clients: make(map[*client]bool),
-		pools:   make(map[poolKey]*pool),
-		stopped: make(chan struct{}),
+		clients:    make(map[*client]bool),
+		pools:      make(map[poolKey]*pool),
+		leaving:    make(map[*target]bool),
+		connectors: make(map[*lakebase.Connector]int),
+		stopped:    make(chan struct{}),
 	}
-	s.settings.Store(&cfg)
+	all := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	for name, connector := range cfg.Targets {
+		all.targets[name] = &target{name: name, connector: connector}
+		s.hold(connector)
+	}
+	s.settings.Store(all)
 	s.life, s.end = context.WithCancel(context.Background())
 	s.admitting, s.endAdmission = context.WithCancel(s.life)
-	for name, connector := range cfg.Targets {
-		s.targets[name] = &target{name: name, connector: connector}
-	}
 	return s, nil
 }
 
@@ -104,10 +103,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	for _, t := range s.targets {
-		t.connector.StartRefresh()
-		defer t.connector.StopRefresh()
-	}
+	defer s.refresh()()
 	s.mu.Lock()
 	s.wg.Go(func() { s.maintain(s.admitting) })
 	for _, l := range s.listeners {
@@ -186,9 +182,6 @@ func (s *Server) force() {
 // isDraining reports whether no new session may begin.
 func (s *Server) isDraining() bool { return s.admitting.Err() != nil }
 
-// config is the configuration as it stands. It is not modified, only replaced.
-func (s *Server) config() *Config { return s.settings.Load() }
-
 // Addr is the TCP address that the Server listens on, or that of the Unix
 // socket if there is no other; nil before [Server.Listen].
 func (s *Server) Addr() net.Addr {
@@ -199,17 +192,23 @@ func (s *Server) Addr() net.Addr {
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
+	targets := s.settings.Load().targets
 	stats := Stats{
 		Clients:     s.counts.clients.Load(),
-		ServerConns: make(map[string]int64, len(s.targets)),
+		ServerConns: make(map[string]int64, len(targets)),
 		Accepted:    s.counts.accepted.Load(),
 		Sessions:    s.counts.sessions.Load(),
 		Failed:      s.counts.failed.Load(),
 		Canceled:    s.counts.canceled.Load(),
 		Lost:        s.counts.lost.Load(),
 	}
-	for name, t := range s.targets {
+	for name, t := range targets {
 		stats.ServerConns[name] = t.conns.Load()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.leaving {
+		stats.ServerConns[t.name] += t.conns.Load()
 	}
 	return stats
 }

@@ -74,6 +74,12 @@ func ReadUsers(file string) (*Users, error) {
 	return NewUsers(passwords)
 }
 
+// has reports whether there is such a user.
+func (u *Users) has(name string) bool {
+	_, ok := u.verifiers[name]
+	return ok
+}
+
 // find returns the verifier for name. One who does not exist gets a salt that
 // stays the same, so that an attacker learns nothing from it, and keys that
 // nothing fits.
