@@ -115,6 +115,10 @@ type Config struct {
 	// an answer of its TCP is due, before the connection counts as lost. Zero
 	// means 30 seconds.
 	NetworkTimeout time.Duration
+	// DrainDelay is how long Shutdown goes on as before, but for the readiness
+	// check, which fails at once: load balancers that watch it have turned to
+	// others by then. Zero means no delay.
+	DrainDelay time.Duration
 
 	// OnReload is called when the console is told to RELOAD: it should read the
 	// configuration anew and give it to [Server.Reload]. The console tells its
@@ -163,7 +167,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("proxy: the default target %q is not among the targets", c.DefaultTarget)
 	case min(c.MaxClients, c.MaxServerConns, c.PoolSize, c.WarmConns, c.MaxPrepared) < 0:
 		return errors.New("proxy: a limit is negative: use zero for its default")
-	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout) < 0:
+	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout, c.DrainDelay) < 0:
 		return errors.New("proxy: a timeout is negative: use zero for its default")
 	case c.Listen == noTCP && c.UnixDir == "":
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")

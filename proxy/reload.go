@@ -85,7 +85,7 @@ func (s *Server) exchangeTargets(old *settings, cfg Config) (added, removed []st
 		if t == nil || t.connector != connector {
 			t = &target{name: name, connector: connector}
 			s.hold(connector)
-			if s.serving {
+			if s.refreshing {
 				connector.StartRefresh()
 			}
 			added = append(added, name)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,17 +38,18 @@ type Server struct {
 	stopped      chan struct{} // closed when Shutdown is through
 	drainOnce    sync.Once
 	stopOnce     sync.Once
+	stopping     atomic.Bool // Shutdown has been called
 
 	counts counters
 
 	mu         sync.Mutex // guards what follows
 	opened     bool
-	serving    bool // tokens are kept fresh
+	refreshing bool // tokens are kept fresh
 	listeners  []net.Listener
 	addr       net.Addr
 	clients    map[*client]bool
 	pools      map[poolKey]*pool
-	leaving    map[*target]bool            // removed, and not yet closed
+	removed    map[*target]bool            // from the configuration, and not closed yet
 	connectors map[*lakebase.Connector]int // targets that use each
 	wg         sync.WaitGroup              // one for each listener, client and target that is being closed
 }
@@ -81,7 +83,7 @@ func New(cfg Config) (*Server, error) {
 		log: cfg.Logger, upstream: upstream,
 		clients:    make(map[*client]bool),
 		pools:      make(map[poolKey]*pool),
-		leaving:    make(map[*target]bool),
+		removed:    make(map[*target]bool),
 		connectors: make(map[*lakebase.Connector]int),
 		stopped:    make(chan struct{}),
 	}
@@ -120,10 +122,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	return ErrServerClosed
 }
 
-// Shutdown stops listening, ends the sessions that have no transaction open,
-// waits for the others until they have none or ctx ends, and then cuts those
-// off. Clients are told why (57P01). The error is ctx's if any was cut off.
+// Shutdown stops listening, after Config.DrainDelay, ends the sessions that
+// have no transaction open, waits for the others until they have none or ctx
+// ends, and then cuts those off. Clients are told why (57P01). The error is
+// ctx's if any was cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	s.delayDrain(ctx)
 	s.drain()
 	done := make(chan struct{})
 	go func() {
@@ -148,6 +153,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		close(s.stopped)
 	})
 	return err
+}
+
+// delayDrain goes on serving for as long as load balancers may take to see that
+// the proxy is not ready any more, but not beyond ctx.
+func (s *Server) delayDrain(ctx context.Context) {
+	delay := time.NewTimer(s.config().DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	case <-s.admitting.Done(): // somebody else would not wait
+	}
 }
 
 // drain stops listening and asks every client to end when it can.
@@ -207,7 +224,7 @@ func (s *Server) Stats() Stats {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.leaving {
+	for t := range s.removed {
 		stats.ServerConns[t.name] += t.conns.Load()
 	}
 	return stats

@@ -52,7 +52,7 @@ func (s *Server) exit(t *target) {
 // remove lets nobody enter t any more. The caller holds the mutex.
 func (s *Server) remove(t *target) {
 	t.removed = true
-	s.leaving[t] = true
+	s.removed[t] = true
 	if t.clients == 0 {
 		s.dismantle(t)
 	}
@@ -73,7 +73,7 @@ func (s *Server) dismantle(t *target) {
 			p.shut()
 		}
 		s.mu.Lock()
-		delete(s.leaving, t)
+		delete(s.removed, t)
 		unused := s.release(t.connector)
 		s.mu.Unlock()
 		if unused {
@@ -102,14 +102,14 @@ func (s *Server) release(c *lakebase.Connector) (unused bool) {
 func (s *Server) refresh() (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving = true
+	s.refreshing = true
 	for c := range s.connectors {
 		c.StartRefresh()
 	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.serving = false
+		s.refreshing = false
 		for c := range s.connectors {
 			c.StopRefresh()
 		}
