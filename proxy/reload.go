@@ -45,7 +45,7 @@ func (s *Server) Reload(cfg Config) error {
 			one.rearm(old.IdleTimeout > 0)
 		}
 	}
-	s.log.Info("configuration reloaded", "targets_added", added, "targets_removed", removed)
+	s.log.Debug("configuration reloaded", "targets_added", added, "targets_removed", removed)
 	return nil
 }
 

@@ -68,16 +68,13 @@ func runExec(ctx context.Context, a *app, target string, command []string) error
 		return err
 	}
 	cfg := proxy.Config{Listen: "127.0.0.1:0", Users: users}
-	var arguments []string
-	if target != "" {
-		arguments = []string{target}
-	}
-	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	main, err := proxyTargets(&cfg, arguments, nil, logger)
-	if err != nil {
+	cfg.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	targets := proxyTargets{}
+	if _, err := targets.add("", target, nil, cfg.Logger); err != nil {
 		return err
 	}
-	defer closeTargets(cfg.Targets)
+	defer targets.closeBut(nil)
+	cfg.Targets = targets.connectors()
 	server, err := proxy.New(cfg)
 	if err != nil {
 		return err
@@ -89,7 +86,7 @@ func runExec(ctx context.Context, a *app, target string, command []string) error
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(serving) }()
 	defer func() { end(); <-served }()
-	return runChild(a, program, command, execEnvironment(os.Environ(), server.Addr(), main.database, password))
+	return runChild(a, program, command, execEnvironment(os.Environ(), server.Addr(), targets.main(cfg).database, password))
 }
 
 // misleading are libpq's variables that would send a program elsewhere, or
