@@ -87,7 +87,7 @@ func (s *proxySettings) define() {
 	flags.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its key")
 
 	s.mode = string(proxy.SessionMode)
-	flags.Var(choiceValue[string]{&s.mode, []string{string(proxy.SessionMode), string(proxy.TransactionMode)}}, "mode",
+	flags.Var(modeValue(&s.mode), "mode",
 		"how long a client keeps its server connection: session or transaction")
 	count(&c.PoolSize, "pool-size", 20, 1, "server connections at once for each database of a target, in transaction mode")
 	count(&c.WarmConns, "warm-conns", 0, 0, "of these, kept open although nobody asks")

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lakebase-go/lakebase/proxy"
 )
 
 // What the settings of `lakebase proxy` are written as, in flags, variables and
@@ -127,31 +129,31 @@ func (v switchValue) Type() string     { return "bool" }
 func (v switchValue) IsBoolFlag() bool { return true }
 
 // choiceValue is one of a few words.
-type choiceValue[T ~string] struct {
-	chosen *T
-	of     []T
+type choiceValue struct {
+	chosen *string
+	of     []string
 }
 
-func (v choiceValue[T]) String() string {
+func (v choiceValue) String() string {
 	if v.chosen == nil {
 		return ""
 	}
-	return string(*v.chosen)
+	return *v.chosen
 }
 
-func (v choiceValue[T]) Set(text string) error {
-	if !slices.Contains(v.of, T(text)) {
-		words := make([]string, len(v.of))
-		for i, word := range v.of {
-			words[i] = string(word)
-		}
-		return errors.New("want " + strings.Join(words, " or "))
+func (v choiceValue) Set(text string) error {
+	if !slices.Contains(v.of, text) {
+		return errors.New("want " + strings.Join(v.of, " or "))
 	}
-	*v.chosen = T(text)
+	*v.chosen = text
 	return nil
 }
 
-func (v choiceValue[T]) Type() string { return "word" }
+func (v choiceValue) Type() string { return "word" }
+
+func modeValue(mode *string) choiceValue {
+	return choiceValue{mode, []string{string(proxy.SessionMode), string(proxy.TransactionMode)}}
+}
 
 // levelValue is what to log.
 type levelValue struct{ level *slog.Level }
