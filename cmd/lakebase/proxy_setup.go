@@ -22,6 +22,9 @@ type proxySetup struct {
 func newProxySetup(s *proxySettings, args []string, before *proxySetup, logger *slog.Logger) (*proxySetup, error) {
 	s.config.Mode = proxy.Mode(s.mode)
 	s.config.Logger = logger
+	if s.config.HTTPListen == "none" {
+		s.config.HTTPListen = ""
+	}
 	s.config.Databases, s.config.UserTargets = s.databases.namesOf(), s.userTargets.namesOf()
 	if err := s.setTLS(); err != nil {
 		return nil, err
