@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -144,21 +142,27 @@ func TestMalformedOptions(t *testing.T) {
 }
 
 func TestAllowSetRole(t *testing.T) {
-	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, AllowSetRole: true})
-	admin := connectDirect(t)
-	role := "clerk_" + strings.ReplaceAll(t.Name(), "/", "_")
-	exec(t, admin, "CREATE ROLE "+pgx.Identifier{role}.Sanitize())
-	t.Cleanup(func() {
-		_, _ = admin.Exec(context.Background(), "DROP ROLE IF EXISTS "+pgx.Identifier{role}.Sanitize())
-	})
-	exec(t, admin, "GRANT "+pgx.Identifier{role}.Sanitize()+" TO CURRENT_USER")
-	for _, parameters := range [][]string{{"role", role}, {"options", "-c role=" + role}} {
-		if got := one[string](t, connect(t, r.connectionString("anyone", "shop", parameters...)), "SELECT current_user"); got != role {
-			t.Errorf("%q: connected as %q", parameters, got)
+	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{Mode: mode, AllowSetRole: true, PoolSize: 1})
+		admin, role := connectDirect(t), "clerk_"+string(mode)
+		exec(t, admin, "CREATE ROLE "+role)
+		t.Cleanup(func() { _, _ = admin.Exec(context.Background(), "DROP ROLE IF EXISTS "+role) })
+		exec(t, admin, "GRANT "+role+" TO CURRENT_USER")
+		for _, parameters := range [][]string{{"role", role}, {"options", "-c role=" + role}, {"ROLE", role}} {
+			conn, other := connect(t, r.connectionString("anyone", "shop", parameters...)), r.connect()
+			for range 2 { // though they share a server connection
+				if got := one[string](t, conn, "SELECT current_user"); got != role {
+					t.Errorf("%q: connected as %q", parameters, got)
+				}
+				if got := one[string](t, other, "SELECT current_user"); got == role {
+					t.Error("another client has that role, too")
+				}
+			}
+			conn.Close(t.Context())
+			other.Close(t.Context())
 		}
-	}
-	refused(t, r.connectionString("anyone", "shop", "role", "no_such_role"), "22023", "no_such_role")
+		refused(t, r.connectionString("anyone", "shop", "role", "no_such_role"), "22023", "no_such_role")
+	})
 }
 
 // SET ROLE in SQL is Postgres' own business.
