@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
@@ -430,4 +431,86 @@ func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
 		exec(t, connectDirect(t), "SELECT pg_sleep(2.5)")
 		exec(t, silent, "SELECT 1")
 	})
+}
+
+// Targets come and go while clients connect to them and the proxy ends: they get
+// in, or are told that there is no such target or that the proxy ends.
+func TestReloadWhileClientsConnect(t *testing.T) {
+	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+		shop := newConnector(t, "my-instance")
+		cfg := func(reports *lakebase.Connector) proxy.Config {
+			c := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}}
+			if reports != nil {
+				c.Targets["reports"] = reports
+			}
+			return c
+		}
+		r := start(t, cfg(nil))
+		var in, out atomic.Int64
+		var ending atomic.Bool
+		h := hit(6, func(ctx context.Context, client int) error {
+			conn, err := pgx.Connect(ctx, r.connectionString("anyone", "reports"))
+			var refused *pgconn.PgError
+			switch {
+			case err == nil:
+				in.Add(1)
+				defer conn.Close(ctx)
+				if err = ask(ctx, conn, int64(client)); errors.As(err, &refused) && refused.Code == "57P01" {
+					err = nil // it is the end
+				}
+				return err
+			case errors.As(err, &refused) && refused.Code == "42501", errors.As(err, &refused) && refused.Code == "57P01":
+				out.Add(1)
+				return nil
+			case refused == nil && ending.Load(): // the system resets those that were not accepted
+				return nil
+			}
+			return err
+		})
+		var gone []*lakebase.Connector
+		for range 15 {
+			connector := newConnector(t, "fragile")
+			r.reload(cfg(connector))
+			before := in.Load()
+			eventually(t, "clients get in", func() bool { return in.Load() > before || len(h.failures) > 0 })
+			var both sync.WaitGroup // and two at once
+			both.Go(func() { r.reload(cfg(nil)) })
+			both.Go(func() { r.reload(cfg(nil)) })
+			both.Wait()
+			gone = append(gone, connector)
+			before = out.Load()
+			eventually(t, "clients are refused", func() bool { return out.Load() > before || len(h.failures) > 0 })
+		}
+		for _, connector := range gone {
+			eventually(t, "the connectors are closed", func() bool { return isClosed(t, connector) })
+		}
+		ended := make(chan error, 1)
+		ending.Store(true)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			ended <- r.Shutdown(ctx)
+		}()
+		for {
+			if err := r.Reload(cfg(newConnector(t, "fragile"))); errors.Is(err, proxy.ErrServerClosed) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			r.reloadUnlessEnded(cfg(nil))
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		t.Logf("%d clients got in, %d did not", in.Load(), out.Load())
+		h.end(t)
+	})
+}
+
+// reloadUnlessEnded must succeed, or come too late.
+func (r *rig) reloadUnlessEnded(cfg proxy.Config) {
+	r.t.Helper()
+	if err := r.Reload(cfg); err != nil && !errors.Is(err, proxy.ErrServerClosed) {
+		r.t.Fatal(err)
+	}
 }
