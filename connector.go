@@ -115,6 +115,10 @@ func open(target string) (*Connector, error) {
 
 func (c *Connector) static() bool { return c.cfg.URL != "" }
 
+// Database is the database that c connects to where its caller names no other;
+// empty if a static URL leaves that to the server.
+func (c *Connector) Database() string { return c.base.ConnConfig.Database }
+
 // Connect opens one connection, as the package function [Connect] does.
 func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) {
 	return login(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)

@@ -142,3 +142,28 @@ func TestWithDefaults(t *testing.T) {
 		t.Errorf("got %s, %v", u, err)
 	}
 }
+
+func TestConnectorsDatabase(t *testing.T) {
+	onlyEnv(t, nil)
+	for target, want := range map[string]string{
+		"shop":                               "databricks_postgres",
+		"shop/sales":                         "sales",
+		"lakebase://shop/a%2Fb":              "a/b",
+		"postgres://me@127.0.0.1/books":      "books",
+		"host=127.0.0.1 user=me dbname=till": "till",
+		"postgres://me@127.0.0.1":            "",
+	} {
+		cfg, err := ParseConfig(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Database(); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+		c.Close()
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
 // argument is one setting that a target gives, and how to name it in an error.
@@ -251,7 +253,7 @@ func paramNames() []string {
 
 func unknownParam(name string) error {
 	label := "parameter " + strings.Trim(quote(name), `"`)
-	if n := nearest(name, append(paramNames(), sessionAttrs)); n != "" {
+	if n := spelling.Nearest(name, append(paramNames(), sessionAttrs)); n != "" {
 		return badConfig(label, "unknown: did you mean "+n+"?")
 	}
 	return badConfig(label, "unknown: want one of "+strings.Join(paramNames(), ", "))

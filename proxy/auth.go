@@ -18,10 +18,11 @@ const maxSASL = 4096
 
 // authenticate makes the client prove its password, if there are any.
 func (c *client) authenticate(user string) error {
-	if c.server.config().Users == nil {
+	users := c.server.config().Users
+	if users == nil {
 		return nil
 	}
-	exchange := &scram{verifier: c.server.config().Users.find(user)}
+	exchange := &scram{verifier: users.find(user)}
 	err := c.exchange(exchange)
 	switch {
 	case errors.Is(err, errScramFormat):

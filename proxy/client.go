@@ -43,6 +43,7 @@ type client struct {
 	connected time.Time
 	id        atomic.Uint32 // that it was told as its process ID, 0 before
 	counted   bool          // among the clients
+	target    *target       // that it is a client of, nil before
 	forgetKey func()        // nil until there is one
 
 	mu     sync.Mutex // guards what follows
@@ -86,11 +87,12 @@ func (c *client) serve(life context.Context) stage {
 		c.fail("login", err)
 		return nil
 	}
-	route, err := c.server.route(startup.Get("database"))
+	route, err := c.server.admit(startup)
 	if err != nil {
 		c.fail("target", err)
 		return nil
 	}
+	c.target = route.target
 	if c.server.config().Mode == TransactionMode && !replicates(startup) {
 		t, err := c.join(route, startup)
 		if err != nil {

@@ -46,18 +46,26 @@ type Config struct {
 	Users *Users
 
 	// Targets are what clients can connect to, by name. At least one. The
-	// Connectors remain their owner's to close, after the Server has ended.
+	// Connectors remain their owner's to close, after the Server has ended;
+	// those that a Reload removes the Server closes.
 	Targets map[string]*lakebase.Connector
 	// DefaultTarget is where database names lead that name no target. Empty
 	// means the only target; with several, there is then no default.
 	DefaultTarget string
 
 	// Databases are those that clients may name, by target: a target that is
-	// not among the keys lets them name any. Its own is always allowed.
+	// not among the keys lets them name any. Its own is always allowed. From a
+	// target that is among the keys no client can replicate, which would read
+	// all its databases.
 	Databases map[string][]string
 	// UserTargets are the targets that a user may reach: one that is not among
-	// the keys may reach all. It is of use only with Users.
+	// the keys may reach all. It needs Users.
 	UserTargets map[string][]string
+	// AllowSetRole lets clients set role and session_authorization as they
+	// connect, in their start-up packet. By default that is refused (42501).
+	// What SQL's SET ROLE may do is up to Postgres and the memberships of the
+	// proxy's role, either way.
+	AllowSetRole bool
 	// Admins may use the console, the database named pgbouncer, and
 	// StatsUsers may look at it. Without Users, whoever can connect may do
 	// either; with them, nobody who is not named here.
@@ -107,6 +115,15 @@ type Config struct {
 	// an answer of its TCP is due, before the connection counts as lost. Zero
 	// means 30 seconds.
 	NetworkTimeout time.Duration
+	// DrainDelay is how long Shutdown goes on as before, but for the readiness
+	// check, which fails at once: load balancers that watch it have turned to
+	// others by then. Zero means no delay.
+	DrainDelay time.Duration
+
+	// OnReload is called when the console is told to RELOAD: it should read the
+	// configuration anew and give it to [Server.Reload]. The console tells its
+	// error. Nil means that there is nothing to reload.
+	OnReload func() error
 
 	// Logger receives failures and, at debug level, each connection; never a
 	// secret. Nil means slog.Default().
@@ -129,6 +146,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Targets = maps.Clone(c.Targets)
+	c.cloneAccess()
 	if c.DefaultTarget == "" && len(c.Targets) == 1 {
 		c.DefaultTarget = slices.Collect(maps.Keys(c.Targets))[0]
 	}
@@ -149,7 +167,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("proxy: the default target %q is not among the targets", c.DefaultTarget)
 	case min(c.MaxClients, c.MaxServerConns, c.PoolSize, c.WarmConns, c.MaxPrepared) < 0:
 		return errors.New("proxy: a limit is negative: use zero for its default")
-	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout) < 0:
+	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout, c.DrainDelay) < 0:
 		return errors.New("proxy: a timeout is negative: use zero for its default")
 	case c.Listen == noTCP && c.UnixDir == "":
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")
@@ -159,6 +177,9 @@ func (c *Config) validate() error {
 			return fmt.Errorf("proxy: target %q needs a name and a connector", name)
 		}
 	}
+	if err := c.validateAccess(); err != nil {
+		return err
+	}
 	return c.validateListen()
 }
 
@@ -166,6 +187,9 @@ func (c *Config) validate() error {
 const noTCP = "none"
 
 func (c *Config) validateListen() error {
+	if _, _, err := net.SplitHostPort(c.HTTPListen); c.HTTPListen != "" && err != nil {
+		return fmt.Errorf("proxy: HTTP address %q is not host:port", c.HTTPListen)
+	}
 	if c.Listen == noTCP {
 		return nil
 	}

@@ -176,8 +176,11 @@ func (s *Server) forget(c *client) {
 		c.forgetKey()
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.clients, c)
+	s.mu.Unlock()
+	if c.target != nil {
+		s.exit(c.target)
+	}
 }
 
 // refuseUnread answers a client that nobody has time to listen to. What it

@@ -40,16 +40,26 @@ func (p *pool) maintain() {
 		s.look(cfg.NetworkTimeout)
 	}
 	p.retire()
+	warm := p.warm()
 	p.mu.Lock()
-	spare := len(p.live) - cfg.WarmConns
+	spare := len(p.live) - warm
 	p.mu.Unlock()
 	p.closeIdle(max(spare, 0), cfg.ServerIdleTimeout)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for wanted := min(cfg.WarmConns, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
+	for wanted := min(warm, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
 		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.reserve(cfg.MaxServerConns); wanted-- {
 		p.login()
 	}
+}
+
+// warm is how many server connections are kept open without being asked for.
+func (p *pool) warm() int {
+	settings := p.server.settings.Load()
+	if !settings.isOpen(p.target, p.database) {
+		return 0
+	}
+	return settings.WarmConns
 }
 
 // retire closes idle server connections that are not to be used again.

@@ -105,7 +105,7 @@ func (p *pool) pop(want exchange.Settings) *serverConn {
 func (p *pool) put(s *serverConn) {
 	p.mu.Lock()
 	p.account(s)
-	if p.isUnwanted(s) {
+	if p.isSurplus() || p.isUnwanted(s) {
 		p.mu.Unlock()
 		s.close()
 		return
@@ -145,6 +145,17 @@ func (p *pool) replace() {
 	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.reserve(p.server.config().MaxServerConns) {
 		p.login()
 	}
+}
+
+// isReplacing reports whether a server connection is too old, so that another
+// one is to take its place.
+func (p *pool) isReplacing() bool {
+	for s := range p.live {
+		if !time.Now().Before(s.expires) {
+			return true
+		}
+	}
+	return false
 }
 
 // account adds what s has counted since it was linked.

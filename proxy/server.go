@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,10 +26,10 @@ const spareConns = 256
 
 // Server is a proxy. Its methods are safe for concurrent use.
 type Server struct {
-	settings     atomic.Pointer[Config]
+	settings     atomic.Pointer[settings]
+	reloading    sync.Mutex // one at a time; taken before all others
 	log          *slog.Logger
 	upstream     *pgx.ConnConfig // what every login starts from, never modified
-	targets      map[string]*target
 	cancels      cancels
 	life         context.Context // ends when no more waiting makes sense
 	end          context.CancelFunc
@@ -37,23 +38,20 @@ type Server struct {
 	stopped      chan struct{} // closed when Shutdown is through
 	drainOnce    sync.Once
 	stopOnce     sync.Once
+	stopping     atomic.Bool // Shutdown has been called
 
 	counts counters
 
-	mu        sync.Mutex // guards what follows
-	opened    bool
-	listeners []net.Listener
-	addr      net.Addr
-	clients   map[*client]bool
-	pools     map[poolKey]*pool
-	wg        sync.WaitGroup // one for each listener and client
-}
-
-// target is a Connector and what the proxy counts about it.
-type target struct {
-	name      string
-	connector *lakebase.Connector
-	conns     atomic.Int64
+	mu         sync.Mutex // guards what follows
+	opened     bool
+	refreshing bool // tokens are kept fresh
+	listeners  []net.Listener
+	addr       net.Addr
+	clients    map[*client]bool
+	pools      map[poolKey]*pool
+	removed    map[*target]bool            // from the configuration, and not closed yet
+	connectors map[*lakebase.Connector]int // targets that use each
+	wg         sync.WaitGroup              // one for each listener, client and target that is being closed
 }
 
 type counters struct {
@@ -63,7 +61,7 @@ type counters struct {
 // Stats are a Server's gauges and counters.
 type Stats struct {
 	Clients     int64            // connected now, those in login included
-	ServerConns map[string]int64 // open now, by target
+	ServerConns map[string]int64 // open now, by target, those that are being removed included
 	Accepted    int64            // connections accepted since New
 	Sessions    int64            // sessions begun since New
 	Failed      int64            // logins refused or failed since New
@@ -83,17 +81,20 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		log: cfg.Logger, upstream: upstream,
-		targets: make(map[string]*target),
-		clients: make(map[*client]bool),
-		pools:   make(map[poolKey]*pool),
-		stopped: make(chan struct{}),
+		clients:    make(map[*client]bool),
+		pools:      make(map[poolKey]*pool),
+		removed:    make(map[*target]bool),
+		connectors: make(map[*lakebase.Connector]int),
+		stopped:    make(chan struct{}),
 	}
-	s.settings.Store(&cfg)
+	all := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	for name, connector := range cfg.Targets {
+		all.targets[name] = &target{name: name, connector: connector}
+		s.hold(connector)
+	}
+	s.settings.Store(all)
 	s.life, s.end = context.WithCancel(context.Background())
 	s.admitting, s.endAdmission = context.WithCancel(s.life)
-	for name, connector := range cfg.Targets {
-		s.targets[name] = &target{name: name, connector: connector}
-	}
 	return s, nil
 }
 
@@ -104,10 +105,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	for _, t := range s.targets {
-		t.connector.StartRefresh()
-		defer t.connector.StopRefresh()
-	}
+	defer s.refresh()()
 	s.mu.Lock()
 	s.wg.Go(func() { s.maintain(s.admitting) })
 	for _, l := range s.listeners {
@@ -124,10 +122,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	return ErrServerClosed
 }
 
-// Shutdown stops listening, ends the sessions that have no transaction open,
-// waits for the others until they have none or ctx ends, and then cuts those
-// off. Clients are told why (57P01). The error is ctx's if any was cut off.
+// Shutdown stops listening, after Config.DrainDelay, ends the sessions that
+// have no transaction open, waits for the others until they have none or ctx
+// ends, and then cuts those off. Clients are told why (57P01). The error is
+// ctx's if any was cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	s.delayDrain(ctx)
 	s.drain()
 	done := make(chan struct{})
 	go func() {
@@ -152,6 +153,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		close(s.stopped)
 	})
 	return err
+}
+
+// delayDrain goes on serving for as long as load balancers may take to see that
+// the proxy is not ready any more, but not beyond ctx.
+func (s *Server) delayDrain(ctx context.Context) {
+	delay := time.NewTimer(s.config().DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	case <-s.admitting.Done(): // somebody else would not wait
+	}
 }
 
 // drain stops listening and asks every client to end when it can.
@@ -186,9 +199,6 @@ func (s *Server) force() {
 // isDraining reports whether no new session may begin.
 func (s *Server) isDraining() bool { return s.admitting.Err() != nil }
 
-// config is the configuration as it stands. It is not modified, only replaced.
-func (s *Server) config() *Config { return s.settings.Load() }
-
 // Addr is the TCP address that the Server listens on, or that of the Unix
 // socket if there is no other; nil before [Server.Listen].
 func (s *Server) Addr() net.Addr {
@@ -199,17 +209,23 @@ func (s *Server) Addr() net.Addr {
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
+	targets := s.settings.Load().targets
 	stats := Stats{
 		Clients:     s.counts.clients.Load(),
-		ServerConns: make(map[string]int64, len(s.targets)),
+		ServerConns: make(map[string]int64, len(targets)),
 		Accepted:    s.counts.accepted.Load(),
 		Sessions:    s.counts.sessions.Load(),
 		Failed:      s.counts.failed.Load(),
 		Canceled:    s.counts.canceled.Load(),
 		Lost:        s.counts.lost.Load(),
 	}
-	for name, t := range s.targets {
+	for name, t := range targets {
 		stats.ServerConns[name] = t.conns.Load()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.removed {
+		stats.ServerConns[t.name] += t.conns.Load()
 	}
 	return stats
 }

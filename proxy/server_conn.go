@@ -47,7 +47,6 @@ type serverConn struct {
 	pool       *pool
 	generation uint64
 	born       time.Time
-	expires    time.Time
 
 	mu        sync.Mutex // guards what follows; taken before the pool's
 	place     place
@@ -74,6 +73,7 @@ type serverConn struct {
 	transactions   uint64
 
 	// Guarded by the pool's mutex.
+	expires  time.Time
 	used     time.Time         // last
 	settings exchange.Settings // while idle
 }
@@ -81,15 +81,21 @@ type serverConn struct {
 func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	now := time.Now()
 	cfg := p.server.config()
-	spread := cfg.ServerLifetime / 10
 	s := &serverConn{upstream: up, pool: p, generation: generation, born: now, used: now,
-		expires: now.Add(cfg.ServerLifetime - spread + rand.N(2*spread+1)),
+		expires: p.expiry(now),
 		state:   exchange.NewServer(&p.statements, cfg.MaxPrepared),
 		nobody:  exchange.NewClient(&p.statements)}
 	s.told.L = &s.mu
 	s.state.SetReported(exchange.NewReported(up.parameters))
 	s.exchange.Link(s.nobody, s.state)
 	return s
+}
+
+// expiry is when a server connection that was opened at a time is too old.
+func (p *pool) expiry(born time.Time) time.Time {
+	lifetime := p.server.config().ServerLifetime
+	spread := lifetime / 10
+	return born.Add(lifetime - spread + rand.N(2*spread+1))
 }
 
 // take links an idle server connection that has been taken off the pool's

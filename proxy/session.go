@@ -227,9 +227,23 @@ func (s *session) cancelAside() {
 func (s *session) arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit := s.client.server.config().IdleTimeout; limit > 0 && s.state == running {
-		s.up.SetReadDeadline(time.Now().Add(max(limit-s.silence(), time.Second/10)))
+	if s.state != running {
+		return
 	}
+	deadline := time.Time{}
+	if limit := s.client.server.config().IdleTimeout; limit > 0 {
+		deadline = time.Now().Add(max(limit-s.silence(), time.Second/10))
+	}
+	s.up.SetReadDeadline(deadline)
+}
+
+// rearm takes a new idle timeout into account. Where there was none before,
+// silence counts from now on.
+func (s *session) rearm(before bool) {
+	if !before {
+		s.touch()
+	}
+	s.arm()
 }
 
 // disarm lets a draining session go on until an answer ends its transaction.

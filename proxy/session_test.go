@@ -497,3 +497,40 @@ func connectDirect(t *testing.T) *pgx.Conn {
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
 }
+
+// Who comes while load balancers have not turned away yet is served.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{DrainDelay: time.Minute})
+	idle := r.connect()
+	ctx, hurry := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Shutdown(ctx) }()
+	exec(t, idle, "SELECT 1")
+	late := r.connect()
+	exec(t, late, "SELECT pg_sleep(0.3)")
+	select {
+	case err := <-ended:
+		t.Fatal("ended without a delay:", err)
+	default:
+	}
+	hurry() // ends the delay, too
+	for _, conn := range []*pgx.Conn{idle, late} {
+		m, err := conn.PgConn().Frontend().Receive()
+		if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
+			t.Fatalf("%#v, %v", m, err)
+		}
+	}
+	<-ended
+
+	r = start(t, proxy.Config{DrainDelay: 50 * time.Millisecond})
+	idle = r.connect()
+	go func() { ended <- r.Shutdown(context.Background()) }()
+	m, err := idle.PgConn().Frontend().Receive()
+	if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
+		t.Fatalf("%#v, %v", m, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -16,6 +16,10 @@ const handshakeRecord = 0x16
 // startup reads what comes before login. It returns nil if there is no login
 // to follow.
 func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
+	encryption := c.server.config().TLS
+	if c.local {
+		encryption = nil
+	}
 	direct, err := c.peekTLS()
 	if err == io.EOF {
 		return nil, nil // somebody looked whether the port is open
@@ -24,10 +28,10 @@ func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
 		return nil, err
 	}
 	if direct {
-		if c.server.config().TLS == nil || c.local {
+		if encryption == nil {
 			return nil, &pgwire.Error{Code: "08P01", Message: "this proxy does not offer TLS", Hint: "connect with sslmode=disable"}
 		}
-		if err := c.startTLS(ctx); err != nil {
+		if err := c.startTLS(ctx, encryption); err != nil {
 			return nil, err
 		}
 	}
@@ -57,7 +61,7 @@ func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
 				return nil, repeatedRequest()
 			}
 			c.askedTLS = true
-			if err := c.answerSSL(ctx); err != nil {
+			if err := c.answerSSL(ctx, encryption); err != nil {
 				return nil, err
 			}
 		case *pgwire.CancelRequest:
@@ -84,22 +88,23 @@ func (c *client) peekTLS() (bool, error) {
 	return head[0] == handshakeRecord, nil
 }
 
-func (c *client) answerSSL(ctx context.Context) error {
-	if c.server.config().TLS == nil || c.local {
+// answerSSL goes on in TLS if there is any.
+func (c *client) answerSSL(ctx context.Context, encryption *tls.Config) error {
+	if encryption == nil {
 		_, err := c.Write([]byte{'N'})
 		return err
 	}
 	if _, err := c.Write([]byte{'S'}); err != nil {
 		return err
 	}
-	return c.startTLS(ctx)
+	return c.startTLS(ctx, encryption)
 }
 
 // startTLS goes on in TLS. Requests are read to the byte, so what a client,
 // or someone between, sent ahead in the clear is taken for its handshake and
 // fails there.
-func (c *client) startTLS(ctx context.Context) error {
-	conn := tls.Server(c.Conn, c.server.config().TLS)
+func (c *client) startTLS(ctx context.Context, encryption *tls.Config) error {
+	conn := tls.Server(c.Conn, encryption)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}

@@ -43,9 +43,19 @@ func NewUsers(passwords map[string]string) (*Users, error) {
 	return u, nil
 }
 
-// ReadUsers reads Users from a file of lines USER:PASSWORD; empty lines and
-// those that begin with # are ignored. The file must be its owner's alone.
+// ReadUsers is NewUsers of what ReadPasswords reads.
 func ReadUsers(file string) (*Users, error) {
+	passwords, err := ReadPasswords(file)
+	if err != nil {
+		return nil, err
+	}
+	return NewUsers(passwords)
+}
+
+// ReadPasswords reads passwords by name, or their verifiers, from a file of
+// lines USER:PASSWORD; empty lines and those that begin with # are ignored. The
+// file must be its owner's alone.
+func ReadPasswords(file string) (map[string]string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
@@ -71,7 +81,13 @@ func ReadUsers(file string) (*Users, error) {
 		}
 		passwords[name] = password
 	}
-	return NewUsers(passwords)
+	return passwords, nil
+}
+
+// has reports whether there is such a user.
+func (u *Users) has(name string) bool {
+	_, ok := u.verifiers[name]
+	return ok
 }
 
 // find returns the verifier for name. One who does not exist gets a salt that

@@ -25,14 +25,15 @@ import (
 const execUser = "lakebase"
 
 func newExecCommand(a *app) *cobra.Command {
-	var target string
+	f := &execFlags{mode: string(proxy.SessionMode), poolSize: 20}
 	cmd := &cobra.Command{
 		Use:   "exec [--target TARGET] -- COMMAND [ARGUMENTS]",
 		Short: "Run a program that can connect, without a token of its own",
 		Long: `Runs COMMAND with PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and
 DATABASE_URL pointing at a proxy that ends with it. The proxy listens on
 loopback and takes only the password that is in these variables, which is made
-up anew each time.
+up anew each time. In session mode each connection is like one to the database
+itself; in transaction mode a program with many connections shares a few.
 
 Signals are passed on, and COMMAND's exit code is that of lakebase exec; one
 that a signal ends counts as 128 plus its number.`,
@@ -43,11 +44,19 @@ that a signal ends counts as 128 plus its number.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), a, target, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), a, f, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&target, "target", "", "instance, endpoint path, host or URL (default what the environment names)")
+	cmd.Flags().StringVar(&f.target, "target", "", "instance, endpoint path, host or URL (default what the environment names)")
+	cmd.Flags().Var(modeValue(&f.mode), "mode", "how long a connection keeps its server connection: session or transaction")
+	cmd.Flags().Var(countValue{&f.poolSize, 1}, "pool-size", "server connections at once, in transaction mode")
 	return cmd
+}
+
+// execFlags are the flags of `lakebase exec`.
+type execFlags struct {
+	target, mode string
+	poolSize     int
 }
 
 // childExit carries the exit code of the program that was run. It has nothing
@@ -56,8 +65,8 @@ type childExit int
 
 func (c childExit) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// runExec runs command beside a private proxy to target.
-func runExec(ctx context.Context, a *app, target string, command []string) error {
+// runExec runs command beside a private proxy.
+func runExec(ctx context.Context, a *app, f *execFlags, command []string) error {
 	program, err := osexec.LookPath(command[0])
 	if err != nil {
 		return &commandError{code: 127, err: err}
@@ -67,17 +76,14 @@ func runExec(ctx context.Context, a *app, target string, command []string) error
 	if err != nil {
 		return err
 	}
-	cfg := proxy.Config{Listen: "127.0.0.1:0", Users: users}
-	var arguments []string
-	if target != "" {
-		arguments = []string{target}
-	}
-	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	main, err := proxyTargets(&cfg, arguments, nil, logger)
-	if err != nil {
+	cfg := proxy.Config{Listen: "127.0.0.1:0", Users: users, Mode: proxy.Mode(f.mode), PoolSize: f.poolSize}
+	cfg.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	targets := proxyTargets{}
+	if _, err := targets.add("", f.target, nil, cfg.Logger); err != nil {
 		return err
 	}
-	defer closeTargets(cfg.Targets)
+	defer targets.closeBut(nil)
+	cfg.Targets = targets.connectors()
 	server, err := proxy.New(cfg)
 	if err != nil {
 		return err
@@ -89,7 +95,7 @@ func runExec(ctx context.Context, a *app, target string, command []string) error
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(serving) }()
 	defer func() { end(); <-served }()
-	return runChild(a, program, command, execEnvironment(os.Environ(), server.Addr(), main.database, password))
+	return runChild(a, program, command, execEnvironment(os.Environ(), server.Addr(), targets.main(cfg).database, password))
 }
 
 // misleading are libpq's variables that would send a program elsewhere, or

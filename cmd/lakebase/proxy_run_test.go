@@ -5,30 +5,62 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // proxyProcess is a `lakebase proxy` that runs as a process of its own.
 type proxyProcess struct {
 	cmd    *exec.Cmd
 	ready  proxyReadiness
-	stderr *bytes.Buffer
+	stderr *lockedBuffer
 }
 
-// startProxy runs `lakebase proxy ARGS` beside a local Lakebase until it is ready.
-func startProxy(t *testing.T, args ...string) *proxyProcess {
+// lockedBuffer can be read while a process writes to it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startDatabase runs a local Lakebase for proxies.
+func startDatabase(t *testing.T) *localProcess {
 	t.Helper()
-	database := startLocal(t, "--data-dir", filepath.Join(openDir(t), "data"), "--port", "0")
-	p := &proxyProcess{cmd: exec.Command("lakebase", append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...), stderr: &bytes.Buffer{}}
-	p.cmd.Env = os.Environ()
+	return startLocal(t, "--data-dir", filepath.Join(openDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
+}
+
+// startProxy runs `lakebase proxy ARGS` until it is ready.
+func startProxy(t *testing.T, database *localProcess, args ...string) *proxyProcess {
+	t.Helper()
+	return startProxyWith(t, database, nil, args...)
+}
+
+// startProxyWith is startProxy with more variables.
+func startProxyWith(t *testing.T, database *localProcess, variables []string, args ...string) *proxyProcess {
+	t.Helper()
+	p := &proxyProcess{cmd: exec.Command("lakebase", append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...), stderr: &lockedBuffer{}}
+	p.cmd.Env = append(os.Environ(), variables...)
 	for name, value := range database.ready.Env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
@@ -45,14 +77,19 @@ func startProxy(t *testing.T, args ...string) *proxyProcess {
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	watchdog.Stop()
 	if err != nil || json.Unmarshal(line, &p.ready) != nil {
-		t.Fatalf("lakebase proxy never got ready: %q, %v", line, err)
+		t.Fatalf("lakebase proxy never got ready: %q, %v\n%s", line, err, p.stderr)
 	}
 	return p
 }
 
 func (p *proxyProcess) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), p.ready.URL)
+	return connectTo(t, p.ready.URL)
+}
+
+func connectTo(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,52 +97,160 @@ func (p *proxyProcess) connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-func (p *proxyProcess) signal(t *testing.T) {
+func (p *proxyProcess) signal(t *testing.T, s os.Signal) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// The first signal waits for the open transaction and ends everyone else.
-func TestProxyDrains(t *testing.T) {
-	t.Parallel()
-	p := startProxy(t, "--unix-dir", filepath.Join(openDir(t), "s"))
-	busy, idle := p.connect(t), p.connect(t)
-	mustExec(t, busy, "BEGIN")
-	p.signal(t)
-	if _, err := idle.PgConn().Frontend().Receive(); err != nil { // its last words
-		t.Fatal(err)
-	}
-	mustExec(t, busy, "SELECT 1")
-	mustExec(t, busy, "COMMIT")
+// end waits until the process has ended, which must be with exit code 0.
+func (p *proxyProcess) end(t *testing.T) {
+	t.Helper()
+	watchdog := time.AfterFunc(60*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer watchdog.Stop()
 	if err := p.cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, p.stderr)
-	}
-	if left, err := filepath.Glob(p.ready.UnixDir + "/.s.*"); err != nil || len(left) > 0 {
-		t.Error("left behind:", left, err)
 	}
 	if strings.Contains(p.stderr.String(), "eyJ") {
 		t.Error("a token is on stderr")
 	}
 }
 
-// The second ends that too.
-func TestProxySecondSignalForces(t *testing.T) {
+// inBothModes runs a test for each way to share server connections.
+func inBothModes(t *testing.T, test func(t *testing.T, database *localProcess, mode string)) {
 	t.Parallel()
-	p := startProxy(t)
-	busy, idle := p.connect(t), p.connect(t)
+	database := startDatabase(t)
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			test(t, database, mode)
+		})
+	}
+}
+
+// isTold waits until a client that asks nothing is told that the proxy ends.
+func isTold(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	conn.PgConn().Conn().SetReadDeadline(time.Now().Add(30 * time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := conn.WaitForNotification(ctx)
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || e.Code != "57P01" {
+		t.Fatalf("told %v, want 57P01", err)
+	}
+}
+
+// The first signal waits for the open transaction and ends everyone else.
+func TestProxyDrains(t *testing.T) {
+	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
+		p := startProxy(t, database, "--mode", mode, "--unix-dir", filepath.Join(openDir(t), "s"))
+		busy, idle := p.connect(t), p.connect(t)
+		mustExec(t, busy, "BEGIN")
+		p.signal(t, syscall.SIGTERM)
+		isTold(t, idle)
+		if _, err := pgx.Connect(t.Context(), p.ready.URL); err == nil {
+			t.Error("a new client was let in")
+		}
+		mustExec(t, busy, "SELECT 1")
+		mustExec(t, busy, "COMMIT")
+		isTold(t, busy)
+		p.end(t)
+		if left, err := filepath.Glob(p.ready.UnixDir + "/.s.*"); err != nil || len(left) > 0 {
+			t.Error("left behind:", left, err)
+		}
+		if strings.Contains(p.stderr.String(), "cut off") {
+			t.Error(p.stderr)
+		}
+	})
+}
+
+// The second ends that too, however soon it comes.
+func TestProxySecondSignalForces(t *testing.T) {
+	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
+		p := startProxy(t, database, "--mode", mode)
+		busy, idle := p.connect(t), p.connect(t)
+		mustExec(t, busy, "BEGIN")
+		p.signal(t, syscall.SIGTERM)
+		isTold(t, idle)
+		p.signal(t, syscall.SIGTERM)
+		isTold(t, busy)
+		p.end(t)
+		if !strings.Contains(p.stderr.String(), "some sessions were cut off") {
+			t.Error(p.stderr)
+		}
+	})
+}
+
+func TestProxyTwoSignalsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, startDatabase(t))
+	busy := p.connect(t)
 	mustExec(t, busy, "BEGIN")
-	p.signal(t)
-	if _, err := idle.PgConn().Frontend().Receive(); err != nil {
-		t.Fatal(err)
-	}
-	p.signal(t)
-	if err := p.cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, p.stderr)
-	}
+	p.signal(t, os.Interrupt) // not twice the same, which the system may take for one
+	p.signal(t, syscall.SIGTERM)
+	p.end(t)
 	if !strings.Contains(p.stderr.String(), "some sessions were cut off") {
 		t.Error(p.stderr)
+	}
+}
+
+func TestProxyDrainTimeout(t *testing.T) {
+	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
+		p := startProxy(t, database, "--mode", mode, "--drain-timeout", "0.3")
+		busy, working, watcher := p.connect(t), p.connect(t), p.connect(t)
+		mustExec(t, busy, "BEGIN")
+		failed := make(chan error, 1)
+		go func() {
+			_, err := working.Exec(context.Background(), "SELECT pg_sleep(60) -- "+mode)
+			failed <- err
+		}()
+		eventually(t, "it runs", func() bool {
+			var n int
+			err := watcher.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60) -- "+mode+"'").Scan(&n)
+			return err == nil && n == 1
+		})
+		began := time.Now()
+		p.signal(t, syscall.SIGTERM)
+		isTold(t, busy)
+		if err := <-failed; err == nil {
+			t.Error("a statement of a minute came to its end")
+		}
+		p.end(t)
+		if took := time.Since(began); took < 300*time.Millisecond || took > 30*time.Second {
+			t.Error("took", took)
+		}
+		if !strings.Contains(p.stderr.String(), "some sessions were cut off") {
+			t.Error(p.stderr)
+		}
+	})
+}
+
+// For as long as load balancers need, new clients are served.
+func TestProxyDrainDelay(t *testing.T) {
+	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
+		p := startProxy(t, database, "--mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m")
+		idle := p.connect(t)
+		p.signal(t, syscall.SIGTERM)
+		eventually(t, "it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
+		late := p.connect(t)
+		mustExec(t, late, "SELECT 1")
+		isTold(t, idle)
+		isTold(t, late)
+		p.end(t)
+	})
+}
+
+// eventually polls until done, for as long as a busy machine may take.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 30 s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -1,7 +1,8 @@
-package lakebase
+// Package spelling finds what somebody meant who mistyped a name.
+package spelling
 
-// nearest returns the candidate that most resembles word, or "" if none does.
-func nearest(word string, candidates []string) string {
+// Nearest returns the candidate that most resembles word, or "" if none does.
+func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", min(3, len(word)/2+1)
 	for _, c := range candidates {
 		if d := editDistance(word, c); d < bestDistance {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/pflag"
+)
+
+// hidden stands for a secret.
+const hidden = "[redacted]"
+
+// check reports the settings of a proxy that could be started.
+func (r *proxyRun) check() error {
+	if err := r.start(); err != nil {
+		return err
+	}
+	defer r.close()
+	reports := r.setup.report()
+	if r.output == outputJSON {
+		return json.NewEncoder(r.stdout).Encode(reports)
+	}
+	w := tabwriter.NewWriter(r.stdout, 0, 0, 3, ' ', 0)
+	for _, s := range reports {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
+	}
+	return w.Flush()
+}
+
+// report lists the settings as they are in force, in the order of the flags,
+// and after them those that there is one of for each target and user.
+func (p *proxySetup) report() (reports []settingReport) {
+	s := p.settings
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		if _, several := f.Value.(*assignments); several {
+			return
+		}
+		value := f.Value.String()
+		if f.Name == "default-target" {
+			value = p.targets.defaultOf(p.config)
+		}
+		reports = append(reports, settingReport{Name: f.Name, Value: value, Source: cmp.Or(s.sources[f.Name], fromDefault)})
+	})
+	for _, name := range slices.Sorted(maps.Keys(p.targets)) {
+		given, ok := s.targets.of[name]
+		if !ok { // the argument, or what the environment names
+			given = assigned{p.targets[name].address, "argument"}
+			if given.value == "" {
+				given = assigned{name, "environment"}
+			}
+		}
+		value, secret := shownAddress(given.value, p.targets[name].settings)
+		reports = append(reports, settingReport{Name: "target " + name, Value: value, Source: given.source, Secret: secret})
+	}
+	reports = append(reports, reportAll("databases", s.databases, false)...)
+	reports = append(reports, reportAll("user", s.passwords, true)...)
+	return append(reports, reportAll("user-targets", s.userTargets, false)...)
+}
+
+func reportAll(kind string, all assignments, secret bool) (reports []settingReport) {
+	for _, name := range slices.Sorted(maps.Keys(all.of)) {
+		r := settingReport{Name: kind + " " + name, Value: all.of[name].value, Source: all.of[name].source, Secret: secret}
+		if secret {
+			r.Value = hidden
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}

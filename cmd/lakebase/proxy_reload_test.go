@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// configured is a proxy with a configuration file.
+type configured struct {
+	*proxyProcess
+	file    string
+	reloads int
+}
+
+// reload writes the file anew and waits until the proxy has read it. It returns
+// what was logged about that, one line.
+func (c *configured) reload(t *testing.T, content string) string {
+	t.Helper()
+	if err := os.WriteFile(c.file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.signal(t, syscall.SIGHUP)
+	c.reloads++
+	var lines []string
+	eventually(t, "the file is read again", func() bool {
+		lines = nil
+		for line := range strings.Lines(c.stderr.String()) {
+			if strings.Contains(line, "the configuration was ") && strings.HasSuffix(line, "\n") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		return len(lines) >= c.reloads
+	})
+	return lines[c.reloads-1]
+}
+
+// url is where a user connects.
+func (c *configured) url(user, database string) string {
+	return fmt.Sprintf("postgresql://%s:hunter2hunter2@%s/%s?sslmode=disable", user, c.ready.Addr, database)
+}
+
+func startConfigured(t *testing.T, database *localProcess, variables []string, content string) *configured {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "proxy.ini")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &configured{proxyProcess: startProxyWith(t, database, variables, "--config", file), file: file}
+}
+
+// usualConfig is a configuration with two users and whatever else is given.
+func usualConfig(mode string, settings ...string) string {
+	return "[proxy]\nmode = " + mode + "\n" + strings.Join(settings, "\n") + "\n" +
+		"[target shop]\naddress = my-instance\n[user ann]\npassword = hunter2hunter2\n[user bob]\npassword = hunter2hunter2\n"
+}
+
+// Clients under load do not notice twenty reloads.
+func TestProxyReloadsUnderLoad(t *testing.T) {
+	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
+		p := startConfigured(t, database, nil, usualConfig(mode, "pool_size = 3"))
+		const clients, reloads = 6, 20
+		stop := make(chan struct{})
+		var working sync.WaitGroup
+		var rounds [clients]atomic.Int64
+		failures := make(chan error, clients)
+		for i := range clients {
+			var conn *pgx.Conn
+			if i > 0 { // the first one connects each time
+				conn = connectTo(t, p.url("ann", "shop"))
+			}
+			working.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if err := work(context.Background(), conn, p.url("bob", "shop")); err != nil {
+						failures <- fmt.Errorf("client %d: %w", i, err)
+						return
+					}
+					rounds[i].Add(1)
+				}
+			})
+		}
+		for n := range reloads {
+			settings := usualConfig(mode, fmt.Sprintf("pool_size = %d", 1+n%4), fmt.Sprintf("max_clients = %d", 20+n), fmt.Sprintf("idle_timeout = %d", n%2*600))
+			if n%2 == 0 {
+				settings += "targets = shop\n[target reports]\naddress = other\n[user eve]\npassword = hunter2hunter2\n"
+			}
+			if said := p.reload(t, settings); !strings.Contains(said, "was reloaded") || !strings.Contains(said, "pool-size") {
+				t.Fatal(said)
+			}
+			if n%2 == 0 {
+				visitor := connectTo(t, p.url("eve", "reports"))
+				mustExec(t, visitor, "SELECT 1")
+				_ = visitor.Close(t.Context())
+			}
+			var before [clients]int64
+			for i := range before {
+				before[i] = rounds[i].Load()
+			}
+			eventually(t, "all clients go on", func() bool {
+				for i := range before {
+					if rounds[i].Load() < before[i]+2 && len(failures) == 0 {
+						return false
+					}
+				}
+				return true
+			})
+		}
+		close(stop)
+		working.Wait()
+		close(failures)
+		for err := range failures {
+			t.Error(err)
+		}
+		p.signal(t, syscall.SIGTERM)
+		p.end(t)
+		if log := p.stderr.String(); strings.Contains(log, "hunter2") || strings.Count(log, "was reloaded") != reloads {
+			t.Error(log)
+		}
+	})
+}
+
+// work is a transaction, on a connection or a new one.
+func work(ctx context.Context, conn *pgx.Conn, url string) error {
+	if conn == nil {
+		var err error
+		if conn, err = pgx.Connect(ctx, url); err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for want := range 3 {
+			var got int
+			if err := tx.QueryRow(ctx, "SELECT $1::int", want).Scan(&got); err != nil || got != want {
+				return fmt.Errorf("got %d, %w", got, err)
+			}
+		}
+		return nil
+	})
+}
+
+// What is wrong changes nothing, and is one line in the log.
+func TestProxyReloadsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	p := startConfigured(t, startDatabase(t), nil, usualConfig("session", "max_clients = 1"))
+	conn := connectTo(t, p.url("ann", "shop"))
+	for _, c := range []struct{ config, said string }{
+		{usualConfig("session", "max_clients = 9", "pool_szie = 3"), "proxy.ini line 4: pool_szie is no setting of [proxy]"},
+		{usualConfig("session", "max_clients = 9") + "targets = shopp\n", `line 10: targets: there is no target \"shopp\"`},
+		{usualConfig("transaction", "max_clients = 9"), `mode from \"session\" to \"transaction\" needs a restart`},
+		{usualConfig("session", "max_clients = 9", "unix_dir = /run/lakebase"), `unix-dir from \"\" to \"/run/lakebase\" needs a restart`},
+		{usualConfig("session", "max_clients = 9", "tls_cert = /nonexistent", "tls_key = /nonexistent"), "/nonexistent: no such file"},
+	} {
+		if said := p.reload(t, c.config); !strings.Contains(said, "level=ERROR") || !strings.Contains(said, c.said) || !strings.Contains(said, "nothing has changed") {
+			t.Errorf("said %s, want %s", said, c.said)
+		}
+		if _, err := pgx.Connect(t.Context(), p.url("bob", "shop")); err == nil || !strings.Contains(err.Error(), "1 clients") {
+			t.Error("a limit has changed:", err)
+		}
+	}
+	mustExec(t, conn, "SELECT 1")
+	if said := p.reload(t, usualConfig("session", "max_clients = 9", "log_level = debug")); !strings.Contains(said, `changed="log-level, max-clients"`) {
+		t.Error(said)
+	}
+	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	if !strings.Contains(p.stderr.String(), "level=DEBUG") {
+		t.Error("the log's level has not changed")
+	}
+	if strings.Contains(p.stderr.String(), "hunter2") {
+		t.Error("a secret is in the log")
+	}
+	p.signal(t, syscall.SIGTERM)
+	p.end(t)
+}
+
+// A service manager that asks is told what goes on.
+func TestProxyTellsTheServiceManager(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(openDir(t), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	told := func(want string) {
+		t.Helper()
+		buffer := make([]byte, 1000)
+		_ = socket.SetReadDeadline(time.Now().Add(30 * time.Second))
+		n, err := socket.Read(buffer)
+		if err != nil || !strings.HasPrefix(string(buffer[:n]), want) {
+			t.Fatalf("told %q, %v; want %q", buffer[:n], err, want)
+		}
+	}
+	p := startConfigured(t, startDatabase(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
+	told("READY=1")
+	p.reload(t, usualConfig("session", "max_clients = 9"))
+	told("RELOADING=1\nMONOTONIC_USEC=")
+	told("READY=1")
+	p.reload(t, "[")
+	told("RELOADING=1\nMONOTONIC_USEC=")
+	told("READY=1")
+	p.signal(t, syscall.SIGTERM)
+	told("STOPPING=1")
+	p.end(t)
+}
