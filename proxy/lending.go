@@ -27,10 +27,10 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		return chunk, again
 	}
 	s.fresh = false
-	if c.joining {
-		c.canStall()
-	}
 	rest, toServer, toClient, err := s.exchange.FromClient(chunk, buffer[:0], nil)
+	if c.joining || s.exchange.Stalled() {
+		c.canStall() // before the answers that c waits for can come
+	}
 	s.received += uint64(len(chunk) - len(rest))
 	s.tell(toClient)
 	if len(toServer) > 0 {
@@ -44,7 +44,6 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		return nil, left
 	case s.exchange.Stalled() && s.client == c:
 		how = stalled
-		c.canStall()
 	}
 	if c.joining && how == passed {
 		how = s.introduce(c)

@@ -94,9 +94,9 @@ func (h *hammer) end(t *testing.T) (rounds int64) {
 	return rounds
 }
 
-// ask checks that a connection answers what it was asked, in and out of a
+// runQuery checks that a connection answers what it was asked, in and out of a
 // transaction.
-func ask(ctx context.Context, conn *pgx.Conn, value int64) error {
+func runQuery(ctx context.Context, conn *pgx.Conn, value int64) error {
 	var got int64
 	if err := conn.QueryRow(ctx, "SELECT $1::bigint", value).Scan(&got); err != nil || got != value {
 		return fmt.Errorf("got %d, %w", got, err)
@@ -124,14 +124,14 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 		h := hit(lasting+brief, func(ctx context.Context, client int) error {
 			if client < lasting {
-				return ask(ctx, conns[client], int64(client))
+				return runQuery(ctx, conns[client], int64(client))
 			}
 			conn, err := pgx.Connect(ctx, r.connectionString("bob", "shop"))
 			if err != nil {
 				return err
 			}
 			defer conn.Close(ctx)
-			return ask(ctx, conn, int64(client))
+			return runQuery(ctx, conn, int64(client))
 		})
 		const reloads = 20
 		var removed *lakebase.Connector
@@ -455,7 +455,7 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 			case err == nil:
 				in.Add(1)
 				defer conn.Close(ctx)
-				if err = ask(ctx, conn, int64(client)); errors.As(err, &refused) && refused.Code == "57P01" {
+				if err = runQuery(ctx, conn, int64(client)); errors.As(err, &refused) && refused.Code == "57P01" {
 					err = nil // it is the end
 				}
 				return err
