@@ -324,7 +324,7 @@ func TestClientVanishesWhileSending(t *testing.T) {
 	conn := r.connect()
 	sent := make(chan error, 1)
 	go func() {
-		for _, m := range []*pgproto3.Query{{String: "SELECT pg_sleep(60) -- full"}, bulk} {
+		for _, m := range []*pgproto3.Query{{String: "SELECT pg_sleep(60) -- full"}, bulk, bulk, bulk} {
 			b, err := m.Encode(nil)
 			if err == nil {
 				_, err = conn.PgConn().Conn().Write(b)
