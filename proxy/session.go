@@ -33,6 +33,7 @@ type session struct {
 
 	mu    sync.Mutex // guards state together with the server's read deadline
 	state sessionState
+	since time.Time // of a state in which the server has a last moment
 }
 
 type sessionState int
@@ -99,8 +100,24 @@ func (s *session) hurry(state sessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state < state {
-		s.state = state
-		s.up.SetReadDeadline(time.Now().Add(goneTimeout))
+		s.state, s.since = state, time.Now()
+		s.up.SetReadDeadline(s.since.Add(cancelAgain))
+	}
+}
+
+// spent reports whether the server has had its last moment.
+func (s *session) spent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.since) >= goneTimeout
+}
+
+// wait gives the server some more of it.
+func (s *session) wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == failing || s.state == gone {
+		s.up.SetReadDeadline(time.Now().Add(cancelAgain))
 	}
 }
 
@@ -119,12 +136,15 @@ func (s *session) clientEnded(err error) {
 		}
 	}
 	s.hurry(gone)
-	if !terminable {
-		s.up.Conn.Close()
+	s.up.SetWriteDeadline(time.Now().Add(goneTimeout))
+	if terminable {
+		s.up.Write([]byte{'X', 0, 0, 0, 4})
 		return
 	}
-	s.up.SetWriteDeadline(time.Now().Add(goneTimeout))
-	s.up.Write([]byte{'X', 0, 0, 0, 4})
+	// It ends at this, when it has stopped doing what it does.
+	if half, ok := s.up.Conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		s.up.Conn.Close()
+	}
 }
 
 // isReset reports whether a connection broke, as opposed to having ended.
@@ -194,10 +214,16 @@ func (s *session) woken() (reason string) {
 		}
 		return s.say("forced", errShuttingDown())
 	case gone:
-		s.cancelAside() // the first one may have come before the query
-		return "client gone"
+		if s.spent() {
+			return "client gone"
+		}
+		s.cancelAside() // the one before may have come before the query
+		s.wait()
 	case failing:
-		return s.serverLost(os.ErrDeadlineExceeded)
+		if s.spent() {
+			return s.serverLost(os.ErrDeadlineExceeded)
+		}
+		s.wait()
 	case draining:
 		if s.tracker.close() {
 			return s.say("shutdown", errShuttingDown())
