@@ -12,20 +12,21 @@ type setting struct {
 	name, initial string
 	values        []string
 	startup       bool // it may be asked for as a client connects
+	reported      bool // by the server
 }
 
 var chaosSettings = []setting{
-	{"TimeZone", "UTC", []string{"Asia/Tokyo", "America/Lima", "Europe/Oslo", "UTC"}, true},
-	{"DateStyle", "ISO, MDY", []string{"German, DMY", "SQL, DMY", "ISO, DMY", "ISO, MDY"}, true},
-	{"search_path", `"$user", public`, []string{"s0", "s1", "s2, public", "s3, s0"}, true},
-	{"application_name", "", []string{"till", "O'Hara \\ sons", "report"}, true},
-	{"work_mem", "4MB", []string{"5MB", "6MB", "7MB"}, true},
-	{"statement_timeout", "0", []string{"61s", "62s", "63s"}, true},
-	{"default_transaction_isolation", "read committed", []string{"serializable", "repeatable read"}, false},
-	{"IntervalStyle", "postgres", []string{"iso_8601", "sql_standard"}, false},
-	{"extra_float_digits", "1", []string{"0", "2"}, true},
-	{"my.note", "", []string{"mine", "it's", "π"}, false},
-	{"role", "none", []string{"chaos_a", "chaos_b"}, false},
+	{"TimeZone", "UTC", []string{"Asia/Tokyo", "America/Lima", "Europe/Oslo", "UTC"}, true, true},
+	{"DateStyle", "ISO, MDY", []string{"German, DMY", "SQL, DMY", "ISO, DMY", "ISO, MDY"}, true, true},
+	{"search_path", `"$user", public`, []string{"s0", "s1", "s2, public", "s3, s0"}, true, false},
+	{"application_name", "", []string{"till", "O'Hara \\ sons", "report"}, true, true},
+	{"work_mem", "4MB", []string{"5MB", "6MB", "7MB"}, true, false},
+	{"statement_timeout", "0", []string{"61s", "62s", "63s"}, true, false},
+	{"default_transaction_isolation", "read committed", []string{"serializable", "repeatable read"}, false, false},
+	{"IntervalStyle", "postgres", []string{"iso_8601", "sql_standard"}, false, true},
+	{"extra_float_digits", "1", []string{"0", "2"}, true, false},
+	{"my.note", "", []string{"mine", "it's", "π"}, false, false},
+	{"role", "none", []string{"chaos_a", "chaos_b"}, false, false},
 }
 
 func settingNamed(name string) setting {
@@ -74,6 +75,7 @@ type model struct {
 	locks       map[int]int // of the session, by how often they are held
 	cursor      int         // rows read of the one that is held, -1 without one
 	sequence    string      // the last value of nextval
+	lasting     bool        // it has asked for that
 }
 
 func newModel(startup map[string]string) *model {
@@ -122,5 +124,5 @@ func (m *model) place() (name string, ok bool) {
 
 // pinned reports whether something is only in this session.
 func (m *model) pinned() bool {
-	return len(m.temp) > 0 || len(m.listening) > 0 || len(m.sqlPrepared) > 0 || len(m.locks) > 0 || m.cursor >= 0
+	return len(m.temp) > 0 || len(m.listening) > 0 || len(m.sqlPrepared) > 0 || len(m.locks) > 0 || m.cursor >= 0 || m.lasting
 }

@@ -63,7 +63,9 @@ func (v *visit) assignment(s setting, value string, local bool) string {
 		verb, isLocal = "SET LOCAL", "true"
 	}
 	switch {
-	case v.random.IntN(6) == 0:
+	case s.reported && v.random.IntN(6) == 0:
+		return fmt.Sprintf("SELECT public.adjust('%s', %s, %s)", s.name, quoted(value), isLocal)
+	case s.name != "my.note" && v.random.IntN(6) == 0: // ENGINE: a DO that sets what no server lists
 		return fmt.Sprintf("DO $do$ BEGIN PERFORM set_config('%s', %s, %s); END $do$", s.name, quoted(value), isLocal)
 	case v.random.IntN(2) == 0:
 		return fmt.Sprintf("SELECT set_config('%s', %s, %s)", s.name, quoted(value), isLocal)
@@ -454,6 +456,7 @@ func (v *visit) stepSequence() {
 		return
 	}
 	if v.status == 'T' && v.random.IntN(2) == 0 {
+		v.lasting = true
 		rows, err := v.query("SELECT nextval('public.numbers')")
 		if v.answered("nextval", err) && err == nil {
 			v.sequence = rows[0][0]
@@ -464,6 +467,7 @@ func (v *visit) stepSequence() {
 	if v.random.IntN(8) > 0 { // it pins
 		return
 	}
+	v.lasting = true
 	rows, err := v.query("SELECT lastval()")
 	switch {
 	case !v.answered("lastval", err):

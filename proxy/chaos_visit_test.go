@@ -220,9 +220,9 @@ func (v *visit) reported() {
 	if v.reset || v.status == 'E' {
 		return
 	}
-	for _, name := range []string{"TimeZone", "DateStyle", "application_name", "IntervalStyle"} {
-		if got, want := v.conn.ParameterStatus(name), v.effective(settingNamed(name)); got != want {
-			v.wrong("it was told that %s is %q, want %q", name, got, want)
+	for _, s := range chaosSettings {
+		if got, want := v.conn.ParameterStatus(s.name), v.effective(s); s.reported && got != want {
+			v.wrong("it was told that %s is %q, want %q", s.name, got, want)
 		}
 	}
 }
