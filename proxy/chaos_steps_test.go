@@ -16,7 +16,7 @@ func (v *visit) step() {
 	if v.pinned() {
 		v.w.done.pins.Add(1)
 	}
-	step := pick(v.random, []func(){
+	step := oneOf(v.random, []func(){
 		v.stepSettings, v.stepSettings, v.stepPlace, v.stepDate, v.stepSet, v.stepSet, v.stepReset,
 		v.stepTransaction, v.stepTransaction, v.stepTransaction, v.stepSavepoint,
 		v.stepInsert, v.stepInsert, v.stepError, v.stepTemp, v.stepTempRead,
@@ -76,8 +76,8 @@ func (v *visit) assignment(s setting, value string, local bool) string {
 }
 
 func (v *visit) stepSet() {
-	s := pick(v.random, chaosSettings)
-	value, local := pick(v.random, s.values), v.random.IntN(3) == 0
+	s := oneOf(v.random, chaosSettings)
+	value, local := oneOf(v.random, s.values), v.random.IntN(3) == 0
 	sql := v.assignment(s, value, local)
 	if v.ask(sql, "", nil) && (!local || v.status == 'T') {
 		v.set(s.name, value, local)
@@ -88,8 +88,8 @@ func (v *visit) stepReset() {
 	if v.status == 'T' {
 		return // what was asked for at connect comes back with the next transaction only
 	}
-	if v.pinned() && len(v.startup) > 0 {
-		return // ENGINE: does not come back while the client is pinned
+	if len(v.startup) > 0 {
+		return // ENGINE: it comes back not at all while the client is pinned, and else perhaps later
 	}
 	defer func() { v.reset = true }()
 	if v.random.IntN(3) == 0 {
@@ -102,7 +102,7 @@ func (v *visit) stepReset() {
 		}
 		return
 	}
-	s := pick(v.random, chaosSettings)
+	s := oneOf(v.random, chaosSettings)
 	if v.ask("RESET "+s.name, "", nil) {
 		delete(v.session, s.name)
 	}
@@ -111,7 +111,7 @@ func (v *visit) stepReset() {
 // stepTransaction begins or ends one.
 func (v *visit) stepTransaction() {
 	if v.status == 'I' {
-		if v.ask(pick(v.random, []string{"BEGIN", "START TRANSACTION", "BEGIN ISOLATION LEVEL REPEATABLE READ"}), "", nil) {
+		if v.ask(oneOf(v.random, []string{"BEGIN", "START TRANSACTION", "BEGIN ISOLATION LEVEL REPEATABLE READ"}), "", nil) {
 			v.begin()
 		}
 		return
@@ -197,7 +197,7 @@ func (v *visit) stepError() {
 func (v *visit) asNobody() bool { return v.effective(settingNamed("role")) != "none" }
 
 func (v *visit) stepTemp() {
-	name := pick(v.random, []string{"mine", "yours"})
+	name := oneOf(v.random, []string{"mine", "yours"})
 	_, exists := v.temp[name]
 	if v.asNobody() {
 		return
@@ -230,7 +230,7 @@ func (v *visit) stepTemp() {
 }
 
 func (v *visit) stepTempRead() {
-	name := pick(v.random, []string{"mine", "yours"})
+	name := oneOf(v.random, []string{"mine", "yours"})
 	if tag, exists := v.temp[name]; !exists {
 		v.ask("SELECT v FROM "+name, "42P01", nil)
 	} else if !v.asNobody() {
@@ -389,7 +389,7 @@ func (v *visit) stepTransactionLock() {
 }
 
 func (v *visit) stepListen() {
-	channel := pick(v.random, []string{"red", "blue"})
+	channel := oneOf(v.random, []string{"red", "blue"})
 	if v.status == 'E' || v.listening[channel] && v.status == 'T' {
 		return
 	}
@@ -414,7 +414,7 @@ func (v *visit) stepNotify() {
 	if v.status != 'I' {
 		return
 	}
-	channel := pick(v.random, []string{"red", "blue"})
+	channel := oneOf(v.random, []string{"red", "blue"})
 	before := v.w.listeners(channel)
 	payload := fmt.Sprint(v.name, "/", v.w.ids.Add(1))
 	if !v.ask("NOTIFY "+channel+", '"+payload+"'", "", nil) {
@@ -485,7 +485,7 @@ func (v *visit) stepCancel() {
 	}
 	id := v.w.ids.Add(1)
 	s := settingNamed("TimeZone")
-	zone := pick(v.random, s.values)
+	zone := oneOf(v.random, s.values)
 	sql := fmt.Sprintf("INSERT INTO public.ledger VALUES (%d, '%s'); SET TimeZone = '%s'; SELECT pg_sleep(0.01)", id, v.name, zone)
 	wait := time.Duration(v.random.IntN(15)) * time.Millisecond
 	canceled := make(chan error, 1)
@@ -563,8 +563,8 @@ func (v *visit) several(send func([]string) error) {
 	fails := v.random.IntN(3) == 0
 	for range 1 + v.random.IntN(4) {
 		if v.random.IntN(2) == 0 {
-			s := pick(v.random, chaosSettings)
-			value, local := pick(v.random, s.values), v.random.IntN(3) == 0
+			s := oneOf(v.random, chaosSettings)
+			value, local := oneOf(v.random, s.values), v.random.IntN(3) == 0
 			statements = append(statements, v.assignment(s, value, local))
 			v.set(s.name, value, local)
 			continue
@@ -628,7 +628,7 @@ func (v *visit) stepDiscard() {
 	if v.status != 'I' || v.random.IntN(4) > 0 {
 		return
 	}
-	if v.random.IntN(3) == 0 {
+	if v.random.IntN(3) == 0 || len(v.startup) > 0 { // ENGINE: as with RESET
 		if v.ask("DEALLOCATE ALL", "", nil) {
 			clear(v.prepared)
 			clear(v.sqlPrepared)

@@ -41,7 +41,7 @@ func (w *chaos) visit(random *rand.Rand, name string) *visit {
 		if !s.startup || random.IntN(3) > 0 {
 			continue
 		}
-		value := pick(random, s.values)
+		value := oneOf(random, s.values)
 		startup[s.name] = value
 		if random.IntN(2) == 0 {
 			options += "&" + s.name + "=" + url.QueryEscape(value)
@@ -79,7 +79,7 @@ func mergeOptions(query string) string {
 	return "&" + strings.ReplaceAll(values.Encode(), "+", "%20")
 }
 
-func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
+func oneOf[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
 
 func (v *visit) alive() bool { return !v.dead }
 
