@@ -10,17 +10,6 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// inBothModes runs a test for each way to share server connections.
-func inBothModes(t *testing.T, test func(*testing.T, proxy.Mode)) {
-	t.Parallel()
-	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			test(t, mode)
-		})
-	}
-}
-
 // connectionString names a database exactly, whatever is in its name.
 func (r *rig) connectionString(user, database string, parameters ...string) string {
 	query := url.Values{"sslmode": {"disable"}}
@@ -37,7 +26,8 @@ func twoTargets(t *testing.T) map[string]*lakebase.Connector {
 }
 
 func TestDatabasesThatClientsMayName(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
 			Databases: map[string][]string{"shop": {"template1"}}})
 		for name, want := range map[string]string{
@@ -73,7 +63,8 @@ func TestDatabasesThatClientsMayName(t *testing.T) {
 }
 
 func TestTargetsOfUsers(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
 			Users:       users(t, map[string]string{"ann": "pw", "Ann": "pw", "bob": "pw", "eve": "pw"}),
 			UserTargets: map[string][]string{"ann": {"reports"}, "eve": {}}})
@@ -96,7 +87,8 @@ func TestTargetsOfUsers(t *testing.T) {
 
 // The longest name of a target counts, so that none hides another.
 func TestTargetsWithSlashes(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		connector := newConnector(t, "my-instance")
 		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"a": connector, "a/b": connector},
 			Databases: map[string][]string{"a": {"b/postgres", "template1"}, "a/b": {"postgres"}}})
@@ -111,7 +103,8 @@ func TestTargetsWithSlashes(t *testing.T) {
 }
 
 func TestRoleWhileConnecting(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode})
 		for _, options := range []string{
 			"-c role=x", "-crole=x", "--role=x", `-c ro\le=x`, `-c \r\o\l\e=x`, `\-c role=x`, "-c ROLE=x", "-c\trole=x", "-c\vrole=x",
@@ -133,7 +126,8 @@ func TestRoleWhileConnecting(t *testing.T) {
 }
 
 func TestMalformedOptions(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode})
 		for _, options := range []string{"-c", "-c work_mem", "--work_mem", "role=x", "-erole=x", "-ecrole=x", "-S 100", "-d x", "endpoint=ep-other", "--", "-c =x", "-c 1=2", `\`} {
 			refused(t, r.connectionString("anyone", "shop", "options", options), "22023", "option")
@@ -142,7 +136,8 @@ func TestMalformedOptions(t *testing.T) {
 }
 
 func TestAllowSetRole(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode, AllowSetRole: true, PoolSize: 1})
 		admin, role := connectDirect(t), "clerk_"+string(mode)
 		exec(t, admin, "CREATE ROLE "+role)
@@ -167,7 +162,8 @@ func TestAllowSetRole(t *testing.T) {
 
 // SET ROLE in SQL is Postgres' own business.
 func TestSetRoleInSQL(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		conn := connect(t, start(t, proxy.Config{Mode: mode}).connectionString("anyone", "shop"))
 		_, err := conn.Exec(t.Context(), "SET ROLE no_such_role")
 		wantCode(t, err, "22023", "no_such_role")

@@ -75,7 +75,7 @@ type Config struct {
 	// means none.
 	HTTPListen string
 
-	// Mode is SessionMode unless it is set.
+	// Mode is TransactionMode unless it is set.
 	Mode Mode
 	// PoolSize is how many server connections each database of a target may
 	// have at once in transaction mode, those to replicate and those of pinned
@@ -133,7 +133,7 @@ type Config struct {
 // withDefaults returns a copy of c that is complete and valid.
 func (c Config) withDefaults() (Config, error) {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
-	c.Mode = cmp.Or(c.Mode, SessionMode)
+	c.Mode = cmp.Or(c.Mode, TransactionMode)
 	c.PoolSize = cmp.Or(c.PoolSize, 20)
 	c.MaxPrepared = cmp.Or(c.MaxPrepared, 200)
 	c.WaitTimeout = cmp.Or(c.WaitTimeout, 2*time.Minute)

@@ -101,7 +101,7 @@ func reset(c *pgx.Conn) {
 // the proxy from ending.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	login(t, front, map[string]string{"user": "me", "database": "shop"})
@@ -126,7 +126,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 }
 
 func BenchmarkQuery(b *testing.B) {
-	r := start(b, proxy.Config{})
+	r := start(b, proxy.Config{Mode: proxy.SessionMode})
 	conn := r.connect()
 	for b.Loop() {
 		one[int](b, conn, "SELECT 1")
@@ -134,7 +134,7 @@ func BenchmarkQuery(b *testing.B) {
 }
 
 func BenchmarkConnect(b *testing.B) {
-	r := start(b, proxy.Config{})
+	r := start(b, proxy.Config{Mode: proxy.SessionMode})
 	for b.Loop() {
 		conn, err := pgx.Connect(b.Context(), r.url("shop", ""))
 		if err != nil {

@@ -112,7 +112,8 @@ func runQuery(ctx context.Context, conn *pgx.Conn, value int64) error {
 }
 
 func TestReloadUnderLoad(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		shop, kept := newConnector(t, "my-instance"), users(t, map[string]string{"ann": "pw", "bob": "pw"})
 		cert, _ := certificate(t)
 		base := proxy.Config{Mode: mode, Users: kept, Targets: map[string]*lakebase.Connector{"shop": shop}, PoolSize: 4}
@@ -184,7 +185,8 @@ func isClosed(t *testing.T, c *lakebase.Connector) bool {
 }
 
 func TestReloadRemovesATarget(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		targets := twoTargets(t)
 		shop, reports := targets["shop"], targets["reports"]
 		r := start(t, proxy.Config{Mode: mode, Targets: targets, DefaultTarget: "shop"})
@@ -215,7 +217,8 @@ func TestReloadRemovesATarget(t *testing.T) {
 
 // A target whose Connector is another one is another target.
 func TestReloadReplacesATarget(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		before, after := newConnector(t, "my-instance"), newConnector(t, "fragile")
 		where := "SELECT pg_postmaster_start_time()::text"
 		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": before}})
@@ -363,7 +366,8 @@ func TestReloadShortensTheLifetime(t *testing.T) {
 }
 
 func TestReloadChangesWhoMayLogIn(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		targets := map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
 		before, rootsBefore := certificate(t)
 		after, rootsAfter := certificate(t)
@@ -398,7 +402,8 @@ func isCertificateError(err error) bool {
 }
 
 func TestReloadChangesTheIdleTimeout(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		cfg := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 		r := start(t, cfg)
 		idle, clock := r.connect(), connectDirect(t)
@@ -424,7 +429,8 @@ func TestReloadChangesTheIdleTimeout(t *testing.T) {
 
 // A client that has connected is not silent since long ago.
 func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{Mode: mode, IdleTimeout: time.Minute})
 		exec(t, r.connect(), "SELECT 1") // the second one asks nothing as it logs in
 		silent := r.connect()
@@ -436,7 +442,8 @@ func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
 // Targets come and go while clients connect to them and the proxy ends: they get
 // in, or are told that there is no such target or that the proxy ends.
 func TestReloadWhileClientsConnect(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode proxy.Mode) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		shop := newConnector(t, "my-instance")
 		cfg := func(reports *lakebase.Connector) proxy.Config {
 			c := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}}

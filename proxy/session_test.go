@@ -34,7 +34,7 @@ func runPsql(t *testing.T, args ...string) string {
 
 func TestPsql(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	out := runPsql(t, "-d", r.url("shop", ""), "-c", "SELECT 1", "-c", `\copy (SELECT generate_series(1,3)) TO STDOUT`, "-c", "SELECT current_user")
 	if want := "1\n1\n2\n3\ndev@example.com\n"; out != want {
 		t.Errorf("got %q, want %q", out, want)
@@ -49,7 +49,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(parent) })
 	dir := filepath.Join(parent, "run")
-	r := start(t, proxy.Config{UnixDir: dir})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, UnixDir: dir})
 	_, port, _ := net.SplitHostPort(r.Addr().String())
 	if out := runPsql(t, "-h", dir, "-p", port, "-U", "me", "-d", "shop", "-c", "SELECT 2"); out != "2\n" {
 		t.Error(out)
@@ -65,7 +65,7 @@ func TestUnixDirectoryOpenToOthersIsRefused(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s, err := proxy.New(proxy.Config{UnixDir: dir, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+	s, err := proxy.New(proxy.Config{Mode: proxy.SessionMode, UnixDir: dir, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func canDial(addr string) bool {
 
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +117,7 @@ func TestQueries(t *testing.T) {
 
 func TestBatch(t *testing.T) {
 	t.Parallel()
-	conn := start(t, proxy.Config{}).connect()
+	conn := start(t, proxy.Config{Mode: proxy.SessionMode}).connect()
 	var batch pgx.Batch
 	for i := range 500 {
 		batch.Queue("SELECT $1::int, repeat('y', 1000)", i)
@@ -140,7 +140,7 @@ func TestBatch(t *testing.T) {
 
 func TestCopyBothWays(t *testing.T) {
 	t.Parallel()
-	conn := start(t, proxy.Config{}).connect()
+	conn := start(t, proxy.Config{Mode: proxy.SessionMode}).connect()
 	exec(t, conn, "CREATE TEMP TABLE bulk (line text)")
 	line := strings.Repeat("z", 999) + "\n"
 	const lines = 20 << 10 // 20 MB
@@ -162,7 +162,7 @@ func TestCopyBothWays(t *testing.T) {
 
 func TestListenNotify(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	listener, sender := r.connect(), r.connect()
 	exec(t, listener, "LISTEN news")
 	exec(t, sender, "NOTIFY news, 'hello'")
@@ -176,7 +176,7 @@ func TestListenNotify(t *testing.T) {
 
 func TestParametersReachTheServer(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn := connect(t, r.url("shop", "&application_name=till&timezone=Asia/Tokyo&options=-c%20statement_timeout%3D4321%20-c%20work_mem%3D5MB"))
 	for setting, want := range map[string]string{"application_name": "till", "TimeZone": "Asia/Tokyo", "statement_timeout": "4321ms", "work_mem": "5MB"} {
 		if got := one[string](t, conn, "SELECT current_setting($1)", setting); got != want {
@@ -191,7 +191,7 @@ func TestParametersReachTheServer(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	if told := conn.PgConn().PID(); told != uint32(pid) {
@@ -214,7 +214,7 @@ func TestCancel(t *testing.T) {
 
 func TestCancelWithAnUnknownKeyHitsNobody(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn := r.connect()
 	cancel := &pgproto3.CancelRequest{ProcessID: conn.PgConn().PID(), SecretKey: []byte("nope")}
 	packet, err := cancel.Encode(nil)
@@ -242,7 +242,7 @@ func waitActive(t *testing.T, conn *pgx.Conn, pid int) {
 // A client that vanishes takes what it asked for with it.
 func TestClientGoneMidQuery(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	go conn.PgConn().Exec(context.Background(), "SELECT pg_sleep(60)").Close()
@@ -256,7 +256,7 @@ func TestClientGoneMidQuery(t *testing.T) {
 // One that has said goodbye and closed its half still gets its answers.
 func TestHalfClose(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	login(t, front, map[string]string{"user": "me", "database": "shop"})
@@ -299,27 +299,30 @@ func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string)
 
 func TestTargets(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{
-		Targets:       map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance"), "second": newConnector(t, "fragile")},
-		DefaultTarget: "shop",
-	})
-	where := "SELECT current_database() || ' ' || pg_postmaster_start_time()"
-	first, second := one[string](t, connect(t, r.url("shop", "")), where), one[string](t, connect(t, r.url("second", "")), where)
-	if first == second {
-		t.Fatal("both targets lead to the same server")
-	}
-	other := func(at string) string { return strings.Replace(at, "databricks_postgres", "postgres", 1) }
-	for name, want := range map[string]string{"databricks_postgres": first, "postgres": other(first), "shop/postgres": other(first), "second/postgres": other(second)} {
-		if got := one[string](t, connect(t, r.url(strings.ReplaceAll(name, "/", "%2F"), "")), where); got != want {
-			t.Errorf("%s leads to %q, want %q", name, got, want)
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{
+			Mode:          mode,
+			Targets:       map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance"), "second": newConnector(t, "fragile")},
+			DefaultTarget: "shop",
+		})
+		where := "SELECT current_database() || ' ' || pg_postmaster_start_time()"
+		first, second := one[string](t, connect(t, r.url("shop", "")), where), one[string](t, connect(t, r.url("second", "")), where)
+		if first == second {
+			t.Fatal("both targets lead to the same server")
 		}
-	}
-	refused(t, r.url("nowhere", ""), "3D000", `database "nowhere" does not exist`)
+		other := func(at string) string { return strings.Replace(at, "databricks_postgres", "postgres", 1) }
+		for name, want := range map[string]string{"databricks_postgres": first, "postgres": other(first), "shop/postgres": other(first), "second/postgres": other(second)} {
+			if got := one[string](t, connect(t, r.url(strings.ReplaceAll(name, "/", "%2F"), "")), where); got != want {
+				t.Errorf("%s leads to %q, want %q", name, got, want)
+			}
+		}
+		refused(t, r.url("nowhere", ""), "3D000", `database "nowhere" does not exist`)
+	})
 }
 
 func TestNoDefaultTarget(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance"), "b": newConnector(t, "fragile")}})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance"), "b": newConnector(t, "fragile")}})
 	if e := refused(t, r.url("c", ""), "3D000", `"c"`); !strings.Contains(e.Hint, "TARGET/DATABASE") {
 		t.Error(e.Hint)
 	}
@@ -327,7 +330,7 @@ func TestNoDefaultTarget(t *testing.T) {
 
 func TestReplicationConnection(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30,
@@ -371,7 +374,7 @@ func TestReplicationConnection(t *testing.T) {
 
 func TestServerDiesIdle(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	exec(t, other, "SELECT pg_terminate_backend("+strconv.Itoa(one[int](t, conn, "SELECT pg_backend_pid()"))+")")
 	m, err := conn.PgConn().Frontend().Receive()
@@ -383,7 +386,7 @@ func TestServerDiesIdle(t *testing.T) {
 
 func TestServerDiesMidQuery(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	failed := make(chan error, 1)
@@ -400,7 +403,7 @@ func TestServerDiesMidQuery(t *testing.T) {
 func TestServerConnectionCut(t *testing.T) {
 	t.Parallel()
 	cut := newInstance(t)
-	r := start(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	failed := make(chan error, 1)
@@ -421,7 +424,7 @@ func TestServerConnectionCut(t *testing.T) {
 
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{IdleTimeout: 300 * time.Millisecond})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, IdleTimeout: 300 * time.Millisecond})
 	conn, busy := r.connect(), r.connect()
 	exec(t, busy, "BEGIN")
 	front := conn.PgConn().Frontend()
@@ -435,7 +438,7 @@ func TestIdleTimeout(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	idle, busy := r.connect(), r.connect()
 	exec(t, idle, "SELECT 1")
 	exec(t, busy, "BEGIN")
@@ -466,7 +469,7 @@ func TestDrain(t *testing.T) {
 
 func TestDrainRunsOut(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
 	conn := r.connect()
 	failed := make(chan error, 1)
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
@@ -501,36 +504,38 @@ func connectDirect(t *testing.T) *pgx.Conn {
 // Who comes while load balancers have not turned away yet is served.
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{DrainDelay: time.Minute})
-	idle := r.connect()
-	ctx, hurry := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Shutdown(ctx) }()
-	exec(t, idle, "SELECT 1")
-	late := r.connect()
-	exec(t, late, "SELECT pg_sleep(0.3)")
-	select {
-	case err := <-ended:
-		t.Fatal("ended without a delay:", err)
-	default:
-	}
-	hurry() // ends the delay, too
-	for _, conn := range []*pgx.Conn{idle, late} {
-		m, err := conn.PgConn().Frontend().Receive()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{Mode: mode, DrainDelay: time.Minute})
+		idle := r.connect()
+		ctx, hurry := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Shutdown(ctx) }()
+		exec(t, idle, "SELECT 1")
+		late := r.connect()
+		exec(t, late, "SELECT pg_sleep(0.3)")
+		select {
+		case err := <-ended:
+			t.Fatal("ended without a delay:", err)
+		default:
+		}
+		hurry() // ends the delay, too
+		for _, conn := range []*pgx.Conn{idle, late} {
+			m, err := conn.PgConn().Frontend().Receive()
+			if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
+				t.Fatalf("%#v, %v", m, err)
+			}
+		}
+		<-ended
+
+		r = start(t, proxy.Config{Mode: mode, DrainDelay: 50 * time.Millisecond})
+		idle = r.connect()
+		go func() { ended <- r.Shutdown(context.Background()) }()
+		m, err := idle.PgConn().Frontend().Receive()
 		if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
 			t.Fatalf("%#v, %v", m, err)
 		}
-	}
-	<-ended
-
-	r = start(t, proxy.Config{DrainDelay: 50 * time.Millisecond})
-	idle = r.connect()
-	go func() { ended <- r.Shutdown(context.Background()) }()
-	m, err := idle.PgConn().Frontend().Receive()
-	if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
-		t.Fatalf("%#v, %v", m, err)
-	}
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

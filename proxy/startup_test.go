@@ -71,32 +71,34 @@ func connectTLS(t *testing.T, r *rig, roots *x509.CertPool, negotiation string) 
 
 func TestClientTLS(t *testing.T) {
 	t.Parallel()
-	server, roots := certificate(t)
-	r := start(t, proxy.Config{TLS: server})
-	for _, negotiation := range []string{"postgres", "direct"} {
-		conn, err := connectTLS(t, r, roots, negotiation)
-		if err != nil {
-			t.Fatal(negotiation, err)
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		server, roots := certificate(t)
+		r := start(t, proxy.Config{Mode: mode, TLS: server})
+		for _, negotiation := range []string{"postgres", "direct"} {
+			conn, err := connectTLS(t, r, roots, negotiation)
+			if err != nil {
+				t.Fatal(negotiation, err)
+			}
+			if len(one[string](t, conn, "SELECT repeat('x', 1000000)")) != 1000000 {
+				t.Error(negotiation)
+			}
+			failed := make(chan error, 1)
+			pid := one[int](t, conn, "SELECT pg_backend_pid()")
+			go func() {
+				_, err := conn.Exec(context.Background(), "SELECT pg_sleep(60)")
+				failed <- err
+			}()
+			waitActive(t, r.connect(), pid)
+			if err := conn.PgConn().CancelRequest(t.Context()); err != nil { // inside TLS too
+				t.Fatal(err)
+			}
+			wantCode(t, <-failed, "57014", "")
+			conn.Close(t.Context())
 		}
-		if len(one[string](t, conn, "SELECT repeat('x', 1000000)")) != 1000000 {
-			t.Error(negotiation)
+		if _, err := connectTLS(t, start(t, proxy.Config{Mode: mode}), roots, "direct"); err == nil {
+			t.Error("direct TLS without a certificate")
 		}
-		failed := make(chan error, 1)
-		pid := one[int](t, conn, "SELECT pg_backend_pid()")
-		go func() {
-			_, err := conn.Exec(context.Background(), "SELECT pg_sleep(60)")
-			failed <- err
-		}()
-		waitActive(t, r.connect(), pid)
-		if err := conn.PgConn().CancelRequest(t.Context()); err != nil { // inside TLS too
-			t.Fatal(err)
-		}
-		wantCode(t, <-failed, "57014", "")
-		conn.Close(t.Context())
-	}
-	if _, err := connectTLS(t, start(t, proxy.Config{}), roots, "direct"); err == nil {
-		t.Error("direct TLS without a certificate")
-	}
+	})
 }
 
 // What was sent in the clear before the handshake must not count as said
@@ -216,41 +218,43 @@ func TestProtocolIsNegotiated(t *testing.T) {
 
 func TestScram(t *testing.T) {
 	t.Parallel()
-	// PostgreSQL's own verifier of "pencil", with the salt and keys of RFC 7677's example.
-	const rfc = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-	file := filepath.Join(t.TempDir(), "users")
-	if err := os.WriteFile(file, []byte("# who may\nann:s3cret:with colon\n\nrfc:"+rfc+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	u, err := proxy.ReadUsers(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := start(t, proxy.Config{Users: u})
-	as := func(login string) string { return strings.Replace(r.url("shop", ""), "anyone", login, 1) }
-	for _, good := range []string{"ann:s3cret%3Awith%20colon", "rfc:pencil"} {
-		if got := one[string](t, connect(t, as(good)), "SELECT current_user"); got != "dev@example.com" {
-			t.Error(got)
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		// PostgreSQL's own verifier of "pencil", with the salt and keys of RFC 7677's example.
+		const rfc = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+		file := filepath.Join(t.TempDir(), "users")
+		if err := os.WriteFile(file, []byte("# who may\nann:s3cret:with colon\n\nrfc:"+rfc+"\n"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if out := runPsql(t, "-d", as("rfc:pencil"), "-c", "SELECT 3"); out != "3\n" {
-		t.Error(out)
-	}
-	for _, bad := range []string{"ann:wrong", "nobody:s3cret", "rfc:" + strings.ReplaceAll(rfc, "=", "%3D")} {
-		refused(t, as(bad), "28P01", "password authentication failed for user")
-	}
-	if n := r.Stats(); n.ServerConns["shop"] > 3 || n.Failed != 3 {
-		t.Errorf("%+v", n)
-	}
-	if s := r.log.String(); strings.Contains(s, "s3cret") || strings.Contains(s, "pencil") {
-		t.Error("a password is in the log")
-	}
-	if err := os.Chmod(file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := proxy.ReadUsers(file); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Error(err)
-	}
+		u, err := proxy.ReadUsers(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := start(t, proxy.Config{Mode: mode, Users: u})
+		as := func(login string) string { return strings.Replace(r.url("shop", ""), "anyone", login, 1) }
+		for _, good := range []string{"ann:s3cret%3Awith%20colon", "rfc:pencil"} {
+			if got := one[string](t, connect(t, as(good)), "SELECT current_user"); got != "dev@example.com" {
+				t.Error(got)
+			}
+		}
+		if out := runPsql(t, "-d", as("rfc:pencil"), "-c", "SELECT 3"); out != "3\n" {
+			t.Error(out)
+		}
+		for _, bad := range []string{"ann:wrong", "nobody:s3cret", "rfc:" + strings.ReplaceAll(rfc, "=", "%3D")} {
+			refused(t, as(bad), "28P01", "password authentication failed for user")
+		}
+		if n := r.Stats(); n.ServerConns["shop"] > 3 || n.Failed != 3 {
+			t.Errorf("%+v", n)
+		}
+		if s := r.log.String(); strings.Contains(s, "s3cret") || strings.Contains(s, "pencil") {
+			t.Error("a password is in the log")
+		}
+		if err := os.Chmod(file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := proxy.ReadUsers(file); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+			t.Error(err)
+		}
+	})
 }
 
 func TestScramAbuse(t *testing.T) {
@@ -286,7 +290,7 @@ func TestScramAbuse(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{MaxClients: 2, MaxServerConns: 1})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxClients: 2, MaxServerConns: 1})
 	conn := r.connect()
 	refused(t, r.url("shop", ""), "53300", `1 server connections to "shop"`)
 	raw := r.dial() // occupies nothing before it asks to log in
@@ -302,36 +306,40 @@ func TestLimits(t *testing.T) {
 
 func TestUpstreamFailuresReachTheClient(t *testing.T) {
 	t.Parallel()
-	stopped := newInstance(t)
-	if err := upstreamServer.StopTarget(t.Context(), stopped); err != nil {
-		t.Fatal(err)
-	}
-	r := start(t, proxy.Config{ConnectTimeout: 700 * time.Millisecond, Targets: map[string]*lakebase.Connector{
-		"stopped": newConnector(t, stopped), "missing": newConnector(t, "no-such-instance")}})
-	refused(t, r.url("stopped", ""), "57P03", "")
-	if e := refused(t, r.url("missing", ""), "3D000", "no-such-instance"); e.Hint == "" {
-		t.Error("no hint")
-	}
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		stopped := newInstance(t)
+		if err := upstreamServer.StopTarget(t.Context(), stopped); err != nil {
+			t.Fatal(err)
+		}
+		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 700 * time.Millisecond, Targets: map[string]*lakebase.Connector{
+			"stopped": newConnector(t, stopped), "missing": newConnector(t, "no-such-instance")}})
+		refused(t, r.url("stopped", ""), "57P03", "")
+		if e := refused(t, r.url("missing", ""), "3D000", "no-such-instance"); e.Hint == "" {
+			t.Error("no hint")
+		}
+	})
 }
 
 // Who waits for a database to wake up is told so.
 func TestNoticeWhileWaking(t *testing.T) {
 	t.Parallel()
-	server, err := local.Start(t.Context(), local.Options{Projects: []string{"sleeper"}, WakeDelay: 6 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	const endpoint = "projects/sleeper/branches/production/endpoints/primary"
-	if err := server.Suspend(t.Context(), endpoint); err != nil {
-		t.Fatal(err)
-	}
-	connector := connectorTo(t, server, endpoint)
-	r := start(t, proxy.Config{Targets: map[string]*lakebase.Connector{"sleeper": connector}})
-	out := runPsql(t, "-d", r.url("sleeper", ""), "-c", "SELECT 5")
-	if !strings.Contains(out, "NOTICE:  waiting for the database of sleeper") || !strings.HasSuffix(out, "5\n") {
-		t.Errorf("psql printed %q", out)
-	}
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		server, err := local.Start(t.Context(), local.Options{Projects: []string{"sleeper"}, WakeDelay: 6 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		const endpoint = "projects/sleeper/branches/production/endpoints/primary"
+		if err := server.Suspend(t.Context(), endpoint); err != nil {
+			t.Fatal(err)
+		}
+		connector := connectorTo(t, server, endpoint)
+		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"sleeper": connector}})
+		out := runPsql(t, "-d", r.url("sleeper", ""), "-c", "SELECT 5")
+		if !strings.Contains(out, "NOTICE:  waiting for the database of sleeper") || !strings.HasSuffix(out, "5\n") {
+			t.Errorf("psql printed %q", out)
+		}
+	})
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -384,27 +392,29 @@ func TestOtherAddressesNeedTLS(t *testing.T) {
 
 func TestServeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	s, err := proxy.New(proxy.Config{Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	conn := connect(t, "postgres://me@"+s.Addr().String()+"/a?sslmode=disable")
-	exec(t, conn, "BEGIN")
-	cancel()
-	if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {
-		t.Error(err)
-	}
-	_, err = conn.Exec(context.Background(), "SELECT 1")
-	if err == nil {
-		t.Error("the session lives on")
-	}
-	if err := s.Listen(); !errors.Is(err, proxy.ErrServerClosed) {
-		t.Error(err)
-	}
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		s, err := proxy.New(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx) }()
+		conn := connect(t, "postgres://me@"+s.Addr().String()+"/a?sslmode=disable")
+		exec(t, conn, "BEGIN")
+		cancel()
+		if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {
+			t.Error(err)
+		}
+		_, err = conn.Exec(context.Background(), "SELECT 1")
+		if err == nil {
+			t.Error("the session lives on")
+		}
+		if err := s.Listen(); !errors.Is(err, proxy.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 }

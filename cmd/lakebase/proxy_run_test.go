@@ -129,8 +129,8 @@ func inBothModes(t *testing.T, test func(t *testing.T, database *localProcess, m
 	}
 }
 
-// isTold waits until a client that asks nothing is told that the proxy ends.
-func isTold(t *testing.T, conn *pgx.Conn) {
+// hasTold waits until a client that asks nothing is told that the proxy ends.
+func (p *proxyProcess) hasTold(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	conn.PgConn().Conn().SetReadDeadline(time.Now().Add(30 * time.Second))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -138,7 +138,7 @@ func isTold(t *testing.T, conn *pgx.Conn) {
 	_, err := conn.WaitForNotification(ctx)
 	var e *pgconn.PgError
 	if !errors.As(err, &e) || e.Code != "57P01" {
-		t.Fatalf("told %v, want 57P01", err)
+		t.Fatalf("told %v, want 57P01\n%s", err, p.stderr)
 	}
 }
 
@@ -149,13 +149,13 @@ func TestProxyDrains(t *testing.T) {
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
-		isTold(t, idle)
+		p.hasTold(t, idle)
 		if _, err := pgx.Connect(t.Context(), p.ready.URL); err == nil {
 			t.Error("a new client was let in")
 		}
 		mustExec(t, busy, "SELECT 1")
 		mustExec(t, busy, "COMMIT")
-		isTold(t, busy)
+		p.hasTold(t, busy)
 		p.end(t)
 		if left, err := filepath.Glob(p.ready.UnixDir + "/.s.*"); err != nil || len(left) > 0 {
 			t.Error("left behind:", left, err)
@@ -173,9 +173,9 @@ func TestProxySecondSignalForces(t *testing.T) {
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
-		isTold(t, idle)
+		p.hasTold(t, idle)
 		p.signal(t, syscall.SIGTERM)
-		isTold(t, busy)
+		p.hasTold(t, busy)
 		p.end(t)
 		if !strings.Contains(p.stderr.String(), "some sessions were cut off") {
 			t.Error(p.stderr)
@@ -213,7 +213,7 @@ func TestProxyDrainTimeout(t *testing.T) {
 		})
 		began := time.Now()
 		p.signal(t, syscall.SIGTERM)
-		isTold(t, busy)
+		p.hasTold(t, busy)
 		if err := <-failed; err == nil {
 			t.Error("a statement of a minute came to its end")
 		}
@@ -236,8 +236,8 @@ func TestProxyDrainDelay(t *testing.T) {
 		eventually(t, "it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
 		late := p.connect(t)
 		mustExec(t, late, "SELECT 1")
-		isTold(t, idle)
-		isTold(t, late)
+		p.hasTold(t, idle)
+		p.hasTold(t, late)
 		p.end(t)
 	})
 }

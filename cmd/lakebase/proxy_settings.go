@@ -86,7 +86,7 @@ func (s *proxySettings) define() {
 	flags.StringVar(&s.tlsCert, "tls-cert", "", "PEM file with the certificate that clients see")
 	flags.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its key")
 
-	s.mode = string(proxy.SessionMode)
+	s.mode = string(proxy.TransactionMode)
 	flags.Var(modeValue(&s.mode), "mode",
 		"how long a client keeps its server connection: session or transaction")
 	count(&c.PoolSize, "pool-size", 20, 1, "server connections at once for each database of a target, in transaction mode")
