@@ -1,0 +1,43 @@
+package rawnet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// deferAccept is for how many seconds a connection is held back at most until
+// the other side says something.
+const deferAccept = 45
+
+// Listen listens on a TCP address for those who speak first: where the system
+// can do that, a connection is accepted when they have. Its keepalive probes
+// are as keepAlive says, which must be enabled.
+func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
+	// What is set here, accepted connections inherit.
+	set := func(fd int) error {
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAlive.Idle/time.Second)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAlive.Interval/time.Second)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAlive.Count),
+		)
+	}
+	config := net.ListenConfig{
+		KeepAlive: -1, // not once more for each
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			if err := raw.Control(func(fd uintptr) { failed = set(int(fd)) }); err != nil {
+				return err
+			}
+			return os.NewSyscallError("setsockopt", failed)
+		},
+	}
+	return config.Listen(context.Background(), "tcp", address)
+}
