@@ -21,7 +21,7 @@ func (x *Exchange) FromClient(chunk, toServer, toClient []byte) (rest, server, c
 
 func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 	in := &x.fromClient
-	if x.blocked || x.refused != nil || x.unsettled && !x.begin() {
+	if x.blocked || x.refused != nil || !x.held && x.isUntidy() && x.lookInto() || x.unsettled && !x.begin() {
 		x.stalled = true
 		return chunk, nil
 	}

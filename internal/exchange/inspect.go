@@ -160,6 +160,6 @@ func (x *Exchange) learn() {
 		}
 	}
 	x.found, x.inspected = finding{}, 0
-	x.unsettled = s.settings != c.settings && c.pin == ""
+	x.unsettled = s.settings != c.settings
 	x.refocus()
 }

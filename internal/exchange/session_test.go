@@ -110,6 +110,50 @@ var sessionScripts = map[string]string{
 		s C(SELECT 1) Z(I)
 		< C(RESET) Z(I) C(SELECT 1) Z(I)
 		idle`,
+	"a request that comes before the server is asked": `
+		c Q(set x = 1)
+		s C(SET) Z(I)
+		c Q(select 1)
+		stalled
+		> Q(set x = 1) Q(inspect settings)
+		s R(x=1) C(SELECT 1) Z(I)
+		settings x=1
+		c
+		> Q(select 1)
+		s C(SELECT 1) Z(I)
+		< C(SET) Z(I) C(SELECT 1) Z(I)
+		idle`,
+	"gone before the settings were of use": `
+		startup timezone=UTC
+		c Q(select 1)
+		> Q(SELECT set_config('timezone','UTC',false);)
+		s S(TimeZone=UTC) C(SELECT 1) Z(I)
+		leave
+		tidy
+		idle`,
+	"RESET while pinned": `
+		startup timezone=UTC
+		c Q(listen x)
+		> Q(SELECT set_config('timezone','UTC',false);)
+		s C(SELECT 1) Z(I)
+		c
+		s C(LISTEN) Z(I)
+		tidy
+		s R(LISTEN) C(SELECT 1) Z(I)
+		pinned LISTEN
+		c Q(reset all)
+		s C(RESET) Z(I)
+		tidy
+		> Q(listen x) Q(inspect LISTEN) Q(reset all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		s R(LISTEN) C(SELECT 1) Z(I)
+		c Q(select 1)
+		> Q(SELECT set_config('timezone','UTC',false);)
+		s C(SELECT 1) Z(I)
+		c
+		> Q(select 1)
+		s C(SELECT 1) Z(I)
+		< C(LISTEN) Z(I) C(RESET) Z(I) C(SELECT 1) Z(I)
+		pinned LISTEN`,
 	"RESET of nothing is no reason to ask": `
 		c Q(reset all)
 		s C(RESET) Z(I)

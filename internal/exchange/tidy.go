@@ -7,33 +7,48 @@ import "github.com/lakebase-go/lakebase/internal/pgwire"
 // makes it fit for others once the client has gone. Call it whenever something
 // has been sent or answered.
 func (x *Exchange) Tidy(toServer []byte) []byte {
-	if x.suspects == 0 && !x.leaving && x.server.reported == x.base {
-		return toServer
-	}
-	if x.queue.n > 0 || x.unsynced || x.skipping || x.copying || x.fatal || x.stalled || !x.betweenMessages() {
+	if !x.isUntidy() || x.stalled {
 		return toServer
 	}
 	x.toServer = toServer
 	switch {
 	case x.leaving && x.server.status != pgwire.TxIdle:
 		x.ask(rollingBack, []byte("ROLLBACK"))
-	case x.server.status != pgwire.TxIdle:
 	case x.leaving && (x.client.pin != "" || x.suspects&^mayConfigure != 0):
 		x.client.pin, x.client.lasting, x.suspects = "", false, 0
 		x.ask(discarding, []byte("DISCARD ALL"))
-	case isFinal(x.client.pin) && x.client.lasting:
 	default:
-		if x.server.reported != x.base {
-			x.suspects |= mayConfigure // by a function, say
-			x.blur()
-		}
-		x.dropPointless()
-		if x.suspects != 0 {
-			x.inspect()
-		}
+		x.lookInto()
 	}
 	toServer, x.toServer = x.toServer, nil
 	return toServer
+}
+
+// isUntidy reports whether there is something to tidy, and whether the time for
+// that has come.
+func (x *Exchange) isUntidy() bool {
+	if x.suspects == 0 && !x.leaving && (x.unsettled || x.server.reported == x.base) {
+		return false
+	}
+	return x.queue.n == 0 && !x.unsynced && !x.skipping && !x.copying && !x.fatal && x.betweenMessages()
+}
+
+// lookInto asks what the session holds, if a transaction is over that may have
+// left something. It reports whether that is under way.
+func (x *Exchange) lookInto() bool {
+	if x.server.status != pgwire.TxIdle || isFinal(x.client.pin) && x.client.lasting {
+		return false
+	}
+	if x.server.reported != x.base && !x.unsettled {
+		x.suspects |= mayConfigure // by a function, say
+		x.blur()
+	}
+	x.dropPointless()
+	if x.suspects == 0 {
+		return false
+	}
+	x.inspect()
+	return true
 }
 
 // dropPointless drops suspicions that cannot be true.
@@ -148,6 +163,7 @@ func (x *Exchange) applied(failure *pgwire.Error) {
 	switch {
 	case failure == nil:
 		x.server.setSettings(x.client.settings)
+		x.base = x.server.reported
 		if pin := x.client.settings.unshareable(); pin != "" && x.client.pin == "" {
 			x.client.pin = pin
 		}
