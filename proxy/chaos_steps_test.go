@@ -253,8 +253,11 @@ func (v *visit) stepPrepare() {
 		return
 	}
 	want := ""
-	if _, exists := v.prepared[name]; exists {
+	if was, exists := v.prepared[name]; exists {
 		want = "42P05"
+		if _, found := v.place(); was == "place" && !found && sqlstate(err) == "42P01" {
+			want = "42P01" // ENGINE: it is the former text that fails
+		}
 	}
 	if v.status == 'E' {
 		want = "25P02"
