@@ -29,7 +29,10 @@ type visit struct {
 	reset  bool     // what was asked for at connect comes back with the next transaction
 	due    []string // notifications that it must get; under the chaos's mutex
 	got    map[string]bool
-	stolen int // a lock that it must not have any more, by number + 1; under the chaos's mutex
+
+	// A lock that it must not have any more, by number + 1, as of now, under
+	// the chaos's mutex, and as of its last answer.
+	stolen, suspect int
 }
 
 // visit connects a client with some settings. It is nil if that failed for a
@@ -128,14 +131,15 @@ func (v *visit) answered(what string, err error) bool {
 	return false
 }
 
-// stillLocked makes sure that no lock of a session that lives is another's.
+// stillLocked makes sure that no lock of a session that lives is another's. It
+// counts what was so before the session answered last.
 func (v *visit) stillLocked() {
 	v.w.mu.Lock()
-	stolen := v.stolen
-	v.w.mu.Unlock()
-	if stolen != 0 && v.locks[stolen-1] > 0 {
-		v.wrong("its lock %d was given to another client", stolen-1)
+	defer v.w.mu.Unlock()
+	if lock := v.suspect - 1; lock >= 0 && v.locks[lock] > 0 {
+		v.wrong("its lock %d was given to another client", lock)
 	}
+	v.suspect = v.stolen
 }
 
 // lost is what becomes of inserted rows whose session has ended within a
