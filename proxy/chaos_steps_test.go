@@ -88,9 +88,6 @@ func (v *visit) stepReset() {
 	if v.status == 'T' {
 		return // what was asked for at connect comes back with the next transaction only
 	}
-	if len(v.startup) > 0 {
-		return // ENGINE: it comes back not at all while the client is pinned, and else perhaps later
-	}
 	defer func() { v.reset = true }()
 	if v.random.IntN(3) == 0 {
 		if v.ask("RESET ALL", "", nil) {
@@ -253,8 +250,11 @@ func (v *visit) stepPrepare() {
 		return
 	}
 	want := ""
-	if _, exists := v.prepared[name]; exists {
+	if was, exists := v.prepared[name]; exists {
 		want = "42P05"
+		if _, found := v.place(); was == "place" && !found && sqlstate(err) == "42P01" {
+			want = "42P01" // ENGINE: it is the former text that fails
+		}
 	}
 	if v.status == 'E' {
 		want = "25P02"
@@ -628,7 +628,7 @@ func (v *visit) stepDiscard() {
 	if v.status != 'I' || v.random.IntN(4) > 0 {
 		return
 	}
-	if v.random.IntN(3) == 0 || len(v.startup) > 0 { // ENGINE: as with RESET
+	if v.random.IntN(3) == 0 {
 		if v.ask("DEALLOCATE ALL", "", nil) {
 			clear(v.prepared)
 			clear(v.sqlPrepared)

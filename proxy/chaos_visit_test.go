@@ -22,19 +22,23 @@ type visit struct {
 	conn   *pgconn.PgConn
 	log    []string // of what it did last
 
-	killed int64 // servers, as of its last answer
+	killed int64 // servers, as of before its last answer
+	since  int64 // the same, as of after it
 	dead   bool
 	doomed bool     // it vanishes, or has asked for its end
 	reset  bool     // what was asked for at connect comes back with the next transaction
 	due    []string // notifications that it must get; under the chaos's mutex
 	got    map[string]bool
-	stolen int // a lock that it must not have any more, by number + 1; under the chaos's mutex
+
+	// A lock that it must not have any more, by number + 1, as of now, under
+	// the chaos's mutex, and as of its last answer.
+	stolen, suspect int
 }
 
 // visit connects a client with some settings. It is nil if that failed for a
 // good reason.
 func (w *chaos) visit(random *rand.Rand, name string) *visit {
-	v := &visit{w: w, random: random, name: name, got: map[string]bool{}, killed: w.killed.Load()}
+	v := &visit{w: w, random: random, name: name, got: map[string]bool{}, killed: w.killed.Load(), since: w.killed.Load()}
 	startup := map[string]string{}
 	options := ""
 	for _, s := range chaosSettings {
@@ -100,14 +104,16 @@ func (v *visit) wrong(format string, args ...any) {
 
 // answered takes note of an answer. It reports whether the session lives.
 func (v *visit) answered(what string, err error) bool {
-	v.note("%s: %v", what, sqlstate(err))
+	if what != stillThere || err != nil {
+		v.note("%s: %v", what, sqlstate(err))
+	}
 	v.reset = false
 	var e *pgconn.PgError
 	if err == nil || errors.As(err, &e) && e.Severity == "ERROR" && !v.conn.IsClosed() {
 		if err != nil {
 			v.w.done.errors.Add(1)
 		}
-		v.killed = v.w.killed.Load()
+		v.killed, v.since = v.since, v.w.killed.Load()
 		v.stillLocked()
 		return true
 	}
@@ -117,7 +123,7 @@ func (v *visit) answered(what string, err error) bool {
 	case v.doomed:
 	case v.w.kills.Load() == v.killed:
 		v.wrong("its session ended for no reason: %v", err)
-	case len(code) == 5 && code != "57P01" && code != "08006":
+	case e != nil && e.Severity != "ERROR" && code != "57P01" && code != "08006":
 		v.wrong("its session ended: %v", err)
 	default:
 		v.w.done.deaths.Add(1)
@@ -125,14 +131,15 @@ func (v *visit) answered(what string, err error) bool {
 	return false
 }
 
-// stillLocked makes sure that no lock of a session that lives is another's.
+// stillLocked makes sure that no lock of a session that lives is another's. It
+// counts what was so before the session answered last.
 func (v *visit) stillLocked() {
 	v.w.mu.Lock()
-	stolen := v.stolen
-	v.w.mu.Unlock()
-	if stolen != 0 && v.locks[stolen-1] > 0 {
-		v.wrong("its lock %d was given to another client", stolen-1)
+	defer v.w.mu.Unlock()
+	if lock := v.suspect - 1; lock >= 0 && v.locks[lock] > 0 {
+		v.wrong("its lock %d was given to another client", lock)
 	}
+	v.suspect = v.stolen
 }
 
 // lost is what becomes of inserted rows whose session has ended within a
@@ -254,9 +261,13 @@ func (v *visit) listenOut() {
 			v.wrong("it has not heard %v", v.due)
 			return
 		}
-		v.ask("SELECT 1", "", []string{"1"})
+		time.Sleep(time.Millisecond)
+		v.ask(stillThere, "", []string{"here"})
 	}
 }
+
+// stillThere is asked to hear what the server has to say besides.
+const stillThere = "SELECT 'here'"
 
 // end is the client's last: it says goodbye or vanishes.
 func (v *visit) end() {

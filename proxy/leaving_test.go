@@ -1,7 +1,9 @@
 package proxy_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -24,4 +26,23 @@ func TestPinnedClientsLeave(t *testing.T) {
 	if n := one[int](t, r.connect(), "SELECT count(*) FROM pg_listening_channels()"); n != 0 {
 		t.Errorf("a client listens to %d channels of those that have gone", n)
 	}
+}
+
+// Whoever is ended is told so, even if the answer before is still on its way.
+func TestForcedClientsAreTold(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{Mode: mode})
+		for range 200 {
+			conn := r.connect()
+			exec(t, conn, "BEGIN")
+			if err := r.KillClient(uint64(conn.PgConn().PID())); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			_, err := conn.WaitForNotification(ctx)
+			cancel()
+			wantCode(t, err, "57P01", "")
+		}
+	})
 }

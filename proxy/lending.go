@@ -97,13 +97,19 @@ func (s *serverConn) owes(c *pooled) bool {
 func (s *serverConn) goodbye(c *pooled, e *pgwire.Error, anyway bool) (said, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if anyway && s.client == c {
+		c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+		for s.client == c && s.telling {
+			s.told.Wait()
+		}
+	}
 	switch {
 	case s.client != c:
 		return false, false
 	case !anyway && (s.writing || s.telling || !s.exchange.AtRest()):
 		return false, true
 	}
-	if !s.telling && s.exchange.BetweenMessages() {
+	if s.exchange.BetweenMessages() {
 		c.SetWriteDeadline(time.Now().Add(lingerTimeout))
 		c.Write(e.Append(nil))
 	}

@@ -47,7 +47,9 @@ func (l *lockedBuffer) String() string {
 // startDatabase runs a local Lakebase for proxies.
 func startDatabase(t *testing.T) *localProcess {
 	t.Helper()
-	return startLocal(t, "--data-dir", filepath.Join(openDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
+	p := startLocal(t, "--data-dir", filepath.Join(openDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
+	t.Cleanup(func() { _ = p.stop() }) // before it is killed, whose servers would still write to the directory as it goes
+	return p
 }
 
 // startProxy runs `lakebase proxy ARGS` until it is ready.
