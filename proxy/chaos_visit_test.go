@@ -107,7 +107,7 @@ func (v *visit) answered(what string, err error) bool {
 	if what != stillThere || err != nil {
 		v.note("%s: %v", what, sqlstate(err))
 	}
-	v.reset = false
+	v.reset = v.reset && sqlstate(err) == "57014" // perhaps while it was queued
 	var e *pgconn.PgError
 	if err == nil || errors.As(err, &e) && e.Severity == "ERROR" && !v.conn.IsClosed() {
 		if err != nil {
