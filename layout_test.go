@@ -24,16 +24,20 @@ const modulePath = "github.com/lakebase-go/lakebase"
 var mayImport = map[string][]string{
 	".":                     {"internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
+	"internal/inventory":    {"internal/workspace"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
 	"internal/rawnet":       {},
+	"internal/resultformat": {},
+	"internal/resultstream": {},
 	"internal/sessionstate": {},
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
-	"cmd/lakebase":          {".", "internal/webservice", "local", "proxy"},
+	"cmd/lakebase": {".", "internal/inventory", "internal/resultformat", "internal/resultstream",
+		"internal/webservice", "internal/workspace", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

@@ -46,7 +46,7 @@ that a signal ends counts as 128 plus its number.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), a, target, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&target, "target", "", "instance, endpoint path, host or URL (default what the environment names)")
+	addTargetFlag(a, cmd, &target)
 	return cmd
 }
 

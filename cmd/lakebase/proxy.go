@@ -49,7 +49,8 @@ with --auth-file and --tls-cert.
 
 The first SIGTERM or Ctrl-C ends idle sessions and waits for open transactions;
 the second ends those too.`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runProxy(cmd.Context(), a, f, args)
 		},
@@ -73,6 +74,8 @@ the second ends those too.`,
 	f.logLevel.Set(slog.LevelInfo)
 	flags.TextVar(&f.logLevel, "log-level", &f.logLevel, "what to log to stderr: debug, info, warn or error")
 	f.output.addFlag(cmd)
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("target", a.completeNamedTarget)
 	return cmd
 }
 

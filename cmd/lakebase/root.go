@@ -60,7 +60,12 @@ func newRootCommand(a *app) *cobra.Command {
 		newExecCommand(a),
 		newLocalCommand(a),
 		newProxyCommand(a),
+		newQueryCommand(a),
+		newTargetsCommand(a),
+		newTokenCommand(a),
+		newURLCommand(a),
 		newVersionCommand(a),
+		newWaitCommand(a),
 	)
 	return root
 }
