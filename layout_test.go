@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase": {".", "internal/inventory", "internal/resultformat", "internal/resultstream",
-		"internal/webservice", "internal/workspace", "local", "proxy"},
+		"internal/sessionstate", "internal/webservice", "internal/workspace", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

@@ -46,7 +46,7 @@ func (r *keyReader) next(ctx context.Context, in io.Reader) (key, error) {
 				return k, nil
 			}
 		}
-		chunk, err := readChunk(ctx, in)
+		chunk, err := readChunk(ctx, in, 64)
 		if err != nil {
 			return keyUnknown, err
 		}
@@ -54,14 +54,15 @@ func (r *keyReader) next(ctx context.Context, in io.Reader) (key, error) {
 	}
 }
 
-func readChunk(ctx context.Context, in io.Reader) ([]byte, error) {
+// readChunk waits for at most so many bytes.
+func readChunk(ctx context.Context, in io.Reader, most int) ([]byte, error) {
 	type result struct {
 		chunk []byte
 		err   error
 	}
 	results := make(chan result, 1)
 	go func() {
-		buffer := make([]byte, 64)
+		buffer := make([]byte, most)
 		n, err := in.Read(buffer)
 		if n > 0 {
 			err = nil

@@ -60,6 +60,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newExecCommand(a),
 		newLocalCommand(a),
 		newProxyCommand(a),
+		newPsqlCommand(a),
 		newQueryCommand(a),
 		newTargetsCommand(a),
 		newTokenCommand(a),

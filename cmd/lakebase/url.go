@@ -101,7 +101,9 @@ func libpqMode(mode string) string {
 }
 
 // strictMode reports whether libpq looks at the roots in this sslmode.
-func strictMode(mode string) bool { return !slices.Contains([]string{"disable", "allow", "prefer"}, mode) }
+func strictMode(mode string) bool {
+	return !slices.Contains([]string{"disable", "allow", "prefer"}, mode)
+}
 
 // staticURL is the URL that the user gave, in the spelling of libpq and
 // complete, with the password only if it is asked for.
