@@ -15,12 +15,20 @@ import (
 type picker struct {
 	out      io.Writer
 	painter  painter
+	title    string
 	lines    []string
 	selected int
 	number   int // that is being typed
-	shown    int // lines on the screen
 	keys     keyReader
 }
+
+// The picker draws on the terminal's other screen, which does not wrap lines
+// when it gets narrower, and leaves no trace.
+const (
+	otherScreen  = "\x1b[?1049h\x1b[?25l" // and no cursor
+	mainScreen   = "\x1b[?25h\x1b[?1049l"
+	clearedFirst = "\x1b[H\x1b[2J"
+)
 
 // pickLine shows lines below title and returns the index of the chosen one.
 func (a *app) pickLine(ctx context.Context, title string, lines []string) (int, error) {
@@ -33,9 +41,9 @@ func (a *app) pickLine(ctx context.Context, title string, lines []string) (int, 
 		return 0, err
 	}
 	defer func() { _ = term.Restore(int(in.Fd()), before) }() // nothing more can be done
-	p := &picker{out: a.stderr, painter: painterFor(a.stderr), lines: lines}
-	fmt.Fprintf(p.out, "%s\r\n", p.painter.paint(bold, cutToWidth(title, terminalWidth(p.out)-1)))
-	defer p.erase()
+	p := &picker{out: a.stderr, painter: painterFor(a.stderr), title: title, lines: lines}
+	_, _ = io.WriteString(p.out, otherScreen) // a terminal that is gone ends the reading of keys
+	defer func() { _, _ = io.WriteString(p.out, mainScreen) }()
 	for {
 		p.draw()
 		k, err := p.keys.next(ctx, in)
@@ -92,11 +100,11 @@ func (p *picker) window() int {
 
 // draw shows the part of the lines that the selection is in.
 func (p *picker) draw() {
-	p.erase()
 	size, width := p.window(), terminalWidth(p.out)-1
 	top := min(max(p.selected-size/2, 0), len(p.lines)-size)
 	digits := len(fmt.Sprint(len(p.lines)))
 	var b strings.Builder
+	b.WriteString(clearedFirst + p.painter.paint(bold, cutToWidth(p.title, width)) + "\r\n")
 	for i := top; i < top+size; i++ {
 		mark := "  "
 		if i == p.selected {
@@ -108,15 +116,6 @@ func (p *picker) draw() {
 		}
 		b.WriteString(line + "\r\n")
 	}
-	b.WriteString(p.painter.paint(dim, cutToWidth("Up and Down or a number, Enter to pick, q to leave", width)) + "\r\n")
-	p.shown = size + 1
-	_, _ = io.WriteString(p.out, b.String()) // a terminal that is gone ends the reading of keys
-}
-
-// erase removes what draw has shown.
-func (p *picker) erase() {
-	if p.shown > 0 {
-		fmt.Fprintf(p.out, "\x1b[%dA\r\x1b[J", p.shown)
-		p.shown = 0
-	}
+	b.WriteString(p.painter.paint(dim, cutToWidth("Up and Down or a number, Enter to pick, q to leave", width)))
+	_, _ = io.WriteString(p.out, b.String())
 }

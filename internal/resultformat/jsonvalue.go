@@ -22,7 +22,7 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 		}
 		return append(dst, "false"...)
 	case oidInt2, oidInt4, oidInt8, oidOID, oidFloat4, oidFloat8, oidNumeric:
-		if isFinite(v) {
+		if isNumber(v) {
 			return append(dst, v...)
 		}
 	case oidJSON, oidJSONB:
@@ -40,9 +40,9 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 	return appendJSONString(dst, v)
 }
 
-// isFinite tells numbers from NaN and the infinities, which JSON lacks.
-func isFinite(v []byte) bool {
-	return len(v) > 0 && v[len(v)-1] >= '0' && v[len(v)-1] <= '9'
+// isNumber tells numbers from NaN and the infinities, which JSON lacks.
+func isNumber(v []byte) bool {
+	return len(v) > 0 && v[len(v)-1] >= '0' && v[len(v)-1] <= '9' && json.Valid(v)
 }
 
 // builtin knows the types that every server has by the same OID.
