@@ -78,7 +78,7 @@ func table(t *testing.T) string {
 	name := "t_" + strings.ToLower(strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()))
 	conn := connect(t)
 	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), "CREATE TABLE "+name+" (a text)"); err != nil {
+	if _, err := conn.Exec(t.Context(), "DROP TABLE IF EXISTS "+name+"; CREATE TABLE "+name+" (a text)"); err != nil {
 		t.Fatal(err)
 	}
 	return name
