@@ -24,9 +24,12 @@ const modulePath = "github.com/lakebase-go/lakebase"
 var mayImport = map[string][]string{
 	".":                     {"internal/spelling", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
+	"internal/inventory":    {"internal/workspace"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
 	"internal/rawnet":       {},
+	"internal/resultformat": {},
+	"internal/resultstream": {},
 	"internal/sessionstate": {},
 	"internal/spelling":     {},
 	"internal/workspace":    {},
@@ -34,7 +37,8 @@ var mayImport = map[string][]string{
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
-	"cmd/lakebase":          {".", "internal/spelling", "internal/webservice", "local", "proxy"},
+	"cmd/lakebase": {".", "internal/inventory", "internal/resultformat", "internal/resultstream",
+		"internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -50,19 +52,25 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// reportError prints err as at most two lines.
+// reportError prints err as at most two lines, and between them where in a
+// statement it is.
 func (a *app) reportError(err error) {
 	if err == nil || isSilent(err) {
 		return
 	}
 	p := painterFor(a.stderr)
 	fmt.Fprintf(a.stderr, "%s %s\n", p.paint(red, "lakebase:"), strings.TrimPrefix(oneLine(err.Error()), "lakebase: "))
+	var statement *statementError
+	if errors.As(err, &statement) {
+		statement.writePlace(a.stderr)
+	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(a.stderr, "%s %s\n", p.paint(cyan, "hint:"), oneLine(hint))
 	}
 }
 
-// oneLine joins the lines of text.
+// oneLine joins the lines of text, and leaves out what would control a
+// terminal: others than this program have a say in it.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 }

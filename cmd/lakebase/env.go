@@ -29,13 +29,10 @@ func newEnvCommand(a *app) *cobra.Command {
 here, and where it came from; secrets are hidden. TARGET is an instance, an
 endpoint path, a host or a URL, with parameters; without one the environment
 decides. Nothing is contacted.`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: a.completeTarget,
 		RunE: func(_ *cobra.Command, args []string) error {
-			target := ""
-			if len(args) == 1 {
-				target = args[0]
-			}
-			cfg, err := lakebase.ParseConfig(target)
+			cfg, err := lakebase.ParseConfig(targetOf(args))
 			if err != nil {
 				return err
 			}

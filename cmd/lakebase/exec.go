@@ -47,7 +47,7 @@ that a signal ends counts as 128 plus its number.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runExec(cmd.Context(), a, f, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&f.target, "target", "", "instance, endpoint path, host or URL (default what the environment names)")
+	addTargetFlag(a, cmd, &f.target)
 	cmd.Flags().Var(modeValue(&f.mode), "mode", "how long a connection keeps its server connection: session or transaction")
 	cmd.Flags().Var(countValue{&f.poolSize, 1}, "pool-size", "server connections at once, in transaction mode")
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/lakebase-go/lakebase"
 )
@@ -14,6 +15,7 @@ const (
 	exitUsage       = 2
 	exitNotRunning  = 3
 	exitRetry       = 4
+	exitSQL         = 5
 	exitInterrupted = 130
 )
 
@@ -23,6 +25,7 @@ const exitCodesHelp = `Exit codes:
   2    the command line or the configuration is wrong
   3    no local Lakebase is running
   4    it failed, but the same command may work later
+  5    the database refused a statement
   130  interrupted before it was done`
 
 // commandError is a failure that knows its exit code and what to do about it.
@@ -40,7 +43,7 @@ func (e *commandError) Error() string {
 	case e.message == "":
 		return e.err.Error()
 	}
-	return e.message + ": " + e.err.Error()
+	return e.message + ": " + strings.TrimPrefix(e.err.Error(), "lakebase: ")
 }
 
 func (e *commandError) Unwrap() error { return e.err }
@@ -65,6 +68,7 @@ func exitCode(err error) int {
 	var command *commandError
 	var typed *lakebase.Error
 	var child childExit
+	var statement *statementError
 	switch {
 	case err == nil:
 		return exitOK
@@ -74,6 +78,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &command) && command.code != 0:
 		return command.code
+	case errors.As(err, &statement):
+		return exitSQL
 	case errors.As(err, &typed) && typed.Kind == lakebase.BadConfig:
 		return exitUsage
 	case lakebase.Retryable(err):
@@ -87,6 +93,10 @@ func hintOf(err error) string {
 	var command *commandError
 	if errors.As(err, &command) && command.hint != "" {
 		return command.hint
+	}
+	var statement *statementError
+	if errors.As(err, &statement) && statement.Hint != "" {
+		return statement.Hint
 	}
 	return lakebase.Hint(err)
 }

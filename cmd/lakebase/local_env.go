@@ -56,6 +56,8 @@ is minted now and opens connections for as long as --token-lifetime says.`,
 	cmd.Flags().StringVar(&target, "target", "", "instance, or path of a project, branch or endpoint (default the first instance)")
 	cmd.Flags().BoolVar(&libpq, "libpq", false, "add what psql needs, a password included")
 	output.addFlag(cmd)
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("target", completeLocalTarget(dataDir))
 	return cmd
 }
 

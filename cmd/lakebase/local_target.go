@@ -36,7 +36,8 @@ func newTargetCommand(dataDir *dataDirFlag, action, short string, body func() an
 
 TARGET is an instance, or the path of a project, branch or endpoint; without
 one it is the default instance.`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: completeLocalTarget(dataDir),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := findLocal(*dataDir)
 			if err != nil {

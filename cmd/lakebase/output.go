@@ -17,6 +17,7 @@ const (
 func (o *outputFormat) addFlag(cmd *cobra.Command) {
 	*o = outputText
 	cmd.Flags().VarP(o, "output", "o", "how to print the result: text or json")
+	completeWords(cmd, "output", "text", "json")
 }
 
 // String, Set and Type make outputFormat a flag value.

@@ -35,7 +35,8 @@ what is in force and where it came from.
 
 The first SIGTERM or Ctrl-C ends idle sessions and waits for open transactions;
 the second ends those too.`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := &proxyRun{app: a, given: given, args: args, output: output}
 			if check {
@@ -47,6 +48,8 @@ the second ends those too.`,
 	given = newProxySettings(cmd.Flags())
 	cmd.Flags().BoolVar(&check, "check", false, "check the configuration, print what is in force, and do not listen")
 	output.addFlag(cmd)
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("target", a.completeNamedTarget)
 	return cmd
 }
 

@@ -60,7 +60,13 @@ func newRootCommand(a *app) *cobra.Command {
 		newExecCommand(a),
 		newLocalCommand(a),
 		newProxyCommand(a),
+		newPsqlCommand(a),
+		newQueryCommand(a),
+		newTargetsCommand(a),
+		newTokenCommand(a),
+		newURLCommand(a),
 		newVersionCommand(a),
+		newWaitCommand(a),
 	)
 	return root
 }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/workspace"
+)
+
+// targetReport is one of the array that `lakebase targets -o json` prints.
+// Fields are only ever added.
+type targetReport struct {
+	Name         string `json:"name"`
+	Product      string `json:"product"`                  // provisioned or autoscaling
+	State        string `json:"state"`                    // available, starting, stopped, failing over or deleting
+	ServiceState string `json:"service_state,omitempty"`  // as the service words it
+	Host         string `json:"host,omitempty"`           // absent where nothing can be connected to
+	ReadOnlyHost string `json:"read_only_host,omitempty"` // of readable secondaries
+	ReadOnly     bool   `json:"read_only,omitempty"`      // an endpoint that only reads
+	Default      bool   `json:"default,omitempty"`        // on the default branch of its project
+}
+
+func newTargetsCommand(a *app) *cobra.Command {
+	var output outputFormat
+	cmd := &cobra.Command{
+		Use:   "targets",
+		Short: "List the instances and endpoints that you can see",
+		Example: `  lakebase targets
+  lakebase targets -o json | jq -r '.[].name'`,
+		Long: `Lists the Provisioned instances and the endpoints of Autoscaling projects that
+the workspace shows to this identity, each by the name that other commands take
+as TARGET. A project or branch without an endpoint is listed without a host.
+
+An instance that has become a project is listed as both; either name connects.
+What the identity may not list is left out, and stderr says so.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTargets(cmd.Context(), a, output) },
+	}
+	output.addFlag(cmd)
+	return cmd
+}
+
+// listTimeout bounds a listing, which takes a call for each project and branch.
+const listTimeout = 2 * time.Minute
+
+func runTargets(ctx context.Context, a *app, output outputFormat) error {
+	listing, err := a.listTargets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, denied := range listing.Denied {
+		fmt.Fprintf(a.stderr, "not listed: %s\n", oneLine(denied.Error()))
+	}
+	if output == outputJSON {
+		return json.NewEncoder(a.stdout).Encode(targetReports(listing.Entries))
+	}
+	if len(listing.Entries) == 0 {
+		fmt.Fprintln(a.stderr, "no instance and no project is visible to this identity")
+		return nil
+	}
+	return printTargets(a.stdout, listing.Entries)
+}
+
+// listTargets asks the workspace, and says so on a terminal.
+func (a *app) listTargets(ctx context.Context) (inventory.Listing, error) {
+	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	client := newWorkspace()
+	defer client.Close()
+	status := a.startStatus(func(elapsed time.Duration) string {
+		return fmt.Sprintf("asking the workspace what there is, %d s", int(elapsed.Seconds()))
+	})
+	defer status.end()
+	listing, err := inventory.List(listCtx, client)
+	return listing, interruptedOr(ctx, err)
+}
+
+// newWorkspace logs in as the environment and the Databricks profile say.
+func newWorkspace() *workspace.Client {
+	return workspace.New(workspace.Options{Config: &sdkconfig.Config{}})
+}
+
+func targetReports(entries []inventory.Entry) []targetReport {
+	reports := make([]targetReport, len(entries))
+	for i, e := range entries {
+		reports[i] = targetReport{
+			Name: e.Name, Product: e.Product, State: string(e.State), ServiceState: e.ServiceState,
+			Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: e.Default,
+		}
+	}
+	return reports
+}
+
+func printTargets(out io.Writer, entries []inventory.Entry) error {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprint(w, "TARGET\tPRODUCT\tSTATE\tHOST\n")
+	for _, e := range entries {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Product, stateAndAccess(e), cmp.Or(e.Host, "-"))
+	}
+	return w.Flush()
+}
+
+// stateAndAccess is the state, and whether the endpoint only reads.
+func stateAndAccess(e inventory.Entry) string {
+	switch {
+	case e.Host == "" && e.ServiceState == "":
+		return "empty"
+	case e.ReadOnly:
+		return e.StateText() + ", read-only"
+	}
+	return e.StateText()
+}

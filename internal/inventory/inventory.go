@@ -1,0 +1,166 @@
+// Package inventory lists what an identity can connect to in a workspace:
+// Provisioned instances, and the endpoints of Autoscaling projects.
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
+)
+
+// Products.
+const (
+	Provisioned = "provisioned"
+	Autoscaling = "autoscaling"
+)
+
+// Entry is an instance or an endpoint, or a project or branch that has none.
+type Entry struct {
+	Name         string // of an instance, or the path of the rest
+	Product      string
+	State        workspace.State
+	ServiceState string // as the service words it; may be empty
+	Host         string // empty where there is nothing to connect to
+	ReadOnlyHost string // of readable secondaries; may be empty
+	ReadOnly     bool   // an endpoint that only reads
+	Default      bool   // on the default branch of its project
+}
+
+// Listing is what there is.
+type Listing struct {
+	Entries []Entry // instances first, each kind by name
+	// Denied are the parts that the identity may not list.
+	Denied []error
+}
+
+// parallel is how many calls are made at once. The service limits requests,
+// and a workspace has many projects.
+const parallel = 8
+
+// List asks the workspace for everything that c's identity can see. What it
+// may not list is left out and reported in Denied, unless that is all there
+// is. Any other failure ends the listing.
+func List(ctx context.Context, c *workspace.Client) (Listing, error) {
+	defer c.CloseIdle()
+	l := &lister{client: c}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.instances(ctx) })
+	group.Go(func() error { return l.projects(ctx) })
+	if err := group.Wait(); err != nil {
+		return Listing{}, err
+	}
+	if l.refused == 2 {
+		return Listing{}, errors.Join(l.found.Denied...)
+	}
+	slices.SortFunc(l.found.Entries, func(a, b Entry) int {
+		return cmp.Or(-cmp.Compare(a.Product, b.Product), cmp.Compare(a.Name, b.Name))
+	})
+	return l.found, nil
+}
+
+// lister collects from several calls at once.
+type lister struct {
+	client *workspace.Client
+
+	mu      sync.Mutex
+	found   Listing
+	refused int // of the two products
+}
+
+func (l *lister) add(entries ...Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found.Entries = append(l.found.Entries, entries...)
+}
+
+// tolerate keeps a refusal for later and passes any other error on.
+func (l *lister) tolerate(err error, whole bool) error {
+	var call *workspace.Error
+	if !errors.As(err, &call) || call.Auth || call.Status != http.StatusForbidden && call.Status != http.StatusNotFound {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found.Denied = append(l.found.Denied, err)
+	if whole {
+		l.refused++
+	}
+	return nil
+}
+
+func (l *lister) instances(ctx context.Context) error {
+	instances, err := l.client.Instances(ctx)
+	if err != nil {
+		return l.tolerate(err, true)
+	}
+	for _, in := range instances {
+		l.add(Entry{
+			Name: in.Name, Product: Provisioned, State: in.State, ServiceState: in.RawState,
+			Host: in.ReadWriteDNS, ReadOnlyHost: in.ReadOnlyDNS,
+		})
+	}
+	return nil
+}
+
+func (l *lister) projects(ctx context.Context) error {
+	projects, err := l.client.Projects(ctx)
+	if err != nil {
+		return l.tolerate(err, true)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, p := range projects {
+		group.Go(func() error { return l.project(ctx, p) })
+	}
+	return group.Wait()
+}
+
+// project lists the branches of a project one after the other.
+func (l *lister) project(ctx context.Context, p workspace.Named) error {
+	branches, err := l.client.Branches(ctx, p.Name)
+	if err != nil {
+		return l.tolerate(err, false)
+	}
+	if len(branches) == 0 {
+		l.add(Entry{Name: p.Name, Product: Autoscaling, State: workspace.Available, ServiceState: p.State})
+	}
+	for _, b := range branches {
+		if err := l.branch(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lister) branch(ctx context.Context, b workspace.Named) error {
+	endpoints, err := l.client.Endpoints(ctx, b.Name)
+	if err != nil {
+		return l.tolerate(err, false)
+	}
+	if len(endpoints) == 0 {
+		l.add(Entry{Name: b.Name, Product: Autoscaling, State: workspace.Available, ServiceState: b.State, Default: b.Default})
+	}
+	for _, e := range endpoints {
+		l.add(Entry{
+			Name: e.Name, Product: Autoscaling, State: e.State, ServiceState: e.RawState,
+			Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: b.Default,
+		})
+	}
+	return nil
+}
+
+// StateText is the state in one word, the service's where it says enough.
+func (e Entry) StateText() string {
+	if e.State == workspace.Stopped && e.Product == Autoscaling {
+		return "disabled"
+	}
+	return strings.ToLower(cmp.Or(e.ServiceState, string(e.State)))
+}

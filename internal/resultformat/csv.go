@@ -1,0 +1,55 @@
+package resultformat
+
+import (
+	"bytes"
+	"io"
+)
+
+// csvWriter writes what COPY ... TO STDOUT (FORMAT csv, HEADER) does: NULL is
+// nothing at all, the empty string a pair of quotes.
+type csvWriter struct {
+	out  io.Writer
+	line []byte
+}
+
+func (w *csvWriter) Begin(columns []Column) error {
+	names := make([][]byte, len(columns))
+	for i, c := range columns {
+		names[i] = []byte(c.Name)
+	}
+	return w.Row(names)
+}
+
+func (w *csvWriter) Row(values [][]byte) error {
+	w.line = w.line[:0]
+	for i, v := range values {
+		if i > 0 {
+			w.line = append(w.line, ',')
+		}
+		w.line = appendCSV(w.line, v, len(values) == 1)
+	}
+	w.line = append(w.line, '\n')
+	_, err := w.out.Write(w.line)
+	return err
+}
+
+func (w *csvWriter) End() error { return nil }
+
+// appendCSV quotes v where a reader would take it for something else; alone
+// on its line, \. would end the data for COPY.
+func appendCSV(dst, v []byte, alone bool) []byte {
+	switch {
+	case v == nil:
+		return dst
+	case len(v) > 0 && !bytes.ContainsAny(v, ",\"\r\n") && !(alone && string(v) == `\.`):
+		return append(dst, v...)
+	}
+	dst = append(dst, '"')
+	for _, c := range v {
+		if c == '"' {
+			dst = append(dst, '"')
+		}
+		dst = append(dst, c)
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,111 @@
+package resultformat
+
+import (
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// jsonWriter writes an object for each row. What stands around the objects is
+// the difference between one document and one a line.
+type jsonWriter struct {
+	out                io.Writer
+	open, between, end string
+	linewise           bool // end belongs to a row, not to the result
+
+	keys    [][]byte // of each column: its name as JSON, with the colon
+	columns []Column
+	rows    bool // there was one
+	line    []byte
+}
+
+func (w *jsonWriter) Begin(columns []Column) error {
+	w.columns, w.keys, w.rows = columns, nil, false
+	for _, name := range distinct(columns) {
+		w.keys = append(w.keys, append(appendJSONString(nil, []byte(name)), ':'))
+	}
+	_, err := io.WriteString(w.out, w.open)
+	return err
+}
+
+func (w *jsonWriter) Row(values [][]byte) error {
+	w.line = w.line[:0]
+	if w.rows {
+		w.line = append(w.line, w.between...)
+	}
+	w.line = append(w.line, '{')
+	for i, v := range values {
+		if i > 0 {
+			w.line = append(w.line, ',')
+		}
+		w.line = append(w.line, w.keys[i]...)
+		w.line = appendJSON(w.line, v, w.columns[i].Type)
+	}
+	w.line = append(w.line, '}')
+	if w.linewise {
+		w.line = append(w.line, w.end...) // now, so that a reader of lines need not wait for the next row
+	} else {
+		w.rows = true
+	}
+	_, err := w.out.Write(w.line)
+	return err
+}
+
+func (w *jsonWriter) End() error {
+	if w.linewise {
+		return nil
+	}
+	_, err := io.WriteString(w.out, w.end)
+	return err
+}
+
+// distinct returns the columns' names, where a name that was there before has
+// a number added: readers keep only one of two equal keys.
+func distinct(columns []Column) []string {
+	taken := map[string]bool{}
+	for _, c := range columns {
+		taken[c.Name] = true
+	}
+	seen := map[string]bool{}
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		name := c.Name
+		for n := 2; seen[name] || name != c.Name && taken[name]; n++ {
+			name = c.Name + "_" + strconv.Itoa(n)
+		}
+		seen[name] = true
+		names[i] = name
+	}
+	return names
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSONString appends v in quotes. What is no UTF-8 becomes U+FFFD.
+func appendJSONString(dst, v []byte) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(v); {
+		c := v[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, size := utf8.DecodeRune(v[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += size
+			continue
+		}
+		i++
+	}
+	return append(dst, '"')
+}

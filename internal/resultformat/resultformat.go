@@ -1,0 +1,88 @@
+// Package resultformat writes the rows of a query as text for people, as JSON
+// or as CSV. Rows are written as they come: of no format does the memory grow
+// with the number of rows.
+//
+// Values are taken as Postgres writes them in its text format, in UTF-8.
+package resultformat
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Format is a way to write rows.
+type Format string
+
+// The formats.
+const (
+	Text   Format = "text"   // a table as psql's, headed and aligned
+	JSON   Format = "json"   // an array of objects, on one line
+	NDJSON Format = "ndjson" // an object a line
+	CSV    Format = "csv"    // as COPY ... CSV HEADER writes it
+)
+
+// Formats lists all of them, in the order in which help names them.
+var Formats = []Format{Text, JSON, NDJSON, CSV}
+
+// Parse returns the format of that name.
+func Parse(name string) (Format, error) {
+	var names []string
+	for _, f := range Formats {
+		if string(f) == name {
+			return f, nil
+		}
+		names = append(names, string(f))
+	}
+	return "", fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+}
+
+// Column describes one column of a result.
+type Column struct {
+	Name string
+	Type uint32 // the OID of its type
+}
+
+// Writer writes results one after the other: for each Begin, its rows, End.
+// It is not safe for concurrent use.
+type Writer interface {
+	// Begin starts a result.
+	Begin(columns []Column) error
+	// Row writes one row: a value for each column, nil for NULL. It keeps
+	// neither values nor what they hold.
+	Row(values [][]byte) error
+	// End completes the result.
+	End() error
+}
+
+// New returns a Writer to w, which should buffer: many writes are short.
+func New(f Format, w io.Writer) Writer {
+	switch f {
+	case JSON:
+		return &jsonWriter{out: w, open: "[", between: ",", end: "]\n"}
+	case NDJSON:
+		return &jsonWriter{out: w, end: "\n", linewise: true}
+	case CSV:
+		return &csvWriter{out: w}
+	}
+	return &textWriter{out: w}
+}
+
+// OIDs of the types that are not written as plain text everywhere
+// (pg_type.dat).
+const (
+	oidBool    = 16
+	oidInt8    = 20
+	oidInt2    = 21
+	oidInt4    = 23
+	oidOID     = 26
+	oidXID     = 28
+	oidCID     = 29
+	oidJSON    = 114
+	oidFloat4  = 700
+	oidFloat8  = 701
+	oidMoney   = 790
+	oidNumeric = 1700
+	oidJSONB   = 3802
+	oidXID8    = 5069
+)

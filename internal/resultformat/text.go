@@ -1,0 +1,175 @@
+package resultformat
+
+import (
+	"io"
+	"strings"
+)
+
+// How much of a result is held back to find the widths of its columns. A
+// value that comes later and is wider shifts the rest of its row.
+const (
+	sampleRows  = 1000
+	sampleBytes = 1 << 20
+)
+
+// textWriter writes the table that psql does by default, without the count of
+// rows below it.
+type textWriter struct {
+	out     io.Writer
+	columns []column
+	sample  [][]cell
+	held    int  // bytes in sample
+	started bool // the head is written
+	results int
+	line    []byte
+}
+
+// column is a Column with what its appearance depends on.
+type column struct {
+	head  cell
+	right bool // aligned to the right
+	width int  // in terminal cells
+}
+
+func (w *textWriter) Begin(columns []Column) error {
+	w.columns = make([]column, len(columns))
+	for i, c := range columns {
+		head := newCell([]byte(c.Name))
+		w.columns[i] = column{head: head, right: isNumeric(c.Type), width: head.width()}
+	}
+	w.sample, w.held, w.started = nil, 0, false
+	if w.results++; w.results > 1 {
+		_, err := io.WriteString(w.out, "\n")
+		return err
+	}
+	return nil
+}
+
+// isNumeric tells the types that psql aligns to the right.
+func isNumeric(oid uint32) bool {
+	switch oid {
+	case oidInt2, oidInt4, oidInt8, oidFloat4, oidFloat8, oidNumeric, oidOID, oidXID, oidXID8, oidCID, oidMoney:
+		return true
+	}
+	return false
+}
+
+func (w *textWriter) Row(values [][]byte) error {
+	cells := make([]cell, len(values))
+	for i, v := range values {
+		cells[i] = newCell(v)
+	}
+	if w.started {
+		return w.writeRow(cells)
+	}
+	for i, c := range cells {
+		w.columns[i].width = max(w.columns[i].width, c.width())
+		w.held += len(values[i])
+	}
+	w.sample = append(w.sample, cells)
+	if len(w.sample) < sampleRows && w.held < sampleBytes {
+		return nil
+	}
+	return w.start()
+}
+
+func (w *textWriter) End() error {
+	if w.started {
+		return nil
+	}
+	return w.start()
+}
+
+// start writes the head and what has been held back.
+func (w *textWriter) start() error {
+	w.started = true
+	if err := w.writeHead(); err != nil {
+		return err
+	}
+	for _, cells := range w.sample {
+		if err := w.writeRow(cells); err != nil {
+			return err
+		}
+	}
+	w.sample = nil
+	return nil
+}
+
+func (w *textWriter) writeHead() error {
+	heads := make([]cell, len(w.columns))
+	for i, c := range w.columns {
+		heads[i] = c.head
+	}
+	if len(heads) > 0 {
+		if err := w.writeLines(heads, true); err != nil {
+			return err
+		}
+	}
+	rule := make([]string, len(w.columns))
+	for i, c := range w.columns {
+		rule[i] = strings.Repeat("-", c.width)
+	}
+	_, err := io.WriteString(w.out, "-"+strings.Join(rule, "-+-")+"-\n")
+	return err
+}
+
+func (w *textWriter) writeRow(cells []cell) error {
+	if len(cells) == 0 {
+		return nil // as psql: rows without columns leave no line
+	}
+	return w.writeLines(cells, false)
+}
+
+// writeLines writes cells side by side, on as many lines as the tallest has.
+func (w *textWriter) writeLines(cells []cell, head bool) error {
+	height := 1
+	for _, c := range cells {
+		height = max(height, len(c))
+	}
+	w.line = w.line[:0]
+	for n := range height {
+		for i, c := range cells {
+			w.line = append(w.line, ' ')
+			w.appendLine(c, n, i, head)
+			if i < len(cells)-1 {
+				w.line = append(w.line, '|')
+			}
+		}
+		w.line = append(w.line, '\n')
+	}
+	_, err := w.out.Write(w.line)
+	return err
+}
+
+// appendLine appends line n of a cell in column i, padded, and the mark that
+// says whether it goes on. Nothing pads the end of a row.
+func (w *textWriter) appendLine(c cell, n, i int, head bool) {
+	var l cellLine
+	if n < len(c) {
+		l = c[n]
+	}
+	padding := max(w.columns[i].width-l.width, 0)
+	left, right := 0, padding
+	switch {
+	case head:
+		left, right = padding/2, padding-padding/2
+	case w.columns[i].right && n < len(c):
+		left, right = padding, 0
+	}
+	w.pad(left)
+	w.line = append(w.line, l.text...)
+	switch more, last := n < len(c)-1, i == len(w.columns)-1; {
+	case more:
+		w.pad(right)
+		w.line = append(w.line, '+')
+	case head || !last:
+		w.pad(right)
+		w.line = append(w.line, ' ')
+	}
+}
+
+func (w *textWriter) pad(n int) {
+	for range n {
+		w.line = append(w.line, ' ')
+	}
+}
