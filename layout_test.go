@@ -22,19 +22,21 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // for what it needs. local stands in for the service, so it shares no code
 // with the clients it judges; internal/pgwire is the one exception.
 var mayImport = map[string][]string{
-	".":                     {"internal/spelling", "internal/workspace"},
+	".":                     {"internal/spelling", "internal/steps", "internal/workspace"},
+	"internal/doctor":       {".", "internal/steps", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
 	"internal/rawnet":       {},
 	"internal/sessionstate": {},
 	"internal/spelling":     {},
+	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
-	"cmd/lakebase":          {".", "internal/spelling", "internal/webservice", "local", "proxy"},
+	"cmd/lakebase":          {".", "internal/doctor", "internal/spelling", "internal/webservice", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

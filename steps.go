@@ -17,6 +17,8 @@ func init() {
 // steps takes a login apart for the doctor.
 func (c *Connector) steps() *steps.Steps {
 	s := &steps.Steps{
+		User:      c.cfg.User,
+		Database:  c.base.ConnConfig.Database,
 		Explain:   workspaceError,
 		Servers:   c.servers,
 		Resolvers: c.resolvers(),
@@ -28,7 +30,9 @@ func (c *Connector) steps() *steps.Steps {
 			return conn, err
 		},
 	}
-	if !c.static() {
+	if c.static() {
+		s.User, s.Password = c.base.ConnConfig.User, c.base.ConnConfig.Password
+	} else {
 		s.Workspace, s.Find, s.Use, s.Mint = c.workspace, c.find, c.use, c.mintNow
 	}
 	return s

@@ -18,6 +18,9 @@ var Of func(connector any) *Steps
 
 // Steps are what a login consists of. All errors are *lakebase.Error.
 type Steps struct {
+	// User and Database are what a login asks for; User is empty where the
+	// workspace identity is meant. Password is that of a static URL.
+	User, Database, Password string
 	// Workspace is nil where a static URL is in force; the functions that
 	// need it are nil then too.
 	Workspace *workspace.Client
