@@ -23,7 +23,7 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges; internal/pgwire is the one exception.
 var mayImport = map[string][]string{
 	".":                     {"internal/spelling", "internal/steps", "internal/workspace"},
-	"internal/doctor":       {".", "internal/steps", "internal/workspace"},
+	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/pgwire":       {},
 	"internal/postgres":     {},

@@ -58,10 +58,14 @@ var checks = []check{
 	{name: "tls", needs: all("tcp"), spared: socketsOnly, run: checkTLS},
 	{name: "token", needs: all("target"), spared: static, run: checkToken},
 	{name: "login", needs: all("pooler", "tls", "token"), run: checkLogin},
-	{name: "role", needs: all("login"), run: checkRole},
-	{name: "server", needs: all("login"), run: checkServer},
-	{name: "connections", needs: all("login"), run: checkConnections},
+	{name: "role", needs: all("login", session), run: checkRole},
+	{name: "server", needs: all("login", session), run: checkServer},
+	{name: "connections", needs: all("login", session), run: checkConnections},
 }
+
+// session is what the checks after the login need beside it: that it is still
+// there.
+const session = "session"
 
 // Names returns the names of the checks, in order.
 func Names() []string {
@@ -122,7 +126,11 @@ func (v *visit) perform(ctx context.Context, c check) Result {
 		for _, name := range c.needs(v) {
 			if because := v.blockedBy[name]; because != "" {
 				v.blockedBy[c.name] = because
-				return Result{Name: c.name, Status: Skipped, Because: because, Summary: "needs " + because + ", which failed"}
+				summary := "needs " + because + ", which failed"
+				if name == session {
+					summary = "the session was lost in " + because
+				}
+				return Result{Name: c.name, Status: Skipped, Because: because, Summary: summary}
 			}
 		}
 	}
@@ -137,6 +145,9 @@ func (v *visit) perform(ctx context.Context, c check) Result {
 	result := f.result(c.name, time.Since(began))
 	if result.Status == Failed {
 		v.blockedBy[c.name] = c.name
+		if v.conn != nil && v.conn.IsClosed() {
+			v.blockedBy[session] = c.name
+		}
 	}
 	return result.hidden(v.hide)
 }

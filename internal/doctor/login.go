@@ -128,7 +128,7 @@ func (v *visit) said(e pgconn.PgError) []Detail {
 func (v *visit) createRole() advice {
 	return advice{
 		meaning: "permission for the instance makes no role in Postgres: each identity that logs in needs one of its name, with its case",
-		action:  "have someone who may create roles run this, in this database",
+		action:  "have someone who may create roles run this",
 		command: fmt.Sprintf("lakebase roles create %s --kind %s%s", quoteShell(v.user()), identityKind(v.user()), v.on()),
 	}
 }
@@ -145,7 +145,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 	case strings.Contains(text, "sasl"):
 		return "the server wants a native password, not a token", advice{
 			meaning: fmt.Sprintf("the role %s was made in Postgres and has a password of its own, or the host is the service's pooler", quoteSQL(v.user())),
-			action:  "log in as the role of an identity; this says how the role was made",
+			action:  "log in as the role of an identity; have someone who can log in see with this how the role was made",
 			command: fmt.Sprintf("lakebase roles show %s%s", quoteShell(v.user()), v.on()),
 		}
 	case strings.Contains(text, "audience"), strings.Contains(text, "jwk not found"):
@@ -170,7 +170,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 	}
 	return "the server refused a token that was minted a moment ago", advice{
 		meaning: fmt.Sprintf("it is not expired and belongs to %s, whose role logs in: either tokens are being revoked, or the role is not tied to that identity", v.user()),
-		action:  "see whose role it is",
+		action:  "have someone else who can log in see whose role it is",
 		command: fmt.Sprintf("lakebase roles show %s%s", quoteShell(v.user()), v.on()),
 	}
 }
@@ -225,7 +225,9 @@ func (v *visit) notThere(said pgconn.PgError) (string, advice) {
 		action:  "name the one that every project starts with, or create yours",
 		command: "export LAKEBASE_DATABASE_NAME=databricks_postgres",
 	}
-	if variable := v.variable("database"); variable != "" {
+	if v.database() == "databricks_postgres" {
+		a.action, a.command = "name one that is there: somebody dropped or renamed the usual one", "export LAKEBASE_DATABASE_NAME=postgres"
+	} else if variable := v.variable("database"); variable != "" {
 		a.action += ": " + variable + " names it"
 		a.command = "unset " + variable
 	}
@@ -282,6 +284,7 @@ func (v *visit) unavailable(said pgconn.PgError) (string, advice) {
 	text := strings.ToLower(said.Message)
 	switch {
 	case strings.Contains(text, "disabled"):
+		v.target.RawState = "disabled"
 		return "the endpoint is disabled", v.startIt()
 	case said.Code != "" || said.Message != "":
 		return fmt.Sprintf("the server is starting or failing over, and was not done in %s", v.options.WakeTimeout), advice{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/spelling"
 	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
@@ -177,7 +178,9 @@ func (v *visit) missingTarget(e *lakebase.Error) finding {
 	var details []Detail
 	if len(visible) > 0 {
 		a.action = "name one of those that there are: " + strings.Join(visible[:min(len(visible), 5)], ", ")
-		a.command = "lakebase doctor " + quoteShell(visible[0])
+		if near := spelling.Nearest(e.Resource, visible); near != "" {
+			a.action, a.command = "name it as it is there: "+near, "lakebase doctor "+quoteShell(near)
+		}
 		details = append(details, Detail{Name: "visible", Value: strings.Join(visible, ", ")})
 	}
 	summary := e.Resource + " does not exist in this workspace"

@@ -36,10 +36,16 @@ func checkTCP(ctx context.Context, v *visit) finding {
 	var names []string
 	for i, a := range v.addresses {
 		said := "answers"
-		if errs[i] == nil {
+		switch {
+		case errs[i] == nil:
 			v.reached = append(v.reached, a)
 			names = append(names, a.String())
-		} else {
+		case errors.Is(errs[i], syscall.ECONNRESET):
+			// It was there: what cuts the connection is for the next check.
+			v.reached = append(v.reached, a)
+			names = append(names, a.String())
+			said = "answers, and cuts the connection"
+		default:
 			said = reason(errs[i])
 			first = cmpError(first, errs[i])
 			if isTimeout(errs[i]) {

@@ -19,7 +19,9 @@ func checkWorkspace(ctx context.Context, v *visit) finding {
 	defer cancel()
 	client := v.steps.Workspace
 	me, err := client.Identity(ctx)
-	v.workspaceURL, _ = client.Host(ctx) // what fails here has failed above
+	if v.workspaceURL, _ = client.Host(ctx); v.workspaceURL == "" { // what fails here has failed above
+		v.workspaceURL = v.setting("databricks.host").Value
+	}
 	details := v.loginDetails()
 	if err != nil {
 		explained := v.steps.Explain(err, "workspace identity")
