@@ -198,7 +198,7 @@ func (v *visit) unresolved(failed lookupResult, details []Detail) finding {
 	summary := "no resolver knows " + failed.host
 	a := advice{
 		meaning: "the name does not exist: it was mistyped, or the instance is gone, or the name is one of a private network",
-		action:  "look the target up again by its name instead of its host",
+		action:  "name the target by its instance or endpoint, and its host is looked up",
 	}
 	if !notFound(failed.err) {
 		summary = "no resolver could look " + failed.host + " up"
@@ -213,8 +213,8 @@ func (v *visit) unresolved(failed lookupResult, details []Detail) finding {
 	switch {
 	case v.isStatic():
 		a.action, a.command = "correct the host in the URL", ""
-	case v.cfg.Host != "":
-		a.action, a.command = "let the workspace name the host", v.unset("host")
+	case v.overridesHost():
+		a.action, a.command = "let the workspace name the host", v.unsetHost()
 	}
 	if errors.Is(err, lakebase.DNS) {
 		return fail(err, summary, a, details...)

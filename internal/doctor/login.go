@@ -180,9 +180,9 @@ func (v *visit) otherWorkspace() advice {
 		meaning: fmt.Sprintf("the login went to %s, which does not own the host %s", v.workspaceURL, v.servers[0].Host),
 		action:  "log in to the workspace that owns the host: " + v.loginSource("host"), command: correctHost(v),
 	}
-	if v.cfg.Host != "" {
+	if v.overridesHost() {
 		a.action = "let the workspace name the host"
-		if unset := v.unset("host"); unset != "" {
+		if unset := v.unsetHost(); unset != "" {
 			a.command = unset
 		}
 	}
@@ -217,7 +217,7 @@ func (v *visit) notThere(said pgconn.PgError) (string, advice) {
 	if said.Code != "3D000" {
 		return "there is no endpoint behind " + v.servers[0].Host, advice{
 			meaning: "it was deleted or replaced, and its name still leads somewhere",
-			action:  "name the target by its path or name instead of its host", command: v.unset("host"),
+			action:  "name the target by its path or name instead of its host", command: v.unsetHost(),
 		}
 	}
 	a := advice{
@@ -309,7 +309,7 @@ func (v *visit) connectFailed(e *lakebase.Error, said pgconn.PgError) (string, a
 	case strings.Contains(text, "endpoint id is not specified"):
 		return "the server could not tell which endpoint is meant", advice{
 			meaning: "the host name reaches it through TLS, and none did",
-			action:  v.elsewhere("connect by host name, not by address"), command: v.unset("host"),
+			action:  v.elsewhere("connect by host name, not by address"), command: v.unsetHost(),
 		}
 	case errors.Is(e, context.DeadlineExceeded):
 		limit := v.options.Timeout

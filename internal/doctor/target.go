@@ -108,7 +108,7 @@ func (v *visit) compareHosts(f finding) finding {
 	}
 	return f.warn(fmt.Sprintf("the configured host is %s, but the workspace names %s", t.Host, t.Named), advice{
 		meaning: "logins go to the configured host, which may belong to something else or be gone",
-		action:  "let the workspace name the host", command: v.unset("host"),
+		action:  "let the workspace name the host", command: v.unsetHost(),
 	})
 }
 
@@ -118,6 +118,14 @@ func (v *visit) unset(setting string) string {
 		return "unset " + variable
 	}
 	return ""
+}
+
+// unsetHost is the command that lets the workspace name the host.
+func (v *visit) unsetHost() string {
+	if !v.overridesHost() {
+		return ""
+	}
+	return v.unset("host")
 }
 
 // targetProblem explains a target that is not there or cannot be used.

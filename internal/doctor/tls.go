@@ -207,14 +207,14 @@ func (v *visit) untrusted(ctx context.Context, h handshake, details []Detail) fi
 	case errors.Is(h.err, errNoTLS):
 		return fail(err, "the server offers no TLS", advice{
 			meaning: "Lakebase always does: this is another server, or something in between answers in its place; no token was sent",
-			action:  v.elsewhere("check what listens at " + v.reached[0].String()), command: v.unset("host"),
+			action:  v.elsewhere("check what listens at " + v.reached[0].String()), command: v.unsetHost(),
 		}, details...)
 	case errors.As(h.err, &authority):
 		return fail(err, "the server's certificate is from an authority that is not trusted here", v.unknownAuthority(h), details...)
 	case errors.As(h.err, &host):
 		return fail(err, "the server's certificate is for another name", advice{
 			meaning: fmt.Sprintf("it is for %s, and %s was asked for", strings.Join(certificateNames(h.chain[0]), ", "), server.Host),
-			action:  v.elsewhere("connect by a name that is in the certificate"), command: v.unset("host"),
+			action:  v.elsewhere("connect by a name that is in the certificate"), command: v.unsetHost(),
 		}, details...)
 	case errors.As(h.err, &invalid) && invalid.Reason == x509.Expired:
 		return fail(err, "the server's certificate is not valid now", v.notValidNow(ctx, h), details...)
@@ -234,7 +234,7 @@ func (v *visit) untrusted(ctx context.Context, h handshake, details []Detail) fi
 
 // elsewhere is the action where a configured host may be at fault.
 func (v *visit) elsewhere(otherwise string) string {
-	if v.cfg.Host != "" && !v.isStatic() {
+	if v.overridesHost() {
 		return "let the workspace name the host"
 	}
 	return otherwise

@@ -104,6 +104,12 @@ func (v *visit) on() string {
 	return " --target " + quoteShell(v.targetName())
 }
 
+// overridesHost reports whether a host is configured that the workspace would
+// name if it were not.
+func (v *visit) overridesHost() bool {
+	return v.cfg.Host != "" && (v.cfg.Instance != "" || v.cfg.Endpoint != "")
+}
+
 // user is the role that logs in, as far as it is known.
 func (v *visit) user() string {
 	if v.steps == nil {
