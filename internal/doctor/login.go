@@ -103,6 +103,11 @@ func (v *visit) loginFailed(err error) finding {
 		summary, a := v.tooMany(said)
 		return fail(err, summary, a, details...)
 	case lakebase.Unavailable:
+		if said.Message == "" && v.asAnother() {
+			summary, a := v.otherIdentity()
+			err = &lakebase.Error{Kind: lakebase.TokenRejected, Resource: e.Resource, Message: "the server hung up: " + summary, Err: err}
+			return fail(err, summary, a, details...)
+		}
 		summary, a := v.unavailable(said)
 		return fail(err, summary, a, details...)
 	case lakebase.ConnectFailed:
@@ -133,8 +138,9 @@ func (v *visit) createRole() advice {
 	}
 }
 
-// isGroup reports whether the role that logs in may be a group's.
-func (v *visit) isGroup() bool {
+// asAnother reports whether the role that logs in is not the identity's own. It
+// may be a group's.
+func (v *visit) asAnother() bool {
 	return v.subject != "" && v.subject != v.user()
 }
 
@@ -156,7 +162,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 		return "the server does not take the password for a token", a
 	case strings.Contains(text, "expired"):
 		return v.tokenExpired()
-	case v.isGroup():
+	case v.asAnother():
 		return v.otherIdentity()
 	case strings.Contains(text, "password authentication failed"):
 		return fmt.Sprintf("the role %q does not log in with tokens", v.user()), advice{
@@ -193,6 +199,10 @@ func (v *visit) otherIdentity() (string, advice) {
 	a := advice{
 		meaning: fmt.Sprintf("a token opens the role of its own identity, or that of a group which the identity is a member of; %s is neither of %s", v.user(), v.subject),
 		action:  "log in as " + v.subject + ", or have " + v.subject + " added to the group", command: v.unset("user"),
+	}
+	if strings.EqualFold(v.user(), v.subject) {
+		a.meaning = "the names of roles are case-sensitive, and the identity's has another case"
+		a.action = "log in as " + v.subject
 	}
 	return fmt.Sprintf("the token is %s's, and the role is %s", v.subject, v.user()), a
 }
