@@ -313,7 +313,7 @@ func (v *visit) connectFailed(e *lakebase.Error, said pgconn.PgError) (string, a
 	switch {
 	case v.isStatic() && e.Message == "the server refused the user or password":
 		return fmt.Sprintf("the server refused the user %q or the password", v.user()), advice{
-			meaning: "it was reached, and TLS is as configured",
+			meaning: "it was reached, and TLS is as configured; the role of an identity has no password, and takes a token",
 			action:  "correct user and password in the URL; % / : @ in them are written with % escapes",
 		}
 	case strings.Contains(text, "endpoint id is not specified"):
