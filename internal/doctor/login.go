@@ -105,7 +105,7 @@ func (v *visit) loginFailed(err error) finding {
 	case lakebase.Unavailable:
 		if said.Message == "" && v.asAnother() {
 			summary, a := v.otherIdentity()
-			err = &lakebase.Error{Kind: lakebase.TokenRejected, Resource: e.Resource, Message: "the server hung up: " + summary, Err: err}
+			err = &lakebase.Error{Kind: lakebase.TokenRejected, Resource: e.Resource, Message: "the server hung up", Err: err}
 			return fail(err, summary, a, details...)
 		}
 		summary, a := v.unavailable(said)
@@ -300,6 +300,12 @@ func (v *visit) unavailable(said pgconn.PgError) (string, advice) {
 		return fmt.Sprintf("the server is starting or failing over, and was not done in %s", v.options.WakeTimeout), advice{
 			meaning: "it answers, and asks to come back later",
 			action:  "try again in a moment; if it stays so, look at the instance in the workspace", command: v.again(),
+		}
+	}
+	if v.isStatic() {
+		return "the server hung up during the login", advice{
+			meaning: "TLS was fine and then the connection was cut without a word: that is how Lakebase refuses passwords where native login is off",
+			action:  "switch native login on for the instance, or name the instance instead of the URL",
 		}
 	}
 	return "the server hung up during the login", advice{

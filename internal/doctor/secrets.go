@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -93,4 +94,20 @@ func (s *Secrets) Hide(text string) string {
 	text = secretForm.ReplaceAllString(text, hidden)
 	text = userinfo.ReplaceAllString(text, "$1:"+hidden+"@")
 	return assignment.ReplaceAllString(text, "$1="+hidden)
+}
+
+// Writer returns a writer that hides secrets in what is written to w. Each
+// Write must be a whole line or more, as those of slog's handlers are.
+func (s *Secrets) Writer(w io.Writer) io.Writer { return hidingWriter{s, w} }
+
+type hidingWriter struct {
+	secrets *Secrets
+	w       io.Writer
+}
+
+func (h hidingWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(h.w, h.secrets.Hide(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
