@@ -124,6 +124,15 @@ func (c *tokenCache) store(e *entry, answersRejection bool) {
 	c.stats.tokens.Add(1)
 }
 
+// put makes cred, which someone else minted, the current token.
+func (c *tokenCache) put(cred credential, requested instant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.store(newEntry(cred, requested, c.opts.refreshAge, c.opts.rnd()), false)
+	}
+}
+
 // record logs an attempt. It runs outside the lock, because a log
 // handler may do I/O.
 func (c *tokenCache) record(a *attempt) {

@@ -10,8 +10,10 @@ import (
 
 // placeholder satisfies pgx, whose configurations must come from its parser.
 // Everything in it is replaced at each login. Spelling it all out keeps PGHOST
-// and PGSSLMODE in the environment from being read with pgx's meaning.
-const placeholder = "host=lakebase.invalid port=5432 user=lakebase dbname=lakebase sslmode=disable"
+// and PGSSLMODE in the environment from being read with pgx's meaning, and
+// PGSSLROOTCERT and PGSSLCERT from naming files that pgx would open.
+const placeholder = "host=lakebase.invalid port=5432 user=lakebase dbname=lakebase sslmode=disable" +
+	" sslrootcert='' sslcertmode=disable"
 
 // dialer gives up on one address in time to try the next, and notices within
 // minutes when the other side is gone without a word.

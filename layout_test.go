@@ -22,7 +22,8 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // for what it needs. local stands in for the service, so it shares no code
 // with the clients it judges; internal/pgwire is the one exception.
 var mayImport = map[string][]string{
-	".":                     {"internal/spelling", "internal/workspace"},
+	".":                     {"internal/spelling", "internal/steps", "internal/workspace"},
+	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/pgwire":       {},
@@ -32,12 +33,13 @@ var mayImport = map[string][]string{
 	"internal/resultstream": {},
 	"internal/sessionstate": {},
 	"internal/spelling":     {},
+	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
-	"cmd/lakebase": {".", "internal/inventory", "internal/resultformat", "internal/resultstream",
+	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",
 		"internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
 }
 

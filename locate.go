@@ -119,8 +119,9 @@ func (c *Connector) lookup(ctx context.Context) (*location, error) {
 			return nil
 		})
 	}
-	group.Go(func() (err error) {
-		loc.target, loc.host, err = c.lookupTarget(ctx)
+	group.Go(func() error {
+		f, err := c.lookupTarget(ctx)
+		loc.target, loc.host = f.target, f.host
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -130,93 +131,112 @@ func (c *Connector) lookup(ctx context.Context) (*location, error) {
 	return loc, nil
 }
 
-// lookupTarget finds what to mint for and the host to dial.
-func (c *Connector) lookupTarget(ctx context.Context) (credentialTarget, string, error) {
+// disabledState stands for the state of a disabled endpoint: the service's own
+// word for it is that of its compute, IDLE or ACTIVE.
+const disabledState = "disabled"
+
+// found is what the workspace says of a target. Some of it is there even
+// where the target cannot be used and an error says why.
+type found struct {
+	target   credentialTarget
+	host     string // empty where there is none of the wanted kind
+	state    workspace.State
+	raw      string // the state as the service words it
+	readOnly bool   // a read-only endpoint
+}
+
+// lookupTarget finds what to mint for and the host to dial. It asks no more
+// than it has to: a host that is configured is not looked up.
+func (c *Connector) lookupTarget(ctx context.Context) (found, error) {
+	switch {
+	case c.cfg.Host == "":
+	case strings.Count(c.cfg.Endpoint, "/") == 5:
+		return found{target: credentialTarget{endpoint: c.cfg.Endpoint}, host: c.cfg.Host}, nil
+	case c.cfg.Instance != "":
+		return found{target: credentialTarget{instance: c.cfg.Instance}, host: c.cfg.Host}, nil
+	}
+	f, err := c.lookupNamed(ctx)
+	if c.cfg.Host != "" {
+		f.host = c.cfg.Host
+	}
+	if err == nil && f.host == "" {
+		err = c.noHost(f.target.String())
+	}
+	return f, err
+}
+
+// lookupNamed asks the workspace for what the configuration names.
+func (c *Connector) lookupNamed(ctx context.Context) (found, error) {
 	switch {
 	case c.cfg.Endpoint != "":
 		return c.lookupEndpoint(ctx, c.cfg.Endpoint)
 	case c.cfg.Instance != "":
-		if c.cfg.Host != "" {
-			return credentialTarget{instance: c.cfg.Instance}, c.cfg.Host, nil
-		}
 		return c.lookupInstance(ctx, c.cfg.Instance)
-	default:
-		return c.lookupHost(ctx, c.cfg.Host)
 	}
+	return c.lookupHost(ctx, c.cfg.Host)
 }
 
 // lookupInstance looks a Provisioned instance up. A name that the instances
 // API does not know (any more) may be a project: instances are being turned
 // into projects of the same name (facts: docs, oltp/upgrade-to-autoscaling).
-func (c *Connector) lookupInstance(ctx context.Context, name string) (credentialTarget, string, error) {
+func (c *Connector) lookupInstance(ctx context.Context, name string) (found, error) {
 	in, err := c.workspace.Instance(ctx, name)
 	if isNotFound(err) {
-		target, host, projectErr := c.lookupEndpoint(ctx, "projects/"+name)
+		f, projectErr := c.lookupEndpoint(ctx, "projects/"+name)
 		if errorKind(projectErr) == NotFound {
-			return credentialTarget{}, "", workspaceError(err, name)
+			return found{}, workspaceError(err, name)
 		}
-		return target, host, projectErr
+		return f, projectErr
 	}
 	if err != nil {
-		return credentialTarget{}, "", workspaceError(err, name)
+		return found{}, workspaceError(err, name)
 	}
-	if err := c.usable(name, in.State, in.RawState); err != nil {
-		return credentialTarget{}, "", err
-	}
-	host := in.ReadWriteDNS
+	f := found{target: credentialTarget{instance: name}, host: in.ReadWriteDNS, state: in.State, raw: in.RawState}
 	if c.cfg.ReadOnly {
-		host = in.ReadOnlyDNS
+		f.host, f.readOnly = in.ReadOnlyDNS, true
 	}
-	if host == "" {
-		return credentialTarget{}, "", c.noHost(name)
-	}
-	return credentialTarget{instance: name}, host, nil
+	return f, c.usable(name, in.State, in.RawState)
 }
 
 // lookupEndpoint completes a path that stops short of an endpoint with the
 // default or only child, and finds the endpoint's host.
-func (c *Connector) lookupEndpoint(ctx context.Context, path string) (credentialTarget, string, error) {
+func (c *Connector) lookupEndpoint(ctx context.Context, path string) (found, error) {
 	parts := strings.Split(path, "/")
 	if len(parts) == 2 {
 		branch, err := c.defaultBranch(ctx, path)
 		if err != nil {
-			return credentialTarget{}, "", err
+			return found{}, err
 		}
 		path, parts = branch, strings.Split(branch, "/")
 	}
-	var endpoint *workspace.Endpoint
-	if len(parts) == 4 {
-		all, err := c.workspace.Endpoints(ctx, path)
-		if err != nil {
-			return credentialTarget{}, "", workspaceError(err, path)
-		}
-		if endpoint, err = pickEndpoint(path, all, c.cfg.ReadOnly); err != nil {
-			return credentialTarget{}, "", err
-		}
-	} else {
-		if c.cfg.Host != "" {
-			return credentialTarget{endpoint: path}, c.cfg.Host, nil
-		}
-		var err error
-		if endpoint, err = c.workspace.Endpoint(ctx, path); err != nil {
-			return credentialTarget{}, "", workspaceError(err, path)
-		}
+	endpoint, err := c.oneEndpoint(ctx, path, len(parts) == 4)
+	if err != nil {
+		return found{}, err
 	}
-	if err := c.usable(endpoint.Name, endpoint.State, endpoint.RawState); err != nil {
-		return credentialTarget{}, "", err
+	f := found{
+		target: credentialTarget{endpoint: endpoint.Name}, host: endpoint.Host,
+		state: endpoint.State, raw: endpoint.RawState, readOnly: endpoint.ReadOnly,
 	}
-	host := c.cfg.Host
-	switch {
-	case host != "":
-	case c.cfg.ReadOnly && !endpoint.ReadOnly:
-		host = endpoint.ReadOnlyHost
-	default:
-		host = endpoint.Host
+	if c.cfg.ReadOnly && !endpoint.ReadOnly {
+		f.host, f.readOnly = endpoint.ReadOnlyHost, true
 	}
-	if host == "" {
-		return credentialTarget{}, "", c.noHost(endpoint.Name)
+	if endpoint.Disabled {
+		f.raw = disabledState
 	}
-	return credentialTarget{endpoint: endpoint.Name}, host, nil
+	return f, c.usable(endpoint.Name, f.state, f.raw)
+}
+
+// oneEndpoint returns the endpoint at path, or the one to use of a branch.
+func (c *Connector) oneEndpoint(ctx context.Context, path string, isBranch bool) (*workspace.Endpoint, error) {
+	if !isBranch {
+		endpoint, err := c.workspace.Endpoint(ctx, path)
+		return endpoint, workspaceError(err, path)
+	}
+	all, err := c.workspace.Endpoints(ctx, path)
+	if err != nil {
+		return nil, workspaceError(err, path)
+	}
+	return pickEndpoint(path, all, c.cfg.ReadOnly)
 }
 
 // defaultBranch picks the default branch of a project, or its only one.
@@ -267,38 +287,44 @@ func ambiguous(parent, wanted string, names []string) error {
 
 // lookupHost finds the target that answers at a host name, for programs that
 // were given only that (Databricks Apps inject PGHOST and no resource name).
-func (c *Connector) lookupHost(ctx context.Context, host string) (credentialTarget, string, error) {
+func (c *Connector) lookupHost(ctx context.Context, host string) (found, error) {
 	instances, err := c.workspace.Instances(ctx)
 	if err != nil && !isNotFound(err) {
-		return credentialTarget{}, "", workspaceError(err, host)
+		return found{}, workspaceError(err, host)
 	}
 	for _, in := range instances {
 		if sameHost(host, in.ReadWriteDNS) || sameHost(host, in.ReadOnlyDNS) {
-			return credentialTarget{instance: in.Name}, host, nil
+			return found{
+				target: credentialTarget{instance: in.Name}, host: host,
+				state: in.State, raw: in.RawState, readOnly: !sameHost(host, in.ReadWriteDNS),
+			}, nil
 		}
 	}
 	projects, err := c.workspace.Projects(ctx)
 	if err != nil {
-		return credentialTarget{}, "", workspaceError(err, host)
+		return found{}, workspaceError(err, host)
 	}
 	for _, p := range projects {
 		branches, err := c.workspace.Branches(ctx, p.Name)
 		if err != nil {
-			return credentialTarget{}, "", workspaceError(err, p.Name)
+			return found{}, workspaceError(err, p.Name)
 		}
 		for _, b := range branches {
 			endpoints, err := c.workspace.Endpoints(ctx, b.Name)
 			if err != nil {
-				return credentialTarget{}, "", workspaceError(err, b.Name)
+				return found{}, workspaceError(err, b.Name)
 			}
 			for _, e := range endpoints {
 				if sameHost(host, e.Host) || sameHost(host, e.ReadOnlyHost) {
-					return credentialTarget{endpoint: e.Name}, host, nil
+					return found{
+						target: credentialTarget{endpoint: e.Name}, host: host,
+						state: e.State, raw: e.RawState, readOnly: e.ReadOnly || !sameHost(host, e.Host),
+					}, nil
 				}
 			}
 		}
 	}
-	return credentialTarget{}, "", &Error{
+	return found{}, &Error{
 		Kind: NotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
 		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
 	}
@@ -320,6 +346,9 @@ func (c *Connector) usable(name string, s workspace.State, raw string) error {
 		return nil
 	case workspace.Stopped:
 		e.Hint = "start it in the workspace; connecting does not wake it"
+		if raw == disabledState {
+			e.Message, e.Hint = "is disabled", "enable it in the workspace; connecting does not wake it"
+		}
 	case workspace.Deleting:
 		e.Kind, e.Hint = NotFound, "it is being deleted; name another"
 	default:

@@ -20,9 +20,9 @@ func (c *Connector) mint(ctx context.Context) (credential, error) {
 	cred, err := c.mintFor(ctx, target)
 	if target.instance != "" && isNotFound(err) {
 		// The instance may have become a project since it was looked up.
-		if target, _, lookupErr := c.lookupEndpoint(ctx, "projects/"+target.instance); lookupErr == nil {
+		if f, lookupErr := c.lookupEndpoint(ctx, "projects/"+target.instance); lookupErr == nil {
 			c.doubtLocation()
-			cred, err = c.mintFor(ctx, target)
+			cred, err = c.mintFor(ctx, f.target)
 		}
 	}
 	if err != nil {

@@ -158,3 +158,30 @@ func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
 		}
 	}
 }
+
+// pgx reads these variables too, and must not be the one to complain.
+func TestFilesOfCertificates(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("LAKEBASE_INSTANCE_NAME", "shop")
+	for _, name := range []string{"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "/nowhere/file.pem")
+			cfg, err := lakebase.ParseConfig("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := lakebase.New(cfg)
+			if name != "PGSSLROOTCERT" { // no setting of ours
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+				return
+			}
+			var e *lakebase.Error
+			if !errors.As(err, &e) || e.Kind != lakebase.BadConfig || e.Resource != name || e.Hint == "" {
+				t.Errorf("error %v, want one about %s", err, name)
+			}
+		})
+	}
+}

@@ -60,7 +60,8 @@ var errInterrupted = errors.New("interrupted")
 // isSilent reports whether err only carries an exit code.
 func isSilent(err error) bool {
 	var child childExit
-	return errors.Is(err, errInterrupted) || errors.As(err, &child)
+	var told diagnosed
+	return errors.Is(err, errInterrupted) || errors.As(err, &child) || errors.As(err, &told)
 }
 
 // exitCode turns the outcome of a command into the code of the process.
@@ -69,9 +70,12 @@ func exitCode(err error) int {
 	var typed *lakebase.Error
 	var child childExit
 	var statement *statementError
+	var told diagnosed
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &told):
+		return int(told)
 	case errors.As(err, &child):
 		return int(child)
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):

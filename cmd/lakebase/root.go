@@ -56,6 +56,7 @@ func newRootCommand(a *app) *cobra.Command {
 	})
 	root.AddCommand(
 		newDemoCommand(a),
+		newDoctorCommand(a),
 		newEnvCommand(a),
 		newExecCommand(a),
 		newLocalCommand(a),

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -30,6 +31,7 @@ const (
 type Client struct {
 	login  *login
 	logger *slog.Logger
+	skew   atomic.Pointer[time.Duration] // of the latest reply that told
 }
 
 // Options configure a Client.
@@ -57,6 +59,15 @@ func (c *Client) Close() { c.login.close() }
 // bursts, most of an hour apart, so that keeping them gains nothing.
 func (c *Client) CloseIdle() { c.login.transports.closeIdle() }
 
+// Skew returns the local clock minus the workspace's, by its latest reply, and
+// whether one has told. It is off by up to a second and half the time of a call.
+func (c *Client) Skew() (skew time.Duration, known bool) {
+	if s := c.skew.Load(); s != nil {
+		return *s, true
+	}
+	return 0, false
+}
+
 // Host returns the workspace's URL as resolved from the configuration.
 func (c *Client) Host(ctx context.Context) (string, error) {
 	ctx, cancel := limit(ctx)
@@ -64,20 +75,41 @@ func (c *Client) Host(ctx context.Context) (string, error) {
 	return c.login.host(ctx)
 }
 
-// Me returns the userName of the caller: an email address, or a service
-// principal's application id.
+// Identity is who the caller is to the workspace.
+type Identity struct {
+	Name   string   // an email address, or a service principal's application id
+	Groups []string // by name, as far as the workspace tells
+}
+
+// Me returns the name of the caller's identity.
 func (c *Client) Me(ctx context.Context) (string, error) {
-	var me struct {
-		UserName string `json:"userName"`
-	}
-	rep, err := c.get(ctx, "/api/2.0/preview/scim/v2/Me", nil, &me)
+	me, err := c.Identity(ctx)
 	if err != nil {
 		return "", err
 	}
-	if me.UserName == "" {
-		return "", rep.malformed("it names no user")
+	return me.Name, nil
+}
+
+// Identity returns who the caller is.
+func (c *Client) Identity(ctx context.Context) (*Identity, error) {
+	var me struct {
+		UserName string `json:"userName"`
+		Groups   []struct {
+			Display string `json:"display"`
+		} `json:"groups"`
 	}
-	return me.UserName, nil
+	rep, err := c.get(ctx, "/api/2.0/preview/scim/v2/Me", nil, &me)
+	if err != nil {
+		return nil, err
+	}
+	if me.UserName == "" {
+		return nil, rep.malformed("it names no user")
+	}
+	id := &Identity{Name: me.UserName}
+	for _, g := range me.Groups {
+		id.Groups = append(id.Groups, g.Display)
+	}
+	return id, nil
 }
 
 // reply is what a call brought back, and when.
@@ -124,6 +156,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	defer resp.Body.Close()
 	rep.received = time.Now()
 	rep.status, rep.header = resp.StatusCode, resp.Header
+	if skew, known := rep.skew(); known {
+		c.skew.Store(&skew)
+	}
 	rep.body, err = readBody(resp.Body)
 	switch {
 	case errors.Is(err, errTooLong):

@@ -85,10 +85,11 @@ func (c *Client) credential(ctx context.Context, path string, in any) (*Credenti
 		c.logger.Warn("lakebase: the workspace does not say when the credential expires",
 			slog.Duration("assumed", assumedLifetime))
 	}
+	skew, _ := rep.skew()
 	return &Credential{
 		Token:    minted.Token,
 		Lifetime: expiry.Sub(rep.serverTime()),
-		Skew:     rep.skew(),
+		Skew:     skew,
 	}, nil
 }
 
@@ -103,14 +104,14 @@ func (r *reply) serverTime() time.Time {
 	return date.Add(time.Second)
 }
 
-// skew returns the local clock minus the server's.
-func (r *reply) skew() time.Duration {
+// skew returns the local clock minus the server's, if the reply has its time.
+func (r *reply) skew() (skew time.Duration, known bool) {
 	date, err := http.ParseTime(r.header.Get("Date"))
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	answered := r.sent.Add(r.received.Sub(r.sent) / 2)
-	return answered.Round(0).Sub(date.Add(time.Second / 2))
+	return answered.Round(0).Sub(date.Add(time.Second / 2)), true
 }
 
 // credentialJSON is the answer of both credential calls, which name the

@@ -15,6 +15,7 @@ type Endpoint struct {
 	ReadOnly bool
 	State    State
 	RawState string // as the service words it
+	Disabled bool   // and therefore Stopped
 	// Hosts; empty where the endpoint has none of the kind.
 	Host, ReadOnlyHost, PooledHost, ReadOnlyPooledHost string
 }
@@ -59,7 +60,7 @@ func (j *endpointJSON) endpoint() Endpoint {
 		ReadOnlyPooledHost: j.Status.Hosts.ReadOnlyPooled,
 	}
 	if j.Status.Disabled && e.State != Deleting {
-		e.State = Stopped // no connection wakes it
+		e.State, e.Disabled = Stopped, true // no connection wakes it
 	}
 	return e
 }

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/lakebasetest"
+)
+
+var someResults = []doctor.Result{
+	{Name: "configuration", Status: doctor.OK, Milliseconds: 0.4, Summary: "instance my-instance, from environment LAKEBASE_INSTANCE_NAME"},
+	{Name: "target", Status: doctor.Warning, Milliseconds: 1234.5, Summary: "the configured host is one.example.com, but the workspace names another.example.com",
+		Meaning: "logins go to the configured host, which may belong to something else or be gone", Action: "let the workspace name the host", Command: "unset LAKEBASE_HOST"},
+	{Name: "login", Status: doctor.Failed, Milliseconds: 31.2, Summary: `Postgres has no role "00000000-0000-0000-0000-000000000000"`,
+		Meaning: "permission for the instance makes no role in Postgres: each identity that logs in needs one of its name, with its case",
+		Action:  "have someone who may create roles run this", Command: "lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal",
+		Details: []doctor.Detail{{Name: "sqlstate", Value: "28000"}, {Name: "error", Value: `one.example.com: role missing: FATAL: role "00000000-0000-0000-0000-000000000000" does not exist`}}},
+	{Name: "role", Status: doctor.Skipped, Because: "login", Summary: "needs login, which failed"},
+}
+
+// written is a report of someResults on a terminal so wide.
+func written(width int, verbose bool) string {
+	var out bytes.Buffer
+	t := &reportText{out: &out, width: width, verbose: verbose}
+	for _, r := range someResults {
+		t.result(r)
+	}
+	t.summary(&doctor.Report{Status: doctor.Failed, Summary: "failed: login; warnings: target", Milliseconds: 1267})
+	return out.String()
+}
+
+// Nothing but commands, which must stay whole, is wider than the terminal.
+func TestReportFitsTerminal(t *testing.T) {
+	for _, width := range []int{60, 80, 90, 200} {
+		for line := range strings.Lines(written(width, true)) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width && !strings.Contains(line, "$ ") {
+				t.Errorf("at %d: %d characters: %s", width, n, line)
+			}
+		}
+	}
+	if want := "lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal\n"; !strings.Contains(written(60, false), "$ "+want) {
+		t.Error("the command is folded")
+	}
+}
+
+func TestReportLayout(t *testing.T) {
+	wide := `  ok    configuration    0.4 ms  instance my-instance, from environment LAKEBASE_INSTANCE_NAME
+  warn  target            1.2 s  the configured host is one.example.com, but the workspace names another.example.com
+        means  logins go to the configured host, which may belong to something else or be gone
+        do     let the workspace name the host
+               $ unset LAKEBASE_HOST
+  FAIL  login           31.2 ms  Postgres has no role "00000000-0000-0000-0000-000000000000"
+        means  permission for the instance makes no role in Postgres: each identity that logs in needs one of its name,
+               with its case
+        do     have someone who may create roles run this
+               $ lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal
+        error  one.example.com: role missing: FATAL: role "00000000-0000-0000-0000-000000000000" does not exist
+  skip  role                     needs login, which failed
+
+failed: login; warnings: target (1.3 s)
+`
+	if got := written(200, false); got != wide {
+		t.Errorf("at 200:\n%s", got)
+	}
+	narrow := `  ok    configuration    0.4 ms
+        instance my-instance, from environment
+        LAKEBASE_INSTANCE_NAME
+`
+	if got := written(60, false); !strings.HasPrefix(got, narrow) {
+		t.Errorf("at 60:\n%s", got)
+	}
+	if got := written(0, true); !strings.Contains(got, "        sqlstate: 28000\n") {
+		t.Errorf("in full:\n%s", got)
+	}
+}
+
+// A bundle that is a zip holds what its parts should, for their owner alone.
+func TestDoctorBundleZip(t *testing.T) {
+	s := lakebasetest.New(t)
+	lakebasetest.Setenv(t, s, "my-instance")
+	file := filepath.Join(t.TempDir(), "report.ZIP")
+	var stdout, stderr bytes.Buffer
+	if code := run(context.Background(), []string{"doctor", "--bundle", file, "-v"}, strings.NewReader(""), &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	parts := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %s", f.Name, f.Mode())
+		}
+		parts[f.Name] = string(text)
+	}
+	for name, want := range map[string]string{
+		"report.txt": "all is well", "report.json": `"status": "ok"`, "environment.txt": "  DATABRICKS_TOKEN\n", "log.txt": "",
+	} {
+		if text, ok := parts[name]; !ok || !strings.Contains(text, want) {
+			t.Errorf("%s lacks %q:\n%s", name, want, text)
+		}
+	}
+	everything := fmt.Sprint(parts) + stdout.String() + stderr.String()
+	if strings.Contains(everything, s.Token()) || strings.Contains(everything, "eyJ") {
+		t.Error("a secret is in the output or the bundle")
+	}
+}

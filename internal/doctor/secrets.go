@@ -1,0 +1,113 @@
+package doctor
+
+import (
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+)
+
+// Secrets knows what must appear in no report, and hides it. It is the last
+// line of defence: nothing that is reported is meant to hold a secret. It is
+// safe for concurrent use.
+type Secrets struct {
+	mu     sync.Mutex
+	values []string // longest first, so that no rest of one is left
+}
+
+const hidden = "[redacted]"
+
+// Lengths under which hiding a value would rather blot out words: of what is
+// known to be a secret, and of what a variable's name makes look like one.
+const (
+	shortestSecret = 4
+	shortestGuess  = 8
+)
+
+// NewSecrets returns the secrets of this environment: passwords, access
+// tokens and client secrets in variables and in the Databricks profiles.
+func NewSecrets() *Secrets {
+	s := &Secrets{}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		ours := strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "DATABRICKS_") || strings.HasPrefix(name, "LAKEBASE_")
+		if secretName.MatchString(name) && (ours || len(value) >= shortestGuess) {
+			s.Add(value)
+		}
+	}
+	for i := range sdkconfig.ConfigAttributes {
+		if a := &sdkconfig.ConfigAttributes[i]; a.Sensitive {
+			value, _ := a.ReadEnv()
+			s.Add(value)
+			s.addProfiles(a.Name)
+		}
+	}
+	return s
+}
+
+// secretName is what variables with a secret are called, whosever they are.
+var secretName = regexp.MustCompile(`(?i)(pass|passwd|password|secret|token|credentials?|api_?key)$`)
+
+// addProfiles adds a key of every profile. A file that cannot be read has
+// nothing to tell.
+func (s *Secrets) addProfiles(key string) {
+	file, err := sdkconfig.LoadFile(strings.TrimSpace(os.Getenv("DATABRICKS_CONFIG_FILE")))
+	if err != nil {
+		return
+	}
+	for _, section := range file.Sections() {
+		s.Add(section.Key(key).String())
+	}
+}
+
+// Add makes values secret.
+func (s *Secrets) Add(values ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, value := range values {
+		if value = strings.TrimSpace(value); len(value) >= shortestSecret && !slices.Contains(s.values, value) {
+			s.values = append(s.values, value)
+		}
+	}
+	slices.SortStableFunc(s.values, func(a, b string) int { return len(b) - len(a) })
+}
+
+var (
+	// secretForm is what tokens look like, whoever they belong to: JSON web
+	// tokens, access tokens and client secrets of a workspace.
+	secretForm = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\b(dapi|dose)[0-9a-f]{8,}(-\d+)?`)
+	userinfo   = regexp.MustCompile(`(://[^\s/:@]*):[^\s/@]+@`)
+	assignment = regexp.MustCompile(`(?i)\b(password|passwd|client_secret|token)=[^\s&;,"']+`)
+)
+
+// Hide replaces every secret in text.
+func (s *Secrets) Hide(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, value := range s.values {
+		text = strings.ReplaceAll(text, value, hidden)
+	}
+	text = secretForm.ReplaceAllString(text, hidden)
+	text = userinfo.ReplaceAllString(text, "$1:"+hidden+"@")
+	return assignment.ReplaceAllString(text, "$1="+hidden)
+}
+
+// Writer returns a writer that hides secrets in what is written to w. Each
+// Write must be a whole line or more, as those of slog's handlers are.
+func (s *Secrets) Writer(w io.Writer) io.Writer { return hidingWriter{s, w} }
+
+type hidingWriter struct {
+	secrets *Secrets
+	w       io.Writer
+}
+
+func (h hidingWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(h.w, h.secrets.Hide(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

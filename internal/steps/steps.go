@@ -1,0 +1,87 @@
+// Package steps lets the doctor take the steps of a connection one at a time,
+// by the very code that connections use. It is how the root package opens
+// itself to that one reader without adding to its API.
+package steps
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
+)
+
+// Of returns the steps of a *lakebase.Connector. The root package sets it.
+var Of func(connector any) *Steps
+
+// Steps are what a login consists of. All errors are *lakebase.Error.
+type Steps struct {
+	// User and Database are what a login asks for; User is empty where the
+	// workspace identity is meant. Password is that of a static URL.
+	User, Database, Password string
+	// Workspace is nil where a static URL is in force; the functions that
+	// need it are nil then too.
+	Workspace *workspace.Client
+	// Explain turns an error of a call to the workspace about resource into
+	// what the library would return.
+	Explain func(err error, resource string) error
+	// Find asks the workspace for the target. What it found is returned
+	// together with the error that says why it cannot be used.
+	Find func(ctx context.Context) (Target, error)
+	// Use makes later steps go to t as user, in place of a lookup of their own.
+	Use func(t Target, user string)
+	// Mint gets a token, which later logins use.
+	Mint func(ctx context.Context) (Token, error)
+
+	// Servers are where a login may go: those of a static URL, or the one at
+	// the host given.
+	Servers func(host string) []Server
+	// Resolvers are the ways to look a host up, the usual one first.
+	Resolvers []Resolver
+	// Refused turns a failed attempt to reach or log in to a server into what
+	// the library would return.
+	Refused func(err error, host, user, database string) error
+	// Login makes one attempt. It tells the token cache how that ended.
+	Login func(ctx context.Context) (*pgx.Conn, error)
+}
+
+// Target is a found instance or endpoint.
+type Target struct {
+	Instance string // exactly one of Instance and Endpoint is set
+	Endpoint string
+	Named    string // host that the workspace names; empty if none
+	Host     string // host to dial: Named, unless the configuration has another
+	State    workspace.State
+	RawState string // as the service words it, or "disabled"
+	ReadOnly bool
+}
+
+// Name returns the instance's name or the endpoint's path.
+func (t Target) Name() string {
+	if t.Endpoint != "" {
+		return t.Endpoint
+	}
+	return t.Instance
+}
+
+// Token describes a token that was minted. Secret is the token itself.
+type Token struct {
+	Secret   string
+	Lifetime time.Duration
+}
+
+// Server is one that a login tries.
+type Server struct {
+	Host      string
+	Port      uint16
+	TLS       *tls.Config // nil for no TLS
+	Plaintext bool        // the next attempt goes without TLS if this one's is refused
+}
+
+// Resolver is one way to look a host up.
+type Resolver struct {
+	Name   string
+	Lookup func(ctx context.Context, host string) ([]string, error)
+}

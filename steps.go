@@ -1,0 +1,115 @@
+package lakebase
+
+import (
+	"context"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/steps"
+)
+
+func init() {
+	steps.Of = func(connector any) *steps.Steps { return connector.(*Connector).steps() }
+}
+
+// steps takes a login apart for the doctor.
+func (c *Connector) steps() *steps.Steps {
+	s := &steps.Steps{
+		User:      c.cfg.User,
+		Database:  c.base.ConnConfig.Database,
+		Explain:   workspaceError,
+		Servers:   c.servers,
+		Resolvers: c.resolvers(),
+		Refused: func(err error, host, user, database string) error {
+			return c.explain(loginError(err, host, user, database))
+		},
+		Login: func(ctx context.Context) (*pgx.Conn, error) {
+			conn, _, err := loginOnce(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)
+			return conn, err
+		},
+	}
+	if c.static() {
+		s.User, s.Password = c.base.ConnConfig.User, c.base.ConnConfig.Password
+	} else {
+		s.Workspace, s.Find, s.Use, s.Mint = c.workspace, c.find, c.use, c.mintNow
+	}
+	return s
+}
+
+// find is lookupTarget for someone who wants to know what the workspace says
+// even where the configuration makes that superfluous.
+func (c *Connector) find(ctx context.Context) (steps.Target, error) {
+	f, err := c.lookupNamed(ctx)
+	t := steps.Target{
+		Instance: f.target.instance, Endpoint: f.target.endpoint,
+		Named: f.host, Host: f.host, State: f.state, RawState: f.raw, ReadOnly: f.readOnly,
+	}
+	if t.Name() == "" && c.cfg.Host != "" {
+		t.Instance, t.Endpoint = c.cfg.Instance, c.cfg.Endpoint
+	}
+	if c.cfg.Host != "" {
+		t.Host = c.cfg.Host
+	}
+	if err == nil && t.Host == "" {
+		err = c.noHost(t.Name())
+	}
+	return t, err
+}
+
+func (c *Connector) use(t steps.Target, user string) {
+	if c.cfg.User != "" {
+		user = c.cfg.User
+	}
+	c.located.Store(&location{
+		target: credentialTarget{instance: t.Instance, endpoint: t.Endpoint},
+		host:   t.Host, port: c.cfg.Port, user: user, tls: c.trust.config(t.Host),
+	})
+}
+
+// mintNow mints without the cache's patience and gives it the result.
+func (c *Connector) mintNow(ctx context.Context) (steps.Token, error) {
+	requested := c.tokens.opts.now()
+	cred, err := c.mint(ctx)
+	if err != nil {
+		return steps.Token{}, workspaceError(err, c.cfg.Target())
+	}
+	c.tokens.put(cred, requested)
+	return steps.Token{Secret: cred.secret, Lifetime: cred.lifetime}, nil
+}
+
+func (c *Connector) servers(host string) []steps.Server {
+	if !c.static() {
+		return []steps.Server{{Host: host, Port: c.cfg.Port, TLS: c.trust.config(host)}}
+	}
+	base := c.base.ConnConfig
+	list := []steps.Server{{Host: base.Host, Port: base.Port, TLS: base.TLSConfig}}
+	for _, f := range base.Fallbacks {
+		last := &list[len(list)-1]
+		if f.Host != last.Host || f.Port != last.Port {
+			list = append(list, steps.Server{Host: f.Host, Port: f.Port, TLS: f.TLSConfig})
+			continue
+		}
+		last.Plaintext = last.Plaintext || f.TLSConfig == nil
+		if last.TLS == nil { // sslmode=allow asks for TLS second
+			last.TLS, last.Plaintext = f.TLSConfig, true
+		}
+	}
+	return list
+}
+
+func (c *Connector) resolvers() []steps.Resolver {
+	names := []string{"system", "go"}
+	for _, s := range c.cfg.DNSServers {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
+		}
+		names = append(names, s)
+	}
+	var list []steps.Resolver
+	for i, way := range c.resolver.ways {
+		list = append(list, steps.Resolver{Name: names[i], Lookup: way})
+	}
+	return list
+}
