@@ -70,7 +70,7 @@ func (s *settings) checkAccess(r route, startup *pgwire.Startup) error {
 		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("clients may not connect to the database %q of the target %q", r.database, name),
 			Hint: "the proxy's databases say which ones they may name"}
 	}
-	if replicates(startup) {
+	if replication(startup) != replicationNone {
 		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("clients may not replicate from the target %q: that reads all its databases", name),
 			Hint: "the proxy must not limit the databases of a target that is replicated from"}
 	}

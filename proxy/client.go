@@ -38,17 +38,19 @@ type client struct {
 	version  pgwire.Version
 	out      []byte // what will be written together
 
-	user      string
-	app       string // application_name at the start
-	connected time.Time
-	id        atomic.Uint32 // that it was told as its process ID, 0 before
-	counted   bool          // among the clients
-	target    *target       // that it is a client of, nil before
-	forgetKey func()        // nil until there is one
+	user        string
+	app         string // application_name at the start
+	replication string // "none", "logical" or "physical"
+	connected   time.Time
+	id          atomic.Uint32 // that it was told as its process ID, 0 before
+	counted     bool          // among the clients
+	target      *target       // that it is a client of, nil before
+	forgetKey   func()        // nil until there is one
 
 	mu     sync.Mutex // guards what follows
 	talker talker     // nil until there is one
 	forced bool
+	killed bool // from the console
 }
 
 // talker is a client that is past its login, or what serves it. Neither is
@@ -74,8 +76,10 @@ func (c *client) serve(life context.Context) stage {
 	if startup == nil {
 		return nil // a cancel request, or a port scan
 	}
-	c.counted, c.user, c.app = true, strings.Clone(startup.User()), strings.Clone(startup.Get("application_name"))
-	if n := c.server.counts.clients.Add(1); n > int64(c.server.config().MaxClients) {
+	c.user, c.app = strings.Clone(startup.User()), strings.Clone(startup.Get("application_name"))
+	c.replication = replication(startup)
+	toConsole := startup.Get("database") == consoleDatabase
+	if !toConsole && !c.count() {
 		c.fail("limit", tooManyClients(c.server.config().MaxClients))
 		return nil
 	}
@@ -87,13 +91,25 @@ func (c *client) serve(life context.Context) stage {
 		c.fail("login", err)
 		return nil
 	}
+	if toConsole {
+		t, err := c.openConsole(startup)
+		if err != nil {
+			c.fail("console", err)
+			return nil
+		}
+		return t.run()
+	}
 	route, err := c.server.admit(startup)
 	if err != nil {
 		c.fail("target", err)
 		return nil
 	}
 	c.target = route.target
-	if c.server.config().Mode == TransactionMode && !replicates(startup) {
+	if err := c.server.refuseDisabled(route); err != nil {
+		c.fail("target", err)
+		return nil
+	}
+	if c.server.config().Mode == TransactionMode && c.replication == replicationNone {
 		t, err := c.join(route, startup)
 		if err != nil {
 			c.fail("connect to "+route.target.name, err)
@@ -113,17 +129,24 @@ func (c *client) serve(life context.Context) stage {
 	}
 }
 
+// count makes c one of the clients, of which there may be so many.
+func (c *client) count() bool {
+	c.counted = true
+	return c.server.counts.clients.Add(1) <= int64(c.server.config().MaxClients)
+}
+
 // run is the session of a client whose server connection is up.
 func (c *client) run(up *upstream) {
+	s := newSession(c, up)
 	var key cancelKey
-	key, c.forgetKey = c.server.cancels.add(c.version, up, up.login.PID)
+	key, c.forgetKey = c.server.cancels.add(c.version, s, up.login.PID)
 	c.id.Store(key.pid)
 	c.SetDeadline(time.Time{})
-	s := newSession(c, up)
 	if !c.settle(s) {
 		c.fail("start-up", errShuttingDown())
 		return
 	}
+	defer c.server.account(s)
 	c.out = appendWelcome(c.out, c.greeted, maps.All(up.parameters), key)
 	c.out = append(c.out, up.early...)
 	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxStatus(up.status))
@@ -177,6 +200,24 @@ func (c *client) force() {
 	if t != nil {
 		t.force()
 	}
+}
+
+// kill ends c alone, from the console.
+func (c *client) kill() {
+	c.mu.Lock()
+	c.killed = true
+	c.mu.Unlock()
+	c.force()
+}
+
+// lastWord is why c has been forced to end.
+func (c *client) lastWord() *pgwire.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.killed {
+		return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: killed from the proxy's console"}
+	}
+	return errShuttingDown()
 }
 
 // fail tells the client why it cannot go on, and the log, once.

@@ -173,6 +173,9 @@ func (c *Config) validate() error {
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")
 	}
 	for name, connector := range c.Targets {
+		if name == consoleDatabase {
+			return fmt.Errorf("proxy: a target cannot be called %s: that name leads to the console", name)
+		}
 		if name == "" || connector == nil || strings.ContainsRune(name, 0) {
 			return fmt.Errorf("proxy: target %q needs a name and a connector", name)
 		}

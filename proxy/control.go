@@ -1,38 +1,58 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// chosen are the pools of a target's database; an empty name means any.
-func (s *Server) chosen(target, database string) ([]*pool, error) {
-	if s.config().Mode != TransactionMode {
-		return nil, fmt.Errorf("the proxy is in %s mode: there is no pool to control", s.config().Mode)
-	}
-	pools := s.allPools()
-	if target == "" && database == "" {
-		return pools, nil
-	}
-	pools = slices.DeleteFunc(pools, func(p *pool) bool {
-		return target != "" && p.target.name != target || database != "" && p.name() != database
+// covered are the pools of a target's database; an empty name means any.
+func (s *Server) covered(target, database string) []*pool {
+	return slices.DeleteFunc(s.allPools(), func(p *pool) bool {
+		return !rule{target: target, database: database}.covers(p.target.name, p.name())
 	})
-	if len(pools) == 0 {
-		return nil, fmt.Errorf("no pool of target %q and database %q: SHOW POOLS lists them", target, database)
+}
+
+// chosen are the covered pools, of which there must be one unless all are
+// meant.
+func (s *Server) chosen(target, database string) ([]*pool, error) {
+	if err := s.hasPools(); err != nil {
+		return nil, err
+	}
+	pools := s.covered(target, database)
+	if len(pools) == 0 && (target != "" || database != "") {
+		return nil, noSuchPool(target, database)
 	}
 	return pools, nil
+}
+
+func noSuchPool(target, database string) error {
+	return fmt.Errorf("%w of target %q and database %q: SHOW POOLS lists them", errNoPool, target, database)
+}
+
+func (s *Server) hasPools() error {
+	if s.config().Mode != TransactionMode {
+		return fmt.Errorf("%w: the proxy is in %s mode", errNotPooling, s.config().Mode)
+	}
+	return nil
 }
 
 // Pause lends no server connection any more, waits until those that are lent
 // have been given back, and closes them; clients wait. Pinned clients keep
 // theirs, so Pause waits for those to leave. An empty target or database means
-// any. When ctx ends first, the pools stay paused and the error is ctx's.
+// any, those that no client has asked for yet included. When ctx ends first,
+// the pools stay paused and the error is ctx's.
 func (s *Server) Pause(ctx context.Context, target, database string) error {
-	pools, err := s.chosen(target, database)
-	if err != nil {
+	if err := s.hasPools(); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.paused.set(target, database, true)
+	s.mu.Unlock()
+	pools := s.covered(target, database)
 	for _, p := range pools {
 		p.pause()
 	}
@@ -46,57 +66,116 @@ func (s *Server) Pause(ctx context.Context, target, database string) error {
 
 // Resume ends a pause.
 func (s *Server) Resume(target, database string) error {
-	return s.each(target, database, (*pool).resume)
+	if err := s.hasPools(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.paused.set(target, database, false)
+	s.mu.Unlock()
+	for _, p := range s.covered(target, database) {
+		p.resume()
+	}
+	return nil
 }
 
 // Reconnect replaces each server connection as soon as it is not lent.
 func (s *Server) Reconnect(target, database string) error {
-	return s.each(target, database, (*pool).reconnect)
+	pools, err := s.chosen(target, database)
+	for _, p := range pools {
+		p.reconnect()
+	}
+	return err
+}
+
+// WaitClose waits until each server connection is closed that was not to be
+// used again, by [Server.Reconnect] for instance. When ctx ends first, the
+// error is ctx's.
+func (s *Server) WaitClose(ctx context.Context, target, database string) error {
+	pools, err := s.chosen(target, database)
+	if err != nil {
+		return err
+	}
+	for _, p := range pools {
+		if err := p.runDown(ctx, p.outdated); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Kill closes all server connections at once and ends the clients that had
 // one.
 func (s *Server) Kill(target, database string) error {
-	return s.each(target, database, func(p *pool) {
+	which := rule{target: target, database: database}
+	pools := s.covered(target, database)
+	found := len(pools) > 0 || which == rule{}
+	for _, one := range s.sessions() {
+		if key := one.key(); which.covers(key[0], key[1]) {
+			found = true
+			one.client.kill()
+		}
+	}
+	for _, p := range pools {
 		p.reconnect()
 		for _, conn := range p.conns() {
 			conn.kill()
 		}
-	})
-}
-
-// KillClient ends the client that was told this process ID.
-func (s *Server) KillClient(id uint64) error {
-	s.mu.Lock()
-	var victim *client
-	for c := range s.clients {
-		if uint64(c.id.Load()) == id {
-			victim = c
-		}
 	}
-	s.mu.Unlock()
-	if victim == nil || id == 0 {
-		return fmt.Errorf("no client has the id %d: SHOW CLIENTS lists them", id)
+	if !found {
+		return noSuchPool(target, database)
 	}
-	victim.force()
 	return nil
 }
 
-func (s *Server) each(target, database string, do func(*pool)) error {
-	pools, err := s.chosen(target, database)
-	for _, p := range pools {
-		do(p)
+// KillClient ends the client that was told this process ID. In session mode
+// two of different targets may have the same: then none is ended.
+func (s *Server) KillClient(id uint64) error {
+	s.mu.Lock()
+	var victims []*client
+	for c := range s.clients {
+		if id != 0 && uint64(c.id.Load()) == id {
+			victims = append(victims, c)
+		}
 	}
-	return err
+	s.mu.Unlock()
+	switch len(victims) {
+	case 0:
+		return fmt.Errorf("%w has the id %d: SHOW CLIENTS lists them", errNoClient, id)
+	case 1:
+		victims[0].kill()
+		return nil
+	}
+	return fmt.Errorf("%w: %d clients have the id %d: end it by pg_terminate_backend in its database", errAmbiguous, len(victims), id)
+}
+
+// Disable lets no new client connect to the databases. Those that are
+// connected are left alone.
+func (s *Server) Disable(target, database string) { s.disable(target, database, true) }
+
+// Enable ends what [Server.Disable] began.
+func (s *Server) Enable(target, database string) { s.disable(target, database, false) }
+
+func (s *Server) disable(target, database string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disabled.set(target, database, on)
+}
+
+// refuseDisabled refuses clients of a disabled database.
+func (s *Server) refuseDisabled(r route) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.disabled.on(r.target.name, r.name()) {
+		return nil
+	}
+	return &pgwire.Error{Code: "55000", Message: fmt.Sprintf("database %q is disabled in the proxy", r.name()),
+		Hint: "ENABLE it in the proxy's console"}
 }
 
 // name is what the pool's database is called, whoever named it.
-func (p *pool) name() string {
-	if p.database == "" {
-		return p.target.name
-	}
-	return p.database
-}
+func (p *pool) name() string { return route{p.target, p.database}.name() }
+
+func (r route) name() string { return cmp.Or(r.database, r.target.name) }
 
 func (p *pool) pause() {
 	p.mu.Lock()
@@ -121,12 +200,29 @@ func (p *pool) reconnect() {
 	p.closeIdle(len(p.conns()), 0)
 }
 
-// empty waits until there is no server connection.
+// empty closes the server connections that are not lent, and waits until there
+// is none.
 func (p *pool) empty(ctx context.Context) error {
 	p.closeIdle(len(p.conns()), 0)
+	return p.runDown(ctx, func() int { return len(p.live) + p.connecting })
+}
+
+// outdated is how many server connections are not to be lent again. The
+// caller holds the mutex.
+func (p *pool) outdated() (n int) {
+	for s := range p.live {
+		if s.generation != p.generation {
+			n++
+		}
+	}
+	return n
+}
+
+// runDown waits until none is left of what count counts, under the mutex.
+func (p *pool) runDown(ctx context.Context, count func() int) error {
 	for {
 		p.mu.Lock()
-		n, changed := len(p.live)+p.connecting, p.changed
+		n, changed := count(), p.changed
 		p.mu.Unlock()
 		if n == 0 {
 			return nil

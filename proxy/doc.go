@@ -21,6 +21,12 @@
 // of the default target. The user name only counts for [Config.Users]:
 // upstream, the role is always the Connector's.
 //
+// # The console, and HTTP
+//
+// The database name pgbouncer leads to the proxy itself, which answers
+// PgBouncer's commands: SHOW POOLS, PAUSE and so on; see [Config.Admins]. At
+// [Config.HTTPListen] it has health checks, metrics and a status page.
+//
 // # Session mode
 //
 // A server connection belongs to one client from login to logout, so

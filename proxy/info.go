@@ -28,11 +28,14 @@ type PoolInfo struct {
 	Totals Totals
 }
 
-// Totals count since the pool, or the proxy, began.
+// Totals count since the pool, or the proxy, began. In session mode no times
+// are taken.
 type Totals struct {
+	Sessions                       uint64 // of clients, begun
+	Assignments                    uint64 // of a server connection to a client
 	Transactions, Queries          uint64
 	Received, Sent                 uint64        // bytes from clients, and to them
-	TransactionTime, QueryTime     time.Duration // with a server connection; working
+	TransactionTime, QueryTime     time.Duration // with a server connection; of that, until the answer was complete
 	WaitTime                       time.Duration // of clients for a server connection
 	ServerLogins, ServerLoginFails uint64
 	Canceled                       uint64 // requests passed on
@@ -53,6 +56,9 @@ type ClientInfo struct {
 	Requested              time.Time     // when it last said something
 	Waiting                time.Duration // for a server connection
 	ServerPID              uint32        // of the linked server connection, 0 for none
+	LocalAddr              net.Addr      // the proxy's end
+	Replication            string        // "none", "logical" or "physical"
+	TLSInfo                string        // version and cipher suite, "" without TLS
 }
 
 // ServerInfo is one server connection at a moment.
@@ -65,4 +71,8 @@ type ServerInfo struct {
 	Used             time.Time // last
 	Prepared         int       // statements
 	ClientID         uint64    // of the linked client, 0 for none
+	LocalAddr        net.Addr  // the proxy's end
+	User             string    // the role that logged in
+	TLSInfo          string    // version and cipher suite, "" without TLS
+	CloseNeeded      bool      // it is closed as soon as it is not lent
 }

@@ -81,14 +81,23 @@ func startupSettings(startup *pgwire.Startup) (exchange.Settings, error) {
 	return exchange.NewSettings(options)
 }
 
-// replicates reports whether a client asks for a connection to replicate,
-// which cannot be shared.
-func replicates(startup *pgwire.Startup) bool {
+// Kinds of replication.
+const (
+	replicationNone     = "none"
+	replicationLogical  = "logical"
+	replicationPhysical = "physical"
+)
+
+// replication is what a client asks its connection for. One to replicate
+// cannot be shared.
+func replication(startup *pgwire.Startup) string {
 	switch strings.ToLower(startup.Get("replication")) {
 	case "", "0", "false", "off", "no", "f", "n":
-		return false
+		return replicationNone
+	case "database":
+		return replicationLogical
 	}
-	return true
+	return replicationPhysical
 }
 
 // maxWelcomes is how many sets of settings a pool knows the answer to.

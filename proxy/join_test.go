@@ -1,8 +1,12 @@
 package proxy_test
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/proxy"
@@ -33,5 +37,33 @@ func TestWelcomeHasTheClientsOwnSettings(t *testing.T) {
 			t.Errorf("the first answer is %#v", m)
 		}
 		raw.Close()
+	}
+}
+
+// Clients with names of their own that join at once through few server
+// connections must not take them from each other before either has joined.
+func TestJoiningThroughFewServerConnections(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r.connect()
+	const clients = 12
+	var joining sync.WaitGroup
+	for i := range clients {
+		joining.Go(func() {
+			name := fmt.Sprint("till", i)
+			conn, err := pgx.Connect(t.Context(), r.url("shop", "&application_name="+name))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close(context.Background())
+			if got := conn.PgConn().ParameterStatus("application_name"); got != name {
+				t.Errorf("told application_name %q, want %q", got, name)
+			}
+		})
+	}
+	joining.Wait()
+	if n := r.pool().Totals.Assignments; n > 3*clients {
+		t.Errorf("server connections were lent %d times for %d clients to join", n, clients)
 	}
 }

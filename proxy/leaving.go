@@ -120,7 +120,11 @@ func (s *serverConn) cancelFor(ctx context.Context, c *pooled) error {
 	if !wanted {
 		return nil
 	}
-	return s.cancelRunning(ctx)
+	err := s.cancelRunning(ctx)
+	if err == nil {
+		s.pool.count(&s.pool.totals.Canceled)
+	}
+	return err
 }
 
 // cancelAside cancels what s does, and does not wait for that. The caller holds

@@ -27,6 +27,7 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		return chunk, again
 	}
 	s.fresh = false
+	s.startClock(c)
 	rest, toServer, toClient, err := s.exchange.FromClient(chunk, buffer[:0], nil)
 	if c.joining || s.exchange.Stalled() {
 		c.canStall() // before the answers that c waits for can come

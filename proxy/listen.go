@@ -31,7 +31,11 @@ func (s *Server) Listen() error {
 	if s.opened {
 		return nil
 	}
-	if err := s.open(); err != nil {
+	err := s.open()
+	if err == nil && s.config().HTTPListen != "" {
+		s.http, err = s.listenHTTP()
+	}
+	if err != nil {
 		s.close()
 		return err
 	}

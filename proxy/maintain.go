@@ -27,6 +27,11 @@ func (s *Server) maintain(ctx context.Context) {
 		for _, one := range s.sessions() {
 			one.look(s.config().NetworkTimeout)
 		}
+		s.keepStatistics()
+		if s.leaving.Load() && s.counts.clients.Load() == 0 {
+			go s.Shutdown(context.Background())
+			return
+		}
 		rest.free()
 		rest.clients += s.restSilent(s.config().IdleTimeout)
 	}

@@ -2,23 +2,24 @@ package proxy
 
 import (
 	"cmp"
+	"crypto/tls"
+	"net"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Pools returns what the pools look like, by target and database.
 func (s *Server) Pools() []PoolInfo {
-	var infos []PoolInfo
-	for _, p := range s.allPools() {
-		infos = append(infos, p.info())
-	}
-	infos = append(infos, s.sessionPools()...)
-	clients := map[[2]string]*PoolInfo{}
+	infos := s.poolInfos()
+	clients := map[[2]string]*PoolInfo{} // of the pools that are some
 	for i := range infos {
-		clients[[2]string{infos[i].Target, infos[i].Database}] = &infos[i]
+		if infos[i].Mode == TransactionMode {
+			clients[[2]string{infos[i].Target, infos[i].Database}] = &infos[i]
+		}
 	}
 	for _, c := range s.Clients() {
-		if info := clients[[2]string{c.Target, c.Database}]; info != nil && info.Mode == TransactionMode {
+		if info := clients[[2]string{c.Target, c.Database}]; info != nil && c.Replication == replicationNone {
 			switch c.State {
 			case clientActive:
 				info.ClientsActive++
@@ -32,6 +33,15 @@ func (s *Server) Pools() []PoolInfo {
 	slices.SortFunc(infos, func(a, b PoolInfo) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Mode, b.Mode))
 	})
+	return infos
+}
+
+// poolInfos are Pools in any order, without the clients of pools.
+func (s *Server) poolInfos() []PoolInfo {
+	infos := s.sessionPools()
+	for _, p := range s.allPools() {
+		infos = append(infos, p.info())
+	}
 	return infos
 }
 
@@ -99,8 +109,9 @@ func (s *Server) Servers() []ServerInfo {
 func (s *serverConn) info() ServerInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info := ServerInfo{PID: s.login.PID, Target: s.target.name, Database: s.pool.name(), Addr: s.RemoteAddr(),
-		State: serverResting, Connected: s.born, Used: s.linked, Prepared: s.state.Prepared()}
+	info := s.upstream.info()
+	info.Database, info.State, info.Connected, info.Used = s.pool.name(), serverResting, s.born, s.linked
+	info.Prepared = s.state.Prepared()
 	switch {
 	case s.place == inPool:
 		info.State = serverIdle
@@ -116,6 +127,10 @@ func (s *serverConn) info() ServerInfo {
 	defer s.pool.mu.Unlock()
 	if s.linked.IsZero() {
 		info.Used = s.used
+	}
+	info.CloseNeeded = s.generation != s.pool.generation
+	if s.place == lent {
+		s.pool.account(s, time.Now()) // a pinned one is given back only when its client leaves
 	}
 	return info
 }
@@ -145,6 +160,7 @@ func (c *client) info() ClientInfo {
 		return info // what it has said so far is its goroutine's
 	}
 	info.User, info.ApplicationName, info.TLS = c.user, c.app, c.inTLS
+	info.LocalAddr, info.Replication, info.TLSInfo = c.LocalAddr(), c.replication, tlsInfo(c.Conn)
 	t.describe(&info)
 	return info
 }
@@ -189,28 +205,27 @@ func (s *Server) sessions() []*session {
 	return sessions
 }
 
-// sessionPools are the sessions as if they had pools.
-func (s *Server) sessionPools() []PoolInfo {
-	byName := map[[2]string]*PoolInfo{}
-	for _, one := range s.sessions() {
-		info := one.serverInfo()
-		key := [2]string{info.Target, info.Database}
-		if byName[key] == nil {
-			byName[key] = &PoolInfo{Target: info.Target, Database: info.Database, Mode: SessionMode, Limit: s.config().MaxServerConns}
-		}
-		byName[key].ClientsActive++
-		byName[key].ServersActive++
-	}
-	infos := make([]PoolInfo, 0, len(byName))
-	for _, info := range byName {
-		infos = append(infos, *info)
-	}
-	return infos
+func (s *session) serverInfo() ServerInfo {
+	info := s.up.info()
+	info.Database, info.State, info.Connected, info.Used = s.key()[1], serverActive, s.began, s.lastActive()
+	info.ClientID = uint64(s.client.id.Load())
+	return info
 }
 
-func (s *session) serverInfo() ServerInfo {
-	return ServerInfo{PID: s.up.login.PID, Target: s.up.target.name, Database: cmp.Or(s.up.database, s.up.target.name), Addr: s.up.RemoteAddr(),
-		State: serverActive, Connected: s.began, Used: s.lastActive(), ClientID: uint64(s.client.id.Load())}
+// info is what a server connection looks like, whoever has it.
+func (u *upstream) info() ServerInfo {
+	return ServerInfo{PID: u.login.PID, Target: u.target.name, User: u.login.Config.User,
+		Addr: u.RemoteAddr(), LocalAddr: u.LocalAddr(), TLSInfo: tlsInfo(u.Conn)}
+}
+
+// tlsInfo is the version and the cipher suite of a connection, "" without TLS.
+func tlsInfo(conn net.Conn) string {
+	encrypted, ok := conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	state := encrypted.ConnectionState()
+	return strings.ReplaceAll(tls.VersionName(state.Version), " ", "v") + "/" + tls.CipherSuiteName(state.CipherSuite)
 }
 
 func (s *session) describe(info *ClientInfo) {

@@ -44,7 +44,7 @@ type pool struct {
 	generation uint64 // server connections of former ones are not used again
 	totals     Totals
 	welcomes   welcomes
-	changed    chan struct{} // closed and made anew when there is a server connection less
+	changed    chan struct{} // closed and made anew when there is a server connection less, or a login
 }
 
 func newPool(s *Server, t *target, database string) *pool {
@@ -103,8 +103,10 @@ func (p *pool) pop(want exchange.Settings) *serverConn {
 // put takes a server connection that is at rest: for who has waited longest,
 // or to be idle. The caller holds s.mu.
 func (p *pool) put(s *serverConn) {
+	now := time.Now()
 	p.mu.Lock()
-	p.account(s)
+	p.account(s, now)
+	s.used, s.linked = now, time.Time{}
 	if p.isSurplus() || p.isUnwanted(s) {
 		p.mu.Unlock()
 		s.close()
@@ -118,7 +120,7 @@ func (p *pool) put(s *serverConn) {
 		return
 	}
 	p.mu.Unlock()
-	s.link(w.client)
+	s.link(w.client, now)
 	w.granted <- grant{server: s}
 }
 
@@ -158,32 +160,6 @@ func (p *pool) isReplacing() bool {
 	return false
 }
 
-// account adds what s has counted since it was linked.
-func (p *pool) account(s *serverConn) {
-	now := time.Now()
-	s.used = now
-	if s.linked.IsZero() {
-		return
-	}
-	t := &p.totals
-	t.TransactionTime += now.Sub(s.linked)
-	s.linked = time.Time{}
-	t.Received += s.received
-	t.Sent += s.sent
-	s.received, s.sent = 0, 0
-	queries, transactions := s.state.Answered(), s.state.Transactions()
-	t.Queries += queries - s.queries
-	t.Transactions += transactions - s.transactions
-	s.queries, s.transactions = queries, transactions
-}
-
-// count adds one to a counter of the pool's totals.
-func (p *pool) count(counter *uint64) {
-	p.mu.Lock()
-	*counter++
-	p.mu.Unlock()
-}
-
 // remove forgets a server connection that is closed.
 func (p *pool) remove(s *serverConn) {
 	p.mu.Lock()
@@ -191,6 +167,7 @@ func (p *pool) remove(s *serverConn) {
 	if !p.live[s] {
 		return
 	}
+	p.account(s, time.Now())
 	delete(p.live, s)
 	p.lessened()
 	if i := slices.Index(p.idle, s); i >= 0 {

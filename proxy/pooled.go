@@ -49,6 +49,7 @@ type pooled struct {
 	unstalled  chan struct{} // holds one
 	joining    bool          // nothing the server says is for the client yet
 	introduced exchange.Reported
+	known      atomic.Bool // introduced is what the server reports to c
 }
 
 // converse is the life of c from its login on. It returns why it ends, "" if it
@@ -89,6 +90,9 @@ func (c *pooled) forward(chunk []byte) (reason string) {
 		// away last, and what the client asks must not go to another one.
 		if order(c.order.Load()) >= orderForce {
 			return c.obey()
+		}
+		if c.joining && c.known.Load() {
+			return ""
 		}
 		if s == nil {
 			if isTerminate(chunk) {
@@ -262,7 +266,7 @@ func (c *pooled) obey() (reason string) {
 		c.lingers = true
 		return c.last
 	case orderForce:
-		return c.goodbye("forced", errShuttingDown(), true)
+		return c.goodbye("forced", c.lastWord(), true)
 	case orderDrain:
 		return c.goodbye("shutdown", errShuttingDown(), false)
 	case orderRest:
@@ -316,7 +320,7 @@ func (c *pooled) drain() { c.wake(orderDrain) }
 // force ends c now, whatever it waits for.
 func (c *pooled) force() {
 	c.wake(orderForce)
-	c.pool.refuseOne(c, errShuttingDown())
+	c.pool.refuseOne(c, c.lastWord())
 	if s := c.server.Load(); s != nil {
 		go s.unstall(c)
 		time.AfterFunc(lingerTimeout, func() { s.abandon(c) })
@@ -326,6 +330,7 @@ func (c *pooled) force() {
 // run is the life of c after its login.
 func (c *pooled) run() stage {
 	c.pool.server.counts.sessions.Add(1)
+	c.pool.count(&c.pool.totals.Sessions)
 	c.began = time.Now()
 	c.asked.Store(c.began.UnixNano()) // or it would have been silent for ever
 	c.pool.server.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)

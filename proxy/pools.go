@@ -19,6 +19,7 @@ func (s *Server) pool(r route) (*pool, error) {
 	p := s.pools[key]
 	if p == nil {
 		p = newPool(s, r.target, r.database)
+		p.paused = s.paused.on(r.target.name, r.name())
 		s.pools[key] = p
 	}
 	return p, nil

@@ -29,6 +29,7 @@ type Server struct {
 	settings     atomic.Pointer[settings]
 	reloading    sync.Mutex // one at a time; taken before all others
 	log          *slog.Logger
+	began        time.Time
 	upstream     *pgx.ConnConfig // what every login starts from, never modified
 	cancels      cancels
 	life         context.Context // ends when no more waiting makes sense
@@ -40,7 +41,12 @@ type Server struct {
 	stopOnce     sync.Once
 	stopping     atomic.Bool // Shutdown has been called
 
-	counts counters
+	counts     counters
+	consoles   atomic.Int64 // open now
+	statistics statistics
+	http       *httpServer // nil without HTTPListen
+	serving    atomic.Bool // Serve has begun
+	leaving    atomic.Bool // no client may come any more; those that are here may stay
 
 	mu         sync.Mutex // guards what follows
 	opened     bool
@@ -49,6 +55,9 @@ type Server struct {
 	addr       net.Addr
 	clients    map[*client]bool
 	pools      map[poolKey]*pool
+	paused     switches
+	disabled   switches
+	past       map[[2]string]Totals        // of sessions that have ended, by target and database
 	removed    map[*target]bool            // from the configuration, and not closed yet
 	connectors map[*lakebase.Connector]int // targets that use each
 	wg         sync.WaitGroup              // one for each listener, client and target that is being closed
@@ -83,10 +92,13 @@ func New(cfg Config) (*Server, error) {
 		log: cfg.Logger, upstream: upstream,
 		clients:    make(map[*client]bool),
 		pools:      make(map[poolKey]*pool),
+		past:       make(map[[2]string]Totals),
 		removed:    make(map[*target]bool),
 		connectors: make(map[*lakebase.Connector]int),
 		stopped:    make(chan struct{}),
 	}
+	s.began = time.Now()
+	s.statistics.older.at, s.statistics.newer.at = s.began, s.began
 	all := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
 	for name, connector := range cfg.Targets {
 		all.targets[name] = &target{name: name, connector: connector}
@@ -107,6 +119,10 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	defer s.refresh()()
 	s.mu.Lock()
+	s.serving.Store(true)
+	if s.http != nil {
+		s.http.serve()
+	}
 	s.wg.Go(func() { s.maintain(s.admitting) })
 	for _, l := range s.listeners {
 		s.wg.Go(func() { s.accept(l) })
@@ -150,6 +166,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		s.shutPools()
 		s.end()
+		if h := s.http; h != nil {
+			h.close()
+		}
 		close(s.stopped)
 	})
 	return err
@@ -158,6 +177,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // delayDrain goes on serving for as long as load balancers may take to see that
 // the proxy is not ready any more, but not beyond ctx.
 func (s *Server) delayDrain(ctx context.Context) {
+	if s.leaving.Load() {
+		return // nobody can come any more
+	}
 	delay := time.NewTimer(s.config().DrainDelay)
 	defer delay.Stop()
 	select {
@@ -194,6 +216,15 @@ func (s *Server) force() {
 	for _, c := range clients {
 		c.force()
 	}
+}
+
+// leave lets no more clients come, and ends the Server once those that are
+// here have left.
+func (s *Server) leave() {
+	s.leaving.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close()
 }
 
 // isDraining reports whether no new session may begin.

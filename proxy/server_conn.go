@@ -67,10 +67,15 @@ type serverConn struct {
 	canceling int              // requests under way that might hit whoever comes next
 	scratch   []byte           // the reader's, for what the client gets
 
-	linked         time.Time // since when, zero if not
-	received, sent uint64    // bytes since then
-	queries        uint64    // of state, accounted for
+	linked         time.Time     // since when, zero if not
+	counted        time.Time     // up to when the time since then is accounted for
+	asked          time.Time     // since when the client waits for an answer, zero if it does not
+	worked         time.Duration // that it did, not accounted for
+	answered       uint64        // of state, when last looked at
+	received, sent uint64        // bytes, not accounted for
+	queries        uint64        // of state, accounted for
 	transactions   uint64
+	assignments    uint64 // of links, accounted for
 
 	// Guarded by the pool's mutex.
 	expires  time.Time
@@ -103,19 +108,20 @@ func (p *pool) expiry(born time.Time) time.Time {
 func (s *serverConn) take(c *pooled) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
 	switch {
 	case s.place != inPool: // it has ended meanwhile
 		return false
 	case s.torn:
 		s.close()
 		return false
-	case time.Since(s.used) > restlessAfter && !s.raw.Quiet():
+	case now.Sub(s.used) > restlessAfter && !s.raw.Quiet():
 		s.place = atRest // until its reader has heard what it says
 		links := s.links
 		time.AfterFunc(lookEvery, func() { s.heardNothing(links) })
 		return false
 	}
-	s.link(c)
+	s.link(c, now)
 	return true
 }
 
@@ -134,8 +140,10 @@ func (s *serverConn) heardNothing(links uint64) {
 }
 
 // link lends s to c. The caller holds mu.
-func (s *serverConn) link(c *pooled) {
-	s.place, s.client, s.linked, s.fresh = lent, c, time.Now(), true
+func (s *serverConn) link(c *pooled, now time.Time) {
+	s.place, s.client, s.fresh = lent, c, true
+	s.linked, s.counted, s.asked = now, now, now
+	s.answered = s.state.Answered() // to whoever had s before
 	s.links++
 	s.exchange.Link(c.state, s.state)
 	c.server.Store(s)
@@ -200,10 +208,15 @@ func (s *serverConn) heard(chunk []byte) {
 		if e := s.exchange.Refused(); e != nil {
 			s.end("settings refused", e)
 		}
+		if c.joining && s.exchange.Idle() {
+			c.introduced = s.state.Reported() // before somebody else gets s
+			c.known.Store(true)
+		}
 		c.unstall()
 	}
 	s.tidy()
 	s.settle()
+	s.stopClock()
 }
 
 // tell writes to the client, if there is one. The caller holds mu, but not

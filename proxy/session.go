@@ -31,6 +31,10 @@ type session struct {
 
 	over atomic.Bool // the answering direction has ended
 
+	canceled  atomic.Uint64 // cancel requests passed on
+	lost      atomic.Bool   // the server connection broke
+	accounted bool          // among the totals of the past; guarded by the server's mutex
+
 	mu    sync.Mutex // guards state together with the server's read deadline
 	state sessionState
 	since time.Time // of a state in which the server has a last moment
@@ -190,6 +194,7 @@ func (s *session) answer() (reason string) {
 }
 
 func (s *session) serverLost(err error) string {
+	s.lost.Store(true)
 	s.client.server.counts.lost.Add(1)
 	s.client.server.log.Warn("a server connection was lost", "target", s.up.target.name, "err", err)
 	return s.say("server lost", errServerLost())
@@ -212,7 +217,7 @@ func (s *session) woken() (reason string) {
 		if s.tracker.abort() {
 			s.cancelAside()
 		}
-		return s.say("forced", errShuttingDown())
+		return s.say("forced", s.client.lastWord())
 	case gone:
 		if s.spent() {
 			return "client gone"

@@ -22,10 +22,31 @@ type target struct {
 	name      string
 	connector *lakebase.Connector
 	conns     atomic.Int64
+	last      atomic.Pointer[login] // nil before the first
 
 	// Guarded by the Server's mutex.
 	clients int  // that are past their login, or in the midst of it
 	removed bool // from the configuration: those are the last
+}
+
+// login is where a login upstream led.
+type login struct {
+	host           string
+	port           uint16
+	user, database string
+}
+
+// seen is where the last login to t led, nowhere before there was one. t may
+// be nil.
+func (t *target) seen() login {
+	if t == nil {
+		return login{}
+	}
+	last := t.last.Load()
+	if last == nil {
+		return login{}
+	}
+	return *last
 }
 
 // enter counts one more client of t. It reports whether t still takes any.

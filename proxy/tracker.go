@@ -65,6 +65,7 @@ type tracker struct {
 	last     byte // the last answer that was not asynchronous; 0 after a request
 	goodbye  bool // the client has said that it ends
 	closed   bool // nothing more may be asked
+	totals   Totals
 }
 
 func newTracker(status byte) *tracker {
@@ -79,6 +80,7 @@ func (t *tracker) request(p []byte) bool {
 	if t.closed {
 		return false
 	}
+	t.totals.Received += uint64(len(p))
 	for complete := true; complete && len(p) > 0; {
 		if p, complete = t.requests.next(p); !complete {
 			break
@@ -101,6 +103,7 @@ func (t *tracker) request(p []byte) bool {
 func (t *tracker) answer(p []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.totals.Sent += uint64(len(p))
 	for complete := true; complete && len(p) > 0; {
 		if p, complete = t.answers.next(p); !complete {
 			break
@@ -116,6 +119,10 @@ func (t *tracker) answered(kind byte) {
 	case 'Z': // ReadyForQuery
 		t.pending = max(t.pending-1, 0)
 		t.status = t.answers.first
+		t.totals.Queries++
+		if t.status == 'I' {
+			t.totals.Transactions++
+		}
 	case 'G': // CopyInResponse: a Sync that came before it is swallowed by the server
 		t.pending = 0
 	}

@@ -179,6 +179,7 @@ func (t *target) adopt(h *pgconn.HijackedConn) (*upstream, error) {
 		}
 	}
 	h.Frontend = nil // and with it its buffer
+	t.last.Store(&login{h.Config.Host, h.Config.Port, h.Config.User, h.Config.Database})
 	return up, nil
 }
 

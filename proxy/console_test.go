@@ -1,0 +1,331 @@
+package proxy_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// console logs in to the console.
+func (r *rig) console() *pgx.Conn { return connect(r.t, r.url("pgbouncer", "")) }
+
+// consoleIn is console for one of pgx's ways to ask.
+func (r *rig) consoleIn(mode pgx.QueryExecMode) *pgx.Conn {
+	r.t.Helper()
+	cfg, err := pgx.ParseConfig(r.url("pgbouncer", ""))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cfg.DefaultQueryExecMode = mode
+	conn, err := pgx.ConnectConfig(r.t.Context(), cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+var allModes = []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeCacheStatement}
+
+// rowsOf asks a console for rows by column name.
+func rowsOf(t testing.TB, conn *pgx.Conn, sql string) (columns []string, rows []map[string]any) {
+	t.Helper()
+	result, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	rows, err = pgx.CollectRows(result, pgx.RowToMap)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	for _, f := range result.FieldDescriptions() {
+		columns = append(columns, f.Name)
+	}
+	return columns, rows
+}
+
+// only is the one row that matches.
+func only(t testing.TB, rows []map[string]any, column string, value any) map[string]any {
+	t.Helper()
+	var found []map[string]any
+	for _, r := range rows {
+		if r[column] == value {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d rows with %s = %v, want one: %v", len(found), column, value, rows)
+	}
+	return found[0]
+}
+
+// What PgBouncer 1.25 has for columns, in its order. Ours may only follow.
+var pgbouncerColumns = map[string]string{
+	"SHOW VERSION":        "version",
+	"SHOW POOLS":          "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts",
+	"SHOW CLIENTS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
+	"SHOW SERVERS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
+	"SHOW SOCKETS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
+	"SHOW ACTIVE_SOCKETS": "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
+	"SHOW STATS":          "database total_server_assignment_count total_xact_count total_query_count total_received total_sent total_xact_time total_query_time total_wait_time total_client_parse_count total_server_parse_count total_bind_count total_client_login_count avg_server_assignment_count avg_xact_count avg_query_count avg_recv avg_sent avg_xact_time avg_query_time avg_wait_time avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count",
+	"SHOW STATS_TOTALS":   "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time query_time wait_time client_parse_count server_parse_count bind_count client_login_count",
+	"SHOW STATS_AVERAGES": "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time query_time wait_time avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count",
+	"SHOW TOTALS":         "name value",
+	"SHOW DATABASES":      "name host port database force_user pool_size min_pool_size reserve_pool_size server_lifetime pool_mode load_balance_hosts max_connections current_connections max_client_connections current_client_connections paused disabled",
+	"SHOW USERS":          "name pool_size reserve_pool_size pool_mode max_user_connections current_connections max_user_client_connections current_client_connections",
+	"SHOW LISTS":          "list items",
+	"SHOW CONFIG":         "key value default changeable",
+	"SHOW MEM":            "name size used free memtotal",
+	"SHOW STATE":          "key value",
+	"SHOW TARGETS":        "target is_default host port user database token token_expiry",
+	"SHOW PREPARED":       "database statements server_connections prepared max_prepared",
+	"SHOW HELP":           "command meaning",
+}
+
+func TestConsoleColumnsArePgBouncers(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
+		r := start(t, proxy.Config{Mode: mode})
+		one[int](t, r.connect(), "SELECT 1")
+		for _, protocol := range allModes {
+			conn := r.consoleIn(protocol)
+			shown := 0
+			for _, help := range func() []map[string]any { _, rows := rowsOf(t, conn, "SHOW HELP"); return rows }() {
+				command := help["command"].(string)
+				if !strings.HasPrefix(command, "SHOW ") {
+					continue
+				}
+				shown++
+				want, known := pgbouncerColumns[command]
+				columns, rows := rowsOf(t, conn, command)
+				if got := strings.Join(columns, " "); !known || got != want && !strings.HasPrefix(got, want+" ") {
+					t.Errorf("%s in %v: columns %q, want %q", command, protocol, got, want)
+				}
+				if len(rows) == 0 && !(mode == proxy.SessionMode && command == "SHOW PREPARED") {
+					t.Errorf("%s in %v, %s mode: no rows", command, protocol, mode)
+				}
+			}
+			if shown != len(pgbouncerColumns) {
+				t.Errorf("the help has %d SHOW commands, want %d", shown, len(pgbouncerColumns))
+			}
+		}
+	}
+}
+
+func TestConsoleShowsPools(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{PoolSize: 1})
+	working := connect(t, r.url("shop", "&application_name=worker"))
+	waiting := r.connect()
+	exec(t, working, "BEGIN")
+	answered := settled(waiting, "SELECT 1")
+	conn := r.console()
+	eventually(t, "a client waits", func() bool {
+		_, rows := rowsOf(t, conn, "SHOW POOLS")
+		return only(t, rows, "database", "shop")["cl_waiting"] == int64(1)
+	})
+	_, rows := rowsOf(t, conn, "show pools;")
+	pool := only(t, rows, "database", "shop")
+	for column, want := range map[string]any{"user": "dev@example.com", "cl_active": int64(1), "sv_active": int64(1), "sv_idle": int64(0),
+		"pool_mode": "transaction", "target": "shop", "pool_size": int64(1), "paused": int64(0)} {
+		if pool[column] != want {
+			t.Errorf("SHOW POOLS: %s is %v, want %v", column, pool[column], want)
+		}
+	}
+	_, clients := rowsOf(t, conn, "SHOW CLIENTS")
+	client := only(t, clients, "application_name", "worker")
+	_, servers := rowsOf(t, conn, "SHOW SERVERS")
+	server := only(t, servers, "database", "shop")
+	if client["link"] != server["ptr"] || server["link"] != client["ptr"] || client["state"] != "active" || server["state"] != "active" {
+		t.Errorf("client %v and server %v do not name each other", client, server)
+	}
+	if pid := one[int64](t, working, "SELECT pg_backend_pid()"); server["remote_pid"] != pid {
+		t.Errorf("server process %v, want %d", server["remote_pid"], pid)
+	}
+	if tls, _ := server["tls"].(string); !strings.HasPrefix(tls, "TLSv1.3/TLS_") {
+		t.Errorf("tls is %q", tls)
+	}
+	if own := only(t, clients, "database", "pgbouncer"); own["id"] != int64(conn.PgConn().PID()) {
+		t.Errorf("the console's own id is %v, want %d", own["id"], conn.PgConn().PID())
+	}
+	exec(t, working, "COMMIT")
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	_, rows = rowsOf(t, conn, "SHOW TARGETS")
+	target := only(t, rows, "target", "shop")
+	if host, _ := target["host"].(string); target["token"] != "valid" || target["is_default"] != int64(1) || host == "" || target["user"] != "dev@example.com" {
+		t.Errorf("SHOW TARGETS: %v", target)
+	}
+}
+
+func TestConsoleUnderstandsPeopleAndDrivers(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{})
+	for _, mode := range allModes {
+		conn := r.consoleIn(mode)
+		for _, sql := range []string{
+			"show version", "SHOW VERSION;", " -- who?\nSHOW /* really /* nested */ */ Version ;", "", ";", "-- nothing",
+			"SET application_name = 'x'", "SET extra_float_digits TO 3", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "set search_path to public, \"$user\"",
+			"RESET ALL", "DISCARD ALL", "DEALLOCATE ALL", "CLOSE ALL", "UNLISTEN *", "BEGIN ISOLATION LEVEL SERIALIZABLE", "SAVEPOINT a", "ROLLBACK TO SAVEPOINT a", "COMMIT",
+			"START TRANSACTION READ ONLY", "ROLLBACK", "SHOW TRANSACTION ISOLATION LEVEL", "SHOW server_version_num", "SHOW standard_conforming_strings",
+			"SELECT pg_catalog.version()", "select current_schema()", "SELECT current_setting('server_version_num')::int/100",
+		} {
+			if strings.HasSuffix(sql, "/100") {
+				continue // arithmetic is not for a console
+			}
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Errorf("%v: %q: %v", mode, sql, err)
+			}
+		}
+		if err := conn.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := one[int](t, conn, "SELECT 1"); got != 1 {
+			t.Errorf("SELECT 1 is %d", got)
+		}
+		if got := one[string](t, conn, "SELECT version()"); !strings.HasPrefix(got, "PostgreSQL 14.0 (lakebase proxy ") {
+			t.Errorf("version() is %q", got)
+		}
+		if got := one[string](t, conn, "SHOW application_name"); got != "x" {
+			t.Errorf("application_name is %q after SET", got)
+		}
+		if got := one[bool](t, conn, "SELECT pg_is_in_recovery()"); got {
+			t.Error("in recovery")
+		}
+		var n int64
+		var word *string
+		if err := conn.QueryRow(t.Context(), "SELECT 7 AS n, NULL, 'it''s' word, current_user").Scan(&n, nil, &word, nil); err != nil || n != 7 || *word != "it's" {
+			t.Error(n, word, err)
+		}
+		_, err := conn.Exec(t.Context(), "SELECT * FROM pg_class")
+		e := wantCode(t, err, "42601", "SELECT")
+		if !strings.Contains(e.Hint, "SHOW POOLS") || !strings.Contains(e.Hint, "KILL_CLIENT id") || e.Severity != "ERROR" {
+			t.Errorf("%+v", e)
+		}
+		_, err = conn.Exec(t.Context(), "KILL_CLIENT")
+		wantCode(t, err, "42601", "want KILL_CLIENT id")
+		_, err = conn.Exec(t.Context(), "SHOW POOLS now")
+		wantCode(t, err, "42601", "want SHOW POOLS")
+		_, err = conn.Exec(t.Context(), "SET default_pool_size = 5")
+		wantCode(t, err, "0A000", "default_pool_size")
+	}
+}
+
+func TestConsoleTransactionsAreWhatDriversExpect(t *testing.T) {
+	t.Parallel()
+	conn := start(t, proxy.Config{}).console()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := conn.PgConn().TxStatus(); got != 'T' {
+		t.Errorf("status %c after BEGIN", got)
+	}
+	if _, err := tx.Exec(t.Context(), "SHOW STATE"); err != nil {
+		t.Error(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := conn.PgConn().TxStatus(); got != 'I' {
+		t.Errorf("status %c after COMMIT", got)
+	}
+}
+
+func TestConsoleAnswersPsql(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	one[int](t, r.connect(), "SELECT 1")
+	out := runPsql(t, "-d", r.url("pgbouncer", ""), "-c", "SHOW STATE", "-c", "SHOW VERSION; SELECT 1;", "-c", "PAUSE shop", "-c", "RESUME")
+	lines := strings.Split(out, "\n")
+	if !slices.Contains(lines, "active|yes") || !slices.Contains(lines, "1") || !slices.Contains(lines, "PAUSE") || !slices.Contains(lines, "RESUME") ||
+		!slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "lakebase proxy ") }) || strings.Contains(out, "WARNING") {
+		t.Errorf("psql printed %q", out)
+	}
+}
+
+// settled runs a command in the background.
+func settled(conn *pgx.Conn, sql string) chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(context.Background(), sql)
+		done <- err
+	}()
+	return done
+}
+
+func isPaused(t testing.TB, conn *pgx.Conn, database string) bool {
+	_, rows := rowsOf(t, conn, "SHOW DATABASES")
+	return only(t, rows, "name", database)["paused"] == int64(1)
+}
+
+func pending(done chan error) bool {
+	select {
+	case err := <-done:
+		done <- err
+		return false
+	default:
+		return true
+	}
+}
+
+func TestPauseWaitsAndResumeLetsGo(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	working, waiting := r.connect(), r.connect()
+	exec(t, working, "BEGIN")
+	before := one[int](t, working, "SELECT pg_backend_pid()")
+	operator, observer := r.console(), r.console()
+	paused := settled(operator, "PAUSE")
+	eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
+	answered := settled(waiting, "SELECT 1")
+	eventually(t, "the other client waits", func() bool {
+		_, rows := rowsOf(t, observer, "SHOW POOLS")
+		return only(t, rows, "database", "shop")["cl_waiting"] == int64(1)
+	})
+	if !pending(paused) {
+		t.Fatal("PAUSE does not wait for the transaction")
+	}
+	if got := one[int](t, working, "SELECT pg_backend_pid()"); got != before {
+		t.Error("the open transaction has changed its server connection")
+	}
+	exec(t, working, "COMMIT")
+	if err := <-paused; err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Stats().ServerConns["shop"]; n != 0 {
+		t.Errorf("%d server connections are open after PAUSE", n)
+	}
+	if !pending(answered) {
+		t.Error("a client was served while the pool was paused")
+	}
+	late := make(chan error, 1) // of a database that had no pool
+	go func() {
+		conn, err := pgx.Connect(context.Background(), r.url("postgres", ""))
+		if err == nil {
+			err = conn.Close(context.Background())
+		}
+		late <- err
+	}()
+	eventually(t, "a client of a new pool waits", func() bool {
+		_, rows := rowsOf(t, observer, "SHOW POOLS")
+		return slices.ContainsFunc(rows, func(row map[string]any) bool {
+			return row["database"] == "shop/postgres" && row["cl_waiting"] == int64(1)
+		})
+	})
+	exec(t, operator, "RESUME")
+	for _, done := range []chan error{answered, late} {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if isPaused(t, observer, "shop") {
+		t.Error("still paused after RESUME")
+	}
+}

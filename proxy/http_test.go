@@ -1,0 +1,268 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// get asks the proxy's HTTP address, on a connection of its own.
+func (r *rig) get(path string, change ...func(*http.Request)) (status int, body string, header http.Header) {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+path, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Close = true
+	for _, f := range change {
+		f(request)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return response.StatusCode, string(content), response.Header
+}
+
+func (r *rig) wantProbe(path string, status int, reason string) {
+	r.t.Helper()
+	if got, body, _ := r.get(path); got != status || !strings.Contains(body, reason) {
+		r.t.Errorf("%s: %d %q, want %d %q", path, got, body, status, reason)
+	}
+}
+
+func TestProbesThroughADrain(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
+		r := start(t, proxy.Config{Mode: mode, HTTPListen: "127.0.0.1:0"})
+		for _, path := range []string{"/startup", "/readiness", "/liveness"} {
+			eventually(t, path+" is well", func() bool { status, _, _ := r.get(path); return status == http.StatusOK })
+		}
+		working := r.connect()
+		exec(t, working, "BEGIN")
+		drained := make(chan error, 1)
+		go func() { drained <- r.Shutdown(context.Background()) }()
+		eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+		r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
+		r.wantProbe("/liveness", http.StatusOK, "ok")
+		r.wantProbe("/startup", http.StatusOK, "ok")
+		one[int](t, working, "SELECT 1")
+		if !pending(drained) {
+			t.Fatal("the drain has not waited")
+		}
+		addr := r.HTTPAddr().String()
+		exec(t, working, "COMMIT")
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		if canDial(addr) {
+			t.Error("the HTTP address is still open")
+		}
+	}
+}
+
+// While load balancers turn away, clients are still served.
+func TestReadinessDuringTheDrainDelay(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0", DrainDelay: time.Minute})
+	eventually(t, "it is ready", func() bool { status, _, _ := r.get("/readiness"); return status == http.StatusOK })
+	ctx, hurry := context.WithCancel(t.Context())
+	drained := make(chan error, 1)
+	go func() { drained <- r.Shutdown(ctx) }()
+	eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
+	if got := sample(t, r.families(), "lakebase_proxy_draining"); got != 1 {
+		t.Errorf("draining is %v", got)
+	}
+	conn := r.connect()
+	one[int](t, conn, "SELECT 1")
+	_, rows := rowsOf(t, r.console(), "SHOW STATE")
+	if only(t, rows, "key", "stopping")["value"] != "yes" {
+		t.Error(rows)
+	}
+	conn.Close(t.Context())
+	eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
+	hurry()
+	<-drained
+}
+
+// A database that sleeps, or is out of reach, is woken by a client; a proxy
+// without traffic could never become ready again.
+func TestReadinessDoesNotAskTheDatabase(t *testing.T) {
+	t.Parallel()
+	c := newConnector(t, "no-such-instance")
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0", Targets: map[string]*lakebase.Connector{"absent": c}})
+	refused(t, r.url("absent", ""), "3D000", "no-such-instance")
+	calls := c.Stats().CredentialCalls
+	r.wantProbe("/readiness", http.StatusOK, "ok")
+	if n := c.Stats().CredentialCalls; n != calls {
+		t.Errorf("a probe made %d calls", n-calls)
+	}
+}
+
+func TestNotReadyWhileClientsMayLeave(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
+	client := r.connect()
+	exec(t, r.console(), "SHUTDOWN WAIT_FOR_CLIENTS")
+	eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	r.wantProbe("/readiness", http.StatusServiceUnavailable, "last clients")
+	client.Close(t.Context())
+	isServed(t, r)
+}
+
+func TestProbesBeforeServe(t *testing.T) {
+	t.Parallel()
+	s, err := proxy.New(proxy.Config{HTTPListen: "127.0.0.1:0", Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.HTTPAddr() != nil {
+		t.Error("an address before Listen")
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	addr := s.HTTPAddr().String()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if canDial(addr) {
+		t.Error("the HTTP address is open after Shutdown")
+	}
+}
+
+func TestHTTPAddressInUseIsTold(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
+	s, err := proxy.New(proxy.Config{HTTPListen: r.HTTPAddr().String(), Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err == nil || !strings.Contains(err.Error(), "HTTP") {
+		t.Error(err)
+	}
+	if s.Addr() != nil && canDial(s.Addr().String()) {
+		t.Error("still listening after a failed Listen")
+	}
+	if _, err := proxy.New(proxy.Config{HTTPListen: "9090", Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}}); err == nil {
+		t.Error("an HTTP address without a host is accepted")
+	}
+}
+
+// A page of somebody else's in the operator's browser must not read this one
+// under a name that leads to loopback.
+func TestRebindingIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
+	for host, want := range map[string]int{"localhost:1": 200, "127.0.0.1": 200, "[::1]:80": 200, "LOCALHOST": 200,
+		"evil.example": 421, "evil.example:9090": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421} {
+		for _, path := range []string{"/", "/metrics"} {
+			if status, _, _ := r.get(path, func(r *http.Request) { r.Host = host }); status != want {
+				t.Errorf("Host %s, %s: %d, want %d", host, path, status, want)
+			}
+		}
+	}
+	elsewhere := start(t, proxy.Config{HTTPListen: "0.0.0.0:0"})
+	if status, _, _ := elsewhere.get("/readiness", func(r *http.Request) { r.Host = "proxy.shop.svc.cluster.local" }); status != 200 {
+		t.Errorf("%d for a name of the cluster", status)
+	}
+}
+
+func TestHTTPOnlyReads(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if status, _, _ := r.get("/", func(r *http.Request) { r.Method = method }); status != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %d", method, status)
+		}
+	}
+	if status, _, _ := r.get("/nothing"); status != http.StatusNotFound {
+		t.Errorf("%d for a page that does not exist", status)
+	}
+}
+
+// A client that says its request a byte at a time does not keep the proxy from
+// ending.
+func TestSlowHTTPClient(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
+	conn, err := net.Dial("tcp", r.HTTPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprint(conn, "GET / HT")
+	r.wantProbe("/liveness", http.StatusOK, "ok")
+	began := time.Now()
+	if err := r.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the end took %s", took)
+	}
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+		t.Error("half a request was answered")
+	}
+}
+
+func TestStatusPage(t *testing.T) {
+	t.Parallel()
+	users, err := proxy.NewUsers(map[string]string{"boss": "swordfish-12"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Users: users, Admins: []string{"boss"}})
+	_, empty, _ := r.get("/")
+	if !strings.Contains(empty, "No client has come yet") {
+		t.Error("the page of a proxy without clients does not say so")
+	}
+	url := fmt.Sprintf("postgres://boss:swordfish-12@%s/shop?sslmode=disable&application_name=reports", r.Addr())
+	conn := connect(t, url)
+	exec(t, conn, "BEGIN")
+	one[int](t, conn, "SELECT 1")
+	status, page, header := r.get("/")
+	for _, want := range []string{"ready", "transaction</b> mode", "reports", "boss", "dev@example.com", "1 of 20", fmt.Sprint(conn.PgConn().PID()), `http-equiv="refresh"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Error(status, header)
+	}
+	for _, secret := range []string{"swordfish", "eyJ", "SCRAM-SHA-256$"} {
+		if strings.Contains(page, secret) {
+			t.Errorf("%q is on the page", secret)
+		}
+	}
+	for _, foreign := range []string{"<script", "http://", "https://", "<img", "url("} {
+		if strings.Contains(page, foreign) {
+			t.Errorf("the page has %q", foreign)
+		}
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- r.Shutdown(context.Background()) }()
+	eventually(t, "the page says why it is not ready", func() bool {
+		_, page, _ := r.get("/")
+		return strings.Contains(page, "not ready") && strings.Contains(page, "shutting down")
+	})
+	exec(t, conn, "COMMIT")
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+)
+
+// add adds what the other totals count.
+func (t *Totals) add(o Totals) {
+	t.Sessions += o.Sessions
+	t.Assignments += o.Assignments
+	t.Transactions += o.Transactions
+	t.Queries += o.Queries
+	t.Received += o.Received
+	t.Sent += o.Sent
+	t.TransactionTime += o.TransactionTime
+	t.QueryTime += o.QueryTime
+	t.WaitTime += o.WaitTime
+	t.ServerLogins += o.ServerLogins
+	t.ServerLoginFails += o.ServerLoginFails
+	t.Canceled += o.Canceled
+	t.Lost += o.Lost
+	t.LostIdle += o.LostIdle
+}
+
+// key names the pool that s would belong to.
+func (s *session) key() [2]string {
+	return [2]string{s.up.target.name, cmp.Or(s.up.database, s.up.target.name)}
+}
+
+// totals are those of one session, which has one server connection.
+func (s *session) totals() Totals {
+	s.tracker.mu.Lock()
+	t := s.tracker.totals
+	s.tracker.mu.Unlock()
+	t.Sessions, t.Assignments, t.ServerLogins = 1, 1, 1
+	t.Canceled = s.canceled.Load()
+	if s.lost.Load() {
+		t.Lost = 1
+	}
+	return t
+}
+
+// cancel asks the server to cancel what the session waits for.
+func (s *session) cancel(ctx context.Context) error {
+	err := s.up.cancel(ctx)
+	if err == nil {
+		s.canceled.Add(1)
+	}
+	return err
+}
+
+// account keeps the totals of a session that has ended.
+func (s *Server) account(ended *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended.accounted = true
+	t := s.past[ended.key()]
+	t.add(ended.totals())
+	s.past[ended.key()] = t
+}
+
+// sessionPools are the sessions as if they had pools.
+func (s *Server) sessionPools() []PoolInfo {
+	sessions := s.sessions()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byName := make(map[[2]string]*PoolInfo, len(s.past))
+	info := func(key [2]string) *PoolInfo {
+		if byName[key] == nil {
+			byName[key] = &PoolInfo{Target: key[0], Database: key[1], Mode: SessionMode,
+				Limit: s.config().MaxServerConns, Totals: s.past[key]}
+		}
+		return byName[key]
+	}
+	for key := range s.past {
+		info(key)
+	}
+	for _, one := range sessions {
+		if !one.accounted {
+			pool := info(one.key())
+			pool.ClientsActive++
+			pool.ServersActive++
+			pool.Totals.add(one.totals())
+		}
+	}
+	infos := make([]PoolInfo, 0, len(byName))
+	for _, info := range byName {
+		infos = append(infos, *info)
+	}
+	return infos
+}

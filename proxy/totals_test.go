@@ -1,0 +1,200 @@
+package proxy_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// poolIn is the one pool of a mode.
+func (r *rig) poolIn(mode proxy.Mode) proxy.PoolInfo {
+	r.t.Helper()
+	var found []proxy.PoolInfo
+	for _, p := range r.Pools() {
+		if p.Mode == mode {
+			found = append(found, p)
+		}
+	}
+	if len(found) != 1 {
+		r.t.Fatalf("%d pools in %s mode: %v", len(found), mode, r.Pools())
+	}
+	return found[0]
+}
+
+// Time that a client thinks, within its transaction, is not the server's.
+func TestQueryTimeIsWithoutTheClientsOwn(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	conn := r.connect()
+	exec(t, conn, "BEGIN")
+	exec(t, conn, "SELECT pg_sleep(0.3)")
+	asked := r.poolIn(proxy.TransactionMode).Totals
+	if asked.QueryTime < 300*time.Millisecond || asked.QueryTime > asked.TransactionTime {
+		t.Errorf("%s of %s working after a query of 300 ms", asked.QueryTime, asked.TransactionTime)
+	}
+	// The transaction is looked at as long as it is idle, too.
+	eventually(t, "the client has thought for half a second", func() bool {
+		return r.poolIn(proxy.TransactionMode).Totals.TransactionTime-asked.TransactionTime > 500*time.Millisecond
+	})
+	thought := r.poolIn(proxy.TransactionMode).Totals
+	if more := thought.QueryTime - asked.QueryTime; more > 50*time.Millisecond {
+		t.Errorf("the server has worked for %s while nobody asked anything", more)
+	}
+	exec(t, conn, "SELECT pg_sleep(0.3)")
+	exec(t, conn, "COMMIT")
+	done := r.poolIn(proxy.TransactionMode).Totals
+	if more := done.QueryTime - thought.QueryTime; more < 300*time.Millisecond {
+		t.Errorf("%s more for a query of 300 ms", more)
+	}
+	if n := done.Assignments - asked.Assignments; n != 0 {
+		t.Errorf("%d assignments within a transaction", n)
+	}
+}
+
+// A client that gets a server connection from the one before it has waited, and
+// that is not the server's time either.
+func TestQueryTimeIsWithoutTheQueue(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r.connect()
+	var clients sync.WaitGroup
+	for range 4 {
+		conn := r.connect()
+		clients.Go(func() {
+			for range 10 {
+				_, err := conn.Exec(context.Background(), "BEGIN; SELECT pg_sleep(0.005)")
+				if err == nil {
+					_, err = conn.Exec(context.Background(), "COMMIT")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	totals := r.poolIn(proxy.TransactionMode).Totals
+	if totals.QueryTime > totals.TransactionTime || totals.WaitTime < totals.QueryTime {
+		t.Errorf("%s working, %s with a server connection, %s waiting", totals.QueryTime, totals.TransactionTime, totals.WaitTime)
+	}
+}
+
+// What a transaction has asked is counted while it is open: it may be for
+// long.
+func TestTotalsOfAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	conn := r.connect()
+	exec(t, conn, "BEGIN")
+	before := r.poolIn(proxy.TransactionMode).Totals
+	for range 5 {
+		one[int](t, conn, "SELECT 1")
+	}
+	after := r.poolIn(proxy.TransactionMode).Totals
+	if after.Queries < before.Queries+5 || after.Sent <= before.Sent || after.QueryTime <= before.QueryTime {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	exec(t, conn, "COMMIT")
+}
+
+func TestCanceledIsCounted(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
+		r := start(t, proxy.Config{Mode: mode})
+		victim, observer := r.connect(), connectDirect(t)
+		done := settled(victim, "SELECT pg_sleep(61)")
+		eventually(t, "the query runs", func() bool {
+			return one[int](t, observer, "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(61)' AND state = 'active'") > 0
+		})
+		if err := victim.PgConn().CancelRequest(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wantCode(t, <-done, "57014", "user request")
+		eventually(t, "the cancel request is counted", func() bool { return r.poolIn(mode).Totals.Canceled == 1 })
+	}
+}
+
+func TestSessionTotalsOutliveSessions(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	for range 3 {
+		conn := r.connect()
+		for range 4 {
+			one[int](t, conn, "SELECT 1")
+		}
+		conn.Close(t.Context())
+	}
+	eventually(t, "the clients have left", func() bool { return r.poolIn(proxy.SessionMode).ClientsActive == 0 })
+	totals := r.poolIn(proxy.SessionMode).Totals
+	// pgx asks twice for the first of four: to prepare and to execute.
+	if totals.Sessions != 3 || totals.Queries != 15 || totals.Transactions != 15 || totals.Received == 0 || totals.Sent == 0 {
+		t.Errorf("%+v", totals)
+	}
+}
+
+// startPostgres starts a server whose every role may do anything.
+func startPostgres(t *testing.T) (connInfo string) {
+	t.Helper()
+	installation, err := postgres.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Chmod(filepath.Dir(filepath.Dir(dir)), 0o755); err != nil { // the server may run as another user
+		t.Fatal(err)
+	}
+	if err := installation.CreateCluster(t.Context(), dir, postgres.ClusterOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server, err := installation.Start(t.Context(), postgres.StartOptions{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.ConnInfo()
+}
+
+// A client that replicates has a session beside the pool of its database, and
+// must not hide the pool's own clients.
+func TestReplicationBesideAPool(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, startPostgres(t)+" dbname=postgres")}})
+	pooled := r.connect()
+	exec(t, pooled, "BEGIN")
+	raw := r.dial()
+	front := pgproto3.NewFrontend(raw, raw)
+	login(t, front, map[string]string{"user": "me", "database": "shop", "replication": "database"})
+	if p := r.poolIn(proxy.TransactionMode); p.ClientsActive != 1 || p.ServersActive != 1 {
+		t.Errorf("the pool is %+v", p)
+	}
+	if p := r.poolIn(proxy.SessionMode); p.ClientsActive != 1 || p.ServersActive != 1 {
+		t.Errorf("the session is %+v", p)
+	}
+	conn := r.console()
+	_, rows := rowsOf(t, conn, "SHOW POOLS")
+	if p := only(t, rows, "database", "shop"); p["cl_active"] != int64(2) || p["sv_active"] != int64(2) || p["pool_mode"] != "transaction" {
+		t.Errorf("SHOW POOLS has %v", p)
+	}
+	_, rows = rowsOf(t, conn, "SHOW CLIENTS")
+	if only(t, rows, "replication", "logical")["user"] != "me" {
+		t.Error(rows)
+	}
+	exec(t, pooled, "COMMIT")
+	front.Send(&pgproto3.Terminate{})
+	if err := front.Flush(); err != nil {
+		t.Error(err)
+	}
+}
