@@ -51,6 +51,7 @@ func run(m *testing.M) int {
 		code = 1
 	}
 	results.print(os.Stdout)
+	proxiedResults.print(os.Stdout)
 	return code
 }
 

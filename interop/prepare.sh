@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the clients here need and what is missing: psql and pgbench,
-# Node with the packages of node/package-lock.json, and psycopg. Ends with one
-# line that names what could not be had.
+# Node with the packages of node/package-lock.json, psycopg, asyncpg, a JDK and
+# the JDBC driver. Ends with one line that names what could not be had.
 set -eu
 cd "$(dirname "$0")"
 
@@ -45,8 +45,11 @@ if [ -f ../scripts/ensure-postgres.sh ]; then
 fi
 has psql && has pgbench || install 'psql or pgbench' postgresql-client postgresql-contrib
 python_has psycopg2 && python_has psycopg || install 'psycopg2 or psycopg' python3-psycopg2 python3-psycopg
+python_has asyncpg || install asyncpg python3-asyncpg
+has javac && has java || install 'a JDK' default-jdk-headless
+[ -e /usr/share/java/postgresql.jar ] || install 'the JDBC driver' libpostgresql-jdbc-java
 has node && has npm || install 'node or npm' nodejs npm
-for program in psql pgbench node npm; do
+for program in psql pgbench pg_dump pg_restore node npm javac java; do
 	has $program || fail "$program is still not on the PATH"
 done
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' ||

@@ -38,9 +38,14 @@ func (r *table) print(w io.Writer) {
 	if len(r.rows) == 0 {
 		return
 	}
+	fmt.Fprintln(w)
+	printTable(w, append([][]string{{"CLIENT", "VERSION", "DID", "RESULT"}}, r.rows...))
+}
+
+// printTable prints rows in columns, and an empty line.
+func printTable(w io.Writer, rows [][]string) {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out)
-	for _, row := range append([][]string{{"CLIENT", "VERSION", "DID", "RESULT"}}, r.rows...) {
+	for _, row := range rows {
 		fmt.Fprintln(out, strings.Join(row, "\t"))
 	}
 	out.Flush()
