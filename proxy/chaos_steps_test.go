@@ -16,15 +16,17 @@ func (v *visit) step() {
 	if v.pinned() {
 		v.w.done.pins.Add(1)
 	}
-	step := oneOf(v.random, []func(){
+	steps := []func(){
 		v.stepSettings, v.stepSettings, v.stepPlace, v.stepDate, v.stepSet, v.stepSet, v.stepReset,
 		v.stepTransaction, v.stepTransaction, v.stepTransaction, v.stepSavepoint,
-		v.stepInsert, v.stepInsert, v.stepError, v.stepTemp, v.stepTempRead,
-		v.stepPrepare, v.stepExecute, v.stepExecute, v.stepClose, v.stepSQLPrepare, v.stepSQLExecute,
-		v.stepLock, v.stepTransactionLock, v.stepListen, v.stepNotify, v.stepCursor, v.stepSequence,
-		v.stepCancel, v.stepPipeline, v.stepSeveral, v.stepCopy, v.stepDiscard,
-	})
-	step()
+		v.stepInsert, v.stepInsert, v.stepError, v.stepTempRead,
+		v.stepPrepare, v.stepExecute, v.stepExecute, v.stepClose, v.stepSQLExecute,
+		v.stepTransactionLock, v.stepNotify, v.stepCancel, v.stepPipeline, v.stepSeveral, v.stepCopy, v.stepDiscard,
+	}
+	if v.pins {
+		steps = append(steps, v.stepTemp, v.stepSQLPrepare, v.stepLock, v.stepListen, v.stepCursor, v.stepSequence)
+	}
+	oneOf(v.random, steps)()
 	v.reported()
 }
 

@@ -19,6 +19,7 @@ type visit struct {
 	w      *chaos
 	random *rand.Rand
 	name   string
+	pins   bool // it does what keeps a server
 	conn   *pgconn.PgConn
 	log    []string // of what it did last
 
@@ -38,7 +39,7 @@ type visit struct {
 // visit connects a client with some settings. It is nil if that failed for a
 // good reason.
 func (w *chaos) visit(random *rand.Rand, name string) *visit {
-	v := &visit{w: w, random: random, name: name, got: map[string]bool{}, killed: w.killed.Load(), since: w.killed.Load()}
+	v := &visit{w: w, random: random, name: name, pins: random.IntN(3) == 0, got: map[string]bool{}, killed: w.killed.Load(), since: w.killed.Load()}
 	startup := map[string]string{}
 	options := ""
 	for _, s := range chaosSettings {

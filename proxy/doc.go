@@ -27,6 +27,12 @@
 // PgBouncer's commands: SHOW POOLS, PAUSE and so on; see [Config.Admins]. At
 // [Config.HTTPListen] it has health checks, metrics and a status page.
 //
+// # Transaction mode
+//
+// By default a server connection is lent to a client for a transaction, and
+// many clients share few. Settings, prepared statements and the like follow a
+// client from one to the next; what can only exist in one session pins it there.
+//
 // # Session mode
 //
 // A server connection belongs to one client from login to logout, so
