@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -44,8 +43,7 @@ func (s *Server) Listen() error {
 func (s *Server) open() error {
 	port := defaultPort
 	if s.config().Listen != noTCP {
-		config := net.ListenConfig{KeepAliveConfig: keepAlive}
-		l, err := config.Listen(context.Background(), "tcp", s.config().Listen)
+		l, err := rawnet.Listen(s.config().Listen, keepAlive)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return fmt.Errorf("proxy: %s is in use by another program: stop it, or choose another port (0 means any)", s.config().Listen)
 		}
