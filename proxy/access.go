@@ -43,14 +43,23 @@ func (s *settings) checkParameters(startup *pgwire.Startup) error {
 		return nil
 	}
 	for _, p := range startup.Parameters {
-		asked = append(asked, sessionstate.Option{Name: p.Name})
+		if err := checkParameter(p.Name); err != nil {
+			return err
+		}
 	}
 	for _, o := range asked {
-		switch strings.ToLower(o.Name) {
-		case "role", "session_authorization":
-			return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("permission denied to set parameter %q while connecting", o.Name),
-				Hint: "the proxy takes no role from its clients, unless it is started with allow-set-role"}
+		if err := checkParameter(o.Name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkParameter(name string) error {
+	switch strings.ToLower(name) {
+	case "role", "session_authorization":
+		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("permission denied to set parameter %q while connecting", name),
+			Hint: "the proxy takes no role from its clients, unless it is started with allow-set-role"}
 	}
 	return nil
 }

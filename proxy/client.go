@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -270,8 +271,12 @@ func (c *client) closeWrite() {
 	}
 }
 
+// usualWelcome is the size, in bytes, of what few servers say more than.
+const usualWelcome = 512
+
 // appendWelcome appends what a server says of itself after a login.
 func appendWelcome(dst []byte, greeted bool, parameters iter.Seq2[string, string], key cancelKey) []byte {
+	dst = slices.Grow(dst, usualWelcome)
 	if !greeted {
 		dst, _ = (&pgproto3.AuthenticationOk{}).Encode(dst)
 	}

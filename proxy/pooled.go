@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -333,7 +334,9 @@ func (c *pooled) run() stage {
 	c.pool.count(&c.pool.totals.Sessions)
 	c.began = time.Now()
 	c.asked.Store(c.began.UnixNano()) // or it would have been silent for ever
-	c.pool.server.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
+	if c.logs(slog.LevelDebug) {
+		c.pool.server.log.Debug("session began", "client", c.RemoteAddr(), "target", c.pool.target.name)
+	}
 	return c.goOn()
 }
 
@@ -351,5 +354,13 @@ func (c *pooled) goOn() stage {
 // over is the end of c.
 func (c *pooled) over(reason string) {
 	c.leave(reason)
-	c.pool.server.log.Debug("session ended", "client", c.RemoteAddr(), "target", c.pool.target.name, "reason", reason, "duration", time.Since(c.began))
+	if c.logs(slog.LevelDebug) {
+		c.pool.server.log.Debug("session ended", "client", c.RemoteAddr(), "target", c.pool.target.name, "reason", reason, "duration", time.Since(c.began))
+	}
+}
+
+// logs reports whether something is logged of such a level: even what is not
+// costs its arguments, and clients may be many and short.
+func (c *pooled) logs(level slog.Level) bool {
+	return c.pool.server.log.Enabled(context.Background(), level)
 }

@@ -72,7 +72,7 @@ if [ "${1:-}" != --check ]; then
 	for module in $modules; do
 		short=
 		case $module in ./bench | ./interop) short=-short ;; esac # in full: make bench, make interop
-		run "go test ($module)" tests "$module" "$GO" test -v $race $short -shuffle=on -timeout 5m ./...
+		run "go test ($module)" tests "$module" "$GO" test -v $race $short -shuffle=on -timeout 20m ./...
 	done
 	run "no token in the output" tokens_are_secret
 fi

@@ -1,7 +1,6 @@
 package pgwire
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strings"
 
@@ -22,10 +21,14 @@ type Startup struct {
 	Parameters []Parameter
 }
 
+// usualParameters is how many a client has room for at once: user, database,
+// and two more.
+const usualParameters = 4
+
 func parseStartup(v Version, rest []byte) (Request, error) {
 	s := &Startup{Version: v}
-	for {
-		name, after, ok := cutString(rest)
+	for rest := string(rest); ; {
+		name, after, ok := strings.Cut(rest, "\x00")
 		if !ok {
 			return nil, badLayout()
 		}
@@ -35,9 +38,12 @@ func parseStartup(v Version, rest []byte) (Request, error) {
 			}
 			return s, nil
 		}
-		value, after, ok := cutString(after)
+		value, after, ok := strings.Cut(after, "\x00")
 		if !ok {
 			return nil, badLayout()
+		}
+		if s.Parameters == nil {
+			s.Parameters = make([]Parameter, 0, usualParameters)
 		}
 		s.Parameters = append(s.Parameters, Parameter{name, value})
 		rest = after
@@ -46,11 +52,6 @@ func parseStartup(v Version, rest []byte) (Request, error) {
 
 func badLayout() *Error {
 	return protocolError("invalid startup packet layout: expected terminator as last byte")
-}
-
-func cutString(b []byte) (s string, rest []byte, ok bool) {
-	before, after, ok := bytes.Cut(b, []byte{0})
-	return string(before), after, ok
 }
 
 // Get returns the value of a parameter, "" if there is none.

@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deferAccept is for how many seconds a connection is held back at most until
-// the other side says something.
-const deferAccept = 45
+// deferAccept is for about how many seconds a connection is held back until the
+// other side says something: those that do not are to be known of too.
+const deferAccept = 1
 
 // Listen listens on a TCP address for those who speak first: where the system
-// can do that, a connection is accepted when they have. Its keepalive probes
+// can do that, a connection is accepted when they have, or some seconds later if
+// they do not. Its keepalive probes
 // are as keepAlive says, which must be enabled.
 func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
 	// What is set here, accepted connections inherit.

@@ -11,8 +11,8 @@ import (
 
 var probes = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 6}
 
-// A connection comes up when its first bytes are there, and has what the
-// listener was given.
+// A connection is accepted when its first bytes are there, or a little later if
+// none come, and has what the listener was given.
 func TestListen(t *testing.T) {
 	l, err := Listen("127.0.0.1:0", probes)
 	if err != nil {
@@ -59,6 +59,15 @@ func TestListen(t *testing.T) {
 	}
 	if want := []int{1, 60, 10, 6, 1}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(20 * time.Second))
+	late, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if got, want := late.RemoteAddr().String(), silent.LocalAddr().String(); got != want {
+		t.Errorf("accepted %s, want %s, who is silent", got, want)
 	}
 }
 

@@ -18,12 +18,12 @@ type socket struct {
 	impatient bool // Read is not to wait
 	owing     bool // an answer of TCP, when last asked
 
+	wanted   wanted
 	in       []byte
 	inBuffer *Buffer
 	inN      int
 	inErr    error
-
-	read, readInto, ready func(fd uintptr) bool
+	read     func(fd uintptr) bool
 
 	writing sync.Mutex // guards what follows
 	out     []byte
@@ -44,7 +44,27 @@ func (s *socket) open(conn net.Conn) {
 		return
 	}
 	s.raw = raw
-	s.read, s.readInto, s.ready, s.write = s.tryRead, s.tryReadInto, s.tryReady, s.tryWrite
+	s.read, s.write = s.try, s.tryWrite
+}
+
+// wanted is what the one who reads waits for.
+type wanted uint8
+
+const (
+	bytesInto  wanted = iota // bytes in a slice of the caller's
+	fullBuffer               // bytes in a Buffer
+	something                // that there is something to read, the end included
+)
+
+// try does what is wanted. It reports whether that could be done.
+func (s *socket) try(fd uintptr) bool {
+	switch s.wanted {
+	case bytesInto:
+		return s.tryRead(fd)
+	case fullBuffer:
+		return s.tryReadInto(fd)
+	}
+	return readable(fd)
 }
 
 func (s *socket) isRaw() bool { return s.raw != nil }
@@ -57,7 +77,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c.in = p
+	c.wanted, c.in = bytesInto, p
 	err := c.raw.Read(c.read)
 	c.in = nil
 	if err != nil {
@@ -76,7 +96,8 @@ func (s *socket) tryRead(fd uintptr) bool {
 }
 
 func (s *socket) readBuffer() (*Buffer, int, error) {
-	err := s.raw.Read(s.readInto)
+	s.wanted = fullBuffer
+	err := s.raw.Read(s.read)
 	b, n := s.inBuffer, s.inN
 	s.inBuffer = nil
 	if err == nil {
@@ -105,10 +126,9 @@ func (s *socket) tryReadInto(fd uintptr) bool {
 
 // wait waits until there is something to read, the end included.
 func (s *socket) wait() error {
-	return s.raw.Read(s.ready)
+	s.wanted = something
+	return s.raw.Read(s.read)
 }
-
-func (s *socket) tryReady(fd uintptr) bool { return readable(fd) }
 
 // readable reports whether a read would not wait. Unlike a peek it does not take
 // the error that the next read is to report.
