@@ -90,7 +90,7 @@ func runQuery(ctx context.Context, a *app, f *queryFlags, args []string) error {
 		return err
 	}
 	defer a.disconnect(conn)
-	p := newResultPrinter(a, resultformat.Format(f.format), f.quiet)
+	p := newResultPrinter(ctx, a, resultformat.Format(f.format), f.quiet)
 	copyIn := a.stdin
 	if fromStdin {
 		copyIn = nil

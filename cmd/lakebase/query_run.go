@@ -35,8 +35,9 @@ type resultPrinter struct {
 // outputBuffer is how much is written to stdout at once at most.
 const outputBuffer = 64 << 10
 
-func newResultPrinter(a *app, format resultformat.Format, quiet bool) *resultPrinter {
-	out := bufio.NewWriterSize(a.stdout, outputBuffer)
+// newResultPrinter returns a printer whose runs end with ctx.
+func newResultPrinter(ctx context.Context, a *app, format resultformat.Format, quiet bool) *resultPrinter {
+	out := bufio.NewWriterSize(patientWriter{ctx, a.stdout}, outputBuffer)
 	return &resultPrinter{app: a, quiet: quiet, out: out, writer: resultformat.New(format, out)}
 }
 
@@ -47,18 +48,20 @@ func (p *resultPrinter) run(ctx context.Context, conn *pgconn.PgConn, sql string
 	p.copied.Store(0)
 	p.status = p.app.startStatus(p.progress)
 	status, err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: copyOut{p}}, p)
-	flushErr := p.flush()
+	if flushErr := p.flush(); err == nil {
+		err = flushErr
+	}
 	p.status.end()
-	return status, p.explain(ctx, err, flushErr, sql)
+	return status, p.explain(ctx, err, sql)
 }
 
 // explain turns how a run ended into what the command ends with.
-func (p *resultPrinter) explain(ctx context.Context, err, flushErr error, sql string) error {
+func (p *resultPrinter) explain(ctx context.Context, err error, sql string) error {
 	var refused *pgconn.PgError
 	var lost *resultstream.LostError
 	switch {
 	case err == nil:
-		return flushErr
+		return nil
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		fmt.Fprintf(p.app.stderr, "cancelled after %s\n", took(time.Since(p.began)))
 		return errInterrupted

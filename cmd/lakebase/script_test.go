@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -12,7 +13,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lakebase": main})
+	testscript.Main(withSharedLocal{m}, map[string]func(){"lakebase": main})
+}
+
+// withSharedLocal ends the local Lakebase that the tests share, after them.
+type withSharedLocal struct{ *testing.M }
+
+func (w withSharedLocal) Run() int {
+	code := w.M.Run()
+	if err := stopSharedLocal(); err != nil {
+		fmt.Fprintln(os.Stderr, "the shared local Lakebase:", err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the built program the way a shell does.

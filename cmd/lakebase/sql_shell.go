@@ -142,7 +142,7 @@ func (s *sqlShell) run(ctx context.Context, statement string) error {
 		case <-over:
 		}
 	}()
-	p := newResultPrinter(s.app, resultformat.Text, false)
+	p := newResultPrinter(ctx, s.app, resultformat.Text, false)
 	status, err := p.run(ctx, s.conn.PgConn(), statement, nil, nil)
 	s.status = status
 	return s.report(err)

@@ -13,21 +13,20 @@ import (
 type cell []cellLine
 
 type cellLine struct {
-	text  string
+	text  []byte
 	width int // in terminal cells
 }
 
-// newCell keeps nothing of v.
-func newCell(v []byte) cell {
+// appendCell appends the lines of v to dst, which is empty. A cell of one
+// plain line holds v itself.
+func appendCell(dst cell, v []byte) cell {
 	if isPlain(v) {
-		return cell{{string(v), len(v)}}
+		return append(dst, cellLine{v, len(v)})
 	}
-	lines := bytes.Split(v, []byte{'\n'})
-	c := make(cell, len(lines))
-	for i, l := range lines {
-		c[i] = newLine(l)
+	for line := range bytes.SplitSeq(v, []byte{'\n'}) {
+		dst = append(dst, newLine(line))
 	}
-	return c
+	return dst
 }
 
 // isPlain reports whether every byte is one terminal cell.
@@ -80,7 +79,7 @@ func newLine(v []byte) cellLine {
 		}
 		v = v[size:]
 	}
-	return cellLine{string(text), cells}
+	return cellLine{text, cells}
 }
 
 // RuneWidth is the number of terminal cells that r takes: two for East Asian

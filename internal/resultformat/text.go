@@ -1,7 +1,9 @@
 package resultformat
 
 import (
+	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +23,7 @@ type textWriter struct {
 	held    int  // bytes in sample
 	started bool // the head is written
 	results int
+	cells   []cell // of the row that is written
 	line    []byte
 }
 
@@ -34,7 +37,7 @@ type column struct {
 func (w *textWriter) Begin(columns []Column) error {
 	w.columns = make([]column, len(columns))
 	for i, c := range columns {
-		head := newCell([]byte(c.Name))
+		head := appendCell(nil, []byte(c.Name))
 		w.columns[i] = column{head: head, right: isNumeric(c.Type), width: head.width()}
 	}
 	w.sample, w.held, w.started = nil, 0, false
@@ -55,16 +58,18 @@ func isNumeric(oid uint32) bool {
 }
 
 func (w *textWriter) Row(values [][]byte) error {
+	if w.started {
+		w.cells = slices.Grow(w.cells[:0], len(values))[:len(values)]
+		for i, v := range values {
+			w.cells[i] = appendCell(w.cells[i][:0], v)
+		}
+		return w.writeRow(w.cells)
+	}
 	cells := make([]cell, len(values))
 	for i, v := range values {
-		cells[i] = newCell(v)
-	}
-	if w.started {
-		return w.writeRow(cells)
-	}
-	for i, c := range cells {
-		w.columns[i].width = max(w.columns[i].width, c.width())
-		w.held += len(values[i])
+		cells[i] = appendCell(nil, bytes.Clone(v))
+		w.columns[i].width = max(w.columns[i].width, cells[i].width())
+		w.held += len(v)
 	}
 	w.sample = append(w.sample, cells)
 	if len(w.sample) < sampleRows && w.held < sampleBytes {

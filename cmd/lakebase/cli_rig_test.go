@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sharedLocal is one local Lakebase for the tests that only look at it, or
+// make tables of their own. TestMain ends it.
+var sharedLocal struct {
+	sync.Once
+	process *localProcess
+	dir     string
+	err     error
+}
+
+// cli runs the program in an environment that leads to the shared local
+// Lakebase, and to nothing of the machine's own.
+type cli struct {
+	t     *testing.T
+	env   []string
+	stdin string
+}
+
+func newCLI(t *testing.T) *cli {
+	t.Helper()
+	s := &sharedLocal
+	s.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", "lakebase-cli-"); s.err != nil {
+			return
+		}
+		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
+			s.process, s.err = newLocalProcess(os.Environ(), "--data-dir", filepath.Join(s.dir, "data"), "--port", "0", "--instance", "shop")
+		}
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return &cli{t: t, env: localEnvironment(t, s.process)}
+}
+
+// stopSharedLocal ends it with the tests.
+func stopSharedLocal() error {
+	s := &sharedLocal
+	var err error
+	if s.process != nil {
+		err = s.process.stop()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// localEnvironment is what leads to p, with a home directory of the test's own.
+func localEnvironment(t *testing.T, p *localProcess) []string {
+	env := []string{"HOME=" + t.TempDir(), "TERM=xterm", "NO_COLOR=1"}
+	for _, name := range []string{"PATH", "TMPDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	for name, value := range p.ready.Env {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// with returns a cli with more variables.
+func (c *cli) with(variables ...string) *cli {
+	return &cli{t: c.t, env: append(append([]string{}, c.env...), variables...), stdin: c.stdin}
+}
+
+// without returns a cli that lacks a variable.
+func (c *cli) without(name string) *cli {
+	var env []string
+	for _, item := range c.env {
+		if !strings.HasPrefix(item, name+"=") {
+			env = append(env, item)
+		}
+	}
+	return &cli{t: c.t, env: env, stdin: c.stdin}
+}
+
+func (c *cli) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("lakebase", args...)
+	cmd.Env = c.env
+	return cmd
+}
+
+// run runs the program to its end.
+func (c *cli) run(args ...string) (stdout, stderr string, code int) {
+	c.t.Helper()
+	cmd := c.command(args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		c.t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// must runs the program, which must succeed, and returns its stdout.
+func (c *cli) must(args ...string) string {
+	c.t.Helper()
+	stdout, stderr, code := c.run(args...)
+	if code != 0 {
+		c.t.Fatalf("lakebase %q: exit code %d\n%s", args, code, stderr)
+	}
+	return stdout
+}
+
+// wantNoSecret fails if text holds a token.
+func wantNoSecret(t *testing.T, what, text string) {
+	t.Helper()
+	if strings.Contains(text, "eyJ") {
+		t.Errorf("%s holds a token:\n%s", what, text)
+	}
+}
