@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/pgwire":       {},
 	"internal/postgres":     {},
 	"internal/rawnet":       {},
+	"internal/roles":        {".", "internal/spelling", "internal/steps"},
 	"internal/sessionstate": {},
 	"internal/spelling":     {},
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{
 	"local":                 {"internal/pgwire", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
-	"cmd/lakebase":          {".", "internal/doctor", "internal/spelling", "internal/webservice", "local", "proxy"},
+	"cmd/lakebase":          {".", "internal/doctor", "internal/roles", "internal/spelling", "internal/webservice", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

@@ -61,6 +61,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newExecCommand(a),
 		newLocalCommand(a),
 		newProxyCommand(a),
+		newRolesCommand(a),
 		newVersionCommand(a),
 	)
 	return root
