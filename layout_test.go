@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/rawnet":       {},
 	"internal/resultformat": {},
 	"internal/resultstream": {},
+	"internal/roles":        {".", "internal/spelling", "internal/steps"},
 	"internal/sessionstate": {},
 	"internal/spelling":     {},
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
@@ -40,7 +41,7 @@ var mayImport = map[string][]string{
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",
-		"internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
+		"internal/roles", "internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
 }
 
 // vagueNames say nothing about what a package is for.

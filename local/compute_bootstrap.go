@@ -112,5 +112,16 @@ END
 $$;
 COMMENT ON FUNCTION databricks_create_role(text, text) IS
 	'Creates a role that logs in with the OAuth token of a Databricks identity: USER, SERVICE_PRINCIPAL or GROUP';
+
+-- Roles that were not made by the function carry no comment; their names tell.
+CREATE VIEW databricks_list_roles AS
+SELECT r.rolname::text AS role_name,
+       lower(coalesce(substring(shobj_description(r.oid, 'pg_authid') FROM '^databricks identity: (.*)$'),
+                      CASE WHEN r.rolname ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN 'SERVICE_PRINCIPAL'
+                           WHEN position('@' IN r.rolname) > 0 THEN 'USER' ELSE 'GROUP' END)) AS identity_type
+  FROM pg_roles r
+ WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_oauth'));
+GRANT SELECT ON databricks_list_roles TO PUBLIC;
+COMMENT ON VIEW databricks_list_roles IS 'Roles of Databricks identities: user, service_principal or group';
 `,
 }

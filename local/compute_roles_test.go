@@ -96,6 +96,10 @@ func TestDatabricksCreateRole(t *testing.T) {
 	if got := asAdmin(t, c, "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'Data Team'"); got != "databricks identity: GROUP" {
 		t.Errorf("the type is not recorded: %q", got)
 	}
+	listed, err := oneValue(ctx, created, "SELECT string_agg(role_name || ' ' || identity_type, ', ' ORDER BY role_name COLLATE \"C\") FROM databricks_list_roles")
+	if want := "1b2c3d4e-0000-0000-0000-000000000000 service_principal, Data Team group, new@example.com user, owner@example.com user"; err != nil || listed != want {
+		t.Errorf("databricks_list_roles has %q, %v; want %q", listed, err, want)
+	}
 	// With CREATEROLE one can, but gives away no more than Postgres allows.
 	team := mustLogin(t, c, "Data Team")
 	if err := run(team, "SELECT databricks_create_role('y', 'USER')"); err != nil {

@@ -28,7 +28,7 @@ var someResults = []doctor.Result{
 }
 
 // written is a report of someResults on a terminal so wide.
-func written(width int, verbose bool) string {
+func renderedText(width int, verbose bool) string {
 	var out bytes.Buffer
 	t := &reportText{out: &out, width: width, verbose: verbose}
 	for _, r := range someResults {
@@ -41,13 +41,13 @@ func written(width int, verbose bool) string {
 // Nothing but commands, which must stay whole, is wider than the terminal.
 func TestReportFitsTerminal(t *testing.T) {
 	for _, width := range []int{60, 80, 90, 200} {
-		for line := range strings.Lines(written(width, true)) {
+		for line := range strings.Lines(renderedText(width, true)) {
 			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width && !strings.Contains(line, "$ ") {
 				t.Errorf("at %d: %d characters: %s", width, n, line)
 			}
 		}
 	}
-	if want := "lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal\n"; !strings.Contains(written(60, false), "$ "+want) {
+	if want := "lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal\n"; !strings.Contains(renderedText(60, false), "$ "+want) {
 		t.Error("the command is folded")
 	}
 }
@@ -68,17 +68,17 @@ func TestReportLayout(t *testing.T) {
 
 failed: login; warnings: target (1.3 s)
 `
-	if got := written(200, false); got != wide {
+	if got := renderedText(200, false); got != wide {
 		t.Errorf("at 200:\n%s", got)
 	}
 	narrow := `  ok    configuration    0.4 ms
         instance my-instance, from environment
         LAKEBASE_INSTANCE_NAME
 `
-	if got := written(60, false); !strings.HasPrefix(got, narrow) {
+	if got := renderedText(60, false); !strings.HasPrefix(got, narrow) {
 		t.Errorf("at 60:\n%s", got)
 	}
-	if got := written(0, true); !strings.Contains(got, "        sqlstate: 28000\n") {
+	if got := renderedText(0, true); !strings.Contains(got, "        sqlstate: 28000\n") {
 		t.Errorf("in full:\n%s", got)
 	}
 }

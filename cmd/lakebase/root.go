@@ -63,6 +63,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newProxyCommand(a),
 		newPsqlCommand(a),
 		newQueryCommand(a),
+		newRolesCommand(a),
 		newTargetsCommand(a),
 		newTokenCommand(a),
 		newURLCommand(a),

@@ -1,0 +1,260 @@
+package roles_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/lakebasetest"
+	"github.com/lakebase-go/lakebase/local"
+)
+
+func TestMain(m *testing.M) {
+	// The official SDK's metrics library starts this one when it is imported.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
+
+const endpointPath = "projects/my-project/branches/production/endpoints/primary"
+
+// start starts a local Lakebase with nothing else in the environment.
+func start(t *testing.T) *local.Server {
+	t.Helper()
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		for _, prefix := range []string{"PG", "LAKEBASE_", "DB_", "DATABRICKS_"} {
+			if strings.HasPrefix(name, prefix) && name != "LAKEBASE_POSTGRES_BIN" && name != "LAKEBASE_CACHE_DIR" {
+				t.Setenv(name, "")
+				os.Unsetenv(name)
+			}
+		}
+	}
+	t.Setenv("HOME", t.TempDir())
+	s := lakebasetest.New(t)
+	lakebasetest.Setenv(t, s, "my-instance")
+	return s
+}
+
+// open logs in to target.
+func open(t *testing.T, target string) *roles.Admin {
+	t.Helper()
+	cfg, err := lakebase.ParseConfig(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	c, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	admin, err := roles.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Close(context.Background()) }) // a second close does no harm
+	return admin
+}
+
+// session is one for plain SQL.
+func session(t *testing.T, target string) *pgx.Conn {
+	t.Helper()
+	conn, err := lakebase.Connect(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func execute(t *testing.T, conn *pgx.Conn, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+func ask[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// wantProblem checks that err is typed, says one of words and has advice.
+func wantProblem(t *testing.T, err error, problem roles.Problem, words ...string) {
+	t.Helper()
+	var e *roles.Error
+	if !errors.As(err, &e) || e.Problem != problem || e.Hint == "" {
+		t.Errorf("error %v (%+v), want %q with advice", err, e, problem)
+		return
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error()+"\n"+e.Hint, w) {
+			t.Errorf("error %q, hint %q: want %q", err, e.Hint, w)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("more than a line: %q", err)
+	}
+}
+
+func create(t *testing.T, a *roles.Admin, name string, kind roles.Kind) {
+	t.Helper()
+	created, err := a.Create(t.Context(), name, kind)
+	if err != nil || !created {
+		t.Fatalf("creating %q: %v, %v", name, created, err)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	s := start(t)
+	id, secret := s.ServicePrincipal()
+	for product, target := range map[string]string{"provisioned": "my-instance", "autoscaling": endpointPath} {
+		t.Run(product, func(t *testing.T) {
+			a := open(t, target)
+			for range 2 {
+				created, err := a.Create(t.Context(), id, roles.ServicePrincipal)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown, err := a.Show(t.Context(), id)
+				if err != nil || shown.Kind != roles.ServicePrincipal || !shown.Login || shown.Superuser {
+					t.Errorf("created %v: %+v, %v", created, shown, err)
+				}
+			}
+			t.Setenv("DATABRICKS_TOKEN", "")
+			t.Setenv("DATABRICKS_AUTH_TYPE", "")
+			t.Setenv("DATABRICKS_CLIENT_ID", id)
+			t.Setenv("DATABRICKS_CLIENT_SECRET", secret)
+			if got := ask[string](t, session(t, target), "select current_user::text"); got != id {
+				t.Errorf("logged in as %s", got)
+			}
+		})
+	}
+}
+
+func TestCreateIsIdempotentForItsKindOnly(t *testing.T) {
+	start(t)
+	a := open(t, "my-instance")
+	create(t, a, "team", roles.Group)
+	if created, err := a.Create(t.Context(), "team", roles.Group); created || err != nil {
+		t.Errorf("again: %v, %v", created, err)
+	}
+	_, err := a.Create(t.Context(), "team", roles.User)
+	wantProblem(t, err, roles.OtherKind, `a role "team" already, for a group`, "--kind group")
+	execute(t, session(t, "my-instance"), `CREATE ROLE "app@example.com" LOGIN`)
+	_, err = a.Create(t.Context(), "app@example.com", roles.User)
+	wantProblem(t, err, roles.NotAnIdentity, "takes no tokens", `DROP ROLE "app@example.com"`)
+	_, err = a.Create(t.Context(), "databricks_superuser", roles.Group)
+	wantProblem(t, err, roles.NotAnIdentity)
+}
+
+func TestCreateRefusals(t *testing.T) {
+	s := start(t)
+	owner := open(t, "my-instance")
+	id, secret := s.ServicePrincipal()
+	create(t, owner, id, roles.ServicePrincipal)
+	execute(t, session(t, "my-instance"), "CREATE DATABASE bare", "CREATE DATABASE mine OWNER "+quote("dev@example.com"))
+
+	t.Run("no OAuth session", func(t *testing.T) {
+		conn := session(t, endpointPath)
+		execute(t, conn, "CREATE EXTENSION IF NOT EXISTS databricks_auth", "CREATE ROLE native LOGIN CREATEROLE PASSWORD 'correct horse'")
+		for _, e := range s.Status().Endpoints {
+			if e.Target != endpointPath {
+				continue
+			}
+			u := url.URL{Scheme: "postgres", User: url.UserPassword("native", "correct horse"), Host: fmt.Sprintf("%s:%d", e.Host, e.Port), Path: "/databricks_postgres", RawQuery: "sslmode=verify-full"}
+			_, err := open(t, u.String()).Create(t.Context(), "you@example.com", roles.User)
+			wantProblem(t, err, roles.NotOAuth, "logged in with a token", "instead of a static URL")
+		}
+	})
+	t.Run("no CREATEROLE", func(t *testing.T) {
+		asPrincipal(t, id, secret)
+		_, err := open(t, "my-instance").Create(t.Context(), "you@example.com", roles.User)
+		wantProblem(t, err, roles.LacksCreateRole, id+" may not create roles", "CREATEROLE")
+	})
+	t.Run("no extension, and no right to create it", func(t *testing.T) {
+		asPrincipal(t, id, secret)
+		_, err := open(t, "my-instance/bare").Create(t.Context(), "you@example.com", roles.User)
+		wantProblem(t, err, roles.LacksCreate, `databricks_auth in database "bare"`, `GRANT CREATE ON DATABASE "bare" TO `+quote(id))
+	})
+	for _, name := range []string{"", "public", "none", "pg_me", strings.Repeat("ä", 32), "a\x00b", "a\xffb"} {
+		_, err := owner.Create(t.Context(), name, roles.Group)
+		wantProblem(t, err, roles.BadName)
+	}
+}
+
+func asPrincipal(t *testing.T, id, secret string) {
+	t.Helper()
+	t.Setenv("DATABRICKS_TOKEN", "")
+	t.Setenv("DATABRICKS_AUTH_TYPE", "")
+	t.Setenv("DATABRICKS_CLIENT_ID", id)
+	t.Setenv("DATABRICKS_CLIENT_SECRET", secret)
+}
+
+// nasty are names that do harm to whoever does not quote.
+var nasty = []string{
+	`O'Brien "Bob" <ob@example.com>`, `x"; DROP TABLE t; --`, "Größe 🦆", " leading and trailing ", `back\slash`, "select", "Data-Team", "data-team",
+	"tab\tand\nline", "$$", "a.b", "%I %s", strings.Repeat("n", 63), "current_user", "a,b", `""`,
+}
+
+// A name is what it is in every statement, and in no other role's way.
+func TestNastyNames(t *testing.T) {
+	start(t)
+	a, conn := open(t, "my-instance"), session(t, "my-instance")
+	for _, name := range nasty {
+		t.Run(name, func(t *testing.T) {
+			create(t, a, name, roles.Group)
+			execute(t, conn, "CREATE SCHEMA "+quote(name), "CREATE TABLE "+quote(name)+"."+quote(name)+" (n int)", "CREATE SEQUENCE "+quote(name)+".s")
+			plan := roles.Plan{Role: name, Database: a.Database(), Schemas: []string{name}, Access: roles.Write}
+			if _, err := a.Apply(t.Context(), plan); err != nil {
+				t.Fatal(err)
+			}
+			table := quote(name) + "." + quote(name)
+			if !ask[bool](t, conn, "select has_table_privilege($1, $2, 'INSERT')", name, table) {
+				t.Error("it may not write")
+			}
+			shown, err := a.Show(t.Context(), name)
+			if err != nil || len(shown.Grants) != 1 || shown.Grants[0].Schema != name || shown.Grants[0].Writable != 1 || !shown.Grants[0].Future {
+				t.Errorf("%+v, %v", shown, err)
+			}
+			plan.Revoke, plan.Access = true, roles.All
+			if _, err := a.Apply(t.Context(), plan); err != nil {
+				t.Fatal(err)
+			}
+			if ask[bool](t, conn, "select has_table_privilege($1, $2, 'SELECT')", name, table) {
+				t.Error("it may still read")
+			}
+		})
+	}
+	for _, r := range []string{"public", "PUBLIC"} {
+		if ask[bool](t, conn, "select exists (select from pg_roles where rolname = $1)", r) {
+			t.Errorf("there is a role %s", r)
+		}
+	}
+	list, err := a.List(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range nasty {
+		if !slices.ContainsFunc(list, func(r roles.Role) bool { return r.Name == name && r.Kind == roles.Group }) {
+			t.Errorf("%q is not listed", name)
+		}
+	}
+}
