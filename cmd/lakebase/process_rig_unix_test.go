@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -22,14 +21,4 @@ func peakMemory(s *os.ProcessState) int64 {
 		return int64(usage.Maxrss) // bytes there, KiB elsewhere
 	}
 	return int64(usage.Maxrss) << 10
-}
-
-// eventually waits for a condition that another process brings about.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-	}
 }
