@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/internal/roles"
+)
+
+// The contracts in the guides name every field and every check.
+func TestDoctorAndRolesAreDocumented(t *testing.T) {
+	guide := readGuide(t, "../../docs/doctor.md")
+	for _, name := range doctor.Names() {
+		if strings.Count(guide, "\n| `"+name+"` |") < 2 {
+			t.Errorf("docs/doctor.md does not have the check %s in both tables", name)
+		}
+	}
+	for _, status := range []doctor.Status{doctor.OK, doctor.Warning, doctor.Failed, doctor.Skipped} {
+		if !strings.Contains(guide, "`"+string(status)+"`") {
+			t.Errorf("docs/doctor.md lacks the status %s", status)
+		}
+	}
+	wantFields(t, "docs/doctor.md", guide, doctor.Report{}, doctor.Result{}, doctor.Detail{})
+	cli := readGuide(t, "../../docs/cli.md")
+	wantFields(t, "docs/cli.md", cli, roles.Role{}, roles.Grant{}, roleList{}, roleCreated{}, roleChanged{})
+	for _, c := range newRolesCommand(&app{}).Commands() {
+		if !strings.Contains(cli, "`roles "+c.Name()) || c.Long == "" || c.Example == "" {
+			t.Errorf("lakebase roles %s is not described", c.Name())
+		}
+		for _, flag := range []string{"target", "database", "output"} {
+			if c.Flags().Lookup(flag) == nil {
+				t.Errorf("lakebase roles %s has no --%s", c.Name(), flag)
+			}
+		}
+	}
+}
+
+func readGuide(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// wantFields checks that guide names what JSON calls the fields of values.
+func wantFields(t *testing.T, name, guide string, values ...any) {
+	t.Helper()
+	for _, v := range values {
+		for field := range fields(reflect.TypeOf(v)) {
+			if !strings.Contains(guide, "`"+jsonName(field)+"`") {
+				t.Errorf("%s lacks the field %s of %T", name, jsonName(field), v)
+			}
+		}
+	}
+}
