@@ -117,7 +117,7 @@ func asynchronous(t pgwire.ServerType) bool {
 // forwards reports whether the client gets a message that now begins.
 func (x *Exchange) forwards(t pgwire.ServerType) bool {
 	e := x.queue.front()
-	return e == nil || e.how == forward || asynchronous(t) && x.errand() == noErrand
+	return e == nil || e.how == forward || asynchronous(t) && x.errand() == noErrand || t == pgwire.ServerNotificationResponse && !x.leaving
 }
 
 // errand is what the server's next answer is to, if it is to one of the

@@ -123,6 +123,14 @@ var sessionScripts = map[string]string{
 		s C(SELECT 1) Z(I)
 		< C(SET) Z(I) C(SELECT 1) Z(I)
 		idle`,
+	"a notification while the server is asked": `
+		c Q(listen x)
+		s C(LISTEN) Z(I)
+		tidy
+		s A T R(LISTEN) C(SELECT 1) N A Z(I)
+		> Q(listen x) Q(inspect LISTEN)
+		< C(LISTEN) Z(I) A A
+		pinned LISTEN`,
 	"gone before the settings were of use": `
 		startup timezone=UTC
 		c Q(select 1)

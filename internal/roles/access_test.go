@@ -76,7 +76,9 @@ func TestAccess(t *testing.T) {
 	create(t, a, "maker@example.com", roles.User)
 	execute(t, conn, `GRANT "maker@example.com" TO "dev@example.com"`, `GRANT ALL ON SCHEMA sales TO "maker@example.com"`,
 		`SET ROLE "maker@example.com"`, "CREATE TABLE sales.made (n int)", "RESET ROLE", `GRANT SELECT ON sales.made TO "dev@example.com" WITH GRANT OPTION`)
-	if notes := apply(roles.Read, false); !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "tables that maker@example.com will create are not covered") }) {
+	if notes := apply(roles.Read, false); !slices.ContainsFunc(notes, func(n string) bool {
+		return strings.Contains(n, "tables that maker@example.com will create are not covered")
+	}) {
 		t.Errorf("notes %q", notes)
 	}
 	if notes := apply(roles.Read, false, "maker@example.com", "dev@example.com"); len(notes) != 0 {
@@ -224,7 +226,9 @@ func TestList(t *testing.T) {
 // TestExplainCreate is about refusals in words that the local Lakebase does
 // not have: what the service says of an unknown identity is not documented.
 func TestExplainCreate(t *testing.T) {
-	refused := func(code, message string) error { return &pgconn.PgError{Severity: "ERROR", Code: code, Message: message} }
+	refused := func(code, message string) error {
+		return &pgconn.PgError{Severity: "ERROR", Code: code, Message: message}
+	}
 	for _, test := range []struct {
 		err     error
 		token   bool
