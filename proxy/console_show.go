@@ -179,9 +179,9 @@ func showTargets(_ context.Context, c *console, _ string) (rows []row, _ error) 
 	for _, p := range c.server.Pools() {
 		failures[p.Target] = cmp.Or(failures[p.Target], p.LastError)
 	}
-	cfg := c.server.config()
-	for _, name := range slices.Sorted(maps.Keys(c.server.settings.Load().targets)) {
-		t := c.server.settings.Load().targets[name]
+	cfg := c.server.settings.Load()
+	for _, name := range slices.Sorted(maps.Keys(cfg.targets)) {
+		t := cfg.targets[name]
 		seen, stats := t.seen(), t.connector.Stats()
 		var left, port any
 		if !stats.TokenExpiry.IsZero() {

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -449,13 +451,16 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		shop := newConnector(t, "my-instance")
 		cfg := func(reports *lakebase.Connector) proxy.Config {
-			c := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}}
+			c := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}, HTTPListen: "127.0.0.1:0"}
 			if reports != nil {
 				c.Targets["reports"] = reports
 			}
 			return c
 		}
 		r := start(t, cfg(nil))
+		looking, stop := context.WithCancel(t.Context())
+		var watchers sync.WaitGroup
+		watchers.Go(func() { r.watch(looking) })
 		var in, out atomic.Int64
 		var ending atomic.Bool
 		h := hit(6, func(ctx context.Context, client int) error {
@@ -494,6 +499,8 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 		for _, connector := range gone {
 			eventually(t, "the connectors are closed", func() bool { return isClosed(t, connector) })
 		}
+		stop()
+		watchers.Wait()
 		ended := make(chan error, 1)
 		ending.Store(true)
 		go func() {
@@ -515,6 +522,40 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 		t.Logf("%d clients got in, %d did not", in.Load(), out.Load())
 		h.end(t)
 	})
+}
+
+// watch asks for all that there is to see of targets, until ctx ends.
+func (r *rig) watch(ctx context.Context) {
+	conn, err := pgx.Connect(ctx, r.url("pgbouncer", ""))
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	defer conn.Close(context.Background())
+	for ctx.Err() == nil {
+		for _, command := range []string{"SHOW TARGETS", "SHOW DATABASES", "SHOW POOLS", "SHOW CLIENTS", "SHOW SERVERS", "SHOW LISTS"} {
+			if _, err := conn.Exec(ctx, command); err != nil && ctx.Err() == nil {
+				r.t.Error(command, err)
+				return
+			}
+		}
+		for _, path := range []string{"/", "/metrics"} {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.HTTPAddr().String()+path, nil)
+			if err != nil {
+				r.t.Error(err)
+				return
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				if ctx.Err() == nil {
+					r.t.Error(path, err)
+				}
+				return
+			}
+			_, _ = io.Copy(io.Discard, response.Body) // the page is cut short at the end
+			response.Body.Close()
+		}
+	}
 }
 
 // reloadUnlessEnded must succeed, or come too late.

@@ -74,8 +74,9 @@ func (s *Server) status() status {
 	for _, p := range page.Pools {
 		failures[p.Target] = cmp.Or(failures[p.Target], p.LastError)
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.settings.Load().targets)) {
-		t := s.settings.Load().targets[name]
+	targets := s.settings.Load().targets // all at one moment: a reload may remove some
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		t := targets[name]
 		stats, seen := t.connector.Stats(), t.seen()
 		page.Targets = append(page.Targets, targetStatus{Name: name, Host: seen.host, User: seen.user, Default: name == page.Config.DefaultTarget,
 			Token: tokenState(stats), Expiry: stats.TokenExpiry, Conns: t.conns.Load(), Stats: stats, LastError: failures[name]})

@@ -17,6 +17,7 @@ type proxyReadiness struct {
 	PID      int    `json:"pid"`
 	Addr     string `json:"addr,omitempty"` // host:port; absent without TCP
 	UnixDir  string `json:"unix_dir,omitempty"`
+	HTTPAddr string `json:"http_addr,omitempty"` // host:port of the health checks
 	Target   string `json:"target"`
 	Database string `json:"database"`
 	URL      string `json:"url"` // to connect to; without a password
@@ -27,6 +28,9 @@ func announceProxy(a *app, p *proxySetup, server *proxy.Server, output outputFor
 	main := p.targets.main(p.config)
 	r := proxyReadiness{Status: "ready", PID: os.Getpid(), UnixDir: p.config.UnixDir, Target: main.name, Database: main.database}
 	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + main.database}
+	if http := server.HTTPAddr(); http != nil {
+		r.HTTPAddr = http.String()
+	}
 	if tcp, ok := server.Addr().(*net.TCPAddr); ok {
 		r.Addr, u.Host = tcp.String(), tcp.String()
 	} else {

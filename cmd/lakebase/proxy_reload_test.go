@@ -188,6 +188,32 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 	p.end(t)
 }
 
+// The console's RELOAD is the same, and tells its error.
+func TestProxyReloadsFromTheConsole(t *testing.T) {
+	t.Parallel()
+	p := startConfigured(t, startDatabase(t), nil, usualConfig("transaction", "max_clients = 1", "admins = ann"))
+	console := connectTo(t, p.url("ann", "pgbouncer"))
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(p.file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(usualConfig("transaction", "max_clients = none", "admins = ann"))
+	if _, err := console.Exec(t.Context(), "RELOAD"); err == nil || !strings.Contains(err.Error(), `max_clients: "none": want a whole number`) {
+		t.Error(err)
+	}
+	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	if _, err := pgx.Connect(t.Context(), p.url("bob", "shop")); err == nil {
+		t.Error("a limit has changed")
+	}
+	write(usualConfig("transaction", "max_clients = 9", "admins = ann"))
+	mustExec(t, console, "RELOAD")
+	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	p.signal(t, syscall.SIGTERM)
+	p.end(t)
+}
+
 // A service manager that asks is told what goes on.
 func TestProxyTellsTheServiceManager(t *testing.T) {
 	t.Parallel()

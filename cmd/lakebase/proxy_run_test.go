@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -232,16 +233,37 @@ func TestProxyDrainTimeout(t *testing.T) {
 // For as long as load balancers need, new clients are served.
 func TestProxyDrainDelay(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m")
+		p := startProxy(t, database, "--mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
+		if status := p.readiness(t); status != http.StatusOK {
+			t.Error("readiness", status)
+		}
 		idle := p.connect(t)
 		p.signal(t, syscall.SIGTERM)
 		eventually(t, "it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
+		if status := p.readiness(t); status != http.StatusServiceUnavailable {
+			t.Error("readiness", status)
+		}
 		late := p.connect(t)
 		mustExec(t, late, "SELECT 1")
 		p.hasTold(t, idle)
 		p.hasTold(t, late)
 		p.end(t)
 	})
+}
+
+// readiness is what load balancers see.
+func (p *proxyProcess) readiness(t *testing.T) (status int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.ready.HTTPAddr+"/readiness", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
 }
 
 // eventually polls until done, for as long as a busy machine may take.
