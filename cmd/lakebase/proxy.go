@@ -188,7 +188,7 @@ func addTarget(cfg *proxy.Config, name, target string) (mainTarget, error) {
 		return mainTarget{}, err
 	}
 	settings.Logger = cfg.Logger
-	connector, err := lakebase.New(settings)
+	connector, err := newConnector(settings)
 	if err != nil {
 		return mainTarget{}, err
 	}
