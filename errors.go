@@ -199,15 +199,19 @@ func holds(err, target error) bool {
 }
 
 // Hint returns the advice that travels with err, or "" if there is none. It
-// has advice for the server's own errors too.
+// has advice for the server's and the workspace's own errors too.
 func Hint(err error) string {
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
 		if e.Hint != "" {
 			return e.Hint
 		}
 	}
+	var call *workspace.Error
 	if err == nil {
 		return ""
+	}
+	if errors.As(err, &call) {
+		return workspaceHint(call)
 	}
 	return diagnose(err).adviceFor("", "", "")
 }

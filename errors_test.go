@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 func TestErrorText(t *testing.T) {
@@ -92,13 +94,19 @@ func TestRetryableBare(t *testing.T) {
 
 func TestHint(t *testing.T) {
 	for want, err := range map[string]error{
-		"":      errors.New("x"),
-		"outer": &Error{Hint: "outer", Err: &Error{Hint: "inner"}},
-		"inner": &Error{Err: fmt.Errorf("wrapped: %w", &Error{Hint: "inner"})},
+		"":                errors.New("x"),
+		"outer":           &Error{Hint: "outer", Err: &Error{Hint: "inner"}},
+		"inner":           &Error{Err: fmt.Errorf("wrapped: %w", &Error{Hint: "inner"})},
+		noCredentialsHint: fmt.Errorf("wrapped: %w", &workspace.Error{Auth: true, Code: "UNAUTHENTICATED", Message: "default auth: cannot configure default credentials"}),
 		"the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace": &Error{Kind: Unavailable, Err: &pgconn.PgError{Code: "57P03"}},
 	} {
 		if got := Hint(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+	for _, status := range []int{404, 409} { // what is missing is for the caller to say; 409 has no advice
+		if got := Hint(&workspace.Error{Status: status}); got != "" {
+			t.Errorf("%d: %q", status, got)
 		}
 	}
 	if Hint(nil) != "" {

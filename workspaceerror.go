@@ -51,6 +51,16 @@ func workspaceError(err error, resource string) error {
 	return e
 }
 
+// workspaceHint is the advice for a failed call, if that can be given without
+// knowing what it was about.
+func workspaceHint(call *workspace.Error) string {
+	var e *Error
+	if errors.As(workspaceError(call, ""), &e) && e.Kind != NotFound {
+		return e.Hint
+	}
+	return ""
+}
+
 // unanswered reports whether the same call may get an answer later.
 func unanswered(e *workspace.Error) bool { return e.Temporary() }
 

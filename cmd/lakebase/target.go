@@ -47,12 +47,25 @@ func namesTarget(cfg *lakebase.Config) bool {
 	return cfg.URL != "" || cfg.Instance != "" || cfg.Endpoint != "" || cfg.Host != ""
 }
 
-// newConnector is [lakebase.New] for a program of one's own, in which a
-// libpq service that the shell names must have no say: it would be read along.
+// unwanted are libpq's variables that pgx reads along, and that a login with a
+// token has no use for: a service that need not exist, demands that no token
+// meets.
+var unwanted = []string{"PGSERVICE", "PGSERVICEFILE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGSSLCERTMODE",
+	"PGSSLNEGOTIATION", "PGTARGETSESSIONATTRS"}
+
+// newConnector is [lakebase.New] for a program of one's own, in which what the
+// shell has set for psql must have no say. With a static URL only a service
+// is left out: there libpq's rules hold.
 func newConnector(cfg *lakebase.Config) (*lakebase.Connector, error) {
-	if service, set := os.LookupEnv("PGSERVICE"); set {
-		_ = os.Unsetenv("PGSERVICE") // nothing else runs yet
-		defer os.Setenv("PGSERVICE", service)
+	names := unwanted
+	if cfg.URL != "" {
+		names = unwanted[:1]
+	}
+	for _, name := range names {
+		if value, set := os.LookupEnv(name); set {
+			_ = os.Unsetenv(name) // it fails for bad names alone
+			defer os.Setenv(name, value)
+		}
 	}
 	return lakebase.New(cfg)
 }
