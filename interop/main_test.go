@@ -25,6 +25,9 @@ var endpoint = "projects/" + project + "/branches/production/endpoints/primary"
 // after the other, because they count what the server saw.
 var server *local.Server
 
+// scratch is a directory that is removed after the last test.
+var scratch string
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(run(m))
@@ -32,9 +35,14 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	forgetOwnSettings()
+	var err error
+	if scratch, err = os.MkdirTemp("", "interop"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var err error
 	server, err = local.Start(ctx, local.Options{
 		HostNames: local.MachineNames,
 		User:      user,

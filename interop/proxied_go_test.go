@@ -17,12 +17,18 @@ import (
 type goDriver interface {
 	exec(ctx context.Context, sql string) error
 	value(ctx context.Context, sql string, args ...any) (string, error) // of one row and column
-	prepare(ctx context.Context, sql string) (execute func(arg int) (first, second string, err error), err error)
+	prepare(ctx context.Context, sql string) (goStatement, error)
 	copyIn(ctx context.Context, table string, lines []byte) error
 	copyOut(ctx context.Context, table string) ([]byte, error)
 	each(ctx context.Context, sql string, row func(string)) error
 	code(err error) string // SQLSTATE
 	close() error
+}
+
+// goStatement is a prepared statement of two columns.
+type goStatement interface {
+	execute(ctx context.Context, arg int) (first, second string, err error)
+	close(ctx context.Context) error
 }
 
 // goTrial is a Go driver that is tried.
@@ -48,7 +54,7 @@ func runGo(t *testing.T, v *via, connect func(ctx context.Context) (goDriver, er
 		name string
 		try  func(context.Context) error
 	}{
-		{"connect", g.connects}, {"transaction", g.transacts}, {"prepared", g.prepares},
+		{"connect", g.connects}, {"transaction", g.transacts}, {"prepared", g.prepares}, {"evicted", g.evicts},
 		{"copy", g.copies}, {"cancel", g.cancels}, {"100 MB", g.fetches}, {"error", g.errs},
 	} {
 		r.attempt(skill.name, func() (err error) {
@@ -133,13 +139,13 @@ func (g *goTrial) transacts(ctx context.Context) error {
 // prepares executes one statement until it has run on as many server
 // connections as the mode promises.
 func (g *goTrial) prepares(ctx context.Context) error {
-	execute, err := g.conn.prepare(ctx, "select pg_backend_pid()::text, ($1::int + 1)::text")
+	statement, err := g.conn.prepare(ctx, "select pg_backend_pid()::text, ($1::int + 1)::text")
 	if err != nil {
 		return err
 	}
 	backends := map[string]bool{}
 	for n := 0; n < 100 || g.v.mode == proxy.TransactionMode && len(backends) < 2 && n < 5000; n++ {
-		pid, sum, err := execute(n)
+		pid, sum, err := statement.execute(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -150,6 +156,27 @@ func (g *goTrial) prepares(ctx context.Context) error {
 	}
 	if shared := len(backends) > 1; shared != (g.v.mode == proxy.TransactionMode) {
 		return fmt.Errorf("it ran on %d server connections", len(backends))
+	}
+	return statement.close(ctx)
+}
+
+// evicts prepares and closes statements, and runs more than a cache keeps.
+func (g *goTrial) evicts(ctx context.Context) error {
+	for n := range 16 {
+		statement, err := g.conn.prepare(ctx, fmt.Sprintf("select '%d', $1::text", n%8))
+		if err != nil {
+			return err
+		}
+		first, second, err := statement.execute(ctx, n)
+		if err != nil || first != strconv.Itoa(n%8) || second != strconv.Itoa(n) {
+			return fmt.Errorf("statement %d yields %q, %q, %w", n, first, second, err)
+		}
+		if err := statement.close(ctx); err != nil {
+			return err
+		}
+		if err := g.expect(ctx, strconv.Itoa(n%8), fmt.Sprintf("select %d", n%8)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,7 @@ func runPgx(t *testing.T, v *via) report {
 			return nil, err
 		}
 		config.RuntimeParams["application_name"] = v.name
+		config.StatementCacheCapacity = 3
 		// By default a context that ends takes the connection with it.
 		config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: programTimeout}
@@ -49,15 +51,20 @@ func (d *pgxDriver) value(ctx context.Context, sql string, args ...any) (string,
 	return fmt.Sprint(value), err
 }
 
-func (d *pgxDriver) prepare(ctx context.Context, sql string) (func(int) (string, string, error), error) {
-	if _, err := d.conn.Prepare(ctx, "mine", sql); err != nil {
-		return nil, err
-	}
-	return func(arg int) (first, second string, err error) {
-		err = d.conn.QueryRow(ctx, "mine", arg).Scan(&first, &second)
-		return first, second, err
-	}, nil
+func (d *pgxDriver) prepare(ctx context.Context, sql string) (goStatement, error) {
+	_, err := d.conn.Prepare(ctx, "mine", sql)
+	return pgxStatement{d.conn}, err
 }
+
+// pgxStatement is the one that is called mine.
+type pgxStatement struct{ conn *pgx.Conn }
+
+func (s pgxStatement) execute(ctx context.Context, arg int) (first, second string, err error) {
+	err = s.conn.QueryRow(ctx, "mine", strconv.Itoa(arg)).Scan(&first, &second)
+	return first, second, err
+}
+
+func (s pgxStatement) close(ctx context.Context) error { return s.conn.Deallocate(ctx, "mine") }
 
 func (d *pgxDriver) copyIn(ctx context.Context, table string, lines []byte) error {
 	_, err := d.conn.PgConn().CopyFrom(ctx, bytes.NewReader(lines), "copy "+table+" from stdin")

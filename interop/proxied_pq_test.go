@@ -40,16 +40,19 @@ func (d *pqDriver) value(ctx context.Context, query string, args ...any) (string
 	return value, err
 }
 
-func (d *pqDriver) prepare(ctx context.Context, query string) (func(int) (string, string, error), error) {
+func (d *pqDriver) prepare(ctx context.Context, query string) (goStatement, error) {
 	statement, err := d.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return func(arg int) (first, second string, err error) {
-		err = statement.QueryRowContext(ctx, arg).Scan(&first, &second)
-		return first, second, err
-	}, nil
+	return pqStatement{statement}, err
 }
+
+type pqStatement struct{ statement *sql.Stmt }
+
+func (s pqStatement) execute(ctx context.Context, arg int) (first, second string, err error) {
+	err = s.statement.QueryRowContext(ctx, arg).Scan(&first, &second)
+	return first, second, err
+}
+
+func (s pqStatement) close(context.Context) error { return s.statement.Close() }
 
 // copyIn sends rows: lib/pq writes the lines itself.
 func (d *pqDriver) copyIn(ctx context.Context, table string, lines []byte) error {

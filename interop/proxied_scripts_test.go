@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"sync"
 	"testing"
 )
 
@@ -39,31 +39,42 @@ func runPython(driver string) func(*testing.T, *via) report {
 	}
 }
 
+func ofNode(t *testing.T) string { return packageVersion(t, "pg") }
+
 func runNode(t *testing.T, v *via) report {
 	t.Helper()
 	return runScript(t, node(t, v.env(), "proxied.mjs"))
 }
 
-// jdbcDriver is where Debian's package has it; its own name tells the version.
+// jdbcDriver is where Debian's package has it, once more under a name with the
+// version.
 const jdbcDriver = "/usr/share/java/postgresql.jar"
 
 func ofJDBC(t *testing.T) string {
 	t.Helper()
 	needsInstalling(t)
-	file, err := filepath.EvalSymlinks(jdbcDriver)
-	if err != nil {
-		t.Fatalf("%v: run `sh interop/prepare.sh`", err)
+	files, err := filepath.Glob(filepath.Dir(jdbcDriver) + "/postgresql-[0-9]*.jar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there is no JDBC driver with a version: run `sh interop/prepare.sh` (%v)", err)
 	}
-	return regexp.MustCompile(`\d+(\.\d+)+`).FindString(filepath.Base(file))
+	return regexp.MustCompile(`\d+(\.\d+)+`).FindString(files[0])
 }
 
 func runJava(t *testing.T, v *via) report {
 	t.Helper()
-	source, err := filepath.Abs("java/Proxied.java")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	succeed(t, program(t, nil, "javac", "-Xlint:all,-serial", "-Werror", "-cp", jdbcDriver, "-d", dir, source))
-	return runScript(t, program(t, v.env(), "java", "-XX:TieredStopAtLevel=1", "-cp", strings.Join([]string{dir, jdbcDriver}, ":"), "Proxied"))
+	compileJava.Do(func() {
+		source, err := filepath.Abs("java/Proxied.java")
+		if err != nil {
+			t.Fatal(err)
+		}
+		classes = filepath.Join(scratch, "classes")
+		succeed(t, program(t, nil, "javac", "-Xlint:all,-serial", "-Werror", "-cp", jdbcDriver, "-d", classes, source))
+	})
+	return runScript(t, program(t, v.env(), "java", "-XX:TieredStopAtLevel=1", "-cp", classes+":"+jdbcDriver, "Proxied"))
 }
+
+// compileJava is done by the first test that needs it, into classes.
+var (
+	compileJava sync.Once
+	classes     string
+)

@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.postgresql.PGConnection;
+import org.postgresql.PGStatement;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
 
@@ -38,6 +39,7 @@ public class Proxied {
         skills.put("connect", Proxied::connects);
         skills.put("transaction", Proxied::transacts);
         skills.put("prepared", Proxied::prepares);
+        skills.put("evicted", Proxied::evicts);
         skills.put("copy", Proxied::copies);
         skills.put("cancel", Proxied::cancels);
         skills.put("100 MB", Proxied::fetches);
@@ -68,6 +70,7 @@ public class Proxied {
         Properties p = new Properties();
         p.setProperty("user", System.getenv("PGUSER"));
         p.setProperty("ApplicationName", NAME);
+        p.setProperty("preparedStatementCacheQueries", "3");
         p.setProperty("sslmode", System.getenv("PGSSLMODE"));
         if (System.getenv("PGPASSWORD") != null) {
             p.setProperty("password", System.getenv("PGPASSWORD"));
@@ -170,6 +173,20 @@ public class Proxied {
         }
         same("rows", value(c, "select count(*) from " + NAME + "_batch"), "1000");
         does(c, "drop table " + NAME + "_batch");
+    }
+
+    /** More statements than it keeps: it closes those that were used least. */
+    private static void evicts(Connection c) throws SQLException {
+        for (int n = 0; n < 16; n++) {
+            try (PreparedStatement s = c.prepareStatement("select " + n % 8 + " + ?::int")) {
+                s.unwrap(PGStatement.class).setPrepareThreshold(1);
+                s.setInt(1, n);
+                try (ResultSet rows = s.executeQuery()) {
+                    rows.next();
+                    same("sum", rows.getInt(1), n % 8 + n);
+                }
+            }
+        }
     }
 
     private static void copies(Connection c) throws Exception {

@@ -61,6 +61,9 @@ class Libpq:
         cursor = self.connection.cursor()
         return lambda n: cursor.execute(sql.replace("$1", "%s"), (n,), prepare=True).fetchone()
 
+    def keep_few_prepared(self):
+        self.connection.prepared_max = 3
+
     def copy_in(self, table, content):
         cursor = self.connection.cursor()
         if DRIVER == "psycopg2":
@@ -106,9 +109,12 @@ class Asyncpg:
     def __init__(self):
         self.driver = __import__(DRIVER)
         self.loop = asyncio.get_event_loop()
-        settings = {"application_name": os.environ["PGAPPNAME"]}  # it does not read that
-        self.connection = self.wait(self.driver.connect(server_settings=settings))
         self.transaction = None
+        self.connect()
+
+    def connect(self, **options):
+        settings = {"application_name": os.environ["PGAPPNAME"]}  # it does not read that
+        self.connection = self.wait(self.driver.connect(server_settings=settings, **options))
 
     def wait(self, awaitable):
         return self.loop.run_until_complete(awaitable)
@@ -133,6 +139,10 @@ class Asyncpg:
     def prepare(self, sql):
         statement = self.wait(self.connection.prepare(sql))
         return lambda n: tuple(self.wait(statement.fetchrow(n)))
+
+    def keep_few_prepared(self):
+        self.close()
+        self.connect(statement_cache_size=3)
 
     def copy_in(self, table, content):
         self.wait(self.connection.copy_to_table(table, source=io.BytesIO(content)))
@@ -202,12 +212,14 @@ def prepared(client):
         backends.add(pid)
         n += 1
     same("on several server connections", len(backends) > 1, SHARED)
-    # More statements than it keeps: it closes those that were used least.
-    if DRIVER == "psycopg":
-        client.connection.prepared_max = 3
-    for round in range(2):
-        for n in range(8):
-            same("sum", client.prepare(f"select {n} + $1::int")(round)[0], n + round)
+
+
+def evicted(client):
+    """More statements than it keeps: it closes those that were used least."""
+    client.keep_few_prepared()
+    for n in range(16):
+        same("sum", client.prepare(f"select {n % 8} + $1::int")(n)[0], n % 8 + n)
+        same("number", client.do(f"select {n % 8}"), [(n % 8,)])
 
 
 def copy(client):
@@ -249,10 +261,10 @@ def error(client):
 
 def main():
     report, client = {}, None
-    skills = {"connect": connect, "transaction": transaction, "prepared": prepared, "copy": copy,
+    skills = {"connect": connect, "transaction": transaction, "prepared": prepared, "evicted": evicted, "copy": copy,
               "cancel": cancel, "100 MB": large, "error": error}
     if DRIVER == "psycopg2":
-        del skills["prepared"]
+        del skills["prepared"], skills["evicted"]
     for name, attempt in skills.items():
         try:
             client = client or Client()
@@ -260,7 +272,8 @@ def main():
             report[name] = "ok"
         except Exception as wrong:
             at = traceback.extract_tb(wrong.__traceback__)[-1]
-            report[name] = f"{type(wrong).__name__} in {at.name}: {wrong}"
+            code = getattr(wrong, "sqlstate", None)
+            report[name] = f"{type(wrong).__name__} {code} in {at.name}: {wrong}"
             client = None
     if client:
         client.close()
