@@ -54,7 +54,7 @@ func takeOver(t testing.TB, conn *pgx.Conn) *speaker {
 // returns what was heard, a line for each message.
 func (s *speaker) take(turn turn, chance *rand.Rand) (heard string) {
 	s.t.Helper()
-	s.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	s.conn.SetDeadline(time.Now().Add(time.Minute))
 	var packet []byte
 	for _, m := range turn.say {
 		var err error
