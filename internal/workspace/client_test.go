@@ -260,7 +260,7 @@ func TestLists(t *testing.T) {
 	endpoints, err := c.Endpoints(ctx, "projects/p/branches/b")
 	check("endpoints", endpoints, err, []Endpoint{
 		{Name: "projects/p/branches/b/endpoints/e", UID: "ep-1", State: Available, RawState: "IDLE", Host: "h", ReadOnlyHost: "ro", PooledHost: "hp", ReadOnlyPooledHost: "rop"},
-		{Name: "projects/p/branches/b/endpoints/r", ReadOnly: true, State: Stopped, RawState: "ACTIVE", Host: "r"},
+		{Name: "projects/p/branches/b/endpoints/r", ReadOnly: true, State: Stopped, RawState: "ACTIVE", Disabled: true, Host: "r"},
 		{Name: "projects/p/branches/b/endpoints/s", ReadOnly: true, State: Available},
 	})
 }
