@@ -81,6 +81,9 @@ func badConfiguration(v *visit, err error) finding {
 	case strings.Contains(e.Message, "nothing says what to connect to"):
 		a.action = "name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables"
 		a.command = "lakebase doctor INSTANCE"
+	case strings.Contains(err.Error(), "service") && os.Getenv("PGSERVICE") != "":
+		summary = "PGSERVICE names a service that cannot be read"
+		a.action, a.command = "unset it: what libpq finds by a service is not used here", "unset PGSERVICE"
 	case e.Resource == "LAKEBASE_PG_URL":
 		a.action = "write the URL in this form, with % escapes for / : @ in user and password"
 		a.command = "export LAKEBASE_PG_URL='postgres://USER@HOST:5432/DATABASE'"
@@ -109,8 +112,7 @@ var placeholder = regexp.MustCompile(`\$\{[^}]*\}|\{\{[^}]*\}\}`)
 func unfilled() (finding, bool) {
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		ours := strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "DATABRICKS_") || strings.HasPrefix(name, "LAKEBASE_") || strings.HasPrefix(name, "DB_")
-		if !ours || !placeholder.MatchString(value) {
+		if !ours(name) || !placeholder.MatchString(value) {
 			continue
 		}
 		err := &lakebase.Error{Kind: lakebase.BadConfig, Resource: name, Message: "holds a placeholder that was not filled in"}
@@ -121,6 +123,16 @@ func unfilled() (finding, bool) {
 		}), true
 	}
 	return finding{}, false
+}
+
+// ours reports whether a variable is one that the library or the SDK reads.
+func ours(name string) bool {
+	for _, prefix := range []string{"PG", "LAKEBASE_", "DATABRICKS_", "DB_POOL_", "DB_MAX_OVERFLOW"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeSettings looks at a configuration that logs in with tokens.
