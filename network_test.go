@@ -185,3 +185,22 @@ func TestFilesOfCertificates(t *testing.T) {
 		})
 	}
 }
+
+// Demands on the exchange of a password are for other programs.
+func TestDemandsThatNoTokenMeets(t *testing.T) {
+	start(t, "my-instance", local.Options{})
+	for name, value := range map[string]string{"PGREQUIREAUTH": "scram-sha-256", "PGCHANNELBINDING": "require"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			c := connector(t, "")
+			warm(t, c)
+			pool, err := c.NewPool(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pool.Ping(within(t, 20*time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
