@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,51 +41,54 @@ own role may. Names are case-sensitive, and are quoted in SQL.`,
 	return cmd
 }
 
-func (f *rolesFlags) add(cmd *cobra.Command) {
+func (f *rolesFlags) add(a *app, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&f.target, "target", "t", "", "instance, endpoint path, host or URL (default what the environment names)")
+	addTargetFlag(a, cmd, &f.target)
 	flags.StringVar(&f.database, "database", "", "database to log in to (default the target's)")
 	f.output.addFlag(cmd)
 }
 
-// config is the configuration for the target of the flags.
-func (f *rolesFlags) config(a *app) (*lakebase.Config, error) {
-	cfg, err := lakebase.ParseConfig(f.target)
-	if err != nil {
-		return nil, err
+// inDatabase makes cfg log in to the database of the flags.
+func (f *rolesFlags) inDatabase(cfg *lakebase.Config) error {
+	if f.database == "" {
+		return nil
 	}
-	if f.database != "" {
-		if cfg.URL != "" {
-			return nil, usageError("--database does not go with a static URL", "write the database into the URL")
-		}
-		cfg.Database = f.database
+	if cfg.URL != "" {
+		return usageError("--database does not go with a static URL", "write the database into the URL")
 	}
-	cfg.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return cfg, nil
+	cfg.Database = f.database
+	return nil
 }
 
 // withAdmin logs in and calls do.
 func (f *rolesFlags) withAdmin(ctx context.Context, a *app, do func(*roles.Admin) error) error {
-	cfg, err := f.config(a)
+	cfg, err := a.settingsOrPick(ctx, f.target)
 	if err != nil {
 		return err
 	}
-	connector, err := lakebase.New(cfg)
+	if err := f.inDatabase(cfg); err != nil {
+		return err
+	}
+	connector, err := newConnector(cfg)
 	if err != nil {
 		return err
 	}
 	defer connector.Close()
+	status := a.startStatus(func(elapsed time.Duration) string {
+		return fmt.Sprintf("connecting to %s, %d s; a database that sleeps is waking up", cfg.Target(), int(elapsed.Seconds()))
+	})
 	admin, err := roles.Open(ctx, connector)
+	status.end()
 	if err != nil {
-		return err
+		return interruptedOr(ctx, err)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disconnectTimeout)
 		defer cancel()
 		_ = admin.Close(ctx) // what there was to do is done
 	}()
-	return rolesError(do(admin))
+	return rolesError(interruptedOr(ctx, do(admin)))
 }
 
 // rolesError gives a problem with roles its exit code and its advice.

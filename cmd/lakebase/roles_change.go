@@ -62,8 +62,9 @@ create roles.`,
 			})
 		},
 	}
-	f.add(cmd)
+	f.add(a, cmd)
 	cmd.Flags().StringVar(&kind, "kind", "", "user, service-principal or group (default by the form of NAME)")
+	completeWords(cmd, "kind", "user", "service-principal", "group")
 	return cmd
 }
 
@@ -126,7 +127,7 @@ grant. --dry-run prints the SQL and contacts nothing.`,
 		Args: oneRole,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, a, args[0], roles.Read, false) },
 	}
-	f.addAll(cmd, "grant")
+	f.addAll(a, cmd, "grant")
 	return cmd
 }
 
@@ -151,11 +152,11 @@ cannot be taken back by you: then nothing is.`,
 		Args: oneRole,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, a, args[0], roles.All, true) },
 	}
-	f.addAll(cmd, "revoke")
+	f.addAll(a, cmd, "revoke")
 	return cmd
 }
 
-func (f *accessFlags) addAll(cmd *cobra.Command, verb string) {
+func (f *accessFlags) addAll(a *app, cmd *cobra.Command, verb string) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&f.read, "read", false, verb+" reading")
@@ -164,7 +165,7 @@ func (f *accessFlags) addAll(cmd *cobra.Command, verb string) {
 	flags.StringArrayVar(&f.schemas, "schema", []string{"public"}, "schema; repeat for more")
 	flags.StringArrayVar(&f.creators, "created-by", nil, "role whose future tables are meant as well; repeat for more (default your own)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the SQL and do nothing")
-	f.add(cmd)
+	f.add(a, cmd)
 }
 
 // access is the one of the flags that is set.
@@ -191,15 +192,14 @@ func (f *accessFlags) run(cmd *cobra.Command, a *app, name string, otherwise rol
 	}
 	plan := roles.Plan{Role: name, Schemas: f.schemas, Access: access, Creators: f.creators, Revoke: revoke}
 	if f.dryRun {
-		cfg, err := f.config(a)
+		cfg, err := a.settings(f.target)
 		if err != nil {
 			return err
 		}
-		for _, s := range cfg.Settings() {
-			if s.Name == "database" {
-				plan.Database = s.Value
-			}
+		if err := f.inDatabase(cfg); err != nil {
+			return err
 		}
+		plan.Database = settingOr(cfg, "database", "databricks_postgres")
 		if err := plan.Check(); err != nil {
 			return rolesError(err)
 		}

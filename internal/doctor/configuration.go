@@ -80,7 +80,7 @@ func badConfiguration(v *visit, err error) finding {
 		a.action, a.command = "unset the one that is not meant", "unset "+first
 	case strings.Contains(e.Message, "nothing says what to connect to"):
 		a.action = "name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables"
-		a.command = "lakebase doctor INSTANCE"
+		a.command = "lakebase targets"
 	case strings.Contains(err.Error(), "service") && os.Getenv("PGSERVICE") != "":
 		summary = "PGSERVICE names a service that cannot be read"
 		a.action, a.command = "unset it: what libpq finds by a service is not used here", "unset PGSERVICE"

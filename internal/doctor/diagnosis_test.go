@@ -227,7 +227,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "login endpoint_too_many", faults: login("endpoint_too_many"), check: "login", kind: lakebase.TooManyConnections, retry: true,
 			words: []string{"the endpoint has no connection left"}, advice: []string{"export DB_POOL_SIZE="}},
 		{name: "login starting", faults: login("starting"), check: "login", kind: lakebase.Unavailable, retry: true,
-			words: []string{"starting or failing over", "1.5s"}, advice: again},
+			words: []string{"starting or failing over", "1.5s"}, advice: []string{"$ lakebase wait"}},
 		{name: "login role_missing", faults: login("role_missing"), check: "login", kind: lakebase.RoleMissing,
 			words: []string{`no role "dev@example.com"`, "permission for the instance makes no role"}, advice: []string{"lakebase roles create dev@example.com --kind user"}},
 		{name: "login database_missing", faults: login("database_missing"), check: "login", kind: lakebase.NotFound,

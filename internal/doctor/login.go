@@ -259,7 +259,8 @@ func (v *visit) notAdmitted(e *lakebase.Error, said pgconn.PgError) (string, adv
 	case strings.Contains(text, "not permitted to log in"):
 		return fmt.Sprintf("the role %q may not log in", v.user()), advice{
 			meaning: "it has NOLOGIN: it is there for others to be members of",
-			action:  fmt.Sprintf("log in as another role, or have someone who administers it run: ALTER ROLE %s LOGIN", quoteSQL(v.user())),
+			action:  "log in as another role, or have someone who administers it run this",
+			command: "lakebase query" + v.on() + " " + quoteShell(fmt.Sprintf("ALTER ROLE %s LOGIN", quoteSQL(v.user()))),
 		}
 	case strings.Contains(text, "pg_hba"):
 		return "the server admits no such login", advice{
@@ -299,7 +300,7 @@ func (v *visit) unavailable(said pgconn.PgError) (string, advice) {
 	case said.Code != "" || said.Message != "":
 		return fmt.Sprintf("the server is starting or failing over, and was not done in %s", v.options.WakeTimeout), advice{
 			meaning: "it answers, and asks to come back later",
-			action:  "try again in a moment; if it stays so, look at the instance in the workspace", command: v.again(),
+			action:  "wait until it is up; if it stays so, look at the instance in the workspace", command: v.wait(),
 		}
 	}
 	if v.isStatic() {

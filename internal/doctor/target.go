@@ -141,7 +141,7 @@ func (v *visit) targetProblem(err error) finding {
 	case e.Kind == lakebase.Unavailable:
 		return fail(err, t.Name()+" "+e.Message, advice{
 			meaning: "it does not take logins until that is over",
-			action:  "try again in a moment", command: v.again(),
+			action:  "wait until it is", command: v.wait(),
 		}, v.targetDetails()...)
 	case t.State == workspace.Deleting:
 		return fail(err, t.Name()+" "+e.Message, advice{meaning: "it will be gone in a moment", action: "name another"})
@@ -185,6 +185,7 @@ func (v *visit) missingTarget(e *lakebase.Error) finding {
 	}
 	var details []Detail
 	if len(visible) > 0 {
+		a.command = "lakebase targets"
 		a.action = "name one of those that there are: " + strings.Join(visible[:min(len(visible), 5)], ", ")
 		if near := spelling.Nearest(e.Resource, visible); near != "" {
 			a.action, a.command = "name it as it is there: "+near, "lakebase doctor "+quoteShell(near)

@@ -89,11 +89,18 @@ func (v *visit) targetName() string {
 }
 
 // again is the command that repeats the run.
-func (v *visit) again() string {
+func (v *visit) again() string { return "lakebase doctor" + v.argument() }
+
+// wait is the command that waits for the target.
+func (v *visit) wait() string { return "lakebase wait" + v.argument() }
+
+// argument is the target as an argument of another command, unless it may hold
+// a secret.
+func (v *visit) argument() string {
 	if v.options.Target == "" || v.hide(v.options.Target) != v.options.Target || strings.Contains(v.options.Target, "://") {
-		return "lakebase doctor"
+		return ""
 	}
-	return "lakebase doctor " + quoteShell(v.options.Target)
+	return " " + quoteShell(v.options.Target)
 }
 
 // on is what names the target in other commands.
