@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
@@ -120,12 +119,12 @@ func (t *reportText) line(text string) {
 	}
 }
 
-// visibleWidth counts the characters of text without those that colour it.
+// visibleWidth counts the cells that text takes, without what colours it.
 func visibleWidth(text string) int {
 	n := 0
 	for {
 		before, after, found := strings.Cut(text, "\x1b[")
-		n += utf8.RuneCountInString(before)
+		n += cellsOf([]rune(before))
 		if !found {
 			return n
 		}

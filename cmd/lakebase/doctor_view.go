@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -110,7 +109,7 @@ func (v *doctorView) spin(frame int) {
 		line += "  " + v.note
 	}
 	if width := reportWidth(v.terminal); width > 1 {
-		line = cutRunes(line, width-1)
+		line = cutToWidth(line, width-1)
 	}
 	fmt.Fprintf(v.terminal, "\r%s\x1b[K", line)
 }
@@ -130,11 +129,4 @@ func (v *doctorView) end() {
 func (v *doctorView) conclude(r *doctor.Report) error {
 	v.text.summary(r)
 	return v.text.err
-}
-
-func cutRunes(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most])
 }

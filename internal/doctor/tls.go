@@ -39,7 +39,7 @@ func checkTLS(ctx context.Context, v *visit) finding {
 	details := append(h.describe(), v.roots())
 	switch {
 	case h.err != nil:
-		return v.untrusted(ctx, h, details)
+		return v.untrusted(h, details)
 	case !h.offered:
 		return v.withoutTLS(found(details, "the server offers no TLS, and sslmode does without"))
 	}
@@ -195,7 +195,7 @@ func (v *visit) withoutTLS(f finding) finding {
 func isLoopback(ip string) bool { return net.ParseIP(ip).IsLoopback() }
 
 // untrusted explains a handshake that failed.
-func (v *visit) untrusted(ctx context.Context, h handshake, details []Detail) finding {
+func (v *visit) untrusted(h handshake, details []Detail) finding {
 	server := v.reached[0].server
 	err := v.steps.Refused(h.err, server.Host, v.user(), v.database())
 	var (
@@ -217,7 +217,7 @@ func (v *visit) untrusted(ctx context.Context, h handshake, details []Detail) fi
 			action:  v.elsewhere("connect by a name that is in the certificate"), command: v.unsetHost(),
 		}, details...)
 	case errors.As(h.err, &invalid) && invalid.Reason == x509.Expired:
-		return fail(err, "the server's certificate is not valid now", v.notValidNow(ctx, h), details...)
+		return fail(err, "the server's certificate is not valid now", v.notValidNow(h), details...)
 	case isTimeout(h.err):
 		return fail(err, "the server took the connection and says nothing", advice{
 			meaning: "something accepts connections at " + v.reached[0].String() + " and carries nothing: a firewall, a load balancer or an endpoint that hangs",
@@ -261,7 +261,7 @@ func (v *visit) unknownAuthority(h handshake) advice {
 }
 
 // notValidNow tells a certificate that is over from a clock that is wrong.
-func (v *visit) notValidNow(_ context.Context, h handshake) advice {
+func (v *visit) notValidNow(h handshake) advice {
 	leaf := h.chain[0]
 	for _, c := range h.chain {
 		if now := time.Now(); now.After(c.NotAfter) || now.Before(c.NotBefore) {
