@@ -20,7 +20,10 @@ const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 
 func TestMain(m *testing.M) {
 	// The official SDK's metrics library starts this one when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	// Go's resolver waits for a name server's answer after its caller has gone,
+	// up to its own time limit.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"),
+		goleak.IgnoreAnyFunction("net.(*Resolver).goLookupIPCNAMEOrder"), goleak.IgnoreAnyFunction("net.(*Resolver).exchange"))
 }
 
 // clearEnv removes every variable that the library or pgx reads, and the
