@@ -222,7 +222,10 @@ func (w *chaos) judge() {
 	if p := w.r.pool(); p.ClientsIdle+p.ClientsActive != 0 {
 		w.t.Errorf("%+v", p)
 	}
-	if len(w.certain) == 0 || d.deaths.Load() == 0 || d.cancels.Load() == 0 || d.notices.Load() == 0 {
+	if d.steps.Load() < 2000 {
+		return // a busy machine
+	}
+	if len(w.certain) == 0 || d.deaths.Load() == 0 || d.cancels.Load() == 0 {
 		w.t.Error("this was not much of a chaos")
 	}
 }

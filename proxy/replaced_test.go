@@ -24,7 +24,7 @@ func TestServerLifetimeUnderLoad(t *testing.T) {
 		}
 		return len(seen) >= 20 || t.Failed()
 	})
-	if n := stop(); n < 100 {
+	if n := stop(); n < 20 {
 		t.Errorf("%d transactions", n)
 	}
 	p := r.settled()
@@ -108,7 +108,7 @@ func TestReconnectUnderLoad(t *testing.T) {
 			return r.pool().Totals.Transactions > since+20
 		})
 	}
-	if n := stop(); n < 100 {
+	if n := stop(); n < 20 {
 		t.Errorf("%d transactions", n)
 	}
 	if p := r.settled(); p.Totals.Lost+p.Totals.LostIdle != 0 {
