@@ -79,7 +79,7 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 	server := startLocal(t, local.Options{TokenLifetime: 2 * time.Second})
 	connector := connectorTo(t, server, "my-instance")
 	r := startPooled(t, proxy.Config{
-		PoolSize: 4, ServerLifetime: time.Second, ConnectTimeout: time.Second,
+		PoolSize: 4, ServerLifetime: time.Second, ConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connector},
 	})
 	stop := load(t, r, 4)
@@ -128,7 +128,7 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{})
 	r := startPooled(t, proxy.Config{
-		PoolSize: 3, ConnectTimeout: 500 * time.Millisecond,
+		PoolSize: 3, ConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")},
 	})
 	first, second := r.connect(), r.connect()
