@@ -27,7 +27,7 @@ import (
 // It runs for a few seconds with a seed of its own, which it prints. For a long
 // run, or the run that failed:
 //
-//	CHAOS=10m CHAOS_SEED=7 go test -race -timeout 0 -run TestNeverWrong ./proxy
+//	make chaos CHAOS=1h CHAOS_SEED=7
 //
 // The interleaving of the clients is not part of the seed.
 func TestNeverWrong(t *testing.T) {
