@@ -157,9 +157,23 @@ func (w *chaos) misfortune(ctx context.Context) {
 			}
 		case 1:
 			w.kill(random, chaosPool)
+		case 2:
+			w.pause(time.Duration(random.IntN(200)) * time.Millisecond)
 		default:
 			w.kill(random, 1)
 		}
+	}
+}
+
+// pause has everyone wait, for so long at most.
+func (w *chaos) pause(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := w.r.Pause(ctx, "", ""); err != nil && ctx.Err() == nil {
+		w.wrong("pause: %v", err)
+	}
+	if err := w.r.Resume("", ""); err != nil {
+		w.wrong("resume: %v", err)
 	}
 }
 
