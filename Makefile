@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-smoke interop lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-smoke chaos interop lint fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -33,6 +33,9 @@ bench: postgres ## measure beside a bare pgxpool and PgBouncer; prints the table
 
 bench-smoke: postgres ## the same measurements, too short to trust: shows that they run
 	@$(MAKE) --no-print-directory -C bench smoke
+
+chaos: postgres ## clients that do everything over few server connections that die, against a model (CHAOS=10m)
+	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run TestNeverWrong ./proxy
 
 interop: postgres ## other people's clients against the local Lakebase
 	@$(MAKE) --no-print-directory -C interop interop

@@ -1,5 +1,7 @@
 package proxy
 
+import "time"
+
 // Resting is how many clients rest, having said nothing since they began to.
 func (s *Server) Resting() (n int) {
 	s.mu.Lock()
@@ -13,3 +15,6 @@ func (s *Server) Resting() (n int) {
 	}
 	return n
 }
+
+// Expiry is when a server connection that was opened at a time is too old.
+func (s *Server) Expiry(born time.Time) time.Time { return newPool(s, nil, "").expiry(born) }

@@ -79,7 +79,7 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 	server := startLocal(t, local.Options{TokenLifetime: 2 * time.Second})
 	connector := connectorTo(t, server, "my-instance")
 	r := startPooled(t, proxy.Config{
-		PoolSize: 4, ServerLifetime: time.Second, ConnectTimeout: time.Second,
+		PoolSize: 4, ServerLifetime: time.Second, ConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connector},
 	})
 	stop := load(t, r, 4)
@@ -114,7 +114,7 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 		}
 		return true
 	})
-	if n := stop(); n < 100 {
+	if n := stop(); n < 20 {
 		t.Errorf("%d transactions", n)
 	}
 	if p := r.settled(); p.Totals.Lost != 0 {
@@ -128,7 +128,7 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{})
 	r := startPooled(t, proxy.Config{
-		PoolSize: 3, ConnectTimeout: 500 * time.Millisecond,
+		PoolSize: 3, ConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")},
 	})
 	first, second := r.connect(), r.connect()
@@ -236,7 +236,7 @@ func TestWakeFromZero(t *testing.T) {
 func TestStoppedDatabase(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
-	r := startPooled(t, proxy.Config{ConnectTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
+	r := startPooled(t, proxy.Config{ConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
 	conns := []*pgx.Conn{r.connect(), r.connect(), r.connect()}
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestStoppedDatabase(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("took %s", took)
 	}
 	if p := r.pool(); p.LastError == "" || p.ClientsIdle != 3 {

@@ -159,6 +159,7 @@ func stopped(t testing.TB, direct *pgx.Conn, text string) {
 func (r *rig) loggedIn() *pgproto3.Frontend {
 	r.t.Helper()
 	raw := r.dial()
+	raw.SetDeadline(time.Now().Add(2 * time.Minute))
 	front := pgproto3.NewFrontend(raw, raw)
 	login(r.t, front, map[string]string{"user": "me", "database": "shop"})
 	return front

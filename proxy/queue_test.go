@@ -98,7 +98,7 @@ func TestQueueIsFairUnderLoad(t *testing.T) {
 
 func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 	t.Parallel()
-	wait := 300 * time.Millisecond
+	wait := 2 * time.Second
 	for name, c := range map[string]struct {
 		cfg  proxy.Config
 		full string
@@ -119,12 +119,12 @@ func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 			}
 			began := time.Now()
 			for i, a := range answers {
-				e := wantCode(t, soon(t, "the wait ends", a), "53300", `"shop" became free within the proxy's wait timeout of 300ms`)
+				e := wantCode(t, soon(t, "the wait ends", a), "53300", `"shop" became free within the proxy's wait timeout of 2s`)
 				if i == 0 && e.Detail != c.full || e.Hint == "" || e.Severity != "ERROR" {
 					t.Errorf("%+v", e)
 				}
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("took %s", took)
 			}
 			exec(t, first, "COMMIT")
@@ -140,7 +140,7 @@ func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 // A refused pipeline is answered as Postgres would: once for each sync.
 func TestRefusedPipeline(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1, WaitTimeout: 200 * time.Millisecond})
+	r := startPooled(t, proxy.Config{PoolSize: 1, WaitTimeout: 2 * time.Second})
 	conn := r.connect()
 	first := r.busy()
 	pipeline := conn.PgConn().StartPipeline(t.Context())
@@ -262,7 +262,7 @@ func TestPauseWhileQueued(t *testing.T) {
 func TestPauseWhileLoginsFail(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
-	r := startPooled(t, proxy.Config{ConnectTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
+	r := startPooled(t, proxy.Config{ConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
 	conn := r.connect()
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)

@@ -246,7 +246,7 @@ func TestNothingIsAskedAfterTheLoss(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE rest (round int)")
-	const rounds = 40
+	const rounds = 25
 	for i := range rounds {
 		front := r.loggedIn()
 		front.Send(&pgproto3.Query{String: "BEGIN"})
