@@ -60,7 +60,10 @@ func (r report) table(w io.Writer, group string) {
 			began = true
 			peer, rounds := "peer", r.Rounds
 			if group != groupLibrary {
-				peer, rounds = "PgBouncer", r.ProxyRounds
+				rounds = r.ProxyRounds
+			}
+			if group != groupLibrary && group != groupOther {
+				peer = "PgBouncer"
 			}
 			fmt.Fprintf(w, "\n### %s\n\n", group)
 			if group == groupSpeed {

@@ -108,7 +108,7 @@ func (b *proxyBench) copyOut(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	r := ratioRow(o, p, "%.0f MB/s")
-	r.Group, r.What = groupOther, "bulk COPY OUT"
+	r.Group, r.What = groupOther, "bulk COPY OUT / through PgBouncer"
 	r.Target, r.Met = "at least 1.10", r.ratio >= 1.1
 	return []row{r}, nil
 }
@@ -164,7 +164,7 @@ func (b *proxyBench) idleMemory(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	r := ratioRow(kib[:1], kib[1:], "%.2f KiB")
-	r.Group, r.What = groupOther, "memory of the proxy for each of "+counted(n, "idle client")
+	r.Group, r.What = groupOther, "memory of the proxy for each of "+counted(n, "idle client")+" / PgBouncer's"
 	r.Spread, r.Target, r.Met = "", "under 6 KiB", kib[0] < 6
 	return []row{r}, nil
 }
