@@ -51,7 +51,8 @@ Exit codes: 0 if it connects, warnings allowed; 2 if the configuration is wrong;
   lakebase doctor projects/shop -v
   lakebase doctor --bundle report.zip
   lakebase doctor -o json | jq '.checks[] | select(.status == "failed")'`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runDoctor(cmd.Context(), a, f, strings.Join(args, ""))
 		},

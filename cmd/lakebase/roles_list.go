@@ -40,7 +40,8 @@ What it has as a member of others is theirs. PUBLIC is everyone.`,
 		Example: `  lakebase roles list
   lakebase roles list my-instance/orders
   lakebase roles list -o json | jq -r '.roles[] | select(.superuser) | .name'`,
-		Args: atMostOneArgument("target"),
+		Args:              atMostOneArgument("target"),
+		ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if f.target != "" {
