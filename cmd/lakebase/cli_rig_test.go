@@ -36,7 +36,7 @@ func newCLI(t *testing.T) *cli {
 			return
 		}
 		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
-			s.process, s.err = newLocalProcess(os.Environ(), "--data-dir", filepath.Join(s.dir, "data"), "--port", "0", "--instance", "shop")
+			s.process, s.err = newLocalProcess(os.Environ(), "--data-dir", filepath.Join(s.dir, "data"), "--port", "0", "--instance", "shop", "--project", "my-project")
 		}
 	})
 	if s.err != nil {

@@ -22,6 +22,13 @@ const examples = `lakebase connects to Databricks Lakebase, and runs a local one
   Points this shell at it: programs that use this library or a Databricks SDK
   connect without further settings. --libpq adds what psql needs.
 
+  $ lakebase query 'select * from orders' -o csv > orders.csv
+  Runs SQL and streams what it returns: a table, JSON or CSV.
+
+  $ lakebase psql
+  psql with a fresh token in its environment; on a terminal where nothing names
+  a target, you pick one.
+
   $ lakebase local faults set api.status=503
   Takes its workspace API away, to see what your program makes of it.
 

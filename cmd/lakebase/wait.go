@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,32 +50,39 @@ the exit code is 4.`,
 	return cmd
 }
 
-// One attempt of a wait is given up after attemptTimeout, so that one lost
-// packet does not use up the time; attemptPause is between two.
+// The first attempt of a wait is short, to say soon what is wrong; none is
+// long, so that one lost packet does not use up the time.
 const (
-	attemptTimeout = 20 * time.Second
-	attemptPause   = 500 * time.Millisecond
+	firstAttempt = 3 * time.Second
+	lastAttempt  = 24 * time.Second
+	attemptPause = 500 * time.Millisecond
 )
+
+// waiting is a wait for one target.
+type waiting struct {
+	app       *app
+	cfg       *lakebase.Config
+	connector *lakebase.Connector
+	attempts  int
+	last      atomic.Pointer[error] // what came of the attempt before
+}
 
 func runWait(ctx context.Context, a *app, target string, timeout time.Duration, output outputFormat) error {
 	cfg, err := a.settings(target)
 	if err != nil {
 		return err
 	}
-	cfg.ConnectTimeout = min(timeout, attemptTimeout)
 	connector, err := newConnector(cfg)
 	if err != nil {
 		return err
 	}
 	defer connector.Close()
+	w := &waiting{app: a, cfg: cfg, connector: connector}
 	began := time.Now()
-	status := a.startStatus(func(elapsed time.Duration) string {
-		return fmt.Sprintf("waiting for %s, %d s", cfg.Target(), int(elapsed.Seconds()))
-	})
-	defer status.end()
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	attempts, err := a.waitFor(limited, connector, status)
+	status := a.startStatus(w.status)
+	err = w.run(limited)
 	status.end()
 	switch {
 	case err == nil:
@@ -84,7 +93,7 @@ func runWait(ctx context.Context, a *app, target string, timeout time.Duration, 
 	default:
 		return err
 	}
-	report := waitReport{Target: cfg.Target(), WaitedMS: time.Since(began).Milliseconds(), Attempts: attempts}
+	report := waitReport{Target: cfg.Target(), WaitedMS: time.Since(began).Milliseconds(), Attempts: w.attempts}
 	if output == outputJSON {
 		return json.NewEncoder(a.stdout).Encode(report)
 	}
@@ -92,30 +101,50 @@ func runWait(ctx context.Context, a *app, target string, timeout time.Duration, 
 	return nil
 }
 
-// waitFor connects until it works, ctx ends or no waiting can help. The error
-// is the last one that says more than the end of ctx.
-func (a *app) waitFor(ctx context.Context, connector *lakebase.Connector, status *statusLine) (attempts int, last error) {
-	for {
-		attempts++
-		conn, err := connector.Connect(ctx)
+// status words the wait, and what it is for once that is known.
+func (w *waiting) status(elapsed time.Duration) string {
+	text := fmt.Sprintf("waiting for %s, %d s", w.cfg.Target(), int(elapsed.Seconds()))
+	if last := w.last.Load(); last != nil {
+		text += ": " + oneLine(strings.TrimPrefix((*last).Error(), "lakebase: "))
+	}
+	return text
+}
+
+// run connects until it works, ctx ends or no waiting can help. The error is
+// the last one that says more than the end of ctx.
+func (w *waiting) run(ctx context.Context) error {
+	for limit := firstAttempt; ; limit = min(2*limit, lastAttempt) {
+		w.attempts++
+		err := w.attempt(ctx, limit)
 		if err == nil {
-			a.disconnect(conn)
-			return attempts, nil
+			return nil
 		}
-		if last == nil || ctx.Err() == nil {
-			if reason := oneLine(err.Error()); status != nil && (last == nil || reason != oneLine(last.Error())) {
-				status.erase()
-				fmt.Fprintf(a.stderr, "%s\n", reason)
-			}
-			last = err
+		if w.last.Load() == nil || ctx.Err() == nil {
+			w.last.Store(&err)
 		}
-		if ctx.Err() != nil || !lakebase.Retryable(err) && !errors.Is(err, context.DeadlineExceeded) {
-			return attempts, last
+		if ctx.Err() == nil && !lakebase.Retryable(err) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
 		select {
 		case <-time.After(attemptPause):
 		case <-ctx.Done():
-			return attempts, last
+			return *w.last.Load()
 		}
 	}
+}
+
+// attempt logs in, and out again. The error is without what the library says
+// about its own repetitions.
+func (w *waiting) attempt(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := w.connector.Connect(ctx)
+	if err == nil {
+		w.app.disconnect(conn)
+		return nil
+	}
+	if e := (*lakebase.Error)(nil); errors.As(err, &e) {
+		return e
+	}
+	return err
 }

@@ -93,6 +93,7 @@ func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) (Stat
 	stop := s.cancelWith(ctx)
 	status, err := s.run()
 	stop()
+	s.copying.end() // what fed the server has let go of the frontend
 	var refused *pgconn.PgError
 	if ctx.Err() != nil && (status == Gone && err != nil || errors.As(err, &refused) && refused.Code == queryCanceled) {
 		err = context.Cause(ctx)
