@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-smoke chaos interop lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-smoke chaos interop judges lint fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -37,8 +37,11 @@ bench-smoke: postgres ## the same measurements, too short to trust: shows that t
 chaos: postgres ## clients that do everything over few server connections that die, against a model (CHAOS=10m)
 	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run TestNeverWrong ./proxy
 
-interop: postgres ## other people's clients against the local Lakebase
+interop: postgres ## other people's clients against the local Lakebase and the proxy
 	@$(MAKE) --no-print-directory -C interop interop
+
+judges: postgres ## other people's test suites against the proxy, about 20 min
+	@$(MAKE) --no-print-directory -C interop judges
 
 lint: check ## check, and golangci-lint where it is installed
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \

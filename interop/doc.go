@@ -4,6 +4,12 @@
 // stranger would know: the workspace's address and a way to log in to it, its
 // REST answers, the port, and the file of the root certificate.
 //
+// They and more, pg_dump, lib/pq, asyncpg and the JDBC driver among them, judge
+// the proxy, too: all that they can do they must be able to do by way of it, in
+// both modes, with and without a password.
+//
 // There is nothing to import here. `make interop` installs what is missing,
-// runs every client and prints what each one did.
+// runs every client and prints what each one did. `make judges` lets other
+// people's test suites at the proxy: PostgreSQL's libpq_pipeline, those of pgx
+// and lib/pq.
 package interop

@@ -3,6 +3,8 @@ package proxy
 import (
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
@@ -42,6 +44,7 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 		s.misunderstood(err)
 		return rest, passed
 	case s.exchange.Terminated():
+		s.conclude(c)
 		return nil, left
 	case s.exchange.Stalled() && s.client == c:
 		how = stalled
@@ -65,6 +68,24 @@ func (s *serverConn) introduce(c *pooled) outcome {
 	}
 	c.introduced = s.state.Reported()
 	return passed
+}
+
+// concluding has the server answer all that it has been asked: what lacks a Sync
+// or a Flush, and, with an error, a copy that has not been ended. Where there is
+// no such thing it is ignored.
+var concluding = func() []byte {
+	fail := pgproto3.CopyFail{Message: "the client has ended within a copy"}
+	message, _ := fail.Encode(nil)
+	return pgwire.AppendFlush(message)
+}()
+
+// conclude is for a client that has said goodbye, perhaps before it has asked to
+// the end: what it waits for must come, or it would wait for ever. The caller
+// holds mu, but not meanwhile.
+func (s *serverConn) conclude(c *pooled) {
+	if s.awaitTurn(c); s.client == c && s.exchange.Busy() {
+		s.send(concluding)
+	}
 }
 
 // awaitTurn waits until c may say something to the server: nobody else does,

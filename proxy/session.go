@@ -30,6 +30,8 @@ type session struct {
 	active  atomic.Int64 // when something was last said, in Unix nanoseconds; kept only for the idle timeout
 
 	over atomic.Bool // the answering direction has ended
+	left atomic.Bool // the client has said goodbye and closed its half
+	shut sync.Once   // the server has been told that nothing more comes
 
 	canceled  atomic.Uint64 // cancel requests passed on
 	lost      atomic.Bool   // the server connection broke
@@ -130,6 +132,8 @@ func (s *session) wait() {
 // not is gone, and what the server does for it is in vain.
 func (s *session) clientEnded(err error) {
 	if s.tracker.saidGoodbye() && !isReset(err) {
+		s.left.Store(true)
+		s.seeOff()
 		return
 	}
 	s.client.raw.Close()
@@ -145,10 +149,25 @@ func (s *session) clientEnded(err error) {
 		s.up.Write([]byte{'X', 0, 0, 0, 4})
 		return
 	}
-	// It ends at this, when it has stopped doing what it does.
-	if half, ok := s.up.Conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
-		s.up.Conn.Close()
+	s.shutServer()
+}
+
+// seeOff sees to it that the server ends for a client that has left, though it
+// may have missed that.
+func (s *session) seeOff() {
+	if s.tracker.mayMissGoodbye() {
+		s.shutServer()
 	}
+}
+
+// shutServer tells the server that nothing more will come. It ends at that,
+// when it has stopped doing what it does.
+func (s *session) shutServer() {
+	s.shut.Do(func() {
+		if half, ok := s.up.Conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+			s.up.Conn.Close()
+		}
+	})
 }
 
 // isReset reports whether a connection broke, as opposed to having ended.
@@ -167,6 +186,9 @@ func (s *session) answer() (reason string) {
 		if n > 0 {
 			s.touch()
 			s.tracker.answer(buffer[:n])
+			if s.left.Load() {
+				s.seeOff()
+			}
 			if connected {
 				if _, err := s.client.Write(buffer[:n]); err != nil {
 					connected = false // the asking direction sees that too, and cancels

@@ -63,7 +63,8 @@ type tracker struct {
 	pending  int  // ReadyForQuery messages that the server owes
 	status   byte // of the transaction, by the last ReadyForQuery
 	last     byte // the last answer that was not asynchronous; 0 after a request
-	goodbye  bool // the client has said that it ends
+	goodbye  bool // the client has said that it ends,
+	within   bool // while it was not known that the server waits for a request
 	closed   bool // nothing more may be asked
 	totals   Totals
 }
@@ -89,7 +90,7 @@ func (t *tracker) request(p []byte) bool {
 		case 'Q', 'S', 'F': // Query, Sync, FunctionCall
 			t.pending++
 		case 'X': // Terminate
-			t.goodbye = true
+			t.goodbye, t.within = true, t.pending > 0 || t.last != 'Z'
 			continue
 		case 'd', 'c', 'f': // copy data: unasked for, the server ignores it
 			continue
@@ -173,6 +174,15 @@ func (t *tracker) saidGoodbye() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.goodbye
+}
+
+// mayMissGoodbye reports whether the server owes the client nothing more, and may
+// have taken its goodbye for something that it skips: after an error, or within
+// a copy.
+func (t *tracker) mayMissGoodbye() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.goodbye && t.within && t.pending == 0
 }
 
 // canTerminate reports whether a message may follow what the server has been
