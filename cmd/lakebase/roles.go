@@ -38,10 +38,6 @@ own role may. Names are case-sensitive, and are quoted in SQL.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newRolesListCommand(a), newRolesShowCommand(a), newRolesCreateCommand(a), newRolesGrantCommand(a), newRolesRevokeCommand(a))
-	for _, sub := range cmd.Commands() {
-		// It fails only for a flag that does not exist.
-		_ = sub.RegisterFlagCompletionFunc("target", a.completeTargetFlag)
-	}
 	return cmd
 }
 
