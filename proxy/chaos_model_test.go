@@ -29,6 +29,11 @@ var chaosSettings = []setting{
 	{"role", "none", []string{"chaos_a", "chaos_b"}, false, false},
 }
 
+// adjuster is the function that sets s.
+func (s setting) adjuster() string {
+	return "adjust_" + strings.ToLower(strings.ReplaceAll(s.name, ".", "_"))
+}
+
 func settingNamed(name string) setting {
 	return chaosSettings[slices.IndexFunc(chaosSettings, func(s setting) bool { return s.name == name })]
 }

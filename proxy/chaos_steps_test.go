@@ -65,9 +65,9 @@ func (v *visit) assignment(s setting, value string, local bool) string {
 		verb, isLocal = "SET LOCAL", "true"
 	}
 	switch {
-	case s.reported && v.random.IntN(6) == 0:
-		return fmt.Sprintf("SELECT public.adjust('%s', %s, %s)", s.name, quoted(value), isLocal)
-	case s.name != "my.note" && v.random.IntN(6) == 0: // ENGINE: a DO that sets what no server lists
+	case v.random.IntN(6) == 0:
+		return fmt.Sprintf("SELECT public.%s(%s, %s)", s.adjuster(), quoted(value), isLocal)
+	case v.random.IntN(6) == 0:
 		return fmt.Sprintf("DO $do$ BEGIN PERFORM set_config('%s', %s, %s); END $do$", s.name, quoted(value), isLocal)
 	case v.random.IntN(2) == 0:
 		return fmt.Sprintf("SELECT set_config('%s', %s, %s)", s.name, quoted(value), isLocal)
@@ -220,7 +220,11 @@ func (v *visit) stepTemp() {
 		sql += " ON COMMIT DROP"
 	}
 	tag := fmt.Sprint(v.name, "/", v.w.ids.Add(1))
-	if v.ask(sql+" AS SELECT '"+tag+"'::text AS v", code, nil) {
+	sql += " AS SELECT '" + tag + "'::text AS v"
+	if !dropping && v.random.IntN(3) == 0 {
+		sql = fmt.Sprintf("SELECT public.note('%s', '%s')", name, tag)
+	}
+	if v.ask(sql, code, nil) {
 		v.temp[name] = tag
 		if dropping {
 			v.dropping[name] = true
@@ -252,11 +256,8 @@ func (v *visit) stepPrepare() {
 		return
 	}
 	want := ""
-	if was, exists := v.prepared[name]; exists {
+	if _, exists := v.prepared[name]; exists {
 		want = "42P05"
-		if _, found := v.place(); was == "place" && !found && sqlstate(err) == "42P01" {
-			want = "42P01" // ENGINE: it is the former text that fails
-		}
 	}
 	if v.status == 'E' {
 		want = "25P02"
@@ -362,7 +363,7 @@ func (v *visit) stepLock() {
 		}
 		return
 	}
-	rows, err := v.query(fmt.Sprint("SELECT pg_try_advisory_lock(", lock, ")"))
+	rows, err := v.query(fmt.Sprint("SELECT ", oneOf(v.random, []string{"pg_try_advisory_lock", "public.try"}), "(", lock, ")"))
 	if v.answered(fmt.Sprint("lock ", lock), err) && err == nil && rows[0][0] == "t" {
 		v.locked(lock)
 	} else if v.alive() && err != nil {
@@ -407,7 +408,11 @@ func (v *visit) stepListen() {
 		return
 	}
 	v.listening[channel] = true // it may hear before the answer
-	if v.ask("LISTEN "+channel, "", nil) && v.status == 'I' {
+	sql := "LISTEN " + channel
+	if v.random.IntN(3) == 0 {
+		sql = "SELECT public.hear('" + channel + "')"
+	}
+	if v.ask(sql, "", nil) && v.status == 'I' {
 		v.w.listen(v, channel)
 	}
 }

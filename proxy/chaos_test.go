@@ -94,7 +94,12 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		certain: map[int64]bool{}, possible: map[int64]bool{}, lockers: map[int]*visit{}, hearers: map[string]map[*visit]int64{},
 	}
 	exec(t, direct, "CREATE TABLE ledger (id bigint, who text); CREATE SEQUENCE numbers; GRANT USAGE ON SCHEMA public TO public")
-	exec(t, direct, "CREATE FUNCTION public.adjust(name text, value text, is_local bool) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN set_config(name, value, is_local); END'")
+	for _, s := range chaosSettings {
+		exec(t, direct, fmt.Sprintf("CREATE FUNCTION public.%s(value text, is_local bool) RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN set_config('%s', value, is_local); END$$", s.adjuster(), s.name))
+	}
+	exec(t, direct, "CREATE FUNCTION public.note(name text, tag text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE TEMP TABLE %I AS SELECT %L::text AS v', name, tag); END$$")
+	exec(t, direct, "CREATE FUNCTION public.try(lock int) RETURNS bool LANGUAGE sql AS 'SELECT pg_try_advisory_lock(lock)'")
+	exec(t, direct, "CREATE FUNCTION public.hear(channel text) RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'LISTEN ' || channel; END$$")
 	for i := range 4 {
 		schema := fmt.Sprint("s", i)
 		exec(t, direct, fmt.Sprintf("CREATE SCHEMA %[1]s; CREATE TABLE %[1]s.place AS SELECT '%[1]s'::text AS name", schema))

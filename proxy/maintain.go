@@ -6,8 +6,14 @@ import (
 	"time"
 )
 
-// maintainEvery is how often those are looked after who say nothing.
-const maintainEvery = time.Second
+const (
+	// maintainEvery is how often those are looked after who say nothing.
+	maintainEvery = time.Second
+
+	// surveyEvery is how often a database's functions are looked at: they may
+	// have been changed by others than the pool's clients.
+	surveyEvery = time.Minute
+)
 
 // maintain looks after idle server connections, silent clients and silent
 // networks until ctx ends.
@@ -45,6 +51,7 @@ func (p *pool) maintain() {
 		s.look(cfg.NetworkTimeout)
 	}
 	p.retire()
+	p.outdate()
 	warm := p.warm()
 	p.mu.Lock()
 	spare := len(p.live) - warm
@@ -55,6 +62,13 @@ func (p *pool) maintain() {
 	for wanted := min(warm, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
 		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.reserve(cfg.MaxServerConns); wanted-- {
 		p.login()
+	}
+}
+
+func (p *pool) outdate() {
+	if now := time.Now(); now.Sub(p.surveyed) >= surveyEvery {
+		p.surveyed = now
+		p.statements.Outdate()
 	}
 }
 

@@ -28,6 +28,7 @@ type pool struct {
 	target     *target
 	database   string // empty means the target's own
 	statements exchange.Statements
+	surveyed   time.Time      // only maintain's
 	readers    sync.WaitGroup // one for each server connection and login
 
 	mu         sync.Mutex    // guards what follows; taken after a serverConn's
@@ -48,7 +49,7 @@ type pool struct {
 }
 
 func newPool(s *Server, t *target, database string) *pool {
-	p := &pool{server: s, target: t, database: database, live: map[*serverConn]bool{}, changed: make(chan struct{})}
+	p := &pool{server: s, target: t, database: database, live: map[*serverConn]bool{}, surveyed: time.Now(), changed: make(chan struct{})}
 	p.waiters.init()
 	return p
 }

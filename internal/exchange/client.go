@@ -19,6 +19,7 @@ type Client struct {
 	version, versions, remembered uint64
 	unnamed                       []byte
 	unnamedMarks                  marks
+	deallocates                   deallocation
 
 	startup, settings Settings
 	reported          Reported        // that the client has been told
@@ -26,6 +27,12 @@ type Client struct {
 
 	pin     string
 	lasting bool // the pin is of what cannot be asked about
+}
+
+// deallocation is which statement an unnamed statement of a version drops.
+type deallocation struct {
+	name    string
+	version uint64
 }
 
 // customLimit is how many settings of its own a client may have before it is
@@ -64,10 +71,9 @@ func (c *Client) forgetNamed() {
 	clear(c.named)
 }
 
-func (c *Client) rememberUnnamed(p pgwire.Parse) {
-	var custom []string
-	c.unnamedMarks, custom = marksOf(p.Query)
-	c.mention(custom)
+// rememberUnnamed keeps the text of the unnamed statement, which does m.
+func (c *Client) rememberUnnamed(p pgwire.Parse, m marks) {
+	c.unnamedMarks = m
 	c.remembered = 0
 	if len(p.Rest) <= unnamedLimit {
 		c.unnamed = append(c.unnamed[:0], p.Rest...)

@@ -26,7 +26,8 @@
 //
 // # What is not handled
 //
-//   - DEALLOCATE name in SQL does not find a statement prepared by protocol.
+//   - DEALLOCATE name in SQL finds a statement prepared by protocol only if it
+//     is a Query or unnamed statement of its own. EXECUTE does not.
 //   - Parse of a statement that the server has is answered ParseComplete if it
 //     was sent before the client could know that its transaction has failed;
 //     the error comes with its Bind.
@@ -87,9 +88,13 @@ type Exchange struct {
 	found     finding
 	failure   *pgwire.Error // of the errand under way
 	refused   *pgwire.Error
+	surveyed  []definition
 	base      Reported // what the server reports while the settings are known
 
-	unsettled  bool // the client's settings are to be applied, or it told what is reported
+	renamedFrom Settings // the server's before it was told the application's name
+
+	unsettled  bool // begin is to be called
+	unsurveyed bool // the words of the database could not be looked at
 	blurred    bool // the settings are not known
 	mayHaveSet bool // they may have become other than after RESET
 	worked     bool // something has been done that is not the beginning of a transaction
@@ -122,7 +127,7 @@ func (x *Exchange) Link(c *Client, s *Server) {
 		fromClient: stream{gathered: x.fromClient.gathered[:0]},
 		fromServer: stream{gathered: x.fromServer.gathered[:0], scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
 		base:       s.reported,
-		unsettled:  c.settings != s.settings || c.reported != s.reported,
+		unsettled:  c.settings != s.settings || c.reported != s.reported || c.table.wantsSurvey(),
 	}
 	if abandoned || len(x.queue.ring) > keepRing {
 		x.queue.ring = nil
@@ -301,6 +306,9 @@ func (x *Exchange) restoreUnnamed(n int) {
 	default: // what could not be replaced is gone too
 		was, version, marks = e.later, e.later.version, 0
 	}
+	if i == 0 && e.how == forward && x.client.remembered == e.later.version {
+		x.client.remembered = 0 // the failed one
+	}
 	if after := x.replacement(n); after < x.queue.n {
 		e := x.queue.at(after)
 		e.former, e.version, e.marks = was, version, marks
@@ -308,9 +316,6 @@ func (x *Exchange) restoreUnnamed(n int) {
 	}
 	x.server.unnamed = was
 	x.client.version, x.client.unnamedMarks = version, marks
-	if i == 0 && e.how == forward {
-		x.client.remembered = 0 // the failed one
-	}
 }
 
 // replacement is where, from i on, the unnamed statement is replaced next.

@@ -24,6 +24,7 @@ import (
 //	leave        the client goes; lost if the server has to be closed
 //	startup x=y  the client's settings when it connected, before a link
 //	settings x=y the client's settings now
+//	unsurveyed   the database's words have not been looked at, before a link
 //	refused x    the server does not take the settings: SQLSTATE
 //	link c1 s2   links another pair; a script begins with c1 and s1
 //
@@ -152,6 +153,52 @@ var scripts = map[string]string{
 		> B(lb_1) S
 		s 2 Z(I)
 		< 2 Z(I)`,
+	"duplicate name of a statement that the server does not have": `
+		c P(s1,select 1) S
+		> P(lb_1,select 1) S
+		s 1 Z(I)
+		< 1 Z(I)
+		link c1 s2
+		c P(s1,select 2) S
+		> C(lb_0) P(lb_0,) P(lb_0,select 2) S
+		s 3 1 E(42P05) Z(I)
+		< E(42P05) Z(I)
+		idle`,
+	"DEALLOCATE of a statement prepared by protocol": `
+		c P(s1,select 1) S
+		s 1 Z(I)
+		c Q(deallocate s1)
+		> P(lb_1,select 1) S C(lb_0) P(lb_0,) Q(DEALLOCATE "lb_0")
+		s 3 1 C(DEALLOCATE) Z(I)
+		< 1 Z(I) C(DEALLOCATE) Z(I)
+		idle
+		c B(s1) S
+		s E(26000) Z(I)
+		c Q(deallocate s1)
+		> B(s1) S Q(deallocate s1)
+		s E(26000) Z(I)
+		< E(26000) Z(I) E(26000) Z(I)
+		c P(s2,select 1) P(,deallocate s2) B() E S
+		> P(,DEALLOCATE "lb_0") C(lb_0) P(lb_0,) B() E S
+		s 1 3 1 2 C(DEALLOCATE) Z(I)
+		< 1 1 2 C(DEALLOCATE) Z(I)
+		idle
+		c B(s2) S
+		> B(s2) S
+		s E(26000) Z(I)
+		< E(26000) Z(I)`,
+	"the application's name is lost to a cancel request": `
+		startup application_name=app
+		c Q(select 1)
+		> Q(SELECT set_config('application_name','app',false);) Q(select 1)
+		s E(57014) Z(I) T D C(SELECT 1) Z(I)
+		< T D C(SELECT 1) Z(I)
+		idle
+		link c1 s1
+		c Q(select 2)
+		> Q(SELECT set_config('application_name','app',false);) Q(select 2)
+		s C(SELECT 1) Z(I) C(SELECT 1) Z(I)
+		< C(SELECT 1) Z(I)`,
 	"known statement in a failed transaction": `
 		c P(s1,select 1) P(s2,rollback) S Q(begin; bad)
 		s 1 1 Z(I) E(42601) Z(E)
@@ -615,6 +662,7 @@ type player struct {
 
 func play(t *testing.T, script string, random *rand.Rand) {
 	p := &player{t: t, random: random, clients: map[string]*Client{}, servers: map[string]*Server{}}
+	p.statements.vocabulary.Store(&vocabulary{fingerprint: "none"})
 	p.link("c1", "s1")
 	for line := range strings.Lines(script) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -697,6 +745,9 @@ func (p *player) line(line string) {
 			return
 		}
 		p.exchange.client.SetSettings(settings)
+		p.exchange.Link(p.exchange.client, p.exchange.server)
+	case "unsurveyed":
+		p.statements.vocabulary.Store(nil)
 		p.exchange.Link(p.exchange.client, p.exchange.server)
 	case "refused":
 		if e := p.exchange.Refused(); e == nil || e.Code != rest {

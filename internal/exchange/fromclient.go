@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // FromClient takes bytes that the client sent, and appends what is to be sent
@@ -167,7 +168,7 @@ func (x *Exchange) rewrite(t pgwire.ClientType, body, m []byte) bool {
 		}
 		x.pass(closing, m)
 	default:
-		x.query(body, m)
+		return x.query(body, m)
 	}
 	return true
 }
@@ -179,14 +180,57 @@ func (x *Exchange) pass(k kind, m []byte) *expected {
 	return x.expect(k, forward)
 }
 
-func (x *Exchange) query(body, m []byte) {
-	if text, err := pgwire.DecodeQuery(body); err == nil {
-		m, custom := marksOf(text)
-		x.client.mention(custom)
-		x.guardSequences(m)
-		x.send(m)
+func (x *Exchange) query(body, m []byte) bool {
+	text, err := pgwire.DecodeQuery(body)
+	if err != nil {
+		x.replaceUnnamed(x.pass(query, m))
+		return true
 	}
+	r := x.client.table.read(text)
+	if name := deallocated(text, r.marks); name != "" {
+		if !x.settled(x.namesChanged) {
+			return false
+		}
+		if x.client.named[name] != nil {
+			x.setDecoy()
+			x.toServer = pgwire.AppendQuery(x.toServer, deallocateDecoy)
+			e := x.expect(query, forward)
+			x.forgetNamed(name, e)
+			x.replaceUnnamed(e)
+			return true
+		}
+	}
+	x.client.mention(r.custom)
+	x.guardSequences(r.marks)
+	x.send(r.marks)
 	x.replaceUnnamed(x.pass(query, m))
+	return true
+}
+
+// deallocateDecoy is sent in place of DEALLOCATE of a statement that was
+// prepared by protocol: the server keeps that for others.
+const deallocateDecoy = `DEALLOCATE "` + decoy + `"`
+
+// deallocated is which statement a text drops that does nothing else, "" if
+// none.
+func deallocated(text []byte, m marks) string {
+	if m&forgets == 0 {
+		return ""
+	}
+	scanner := sessionstate.NewScanner(text, false)
+	st, _ := scanner.Next()
+	if _, more := scanner.Next(); more || st.Effects != sessionstate.Deallocate {
+		return ""
+	}
+	return string(sessionstate.AppendName(nil, st.Name))
+}
+
+// forgetNamed notes that the client has no statement of that name once e is
+// answered.
+func (x *Exchange) forgetNamed(name string, e *expected) {
+	e.name, e.closed = name, x.client.named[name]
+	delete(x.client.named, name)
+	x.namesChanged = x.server.segment
 }
 
 // replaceUnnamed notes that the client's message drops the unnamed statement.
@@ -209,10 +253,20 @@ func (x *Exchange) takeUnnamed(e *expected) {
 func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 	c, s := x.client, x.server
 	if len(p.Name) == 0 {
-		marks, _ := marksOf(p.Query)
-		x.guardSequences(marks)
+		r := c.table.read(p.Query)
+		name := deallocated(p.Query, r.marks)
+		if name != "" && !x.settled(x.namesChanged) {
+			return false
+		}
+		if c.named[name] != nil {
+			m = appendParse(nil, "", deallocateDecoy+string(p.Rest[len(p.Query):]))
+			p.Rest = m[pgwire.HeaderSize+1:]
+		}
+		c.mention(r.custom)
+		x.guardSequences(r.marks)
 		x.replaceUnnamed(x.pass(parse, m))
-		c.rememberUnnamed(p)
+		c.rememberUnnamed(p, r.marks)
+		c.deallocates = deallocation{name, c.version}
 		return true
 	}
 	if !x.settled(x.namesChanged) {
@@ -223,8 +277,7 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		return true
 	}
 	st := c.table.intern(p)
-	c.mention(st.custom)
-	x.guardSequences(st.marks)
+	x.guardSequences(c.table.readingOf(st).marks)
 	name := string(p.Name)
 	c.named[name] = st
 	x.namesChanged = s.segment
@@ -265,12 +318,27 @@ func (x *Exchange) fakeNow() {
 // refuse has the server refuse a Parse because it has a statement of that name,
 // unless something else is wrong with it, and the client told in its terms.
 func (x *Exchange) refuse(p pgwire.Parse) {
-	on, _ := x.have(p.Name)
-	x.toServer = p.AppendRenamed(x.toServer, on.name)
+	name := decoy
+	if on := x.server.prepared[meaning{x.client.named[string(p.Name)], x.planning()}]; on != nil {
+		x.server.use(on)
+		name = on.name
+	} else {
+		x.setDecoy()
+	}
+	x.toServer = p.AppendRenamed(x.toServer, name)
 	x.expect(parse, forward).refusal = &pgwire.Error{
 		Severity: "ERROR", Code: duplicateName,
 		Message: "prepared statement \"" + string(p.Name) + "\" already exists",
 	}
+}
+
+// setDecoy makes sure that the server has a statement named decoy. That of an
+// empty text is prepared in a failed transaction, too.
+func (x *Exchange) setDecoy() {
+	x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, decoy)
+	x.expect(closing, swallow)
+	x.toServer = appendParse(x.toServer, decoy, "\x00\x00\x00")
+	x.expect(parse, swallow)
 }
 
 func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
@@ -278,8 +346,19 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 		if !x.haveUnnamed() {
 			return false
 		}
-		x.send(x.client.unnamedMarks)
-		x.pass(bind, m)
+		c := x.client
+		name := ""
+		if d := c.deallocates; d.version == c.version && c.named[d.name] != nil {
+			if !x.settled(x.namesChanged) {
+				return false
+			}
+			name = d.name
+			x.setDecoy()
+		}
+		x.send(c.unnamedMarks)
+		if e := x.pass(bind, m); name != "" {
+			x.forgetNamed(name, e)
+		}
 		return true
 	}
 	on, ok := x.have(b.Statement)
@@ -287,7 +366,9 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 	case !ok:
 		return false
 	case on != nil:
-		x.send(on.marks)
+		r := x.client.table.readingOf(on.Statement)
+		x.client.mention(r.custom)
+		x.send(r.marks)
 		x.toServer = b.AppendRenamed(x.toServer, on.name)
 		x.expect(bind, forward).uses = on
 	case foreign(b.Statement):
@@ -345,7 +426,7 @@ func (x *Exchange) have(name []byte) (on *prepared, ok bool) {
 		s.use(on)
 		return on, true
 	}
-	x.guardSequences(st.marks)
+	x.guardSequences(x.client.table.readingOf(st).marks)
 	x.makeRoom()
 	on = s.add(what)
 	x.toServer = appendParse(x.toServer, on.name, st.rest)
@@ -422,9 +503,7 @@ func (x *Exchange) close(name, m []byte) bool {
 	}
 	e := x.expect(closing, fake)
 	if st != nil {
-		delete(x.client.named, string(name))
-		e.name, e.closed = string(name), st
-		x.namesChanged = x.server.segment
+		x.forgetNamed(string(name), e)
 	}
 	x.fakeNow()
 	return true

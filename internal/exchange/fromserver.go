@@ -36,7 +36,7 @@ func (x *Exchange) takeServer(chunk []byte) error {
 				in.gather, in.pass = false, true
 				continue
 			}
-			in.gather = wanted(t) || t == pgwire.ServerDataRow && x.errand() == inspecting
+			in.gather = wanted(t) || t == pgwire.ServerDataRow && x.errand().hasRows()
 			in.pass = !in.gather && x.forwards(t)
 		}
 		if in.pass && !span.Last() {
@@ -249,7 +249,11 @@ func (x *Exchange) answerWhole(t pgwire.ServerType, m []byte) error {
 		x.parameter(p, m)
 		return nil
 	case pgwire.ServerDataRow:
-		x.found.note(body)
+		if x.errand() == surveying {
+			x.noteDefinition(body)
+		} else {
+			x.found.note(body)
+		}
 		return nil
 	default:
 		status, err := pgwire.DecodeReadyForQuery(body)
@@ -374,6 +378,10 @@ func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
 		x.toClient = e.refusal.Append(x.toClient)
 	} else {
 		x.toClient = append(x.toClient, m...)
+	}
+	if e != nil && e.kind == query && e.closed != nil { // DEALLOCATE, in a failed transaction
+		x.undo(e)
+		e.closed = nil
 	}
 	if e == nil || e.kind == query || e.kind == synced {
 		return

@@ -21,7 +21,11 @@ const (
 	rollingBack
 	discarding
 	forgettingSequences
+	surveying // what the database's own words do
 )
+
+// hasRows reports whether an errand is answered in rows.
+func (e errand) hasRows() bool { return e == inspecting || e == surveying }
 
 // ask appends a Query of the exchange's own.
 func (x *Exchange) ask(what errand, sql []byte) {
@@ -92,7 +96,7 @@ func (x *Exchange) customNames() []string {
 		names = map[string]bool{}
 	}
 	for name := range x.server.settings.all() {
-		if strings.Contains(name, ".") {
+		if isCustom(name) {
 			names[name] = true
 		}
 	}

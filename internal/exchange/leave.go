@@ -13,6 +13,10 @@ func (x *Exchange) Leave(toServer []byte) (_ []byte, ok bool) {
 		return toServer, false
 	}
 	x.leaving, x.stalled, x.held = true, false, false
+	if x.suspects&defines != 0 {
+		x.suspects &^= defines
+		x.client.table.Outdate()
+	}
 	in.reset()
 	in.scanner = pgwire.Scanner{}
 	x.toServer = toServer

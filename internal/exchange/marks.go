@@ -32,34 +32,35 @@ const (
 	forgets     // prepared statements
 	localizes   // settings that last as long as the transaction, and change what texts mean
 	begins      // nothing else than a transaction
+	defines     // a function that may do something of all this, or what uses one
 )
 
 const (
 	inspectable = mayConfigure | mayTemp | mayListen | mayPrepare | mayHold | mayLock | maySet
 )
 
-// marksOf reads a text. custom are settings that only an extension or the
-// client knows, which the server does not list.
-func marksOf(text []byte) (m marks, custom []string) {
-	effects := sessionstate.Classify(text)
-	if effects == 0 {
-		return 0, nil
+// readText reads a text but for the database's own words.
+func readText(text []byte) reading {
+	if sessionstate.Classify(text) == 0 {
+		return reading{}
 	}
+	var m marks
+	var custom []string
+	onlyBegins := true
 	for _, backslash := range []bool{false, true} {
 		scanner := sessionstate.NewScanner(text, backslash)
 		for st, ok := scanner.Next(); ok; st, ok = scanner.Next() {
 			found, names := marksOfStatement(st)
-			if found&begins == 0 {
-				m &^= begins
-			} else if m == 0 {
-				m = begins
-			}
-			m |= found &^ begins
+			m |= found
 			custom = append(custom, names...)
+			onlyBegins = onlyBegins && found == begins
 		}
 	}
+	if !onlyBegins {
+		m &^= begins
+	}
 	slices.Sort(custom)
-	return m, slices.Compact(custom)
+	return reading{m, slices.Compact(custom)}
 }
 
 // byEffect are the marks of effects that need no closer look.
@@ -101,14 +102,23 @@ func marksOfStatement(st sessionstate.Statement) (m marks, custom []string) {
 		m |= found
 		custom = append(custom, names...)
 	}
+	switch {
+	case st.Effects.Has(sessionstate.Opaque):
+		// The body of a DO block is in the text.
+		body := readingOfBody(sessionstate.ReadBody(st.Text))
+		m |= body.marks
+		custom = append(custom, body.custom...)
+	case st.Effects.Has(sessionstate.Routine) && readingOfBody(sessionstate.ReadBody(st.Text)).marks != 0:
+		m |= defines
+	}
 	return m, custom
 }
 
 // marksOfSetting are those of SET and RESET.
-func marksOfSetting(st sessionstate.Statement, name string) (m marks, isCustom bool) {
+func marksOfSetting(st sessionstate.Statement, name string) (m marks, custom bool) {
 	isLocal := st.Effects.Has(sessionstate.SetLocal) && st.Effects&(sessionstate.Set|sessionstate.Reset) == 0
 	switch {
-	case isLocal && (name == "" || slices.Contains(answersAlike, name)): // SET TRANSACTION, among others
+	case isLocal && (name == "" || !changesAnswers(name)): // SET TRANSACTION, among others
 		return 0, false
 	case isLocal:
 		return localizes, false
@@ -117,7 +127,7 @@ func marksOfSetting(st sessionstate.Statement, name string) (m marks, isCustom b
 	case st.Effects.Has(sessionstate.Set):
 		m = maySet
 	}
-	return m | mayConfigure, strings.Contains(name, ".")
+	return m | mayConfigure, isCustom(name)
 }
 
 func startsWithSet(text []byte) bool {
@@ -137,7 +147,7 @@ func marksOfSetConfig(st sessionstate.Statement) (m marks, custom []string) {
 		switch {
 		case name == "session_authorization":
 			m |= authorizes
-		case strings.Contains(name, "."):
+		case isCustom(name):
 			custom = append(custom, name)
 		}
 	}
@@ -146,5 +156,3 @@ func marksOfSetConfig(st sessionstate.Statement) (m marks, custom []string) {
 	}
 	return m, custom
 }
-
-func changesAnswers(name string) bool { return !slices.Contains(answersAlike, name) }

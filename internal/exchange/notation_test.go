@@ -183,6 +183,9 @@ func abbreviated(text string) string {
 			what = append(what, name)
 		}
 	}
+	if known, ok := strings.CutPrefix(text, surveySQL+" E"); ok {
+		return "survey " + known
+	}
 	if what != nil {
 		return "inspect " + strings.Join(what, ", ")
 	}

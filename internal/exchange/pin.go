@@ -60,7 +60,7 @@ func (x *Exchange) send(m marks) {
 			x.keep(p.reason, segment)
 		}
 	}
-	x.suspects |= m & inspectable &^ maySet
+	x.suspects |= m & (inspectable | defines) &^ maySet
 	if m&mayGiveBack != 0 && x.client.pin != "" {
 		x.suspects |= inspectable &^ maySet
 	}

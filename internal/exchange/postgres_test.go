@@ -44,6 +44,13 @@ var known = []string{
 	"F | F | S | P(,bad) F S",
 	"P(s1,select 1) S\nQ(deallocate all) | B(s1) E S\nP(s1,select 1) B(s1) E S",
 	"P(s1,select 1) S\nP(,deallocate all) B() E S | B(s1) E S",
+	"P(s1,select 1) S\nQ(deallocate s1)\nB(s1) S\nQ(deallocate s1)\nP(s1,select 2) B(s1) E S",
+	"P(s1,select 1) S\nQ(deallocate prepare \"s1\") | B(s1) S | P(s1,select 2) B(s1) E S",
+	"P(s1,select 1) S\nP(,deallocate s1) B() E S\nB(s1) S\nB() E S\nP(s1,select 2) B(s1) E S\nB() E S\nB(s1) E S",
+	"P(s1,select 1) P(,deallocate s1) B() E B() E B(s1) E S",
+	"P(s1,select 1) S\nQ(begin)\nQ(bad)\nQ(deallocate s1)\nP(,deallocate s1) S\nQ(rollback)\nB(s1) E S\nP(,deallocate s1) B() E S\nB(s1) S",
+	"P(s1,select 1) S\nQ(begin) | Q(bad) | Q(deallocate s1) | Q(rollback) | B(s1) E S",
+	"P(s1,select * from u) S\nQ(create temp table u ()) | P(s1,select * from u) S\nQ(drop table u)\nP(s1,select 1) S",
 	"P(s1,select 1) S\nQ(discard all)\nB(s1) E S",
 	"Q(prepare s1 as select 1)\nB(s1) E S | C(s1) S | B(s1) E S",
 	"Q(create temp table t (a int))\nQ(copy t from stdin) d(1\n) d(2\n) c | Q(select a + 0 from t) | Q(copy t to stdout)",
@@ -93,7 +100,7 @@ func conversation(random *rand.Rand) string {
 		var segments []string
 		for range 1 + random.IntN(3) {
 			if random.IntN(5) == 0 {
-				segments = append(segments, pick("Q(select 1)", "Q(bad)", "F", "Q(deallocate all)"))
+				segments = append(segments, pick("Q(select 1)", "Q(bad)", "F", "Q(deallocate all)", "Q(deallocate s1)"))
 				continue
 			}
 			if random.IntN(4) == 0 {

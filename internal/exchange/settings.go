@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,15 +39,20 @@ var answersAlike = []string{
 	"synchronous_commit", "transaction_timeout", "work_mem", "maintenance_work_mem", "random_page_cost", "jit",
 }
 
+// isCustom reports whether a setting is an extension's or a client's own. Those
+// do not change what a text means, and the server may not list them.
+func isCustom(name string) bool { return strings.Contains(name, ".") }
+
+// changesAnswers reports whether a setting may change what a text means.
+func changesAnswers(name string) bool { return !isCustom(name) && !slices.Contains(answersAlike, name) }
+
 // planning is what of s may change the meaning of a text when it is prepared.
 func (s Settings) planning() Settings {
 	if s == (Settings{}) {
 		return s
 	}
 	values := s.values()
-	for _, name := range answersAlike {
-		delete(values, name)
-	}
+	maps.DeleteFunc(values, func(name, _ string) bool { return !changesAnswers(name) })
 	return Settings{newAssignments(values)}
 }
 

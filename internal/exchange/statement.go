@@ -1,7 +1,9 @@
 package exchange
 
 import (
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
@@ -9,17 +11,49 @@ import (
 // Statement is a text to prepare together with its parameter types. Equal ones
 // are the same Statement, whichever client asked for them.
 type Statement struct {
-	rest   string // of the Parse message, everything after the name
-	marks  marks
-	custom []string // settings that it is about
-	refs   int      // guarded by the table's mutex
+	rest string // of the Parse message, everything after the name
+	refs int    // guarded by the table's mutex
+	read atomic.Pointer[statementReading]
 }
 
-// Statements is the table of all Statements of a pool's clients and servers.
-// The zero value is empty and ready; it is safe for concurrent use.
+// statementReading is how a text was read with the words of a vocabulary.
+type statementReading struct {
+	reading
+	by *vocabulary
+}
+
+// Statements is the table of all Statements of a pool's clients and servers,
+// and of what the words of their database do. The zero value is empty and
+// ready; it is safe for concurrent use.
 type Statements struct {
 	mu    sync.Mutex
 	known map[string]*Statement
+
+	vocabulary atomic.Pointer[vocabulary]
+	outdated   atomic.Bool
+}
+
+// Outdate says that the database may have other functions by now: they are
+// looked at before the next transaction.
+func (t *Statements) Outdate() { t.outdated.Store(true) }
+
+// wantsSurvey reports whether the database's words are to be looked at by who
+// asks.
+func (t *Statements) wantsSurvey() bool { return t.vocabulary.Load() == nil || t.outdated.Load() }
+
+// read reads a text that is not a Statement's.
+func (t *Statements) read(text []byte) reading { return t.vocabulary.Load().reading(text) }
+
+// readingOf reads st, once for each vocabulary.
+func (t *Statements) readingOf(st *Statement) *statementReading {
+	v := t.vocabulary.Load()
+	r := st.read.Load()
+	if r == nil || r.by != v {
+		text, _, _ := strings.Cut(st.rest, "\x00")
+		r = &statementReading{v.reading([]byte(text)), v}
+		st.read.Store(r)
+	}
+	return r
 }
 
 // Len is the number of Statements that a client or a server holds.
@@ -36,7 +70,6 @@ func (t *Statements) intern(p pgwire.Parse) *Statement {
 	st := t.known[string(p.Rest)]
 	if st == nil {
 		st = &Statement{rest: string(p.Rest)}
-		st.marks, st.custom = marksOf(p.Query)
 		if t.known == nil {
 			t.known = map[string]*Statement{}
 		}

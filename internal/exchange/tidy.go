@@ -43,6 +43,11 @@ func (x *Exchange) lookInto() bool {
 		x.suspects |= mayConfigure // by a function, say
 		x.blur()
 	}
+	if x.suspects&defines != 0 {
+		x.suspects &^= defines
+		x.survey()
+		return true
+	}
 	x.dropPointless()
 	if x.suspects == 0 {
 		return false
@@ -65,18 +70,23 @@ func (x *Exchange) betweenMessages() bool {
 	return x.fromClient.scanner.AtBoundary() && x.fromServer.scanner.AtBoundary()
 }
 
-// begin makes the session the client's before anything is sent for it: its
-// settings are applied, and it is told what the server reports otherwise than
+// begin makes the session the client's before anything is sent for it: the words
+// of the database are looked at if it is time for that, its settings are
+// applied, and it is told what the server reports otherwise than
 // it did. ok is false as long as that is under way.
 func (x *Exchange) begin() (ok bool) {
 	c, s := x.client, x.server
+	if c.table.wantsSurvey() && !x.unsurveyed {
+		x.survey()
+		return false
+	}
 	if s.settings != c.settings {
 		sql := appendApply(nil, s.settings, c.settings)
 		if len(sql) == 0 {
 			s.setSettings(c.settings)
 		} else if onlyRenames(s.settings, c.settings) {
 			// Whatever comes next may follow at once.
-			x.unsettled = false
+			x.unsettled, x.renamedFrom = false, s.settings
 			x.ask(renaming, sql)
 			s.setSettings(c.settings)
 			return true
@@ -133,6 +143,8 @@ func (x *Exchange) errandDone(what errand) error {
 		}
 		x.tries = 0
 		x.learn()
+	case surveying:
+		x.surveyDone(failure != nil)
 	case rollingBack:
 		if failure != nil && failure.Code != queryCanceled {
 			return failure
@@ -145,6 +157,9 @@ func (x *Exchange) errandDone(what errand) error {
 		x.leaving = false
 		x.suspects = 0
 	case renaming:
+		if failure != nil { // by a cancel request; the next transaction tries again
+			x.server.setSettings(x.renamedFrom)
+		}
 		x.base = x.server.reported
 		x.report()
 	case forgettingSequences:

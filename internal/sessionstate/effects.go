@@ -71,6 +71,8 @@ const (
 	Rollback
 	// Savepoint is SAVEPOINT, RELEASE or ROLLBACK TO.
 	Savepoint
+	// Routine is CREATE [OR REPLACE] FUNCTION or PROCEDURE.
+	Routine
 	// TwoPhase is PREPARE TRANSACTION, COMMIT PREPARED or ROLLBACK PREPARED.
 	TwoPhase
 )
@@ -82,7 +84,7 @@ var effectNames = [...]string{
 	"Set", "Reset", "SetLocal", "SetConfig", "Discard",
 	"Temp", "Listen", "Unlisten", "Prepare", "Execute", "Deallocate", "Hold", "Close", "Load",
 	"AdvisoryLock", "AdvisoryUnlock", "Seed", "Sequence", "Opaque",
-	"Notify", "Copy", "Begin", "Commit", "Rollback", "Savepoint", "TwoPhase",
+	"Notify", "Copy", "Begin", "Commit", "Rollback", "Savepoint", "Routine", "TwoPhase",
 }
 
 // Has reports whether e has all of want.

@@ -77,6 +77,8 @@ func form(verb keyword, lex *lexer) (Effects, []byte) {
 		return Opaque, nil
 	case kwLoad:
 		return Load, nil
+	case kwCreate:
+		return createForm(head{lex: *lex}.peek()), nil
 	case kwBegin, kwStart:
 		return Begin, nil
 	case kwDiscard:
@@ -98,6 +100,18 @@ func form(verb keyword, lex *lexer) (Effects, []byte) {
 		return 0, nil
 	}
 	return effect, head{lex: *lex}.peek().name()
+}
+
+// createForm is CREATE after its first word.
+func createForm(h head) Effects {
+	if h.kw == kwOr {
+		h.advance()
+		h.advance()
+	}
+	if h.kw == kwFunction || h.kw == kwProcedure {
+		return Routine
+	}
+	return 0
 }
 
 func longForm(verb keyword, h head) (Effects, []byte) {

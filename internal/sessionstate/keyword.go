@@ -30,6 +30,7 @@ const (
 	kwExecute
 	kwExplain
 	kwFrom
+	kwFunction
 	kwGlobal
 	kwHold
 	kwInsert
@@ -41,8 +42,10 @@ const (
 	kwNames
 	kwNotify
 	kwOn
+	kwOr
 	kwPrepare
 	kwPrepared
+	kwProcedure
 	kwRelease
 	kwReplace
 	kwReset
@@ -102,6 +105,7 @@ var keywords = map[string]keyword{
 	"execute":         kwExecute,
 	"explain":         kwExplain,
 	"from":            kwFrom,
+	"function":        kwFunction,
 	"global":          kwGlobal,
 	"hold":            kwHold,
 	"insert":          kwInsert,
@@ -113,8 +117,10 @@ var keywords = map[string]keyword{
 	"names":           kwNames,
 	"notify":          kwNotify,
 	"on":              kwOn,
+	"or":              kwOr,
 	"prepare":         kwPrepare,
 	"prepared":        kwPrepared,
+	"procedure":       kwProcedure,
 	"release":         kwRelease,
 	"replace":         kwReplace,
 	"reset":           kwReset,

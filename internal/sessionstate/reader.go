@@ -33,6 +33,14 @@ func (r *reader) read(t token, lex *lexer) {
 	r.beforeThat, r.previous = r.previous, kw
 }
 
+// effects are those of the tokens up to here, which are a statement.
+func (r *reader) effects() Effects {
+	if r.dropsOnCommit {
+		return r.found &^ Temp // nothing of it is left after the transaction
+	}
+	return r.found
+}
+
 // phrase returns what kw completes together with the words before it.
 func (r *reader) phrase(kw keyword, lex *lexer) Effects {
 	switch kw {

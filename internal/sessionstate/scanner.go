@@ -62,10 +62,7 @@ func (s *Scanner) Next() (st Statement, ok bool) {
 	}
 	s.atomic = s.atomic || r.atomic
 	st.Text = s.lex.text[first.start:last.end]
-	st.Effects |= r.found
-	if r.dropsOnCommit {
-		st.Effects &^= Temp // nothing of it is left after the transaction
-	}
+	st.Effects |= r.effects()
 	if st.Name == nil {
 		st.Name = r.name
 	}
