@@ -39,7 +39,8 @@ func (s *Server) maintain(ctx context.Context) {
 			return
 		}
 		rest.free()
-		rest.clients += s.restSilent(s.config().IdleTimeout)
+		resting := s.restSilent(s.config().IdleTimeout)
+		rest.clients, rest.more = rest.clients+resting, resting > 0
 	}
 }
 

@@ -15,10 +15,12 @@ const (
 	restAtOnce = 5000
 
 	// freeFor is how many clients must have done so for it to be worthwhile to
-	// give memory back to the system, and freeEvery how often that is done at
-	// most: the runtime alone would take minutes where nothing happens.
-	freeFor   = 1000
-	freeEvery = 10 * time.Second
+	// give memory back to the system, freeForLast how many if no more are about
+	// to, and freeEvery how often that is done at most: the runtime alone would
+	// take minutes where nothing happens.
+	freeFor     = 1000
+	freeForLast = 100
+	freeEvery   = 10 * time.Second
 )
 
 // restSilent has clients rest that are silent, and end that have been for the
@@ -50,13 +52,15 @@ func (s *Server) restSilent(limit time.Duration) (resting int) {
 
 // rest is what has been freed by clients that rest.
 type rest struct {
-	clients int // since memory was last given back
+	clients int  // since memory was last given back
+	more    bool // some have begun to just now
 	freed   time.Time
 }
 
-// free gives memory back if it is worthwhile.
+// free gives memory back if it is worthwhile, before more clients rest.
 func (r *rest) free() {
-	if r.clients >= freeFor && time.Since(r.freed) >= freeEvery {
+	enough := r.clients >= freeFor || r.clients >= freeForLast && !r.more
+	if enough && time.Since(r.freed) >= freeEvery {
 		debug.FreeOSMemory()
 		r.clients, r.freed = 0, time.Now()
 	}
