@@ -38,7 +38,8 @@
 //   - Named statements that follow DEALLOCATE ALL or DISCARD ALL without a Sync
 //     between are forgotten with the others.
 //   - "cached plan must not change result type" is reported once by each server
-//     that has the plan, not once altogether.
+//     that has the plan, not once altogether; a server that has not yet prepared
+//     the text gives the new result.
 //   - RESET of what the client asked for as it connected has its effect from the
 //     next transaction on.
 //   - A text that was prepared under other settings than the current ones is
@@ -79,6 +80,7 @@ type Exchange struct {
 	namesChanged, unnamedChanged uint64
 	kept                         uint64 // last did something that cannot be asked about
 	localized                    uint64 // last set something for the transaction
+	age                          uint64 // of what is prepared after a change of the schema, in its transaction; 0 before one
 
 	errands   int   // queries of the exchange's own that are not answered
 	blocked   bool  // the client waits for one
@@ -162,6 +164,9 @@ func (x *Exchange) BetweenMessages() bool {
 // Refused is why the server does not take the client's settings, nil if it
 // does or has not been asked yet.
 func (x *Exchange) Refused() *pgwire.Error { return x.refused }
+
+// redefine is for when the schema has changed.
+func (x *Exchange) redefine() { x.age = x.client.table.newAge() }
 
 // planning is under which settings a text is prepared that is sent now.
 func (x *Exchange) planning() Settings {

@@ -153,6 +153,45 @@ var scripts = map[string]string{
 		> B(lb_1) S
 		s 2 Z(I)
 		< 2 Z(I)`,
+	"a change of the schema": `
+		c P(s1,select * from t) S
+		> P(lb_1,select * from t) S
+		s 1 Z(I)
+		< 1 Z(I)
+		link c2 s1
+		c P(s1,select * from t) S
+		> S
+		s Z(I)
+		< 1 Z(I)
+		c Q(alter table t add y int)
+		s C(ALTER TABLE) Z(I)
+		c B(s1) S C(s1) P(s1,select * from t) D(s1) S
+		> Q(alter table t add y int) B(lb_1) S P(lb_2,select * from t) D(lb_2) S
+		s E(0A000) Z(I) 1 t T Z(I)
+		< C(ALTER TABLE) Z(I) E(0A000) Z(I) 3 1 t T Z(I)
+		idle
+		link c3 s1
+		c P(s1,select * from t) B(s1) E S
+		> C(lb_1) P(lb_3,select * from t) B(lb_3) E S
+		s 3 1 2 D C(SELECT 1) Z(I)
+		< 1 2 D C(SELECT 1) Z(I)
+		idle`,
+	"a change of the schema in a transaction": `
+		c Q(begin) Q(alter table t add y int)
+		s C(BEGIN) Z(T) C(ALTER TABLE) Z(T)
+		c P(s1,select * from t) S
+		s 1 Z(T)
+		> Q(begin) Q(alter table t add y int) P(lb_1,select * from t) S
+		< C(BEGIN) Z(T) C(ALTER TABLE) Z(T) 1 Z(T)
+		c Q(commit)
+		s C(COMMIT) Z(I)
+		> Q(commit)
+		< C(COMMIT) Z(I)
+		link c2 s1
+		c P(s1,select * from t) S
+		> P(lb_2,select * from t) S
+		s 1 Z(I)
+		< 1 Z(I)`,
 	"duplicate name of a statement that the server does not have": `
 		c P(s1,select 1) S
 		> P(lb_1,select 1) S

@@ -276,7 +276,11 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		x.refuse(p)
 		return true
 	}
-	st := c.table.intern(p)
+	age := x.age
+	if age == 0 {
+		age = c.table.age.Load()
+	}
+	st := c.table.intern(p, age)
 	x.guardSequences(c.table.readingOf(st).marks)
 	name := string(p.Name)
 	c.named[name] = st

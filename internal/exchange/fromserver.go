@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
@@ -284,6 +285,10 @@ func (x *Exchange) ready(status pgwire.TxStatus, m []byte) error {
 		x.server.answered = e.segment
 		x.next()
 	}
+	if x.age != 0 && status == pgwire.TxIdle {
+		x.age = 0
+		x.client.table.beginAge()
+	}
 	if x.blurred && status == pgwire.TxIdle {
 		x.refocus()
 	}
@@ -354,6 +359,19 @@ func (x *Exchange) completed(tag string, segment uint64) {
 			x.suspects |= inspectable
 		}
 	}
+	if redefines(tag) {
+		x.redefine()
+	}
+}
+
+// redefines reports whether a command changes what texts mean.
+func redefines(tag string) bool {
+	verb, object, _ := strings.Cut(tag, " ")
+	switch verb {
+	case "CREATE", "ALTER", "DROP":
+		return object != "INDEX" && object != "ROLE" && object != "DATABASE" && object != "STATISTICS"
+	}
+	return false
 }
 
 // forget is for when the server has dropped all its prepared statements on
@@ -386,11 +404,12 @@ func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
 	if e == nil || e.kind == query || e.kind == synced {
 		return
 	}
-	// The plan's result has changed: as the client does after Close and Parse,
-	// prepare it anew.
+	// The plan's result has changed, perhaps by somebody else: as the client
+	// does after Close and Parse, prepare it anew.
 	if string(report.Code) == "0A000" && e.uses != nil && x.server.remove(e.uses) {
 		e.uses.stale = true
 		x.server.insert(e.uses)
+		x.client.table.beginAge()
 	}
 	x.skip()
 }

@@ -8,12 +8,19 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// Statement is a text to prepare together with its parameter types. Equal ones
-// are the same Statement, whichever client asked for them.
+// Statement is a text to prepare together with its parameter types, as of a
+// time between changes of the schema: what is prepared again after one may mean
+// something else. Equal ones are the same Statement, whichever client asked for
+// them.
 type Statement struct {
-	rest string // of the Parse message, everything after the name
-	refs int    // guarded by the table's mutex
+	statementKey
+	refs int // guarded by the table's mutex
 	read atomic.Pointer[statementReading]
+}
+
+type statementKey struct {
+	rest string // of the Parse message, everything after the name
+	age  uint64
 }
 
 // statementReading is how a text was read with the words of a vocabulary.
@@ -27,7 +34,11 @@ type statementReading struct {
 // ready; it is safe for concurrent use.
 type Statements struct {
 	mu    sync.Mutex
-	known map[string]*Statement
+	known map[statementKey]*Statement
+
+	// Ages begin with changes of the schema. One that is not committed has an
+	// age of its own.
+	age, ages atomic.Uint64
 
 	vocabulary atomic.Pointer[vocabulary]
 	outdated   atomic.Bool
@@ -63,17 +74,24 @@ func (t *Statements) Len() int {
 	return len(t.known)
 }
 
-// intern returns the Statement that p asks for, with one more reference to it.
-func (t *Statements) intern(p pgwire.Parse) *Statement {
+// newAge begins one that only those know who are told.
+func (t *Statements) newAge() uint64 { return t.ages.Add(1) }
+
+// beginAge begins one for everyone.
+func (t *Statements) beginAge() { t.age.Store(t.newAge()) }
+
+// intern returns the Statement that p asks for in an age, with one more
+// reference to it.
+func (t *Statements) intern(p pgwire.Parse, age uint64) *Statement {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	st := t.known[string(p.Rest)]
+	st := t.known[statementKey{string(p.Rest), age}]
 	if st == nil {
-		st = &Statement{rest: string(p.Rest)}
+		st = &Statement{statementKey: statementKey{string(p.Rest), age}}
 		if t.known == nil {
-			t.known = map[string]*Statement{}
+			t.known = map[statementKey]*Statement{}
 		}
-		t.known[st.rest] = st
+		t.known[st.statementKey] = st
 	}
 	st.refs++
 	return st
@@ -89,6 +107,6 @@ func (t *Statements) release(st *Statement) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if st.refs--; st.refs == 0 {
-		delete(t.known, st.rest)
+		delete(t.known, st.statementKey)
 	}
 }
