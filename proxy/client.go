@@ -46,6 +46,7 @@ type client struct {
 	id          atomic.Uint32 // that it was told as its process ID, 0 before
 	counted     bool          // among the clients
 	target      *target       // that it is a client of, nil before
+	pool        *pool         // nil without one
 	forgetKey   func()        // nil until there is one
 
 	mu     sync.Mutex // guards what follows

@@ -23,7 +23,8 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &pooled{client: c, pool: p, state: exchange.NewClient(&p.statements)}
+	c.pool = p
+	t := &pooled{client: c, state: exchange.NewClient(&p.statements)}
 	t.state.SetSettings(settings)
 	c.SetDeadline(time.Time{})           // before drain and force can set one
 	t.asked.Store(time.Now().UnixNano()) // or it would count as silent since long ago

@@ -180,6 +180,9 @@ func (s *Server) forget(c *client) {
 	s.mu.Lock()
 	delete(s.clients, c)
 	s.mu.Unlock()
+	if c.pool != nil {
+		s.leavePool(c.pool)
+	}
 	if c.target != nil {
 		s.exit(c.target)
 	}

@@ -30,6 +30,7 @@ func (s *Server) maintain(ctx context.Context) {
 		for _, p := range s.allPools() {
 			p.maintain()
 		}
+		s.dropPointless()
 		for _, one := range s.sessions() {
 			one.look(s.config().NetworkTimeout)
 		}

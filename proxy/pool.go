@@ -29,6 +29,7 @@ type pool struct {
 	database   string // empty means the target's own
 	statements exchange.Statements
 	surveyed   time.Time      // only maintain's
+	clients    int            // guarded by the server's mutex
 	readers    sync.WaitGroup // one for each server connection and login
 
 	mu         sync.Mutex    // guards what follows; taken after a serverConn's

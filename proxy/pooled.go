@@ -31,7 +31,6 @@ const (
 // server connection's reader. While the client is silent, it has no buffer.
 type pooled struct {
 	*client
-	pool   *pool
 	state  *exchange.Client
 	waiter waiter
 	server atomic.Pointer[serverConn] // that is lent; changes under its mutex

@@ -8,7 +8,7 @@ type poolKey struct {
 	database string
 }
 
-// pool returns the pool that r leads to.
+// pool returns the pool that r leads to, for a client to be one of its own.
 func (s *Server) pool(r route) (*pool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -22,7 +22,33 @@ func (s *Server) pool(r route) (*pool, error) {
 		p.paused = s.paused.on(r.target.name, r.name())
 		s.pools[key] = p
 	}
+	p.clients++
 	return p, nil
+}
+
+// leavePool is for when a client of p has gone.
+func (s *Server) leavePool(p *pool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.clients--
+}
+
+// dropPointless forgets pools of databases that nobody could be logged in to:
+// clients may name any. Called by who maintains pools only.
+func (s *Server) dropPointless() {
+	for _, p := range s.allPools() {
+		p.mu.Lock()
+		pointless := p.totals.ServerLogins == 0 && p.totals.ServerLoginFails > 0 && p.connecting == 0 && !p.paused
+		p.mu.Unlock()
+		if !pointless || p.warm() > 0 {
+			continue
+		}
+		s.mu.Lock()
+		if key := (poolKey{p.target, p.database}); p.clients == 0 && s.pools[key] == p {
+			delete(s.pools, key)
+		}
+		s.mu.Unlock()
+	}
 }
 
 // allPools are the pools of now.

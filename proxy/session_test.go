@@ -9,6 +9,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -317,6 +318,9 @@ func TestTargets(t *testing.T) {
 			}
 		}
 		refused(t, r.url("nowhere", ""), "3D000", `database "nowhere" does not exist`)
+		eventually(t, "there is no pool of a database that does not exist", func() bool {
+			return !slices.ContainsFunc(r.Pools(), func(p proxy.PoolInfo) bool { return p.Database == "nowhere" })
+		})
 	})
 }
 
