@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/sessionstate"
@@ -26,12 +27,8 @@ func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 		x.stalled = true
 		return chunk, nil
 	}
-	if x.held {
-		x.held = !x.message(in.gathered)
-		if x.held {
-			return chunk, nil
-		}
-		in.reset()
+	if x.held && !x.gathered() {
+		return chunk, nil
 	}
 	for len(chunk) > 0 && !x.terminated {
 		span, err := in.scanner.Next(chunk)
@@ -44,14 +41,20 @@ func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 			if !x.message(piece) {
 				return chunk, nil
 			}
-		case rewritten(span.Type):
-			in.gathered = append(in.gathered, piece...)
-			if span.Last() {
-				if x.held = !x.message(in.gathered); x.held {
-					return chunk[span.Size:], nil
-				}
-				in.reset()
+		case rewritten(span.Type) && !in.begun:
+			if span.Length > textLimit && pgwire.ClientType(span.Type) != pgwire.ClientBind {
+				return chunk, errTextTooLong(span.Length)
 			}
+			in.gathered = append(in.gathered, piece...)
+			in.missing = span.Length - len(in.gathered)
+			if (span.Last() || canBegin(in.gathered)) && !x.gathered() {
+				return chunk[span.Size:], nil
+			}
+		case in.begun:
+			if in.pass {
+				x.toServer = append(x.toServer, piece...)
+			}
+			in.begun = !span.Last()
 		default:
 			if span.First() {
 				in.pass = x.passes(pgwire.ClientType(span.Type))
@@ -67,9 +70,40 @@ func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 	return chunk, nil
 }
 
+// gathered takes the message that is gathered, or its beginning. It reports
+// whether it could.
+func (x *Exchange) gathered() bool {
+	in := &x.fromClient
+	in.pass = !x.skipping
+	x.held = !x.message(in.gathered)
+	if x.held {
+		return false
+	}
+	in.begun = in.missing > 0
+	in.reset()
+	return true
+}
+
+// canBegin reports whether m is the beginning of a long Bind message in which
+// the names are complete.
+func canBegin(m []byte) bool {
+	if len(m) < beginAt || pgwire.ClientType(m[0]) != pgwire.ClientBind {
+		return false
+	}
+	_, err := pgwire.DecodeBind(m[pgwire.HeaderSize:])
+	return err == nil
+}
+
+func errTextTooLong(n int) error {
+	return &pgwire.Error{
+		Severity: "FATAL", Code: "54000", Message: fmt.Sprintf("a statement of %d bytes is longer than the proxy takes in transaction mode", n),
+		Hint: fmt.Sprintf("send the data as parameters or by COPY, which have no such limit, or use session mode; the limit is %d bytes", textLimit),
+	}
+}
+
 // reset drops a gathered message.
 func (s *stream) reset() {
-	s.gathered = s.gathered[:0]
+	s.gathered, s.missing = s.gathered[:0], 0
 	if cap(s.gathered) > keepBuffer {
 		s.gathered = nil
 	}
@@ -373,15 +407,25 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 		r := x.client.table.readingOf(on.Statement)
 		x.client.mention(r.custom)
 		x.send(r.marks)
-		x.toServer = b.AppendRenamed(x.toServer, on.name)
+		x.appendBind(b, on.name)
 		x.expect(bind, forward).uses = on
 	case foreign(b.Statement):
-		x.toServer = b.AppendRenamed(x.toServer, namePrefix+string(b.Statement))
+		x.appendBind(b, namePrefix+string(b.Statement))
 		x.expect(bind, forward)
 	default:
 		x.pass(bind, m)
 	}
 	return true
+}
+
+// appendBind sends b, of which the end may be missing, with another name.
+func (x *Exchange) appendBind(b pgwire.Bind, name string) {
+	start := len(x.toServer)
+	x.toServer = b.AppendRenamed(x.toServer, name)
+	if missing := x.fromClient.missing; missing > 0 {
+		length := x.toServer[start+1:]
+		binary.BigEndian.PutUint32(length, binary.BigEndian.Uint32(length)+uint32(missing))
+	}
 }
 
 func (x *Exchange) describe(name, m []byte) bool {

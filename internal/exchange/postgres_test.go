@@ -4,6 +4,8 @@ package exchange
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -161,6 +163,53 @@ func TestAgreesWithPostgres(t *testing.T) {
 		t.Error("no statement was shared")
 	}
 	t.Logf("%d times on another server", pool.switches)
+}
+
+// longBind binds s1 with a text of so many bytes.
+func longBind(n int) []byte {
+	length := binary.BigEndian.AppendUint32(nil, uint32(n))
+	return message('B', "\x00s1\x00", "\x00\x00", "\x00\x01", string(length), strings.Repeat("x", n), "\x00\x00")
+}
+
+// The beginning of a long Bind message is sent before its end has come.
+func TestLongParameters(t *testing.T) {
+	pool := newPool(t, startServer(t))
+	random := rand.New(rand.NewPCG(*seed, 3))
+	client := NewClient(&pool.table)
+	pool.ask(t, client, fromClient("P(s1,select 'length '||length($1::text)) S"), 1, random)
+	for _, n := range []int{1, beginAt - 100, beginAt, 1 << 20, 5 << 20} {
+		for range 5 { // on several servers
+			stream := append(longBind(n), fromClient("E S")...)
+			got := string(pool.ask(t, client, stream, 1, random))
+			if !strings.Contains(got, fmt.Sprintf("length %d", n)) {
+				t.Errorf("of %d: %q", n, got)
+			}
+			stream = append(append(fromClient("P(,bad)"), longBind(n)...), fromClient("E S Q(select 1)")...)
+			got = comparable(pool.ask(t, client, stream, 2, random))
+			if !strings.Contains(got, "42601") || !strings.Contains(got, "SELECT 1") {
+				t.Errorf("of %d after an error: %q", n, got)
+			}
+		}
+	}
+	pool.leave(t, client, random)
+
+	var x Exchange
+	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
+	pool.table.vocabulary.Store(&vocabulary{})
+	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
+	if err != nil || len(toServer) < beginAt || len(x.fromClient.gathered) > 0 {
+		t.Errorf("half a message: %v, sent %d, kept %d", err, len(toServer), len(x.fromClient.gathered))
+	}
+	if _, ok := x.Leave(nil); ok {
+		t.Error("a server that waits for the rest of a message can be saved")
+	}
+	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
+	long := message('Q')
+	binary.BigEndian.PutUint32(long[1:], textLimit+1)
+	var e *pgwire.Error
+	if _, _, _, err := x.FromClient(long, nil, nil); !errors.As(err, &e) || e.Code != "54000" {
+		t.Errorf("a text that is too long: %v", err)
+	}
 }
 
 // lines splits a script; within parentheses a newline is data.
