@@ -94,6 +94,7 @@ func (b *proxyBench) loads() []target {
 		{load{"extended", 500, false}, 0},
 		{load{"prepared", 500, false}, 1.4},
 		{load{"simple", 1000, false}, 1},
+		{load{"extended", 1000, false}, 0},
 		{load{"prepared", 1000, false}, 1},
 		{load{"simple", 16, true}, 1},
 	}
