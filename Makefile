@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-smoke chaos interop judges lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-smoke chaos model interop judges lint fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -36,6 +36,10 @@ bench-smoke: postgres ## the same measurements, too short to trust: shows that t
 
 chaos: postgres ## clients that do everything over few server connections that die, against a model (CHAOS=10m)
 	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run TestNeverWrong ./proxy
+
+model: postgres ## sequences of messages at random, by the proxy and by Postgres itself, must agree (MODEL=1000000, SEED=1)
+	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/exchange -sequences $${MODEL:-1000000} -seed $${SEED:-1}
+	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithServerOnAnything' ./proxy -sequences $$(( $${MODEL:-1000000} / 20 )) -seed $${SEED:-1}
 
 interop: postgres ## other people's clients against the local Lakebase and the proxy
 	@$(MAKE) --no-print-directory -C interop interop

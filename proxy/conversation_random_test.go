@@ -1,10 +1,16 @@
 package proxy_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+var (
+	sequences = flag.Int("sequences", 400, "how many sequences of messages TestAgreesWithServerOnAnything makes up for each mode, each up to a ReadyForQuery")
+	seed      = flag.Uint64("seed", 3, "of their randomness")
 )
 
 // randomTexts include some that have no answer but an error, and two that end
@@ -72,13 +78,13 @@ func pick[T any](chance *rand.Rand, of ...T) T { return of[chance.IntN(len(of))]
 func TestAgreesWithServerOnAnything(t *testing.T) {
 	t.Parallel()
 	inComparison(t, func(t *testing.T, c comparison) {
-		conversations := 40
-		if testing.Short() {
-			conversations = 20
-		}
-		chance := rand.New(rand.NewPCG(3, 4))
-		for range conversations {
-			c.agree(randomConversation(chance), chance)
+		chance := rand.New(rand.NewPCG(*seed, 4))
+		for compared := 0; compared < *sequences; {
+			conversation := randomConversation(chance)
+			c.agree(conversation, chance)
+			for _, turn := range conversation {
+				compared += len(turn.hear)
+			}
 		}
 	})
 }
