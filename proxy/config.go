@@ -111,6 +111,10 @@ type Config struct {
 	// ServerIdleTimeout closes server connections of transaction mode that
 	// nobody has used for so long. Zero means 10 minutes.
 	ServerIdleTimeout time.Duration
+	// TrustFunctions says that the functions of the databases leave nothing in
+	// a session. Otherwise their sources are read in transaction mode, and
+	// what uses those that may leave something is looked after.
+	TrustFunctions bool
 	// NetworkTimeout is how long the network to a server may be silent where
 	// an answer of its TCP is due, before the connection counts as lost. Zero
 	// means 30 seconds.

@@ -152,6 +152,7 @@ func (cfg *Config) consoleSettings() []setting {
 		duration("server_lifetime", cfg.ServerLifetime),
 		duration("stats_period", statsPeriod),
 		{"stats_users", strings.Join(cfg.StatsUsers, ","), true},
+		{"trust_functions", yesNo(cfg.TrustFunctions), true},
 		{"unix_socket_dir", cfg.UnixDir, false},
 	}
 }

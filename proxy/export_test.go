@@ -18,3 +18,10 @@ func (s *Server) Resting() (n int) {
 
 // Expiry is when a server connection that was opened at a time is too old.
 func (s *Server) Expiry(born time.Time) time.Time { return newPool(s, nil, "").expiry(born) }
+
+// Outdate has the functions of all databases looked at again.
+func (s *Server) Outdate() {
+	for _, p := range s.allPools() {
+		p.statements.Outdate()
+	}
+}

@@ -67,11 +67,19 @@ func (p *pool) maintain() {
 	}
 }
 
+// outdate has the functions looked at again when it is time for that.
 func (p *pool) outdate() {
-	if now := time.Now(); now.Sub(p.surveyed) >= surveyEvery {
-		p.surveyed = now
-		p.statements.Outdate()
+	p.statements.Trust(p.server.config().TrustFunctions)
+	now := time.Now()
+	if now.Sub(p.surveyed) < surveyEvery {
+		return
 	}
+	p.surveyed = now
+	if e := p.statements.Unread(); e != nil {
+		p.server.log.Warn("cannot read the functions of a database: what they leave in a session is not seen",
+			"target", p.target.name, "database", p.database, "code", e.Code, "err", e.Message)
+	}
+	p.statements.Outdate()
 }
 
 // warm is how many server connections are kept open without being asked for.

@@ -91,6 +91,8 @@ func (s *proxySettings) define() {
 		"how long a client keeps its server connection: session or transaction")
 	count(&c.PoolSize, "pool-size", 20, 1, "server connections at once for each database of a target, in transaction mode")
 	count(&c.WarmConns, "warm-conns", 0, 0, "of these, kept open although nobody asks")
+	flags.Var(switchValue{&c.TrustFunctions}, "trust-functions", "take it that functions leave nothing in a session, in transaction mode")
+	flags.Lookup("trust-functions").NoOptDefVal = "true"
 	count(&c.MaxPrepared, "max-prepared", 200, 1, "statements that each keeps prepared")
 	count(&c.MaxClients, "max-clients", 1000, 1, "clients at once")
 	count(&c.MaxServerConns, "max-server-conns", 100, 1, "server connections at once, for each target")

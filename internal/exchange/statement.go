@@ -42,15 +42,56 @@ type Statements struct {
 
 	vocabulary atomic.Pointer[vocabulary]
 	outdated   atomic.Bool
+	trusting   atomic.Bool                  // nothing is looked at
+	unread     atomic.Pointer[pgwire.Error] // why it could not be
+	attempts   atomic.Int32                 // that have failed since
 }
 
 // Outdate says that the database may have other functions by now: they are
 // looked at before the next transaction.
-func (t *Statements) Outdate() { t.outdated.Store(true) }
+func (t *Statements) Outdate() {
+	t.attempts.Store(0)
+	t.outdated.Store(true)
+}
+
+// Trust says whether the database's functions are taken to leave nothing in a
+// session, so that they need not be looked at.
+func (t *Statements) Trust(trusting bool) {
+	if t.trusting.Swap(trusting) != trusting {
+		t.vocabulary.Store(nil)
+	}
+}
+
+// Unread is why the database's functions could not be looked at when that was
+// tried last, nil if they could.
+func (t *Statements) Unread() *pgwire.Error { return t.unread.Load() }
 
 // wantsSurvey reports whether the database's words are to be looked at by who
 // asks.
-func (t *Statements) wantsSurvey() bool { return t.vocabulary.Load() == nil || t.outdated.Load() }
+func (t *Statements) wantsSurvey() bool {
+	return (t.vocabulary.Load() == nil || t.outdated.Load()) && !t.trusting.Load()
+}
+
+// surveyed takes what a survey has found: the fingerprint and, if that is new,
+// the definitions.
+func (t *Statements) surveyed(rows []definition) {
+	t.unread.Store(nil)
+	v := t.vocabulary.Load()
+	if v == nil || v.fingerprint != rows[0].text {
+		t.vocabulary.Store(newVocabulary(rows[1:], rows[0].text))
+	}
+}
+
+// notSurveyed takes why a survey has failed. A cancel request may have hit it:
+// it is tried again, but not without end.
+func (t *Statements) notSurveyed(failure *pgwire.Error) {
+	t.unread.Store(failure)
+	if t.attempts.Add(1) < maxTries {
+		t.outdated.Store(true)
+	} else if t.vocabulary.Load() == nil {
+		t.vocabulary.Store(&vocabulary{})
+	}
+}
 
 // read reads a text that is not a Statement's.
 func (t *Statements) read(text []byte) reading { return t.vocabulary.Load().reading(text) }

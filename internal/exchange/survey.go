@@ -1,5 +1,7 @@
 package exchange
 
+import "github.com/lakebase-go/lakebase/internal/pgwire"
+
 // surveySQL lists the definitions of a database that can reach a session of its
 // own accord: functions by their source; and by the names of the functions or
 // relations that it uses, whatever else a text can name: views and rules,
@@ -60,18 +62,16 @@ func (x *Exchange) survey() {
 	x.ask(surveying, appendLiteral([]byte(surveySQL), known))
 }
 
-// surveyDone takes the answer. If there is none, the next who comes asks again.
-func (x *Exchange) surveyDone(failed bool) {
+// surveyDone takes the answer.
+func (x *Exchange) surveyDone(failure *pgwire.Error) {
 	t, rows := x.client.table, x.surveyed
 	x.surveyed = nil
-	v := t.vocabulary.Load()
-	switch {
-	case failed || len(rows) == 0:
-		t.outdated.Store(true)
-		x.unsurveyed = true
-	case v == nil || v.fingerprint != rows[0].text:
-		t.vocabulary.Store(newVocabulary(rows[1:], rows[0].text))
+	if failure == nil && len(rows) > 0 {
+		t.surveyed(rows)
+		return
 	}
+	x.unsurveyed = true
+	t.notSurveyed(failure)
 }
 
 // noteDefinition takes a row of a survey.

@@ -45,8 +45,10 @@ func (x *Exchange) lookInto() bool {
 	}
 	if x.suspects&defines != 0 {
 		x.suspects &^= defines
-		x.survey()
-		return true
+		if !x.client.table.trusting.Load() {
+			x.survey()
+			return true
+		}
 	}
 	x.dropPointless()
 	if x.suspects == 0 {
@@ -144,7 +146,7 @@ func (x *Exchange) errandDone(what errand) error {
 		x.tries = 0
 		x.learn()
 	case surveying:
-		x.surveyDone(failure != nil)
+		x.surveyDone(failure)
 	case rollingBack:
 		if failure != nil && failure.Code != queryCanceled {
 			return failure
