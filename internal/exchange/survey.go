@@ -6,8 +6,9 @@ import "github.com/lakebase-go/lakebase/internal/pgwire"
 // own accord: functions by their source; and by the names of the functions or
 // relations that it uses, whatever else a text can name: views and rules,
 // tables with triggers, policies, defaults and checks, those with partitions or
-// foreign keys to tables that have some. Before them comes their fingerprint,
-// and nothing else if that is the one that is asked with.
+// foreign keys to tables that have some. Before them comes the fingerprint of
+// the catalogs, and nothing else if that is the one that is asked with: that
+// takes milliseconds where there are thousands of functions.
 const surveySQL = `
 WITH function AS (
 	SELECT p.oid, p.proname, pg_catalog."left"(CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
@@ -44,11 +45,20 @@ WITH function AS (
 	UNION ALL SELECT c.relname, uses.name FROM uses JOIN pg_catalog.pg_class c ON c.oid = uses.relation
 	WHERE EXISTS (SELECT FROM function)
 ), fingerprint AS (
-	SELECT pg_catalog.count(*) || ' ' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended(name || ' ' || text, 0)), 0) AS sum
-	FROM definition
+	SELECT pg_catalog.string_agg(count || ' ' || sum, ' ') AS sum FROM (
+		SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_proc WHERE oid >= 16384
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_rewrite WHERE oid >= 16384
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_trigger
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_policy
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_attrdef
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_constraint WHERE oid >= 16384
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # oid::bigint) FROM pg_catalog.pg_class
+			WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm')
+		UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(xmin::text::bigint # inhrelid::bigint) FROM pg_catalog.pg_inherits
+	) AS part (count, sum)
 )
 SELECT NULL, sum FROM fingerprint
-UNION ALL SELECT name, text FROM definition, fingerprint WHERE sum <> `
+UNION ALL SELECT name, text FROM definition WHERE (SELECT sum FROM fingerprint) <> `
 
 // survey asks what the database's words mean.
 func (x *Exchange) survey() {
