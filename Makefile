@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-smoke chaos model interop judges lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model interop judges lint fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -30,6 +30,9 @@ install: ## install lakebase where go install puts programs
 
 bench: postgres ## measure beside a bare pgxpool and PgBouncer; prints the tables
 	@$(MAKE) --no-print-directory -C bench bench
+
+bench-growth: postgres ## how costs grow with clients, results, pools and targets; draws docs/images
+	@$(MAKE) --no-print-directory -C bench growth
 
 bench-smoke: postgres ## the same measurements, too short to trust: shows that they run
 	@$(MAKE) --no-print-directory -C bench smoke

@@ -27,6 +27,7 @@ func main() {
 	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench")
 	flag.StringVar(&o.only, "only", "", "regular expression that chooses among the measurements")
 	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy; empty builds it")
+	flag.StringVar(&o.growth, "growth", "", "measure how costs grow, too, and draw that into this directory")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of Markdown")
 	flag.Parse()
 
@@ -42,6 +43,7 @@ type options struct {
 	rounds, proxyRounds int
 	span, proxySpan     time.Duration
 	only, lakebase      string
+	growth              string
 	asJSON              bool
 }
 
@@ -131,7 +133,11 @@ func library(ctx context.Context, o options, wanted *regexp.Regexp, out *report)
 // proxies measures the proxy beside PgBouncer.
 func proxies(ctx context.Context, o options, wanted *regexp.Regexp, out *report) error {
 	b := &proxyBench{rounds: o.proxyRounds, span: o.proxySpan}
-	all := chosen(b.measurements(), wanted)
+	measurements := b.measurements()
+	if o.growth != "" {
+		measurements = append(measurements, b.curves()...)
+	}
+	all := chosen(measurements, wanted)
 	if len(all) == 0 {
 		return nil
 	}
@@ -146,5 +152,14 @@ func proxies(ctx context.Context, o options, wanted *regexp.Regexp, out *report)
 	defer b.close()
 	out.PgBouncer, out.Postgres = b.programs.pgbouncerVersion, b.upstream.version
 	fmt.Fprintln(os.Stderr, "beside", out.PgBouncer)
-	return out.measure(ctx, all)
+	if err := out.measure(ctx, all); err != nil {
+		return err
+	}
+	out.Curves = b.grown
+	for _, c := range b.grown {
+		if err := c.draw(o.growth); err != nil {
+			return err
+		}
+	}
+	return nil
 }

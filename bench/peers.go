@@ -36,8 +36,10 @@ type peer struct {
 
 func (p *peer) pid() int { return p.cmd.Process.Pid }
 
-func (p *peer) url() string {
-	return fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable", benchUser, p.host, p.port, benchUser)
+func (p *peer) url() string { return p.urlOf(benchUser) }
+
+func (p *peer) urlOf(database string) string {
+	return fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable", benchUser, p.host, p.port, database)
 }
 
 func (p *peer) stop() {
@@ -100,10 +102,11 @@ func parsePgBouncerVersion(out string) (version string, prepared bool, err error
 
 // startOurs starts the proxy that is measured. Its first line says where it
 // listens.
-func (p programs) startOurs(u *upstream) (*peer, error) {
+func (p programs) startOurs(u *upstream, more ...string) (*peer, error) {
 	ours := &peer{name: "lakebase", output: &bytes.Buffer{}}
 	ours.cmd = exec.Command(p.lakebase, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--mode", "transaction",
 		"--pool-size", strconv.Itoa(poolSize), "--max-clients", strconv.Itoa(maxClients), "--log-level", "warn")
+	ours.cmd.Args = append(ours.cmd.Args, more...)
 	ours.cmd.Env = append(withoutSettings(os.Environ()), "LAKEBASE_PG_URL="+u.url())
 	ours.cmd.Stderr = ours.output
 	stdout, err := ours.cmd.StdoutPipe()
@@ -179,7 +182,7 @@ func (p programs) startPgBouncer(ctx context.Context, u *upstream, dir string) (
 // server's certificate verified, no line in the log for each client.
 func (p programs) pgbouncerConfig(u *upstream, port int) string {
 	config := fmt.Sprintf(`[databases]
-%s = host=%s port=%d user=%s password=%s
+* = host=%s port=%d user=%s password=%s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -193,7 +196,7 @@ server_tls_ca_file = %s
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
-`, benchUser, u.address, u.port, benchUser, u.password, port, poolSize, maxClients, u.roots)
+`, u.address, u.port, benchUser, u.password, port, poolSize, maxClients, u.roots)
 	if p.prepared {
 		config += fmt.Sprintf("max_prepared_statements = %d\n", maxPrepared)
 	}

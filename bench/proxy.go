@@ -19,6 +19,7 @@ type proxyBench struct {
 	upstream *upstream
 	ours     *peer
 	other    *peer
+	grown    []curve
 }
 
 // scale is the size of pgbench's tables: 500,000 accounts, 64 MB.

@@ -8,15 +8,16 @@ import (
 
 // report is everything one run found.
 type report struct {
-	Date        string `json:"date"`
-	Machine     string `json:"machine"`
-	Load        string `json:"load"` // of the minute before
-	Took        string `json:"took"`
-	Rounds      int    `json:"rounds"`
-	ProxyRounds int    `json:"proxy_rounds"`
-	PgBouncer   string `json:"pgbouncer,omitempty"` // its version, where it was the peer
-	Postgres    string `json:"postgres,omitempty"`  // that of the server behind both
-	Rows        []row  `json:"rows"`
+	Date        string  `json:"date"`
+	Machine     string  `json:"machine"`
+	Load        string  `json:"load"` // of the minute before
+	Took        string  `json:"took"`
+	Rounds      int     `json:"rounds"`
+	ProxyRounds int     `json:"proxy_rounds"`
+	PgBouncer   string  `json:"pgbouncer,omitempty"` // its version, where it was the peer
+	Postgres    string  `json:"postgres,omitempty"`  // that of the server behind both
+	Rows        []row   `json:"rows"`
+	Curves      []curve `json:"curves,omitempty"`
 }
 
 // row is one line of a table: what was measured, ours and the peer's.
@@ -47,6 +48,9 @@ func (r report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "Measured %s on %s, in %s; load average before: %s.\n", r.Date, r.Machine, r.Took, r.Load)
 	for _, group := range []string{groupLibrary, groupSpeed, groupCPU, groupLatency, groupOther} {
 		r.table(w, group)
+	}
+	for _, c := range r.Curves {
+		c.markdown(w)
 	}
 }
 

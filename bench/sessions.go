@@ -84,7 +84,7 @@ func (b *proxyBench) copyOut(ctx context.Context) ([]row, error) {
 		return func() (float64, error) {
 			n, began := 0, time.Now()
 			for time.Since(began) < b.span {
-				some, err := copyAll(hijacked.Conn)
+				some, err := readAnswer(hijacked.Conn, pgwire.AppendQuery(nil, "COPY pgbench_accounts TO STDOUT"))
 				if err != nil {
 					return 0, fmt.Errorf("COPY through %s: %w", p.name, err)
 				}
@@ -113,10 +113,10 @@ func (b *proxyBench) copyOut(ctx context.Context) ([]row, error) {
 	return []row{r}, nil
 }
 
-// copyAll reads all accounts, and returns how many bytes that was. It does no
-// more with them than find the end, so as not to be what is measured.
-func copyAll(conn net.Conn) (n int, err error) {
-	if _, err := conn.Write(pgwire.AppendQuery(nil, "COPY pgbench_accounts TO STDOUT")); err != nil {
+// readAnswer asks something and returns of how many bytes the answer was. It
+// does no more with them than find the end, so as not to be what is measured.
+func readAnswer(conn net.Conn, ask []byte) (n int, err error) {
+	if _, err := conn.Write(ask); err != nil {
 		return 0, err
 	}
 	scanner := pgwire.Scanner{Direction: pgwire.FromServer}

@@ -35,7 +35,7 @@ type upstream struct {
 const (
 	benchUser     = "bench" // and the database's name
 	upstreamPort  = 5432    // the one that internal/postgres names its sockets by
-	upstreamConns = 100
+	upstreamConns = 200
 )
 
 // upstreamSettings are about the network, and keep what else the server does
