@@ -40,7 +40,7 @@ func (c curve) draw(dir string) error {
 		p.Add(drawn, marks)
 		p.Legend.Add(name, drawn, marks)
 	}
-	p.Y.Max *= 1.2 // room for the legend
+	p.X.Max, p.Y.Max = p.X.Max*1.2, p.Y.Max*1.25 // room for the last label and the legend
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
