@@ -4,16 +4,20 @@ import (
 	"net"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lakebase-go/lakebase/internal/pgxparse"
 )
 
 // placeholder satisfies pgx, whose configurations must come from its parser.
 // Everything in it is replaced at each login. Spelling it all out keeps PGHOST
-// and PGSSLMODE in the environment from being read with pgx's meaning, and
-// PGSSLROOTCERT and PGSSLCERT from naming files that pgx would open.
+// and PGSSLMODE in the environment from being read with pgx's meaning,
+// PGSSLROOTCERT and PGSSLCERT from naming files that pgx would open, and what
+// else a shell has set for psql from having a say. What PGREQUIREAUTH and
+// PGCHANNELBINDING ask of a password's exchange no token can meet: it goes in
+// the clear, inside verified TLS.
 const placeholder = "host=lakebase.invalid port=5432 user=lakebase dbname=lakebase sslmode=disable" +
-	" sslrootcert='' sslcertmode=disable"
+	" sslrootcert='' sslcertmode=disable sslnegotiation=postgres target_session_attrs=any require_auth='' channel_binding=disable"
 
 // dialer gives up on one address in time to try the next, and notices within
 // minutes when the other side is gone without a word.
@@ -32,16 +36,13 @@ func (c *Config) connConfig() (*pgxpool.Config, error) {
 			return nil, err
 		}
 	}
-	cfg, err := pgxpool.ParseConfig(source)
+	cfg, err := pgxparse.Pool(source)
 	if err != nil {
 		return nil, configError(c.Target(), err)
 	}
 	conn := cfg.ConnConfig
 	if c.URL == "" {
 		conn.Database = c.Database
-		// What PGREQUIREAUTH and PGCHANNELBINDING ask of a password's exchange
-		// no token can meet: it goes in the clear, inside verified TLS.
-		conn.RequireAuth, conn.ChannelBinding = "", "disable"
 	}
 	conn.DialFunc = dialer.DialContext
 	conn.ConnectTimeout = c.ConnectTimeout
@@ -63,6 +64,6 @@ const never = 100 * 365 * 24 * time.Hour
 
 // limitsPool reports whether a static URL carries pgx's own limit.
 func limitsPool(url string) bool {
-	plain, err := pgx.ParseConfig(url)
+	plain, err := pgxparse.Conn(url)
 	return err == nil && plain.RuntimeParams["pool_max_conns"] != ""
 }

@@ -20,14 +20,16 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // mayImport is the direction of imports: what each package of the main module
 // may use of the others. A new package is added here together with the reason
 // for what it needs. local stands in for the service, so it shares no code
-// with the clients it judges; internal/pgwire is the one exception.
+// with the clients it judges, except for what has no idea of it: internal/pgwire
+// and internal/pgxparse.
 var mayImport = map[string][]string{
-	".":                     {"internal/spelling", "internal/steps", "internal/workspace"},
+	".":                     {"internal/pgxparse", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/pgwire":       {},
-	"internal/postgres":     {},
+	"internal/pgxparse":     {},
+	"internal/postgres":     {"internal/pgxparse"},
 	"internal/rawnet":       {},
 	"internal/resultformat": {},
 	"internal/resultstream": {},
@@ -37,9 +39,9 @@ var mayImport = map[string][]string{
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
-	"local":                 {"internal/pgwire", "internal/postgres"},
+	"local":                 {"internal/pgwire", "internal/pgxparse", "internal/postgres"},
 	"lakebasetest":          {"local"},
-	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/rawnet", "internal/sessionstate"},
+	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",
 		"internal/roles", "internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
 }

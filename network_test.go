@@ -186,10 +186,14 @@ func TestFilesOfCertificates(t *testing.T) {
 	}
 }
 
-// Demands on the exchange of a password are for other programs.
-func TestDemandsThatNoTokenMeets(t *testing.T) {
+// What a shell has set for psql is for psql: services that need not exist, and
+// demands that a login with a token does not meet.
+func TestVariablesForPsql(t *testing.T) {
 	start(t, "my-instance", local.Options{})
-	for name, value := range map[string]string{"PGREQUIREAUTH": "scram-sha-256", "PGCHANNELBINDING": "require"} {
+	for name, value := range map[string]string{
+		"PGSERVICE": "nowhere", "PGREQUIREAUTH": "scram-sha-256", "PGCHANNELBINDING": "require", "PGSSLNEGOTIATION": "direct",
+		"PGTARGETSESSIONATTRS": "standby", "PGSSLCERTMODE": "require", "PGSSLCERT": "/nowhere/client.pem",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)
 			c := connector(t, "")

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/lakebase-go/lakebase/internal/pgxparse"
 )
 
 // staticURL returns URL as pgx and libpq both read it: a postgres:// URL with
@@ -37,7 +37,7 @@ func (c *Config) checkURL() error {
 	if err != nil {
 		return err
 	}
-	if _, err := pgxpool.ParseConfig(p.url()); err != nil {
+	if _, err := pgxparse.Pool(p.url()); err != nil {
 		return p.explain(err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/pgxparse"
 )
 
 // externalServer is a server that already runs and is not ours.
@@ -15,7 +17,7 @@ type externalServer struct{ config *pgx.ConnConfig }
 // openExternal prepares the server at url for its first use. It may have been
 // prepared before.
 func openExternal(ctx context.Context, url string) (*externalServer, error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := pgxparse.Conn(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}

@@ -543,3 +543,29 @@ func TestDrainDelay(t *testing.T) {
 		}
 	})
 }
+
+// What a shell has set for psql has no say in the proxy's own connections.
+func TestVariablesForPsql(t *testing.T) {
+	client, err := pgx.ParseConfig("host=localhost sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"PGSERVICE": "nowhere", "PGSSLCERT": "/nowhere/client.pem", "PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			addr := start(t, proxy.Config{}).Addr().(*net.TCPAddr)
+			cfg := client.Copy() // read before the variable was set
+			cfg.Host, cfg.Port, cfg.User, cfg.Database = addr.IP.String(), uint16(addr.Port), "anyone", "shop"
+			conn, err := pgx.ConnectConfig(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			if n := one[int](t, conn, "select 1"); n != 1 {
+				t.Errorf("got %d", n)
+			}
+		})
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/pgxparse"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
@@ -21,11 +22,13 @@ import (
 const noticeAfter = 5 * time.Second
 
 // placeholder satisfies pgx, whose configurations must come from its parser.
-// The Connector replaces all of it.
-const placeholder = "host=lakebase.invalid port=5432 user=lakebase sslmode=disable"
+// The Connector replaces all of it. What it says and a Connector does not
+// replace keeps variables that are meant for psql from having a say.
+const placeholder = "host=lakebase.invalid port=5432 user=lakebase sslmode=disable" +
+	" sslrootcert='' sslcertmode=disable sslnegotiation=postgres target_session_attrs=any require_auth='' channel_binding=disable"
 
 func upstreamConfig() (*pgx.ConnConfig, error) {
-	cfg, err := pgx.ParseConfig(placeholder)
+	cfg, err := pgxparse.Conn(placeholder)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type login struct {
 // login finds out where target is and mints a token for it, without
 // connecting.
 func (a *app) login(ctx context.Context, cfg *lakebase.Config) (*login, error) {
-	connector, err := newConnector(cfg)
+	connector, err := lakebase.New(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (ts proxyTargets) add(name, address string, before proxyTargets, logger *sl
 		t.Connector = former.Connector
 	} else {
 		cfg.Logger = logger
-		if t.Connector, err = newConnector(cfg); err != nil {
+		if t.Connector, err = lakebase.New(cfg); err != nil {
 			return "", err
 		}
 	}

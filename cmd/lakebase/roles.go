@@ -70,7 +70,7 @@ func (f *rolesFlags) withAdmin(ctx context.Context, a *app, do func(*roles.Admin
 	if err := f.inDatabase(cfg); err != nil {
 		return err
 	}
-	connector, err := newConnector(cfg)
+	connector, err := lakebase.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func runSQLShell(ctx context.Context, a *app, cfg *lakebase.Config) error {
 	}
 	s := &sqlShell{app: a, conn: conn, database: conn.Config().Database, status: resultstream.Idle, interrupt: make(chan os.Signal, 1)}
 	defer func() { a.disconnect(s.conn) }()
-	if s.connector, err = newConnector(cfg); err != nil {
+	if s.connector, err = lakebase.New(cfg); err != nil {
 		return err
 	}
 	defer s.connector.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,29 +46,6 @@ func namesTarget(cfg *lakebase.Config) bool {
 	return cfg.URL != "" || cfg.Instance != "" || cfg.Endpoint != "" || cfg.Host != ""
 }
 
-// unwanted are libpq's variables that pgx reads along, and that a login with a
-// token has no use for: a service that need not exist, demands that no token
-// meets.
-var unwanted = []string{"PGSERVICE", "PGSERVICEFILE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGSSLCERTMODE",
-	"PGSSLNEGOTIATION", "PGTARGETSESSIONATTRS"}
-
-// newConnector is [lakebase.New] for a program of one's own, in which what the
-// shell has set for psql must have no say. With a static URL only a service
-// is left out: there libpq's rules hold.
-func newConnector(cfg *lakebase.Config) (*lakebase.Connector, error) {
-	names := unwanted
-	if cfg.URL != "" {
-		names = unwanted[:1]
-	}
-	for _, name := range names {
-		if value, set := os.LookupEnv(name); set {
-			_ = os.Unsetenv(name) // it fails for bad names alone
-			defer os.Setenv(name, value)
-		}
-	}
-	return lakebase.New(cfg)
-}
-
 // connect opens a connection to target. On a terminal it asks for a target
 // where nothing names one, and says what is being waited for.
 func (a *app) connect(ctx context.Context, target string) (*pgx.Conn, error) {
@@ -81,7 +57,7 @@ func (a *app) connect(ctx context.Context, target string) (*pgx.Conn, error) {
 }
 
 func (a *app) connectTo(ctx context.Context, cfg *lakebase.Config) (*pgx.Conn, error) {
-	connector, err := newConnector(cfg)
+	connector, err := lakebase.New(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func runWait(ctx context.Context, a *app, target string, timeout time.Duration, 
 	if err != nil {
 		return err
 	}
-	connector, err := newConnector(cfg)
+	connector, err := lakebase.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -81,8 +81,8 @@ func badConfiguration(v *visit, err error) finding {
 	case strings.Contains(e.Message, "nothing says what to connect to"):
 		a.action = "name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables"
 		a.command = "lakebase targets"
-	case strings.Contains(err.Error(), "service") && os.Getenv("PGSERVICE") != "":
-		summary = "PGSERVICE names a service that cannot be read"
+	case strings.Contains(err.Error(), "PGSERVICE"):
+		summary = "PGSERVICE cannot be set aside, as there is no place for a temporary file"
 		a.action, a.command = "unset it: what libpq finds by a service is not used here", "unset PGSERVICE"
 	case e.Resource == "LAKEBASE_PG_URL":
 		a.action = "write the URL in this form, with % escapes for / : @ in user and password"

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/pgxparse"
 )
 
 const (
@@ -172,7 +174,7 @@ const neutral = "host=localhost port=5432 sslmode=disable sslcertmode=allow ssln
 func (s *Server) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	// The parser fills what is missing from PG* variables, which are not meant
 	// for this server.
-	config, err := pgx.ParseConfig(neutral)
+	config, err := pgxparse.Conn(neutral)
 	if err != nil {
 		return nil, err
 	}
