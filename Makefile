@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model interop judges lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model interop judges docs lint fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -49,6 +49,11 @@ interop: postgres ## other people's clients against the local Lakebase and the p
 
 judges: postgres ## other people's test suites against the proxy, about 20 min
 	@$(MAKE) --no-print-directory -C interop judges
+
+docs: ## write the pages in docs/cli and docs/man anew, from the commands' help
+	@rm -f docs/cli/*.md docs/man/man1/*.1
+	@$(GO) run ./cmd/lakebase reference docs/cli
+	@$(GO) run ./cmd/lakebase man docs/man
 
 lint: check ## check, and golangci-lint where it is installed
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \

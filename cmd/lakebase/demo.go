@@ -50,7 +50,8 @@ what that did to the clients.
 
 It needs no workspace, leaves nothing behind, and fails (exit code 1) if a
 single request failed or fewer than three tokens were used.`,
-		Args: noArguments,
+		Example: "  lakebase demo\n  lakebase demo --duration 10m --token-lifetime 1m",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err

@@ -23,8 +23,9 @@ type settingReport struct {
 func newEnvCommand(a *app) *cobra.Command {
 	var output outputFormat
 	cmd := &cobra.Command{
-		Use:   "env [TARGET]",
-		Short: "Print each setting in force and where it came from",
+		Use:     "env [TARGET]",
+		Short:   "Print each setting in force and where it came from",
+		Example: "  lakebase env\n  lakebase env my-instance/orders\n  lakebase env -o json | jq -r '.[].source'",
 		Long: `Prints each setting as a program would see it that connects to TARGET from
 here, and where it came from; secrets are hidden. TARGET is an instance, an
 endpoint path, a host or a URL, with parameters; without one the environment

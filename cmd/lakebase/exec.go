@@ -27,8 +27,10 @@ const execUser = "lakebase"
 func newExecCommand(a *app) *cobra.Command {
 	f := &execFlags{mode: string(proxy.SessionMode), poolSize: 20}
 	cmd := &cobra.Command{
-		Use:   "exec [--target TARGET] -- COMMAND [ARGUMENTS]",
-		Short: "Run a program that can connect, without a token of its own",
+		Use: "exec [--target TARGET] [--mode MODE] -- COMMAND [ARGUMENTS]",
+
+		DisableFlagsInUseLine: true, // they come before COMMAND
+		Short:                 "Run a program that can connect, without a token of its own",
 		Long: `Runs COMMAND with PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and
 DATABASE_URL pointing at a proxy that ends with it. The proxy listens on
 loopback and takes only the password that is in these variables, which is made

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/lakebase-go/lakebase"
 )
 
-// Exit codes. exitCodesHelp lists them for users.
+// Exit codes.
 const (
 	exitOK          = 0
 	exitFailure     = 1
@@ -19,14 +20,87 @@ const (
 	exitInterrupted = 130
 )
 
-const exitCodesHelp = `Exit codes:
-  0    it worked
-  1    it failed
-  2    the command line or the configuration is wrong
-  3    no local Lakebase is running
-  4    it failed, but the same command may work later
-  5    the database refused a statement
-  130  interrupted before it was done`
+// exitMeanings are the codes in the words of the documentation.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "it worked"},
+	{exitFailure, "it failed"},
+	{exitUsage, "the command line or the configuration is wrong"},
+	{exitNotRunning, "no local Lakebase is running"},
+	{exitRetry, "it failed, but the same command may work later"},
+	{exitSQL, "the database refused a statement"},
+	{exitInterrupted, "interrupted before it was done"},
+}
+
+func exitCodesHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:")
+	for _, c := range exitMeanings {
+		fmt.Fprintf(&b, "\n  %-3d  %s", c.code, c.meaning)
+	}
+	return b.String()
+}
+
+// ownExitCodes are those of a command beside 0, 1 and 2, which all have.
+type ownExitCodes struct {
+	codes []int
+	own   []exitHelp // that mean something there only
+}
+
+var (
+	connects    = ownExitCodes{codes: []int{exitRetry, exitInterrupted}}
+	runsSQL     = ownExitCodes{codes: []int{exitRetry, exitSQL, exitInterrupted}}
+	needsLocal  = ownExitCodes{codes: []int{exitNotRunning, exitInterrupted}}
+	onThisSide  = ownExitCodes{}
+	untilItEnds = ownExitCodes{codes: []int{exitInterrupted}}
+)
+
+// moreExitCodes has every command that does something.
+var moreExitCodes = map[string]ownExitCodes{
+	"lakebase demo":   untilItEnds,
+	"lakebase doctor": connects,
+	"lakebase env":    onThisSide,
+	"lakebase exec": {own: []exitHelp{
+		{"126", "the program cannot be started"},
+		{"127", "there is no such program"},
+		{"other", "the program's own, or 128 plus the number of the signal that ended it"},
+	}},
+	"lakebase local":                 untilItEnds,
+	"lakebase local env":             needsLocal,
+	"lakebase local failover":        needsLocal,
+	"lakebase local faults":          needsLocal,
+	"lakebase local faults clear":    needsLocal,
+	"lakebase local faults set":      needsLocal,
+	"lakebase local reset":           onThisSide,
+	"lakebase local start":           needsLocal,
+	"lakebase local status":          needsLocal,
+	"lakebase local stop":            needsLocal,
+	"lakebase local suspend":         needsLocal,
+	"lakebase man":                   onThisSide,
+	"lakebase completion bash":       onThisSide,
+	"lakebase completion fish":       onThisSide,
+	"lakebase completion powershell": onThisSide,
+	"lakebase completion zsh":        onThisSide,
+	"lakebase proxy":                 onThisSide,
+	"lakebase psql": {codes: []int{exitRetry, exitInterrupted}, own: []exitHelp{
+		{"127", "there is no psql, and it was given arguments"},
+		{"other", "once psql runs, its own: 1 for a fatal error, 2 for a lost connection, 3 for an error in a script with ON_ERROR_STOP"},
+	}},
+	"lakebase query":        runsSQL,
+	"lakebase roles":        onThisSide,
+	"lakebase roles create": connects,
+	"lakebase roles grant":  connects,
+	"lakebase roles list":   connects,
+	"lakebase roles revoke": connects,
+	"lakebase roles show":   connects,
+	"lakebase targets":      connects,
+	"lakebase token":        connects,
+	"lakebase url":          connects,
+	"lakebase version":      onThisSide,
+	"lakebase wait":         connects,
+}
 
 // commandError is a failure that knows its exit code and what to do about it.
 type commandError struct {

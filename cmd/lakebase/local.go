@@ -41,19 +41,23 @@ func newLocalCommand(a *app) *cobra.Command {
 		Long: `Runs a local Lakebase: real PostgreSQL behind TLS that asks for tokens as
 passwords, and the workspace's REST API that mints them. It prints how to reach
 it once clients can connect, and stops at Ctrl-C or SIGTERM; a second signal
-forces the end. Data stays in --data-dir unless --ephemeral is given.
-
-In another terminal, eval "$(lakebase local env)" points a shell at it.`,
+forces the end. Data stays in --data-dir unless --ephemeral is given.`,
+		Example: `  lakebase local
+  lakebase local --ephemeral --instance shop --instance stock
+  lakebase local --fault login.kind=starting
+  eval "$(lakebase local env)"     # in another terminal`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.dataDir = dataDir
 			return runLocal(cmd.Context(), a, f)
 		},
 	}
-	cmd.PersistentFlags().StringVar((*string)(&dataDir), "data-dir", "", "where the data is kept; tells several apart (default "+shownDataDir()+")")
+	cmd.PersistentFlags().StringVar((*string)(&dataDir), "data-dir", "", "where the data is kept; tells several apart (default lakebase/local in the user's data directory)")
+	setsVariables(cmd, "data-dir", "LAKEBASE_LOCAL_DIR")
 	flags := cmd.Flags()
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep nothing: the data goes when it stops")
 	flags.IntVar(&f.port, "port", -1, "port of Postgres on 127.0.0.1; 0 for any (default 5432 if it is free, else any)")
+	flags.Lookup("port").DefValue = "" // the usage says it
 	flags.StringVar(&f.restAddr, "rest-addr", "127.0.0.1", "loopback address of the workspace API")
 	flags.IntVar(&f.restPort, "rest-port", 0, "port of the workspace API; 0 for any")
 	flags.StringVar(&f.hostNames, "host-names", string(local.MachineNames), `"machine" for names that this machine resolves, "service" for names like the service's own, which only its name server resolves`)
@@ -63,10 +67,12 @@ In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 	flags.DurationVar(&f.options.TokenLifetime, "token-lifetime", time.Hour, "lifetime of database tokens where the request names none")
 	flags.DurationVar(&f.options.SuspendAfter, "suspend-after", 0, "idle time after which an Autoscaling endpoint scales to zero; 0 for never")
 	flags.DurationVar(&f.options.WakeDelay, "wake-delay", 0, "added to each wake-up")
-	flags.StringVar(&f.databaseURL, "database-url", "", "use this running PostgreSQL server, as superuser, in place of one of our own (default $LAKEBASE_LOCAL_DATABASE_URL, the better place for a password)")
+	flags.StringVar(&f.databaseURL, "database-url", "", "use this running PostgreSQL server, as superuser, in place of one of our own; a variable is the better place for a password")
+	setsVariables(cmd, "database-url", "LAKEBASE_LOCAL_DATABASE_URL")
 	flags.StringArrayVar(&f.faults, "fault", nil, "start with this fault, KEY=VALUE or JSON; repeat for more (see lakebase local faults --help)")
 	f.logLevel.Set(slog.LevelWarn)
 	flags.TextVar(&f.logLevel, "log-level", &f.logLevel, "what to log to stderr: debug, info, warn or error")
+	flags.Lookup("log-level").DefValue = "warn"
 	f.output.addFlag(cmd)
 	cmd.AddCommand(
 		newLocalEnvCommand(a, &dataDir),
@@ -76,15 +82,6 @@ In another terminal, eval "$(lakebase local env)" points a shell at it.`,
 	)
 	cmd.AddCommand(newLocalTargetCommands(a, &dataDir)...)
 	return cmd
-}
-
-// shownDataDir is the default data directory for the help text.
-func shownDataDir() string {
-	dir, err := local.DefaultDataDir()
-	if err != nil {
-		return "$LAKEBASE_LOCAL_DIR"
-	}
-	return dir
 }
 
 // runLocal runs a local Lakebase until ctx ends.

@@ -21,11 +21,11 @@ func newLocalEnvCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the variables that point a shell at the running one",
-		Long: `Prints what a client of the running local Lakebase sets, for the shell to read:
-
-  eval "$(lakebase local env)"
+		Example: `  eval "$(lakebase local env)"
+  eval "$(lakebase local env --libpq)" && psql
   lakebase local env --shell fish | source
-  lakebase local env --shell powershell | Invoke-Expression
+  lakebase local env --shell powershell | Invoke-Expression`,
+		Long: `Prints what a client of the running local Lakebase sets, for the shell to read.
 
 This library, and the Databricks SDKs, need no more. psql and other programs of
 libpq also need host, user and a password; --libpq adds them, with a token that

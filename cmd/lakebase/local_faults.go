@@ -17,11 +17,11 @@ func newLocalFaultsCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "faults",
 		Short: "Print, set and clear what goes wrong on purpose",
-		Long: `Prints the faults in force, one KEY=VALUE a line.
-
+		Example: `  lakebase local faults
   lakebase local faults set api.status=503 api.remaining=3
   lakebase local faults set login.kind=expired
-  lakebase local faults clear
+  lakebase local faults clear`,
+		Long: `Prints the faults in force, one KEY=VALUE a line.
 
 Durations are written 1.5s. A switch is set by its name alone: api.hang.
 Keys: ` + strings.Join(sortedFaultKeys(), ", "),
@@ -34,6 +34,11 @@ Keys: ` + strings.Join(sortedFaultKeys(), ", "),
 	set := &cobra.Command{
 		Use:   "set KEY=VALUE...",
 		Short: "Set faults, and keep the others that are in force",
+		Long: `Sets the given faults and keeps the others that are in force. Then it prints
+all of them, one KEY=VALUE a line. "lakebase local faults --help" lists the keys.`,
+		Example: `  lakebase local faults set api.status=503 api.remaining=3
+  lakebase local faults set network.latency=200ms
+  lakebase local faults set api.hang`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError("faults set takes KEY=VALUE, got nothing", "for example api.status=503")
@@ -49,7 +54,10 @@ Keys: ` + strings.Join(sortedFaultKeys(), ", "),
 	clearAll := &cobra.Command{
 		Use:   "clear [SECTION]",
 		Short: "End all faults, or those of one section (api, tokens, login, dns, network, tls)",
-		Args:  atMostOneArgument("section"),
+		Long: `Ends all faults, or those of the section: api, tokens, login, dns, network or
+tls. Then it prints what is left, one KEY=VALUE a line.`,
+		Example: "  lakebase local faults clear\n  lakebase local faults clear api",
+		Args:    atMostOneArgument("section"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withFaults(cmd.Context(), a, *dataDir, output, func(f local.Faults) (local.Faults, error) {
 				if len(args) == 0 {

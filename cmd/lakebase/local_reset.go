@@ -17,9 +17,12 @@ import (
 func newLocalResetCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "reset",
-		Short: "Delete the data, so that the next start begins anew",
-		Args:  noArguments,
+		Use:     "reset",
+		Short:   "Delete the data, so that the next start begins anew",
+		Example: "  lakebase local reset\n  lakebase local reset --data-dir /tmp/second --yes",
+		Long: `Deletes the data directory of a local Lakebase that does not run, after asking.
+Anything but such a directory is refused.`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := dataDir.resolve()
 			if err != nil {

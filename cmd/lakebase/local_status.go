@@ -18,9 +18,13 @@ import (
 func newLocalStatusCommand(a *app, dataDir *dataDirFlag) *cobra.Command {
 	var output outputFormat
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Print what the running one has, and what clients did",
-		Args:  noArguments,
+		Use:     "status",
+		Short:   "Print what the running one has, and what clients did",
+		Example: "  lakebase local status\n  lakebase local status -o json | jq .stats",
+		Long: `Prints the instances and endpoints of the running local Lakebase, each with its
+state and address, the faults in force, and how many calls, tokens and logins
+there were.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := findLocal(*dataDir)
 			if err != nil {

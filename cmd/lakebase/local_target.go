@@ -13,25 +13,26 @@ import (
 // instance or endpoint.
 func newLocalTargetCommands(a *app, dataDir *dataDirFlag) []*cobra.Command {
 	failoverTime := 2 * time.Second
-	failover := newTargetCommand(dataDir, "failover", "Cut its sessions and move it, refusing logins meanwhile", func() any {
+	failover := newTargetCommand(dataDir, "failover", "my-instance --duration 10s", "Cut its sessions and move it, refusing logins meanwhile", func() any {
 		return map[string]local.Duration{"duration": local.Duration(failoverTime)}
 	})
 	failover.Flags().DurationVar(&failoverTime, "duration", failoverTime, "how long logins are refused")
 	nothing := func() any { return nil }
 	return []*cobra.Command{
-		newTargetCommand(dataDir, "stop", "Stop an instance or disable an endpoint, until start", nothing),
-		newTargetCommand(dataDir, "start", "End a stop", nothing),
-		newTargetCommand(dataDir, "suspend", "Scale an endpoint to zero; the next connection wakes it", nothing),
+		newTargetCommand(dataDir, "stop", "my-instance", "Stop an instance or disable an endpoint, until start", nothing),
+		newTargetCommand(dataDir, "start", "my-instance", "End a stop", nothing),
+		newTargetCommand(dataDir, "suspend", "projects/my-project", "Scale an endpoint to zero; the next connection wakes it", nothing),
 		failover,
 	}
 }
 
 // newTargetCommand sends the action that it is named for. It prints nothing:
 // when it returns, it is done.
-func newTargetCommand(dataDir *dataDirFlag, action, short string, body func() any) *cobra.Command {
+func newTargetCommand(dataDir *dataDirFlag, action, example, short string, body func() any) *cobra.Command {
 	return &cobra.Command{
-		Use:   action + " [TARGET]",
-		Short: short,
+		Use:     action + " [TARGET]",
+		Short:   short,
+		Example: "  lakebase local " + action + "\n  lakebase local " + action + " " + example,
 		Long: short + `.
 
 TARGET is an instance, or the path of a project, branch or endpoint; without

@@ -19,6 +19,9 @@ func newProxyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy [TARGET]",
 		Short: "Let any Postgres client connect without a token",
+		Example: `  lakebase proxy my-instance
+  lakebase proxy --target shop=shop --target stock=projects/stock --mode session
+  lakebase proxy --config /etc/lakebase/proxy.ini --check`,
 		Long: `Listens like a local Postgres server, and logs in to TARGET with a fresh token
 over verified TLS for each client. TARGET is an instance, an endpoint path, a
 host or a URL; without one the environment decides, unless a file has targets.

@@ -109,6 +109,9 @@ func (s *proxySettings) define() {
 
 	s.logLevel = slog.LevelInfo
 	flags.Var(levelValue{&s.logLevel}, "log-level", "what to log to stderr: debug, info, warn or error")
+	flags.VisitAll(func(f *pflag.Flag) {
+		f.Annotations = map[string][]string{variableAnnotation: {variableOf(f.Name)}}
+	})
 }
 
 // loadProxySettings reads all settings: given on the command line, in the

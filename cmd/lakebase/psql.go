@@ -15,8 +15,10 @@ import (
 
 func newPsqlCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "psql [TARGET] [-- PSQL-ARGUMENTS]",
-		Short: "Open psql, logged in",
+		Use: "psql [TARGET] [-- PSQL-ARGUMENTS]",
+
+		DisableFlagsInUseLine: true, // there are none
+		Short:                 "Open psql, logged in",
 		Example: `  lakebase psql
   lakebase psql shop/sales -- -c '\d'
   lakebase psql my-instance -- -d other -U my_group -f script.sql`,

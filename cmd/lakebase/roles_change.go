@@ -163,7 +163,7 @@ func (f *accessFlags) addAll(a *app, cmd *cobra.Command, verb string) {
 	flags.BoolVar(&f.write, "write", false, verb+" writing")
 	flags.BoolVar(&f.all, "all", false, verb+" everything")
 	flags.StringArrayVar(&f.schemas, "schema", []string{"public"}, "schema; repeat for more")
-	flags.StringArrayVar(&f.creators, "created-by", nil, "role whose future tables are meant as well; repeat for more (default your own)")
+	flags.StringArrayVar(&f.creators, "created-by", nil, "`role` whose future tables are meant as well; repeat for more (default your own)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the SQL and do nothing")
 	f.add(a, cmd)
 }

@@ -47,10 +47,15 @@ lakebase --help lists the commands and flags.
 
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "lakebase",
-		Short:         "Connect to Databricks Lakebase, and run a local one",
-		Long:          "lakebase connects to Databricks Lakebase, and runs a local one.\n\n" + exitCodesHelp,
-		Args:          knownCommand,
+		Use:   "lakebase",
+		Short: "Connect to Databricks Lakebase, and run a local one",
+		Long:  "lakebase connects to Databricks Lakebase, and runs a local one.\n\n" + exitCodesHelp(),
+		Args:  knownCommand,
+		Example: `  lakebase demo
+  lakebase local
+  eval "$(lakebase local env)"
+  lakebase query 'select 1'
+  lakebase doctor`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(*cobra.Command, []string) error {
@@ -58,6 +63,9 @@ func newRootCommand(a *app) *cobra.Command {
 			return err
 		},
 	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err.Error(), "see "+cmd.CommandPath()+" --help")
 	})
@@ -67,9 +75,11 @@ func newRootCommand(a *app) *cobra.Command {
 		newEnvCommand(a),
 		newExecCommand(a),
 		newLocalCommand(a),
+		newManCommand(a),
 		newProxyCommand(a),
 		newPsqlCommand(a),
 		newQueryCommand(a),
+		newReferenceCommand(),
 		newRolesCommand(a),
 		newTargetsCommand(a),
 		newTokenCommand(a),
@@ -77,6 +87,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newVersionCommand(a),
 		newWaitCommand(a),
 	)
+	addCompletionCommand(root)
+	everyCommand(root, func(cmd *cobra.Command) { cmd.Long = fillText(cmd.Long, helpWidth) })
 	return root
 }
 

@@ -19,6 +19,7 @@ const targetHelp = "TARGET is an instance, an endpoint path, a host or a URL; wi
 // addTargetFlag adds --target, for commands whose arguments are something else.
 func addTargetFlag(a *app, cmd *cobra.Command, target *string) {
 	cmd.Flags().StringVarP(target, "target", "t", "", "instance, endpoint path, host or URL (default what the environment names)")
+	setsVariables(cmd, "target", "LAKEBASE_INSTANCE_NAME", "LAKEBASE_ENDPOINT", "LAKEBASE_PG_URL")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("target", a.completeTargetFlag)
 }

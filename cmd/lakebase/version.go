@@ -24,9 +24,11 @@ type build struct {
 func newVersionCommand(a *app) *cobra.Command {
 	var output outputFormat
 	cmd := &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of this program",
-		Args:  noArguments,
+		Use:     "version",
+		Short:   "Print the version of this program",
+		Example: "  lakebase version\n  lakebase version -o json",
+		Long:    `Prints the version, the commit it was built from, and what built it.`,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
 			if output == outputJSON {
