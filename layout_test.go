@@ -10,9 +10,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 const modulePath = "github.com/lakebase-go/lakebase"
@@ -171,6 +173,57 @@ func TestReadmeLeadsWithTheCommands(t *testing.T) {
 			t.Errorf("README.md does not link to %s", guide)
 		}
 	}
+}
+
+// link matches where a link in Markdown leads.
+var link = regexp.MustCompile("\\]\\(([^)\\s]+)\\)")
+
+// Links between the documents lead to files and headings that are there.
+func TestLinksLeadSomewhere(t *testing.T) {
+	walk(t, ".", func(name string) {
+		if !strings.HasSuffix(name, ".md") || strings.Contains(name, "node_modules") {
+			return
+		}
+		for _, m := range link.FindAllStringSubmatch(string(read(t, name)), -1) {
+			file, heading, _ := strings.Cut(m[1], "#")
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			to := name
+			if file != "" {
+				to = path.Join(path.Dir(name), file)
+			}
+			info, err := os.Stat(to)
+			switch {
+			case err != nil:
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			case heading != "" && !info.IsDir() && !slices.Contains(anchors(t, to), heading):
+				t.Errorf("%s links to %s, which has no such heading", name, m[1])
+			}
+		}
+	})
+}
+
+// anchors are the headings of a document as links name them.
+func anchors(t *testing.T, name string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(string(read(t, name))) {
+		if !strings.HasPrefix(line, "#") {
+			continue
+		}
+		kept := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, strings.TrimSpace(strings.TrimLeft(line, "#")))
+		all = append(all, kept)
+	}
+	return all
 }
 
 // sourcePackages parses every Go file under root that is not a test, whatever

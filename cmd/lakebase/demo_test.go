@@ -26,6 +26,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v in %q", err, stdout.String())
 	}
 	t.Logf("%+v", report)
+	wantContract(t, "lakebase demo", stdout.String())
 	if report.Queries == 0 || report.Failures != 0 {
 		t.Errorf("%d queries, %d failures", report.Queries, report.Failures)
 	}

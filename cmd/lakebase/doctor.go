@@ -42,7 +42,7 @@ endpoint that is asleep.
 log, and without tokens, passwords and client secrets. Names of hosts,
 identities and roles stay in it.
 
-With -o json stdout is one document on one line; docs/doctor.md is its contract.
+With -o json stdout is one document on one line; docs/json.md is its contract.
 
 Exit codes: 0 if it connects, warnings allowed; 2 if the configuration is wrong;
 4 if the same may work later; 1 for any other failure.`,

@@ -2,15 +2,13 @@ package main
 
 import (
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/doctor"
-	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
-// The contracts in the guides name every field and every check.
+// The guides name every check and every command.
 func TestDoctorAndRolesAreDocumented(t *testing.T) {
 	guide := readGuide(t, "../../docs/doctor.md")
 	for _, name := range doctor.Names() {
@@ -23,11 +21,9 @@ func TestDoctorAndRolesAreDocumented(t *testing.T) {
 			t.Errorf("docs/doctor.md lacks the status %s", status)
 		}
 	}
-	wantFields(t, "docs/doctor.md", guide, doctor.Report{}, doctor.Result{}, doctor.Detail{})
 	cli := readGuide(t, "../../docs/cli.md")
-	wantFields(t, "docs/cli.md", cli, roles.Role{}, roles.Grant{}, roleList{}, roleCreated{}, roleChanged{})
 	for _, c := range newRolesCommand(&app{}).Commands() {
-		if !strings.Contains(cli, "`roles "+c.Name()) || c.Long == "" || c.Example == "" {
+		if !strings.Contains(cli, "[`roles "+c.Name()) || c.Long == "" || c.Example == "" {
 			t.Errorf("lakebase roles %s is not described", c.Name())
 		}
 		for _, flag := range []string{"target", "database", "output"} {
@@ -45,16 +41,4 @@ func readGuide(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// wantFields checks that guide names what JSON calls the fields of values.
-func wantFields(t *testing.T, name, guide string, values ...any) {
-	t.Helper()
-	for _, v := range values {
-		for field := range fields(reflect.TypeOf(v)) {
-			if !strings.Contains(guide, "`"+jsonName(field)+"`") {
-				t.Errorf("%s lacks the field %s of %T", name, jsonName(field), v)
-			}
-		}
-	}
 }

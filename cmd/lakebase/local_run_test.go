@@ -25,6 +25,7 @@ import (
 type localProcess struct {
 	cmd    *exec.Cmd
 	ready  readiness
+	line   []byte        // that says it is ready
 	took   time.Duration // from the command to the line that says it is ready
 	stderr *bytes.Buffer
 	ended  chan error
@@ -65,6 +66,7 @@ func newLocalProcess(environment []string, args ...string) (*localProcess, error
 		p.wait()
 		return nil, fmt.Errorf("lakebase local %v never got ready: %w\n%s", args, err, p.stderr)
 	}
+	p.line = line
 	return p, json.Unmarshal(line, &p.ready)
 }
 

@@ -35,7 +35,7 @@ type Report struct {
 	Milliseconds float64   `json:"duration_ms"`
 	Summary      string    `json:"summary"`
 	Interrupted  bool      `json:"interrupted,omitempty"`
-	Program      string    `json:"program,omitempty"` // version and platform, filled in by the caller
+	Program      string    `json:"program"` // version and platform, filled in by the caller
 	Checks       []Result  `json:"checks"`
 }
 
