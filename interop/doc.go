@@ -8,6 +8,8 @@
 // the proxy, too: all that they can do they must be able to do by way of it, in
 // both modes, with and without a password.
 //
+// Shells judge the completion of the command line, and mandoc its manual pages.
+//
 // There is nothing to import here. `make interop` installs what is missing,
 // runs every client and prints what each one did. `make judges` lets other
 // people's test suites at the proxy: PostgreSQL's libpq_pipeline, those of pgx

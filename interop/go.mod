@@ -3,6 +3,7 @@ module github.com/lakebase-go/lakebase/interop
 go 1.25.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/databricks/databricks-sdk-go v0.130.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lakebase-go/lakebase v0.0.0

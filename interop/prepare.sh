@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the clients here need and what is missing: psql and pgbench,
 # Node with the packages of node/package-lock.json, psycopg, asyncpg, a JDK and
-# the JDBC driver. Ends with one line that names what could not be had.
+# the JDBC driver; shells with their completion, and mandoc. Ends with one line that names what could not be had.
 set -eu
 cd "$(dirname "$0")"
 
@@ -49,7 +49,10 @@ python_has asyncpg || install asyncpg python3-asyncpg
 has javac && has java || install 'a JDK' default-jdk-headless
 [ -e /usr/share/java/postgresql.jar ] || install 'the JDBC driver' libpostgresql-jdbc-java
 has node && has npm || install 'node or npm' nodejs npm
-for program in psql pgbench pg_dump pg_restore node npm javac java; do
+[ -e /usr/share/bash-completion/bash_completion ] || install bash-completion bash-completion
+has zsh && has fish || install 'zsh or fish' zsh fish
+has mandoc || install mandoc mandoc
+for program in psql pgbench pg_dump pg_restore node npm javac java bash zsh fish mandoc; do
 	has $program || fail "$program is still not on the PATH"
 done
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' ||

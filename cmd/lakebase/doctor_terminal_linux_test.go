@@ -70,7 +70,7 @@ var colour = regexp.MustCompile(`\x1b\[\d+m`)
 func TestDoctorOnTerminal(t *testing.T) {
 	s := lakebasetest.New(t)
 	lakebasetest.Setenv(t, s, "my-instance")
-	for _, columns := range []uint16{60, 200} {
+	for _, columns := range []uint16{40, 60, 200} {
 		raw := onTerminal(t, columns, nil, "doctor")
 		for _, want := range []string{"\r  .     configuration\x1b[K", "\r  .     login        \x1b[K\r\x1b[K", "\x1b[32mok\x1b[0m"} {
 			if !strings.Contains(raw, want) {

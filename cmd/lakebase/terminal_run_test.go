@@ -219,6 +219,42 @@ func TestTerminalPickerFits(t *testing.T) {
 	}
 }
 
+// Lines fit into a narrow terminal, and a wide one shows all of them.
+func TestTerminalWidths(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	unnamed := c.without("LAKEBASE_INSTANCE_NAME")
+	table := c.must("targets")
+	for _, columns := range []uint16{40, 200} {
+		w := unnamed.onTerminal(columns, 24, "query", "select 1")
+		w.shows("> 1  shop")
+		w.types(down)
+		w.shows("> 2  projects/my-project/")
+		w.types("q")
+		w.exits(exitInterrupted)
+		screen, _, _ := strings.Cut(w.all(), mainScreen)
+		for line := range strings.SplitSeq(screen[strings.LastIndex(screen, clearedFirst)+len(clearedFirst):], "\r\n") {
+			if n := len([]rune(line)); n >= int(columns) {
+				t.Errorf("at %d, %d characters: %q", columns, n, line)
+			}
+		}
+		if whole := strings.Contains(screen, "projects/my-project/branches/production/endpoints/primary"); whole != (columns == 200) {
+			t.Errorf("at %d: the second line is shown whole: %v\n%q", columns, whole, screen)
+		}
+
+		// What a table says is a result: it is never cut.
+		w = c.onTerminal(columns, 24, "targets")
+		w.exits(exitOK)
+		shown := strings.ReplaceAll(w.all(), "\r\n", "\n")
+		if _, after, waited := strings.Cut(shown, "\x1b[K"); waited {
+			shown = after // the line that says what is waited for
+		}
+		if shown != table {
+			t.Errorf("at %d, the table is\n%q\nwant\n%q", columns, shown, table)
+		}
+	}
+}
+
 func TestTerminalShellWithoutPsql(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
