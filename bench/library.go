@@ -22,20 +22,21 @@ import (
 // bench is one local Lakebase and, on it, a Connector of ours beside a bare
 // pgx that was handed a token by hand.
 type bench struct {
-	rounds int
-	span   time.Duration
-	server *local.Server
-	env    []string // what has been set
-	ours   *lakebase.Connector
-	bare   *pgxpool.Config
+	rounds   int
+	span     time.Duration
+	lakebase string // the program; empty to build it
+	server   *local.Server
+	env      []string // what has been set
+	ours     *lakebase.Connector
+	bare     *pgxpool.Config
 }
 
-func newBench(ctx context.Context, rounds int, span time.Duration) (*bench, error) {
+func newBench(ctx context.Context, o options) (*bench, error) {
 	server, err := local.Start(ctx, local.Options{})
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{rounds: rounds, span: span, server: server}
+	b := &bench{rounds: o.rounds, span: o.span, lakebase: o.lakebase, server: server}
 	if err := b.connectors(ctx); err != nil {
 		b.close()
 		return nil, err

@@ -1,6 +1,6 @@
 // Command bench measures this project beside its peers in one run, and prints
-// tables: the library against one local Lakebase, beside a bare pgx, and the
-// proxy in front of one PostgreSQL, beside PgBouncer. Each pair is measured in
+// tables: the library against one local Lakebase, beside a bare pgx, the command
+// line beside psql, and the proxy in front of one PostgreSQL, beside PgBouncer. Each pair is measured in
 // alternation, several rounds, and reported as medians with their spread, so
 // that a noisy machine blurs both sides alike.
 package main
@@ -26,7 +26,7 @@ func main() {
 	flag.IntVar(&o.proxyRounds, "proxy-rounds", 5, "measurements of each side in the proxy")
 	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench")
 	flag.StringVar(&o.only, "only", "", "regular expression that chooses among the measurements")
-	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy; empty builds it")
+	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy and command line; empty builds it")
 	flag.StringVar(&o.growth, "growth", "", "measure how costs grow, too, and draw that into this directory")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of Markdown")
 	flag.Parse()
@@ -101,7 +101,7 @@ func (r *report) measure(ctx context.Context, all []measurement) error {
 	return nil
 }
 
-// library measures the library on a local Lakebase.
+// library measures the library and the command line on a local Lakebase.
 func library(ctx context.Context, o options, wanted *regexp.Regexp, out *report) error {
 	var b *bench
 	one := func(f func(*bench, context.Context) (row, error)) func(context.Context) ([]row, error) {
@@ -118,12 +118,13 @@ func library(ctx context.Context, o options, wanted *regexp.Regexp, out *report)
 		{"empty-cache", one((*bench).emptyCache)},
 		{"outage", one((*bench).outage)},
 		{"local-start", one((*bench).localStart)},
+		{"cli", func(ctx context.Context) ([]row, error) { return b.commandLine(ctx) }},
 	}, wanted)
 	if len(all) == 0 {
 		return nil
 	}
 	var err error
-	if b, err = newBench(ctx, o.rounds, o.span); err != nil {
+	if b, err = newBench(ctx, o); err != nil {
 		return err
 	}
 	defer b.close()

@@ -57,15 +57,25 @@ type programs struct {
 	prepared         bool // PgBouncer knows prepared statements
 }
 
+// builtLakebase is the program that was given, or one that is built in dir.
+func builtLakebase(ctx context.Context, dir, given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	built := filepath.Join(dir, "lakebase")
+	build := exec.CommandContext(ctx, "go", "build", "-C", "..", "-o", built, "./cmd/lakebase")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build lakebase: %w: %s", err, out)
+	}
+	return built, nil
+}
+
 // findPrograms builds ours, if it is not given, and finds PgBouncer.
 func findPrograms(ctx context.Context, dir, lakebase string) (programs, error) {
+	lakebase, err := builtLakebase(ctx, dir, lakebase)
 	p := programs{lakebase: lakebase}
-	if p.lakebase == "" {
-		p.lakebase = filepath.Join(dir, "lakebase")
-		build := exec.CommandContext(ctx, "go", "build", "-C", "..", "-o", p.lakebase, "./cmd/lakebase")
-		if out, err := build.CombinedOutput(); err != nil {
-			return p, fmt.Errorf("build lakebase: %w: %s", err, out)
-		}
+	if err != nil {
+		return p, err
 	}
 	p.pgbouncer = os.Getenv("PGBOUNCER")
 	if p.pgbouncer == "" {

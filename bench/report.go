@@ -37,6 +37,7 @@ type row struct {
 // Groups of rows, each a table.
 const (
 	groupLibrary = "The library" // also of a row that says nothing
+	groupCLI     = "The command line"
 	groupSpeed   = "Proxy: queries a second, pgbench -S"
 	groupCPU     = "Proxy: seconds of processor time for a million queries"
 	groupLatency = "Proxy: latency in ms, median / 99th percentile; the ratio is that of the latter"
@@ -46,7 +47,7 @@ const (
 // markdown writes the tables.
 func (r report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "Measured %s on %s, in %s; load average before: %s.\n", r.Date, r.Machine, r.Took, r.Load)
-	for _, group := range []string{groupLibrary, groupSpeed, groupCPU, groupLatency, groupOther} {
+	for _, group := range []string{groupLibrary, groupCLI, groupSpeed, groupCPU, groupLatency, groupOther} {
 		r.table(w, group)
 	}
 	for _, c := range r.Curves {
@@ -63,11 +64,14 @@ func (r report) table(w io.Writer, group string) {
 		if !began {
 			began = true
 			peer, rounds := "peer", r.Rounds
-			if group != groupLibrary {
+			switch group {
+			case groupLibrary:
+			case groupCLI:
+				peer = "psql"
+			case groupOther:
 				rounds = r.ProxyRounds
-			}
-			if group != groupLibrary && group != groupOther {
-				peer = "PgBouncer"
+			default:
+				peer, rounds = "PgBouncer", r.ProxyRounds
 			}
 			fmt.Fprintf(w, "\n### %s\n\n", group)
 			if group == groupSpeed {
