@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// step is what docs/first-steps.md has somebody type, and what is seen then.
+type step struct{ typed, seen string }
+
+func firstSteps(t *testing.T) []step {
+	t.Helper()
+	var steps []step
+	blocks := strings.Split(readFile(t, "../../docs/first-steps.md"), "```")
+	for i := 1; i < len(blocks); i += 2 {
+		text, isConsole := strings.CutPrefix(blocks[i], "console\n")
+		if !isConsole {
+			continue
+		}
+		for line := range strings.Lines(text) {
+			if typed, ok := strings.CutPrefix(line, "$ "); ok {
+				steps = append(steps, step{typed: strings.TrimSpace(typed)})
+			} else if len(steps) == 0 {
+				t.Fatalf("docs/first-steps.md shows %q, which nobody typed", line)
+			} else {
+				steps[len(steps)-1].seen += line
+			}
+		}
+	}
+	return steps
+}
+
+// What a reader of the first steps types shows what they see there, but for
+// times, ports and the like.
+func TestFirstSteps(t *testing.T) {
+	steps := firstSteps(t)
+	if len(steps) < 10 || !strings.HasPrefix(steps[0].typed, "lakebase local ") {
+		t.Fatalf("the first of %d steps is %+v, not to start a local Lakebase", len(steps), steps[0])
+	}
+	// The port that the page shows may be taken here.
+	dir := openDir(t) + "/data"
+	args := append(strings.Fields(steps[0].typed)[2:], "--data-dir", dir, "--port", "0")
+	p := startLocal(t, args...)
+	t.Cleanup(func() { _ = p.stop() })
+	var shown strings.Builder
+	if err := p.ready.print(&shown); err != nil {
+		t.Fatal(err)
+	}
+	wantSeen(t, dir, steps[0], shown.String())
+
+	env := []string{"LAKEBASE_LOCAL_DIR=" + dir, "HOME=" + t.TempDir()}
+	for _, v := range localEnvironment(t, p) {
+		if name, _, _ := strings.Cut(v, "="); slices.Contains([]string{"PATH", "TMPDIR"}, name) {
+			env = append(env, v)
+		}
+	}
+	// One shell runs it all, as a reader's does, and marks where one ends.
+	const mark = "-- end of the step --"
+	var script strings.Builder
+	for _, s := range steps[1:] {
+		fmt.Fprintf(&script, "%s\necho '%s'\n", s.typed, mark)
+	}
+	cmd := exec.Command("sh")
+	cmd.Env, cmd.Stdin = env, strings.NewReader(script.String())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantNoSecret(t, "what the steps show", string(out))
+	seen := strings.Split(string(out), mark+"\n")
+	if len(seen) != len(steps) {
+		t.Fatalf("%d of %d steps were made:\n%s", len(seen)-1, len(steps)-1, out)
+	}
+	for i, s := range steps[1:] {
+		wantSeen(t, dir, s, seen[i])
+	}
+}
+
+// varies is what differs from run to run and from machine to machine.
+var varies = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(?:\.\d+)*| +\n|-{3,}`)
+
+// wantSeen compares what was seen with what the page shows, where a line of
+// three dots stands for any lines.
+func wantSeen(t *testing.T, dir string, s step, seen string) {
+	t.Helper()
+	steady := func(text string) string {
+		text = strings.ReplaceAll(text, " --data-dir '"+dir+"'", "")
+		text = strings.ReplaceAll(text, dir, "/home/ann/.local/share/lakebase/local")
+		text = varies.ReplaceAllStringFunc(text, func(found string) string {
+			if strings.HasPrefix(found, " ") {
+				return "\n"
+			}
+			return "#"
+		})
+		return regexp.MustCompile(` {2,}`).ReplaceAllString(text, "  ")
+	}
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(steady(s.seen)), `\.\.\.`+"\n", "(?:.*\n)*")
+	if !regexp.MustCompile(`^` + pattern + `$`).MatchString(steady(seen)) {
+		t.Errorf("$ %s\nshows\n%s\nthe page has\n%s", s.typed, seen, s.seen)
+	}
+}
