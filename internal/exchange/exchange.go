@@ -59,14 +59,6 @@ const queueLimit = 1 << 16
 // kept for the next one.
 const keepBuffer = 64 << 10
 
-// beginAt is from which size on, in bytes, the beginning of a Bind message is
-// taken before the rest has come.
-const beginAt = 16 << 10
-
-// textLimit is the size, in bytes, up to which a message with a text is gathered.
-// Postgres takes 1 GiB, but no memory of the proxy's is gone for that.
-const textLimit = 256 << 20
-
 // keepRing is up to how many expectations the queue's memory is kept.
 const keepRing = 1 << 10
 

@@ -3,10 +3,8 @@ package exchange
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
 )
 
 // FromClient takes bytes that the client sent, and appends what is to be sent
@@ -68,45 +66,6 @@ func (x *Exchange) takeClient(chunk []byte) ([]byte, error) {
 	}
 	x.stalled = false
 	return chunk, nil
-}
-
-// gathered takes the message that is gathered, or its beginning. It reports
-// whether it could.
-func (x *Exchange) gathered() bool {
-	in := &x.fromClient
-	in.pass = !x.skipping
-	x.held = !x.message(in.gathered)
-	if x.held {
-		return false
-	}
-	in.begun = in.missing > 0
-	in.reset()
-	return true
-}
-
-// canBegin reports whether m is the beginning of a long Bind message in which
-// the names are complete.
-func canBegin(m []byte) bool {
-	if len(m) < beginAt || pgwire.ClientType(m[0]) != pgwire.ClientBind {
-		return false
-	}
-	_, err := pgwire.DecodeBind(m[pgwire.HeaderSize:])
-	return err == nil
-}
-
-func errTextTooLong(n int) error {
-	return &pgwire.Error{
-		Severity: "FATAL", Code: "54000", Message: fmt.Sprintf("a statement of %d bytes is longer than the proxy takes in transaction mode", n),
-		Hint: fmt.Sprintf("send the data as parameters or by COPY, which have no such limit, or use session mode; the limit is %d bytes", textLimit),
-	}
-}
-
-// reset drops a gathered message.
-func (s *stream) reset() {
-	s.gathered, s.missing = s.gathered[:0], 0
-	if cap(s.gathered) > keepBuffer {
-		s.gathered = nil
-	}
 }
 
 // rewritten reports whether messages of a type are needed whole.
@@ -241,32 +200,6 @@ func (x *Exchange) query(body, m []byte) bool {
 	return true
 }
 
-// deallocateDecoy is sent in place of DEALLOCATE of a statement that was
-// prepared by protocol: the server keeps that for others.
-const deallocateDecoy = `DEALLOCATE "` + decoy + `"`
-
-// deallocated is which statement a text drops that does nothing else, "" if
-// none.
-func deallocated(text []byte, m marks) string {
-	if m&forgets == 0 {
-		return ""
-	}
-	scanner := sessionstate.NewScanner(text, false)
-	st, _ := scanner.Next()
-	if _, more := scanner.Next(); more || st.Effects != sessionstate.Deallocate {
-		return ""
-	}
-	return string(sessionstate.AppendName(nil, st.Name))
-}
-
-// forgetNamed notes that the client has no statement of that name once e is
-// answered.
-func (x *Exchange) forgetNamed(name string, e *expected) {
-	e.name, e.closed = name, x.client.named[name]
-	delete(x.client.named, name)
-	x.namesChanged = x.server.segment
-}
-
 // replaceUnnamed notes that the client's message drops the unnamed statement.
 func (x *Exchange) replaceUnnamed(e *expected) {
 	c := x.client
@@ -351,32 +284,6 @@ func (x *Exchange) fakeNow() {
 	if x.fromServer.scanner.AtBoundary() {
 		x.fakes()
 	}
-}
-
-// refuse has the server refuse a Parse because it has a statement of that name,
-// unless something else is wrong with it, and the client told in its terms.
-func (x *Exchange) refuse(p pgwire.Parse) {
-	name := decoy
-	if on := x.server.prepared[meaning{x.client.named[string(p.Name)], x.planning()}]; on != nil {
-		x.server.use(on)
-		name = on.name
-	} else {
-		x.setDecoy()
-	}
-	x.toServer = p.AppendRenamed(x.toServer, name)
-	x.expect(parse, forward).refusal = &pgwire.Error{
-		Severity: "ERROR", Code: duplicateName,
-		Message: "prepared statement \"" + string(p.Name) + "\" already exists",
-	}
-}
-
-// setDecoy makes sure that the server has a statement named decoy. That of an
-// empty text is prepared in a failed transaction, too.
-func (x *Exchange) setDecoy() {
-	x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, decoy)
-	x.expect(closing, swallow)
-	x.toServer = appendParse(x.toServer, decoy, "\x00\x00\x00")
-	x.expect(parse, swallow)
 }
 
 func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {

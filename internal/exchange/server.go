@@ -13,10 +13,6 @@ const DefaultPrepared = 200
 // namePrefix begins the names of statements on a server.
 const namePrefix = "lb_"
 
-// decoy is the name of a statement that stands for one that a server does not
-// have, to be found or to be dropped.
-const decoy = namePrefix + "0"
-
 // Server is what outlives the transactions of a server connection. It is used
 // by one [Exchange] at a time.
 type Server struct {
