@@ -101,7 +101,7 @@ func TestDiagnosisOfLogins(t *testing.T) {
 			words: []string{"does not accept the credentials (401)"}, advice: []string{"unset DATABRICKS_TOKEN"}},
 		{name: "wrong client secret", env: map[string]string{"DATABRICKS_TOKEN": "", "DATABRICKS_AUTH_TYPE": "", "DATABRICKS_CLIENT_ID": "11111111-2222-3333-4444-555555555555", "DATABRICKS_CLIENT_SECRET": "dose00000000000000000000000000000000"},
 			check: "workspace", kind: lakebase.WorkspaceAuth, words: []string{"does not accept the credentials"}, advice: []string{"replace the client secret", "unset DATABRICKS_CLIENT_SECRET"}},
-		{name: "workspace host that does not exist", env: map[string]string{"DATABRICKS_HOST": "http://nowhere.invalid"}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
+		{name: "workspace host that does not exist", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
 			words: []string{"nowhere.invalid does not resolve"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
 		{name: "nothing at the workspace host", env: map[string]string{"DATABRICKS_HOST": "http://" + closedPort(t)}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}, advice: []string{"DATABRICKS_HOST sets it"}},

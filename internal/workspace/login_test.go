@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -423,5 +424,72 @@ func TestDistrustDuringALogin(t *testing.T) {
 	}
 	if n := g.configured.Load(); n != 2 {
 		t.Errorf("configured %d times: the refused login lives on", n)
+	}
+}
+
+// Whoever may write a reply, or stands between, must not get what logs in to
+// the workspace: it would be theirs for good.
+func TestLoginSecretsGoNowhereElse(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		discovered string // where tokens are to be had, instead of the service itself
+		redirect   int    // what the service answers there
+		want       string
+	}{
+		"token endpoint without TLS":     {discovered: "http://192.0.2.1", want: "which has no TLS"},
+		"redirect that repeats the body": {redirect: http.StatusTemporaryRedirect, want: "307"},
+		"redirect for good":              {redirect: http.StatusPermanentRedirect, want: "308"},
+		"redirect to a page":             {redirect: http.StatusFound, want: "302"},
+		"redirect that changes to GET":   {redirect: http.StatusSeeOther, want: "303"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			elsewhere := newService(t)
+			s := newService(t)
+			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+cmp.Or(tt.discovered, s.URL)+tokenPath+`"}`)
+			if tt.redirect != 0 {
+				s.mux.Handle("POST "+tokenPath, http.RedirectHandler(elsewhere.URL+tokenPath, tt.redirect))
+			}
+			_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+			if e := asError(t, err); !e.Auth || e.Temporary() || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), clientSecret) {
+				t.Errorf("error %v, want one that says %q", err, tt.want)
+			}
+			elsewhere.mu.Lock()
+			defer elsewhere.mu.Unlock()
+			if len(elsewhere.requests) != 0 {
+				t.Errorf("%s was sent elsewhere", elsewhere.requests[0].Method)
+			}
+		})
+	}
+}
+
+func TestWorkspaceWithoutTLS(t *testing.T) {
+	t.Parallel()
+	for host, fine := range map[string]bool{
+		"http://192.0.2.1": false, "http://workspace.example.com": false, "http://localhost.example.com:80": false,
+		"http://127.0.0.1.example.com": false, "http://[2001:db8::1]": false, "http://0.0.0.0:80": false,
+		"http://127.0.0.1:8080": true, "http://localhost:8080": true, "http://[::1]:8080": true, "http://[::ffff:127.0.0.1]:1": true,
+		"https://workspace.example.com": true, "workspace.example.com": true, "": true,
+	} {
+		if err := checkHost(host); (err == nil) != fine {
+			t.Errorf("%q: error %v", host, err)
+		}
+	}
+	for name, config := range map[string]*sdkconfig.Config{
+		"pat": {Host: "http://workspace.example.com", Token: pat},
+		"m2m": {Host: "http://workspace.example.com", ClientID: clientID, ClientSecret: clientSecret},
+	} {
+		var sent atomic.Int32
+		config.HTTPTransport = roundTripper(func(*http.Request) (*http.Response, error) {
+			sent.Add(1)
+			return nil, errors.New("no network here")
+		})
+		_, err := newClient(t, config).Me(t.Context())
+		if e := asError(t, err); !e.Auth || e.Temporary() || !strings.Contains(err.Error(), "must begin with https://") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if sent.Load() != 0 {
+			t.Errorf("%s: %d requests were sent", name, sent.Load())
+		}
 	}
 }

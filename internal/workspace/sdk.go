@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -73,10 +74,23 @@ func checkHost(host string) error {
 		host = "https://" + host
 	}
 	u, err := url.Parse(host)
-	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		return errors.New("the workspace's host is no URL like https://name.cloud.databricks.com")
+	case inTheClear(u):
+		return errors.New("the workspace's host must begin with https://: plain http would show the login to the network")
 	}
 	return nil
+}
+
+// inTheClear reports whether what is sent to u can be read on the way. A local
+// Lakebase speaks plain HTTP too.
+func inTheClear(u *url.URL) bool {
+	if u.Scheme == "https" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
 }
 
 // hostMetadata asks the workspace what it is, as the SDK does. Not every one

@@ -107,6 +107,11 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer context.AfterFunc(t.closing, cancel)()
 
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
+	secret := hasSecret(req)
+	if secret && inTheClear(req.URL) { // an address out of a reply
+		return nil, t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
+			Message: "no secret is sent to " + oneLine(req.URL.Host, nil) + ", which has no TLS"})
+	}
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, t.note(req, t.unanswered(ctx, op, err))
@@ -116,15 +121,22 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, t.note(req, t.unanswered(ctx, op, err))
 	}
-	if resp.StatusCode >= 400 {
+	redirected := secret && resp.StatusCode/100 == 3 // to follow would send it elsewhere
+	if resp.StatusCode >= 400 || redirected {
 		e := refused(op, resp, body, nil)
 		e.Auth = true
-		if err := t.note(req, e); e.Temporary() {
+		if err := t.note(req, e); e.Temporary() || redirected {
 			return nil, err
 		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// hasSecret reports whether req may hold one. What holds none goes anywhere,
+// in the clear too: a cloud's metadata service has no TLS.
+func hasSecret(req *http.Request) bool {
+	return req.Body != nil && req.Body != http.NoBody || req.Header.Get("Authorization") != ""
 }
 
 // unanswered keeps the ends of the SDK's contexts apart from the caller's.
