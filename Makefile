@@ -2,10 +2,10 @@
 # scripts/ensure-postgres.sh finds one, or installs or explains what is missing.
 
 GO ?= go
-FUZZTIME ?= 10s
+FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model interop judges docs lint fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model interop judges docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -59,7 +59,10 @@ lint: check ## check, and golangci-lint where it is installed
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
 	else echo 'golangci-lint is not installed; ran gofmt and vet only'; fi
 
-fuzz-short: ## each fuzz target for FUZZTIME (10s)
+vuln: ## govulncheck in every module; needs vuln.go.dev, or VULNDB=file:///a/copy
+	@sh scripts/vuln.sh
+
+fuzz-short: ## each fuzz target for FUZZTIME (5s), a line each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 clean: ## remove what was built here
