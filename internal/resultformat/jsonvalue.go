@@ -40,10 +40,13 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 	return appendJSONString(dst, v)
 }
 
-// isNumber tells numbers from NaN and the infinities, which JSON lacks.
+// isNumber tells numbers from NaN and the infinities, which JSON lacks. Space
+// around it, line breaks included, JSON would allow.
 func isNumber(v []byte) bool {
-	return len(v) > 0 && v[len(v)-1] >= '0' && v[len(v)-1] <= '9' && json.Valid(v)
+	return len(v) > 0 && (v[0] == '-' || isDigit(v[0])) && isDigit(v[len(v)-1]) && json.Valid(v)
 }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // builtin knows the types that every server has by the same OID.
 var builtin = pgtype.NewMap()
