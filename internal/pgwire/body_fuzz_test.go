@@ -19,6 +19,14 @@ func FuzzBodies(f *testing.F) {
 	for _, m := range serverMessages() {
 		f.Add(bodyOf(f, m))
 	}
+	for _, r := range recordings(f) {
+		for _, m := range parseWhole(pgwire.FromClient, 0, r.client).messages {
+			f.Add(m.Body)
+		}
+		for _, m := range parseWhole(pgwire.FromServer, 0, r.server).messages {
+			f.Add(m.Body)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = b[:len(b):len(b)] // an append must not find room behind it
 		before := string(b)

@@ -197,6 +197,12 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add(packet(0x30000, "user\x00me\x00database\x00\x00\x00")[4:])
 	f.Add(packet(0x3270f, "user\x00me\x00_pq_.x\x001\x00\x00")[4:])
 	f.Add(packet(0x20000, "")[4:])
+	f.Add([]byte(" / HTTP/1.1\r\nHost: localhost\r\n\r\n")) // a browser, of whose GET the length is made
+	for _, r := range recordings(f) {
+		for _, body := range r.requests {
+			f.Add(body)
+		}
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req, err := pgwire.ParseRequest(body)
 		if err != nil {

@@ -65,6 +65,10 @@ func FuzzScanner(f *testing.F) {
 	f.Add(append(client[:len(client):len(client)], header('B', 1<<30-1)...), false, uint32(0), uint64(4))
 	f.Add(append(server[:len(server):len(server)], header('D', 1<<30)...), true, uint32(0), uint64(5))
 	f.Add(header('D', 10001), false, uint32(0), uint64(6))
+	for _, r := range recordings(f) {
+		f.Add(r.client, false, uint32(0), uint64(7))
+		f.Add(r.server, true, uint32(0), uint64(8))
+	}
 	f.Fuzz(func(t *testing.T, stream []byte, fromServer bool, limit uint32, seed uint64) {
 		d := pgwire.Direction(fromServer)
 		want := parseWhole(d, limit, stream)
