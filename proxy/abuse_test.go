@@ -206,3 +206,30 @@ func TestAnnouncedLengthCostsNothing(t *testing.T) {
 		t.Error("wrong answer")
 	}
 }
+
+// Statements that a client had dropped are forgotten also if it leaves in the
+// midst of a message, and takes its server connection with it: it could fill
+// the memory otherwise.
+func TestDroppedStatementsAreForgotten(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{PoolSize: 1})
+	for i := range 5 {
+		raw := r.dial()
+		front := pgproto3.NewFrontend(raw, raw)
+		login(t, front, map[string]string{"user": "me", "database": "shop"})
+		front.SendParse(&pgproto3.Parse{Name: "x", Query: fmt.Sprintf("SELECT %d", i)})
+		front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: "x"})
+		if err := front.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		raw.Write(message('d', 100, "half a message"))
+		eventually(t, "it has a server connection", func() bool { return r.Stats().ServerConns["shop"] == 1 })
+		raw.Close()
+		eventually(t, "it is gone", func() bool { return r.Stats().Clients == 0 })
+	}
+	console := r.console()
+	eventually(t, "no statement is left", func() bool {
+		_, rows := rowsOf(t, console, "SHOW PREPARED")
+		return only(t, rows, "database", "shop")["statements"] == int64(0)
+	})
+}

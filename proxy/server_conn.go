@@ -371,6 +371,7 @@ func (s *serverConn) close() {
 	if s.ending || s.writing || !s.exchange.Idle() {
 		s.raw.Close() // or saying goodbye might take long
 	}
+	s.exchange.Abandon()
 	s.state.Close()
 	s.upstream.close()
 	s.pool.remove(s)

@@ -121,10 +121,29 @@ type stream struct {
 	missing  int // from gathered to the end of the message
 }
 
+// Abandon is for when the server has ended: of what is still expected nothing
+// will come, and the statements that it is about are let go.
+func (x *Exchange) Abandon() {
+	for x.queue.n > 0 {
+		e := x.queue.front()
+		if e.closed != nil {
+			x.server.table.release(e.closed)
+		}
+		if e.removed != nil {
+			x.server.table.release(e.removed.Statement)
+		}
+		if e.spare != nil {
+			x.server.table.release(e.spare.Statement)
+		}
+		x.queue.pop()
+	}
+}
+
 // Link begins an exchange between c and s, both idle. It may reuse an Exchange
 // that is [Exchange.Idle] or abandoned.
 func (x *Exchange) Link(c *Client, s *Server) {
 	abandoned := x.queue.n != 0
+	x.Abandon()
 	*x = Exchange{
 		client: c, server: s,
 		queue:      queue{ring: x.queue.ring},

@@ -71,6 +71,7 @@ func (c *dialogue) run(client, server []byte) {
 	}
 	c.toServer, _ = c.exchange.Leave(c.toServer)
 	c.check()
+	c.exchange.Abandon()
 	for i := range c.clients {
 		c.clients[i].Close()
 		c.servers[i].Close()
