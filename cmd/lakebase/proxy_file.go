@@ -133,9 +133,6 @@ func (section fileSection) take(file string, known []string, set func(fileKey) e
 			return fileError(file, k.line, fmt.Sprintf("%s is given twice, in line %d too", written, first), "")
 		}
 		seen[k.name] = k.line
-		if k.value == "" {
-			return fileError(file, k.line, written+" has no value", "leave the line out for the default")
-		}
 		if err := set(k); err != nil {
 			var placed *commandError
 			if errors.As(err, &placed) {

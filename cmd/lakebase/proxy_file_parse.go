@@ -62,7 +62,7 @@ func parseProxyFile(file string, content []byte) ([]fileSection, error) {
 		}
 		full := s.kind + " " + s.name
 		if first := places[full]; first != 0 {
-			return nil, fileError(file, s.line, fmt.Sprintf("section [%s] is there twice, in line %d too", strings.TrimSpace(full), first), "")
+			return nil, fileError(file, s.line, fmt.Sprintf("section [%s] is there twice, in line %d too", onOneLine(strings.TrimSpace(full)), first), "")
 		}
 		places[full] = s.line
 		sections = append(sections, s)
@@ -83,11 +83,16 @@ func (s *fileSection) setName(file, text string) error {
 		if near := spelling.Nearest(kind, []string{"proxy", "target", "user"}); near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		return fileError(file, s.line, fmt.Sprintf("there is no section [%.80s]", text), hint)
+		return fileError(file, s.line, fmt.Sprintf("there is no section [%s]", onOneLine(text)), hint)
 	case s.name == "":
 		return fileError(file, s.line, fmt.Sprintf("section [%s] needs a name", kind), fmt.Sprintf("write [%s NAME]", kind))
 	}
 	return nil
+}
+
+// onOneLine is a name as it is written, but for what would not be seen.
+func onOneLine(name string) string {
+	return strings.Trim(strconv.Quote(fmt.Sprintf("%.80s", name)), `"`)
 }
 
 func noSuchLine(file string, line int) error {
@@ -98,9 +103,9 @@ func noSuchLine(file string, line int) error {
 // and is not repeated in a message.
 var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
-// checkLines finds keys that cannot be any, and values that begin with a quote:
-// the parser knows several kinds, with rules of their own, and people mean
-// another one each time.
+// checkLines finds keys that cannot be any or have no value, and values that
+// begin with a quote: the parser knows several kinds, with rules of their own,
+// and people mean another one each time.
 func checkLines(file string, content []byte) error {
 	number := 0
 	for line := range bytes.Lines(content) {
@@ -111,7 +116,9 @@ func checkLines(file string, content []byte) error {
 		case !ok || len(key) > 0 && bytes.IndexByte([]byte("#;["), key[0]) >= 0:
 		case !keyForm.Match(key):
 			return noSuchLine(file, number)
-		case len(value) > 0 && bytes.IndexByte([]byte("\"'`"), value[0]) >= 0:
+		case len(value) == 0: // which the parser would pass over if there is another one
+			return fileError(file, number, string(key)+" has no value", "leave the line out for the default")
+		case bytes.IndexByte([]byte("\"'`"), value[0]) >= 0:
 			return fileError(file, number, string(key)+" begins with a quote", "write values as they are, without quotes")
 		}
 	}
