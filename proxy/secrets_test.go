@@ -1,0 +1,52 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// Whoever may look at the proxy sees no password, no verifier and no token, and
+// what a client says of itself is shown as text.
+func TestNothingShownIsSecret(t *testing.T) {
+	t.Parallel()
+	const verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Admins: []string{"boss"},
+		Users: users(t, map[string]string{"boss": "swordfish-12", "rfc": verifier, "<b>bold</b>": "pw"})})
+	as := func(login, database string) string {
+		return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", login, r.Addr(), database)
+	}
+	exec(t, connect(t, as("rfc:pencil", "shop")), "SELECT 1")
+	hostile := connect(t, as("%3Cb%3Ebold%3C%2Fb%3E:pw", "shop")+"&application_name=%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+	exec(t, hostile, "BEGIN") // who is busy is on the page
+	refused(t, as("boss:swordfish-21", "shop"), "28P01", "password")
+
+	shown := map[string]string{}
+	for _, path := range []string{"/", "/metrics", "/readiness"} {
+		_, shown[path], _ = r.get(path)
+	}
+	if page := shown["/"]; strings.Contains(page, "<script") || strings.Contains(page, "<b>bold") || !strings.Contains(page, "&lt;script&gt;") {
+		t.Error("the page has markup of a client's, or lacks its name")
+	}
+	console := connect(t, as("boss:swordfish-12", "pgbouncer"))
+	_, help := rowsOf(t, console, "SHOW HELP")
+	for _, line := range help {
+		if command := line["command"].(string); strings.HasPrefix(command, "SHOW ") {
+			_, rows := rowsOf(t, console, command)
+			shown[command] = fmt.Sprint(rows)
+		}
+	}
+	shown["the log"] = r.log.String()
+	if len(shown) < 20 || !strings.Contains(shown["SHOW USERS"], "rfc") || !strings.Contains(shown["the log"], "boss") {
+		t.Fatalf("%d places were looked at", len(shown))
+	}
+	for where, text := range shown {
+		for _, secret := range []string{"swordfish", "pencil", "SCRAM-SHA-256$", "WG5d8oPm", "wfPLwcE6", "eyJ"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%q is in %s", secret, where)
+			}
+		}
+	}
+}
