@@ -15,6 +15,9 @@ for file in $(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do
 		# To make what is found smaller could take all the time.
 		if (cd "$dir" && "$GO" test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" -fuzzminimizetime 1s . </dev/null) >"$out/log" 2>&1; then
 			printf '%-24s %s\n' "$target" "$(grep 'execs:' "$out/log" | tail -n 1 | sed 's/^fuzz: //')"
+		elif grep -q 'context deadline exceeded' "$out/log" && ! grep -q 'Failing input' "$out/log"; then
+			# Go before 1.27 may take the end of the time for a failure (go.dev/issue/75804).
+			printf '%-24s stopped late\n' "$target"
 		else
 			printf '%-24s FAILED (%s)\n' "$target" "$file"
 			cat "$out/log"
