@@ -55,8 +55,13 @@ func (x *Exchange) refuse(p pgwire.Parse) {
 // setDecoy makes sure that the server has a statement named decoy. That of an
 // empty text is prepared in a failed transaction, too.
 func (x *Exchange) setDecoy() {
-	x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, decoy)
-	x.expect(closing, swallow)
+	x.dropDecoy()
 	x.toServer = appendParse(x.toServer, decoy, "\x00\x00\x00")
 	x.expect(parse, swallow)
+}
+
+// dropDecoy makes sure that the server has none: an error may have kept one.
+func (x *Exchange) dropDecoy() {
+	x.toServer = pgwire.AppendClose(x.toServer, pgwire.PreparedStatement, decoy)
+	x.expect(closing, swallow)
 }

@@ -225,7 +225,9 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		if name != "" && !x.settled(x.namesChanged) {
 			return false
 		}
+		var drops deallocation
 		if c.named[name] != nil {
+			drops.name = name
 			m = appendParse(nil, "", deallocateDecoy+string(p.Rest[len(p.Query):]))
 			p.Rest = m[pgwire.HeaderSize+1:]
 		}
@@ -233,7 +235,8 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 		x.guardSequences(r.marks)
 		x.replaceUnnamed(x.pass(parse, m))
 		c.rememberUnnamed(p, r.marks)
-		c.deallocates = deallocation{name, c.version}
+		drops.version = c.version
+		c.deallocates = drops
 		return true
 	}
 	if !x.settled(x.namesChanged) {
@@ -293,12 +296,16 @@ func (x *Exchange) bind(b pgwire.Bind, m []byte) bool {
 		}
 		c := x.client
 		name := ""
-		if d := c.deallocates; d.version == c.version && c.named[d.name] != nil {
+		if d := c.deallocates; d.version == c.version && d.name != "" {
 			if !x.settled(x.namesChanged) {
 				return false
 			}
-			name = d.name
-			x.setDecoy()
+			if c.named[d.name] != nil {
+				name = d.name
+				x.setDecoy()
+			} else {
+				x.dropDecoy() // nothing is to be found
+			}
 		}
 		x.send(c.unnamedMarks)
 		if e := x.pass(bind, m); name != "" {
