@@ -316,6 +316,7 @@ func TestConsoleOpensWhenTheProxyIsFull(t *testing.T) {
 	r.connect()
 	r.connect()
 	refused(t, r.url("shop", ""), "53300", "2 clients")
+	eventually(t, "who was refused is gone, and the console is no client", func() bool { return r.Stats().Clients == 2 })
 	conn := r.console()
 	_, rows := rowsOf(t, conn, "SHOW LISTS")
 	if used := only(t, rows, "list", "used_clients")["items"]; used != int64(3) {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -91,6 +92,16 @@ func terminate(t testing.TB, direct *pgx.Conn, pids ...int) {
 	}
 	eventually(t, "the backends are gone", func() bool {
 		return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids) == 0
+	})
+}
+
+// lose is terminate for server connections that nobody uses: their last words
+// may take a while on the way to the proxy.
+func (r *rig) lose(direct *pgx.Conn, pids ...int) {
+	r.t.Helper()
+	terminate(r.t, direct, pids...)
+	eventually(r.t, "the proxy has lost them", func() bool {
+		return !slices.ContainsFunc(r.pids(), func(pid int) bool { return slices.Contains(pids, pid) })
 	})
 }
 

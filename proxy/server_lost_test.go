@@ -24,7 +24,7 @@ func TestKilledIdleServerIsReplacedUnnoticed(t *testing.T) {
 	}
 	was := backend(t, conn)
 	for range 5 {
-		terminate(t, direct, r.pids()...)
+		r.lose(direct, r.pids()...)
 		if got := one[int](t, conn, "kept", 21); got != 42 {
 			t.Fatal(got)
 		}
@@ -48,7 +48,7 @@ func TestKilledWarmServerIsReplaced(t *testing.T) {
 	warm := func() bool { return r.pool().ServersIdle == 4 }
 	eventually(t, "four are warm", warm)
 	before := r.pids()
-	terminate(t, direct, before...)
+	r.lose(direct, before...)
 	if one[int](t, conn, "SELECT 3") != 3 {
 		t.Error("wrong answer")
 	}

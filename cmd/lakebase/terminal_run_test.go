@@ -151,8 +151,9 @@ func TestTerminalCtrlCInPsql(t *testing.T) {
 	t.Parallel()
 	w := newCLI(t).onTerminal(80, 24, "psql", "--", "-X", "-n")
 	w.shows("=> ")
-	w.types("select pg_sleep(600);\n")
-	w.types(ctrlC) // while it runs or just before: psql is there either way
+	w.types("do $$ begin raise notice '%', 'be' || 'gun'; perform pg_sleep(600); end $$;\n")
+	w.shows("NOTICE:  begun") // before that nothing can be cancelled
+	w.types(ctrlC)
 	w.shows("=> ")
 	w.types("select 'still ' || 'here';\n")
 	w.shows("still here")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -24,6 +25,10 @@ func fakeInstall(t *testing.T, dir, version string) {
 
 func fakeProgram(t *testing.T, file, script string) {
 	t.Helper()
+	// A program that is started meanwhile would have the file open, and nobody
+	// could run it: "text file busy".
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}

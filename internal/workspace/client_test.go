@@ -341,6 +341,10 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 		<-s.release
 	})
 	c := s.client(t)
+	if _, err := c.Host(t.Context()); err != nil { // or it would be the login that has not ended
+		t.Fatal(err)
+	}
+	_, _ = c.Instance(t.Context(), "absent")
 	for _, name := range []string{"x", "half"} {
 		because := errors.New("no patience")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, because)

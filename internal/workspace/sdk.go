@@ -100,6 +100,7 @@ func (l *login) hostMetadata(config *sdkconfig.Config) sdkconfig.HostMetadataRes
 	return func(ctx context.Context, host string) (*sdkconfig.HostMetadata, error) {
 		ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 		defer cancel()
+		defer context.AfterFunc(l.closing, cancel)() // it would go on asking
 		meta, err := ask(ctx, host)
 		if err != nil || meta == nil {
 			l.logger.Debug("lakebase: the workspace does not describe itself; assuming a plain one")
