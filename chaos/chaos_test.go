@@ -72,9 +72,9 @@ func TestUnderFaults(t *testing.T) {
 	w := newWorld(t, seed)
 	stop := w.start()
 	w.warmUp()
-	before := w.quiet()
+	before := w.quiet(nil)
 	w.torment(duration)
-	after := w.quiet()
+	after := w.quiet(&before)
 	stop()
 	w.judge()
 	w.compareUse(before, after)
@@ -350,6 +350,8 @@ func (w *world) recover(v *window) {
 		return len(w.unrecovered()) == 0 && w.server.Stats().Logins >= logins+2
 	})
 	took := time.Since(v.ended)
+	w.reconnectAdmin()
+	w.await(soon, "no identity has more backends than its ways may open", w.withinLimits)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v.over = time.Now().Add(aftermath)
@@ -360,6 +362,33 @@ func (w *world) recover(v *window) {
 			y.worst, y.longer = took, len(v.faults) > 1
 		}
 	}
+}
+
+// withinLimits reports whether Postgres has no more backends than it should. It
+// may take a while to notice that somebody has gone.
+func (w *world) withinLimits() bool {
+	id, _ := w.server.ServicePrincipal()
+	for user, limit := range map[string]int{w.server.User(): w.limit(false), id: w.limit(true)} {
+		var n int
+		err := w.admin.QueryRow(w.t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1 AND pid <> pg_backend_pid()", user).Scan(&n)
+		if err != nil {
+			w.wrong("count backends: %v", err)
+		}
+		if n > limit {
+			return false
+		}
+	}
+	return true
+}
+
+// limit is how many backends the library's pools may have, or the proxies.
+func (w *world) limit(proxies bool) (n int) {
+	for _, y := range w.ways {
+		if y.isProxy == proxies {
+			n += y.limit
+		}
+	}
+	return n
 }
 
 // unrecovered names who has not recovered.
@@ -405,9 +434,9 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	s := symptomOf(err)
 	w.mu.Lock()
 	explained := false
-	for _, v := range w.windows[max(len(w.windows)-10, 0):] {
-		if !v.over.IsZero() && v.over.Before(began) {
-			continue
+	for _, v := range slices.Backward(w.windows) {
+		if explained || !v.over.IsZero() && v.over.Before(began) {
+			break
 		}
 		for _, f := range v.faults {
 			if f.felt.include(s) || c.way.byItself && f.feltByPools.include(s) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -20,8 +21,12 @@ type use struct {
 	heap       uint64
 }
 
-// quiet waits until nobody asks, closes every connection, and measures.
-func (w *world) quiet() use {
+// spareGoroutines come and go: a refresh, a lookup, an end.
+const spareGoroutines = 10
+
+// quiet waits until nobody asks, closes every connection, and measures what is
+// left. That should become what there was before.
+func (w *world) quiet(before *use) use {
 	w.gate.Lock()
 	defer w.gate.Unlock()
 	for _, c := range w.clients {
@@ -33,17 +38,19 @@ func (w *world) quiet() use {
 		}
 	}
 	w.await(soon, "every connection is closed", func() bool { return w.server.Stats().Connections <= 1 })
-	u := use{goroutines: runtime.NumGoroutine()}
-	// What ends is given the time to do so: the lowest of some readings counts.
+	if before != nil { // a lookup that was given up goes on for some seconds
+		w.await(soon, fmt.Sprintf("%d goroutines have ended", runtime.NumGoroutine()-before.goroutines), func() bool {
+			return runtime.NumGoroutine() <= before.goroutines+spareGoroutines
+		})
+	}
+	// What has been given back is counted as such only after a while.
+	u := use{goroutines: runtime.NumGoroutine(), heap: math.MaxUint64}
 	var memory runtime.MemStats
-	for i := range 10 {
+	for range 10 {
 		runtime.GC()
 		runtime.ReadMemStats(&memory)
-		if i == 0 || memory.HeapAlloc < u.heap {
-			u.heap = memory.HeapAlloc
-		}
-		u.goroutines = min(u.goroutines, runtime.NumGoroutine())
-		time.Sleep(50 * time.Millisecond)
+		u = use{min(u.goroutines, runtime.NumGoroutine()), min(u.heap, memory.HeapAlloc)}
+		time.Sleep(20 * time.Millisecond)
 	}
 	return u
 }
@@ -52,7 +59,7 @@ func (w *world) quiet() use {
 func (w *world) compareUse(before, after use) {
 	w.t.Logf("%d goroutines and %.1f MB in use before the first fault, %d and %.1f MB after the last",
 		before.goroutines, float64(before.heap)/1e6, after.goroutines, float64(after.heap)/1e6)
-	if after.goroutines > before.goroutines+10 {
+	if after.goroutines > before.goroutines+spareGoroutines {
 		var all bytes.Buffer
 		_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
 		w.wrong("there are %d goroutines, and were %d:\n%s", after.goroutines, before.goroutines, all.String())

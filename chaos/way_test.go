@@ -36,16 +36,16 @@ type way struct {
 	name    string
 	clients int
 	link    func(r *rand.Rand) link
+	limit   int // of connections to the database
 	// excess says by how much it is over its limit, if it is.
 	excess func() string
-	// logins counts the connections it has opened.
-	logins func() int64
 	// forsake closes the connections that nobody uses.
 	forsake func() error
 	// byItself says that it logs in without the library's second try.
 	byItself bool
 	// by is whose tokens it uses.
-	by *lakebase.Connector
+	by      *lakebase.Connector
+	isProxy bool
 }
 
 // asker asks the database.
@@ -285,7 +285,7 @@ func (w *world) poolWay(c *lakebase.Connector, name string, clients int) *way {
 		w.t.Fatal(err)
 	}
 	return &way{
-		name: name, clients: clients, byItself: true, by: c,
+		name: name, clients: clients, limit: poolLimit, byItself: true, by: c,
 		link: func(*rand.Rand) link { return &poolLink{pool: pool} },
 		excess: func() string {
 			if n := pool.Stat().TotalConns(); n > poolLimit {
@@ -293,7 +293,6 @@ func (w *world) poolWay(c *lakebase.Connector, name string, clients int) *way {
 			}
 			return ""
 		},
-		logins:  func() int64 { return pool.Stat().NewConnsCount() },
 		forsake: func() error { pool.Reset(); return nil },
 	}
 }
@@ -302,7 +301,7 @@ func (w *world) poolWay(c *lakebase.Connector, name string, clients int) *way {
 func (w *world) sqlWay(c *lakebase.Connector, clients int) *way {
 	db := c.OpenDB()
 	return &way{
-		name: "OpenDB", clients: clients, by: c,
+		name: "OpenDB", clients: clients, limit: poolLimit, by: c,
 		link: func(*rand.Rand) link { return &sqlLink{db} },
 		excess: func() string {
 			if n := db.Stats().OpenConnections; n > poolLimit {
@@ -352,7 +351,7 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 	})
 	url := fmt.Sprintf("postgres://anyone@%s/shop?sslmode=disable", server.Addr())
 	return &way{
-		name: string(mode) + " mode", clients: clients, by: c,
+		name: string(mode) + " mode", clients: clients, limit: cfg.MaxServerConns, by: c, isProxy: true,
 		link: func(r *rand.Rand) link { return &lastingLink{url: url, r: r, stay: stay} },
 		excess: func() string {
 			if n := server.Stats().ServerConns["shop"]; n > int64(cfg.MaxServerConns) {
@@ -368,12 +367,6 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 				}
 			}
 			return ""
-		},
-		logins: func() (n int64) {
-			for _, p := range server.Pools() {
-				n += int64(p.Totals.ServerLogins)
-			}
-			return n
 		},
 		forsake: func() error {
 			if mode == proxy.SessionMode {
