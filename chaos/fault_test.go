@@ -56,7 +56,7 @@ var faults = []fault{
 	{name: "API hangs", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later,
 		draw: setting(func(f *local.Faults) { f.API.Hang = true })},
 	{name: "API limits requests", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later, draw: apiLimits},
-	{name: "API is slow", slots: "a", bound: soon, draw: apiIsSlow},
+	{name: "API is slow", slots: "adn", bound: soon, draw: apiIsSlow},
 	{name: "API fails now and then", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later, draw: apiFlickers},
 
 	{name: "short tokens", slots: "tldn", feltByPools: symptoms{refused}, bound: soon, draw: shortTokens},
