@@ -34,8 +34,8 @@ bench: postgres ## measure beside a bare pgxpool and PgBouncer; prints the table
 bench-smoke: postgres ## the same measurements, too short to trust: shows that they run
 	@$(MAKE) --no-print-directory -C bench smoke
 
-chaos: postgres ## clients that do everything over few server connections that die, against a model (CHAOS=10m)
-	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run TestNeverWrong ./proxy
+chaos: postgres ## clients against a model, while servers die and while every fault comes and goes (CHAOS=10m CHAOS_SEED=)
+	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run 'TestNeverWrong|TestUnderFaults' ./proxy ./chaos
 
 interop: postgres ## other people's clients against the local Lakebase and the proxy
 	@$(MAKE) --no-print-directory -C interop interop
