@@ -57,6 +57,9 @@ func (w *world) quiet(before *use) use {
 
 // compareUse judges whether something has been left behind.
 func (w *world) compareUse(before, after use) {
+	if w.failed.Load() {
+		return // nobody has waited for the rest to end
+	}
 	w.t.Logf("%d goroutines and %.1f MB in use before the first fault, %d and %.1f MB after the last",
 		before.goroutines, float64(before.heap)/1e6, after.goroutines, float64(after.heap)/1e6)
 	if after.goroutines > before.goroutines+spareGoroutines {
