@@ -79,6 +79,24 @@ func TestPoolHealsAtTheNextLogin(t *testing.T) {
 	}
 }
 
+// Who has no token but a refused one, because the workspace is away, is told
+// that: it passes, and a refusal would not.
+func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
+	s := start(t, "my-instance", local.Options{})
+	c := connector(t, "")
+	warm(t, c)
+	s.RevokeTokens()
+	setFaults(t, s, local.Faults{API: local.APIFault{Status: 503}})
+	before := s.Stats()
+	_, err := c.Connect(within(t, 5*time.Second))
+	if refused := s.Stats().LoginsRefused - before.LoginsRefused; refused != 1 {
+		t.Fatalf("%d refusals, want 1: the test proves nothing", refused)
+	}
+	if !errors.Is(err, lakebase.WorkspaceUnreachable) || !lakebase.Retryable(err) {
+		t.Errorf("got %v, want that the workspace is away", err)
+	}
+}
+
 func TestParallelRefusalsCostOneMint(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	c := connector(t, "")

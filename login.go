@@ -70,8 +70,10 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if err == nil {
 			return conn, nil
 		}
-		if ctx.Err() != nil && last != nil {
-			return none, gaveUp(ctx, last, attempt, began) // it says more than the end of the context
+		// What happened before says more than the end of the context; but not a
+		// refusal, which does not say why there was no other token in time.
+		if ctx.Err() != nil && last != nil && errorKind(last) != TokenRejected {
+			return none, gaveUp(ctx, last, attempt, began)
 		}
 		last = err
 		kind := errorKind(err)
