@@ -34,12 +34,13 @@ type stroke struct {
 // letters of slots: a API, t tokens, l logins, d DNS, n network, c
 // certificates, s the server itself.
 
-// The bounds are for a busy machine. After an outage of the API the pause
-// between two attempts may be as long as the outage was, and a login that hangs
-// is given up after connectTimeout.
+// The bounds are for a busy machine. A login that hangs is given up after
+// connectTimeout, a request for a token after 30 seconds, and the pause between
+// two of those grows with an outage of the API, up to a minute.
 const (
-	soon  = 20 * time.Second
-	later = 40 * time.Second
+	soon   = 20 * time.Second
+	later  = 40 * time.Second
+	atLast = 100 * time.Second
 )
 
 var (
@@ -50,14 +51,14 @@ var (
 )
 
 var faults = []fault{
-	{name: "API fails", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later, draw: apiFails},
-	{name: "API refuses connections", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later,
+	{name: "API fails", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast, draw: apiFails},
+	{name: "API refuses connections", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast,
 		draw: setting(func(f *local.Faults) { f.API.Refuse = true })},
-	{name: "API hangs", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later,
+	{name: "API hangs", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast,
 		draw: setting(func(f *local.Faults) { f.API.Hang = true })},
-	{name: "API limits requests", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later, draw: apiLimits},
+	{name: "API limits requests", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast, draw: apiLimits},
 	{name: "API is slow", slots: "adn", bound: soon, draw: apiIsSlow},
-	{name: "API fails now and then", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: later, draw: apiFlickers},
+	{name: "API fails now and then", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast, draw: apiFlickers},
 
 	{name: "short tokens", slots: "tldn", feltByPools: symptoms{refused}, bound: soon, draw: shortTokens},
 	{name: "tokens revoked", slots: "tl", feltByPools: symptoms{refused}, bound: soon,
