@@ -125,7 +125,7 @@ type tally struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, seed: seed, tallies: map[string]*tally{}}
 	options := local.Options{
-		HostNames: local.ServiceNames, TokenLifetime: 8 * time.Second,
+		HostNames: local.ServiceNames, TokenLifetime: tokenLifetime,
 		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if seed%2 == 0 {
@@ -342,20 +342,19 @@ func (w *world) inflict(v *window) {
 const aftermath = 2 * time.Second
 
 // recover waits until everyone has recovered from a window: each client has
-// succeeded, there is a token for a while to come, and there are logins.
+// succeeded, there are tokens for a while to come, and there have been logins.
 func (w *world) recover(v *window) {
 	for _, c := range w.clients {
 		c.mu.Lock()
 		c.since, c.backIn = v.ended, 0
 		c.mu.Unlock()
 	}
-	logins := w.server.Stats().Logins
-	w.await(v.bound(), "everyone has recovered from "+v.text, func() bool {
-		return len(w.unrecovered()) == 0 && w.server.Stats().Logins >= logins+2
-	})
+	w.await(v.bound(), "everyone has recovered from "+v.text, func() bool { return len(w.unrecovered()) == 0 })
 	took := time.Since(v.ended)
 	w.reconnectAdmin()
-	w.await(soon, "no identity has more backends than its ways may open", w.withinLimits)
+	for _, y := range w.identities() {
+		w.await(soon, y.user+" has logged in, and has no more backends than its ways may open", func() bool { return y.settled(w, v.ended) })
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v.over = time.Now().Add(aftermath)
@@ -368,31 +367,36 @@ func (w *world) recover(v *window) {
 	}
 }
 
-// withinLimits reports whether Postgres has no more backends than it should. It
-// may take a while to notice that somebody has gone.
-func (w *world) withinLimits() bool {
-	id, _ := w.server.ServicePrincipal()
-	for user, limit := range map[string]int{w.server.User(): w.limit(false), id: w.limit(true)} {
-		var n int
-		err := w.admin.QueryRow(w.t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1 AND pid <> pg_backend_pid()", user).Scan(&n)
-		if err != nil {
-			w.wrong("count backends: %v", err)
-		}
-		if n > limit {
-			return false
-		}
-	}
-	return true
+// identity is a Postgres role, and how many backends it may have.
+type identity struct {
+	user  string
+	limit int
 }
 
-// limit is how many backends the library's pools may have, or the proxies.
-func (w *world) limit(proxies bool) (n int) {
+func (w *world) identities() []identity {
+	id, _ := w.server.ServicePrincipal()
+	all := []identity{{user: w.server.User()}, {user: id}}
 	for _, y := range w.ways {
-		if y.isProxy == proxies {
-			n += y.limit
+		if y.isProxy {
+			all[1].limit += y.limit
+		} else {
+			all[0].limit += y.limit
 		}
 	}
-	return n
+	return all
+}
+
+// settled reports whether the identity has logged in since then and is within
+// its limit. Postgres may take a while to notice that somebody has gone.
+func (y identity) settled(w *world, since time.Time) bool {
+	var n int
+	var loggedIn bool
+	err := w.admin.QueryRow(w.t.Context(), "SELECT count(*), coalesce(max(backend_start) > $2, false) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1 AND pid <> pg_backend_pid()",
+		y.user, since).Scan(&n, &loggedIn)
+	if err != nil {
+		w.wrong("look at the backends: %v", err)
+	}
+	return loggedIn && n <= y.limit
 }
 
 // unrecovered names who has not recovered.

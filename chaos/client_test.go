@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -196,6 +197,13 @@ func (c *client) look(ctx context.Context) error {
 
 // compare judges the rows after from, as look gets them.
 func (c *client) compare(from int64, list string) {
+	for _, text := range c.contradictions(from, list) {
+		c.wrong("%s", text)
+	}
+}
+
+// contradictions are what rows after from are not as they should be.
+func (c *client) contradictions(from int64, list string) (all []string) {
 	there := map[int64]int{}
 	for text := range strings.SplitSeq(list, ",") {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -206,16 +214,36 @@ func (c *client) compare(from int64, list string) {
 		uncertain := c.possible[n] || c.doubt != nil && c.doubt.row == n
 		switch {
 		case there[n] > 1:
-			c.wrong("row %d is there %d times", n, there[n])
+			all = append(all, fmt.Sprintf("row %d is there %d times", n, there[n]))
 		case there[n] == 1 && c.never[n]:
-			c.wrong("row %d is there, though it was never committed", n)
+			all = append(all, fmt.Sprintf("row %d is there, though it was never committed", n))
 		case there[n] == 0 && !c.never[n] && !uncertain:
-			c.wrong("row %d is not there, though it was acknowledged", n)
+			all = append(all, fmt.Sprintf("row %d is not there, though it was acknowledged", n))
 		}
 		delete(there, n)
 	}
 	for n := range there {
-		c.wrong("row %d is there, which nobody has inserted", n)
+		all = append(all, fmt.Sprintf("row %d is there, which nobody has inserted", n))
+	}
+	return all
+}
+
+func TestContradictions(t *testing.T) {
+	c := &client{last: 6, possible: map[int64]bool{3: true, 4: true}, never: map[int64]bool{5: true}, doubt: &doubt{row: 6}}
+	for list, want := range map[string]string{
+		"1,2": "", "1,2,3,4": "", "1,2,6": "",
+		"1,1,2":   "row 1 is there 2 times",
+		"1,2,4,4": "row 4 is there 2 times",
+		"2":       "row 1 is not there, though it was acknowledged",
+		"1,2,5":   "row 5 is there, though it was never committed",
+		"1,2,7":   "row 7 is there, which nobody has inserted",
+	} {
+		if got := strings.Join(c.contradictions(0, list), "; "); got != want {
+			t.Errorf("%s: got %q, want %q", list, got, want)
+		}
+	}
+	if got := c.contradictions(1, "2"); len(got) != 0 {
+		t.Errorf("from 1 on: %q", got)
 	}
 }
 

@@ -21,8 +21,10 @@ import (
 )
 
 // The limits of each way to the database. Connections live for two seconds
-// only, so that there are logins at any time.
+// only, so that there are logins at any time. A quarter of a token's life, in
+// which it is refreshed, must suffice for a login on a busy machine.
 const (
+	tokenLifetime  = 10 * time.Second
 	poolLimit      = 4
 	recycle        = 2 * time.Second
 	connectTimeout = 5 * time.Second
