@@ -84,6 +84,9 @@ func symptomOf(err error) symptom {
 	}
 	var own *lakebase.Error
 	if errors.As(err, &own) {
+		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) {
+			return tooLate // what came before the lookup has left it no time
+		}
 		if s, known := kinds[own.Kind]; known {
 			return s
 		}
@@ -125,6 +128,8 @@ func TestSymptoms(t *testing.T) {
 		{&pgconn.PgError{Code: "23505", Message: "duplicate key"}, "23505: duplicate key"},
 		{&pgconn.PgError{Code: "53300", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
 		{&lakebase.Error{Kind: lakebase.PoolTimeout, Err: context.DeadlineExceeded}, starved},
+		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
+		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
 		{&lakebase.Error{Kind: lakebase.BadConfig, Message: "wrong"}, "lakebase: wrong"},
 		{io.ErrUnexpectedEOF, lost},
 		{context.DeadlineExceeded, tooLate},
