@@ -19,6 +19,7 @@ import (
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase/lakebasetest"
@@ -40,8 +41,9 @@ const (
 //     failed at most once, and what was not sent is not there.
 //   - A client gets only errors that the faults of the moment explain. Between
 //     faults it gets none, although tokens and connections live for seconds.
-//   - No identity has more than one credential request under way, and nobody has
-//     more connections than the limit allows.
+//   - No token is given out that has expired. No identity has more than one
+//     credential request under way, and nobody has more connections than the limit
+//     allows.
 //   - When a fault has ended, every client succeeds again within the fault's
 //     bound, and every pool logs in.
 //   - At the end there are as many goroutines, and about as much memory in use,
@@ -441,7 +443,7 @@ func (w *world) tally(name string) *tally {
 func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	s := symptomOf(err)
 	w.mu.Lock()
-	explained := false
+	explained := c.way.byItself && s == refused && time.Since(began) > slowLogin
 	for _, v := range slices.Backward(w.windows) {
 		if explained || !v.over.IsZero() && v.over.Before(began) {
 			break
@@ -507,5 +509,41 @@ func (w *world) watch(ctx context.Context) {
 		if n := w.server.Stats().CredentialsPeak; n > 1 {
 			w.wrong("one identity had %d credential requests under way at once", n)
 		}
+		w.checkTokens()
 	}
+}
+
+// checkTokens judges what the caches give out, which must not have expired.
+// With a clock that jumps they cannot know; then the server's refusal tells.
+func (w *world) checkTokens() {
+	if w.isSkewed() {
+		return
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel() // it takes what is there, and waits for nothing
+	for _, y := range w.ways {
+		now := time.Now()
+		token, err := y.by.Token(ended)
+		if err != nil {
+			continue
+		}
+		var claims jwt.RegisteredClaims
+		if _, _, err := jwt.NewParser().ParseUnverified(token.Secret(), &claims); err != nil {
+			w.wrong("%s: what should be a token is none", y.name)
+		} else if age := now.Sub(claims.ExpiresAt.Time); age > 0 && !w.isSkewed() {
+			w.wrong("%s: a token was given out that expired %s ago", y.name, age)
+		}
+	}
+}
+
+// isSkewed reports whether the service's clock is, or was a moment ago.
+func (w *world) isSkewed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range w.windows {
+		if v.set.Tokens.ClockSkew != 0 && (v.over.IsZero() || time.Since(v.over) < tokenLifetime) {
+			return true
+		}
+	}
+	return false
 }

@@ -21,10 +21,10 @@ import (
 )
 
 // The limits of each way to the database. Connections live for two seconds
-// only, so that there are logins at any time. A quarter of a token's life, in
-// which it is refreshed, must suffice for a login on a busy machine.
+// only, so that there are logins at any time.
 const (
 	tokenLifetime  = 10 * time.Second
+	slowLogin      = tokenLifetime / 5 // by then a token may expire that was good at the beginning
 	poolLimit      = 4
 	recycle        = 2 * time.Second
 	connectTimeout = 5 * time.Second
