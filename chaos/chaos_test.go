@@ -68,11 +68,11 @@ func TestUnderFaults(t *testing.T) {
 		}
 	}
 	t.Logf("CHAOS=%s CHAOS_SEED=%d", duration, seed)
-	w := newWorld(t, seed)
+	w := newWorld(t, duration, seed)
 	stop := w.start()
 	w.warmUp()
 	before := w.quiet(nil)
-	w.torment(duration)
+	w.torment()
 	after := w.quiet(&before)
 	stop()
 	w.judge()
@@ -82,18 +82,19 @@ func TestUnderFaults(t *testing.T) {
 
 // world is what the clients share.
 type world struct {
-	t       *testing.T
-	seed    uint64
-	product string
-	target  string
-	server  *local.Server
-	ways    []*way
-	clients []*client
-	gate    sync.RWMutex // clients hold it while they ask
-	admin   *pgx.Conn    // past all ways, to kill and to judge
-	log     censor
-	failed  atomic.Bool
-	began   time.Time
+	t        *testing.T
+	duration time.Duration
+	seed     uint64
+	product  string
+	target   string
+	server   *local.Server
+	ways     []*way
+	clients  []*client
+	gate     sync.RWMutex // clients hold it while they ask
+	admin    *pgx.Conn    // past all ways, to kill and to judge
+	log      censor
+	failed   atomic.Bool
+	began    time.Time
 
 	mu      sync.Mutex // guards what follows
 	windows []*window
@@ -101,8 +102,8 @@ type world struct {
 	errors  int
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, seed: seed, tallies: map[string]*tally{}}
+func newWorld(t *testing.T, duration time.Duration, seed uint64) *world {
+	w := &world{t: t, duration: duration, seed: seed, tallies: map[string]*tally{}}
 	options := local.Options{
 		HostNames: local.ServiceNames, TokenLifetime: tokenLifetime,
 		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -57,8 +57,8 @@ func (w *world) wrong(format string, args ...any) {
 		w.t.Errorf(format, args...)
 		return
 	}
-	w.t.Errorf("%s\nafter %s with seed %d, product %s, and these faults:\n%sto repeat: CHAOS_SEED=%d make chaos", fmt.Sprintf(format, args...),
-		time.Since(w.began).Round(time.Millisecond), w.seed, w.product, w.schedule(), w.seed)
+	w.t.Errorf("%s\nafter %s with seed %d, product %s, and these faults:\n%sto repeat: make chaos CHAOS=%s CHAOS_SEED=%d", fmt.Sprintf(format, args...),
+		time.Since(w.began).Round(time.Millisecond), w.seed, w.product, w.schedule(), w.duration, w.seed)
 }
 
 // schedule is what has gone wrong so far, on purpose.

@@ -24,11 +24,11 @@ type window struct {
 }
 
 // torment has one window after the other.
-func (w *world) torment(duration time.Duration) {
-	end := time.Now().Add(duration)
+func (w *world) torment() {
+	end := time.Now().Add(w.duration)
 	for n := 0; time.Now().Before(end) && !w.failed.Load(); n++ {
 		w.reconnectAdmin()
-		next := w.compose(n, duration >= 2*time.Minute)
+		next := w.compose(n)
 		w.inflict(next)
 		w.recover(next)
 	}
@@ -36,7 +36,7 @@ func (w *world) torment(duration time.Duration) {
 
 // compose makes the nth window. The faults come in rounds in which each comes
 // once, in half of the windows together with another one.
-func (w *world) compose(n int, long bool) *window {
+func (w *world) compose(n int) *window {
 	var possible []fault
 	for _, f := range faults {
 		if f.only == "" || f.only == w.product {
@@ -47,7 +47,7 @@ func (w *world) compose(n int, long bool) *window {
 	order := rand.New(rand.NewPCG(w.seed, 1<<32+uint64(round))).Perm(len(possible))
 	r := rand.New(rand.NewPCG(w.seed, 1<<33+uint64(n)))
 	v := &window{length: between(r, 400, 2000)}
-	if long && r.IntN(3) == 0 {
+	if w.duration >= 2*time.Minute && r.IntN(3) == 0 {
 		v.length = between(r, 2000, 9000)
 	}
 	first := possible[order[at]]
