@@ -1,14 +1,12 @@
 package chaos_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"math"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -22,7 +20,7 @@ type use struct {
 }
 
 // spareGoroutines come and go: a refresh, a lookup, an end.
-const spareGoroutines = 10
+const spareGoroutines = 5
 
 // quiet waits until nobody asks, closes every connection, and measures what is
 // left. That should become what there was before.
@@ -38,21 +36,33 @@ func (w *world) quiet(before *use) use {
 		}
 	}
 	w.await(soon, "every connection is closed", func() bool { return w.server.Stats().Connections <= 1 })
-	if before != nil { // a lookup that was given up goes on for some seconds
-		w.await(soon, fmt.Sprintf("%d goroutines have ended", runtime.NumGoroutine()-before.goroutines), func() bool {
-			return runtime.NumGoroutine() <= before.goroutines+spareGoroutines
+	if before != nil {
+		w.await(soon, "as many goroutines have ended as have begun", func() bool {
+			return len(goroutines()) <= before.goroutines+spareGoroutines
 		})
 	}
 	// What has been given back is counted as such only after a while.
-	u := use{goroutines: runtime.NumGoroutine(), heap: math.MaxUint64}
+	u := use{goroutines: math.MaxInt, heap: math.MaxUint64}
 	var memory runtime.MemStats
 	for range 10 {
 		runtime.GC()
 		runtime.ReadMemStats(&memory)
-		u = use{min(u.goroutines, runtime.NumGoroutine()), min(u.heap, memory.HeapAlloc)}
+		u = use{min(u.goroutines, len(goroutines())), min(u.heap, memory.HeapAlloc)}
 		time.Sleep(20 * time.Millisecond)
 	}
 	return u
+}
+
+// goroutines are the stacks of all but lookups that were given up, which go on
+// for some seconds where a name server does not answer.
+func goroutines() []string {
+	all := make([]byte, 1<<20)
+	n := runtime.Stack(all, true)
+	for n == len(all) {
+		all = make([]byte, 2*len(all))
+		n = runtime.Stack(all, true)
+	}
+	return slices.DeleteFunc(strings.Split(string(all[:n]), "\n\n"), func(stack string) bool { return strings.Contains(stack, "net.(*Resolver).") })
 }
 
 // compareUse judges whether something has been left behind.
@@ -63,9 +73,7 @@ func (w *world) compareUse(before, after use) {
 	w.t.Logf("%d goroutines and %.1f MB in use before the first fault, %d and %.1f MB after the last",
 		before.goroutines, float64(before.heap)/1e6, after.goroutines, float64(after.heap)/1e6)
 	if after.goroutines > before.goroutines+spareGoroutines {
-		var all bytes.Buffer
-		_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
-		w.wrong("there are %d goroutines, and were %d:\n%s", after.goroutines, before.goroutines, all.String())
+		w.wrong("there are %d goroutines, and were %d:\n%s", after.goroutines, before.goroutines, strings.Join(goroutines(), "\n\n"))
 	}
 	if after.heap > before.heap+before.heap/4+4<<20 {
 		w.wrong("the heap has grown from %d to %d bytes", before.heap, after.heap)
