@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -88,6 +90,11 @@ func (v *window) bound() time.Duration {
 	return bound
 }
 
+// has reports whether a fault is of a slot.
+func (v *window) has(slot byte) bool {
+	return slices.ContainsFunc(v.faults, func(f fault) bool { return strings.IndexByte(f.slots, slot) >= 0 })
+}
+
 // inflict has the faults of a window come and go.
 func (w *world) inflict(v *window) {
 	w.mu.Lock()
@@ -123,13 +130,24 @@ const aftermath = 2 * time.Second
 
 // recover waits until everyone has recovered from a window: each client has
 // succeeded, there are tokens for a while to come, and there have been logins.
+// After a fault of the API there must be new tokens as well, which come in their
+// own time: a request that hangs, or a pause before the next one, may be felt
+// only when the tokens at hand have expired.
 func (w *world) recover(v *window) {
 	for _, c := range w.clients {
 		c.mu.Lock()
 		c.since, c.backIn = v.ended, 0
 		c.mu.Unlock()
 	}
-	w.await(v.bound(), "everyone has recovered from "+v.text, func() bool { return len(w.unrecovered()) == 0 })
+	tokens := map[*lakebase.Connector]int64{} // that there were at the end
+	for _, y := range w.ways {
+		if v.has('a') {
+			tokens[y.by] = y.by.Stats().Tokens
+		}
+	}
+	w.await(v.bound(), "everyone has recovered from "+v.text, func() bool {
+		return len(w.unrecovered()) == 0 && !slices.ContainsFunc(w.ways, func(y *way) bool { return y.by.Stats().Tokens <= tokens[y.by] })
+	})
 	took := time.Since(v.ended)
 	w.reconnectAdmin()
 	for _, y := range w.identities() {
