@@ -3,9 +3,12 @@ package lakebase_test
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/local"
@@ -76,6 +79,63 @@ func TestPoolHealsAtTheNextLogin(t *testing.T) {
 	}
 	if n := s.Stats().CredentialCalls - before; n != 1 {
 		t.Errorf("%d extra mints, want 1", n)
+	}
+}
+
+// A token that was refreshed while a login was under way is no fresh one if both
+// have been revoked since.
+func TestRevokedAfterARefresh(t *testing.T) {
+	s := start(t, "my-instance", local.Options{})
+	c := connector(t, "", func(c *lakebase.Config) { c.TokenRefresh = 2 * time.Second })
+	warm(t, c)
+	ctx := within(t, time.Minute)
+	token := func() string {
+		t.Helper()
+		token, err := c.Token(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token.Secret()
+	}
+	cfg, err := pgx.ParseConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		once.Do(func() {
+			first := token()
+			eventually(t, 20*time.Second, "the token is refreshed", func() bool { return token() != first })
+			s.RevokeTokens()
+		})
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	before := s.Stats()
+	conn, err := c.ConnectConfig(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
+	if refused := s.Stats().LoginsRefused - before.LoginsRefused; refused == 0 {
+		t.Error("no refusal: the test proves nothing")
+	}
+}
+
+// Who has no token but a refused one, because the workspace is away, is told
+// that: it passes, and a refusal would not.
+func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
+	s := start(t, "my-instance", local.Options{})
+	c := connector(t, "")
+	warm(t, c)
+	s.RevokeTokens()
+	setFaults(t, s, local.Faults{API: local.APIFault{Status: 503}})
+	before := s.Stats()
+	_, err := c.Connect(within(t, 5*time.Second))
+	if refused := s.Stats().LoginsRefused - before.LoginsRefused; refused != 1 {
+		t.Fatalf("%d refusals, want 1: the test proves nothing", refused)
+	}
+	if !errors.Is(err, lakebase.WorkspaceUnreachable) || !lakebase.Retryable(err) {
+		t.Errorf("got %v, want that the workspace is away", err)
 	}
 }
 

@@ -53,10 +53,15 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 	return token, nil
 }
 
+// maxRenewals is how often a login takes another token when one is refused. The
+// first other one may be as old as the refusal: it was minted while the login
+// was under way, or before the first one was revoked.
+const maxRenewals = 2
+
 // login prepares a copy of base and connects with it, within ctx or the
-// connect timeout. Only the login is ever repeated, never a statement: once
-// with a fresh token when the server refuses a cached one, and again and again
-// while the database is on its way up.
+// connect timeout. Only the login is ever repeated, never a statement: with a
+// fresh token when the server refuses a cached one, and again and again while
+// the database is on its way up.
 func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
@@ -64,14 +69,16 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 	var none T
 	var last error // of the attempt before
 	began := time.Now()
-	renewed := false
+	renewals := 0
 	for attempt := 1; ; attempt++ {
 		conn, token, err := loginOnce(ctx, c, base, connect)
 		if err == nil {
 			return conn, nil
 		}
-		if ctx.Err() != nil && last != nil {
-			return none, gaveUp(ctx, last, attempt, began) // it says more than the end of the context
+		// What happened before says more than the end of the context; but not a
+		// refusal, which does not say why there was no other token in time.
+		if ctx.Err() != nil && last != nil && errorKind(last) != TokenRejected {
+			return none, gaveUp(ctx, last, attempt, began)
 		}
 		last = err
 		kind := errorKind(err)
@@ -79,10 +86,10 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 			// connectTracer has told the cache already. If the cache holds on
 			// to the token, another one would fare no better.
 			current, ok := c.tokens.peek()
-			if renewed || ok && current.Secret() == token.Secret() {
+			if renewals == maxRenewals || ok && current.Secret() == token.Secret() {
 				return none, err
 			}
-			renewed = true
+			renewals++
 			continue
 		}
 		if !worthWaiting(kind) || c.static() && !saidByServer(err) {

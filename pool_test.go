@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +143,31 @@ func TestPoolRecyclesWithJitter(t *testing.T) {
 	eventually(t, 10*time.Second, "another database/sql connection", func() bool {
 		return one2(t, db, "select pg_backend_pid()") != pid
 	})
+}
+
+// database/sql gives up when it has been handed three connections in a row that
+// are not to be used any more, which happens when all are old and all are busy.
+func TestRecyclingFailsNobody(t *testing.T) {
+	s := start(t, "my-instance", local.Options{})
+	db := connector(t, "", func(c *lakebase.Config) {
+		c.PoolRecycle, c.PoolSize, c.MaxOverflow = 5*time.Millisecond, 2, -1
+	}).OpenDB()
+	ctx := within(t, time.Minute)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 40 {
+				if _, err := db.ExecContext(ctx, "select pg_sleep(0.01)"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Stats().Logins; n < 20 {
+		t.Errorf("only %d logins: connections were not recycled", n)
+	}
 }
 
 func TestCloseClosesEverything(t *testing.T) {

@@ -77,7 +77,8 @@ func (a *restAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isControl(r.URL.Path) {
 		a.stats.apiCalls.Add(1)
 		if isCredentialCall(r) {
-			a.stats.credentialCalls.Add(1)
+			token, _ := bearer(r)
+			defer a.stats.credentialCall(token)()
 		}
 	}
 	fault, strikes := a.faults.strikeAPI(r.URL.Path)

@@ -9,6 +9,7 @@ import (
 // Stats counts what clients did since the start.
 type Stats struct {
 	CredentialCalls int64 `json:"credential_calls"` // credential requests that were received, refused ones included
+	CredentialsPeak int64 `json:"credentials_peak"` // the most credential requests of one caller that were under way at once
 	TokensMinted    int64 `json:"tokens_minted"`
 	APICalls        int64 `json:"api_calls"`     // those to /local/ are not counted
 	Logins          int64 `json:"logins"`        // successful OAuth logins
@@ -24,8 +25,31 @@ type counters struct {
 	credentialCalls, tokensMinted, apiCalls     atomic.Int64
 	logins, nativeLogins, refused, passwordSize atomic.Int64
 
-	mu   sync.Mutex
-	used map[[sha256.Size]byte]struct{} // digests of the tokens that logged in
+	mu      sync.Mutex
+	used    map[[sha256.Size]byte]struct{} // digests of the tokens that logged in
+	minting map[[sha256.Size]byte]int64    // credential requests under way, by who asks
+	peak    int64                          // of them
+}
+
+// credentialCall counts a credential request until it has ended. Who asks is
+// told by the token for the API, which nobody has judged yet: faults come first.
+func (c *counters) credentialCall(token string) (ended func()) {
+	c.credentialCalls.Add(1)
+	caller := sha256.Sum256([]byte(token))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.minting == nil {
+		c.minting = map[[sha256.Size]byte]int64{}
+	}
+	c.minting[caller]++
+	c.peak = max(c.peak, c.minting[caller])
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.minting[caller]--; c.minting[caller] == 0 {
+			delete(c.minting, caller)
+		}
+	}
 }
 
 func (c *counters) login(native bool, token string) {
@@ -44,10 +68,11 @@ func (c *counters) login(native bool, token string) {
 
 func (c *counters) snapshot() Stats {
 	c.mu.Lock()
-	used := int64(len(c.used))
+	used, peak := int64(len(c.used)), c.peak
 	c.mu.Unlock()
 	return Stats{
 		CredentialCalls: c.credentialCalls.Load(),
+		CredentialsPeak: peak,
 		TokensMinted:    c.tokensMinted.Load(),
 		APICalls:        c.apiCalls.Load(),
 		Logins:          c.logins.Load(),

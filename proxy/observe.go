@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"crypto/tls"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -54,8 +55,11 @@ const (
 )
 
 func (p *pool) info() PoolInfo {
-	conns := p.conns()
-	active, pinned, resting := 0, 0, 0
+	// Each server connection counts once, although they do not all stand still.
+	p.mu.Lock()
+	conns, connecting := slices.Collect(maps.Keys(p.live)), p.connecting
+	p.mu.Unlock()
+	active, pinned, idle, resting := 0, 0, 0, 0
 	for _, s := range conns {
 		switch state := s.info().State; state {
 		case serverPinned:
@@ -63,6 +67,8 @@ func (p *pool) info() PoolInfo {
 			active++
 		case serverActive:
 			active++
+		case serverIdle:
+			idle++
 		case serverResting:
 			resting++
 		}
@@ -72,7 +78,7 @@ func (p *pool) info() PoolInfo {
 	info := PoolInfo{
 		Target: p.target.name, Database: p.name(), Mode: TransactionMode, Paused: p.paused,
 		ServersActive: active, ServersPinned: pinned, ServersResting: resting,
-		ServersIdle: len(p.idle), ServersConnecting: p.connecting,
+		ServersIdle: idle, ServersConnecting: connecting,
 		Limit: p.limit(), LastError: p.lastError, Totals: p.totals,
 	}
 	if w := p.waiters.first(); w != nil {

@@ -228,7 +228,9 @@ func (p *pool) opened(s *serverConn) {
 	p.mu.Unlock()
 	p.readers.Go(s.serve)
 	s.mu.Lock()
-	p.put(s)
+	if s.place != closed { // it may have ended as soon as it had begun
+		p.put(s)
+	}
 	s.mu.Unlock()
 	p.mu.Lock()
 	p.grow() // the pace has risen

@@ -91,7 +91,9 @@ func (c *pooled) forward(chunk []byte) (reason string) {
 		if order(c.order.Load()) >= orderForce {
 			return c.obey()
 		}
-		if c.joining && c.known.Load() {
+		// In this order: until it is known, whether c still joins is the server
+		// connection's to change.
+		if c.known.Load() && c.joining {
 			return ""
 		}
 		if s == nil {

@@ -67,9 +67,9 @@ func (s *session) relay() (reason string) {
 	reason = s.answer()
 	s.over.Store(true)
 	s.tracker.abort()
-	s.up.SetWriteDeadline(time.Now().Add(lingerTimeout))
 	s.client.closeWrite()
 	s.client.SetReadDeadline(time.Now().Add(lingerTimeout))
+	s.up.close() // its place is free before the client has taken its leave
 	asking.Wait()
 	return reason
 }

@@ -86,6 +86,27 @@ func canDial(addr string) bool {
 	return err == nil
 }
 
+// A client whose server is gone, and which has yet to see that, does not keep
+// the server's place from another one.
+func TestLostServerLeavesItsPlace(t *testing.T) {
+	t.Parallel()
+	r, direct := startAlone(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	for range 5 { // on a busy machine the client may be gone before anybody looks
+		slow := r.loggedIn()
+		terminate(t, direct, r.pids()...)
+		for {
+			if _, err := slow.Receive(); err != nil {
+				break // it has heard everything, and stays
+			}
+		}
+		eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
+		if r.Stats().Clients == 1 {
+			return
+		}
+	}
+	t.Error("every time the place was free only when the client had been sent away")
+}
+
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{Mode: proxy.SessionMode})

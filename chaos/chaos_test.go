@@ -1,0 +1,224 @@
+// Package chaos_test has everything at once go wrong that the local Lakebase
+// can have go wrong, under clients of the library's pools and of the proxy in
+// both modes. See TestUnderFaults.
+package chaos_test
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/lakebasetest"
+	"github.com/lakebase-go/lakebase/local"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// The two products, of which the seed chooses one.
+const (
+	project  = "project"
+	instance = "instance"
+)
+
+// Clients of pgx pools, of a database/sql pool and of proxies in both modes ask
+// one local Lakebase things whose answers they know, while faults come and go.
+// What must hold:
+//
+//   - No answer is wrong. What was acknowledged is there exactly once, what
+//     failed at most once, and what was not sent is not there.
+//   - A client gets only errors that the faults of the moment explain. Between
+//     faults it gets none, although tokens and connections live for seconds.
+//   - No token is given out that has expired. No identity has more than one
+//     credential request under way, and nobody has more connections than the limit
+//     allows.
+//   - When a fault has ended, every client succeeds again within the fault's
+//     bound, and every pool logs in.
+//   - At the end there are as many goroutines, and about as much memory in use,
+//     as in the beginning.
+//
+// It runs for some seconds with a seed of its own, which it prints. For a long
+// run, or the run that failed:
+//
+//	make chaos CHAOS=1h CHAOS_SEED=7
+//
+// The seed decides on the product, and on the faults and their lengths; not on
+// the interleaving of the clients.
+func TestUnderFaults(t *testing.T) {
+	duration, seed := 20*time.Second, rand.Uint64()
+	if v := os.Getenv("CHAOS"); v != "" {
+		var err error
+		if duration, err = time.ParseDuration(v); err != nil {
+			t.Fatal("CHAOS is not a duration: ", err)
+		}
+	}
+	if v := os.Getenv("CHAOS_SEED"); v != "" {
+		var err error
+		if seed, err = strconv.ParseUint(v, 10, 64); err != nil {
+			t.Fatal("CHAOS_SEED is not a number: ", err)
+		}
+	}
+	t.Logf("CHAOS=%s CHAOS_SEED=%d", duration, seed)
+	w := newWorld(t, duration, seed)
+	stop := w.start()
+	w.warmUp()
+	before := w.quiet(nil)
+	w.torment()
+	after := w.quiet(&before)
+	stop()
+	w.judge()
+	w.compareUse(before, after)
+	w.report()
+}
+
+// world is what the clients share.
+type world struct {
+	t        *testing.T
+	duration time.Duration
+	seed     uint64
+	product  string
+	target   string
+	server   *local.Server
+	ways     []*way
+	clients  []*client
+	gate     sync.RWMutex // clients hold it while they ask
+	admin    *pgx.Conn    // past all ways, to kill and to judge
+	log      censor
+	failed   atomic.Bool
+	began    time.Time
+
+	mu      sync.Mutex // guards what follows
+	windows []*window
+	tallies map[string]*tally // by fault
+	errors  int
+}
+
+func newWorld(t *testing.T, duration time.Duration, seed uint64) *world {
+	w := &world{t: t, duration: duration, seed: seed, tallies: map[string]*tally{}}
+	options := local.Options{
+		HostNames: local.ServiceNames, TokenLifetime: tokenLifetime,
+		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if seed%2 == 0 {
+		w.product, w.target = project, "projects/shop/branches/production/endpoints/primary"
+		options.Projects, options.WakeDelay = []string{"shop"}, 300*time.Millisecond
+	} else {
+		w.product, w.target = instance, "shop"
+		options.Instances = []string{"shop"}
+	}
+	w.server = lakebasetest.New(t, options)
+	id, secret := w.server.ServicePrincipal()
+	w.reconnectAdmin()
+	t.Cleanup(func() { _ = w.admin.Close(context.Background()) })
+	for _, sql := range []string{
+		"CREATE EXTENSION databricks_auth",
+		"SELECT databricks_create_role('" + id + "', 'SERVICE_PRINCIPAL')",
+		`GRANT "` + id + `" TO CURRENT_USER`,
+		"CREATE TABLE ledger (who bigint, seq bigint)", // nothing is unique here: what is run twice must show
+		"CREATE INDEX ON ledger (who, seq)",
+		"CREATE TABLE accounts (who bigint PRIMARY KEY, balance bigint)",
+		`GRANT ALL ON ledger, accounts TO "` + id + `"`,
+	} {
+		if _, err := w.admin.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	person := w.connector(&sdkconfig.Config{Host: w.server.WorkspaceURL(), Token: w.server.Token(), AuthType: "pat"}, "library")
+	machine := w.connector(&sdkconfig.Config{Host: w.server.WorkspaceURL(), ClientID: id, ClientSecret: secret, AuthType: "oauth-m2m"}, "proxy")
+	w.ways = []*way{
+		w.poolWay(person, "NewPool", 6),
+		w.poolWay(person, "another NewPool", 3),
+		w.sqlWay(person, 5),
+		w.proxyWay(machine, proxy.TransactionMode, 8),
+		w.proxyWay(machine, proxy.SessionMode, 4),
+	}
+	for _, y := range w.ways {
+		for range y.clients {
+			c := newClient(w, y, int64(len(w.clients)+1))
+			w.clients = append(w.clients, c)
+			if _, err := w.admin.Exec(t.Context(), "INSERT INTO accounts VALUES ($1, 0)", c.id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return w
+}
+
+// reconnectAdmin connects past all ways if need be, with a token of its own.
+func (w *world) reconnectAdmin() {
+	if w.admin != nil && !w.admin.IsClosed() && w.admin.Ping(w.t.Context()) == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), soon)
+	defer cancel()
+	for {
+		err := w.connectAdmin(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			w.t.Fatal("the database cannot be reached directly: ", err)
+		}
+	}
+}
+
+func (w *world) connectAdmin(ctx context.Context) error {
+	token, err := w.server.Mint(local.MintOptions{Target: w.target})
+	if err != nil {
+		return err
+	}
+	endpoint := w.server.Status().Endpoints[0]
+	cfg, err := pgx.ParseConfig("host=" + endpoint.Host + " dbname=databricks_postgres application_name=admin")
+	if err != nil {
+		return err
+	}
+	cfg.Port, cfg.User, cfg.Password, cfg.Fallbacks = endpoint.Port, w.server.User(), token, nil
+	cfg.TLSConfig = &tls.Config{RootCAs: w.server.RootCAs(), ServerName: endpoint.Host}
+	// It is at the one or, after a failover, at the other.
+	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1", "127.0.0.2"}, nil }
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err == nil {
+		w.admin = conn
+	}
+	return err
+}
+
+// start has the clients ask, and the limits watched, until it is stopped.
+func (w *world) start() (stop func()) {
+	w.began = time.Now()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, c := range w.clients {
+		wg.Go(func() { c.run(ctx) })
+	}
+	wg.Go(func() { w.watch(ctx) })
+	stop = sync.OnceFunc(func() {
+		cancel()
+		wg.Wait()
+		for _, c := range w.clients {
+			c.close()
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// warmUp waits until every client has had its connection, and more than one.
+func (w *world) warmUp() {
+	w.await(soon, "every client has done some things", func() bool {
+		return !slices.ContainsFunc(w.clients, func(c *client) bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.done < 20
+		})
+	})
+}

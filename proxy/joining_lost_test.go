@@ -1,0 +1,41 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// Clients that join with settings of their own need a server for that. If it
+// dies meanwhile they are told so, or get another one; the race detector looks on.
+func TestServerLostWhileJoining(t *testing.T) {
+	t.Parallel()
+	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 3})
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for i := range 6 {
+		clients.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				conn, err := pgx.Connect(context.Background(), r.url("shop", fmt.Sprintf("&application_name=joins-%d-%d", i, n)))
+				switch code := sqlstate(err); code {
+				case "":
+					conn.Close(context.Background())
+				case "57P01", "08006":
+				default:
+					t.Errorf("client %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		exec(t, direct, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()")
+	}
+	cancel()
+	clients.Wait()
+}
