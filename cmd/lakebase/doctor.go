@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +81,7 @@ func runDoctor(ctx context.Context, a *app, f *doctorFlags, target string) error
 		return err
 	}
 	defer bundle.discard()
-	var log lockedLog // a login that is given up still writes to it
+	var log doctor.Log
 	view := newDoctorView(a, f)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: target, Timeout: f.timeout, WakeTimeout: f.wakeTimeout, OnEvent: view.event, Secrets: secrets,
@@ -116,22 +115,4 @@ func (f *doctorFlags) logTo(a *app, log io.Writer) io.Writer {
 		return io.MultiWriter(log, a.stderr)
 	}
 	return log
-}
-
-// lockedLog is a log that can be read while others write to it.
-type lockedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -67,7 +66,7 @@ func setFaults(t *testing.T, s *local.Server, f local.Faults) {
 // looks for tokens in all that comes of it.
 func examine(t *testing.T, o doctor.Options) *doctor.Report {
 	t.Helper()
-	var log lockedLog // a login that is given up still writes to it
+	var log doctor.Log
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.Timeout == 0 {
 		o.Timeout = 2 * time.Second
@@ -102,22 +101,4 @@ func describe(r *doctor.Report) string {
 		}
 	}
 	return b.String()
-}
-
-// lockedLog is a log that can be read while others write to it.
-type lockedLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
