@@ -55,10 +55,13 @@ func stopSharedLocal() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
+// passedOn are the variables that the program needs anywhere.
+var passedOn = []string{"PATH", "TMPDIR", "GORACE"}
+
 // localEnvironment is what leads to p, with a home directory of the test's own.
 func localEnvironment(t *testing.T, p *localProcess) []string {
 	env := []string{"HOME=" + t.TempDir(), "TERM=xterm", "NO_COLOR=1"}
-	for _, name := range []string{"PATH", "TMPDIR"} {
+	for _, name := range passedOn {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}

@@ -54,7 +54,7 @@ func TestFirstSteps(t *testing.T) {
 
 	env := []string{"LAKEBASE_LOCAL_DIR=" + dir, "HOME=" + t.TempDir()}
 	for _, v := range localEnvironment(t, p) {
-		if name, _, _ := strings.Cut(v, "="); slices.Contains([]string{"PATH", "TMPDIR"}, name) {
+		if name, _, _ := strings.Cut(v, "="); slices.Contains(passedOn, name) {
 			env = append(env, v)
 		}
 	}

@@ -13,6 +13,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" {
+		// The race detector's default is to wait a second before a program
+		// ends, and the tests run this one hundreds of times.
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	testscript.Main(withSharedLocal{m}, map[string]func(){"lakebase": main})
 }
 
@@ -38,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			cache, err := os.UserCacheDir() // a new data directory is a copy of what is kept there
 			env.Setenv("XDG_CACHE_HOME", cache)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return err
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -75,7 +81,7 @@ func startLocalInScript(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unsupported: ! startlocal")
 	}
 	environment := []string{}
-	for _, name := range []string{"HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME", "LAKEBASE_LOCAL_DIR"} {
+	for _, name := range []string{"HOME", "PATH", "TMPDIR", "XDG_CACHE_HOME", "GORACE", "LAKEBASE_LOCAL_DIR"} {
 		environment = append(environment, name+"="+ts.Getenv(name))
 	}
 	p, err := newLocalProcess(environment, args...)
