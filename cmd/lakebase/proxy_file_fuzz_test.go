@@ -27,8 +27,12 @@ func FuzzProxyFile(f *testing.F) {
 		}
 		lines := strings.Split(strings.TrimPrefix(string(content), "\ufeff"), "\n")
 		for _, section := range sections {
-			if section.line < 1 || section.line > len(lines) || !strings.Contains(lines[section.line-1], "["+section.kind) {
-				t.Errorf("[%s %s] in line %d", section.kind, section.name, section.line)
+			if section.line < 1 || section.line > len(lines) {
+				t.Fatalf("[%s %s] in line %d", section.kind, section.name, section.line)
+			}
+			before, after, _ := strings.Cut(lines[section.line-1], "[")
+			if strings.TrimSpace(before) != "" || !strings.HasPrefix(strings.TrimSpace(after), section.kind) {
+				t.Errorf("line %q was read as [%s %s]", lines[section.line-1], section.kind, section.name)
 			}
 			for _, key := range section.keys {
 				if key.line <= section.line || key.line > len(lines) {

@@ -103,17 +103,30 @@ func noSuchLine(file string, line int) error {
 // and is not repeated in a message.
 var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
-// checkLines finds keys that cannot be any or have no value, and values that
-// begin with a quote: the parser knows several kinds, with rules of their own,
-// and people mean another one each time.
+// checkLines finds what the parser would pass over or take in its own way: keys
+// that cannot be any or have no value, something after the name of a section,
+// and values that begin with a quote, of which the parser knows several kinds
+// with rules of their own, and people mean another one each time.
 func checkLines(file string, content []byte) error {
 	number := 0
 	for line := range bytes.Lines(content) {
 		number++
-		key, value, ok := bytes.Cut(bytes.TrimSpace(line), []byte("="))
+		line = bytes.TrimSpace(line)
+		if bytes.HasPrefix(line, []byte("[")) {
+			end := bytes.LastIndexByte(line, ']')
+			if end < 0 {
+				return noSuchLine(file, number)
+			}
+			after := bytes.TrimSpace(line[end+1:])
+			if len(after) > 0 && after[0] != ';' && after[0] != '#' {
+				return fileError(file, number, "something follows the name of the section", "write it in a line of its own")
+			}
+			continue
+		}
+		key, value, ok := bytes.Cut(line, []byte("="))
 		key, value = bytes.TrimSpace(key), bytes.TrimSpace(value)
 		switch {
-		case !ok || len(key) > 0 && bytes.IndexByte([]byte("#;["), key[0]) >= 0:
+		case !ok || len(key) > 0 && (key[0] == '#' || key[0] == ';'):
 		case !keyForm.Match(key):
 			return noSuchLine(file, number)
 		case len(value) == 0: // which the parser would pass over if there is another one
