@@ -84,8 +84,9 @@ func notNegative[N int | int64 | Duration](field string, value N) error {
 // faultBox holds the faults in force and counts down their Remaining, so
 // that a fault meant for one call strikes exactly one of many parallel ones.
 type faultBox struct {
-	mu sync.Mutex
-	f  Faults
+	hole blackhole
+	mu   sync.Mutex
+	f    Faults
 }
 
 // set replaces the faults. Only the first of several mistakes is reported:
@@ -98,6 +99,7 @@ func (b *faultBox) set(f Faults) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.f = f
+	b.hole.set(f.Network.Blackhole)
 	return nil
 }
 

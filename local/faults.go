@@ -65,7 +65,7 @@ type NetworkFault struct {
 	AfterBytes int64    `json:"after_bytes,omitempty"`
 	Remaining  int      `json:"remaining,omitempty"`
 	Latency    Duration `json:"latency,omitempty"`     // added to each chunk in each direction
-	Blackhole  bool     `json:"blackhole,omitempty"`   // accept and keep, but carry nothing
+	Blackhole  bool     `json:"blackhole,omitempty"`   // keep all connections, but carry nothing until it ends
 	BytesPerS  int64    `json:"bytes_per_s,omitempty"` // throttle server to client
 }
 

@@ -38,6 +38,8 @@ type frontOptions struct {
 	// the fault strikes.
 	StrikeLogin func() (kind string, strike bool)
 	StrikeReset func(point string) bool
+	// Hole is a black hole while that fault is in force.
+	Hole *blackhole
 	// OnLogin, OnPassword and OnRefused count.
 	OnLogin    func(r *route, native bool, token string)
 	OnPassword func(bytes int)

@@ -40,17 +40,13 @@ func newClient(f *front, tcp *net.TCPConn) *client {
 	c := &client{front: f, tcp: tcp, faults: f.o.Faults()}
 	c.local = tcp.LocalAddr().(*net.TCPAddr).AddrPort()
 	c.local = netip.AddrPortFrom(c.local.Addr().Unmap(), c.local.Port())
-	c.Conn = newFaultyConn(tcp, c.faults.Network, f.life.Done())
+	c.Conn = &faultyConn{tcp, c.faults.Network, f.o.Hole, f.life.Done()}
 	return c
 }
 
 // serve leads the client from its first byte to its last.
 func (c *client) serve(ctx context.Context) {
 	if c.strike("accept") {
-		return
-	}
-	if c.faults.Network.Blackhole {
-		io.Copy(io.Discard, c.tcp)
 		return
 	}
 	deadline := time.Now().Add(loginTimeout)

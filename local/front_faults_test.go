@@ -142,11 +142,28 @@ func testFrontSlowNetwork(t *testing.T, r *rig) {
 }
 
 func testFrontBlackhole(t *testing.T, r *rig) {
+	before := r.login(t)
 	r.setFaults(Faults{Network: NetworkFault{Blackhole: true}})
 	c := r.raw(t)
 	c.special(sslRequest)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := before.Exec(context.Background(), "SELECT 1")
+		answered <- err
+	}()
 	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !isTimeout(err) {
 		t.Errorf("got %d bytes, %v; want silence", n, err)
+	}
+	select {
+	case err := <-answered:
+		t.Errorf("an open connection got through: %v", err)
+	default:
+	}
+	r.setFaults(Faults{})
+	c.SetReadDeadline(time.Time{})
+	c.expect('S')
+	if err := <-answered; err != nil {
+		t.Error("what was sent should have arrived in the end:", err)
 	}
 }

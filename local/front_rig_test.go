@@ -31,6 +31,7 @@ type rig struct {
 
 	mu      sync.Mutex
 	faults  Faults
+	hole    blackhole
 	target  route
 	options string // that Route was asked with
 
@@ -55,6 +56,7 @@ func startRig(t testing.TB) *rig {
 			return kind, kind != ""
 		},
 		StrikeReset: func(point string) bool { return r.inForce().Network.ResetAt == point },
+		Hole:        &r.hole,
 		OnLogin: func(_ *route, native bool, token string) {
 			if native {
 				r.natives.Add(1)
@@ -130,6 +132,7 @@ func (r *rig) setFaults(f Faults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults = f
+	r.hole.set(f.Network.Blackhole)
 }
 
 // url verifies fully, so nothing works by accident.

@@ -220,6 +220,7 @@ func (s *Server) listen() error {
 		Faults:       s.faults.get,
 		StrikeLogin:  s.faults.strikeLogin,
 		StrikeReset:  s.faults.strikeReset,
+		Hole:         &s.faults.hole,
 		OnLogin:      func(_ *route, native bool, token string) { s.stats.login(native, token) },
 		OnPassword:   func(bytes int) { s.stats.passwordSize.Add(int64(bytes)) },
 		OnRefused:    func() { s.stats.refused.Add(1) },
