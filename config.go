@@ -61,7 +61,8 @@ type Config struct {
 	PoolTimeout time.Duration
 
 	// ConnectTimeout bounds one login, token and wake-up included, where the
-	// caller's context does not. Zero means 60 seconds.
+	// caller's context does not. Zero means 60 seconds. A target that is stopped
+	// or disabled is waited for no longer than about 5 seconds of it.
 	ConnectTimeout time.Duration
 
 	// TokenRefresh is the age at which a token is refreshed at the latest;

@@ -61,6 +61,8 @@ type Error struct {
 	Message  string // what happened, in a few words
 	Hint     string // the one thing to do next; may be empty
 	Err      error  // the cause; may be nil
+
+	stopped bool // it stays as it is until someone starts or enables it
 }
 
 // badConfig is an Error about the setting that label names.

@@ -345,6 +345,7 @@ func (c *Connector) usable(name string, s workspace.State, raw string) error {
 	case workspace.Available:
 		return nil
 	case workspace.Stopped:
+		e.stopped = true
 		e.Hint = "start it in the workspace; connecting does not wake it"
 		if raw == disabledState {
 			e.Message, e.Hint = "is disabled", "enable it in the workspace; connecting does not wake it"

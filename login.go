@@ -95,6 +95,9 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if !worthWaiting(kind) || c.static() && !saidByServer(err) {
 			return none, err
 		}
+		if isStopped(err) && time.Since(began) > stoppedPatience {
+			return none, gaveUp(ctx, err, attempt, began)
+		}
 		if !c.static() {
 			c.doubtLocation()
 		}
@@ -161,6 +164,15 @@ func saidByServer(err error) bool {
 // succeed a moment later without anyone doing anything.
 func worthWaiting(k Kind) bool {
 	return k == Unavailable || k == TooManyConnections || k == DNS
+}
+
+// stoppedPatience is how long a login waits for a target that is stopped: it
+// may be in the middle of a restart. After that someone has to do something.
+const stoppedPatience = 5 * time.Second
+
+func isStopped(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.stopped
 }
 
 // pause sleeps before attempt+1: 100 ms at first, doubling to 5 s, jittered

@@ -52,6 +52,20 @@ func TestStoppedTarget(t *testing.T) {
 	}
 }
 
+// A stopped target starts again only if someone starts it, so that a caller is
+// told long before the connect timeout.
+func TestStoppedForLong(t *testing.T) {
+	s := start(t, "my-instance", local.Options{})
+	if err := s.StopTarget(t.Context(), "my-instance"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := connector(t, "my-instance").Connect(within(t, 50*time.Second))
+	var e *lakebase.Error
+	if !errors.As(err, &e) || e.Kind != lakebase.Unavailable || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want %s before the deadline", err, lakebase.Unavailable)
+	}
+}
+
 func TestStoppedWhileConnected(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	for name, target := range bothProducts {

@@ -161,8 +161,9 @@ func (w *world) reconnectAdmin() {
 	ctx, cancel := context.WithTimeout(w.t.Context(), soon)
 	defer cancel()
 	for {
-		err := w.connectAdmin(ctx)
+		conn, err := w.dial(ctx)
 		if err == nil {
+			w.admin = conn
 			return
 		}
 		if ctx.Err() != nil {
@@ -171,25 +172,22 @@ func (w *world) reconnectAdmin() {
 	}
 }
 
-func (w *world) connectAdmin(ctx context.Context) error {
+// dial connects past all ways.
+func (w *world) dial(ctx context.Context) (*pgx.Conn, error) {
 	token, err := w.server.Mint(local.MintOptions{Target: w.target})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	endpoint := w.server.Status().Endpoints[0]
 	cfg, err := pgx.ParseConfig("host=" + endpoint.Host + " dbname=databricks_postgres application_name=admin")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg.Port, cfg.User, cfg.Password, cfg.Fallbacks = endpoint.Port, w.server.User(), token, nil
 	cfg.TLSConfig = &tls.Config{RootCAs: w.server.RootCAs(), ServerName: endpoint.Host}
 	// It is at the one or, after a failover, at the other.
 	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1", "127.0.0.2"}, nil }
-	conn, err := pgx.ConnectConfig(ctx, cfg)
-	if err == nil {
-		w.admin = conn
-	}
-	return err
+	return pgx.ConnectConfig(ctx, cfg)
 }
 
 // start has the clients ask, and the limits watched, until it is stopped.

@@ -59,13 +59,16 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
+// longAnswer is the name of what may be cut off in the middle of a message.
+const longAnswer = "long answer"
+
 // turn does one thing.
 func (c *client) turn() {
 	type thing struct {
 		name string
 		do   func(context.Context) error
 	}
-	it := oneOf(c.r, thing{"echo", c.echo}, thing{"long answer", c.longAnswer}, thing{"insert", c.insert}, thing{"insert", c.insert},
+	it := oneOf(c.r, thing{"echo", c.echo}, thing{longAnswer, c.longAnswer}, thing{"insert", c.insert}, thing{"insert", c.insert},
 		thing{"look", c.look}, thing{"pipeline", c.pipelined}, thing{"transfer", c.transfer}, thing{"transfer", c.transfer})
 	if c.doubt != nil {
 		it = thing{"settle", c.settle}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -57,6 +61,7 @@ var faults = []fault{
 	{name: "API hangs", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast,
 		draw: setting(func(f *local.Faults) { f.API.Hang = true })},
 	{name: "API limits requests", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast, draw: apiLimits},
+	{name: "API refuses", slots: "a", felt: symptoms{notAllowed, noDatabase, noPrivilege, starved, tooLate}, feltByPools: symptoms{refused}, bound: atLast, draw: apiRefuses},
 	{name: "API is slow", slots: "adn", bound: soon, draw: apiIsSlow},
 	{name: "API fails now and then", slots: "a", felt: withoutWorkspace, feltByPools: symptoms{refused}, bound: atLast, draw: apiFlickers},
 
@@ -69,6 +74,7 @@ var faults = []fault{
 	{name: "tokens refused", slots: "tl", felt: symptoms{refused}, bound: soon,
 		draw: refusing("expired", "identity", "decode", "jwt", "jwt_expired", "audience", "password", "authorization")},
 	{name: "too many connections", slots: "tl", felt: symptoms{crowded, starved, unavailable}, bound: soon, draw: refusing("too_many_connections", "endpoint_too_many")},
+	{name: "server full", slots: "tlns", felt: symptoms{crowded, starved, unavailable}, bound: soon, draw: acting((*world).fillServer)},
 	{name: "starting", slots: "tl", felt: symptoms{unavailable, starved}, bound: soon, draw: refusing("starting")},
 	{name: "endpoint disabled", slots: "tl", felt: symptoms{unavailable, starved}, bound: soon, draw: refusing("disabled")},
 	{name: "role missing", slots: "tl", felt: symptoms{noRole}, bound: soon, draw: refusing("role_missing")},
@@ -113,6 +119,11 @@ func between(r *rand.Rand, from, to int) time.Duration {
 
 func apiFails(r *rand.Rand, _ time.Duration) stroke {
 	status := oneOf(r, 500, 502, 503, 504)
+	return stroke{text: fmt.Sprint(status), set: func(f *local.Faults) { f.API.Status = status }}
+}
+
+func apiRefuses(r *rand.Rand, _ time.Duration) stroke {
+	status := oneOf(r, 400, 401, 403, 404)
 	return stroke{text: fmt.Sprint(status), set: func(f *local.Faults) { f.API.Status = status }}
 }
 
@@ -239,6 +250,43 @@ func (w *world) stopAndStart(ctx context.Context) error {
 	return w.server.StartTarget(context.Background(), w.target)
 }
 
+// fillServer takes every connection that the server has left, for the rest of
+// the window and for half a second at least.
+func (w *world) fillServer(ctx context.Context) error {
+	var mu sync.Mutex
+	var taken []*pgx.Conn
+	defer func() {
+		for _, conn := range taken {
+			_ = conn.Close(context.Background())
+		}
+	}()
+	var fill errgroup.Group
+	for range 4 {
+		fill.Go(func() error {
+			for {
+				ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+				conn, err := w.dial(ctx)
+				cancel()
+				if err != nil && symptomOf(err) == crowded {
+					return nil
+				}
+				if err != nil {
+					return fmt.Errorf("fill the server: %w", err)
+				}
+				mu.Lock()
+				taken = append(taken, conn)
+				mu.Unlock()
+			}
+		})
+	}
+	if err := fill.Wait(); err != nil {
+		return err
+	}
+	time.Sleep(500 * time.Millisecond)
+	<-ctx.Done()
+	return nil
+}
+
 // killBackends ends some of the clients' backends. Its own connection may
 // break for another fault that is in force; then it is over with it.
 func (w *world) killBackends(r *rand.Rand) error {
@@ -249,7 +297,7 @@ func (w *world) killBackends(r *rand.Rand) error {
 	}
 	_, err := w.admin.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY md5(pid::text || $1) LIMIT $2) AS them",
 		fmt.Sprint(r.Uint64()), 1+r.IntN(4))
-	if err != nil && symptomOf(err) != lost {
+	if err != nil && symptomOf(err) != lost && symptomOf(err) != tooLate {
 		return fmt.Errorf("kill backends: %w", err)
 	}
 	return nil

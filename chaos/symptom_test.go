@@ -31,6 +31,7 @@ const (
 	noDatabase  symptom = "database missing"  // 3D000
 	noPrivilege symptom = "permission denied" // 42501
 	starved     symptom = "pool timeout"      // a limit on waiting for a connection
+	notAllowed  symptom = "workspace refuses" // it knows the resource not, or the caller not well enough
 	tooLate     symptom = "timeout"
 	unreachable symptom = "08001" // the proxy's word for several of these
 )
@@ -47,6 +48,7 @@ var serversTexts = map[string]symptom{
 	"endpoint is disabled":                              unavailable,
 	"Couldn't connect to compute node":                  unavailable,
 	"within the proxy's wait timeout":                   starved,
+	"cannot log in to the workspace":                    notAllowed,
 	`role "`:                                            noRole, // ... does not exist
 	"the token has expired or belongs to another":       refused,
 	"still waiting for a token":                         noWorkspace,
@@ -57,20 +59,21 @@ var serversTexts = map[string]symptom{
 
 var states = map[string]symptom{
 	"57P01": lost, "57P02": lost, "08006": lost, "57P03": unavailable, "53300": crowded,
-	"28P01": refused, "28000": refused, "3D000": noDatabase, "42501": noPrivilege, "08001": unreachable,
+	"28P01": refused, "28000": refused, "3D000": noDatabase, "42501": noPrivilege, "08001": unreachable, "F0000": notAllowed,
 }
 
 var kinds = map[lakebase.Kind]symptom{
 	lakebase.WorkspaceUnreachable: noWorkspace, lakebase.TokenRejected: refused, lakebase.RoleMissing: noRole,
 	lakebase.Unavailable: unavailable, lakebase.DNS: noAddress, lakebase.TLS: noTLS,
 	lakebase.TooManyConnections: crowded, lakebase.PoolTimeout: starved,
+	lakebase.BadConfig: notAllowed, lakebase.WorkspaceAuth: notAllowed, lakebase.PermissionDenied: notAllowed, lakebase.NotFound: notAllowed,
 }
 
 // symptomOf tells what class an error is of.
 func symptomOf(err error) symptom {
 	var said *pgconn.PgError
 	if errors.As(err, &said) {
-		if said.Code == "XX000" || said.Code == "28000" || said.Code == "53300" {
+		if slices.Contains([]string{"XX000", "28000", "53300", "57P03"}, said.Code) {
 			for text, s := range serversTexts {
 				if strings.Contains(said.Message, text) {
 					return s
@@ -130,7 +133,9 @@ func TestSymptoms(t *testing.T) {
 		{&lakebase.Error{Kind: lakebase.PoolTimeout, Err: context.DeadlineExceeded}, starved},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
-		{&lakebase.Error{Kind: lakebase.BadConfig, Message: "wrong"}, "lakebase: wrong"},
+		{&pgconn.PgError{Code: "57P03", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
+		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, unavailable},
+		{&lakebase.Error{Kind: lakebase.ConnectFailed, Message: "wrong"}, "lakebase: wrong"},
 		{io.ErrUnexpectedEOF, lost},
 		{context.DeadlineExceeded, tooLate},
 		{errors.New("prepared statement name is already in use"), "prepared statement name is already in use"},

@@ -2,7 +2,9 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -44,10 +46,20 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	}
 	w.errors++
 	w.mu.Unlock()
+	if c.way.isProxy && dropped(err) && doing != longAnswer {
+		w.wrong("client %d (%s): its connection ended without a word while it was to %s: %v", c.id, c.way.name, doing, err)
+	}
 	if !explained {
 		w.wrong("client %d (%s) got an error that no fault explains, %s after it had begun to %s: %s: %v",
 			c.id, c.way.name, time.Since(began).Round(time.Millisecond), doing, s, err)
 	}
+}
+
+// dropped reports whether a connection was closed without an error message. A
+// proxy may do so only in the middle of another message, and all are short but
+// a long answer.
+func dropped(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // wrong is what must not be. The first violation ends the test.
