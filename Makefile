@@ -37,8 +37,8 @@ bench-growth: postgres ## how costs grow with clients, results, pools and target
 bench-smoke: postgres ## the same measurements, too short to trust: shows that they run
 	@$(MAKE) --no-print-directory -C bench smoke
 
-chaos: postgres ## clients against a model, while servers die and while every fault comes and goes (CHAOS=10m CHAOS_SEED=)
-	@CHAOS=$${CHAOS:-10m} $(GO) test -race -count=1 -v -timeout 0 -run 'TestNeverWrong|TestUnderFaults' ./proxy ./chaos
+chaos: postgres ## clients against a model, while servers die and while every fault comes and goes (CHAOS=30m CHAOS_SEED=)
+	@CHAOS=$${CHAOS:-30m} $(GO) test -race -count=1 -v -timeout 0 -run 'TestNeverWrong|TestUnderFaults' ./proxy ./chaos
 
 model: postgres ## sequences of messages at random, by the proxy and by Postgres itself, must agree (MODEL=1000000, SEED=1)
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/exchange -sequences $${MODEL:-1000000} -seed $${SEED:-1}
