@@ -25,6 +25,9 @@ type fault struct {
 	// bound is how soon after its end every client succeeds again.
 	bound time.Duration
 	only  string // the product that has it; empty means both
+	// cutsMessages says that connections end in the middle of a short message,
+	// too, and not only of a long one.
+	cutsMessages bool
 	// draw decides on the details, by r alone.
 	draw func(r *rand.Rand, length time.Duration) stroke
 }
@@ -87,7 +90,7 @@ var faults = []fault{
 	{name: "DNS fails", slots: "d", bound: soon, draw: dnsFails},
 
 	{name: "connections reset", slots: "n", felt: restarted, bound: soon, draw: resets},
-	{name: "answers cut off", slots: "n", felt: cut, bound: soon, draw: cutsAnswers},
+	{name: "answers cut off", slots: "n", felt: cut, bound: soon, draw: cutsAnswers, cutsMessages: true},
 	{name: "slow network", slots: "n", bound: soon, draw: slowNetwork},
 	{name: "black hole", slots: "n", felt: stuck, bound: later,
 		draw: setting(func(f *local.Faults) { f.Network.Blackhole = true })},

@@ -87,8 +87,9 @@ func symptomOf(err error) symptom {
 	}
 	var own *lakebase.Error
 	if errors.As(err, &own) {
-		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) {
-			return tooLate // what came before the lookup has left it no time
+		// What came before the lookup, or the dial, has left it no time.
+		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) || strings.Contains(own.Error(), "dial error: timeout") {
+			return tooLate
 		}
 		if s, known := kinds[own.Kind]; known {
 			return s
@@ -133,6 +134,7 @@ func TestSymptoms(t *testing.T) {
 		{&lakebase.Error{Kind: lakebase.PoolTimeout, Err: context.DeadlineExceeded}, starved},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
+		{&lakebase.Error{Kind: lakebase.Unavailable, Message: "no connection to the server: dial error: timeout: dial tcp: i/o timeout"}, tooLate},
 		{&pgconn.PgError{Code: "57P03", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
 		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, unavailable},
 		{&lakebase.Error{Kind: lakebase.ConnectFailed, Message: "wrong"}, "lakebase: wrong"},

@@ -32,21 +32,21 @@ func (w *world) tally(name string) *tally {
 func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	s := symptomOf(err)
 	w.mu.Lock()
-	explained := c.way.byItself && s == refused && time.Since(began) > slowLogin
+	explained, cutOff := c.way.byItself && s == refused && time.Since(began) > slowLogin, false
 	for _, v := range slices.Backward(w.windows) {
-		if explained || !v.over.IsZero() && v.over.Before(began) {
+		if !v.over.IsZero() && v.over.Before(began) {
 			break
 		}
 		for _, f := range v.faults {
 			if f.felt.include(s) || c.way.byItself && f.feltByPools.include(s) {
-				explained = true
+				explained, cutOff = true, cutOff || f.cutsMessages
 				w.tally(f.name).felt[s]++
 			}
 		}
 	}
 	w.errors++
 	w.mu.Unlock()
-	if c.way.isProxy && dropped(err) && doing != longAnswer {
+	if c.way.isProxy && dropped(err) && !(doing == longAnswer || cutOff) {
 		w.wrong("client %d (%s): its connection ended without a word while it was to %s: %v", c.id, c.way.name, doing, err)
 	}
 	if !explained {
@@ -56,8 +56,7 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 }
 
 // dropped reports whether a connection was closed without an error message. A
-// proxy may do so only in the middle of another message, and all are short but
-// a long answer.
+// proxy may do so only in the middle of another message.
 func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
