@@ -46,7 +46,14 @@ var mayImport = map[string][]string{
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",
 		"internal/roles", "internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
+
+	// No program may import these, but the tests of any package.
+	"internal/testkit":              {},
+	"internal/testkit/testpostgres": {"internal/postgres", "internal/testkit"},
 }
+
+// forTests may import testing.
+var forTests = []string{"internal/testkit", "internal/testkit/testpostgres", "lakebasetest"}
 
 // vagueNames say nothing about what a package is for.
 var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "types", "misc", "base", "pkg"}
@@ -86,7 +93,7 @@ func TestImportsLeaveTestingAndLogToOthers(t *testing.T) {
 				switch {
 				case imported == "log":
 					t.Errorf("%s imports log; use log/slog", name)
-				case imported == "testing" && dir != "lakebasetest" && !inOtherModule(dir):
+				case imported == "testing" && !slices.Contains(forTests, dir) && !inOtherModule(dir):
 					t.Errorf("%s imports testing into a program", name)
 				}
 			}

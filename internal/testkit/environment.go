@@ -1,0 +1,38 @@
+package testkit
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// prefixes begin the names of all variables that the library, its commands, pgx
+// or the SDK read.
+var prefixes = []string{"LAKEBASE_", "DB_", "ENDPOINT_NAME", "PG", "DATABRICKS_", "ARM_", "GOOGLE_", "ACTIONS_"}
+
+// ofMachine are variables that say what there is on this machine, and nothing
+// about what to connect to.
+var ofMachine = []string{"LAKEBASE_POSTGRES_BIN", "LAKEBASE_CACHE_DIR"}
+
+// OnlyEnv removes for the length of the test every variable that the library,
+// pgx or the SDK read, and the user's own files with them: HOME is an empty
+// directory. Then it sets those of env. Like t.Setenv, it cannot be used in
+// parallel tests.
+func OnlyEnv(t testing.TB, env map[string]string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if slices.Contains(ofMachine, name) || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			continue
+		}
+		t.Setenv(name, "") // has the former value back at the end of the test
+		if err := os.Unsetenv(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("HOME", t.TempDir())
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+}
