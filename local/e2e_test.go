@@ -6,13 +6,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -351,7 +351,7 @@ func TestLoginFaults(t *testing.T) {
 
 // TestSecretsStayOutOfLogs logs in well and badly, with everything logged.
 func TestSecretsStayOutOfLogs(t *testing.T) {
-	var log lockedBuffer
+	var log testkit.Buffer
 	s := start(t, local.Options{
 		Instances: []string{"i"}, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
@@ -379,22 +379,4 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 			t.Errorf("a secret of %s is in the log", id)
 		}
 	}
-}
-
-// lockedBuffer is a log that many goroutines write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -29,7 +28,7 @@ import (
 var upstreamServer *local.Server
 
 // logs has what the proxies and connectors of all tests logged.
-var logs lockedBuffer
+var logs testkit.Buffer
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -63,23 +62,6 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // newConnector returns one that ends with the test.
 func newConnector(t testing.TB, target string) *lakebase.Connector {
 	t.Helper()
@@ -101,7 +83,7 @@ type rig struct {
 	t testing.TB
 	*proxy.Server
 	served chan error
-	log    *lockedBuffer
+	log    *testkit.Buffer
 }
 
 // start starts a proxy that ends with the test. Unless cfg says otherwise it
@@ -111,7 +93,7 @@ func start(t testing.TB, cfg proxy.Config) *rig {
 	if cfg.Targets == nil {
 		cfg.Targets = map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
 	}
-	r := &rig{t: t, served: make(chan error, 1), log: &lockedBuffer{}}
+	r := &rig{t: t, served: make(chan error, 1), log: &testkit.Buffer{}}
 	cfg.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(&logs, r.log), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server, err := proxy.New(cfg)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,38 +10,21 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // proxyProcess is a `lakebase proxy` that runs as a process of its own.
 type proxyProcess struct {
 	cmd    *exec.Cmd
 	ready  proxyReadiness
-	stderr *lockedBuffer
-}
-
-// lockedBuffer can be read while a process writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	stderr *testkit.Buffer
 }
 
 // startDatabase runs a local Lakebase for proxies.
@@ -62,7 +44,7 @@ func startProxy(t *testing.T, database *localProcess, args ...string) *proxyProc
 // startProxyWith is startProxy with more variables.
 func startProxyWith(t *testing.T, database *localProcess, variables []string, args ...string) *proxyProcess {
 	t.Helper()
-	p := &proxyProcess{cmd: exec.Command("lakebase", append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...), stderr: &lockedBuffer{}}
+	p := &proxyProcess{cmd: exec.Command("lakebase", append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...), stderr: &testkit.Buffer{}}
 	p.cmd.Env = append(os.Environ(), variables...)
 	for name, value := range database.ready.Env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)

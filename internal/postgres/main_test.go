@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // childRoles are what the test binary does instead of testing when a test
@@ -258,22 +260,7 @@ var testBinary = sync.OnceValues(func() (string, error) {
 })
 
 // recorder is a logger whose output a test can read.
-type recorder struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
-}
+type recorder struct{ testkit.Buffer }
 
 func (r *recorder) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -1,15 +1,15 @@
 package workspace
 
 import (
-	"bytes"
 	"fmt"
 	"log"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // TestMain keeps the machine's own Databricks configuration out, and fails
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv("HOME", dir)
 	os.Setenv("PATH", dir) // no databricks, az or gcloud command
-	var stray syncBuffer
+	var stray testkit.Buffer
 	log.SetOutput(&stray)
 	code := m.Run()
 	os.RemoveAll(dir)
@@ -44,22 +44,4 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// syncBuffer is a buffer that goroutines may write to.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
