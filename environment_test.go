@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -85,7 +86,7 @@ func TestEnvironment(t *testing.T) {
 		{"LAKEBASE_TOKEN_REFRESH_SECONDS", "1", nil, func(t *testing.T, v seen) {
 			before := s.Stats().CredentialCalls
 			v.c.StartRefresh()
-			eventually(t, 10*time.Second, "a refresh after a second", func() bool { return s.Stats().CredentialCalls > before })
+			testkit.Eventually(t, "a refresh after a second", func() bool { return s.Stats().CredentialCalls > before })
 		}},
 		{"PGCONNECT_TIMEOUT", "7", nil, func(t *testing.T, v seen) {
 			same(t, "ConnectTimeout", v.conn.Config().ConnectTimeout, 7*time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -105,7 +106,7 @@ func TestRevokedAfterARefresh(t *testing.T) {
 	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		once.Do(func() {
 			first := token()
-			eventually(t, 20*time.Second, "the token is refreshed", func() bool { return token() != first })
+			testkit.Eventually(t, "the token is refreshed", func() bool { return token() != first })
 			s.RevokeTokens()
 		})
 		return (&net.Dialer{}).DialContext(ctx, network, address)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -80,7 +81,7 @@ func TestFailoverIsFollowed(t *testing.T) {
 	if after := direct.PgConn().Conn().RemoteAddr().String(); after == before {
 		t.Errorf("still at %s", after)
 	}
-	eventually(t, 10*time.Second, "the pool works again", func() bool { return pool.Ping(t.Context()) == nil })
+	testkit.EventuallyWithin(t, 10*time.Second, "the pool works again", func() bool { return pool.Ping(t.Context()) == nil })
 	conn, err = pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)

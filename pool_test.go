@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -66,8 +67,8 @@ func TestPoolLimits(t *testing.T) {
 		c.Release()
 	}
 
-	eventually(t, 10*time.Second, "back to at most 5 connections", func() bool { return pool.Stat().TotalConns() <= 5 })
-	eventually(t, 5*time.Second, "the server sees at most 5", func() bool { return s.Stats().Connections <= 5 })
+	testkit.EventuallyWithin(t, 10*time.Second, "back to at most 5 connections", func() bool { return pool.Stat().TotalConns() <= 5 })
+	testkit.Eventually(t, "the server sees at most 5", func() bool { return s.Stats().Connections <= 5 })
 	if n := pool.Stat().TotalConns(); n != 5 {
 		t.Errorf("%d connections kept, want 5", n)
 	}
@@ -75,7 +76,7 @@ func TestPoolLimits(t *testing.T) {
 		t.Error(err)
 	}
 	pool.Close()
-	eventually(t, 5*time.Second, "no connection left", func() bool { return s.Stats().Connections == 0 })
+	testkit.Eventually(t, "no connection left", func() bool { return s.Stats().Connections == 0 })
 }
 
 func acquire(t *testing.T, pool *pgxpool.Pool, n int) []*pgxpool.Conn {
@@ -127,7 +128,7 @@ func TestPoolRecyclesWithJitter(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := one[int](t, pool, "select pg_backend_pid()")
-	eventually(t, 10*time.Second, "another connection", func() bool {
+	testkit.EventuallyWithin(t, 10*time.Second, "another connection", func() bool {
 		return one[int](t, pool, "select pg_backend_pid()") != pid
 	})
 	if s.Stats().Logins < 2 {
@@ -140,7 +141,7 @@ func TestPoolRecyclesWithJitter(t *testing.T) {
 
 	db := c.OpenDB()
 	pid = one2(t, db, "select pg_backend_pid()")
-	eventually(t, 10*time.Second, "another database/sql connection", func() bool {
+	testkit.EventuallyWithin(t, 10*time.Second, "another database/sql connection", func() bool {
 		return one2(t, db, "select pg_backend_pid()") != pid
 	})
 }
@@ -186,7 +187,7 @@ func TestCloseClosesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	eventually(t, 5*time.Second, "no connection left", func() bool { return s.Stats().Connections == 0 })
+	testkit.Eventually(t, "no connection left", func() bool { return s.Stats().Connections == 0 })
 	if err := pool.Ping(t.Context()); err == nil {
 		t.Error("the pool is still open")
 	}

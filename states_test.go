@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -106,7 +107,7 @@ func TestWakingTarget(t *testing.T) {
 	if took := time.Since(began); took < 250*time.Millisecond {
 		t.Errorf("woke in %v: it was not asleep", took)
 	}
-	eventually(t, 10*time.Second, "the pool replaces what died asleep", func() bool { return pool.Ping(t.Context()) == nil })
+	testkit.EventuallyWithin(t, 10*time.Second, "the pool replaces what died asleep", func() bool { return pool.Ping(t.Context()) == nil })
 }
 
 func TestStartingIsWaitedFor(t *testing.T) {
@@ -177,7 +178,7 @@ func TestReadOnlyTarget(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ro.Close(context.WithoutCancel(t.Context()))
-			eventually(t, 10*time.Second, "the row arrives", func() bool {
+			testkit.Eventually(t, "the row arrives", func() bool {
 				var n int
 				return ro.QueryRow(t.Context(), "select n from t").Scan(&n) == nil && n == 1
 			})

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // testContext bounds what a test waits for.
@@ -26,16 +27,6 @@ func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually waits for a condition that nothing announces.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // startCompute returns a compute on a new data directory, closed with the test.
@@ -156,7 +147,7 @@ func TestComputeWakesOnce(t *testing.T) {
 			pids[i], _ = tryAdmin(t, c, "SELECT pg_postmaster_start_time()::text")
 		})
 	}
-	eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
+	testkit.Eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
 	wg.Wait()
 	for i := 1; i < len(pids); i += 2 {
 		if pids[i] == "" || pids[i] != pids[1] {
@@ -183,7 +174,7 @@ func TestComputeSuspendsWhenIdle(t *testing.T) {
 	if _, err := busy.Exec(testContext(t), "SELECT pg_sleep(2.2)"); err != nil {
 		t.Fatalf("suspended during a query: %v", err)
 	}
-	eventually(t, "the compute is suspended", func() bool { return c.state() == computeIdle })
+	testkit.Eventually(t, "the compute is suspended", func() bool { return c.state() == computeIdle })
 	_, err := idle.WaitForNotification(testContext(t))
 	wantCode(t, err, "57P01")
 	if got := asAdmin(t, c, "SELECT x FROM kept"); got != "42" {
@@ -237,7 +228,7 @@ func TestComputeClosed(t *testing.T) {
 	c := startCompute(t, func(o *computeOptions) { o.WakeDelay = time.Hour })
 	woken := make(chan error)
 	go func() { woken <- c.wake(context.Background()) }()
-	eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
+	testkit.Eventually(t, "the compute is waking", func() bool { return c.state() == computeWaking })
 	if err := c.close(); err != nil {
 		t.Error(err)
 	}
@@ -280,14 +271,14 @@ func TestStandby(t *testing.T) {
 	_, err := reader.Exec(ctx, "INSERT INTO news VALUES (0)")
 	wantCode(t, err, "25006")
 	asAdmin(t, primary, "INSERT INTO news VALUES (2)")
-	eventually(t, "a change arrives", arrived("2"))
+	testkit.Eventually(t, "a change arrives", arrived("2"))
 
 	// The primary moves to another socket; the standby's sessions live on.
 	if err := primary.suspend(ctx); err != nil {
 		t.Fatal(err)
 	}
 	asAdmin(t, primary, "INSERT INTO news VALUES (3)")
-	eventually(t, "a change arrives after the primary's restart", arrived("3"))
+	testkit.Eventually(t, "a change arrives after the primary's restart", arrived("3"))
 	if _, err := reader.Exec(ctx, "SELECT 1"); err != nil {
 		t.Errorf("the standby's session ended: %v", err)
 	}
@@ -300,7 +291,7 @@ func TestStandby(t *testing.T) {
 	if err := primary.crash(ctx); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a change arrives after the standby's sleep", arrived("4"))
+	testkit.Eventually(t, "a change arrives after the standby's sleep", arrived("4"))
 }
 
 func TestExternalServer(t *testing.T) {

@@ -206,7 +206,7 @@ func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 	if err := conn.Ping(t.Context()); err != nil {
 		t.Errorf("the session that was open: %v", err)
 	}
-	eventually(t, "the other connections to end", func() bool { return s.Stats().Connections == 1 })
+	testkit.Eventually(t, "the other connections to end", func() bool { return s.Stats().Connections == 1 })
 	if n := s.CloseConnections("my-instance"); n != 1 {
 		t.Errorf("cut %d connections, want 1", n)
 	}
@@ -302,7 +302,7 @@ func TestStatesSeenByClients(t *testing.T) {
 	defer conn.Close(context.Background())
 	over := make(chan error)
 	go func() { over <- s.Failover(t.Context(), "i", time.Second) }()
-	eventually(t, "the session to be cut", func() bool { return conn.Ping(t.Context()) != nil })
+	testkit.Eventually(t, "the session to be cut", func() bool { return conn.Ping(t.Context()) != nil })
 	select {
 	case err := <-over:
 		t.Fatal("the failover was over before its time:", err)

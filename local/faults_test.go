@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -95,7 +96,7 @@ func TestAPIHang(t *testing.T) {
 		_, _, err := a.try("GET", mePath, nil)
 		hung <- err
 	}()
-	eventually(t, "the second call to arrive", func() bool { return s.Stats().APICalls == 2 })
+	testkit.Eventually(t, "the second call to arrive", func() bool { return s.Stats().APICalls == 2 })
 	begun := time.Now()
 	if err := s.Close(); err != nil {
 		t.Error("close:", err)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 func testFrontLoginFaults(t *testing.T, r *rig) {
@@ -117,8 +119,8 @@ func testFrontReset(t *testing.T, r *rig) {
 	if _, err := conn.Exec(testContext(t), "SELECT 1"); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("got %v, want a reset", err)
 	}
-	eventually(t, "the connection is forgotten", func() bool { return r.connections("") == 0 })
-	eventually(t, "its backend ends", func() bool {
+	testkit.Eventually(t, "the connection is forgotten", func() bool { return r.connections("") == 0 })
+	testkit.Eventually(t, "its backend ends", func() bool {
 		return asAdmin(t, r.compute, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+oauthUser+"'") == "0"
 	})
 }

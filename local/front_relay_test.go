@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // lines is a reader of n lines of text that do not repeat.
@@ -92,7 +93,7 @@ func testFrontPipeline(t *testing.T, r *rig) {
 // sleeping waits for a query that only a cancel request ends.
 func (r *rig) sleeping(t *testing.T, user string) {
 	t.Helper()
-	eventually(t, "the query runs", func() bool {
+	testkit.Eventually(t, "the query runs", func() bool {
 		return asAdmin(t, r.compute, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND wait_event = 'PgSleep' AND usename = '"+user+"'") == "1"
 	})
 }
@@ -149,7 +150,7 @@ func testFrontCancel(t *testing.T, r *rig) {
 		c.expectClosed()
 	})
 	conn.Close(ctx)
-	eventually(t, "the key is forgotten", func() bool { return r.cancels.find(request) == nil })
+	testkit.Eventually(t, "the key is forgotten", func() bool { return r.cancels.find(request) == nil })
 }
 
 // The same key material may come from several servers; each cancel request
@@ -207,10 +208,10 @@ func testFrontClientLeaves(t *testing.T, r *rig) {
 	conn := r.login(t)
 	value(t, conn, "BEGIN")
 	conn.PgConn().Conn().Close()
-	eventually(t, "its backend ends", func() bool {
+	testkit.Eventually(t, "its backend ends", func() bool {
 		return asAdmin(t, r.compute, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+oauthUser+"'") == "0"
 	})
-	eventually(t, "the connection is forgotten", func() bool { return r.connections("") == 0 })
+	testkit.Eventually(t, "the connection is forgotten", func() bool { return r.connections("") == 0 })
 
 	// So does an administrator, and the client hears why.
 	conn = r.login(t)

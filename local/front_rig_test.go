@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 const (
@@ -88,7 +90,7 @@ func (r *rig) renew(t *testing.T) {
 	if err := r.compute.wake(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "earlier connections end", func() bool { return r.connections("") == 0 })
+	testkit.Eventually(t, "earlier connections end", func() bool { return r.connections("") == 0 })
 	for _, n := range []*atomic.Int64{&r.logins, &r.natives, &r.refused, &r.passwordBytes} {
 		n.Store(0)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // TestFront runs one after the other what shares a front, because each may
@@ -67,7 +69,7 @@ func testFrontLogin(t *testing.T, r *rig) {
 		t.Errorf("%d connections", n)
 	}
 	conn.Close(testContext(t))
-	eventually(t, "a connection is forgotten", func() bool { return r.connections("") == 1 })
+	testkit.Eventually(t, "a connection is forgotten", func() bool { return r.connections("") == 1 })
 
 	// TLS as other clients begin it.
 	for _, extra := range []string{"sslnegotiation=direct", "max_protocol_version=3.2", "target_session_attrs=read-write"} {
@@ -269,13 +271,13 @@ func TestFrontLeaks(t *testing.T) {
 			_, err := r.connect(t, oauthUser, tokenOf(oauthUser), "")
 			hung <- err
 		}()
-		eventually(t, "a login hangs", func() bool { return r.connections("") == 3 })
+		testkit.Eventually(t, "a login hangs", func() bool { return r.connections("") == 3 })
 		queried := make(chan error)
 		go func() {
 			_, err := conns[0].Exec(context.Background(), "SELECT pg_sleep(60)")
 			queried <- err
 		}()
-		eventually(t, "a query runs", func() bool {
+		testkit.Eventually(t, "a query runs", func() bool {
 			return asAdmin(t, r.compute, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'") != "0"
 		})
 		if err := r.front.close(); err != nil {

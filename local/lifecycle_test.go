@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -28,7 +29,7 @@ func TestStopAndStart(t *testing.T) {
 	if got := a.ok("PATCH", instance+"?update_mask=*", object{"name": "my-instance", "stopped": false})["state"]; got != "STARTING" && got != "AVAILABLE" {
 		t.Errorf("starting: %v", got)
 	}
-	eventually(t, "the instance to be available", func() bool { return state() == "AVAILABLE" })
+	testkit.Eventually(t, "the instance to be available", func() bool { return state() == "AVAILABLE" })
 
 	const endpoint = "/api/2.0/postgres/projects/my-project/branches/production/endpoints/primary"
 	a.wait("PATCH", endpoint+"?update_mask=spec.disabled", object{"spec": object{"disabled": true}})
@@ -66,7 +67,7 @@ func TestInstanceLifecycle(t *testing.T) {
 	if made["state"] != "STARTING" || made["read_write_dns"] != nil || made["creator"] != s.User() {
 		t.Errorf("created: %v", made)
 	}
-	eventually(t, "the instance to be available", func() bool { return a.ok("GET", instances+"/second", nil)["state"] == "AVAILABLE" })
+	testkit.Eventually(t, "the instance to be available", func() bool { return a.ok("GET", instances+"/second", nil)["state"] == "AVAILABLE" })
 	got := a.ok("GET", instances+"/second", nil)
 	if got["capacity"] != "CU_2" || got["effective_enable_pg_native_login"] != true || got["read_write_dns"] == "" ||
 		at(got, "parent_instance_ref", "name") != "i" || got["read_only_dns"] != nil {
@@ -88,7 +89,7 @@ func TestInstanceLifecycle(t *testing.T) {
 	a.ok("DELETE", instances+"/second?purge=true", nil)
 	a.refused("GET", instances+"/second", nil, 404, "NOT_FOUND", "Database instance second does not exist")
 	clusters := filepath.Join(s.Status().DataDir, "clusters")
-	eventually(t, "its data to be removed", func() bool {
+	testkit.Eventually(t, "its data to be removed", func() bool {
 		entries, err := os.ReadDir(clusters)
 		return err == nil && len(entries) == 1
 	})

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -161,7 +162,7 @@ func (a *api) wait(method, path string, body any) object {
 	a.t.Helper()
 	op := a.ok(method, path, body)
 	name := op["name"].(string)
-	eventually(a.t, "operation "+name, func() bool {
+	testkit.Eventually(a.t, "operation "+name, func() bool {
 		op = a.ok("GET", "/api/2.0/postgres/"+name, nil)
 		return op["done"] == true
 	})
@@ -170,18 +171,6 @@ func (a *api) wait(method, path string, body any) object {
 	}
 	response, _ := op["response"].(object)
 	return response
-}
-
-// eventually polls until done, for as long as a busy machine may take.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // at follows keys into nested objects.

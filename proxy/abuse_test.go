@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -141,7 +142,7 @@ func TestHalfOpenClients(t *testing.T) {
 		conn.Write(beginnings[i%len(beginnings)])
 		conns = append(conns, conn)
 	}
-	eventually(t, "all are there", func() bool { return r.Stats().Accepted >= n })
+	testkit.Eventually(t, "all are there", func() bool { return r.Stats().Accepted >= n })
 	if one[int](t, r.connect(), "SELECT 1") != 1 {
 		t.Error("wrong answer")
 	}
@@ -157,7 +158,7 @@ func TestHalfOpenClients(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the last one went after %s", took)
 	}
-	eventually(t, "nothing is left of them", func() bool { return runtime.NumGoroutine() < goroutines+20 })
+	testkit.Eventually(t, "nothing is left of them", func() bool { return runtime.NumGoroutine() < goroutines+20 })
 }
 
 // A byte at a time is not a way to stay: the time for the login is for all of
@@ -198,7 +199,7 @@ func TestAnnouncedLengthCostsNothing(t *testing.T) {
 		raw.Write(message('Q', 1<<30-10, "SELECT 1"))
 		raw.Close()
 	}
-	eventually(t, "they are gone", func() bool { return r.Stats().Clients == 0 })
+	testkit.Eventually(t, "they are gone", func() bool { return r.Stats().Clients == 0 })
 	if grown := residentKiB(t) - before; grown > 50<<10 {
 		t.Errorf("%d KiB", grown)
 	}
@@ -223,12 +224,12 @@ func TestDroppedStatementsAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		raw.Write(message('d', 100, "half a message"))
-		eventually(t, "it has a server connection", func() bool { return r.Stats().ServerConns["shop"] == 1 })
+		testkit.Eventually(t, "it has a server connection", func() bool { return r.Stats().ServerConns["shop"] == 1 })
 		raw.Close()
-		eventually(t, "it is gone", func() bool { return r.Stats().Clients == 0 })
+		testkit.Eventually(t, "it is gone", func() bool { return r.Stats().Clients == 0 })
 	}
 	console := r.console()
-	eventually(t, "no statement is left", func() bool {
+	testkit.Eventually(t, "no statement is left", func() bool {
 		_, rows := rowsOf(t, console, "SHOW PREPARED")
 		return only(t, rows, "database", "shop")["statements"] == int64(0)
 	})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -166,7 +167,7 @@ func TestNetworkFallsSilent(t *testing.T) {
 		working, within, between, asks := r.connect(), r.busy(), r.connect(), r.busy()
 		done := asking(working, "SELECT pg_sleep(60)")
 		if mode == proxy.TransactionMode {
-			eventually(t, "three are in use", func() bool { return r.pool().ServersActive == 3 })
+			testkit.Eventually(t, "three are in use", func() bool { return r.pool().ServersActive == 3 })
 		}
 		exec(t, between, "SELECT 1") // so there is a fourth one, idle
 		began := time.Now()
@@ -187,7 +188,7 @@ func TestNetworkFallsSilent(t *testing.T) {
 		if mode == proxy.SessionMode {
 			return
 		}
-		eventually(t, "the idle one is found too", func() bool { return r.pool().Totals.LostIdle > 0 })
+		testkit.Eventually(t, "the idle one is found too", func() bool { return r.pool().Totals.LostIdle > 0 })
 		if one[int](t, between, "SELECT 2") != 2 {
 			t.Error("wrong answer")
 		}
@@ -235,7 +236,7 @@ func TestFrozenServerConnection(t *testing.T) {
 			conn := r.connect()
 			u.freeze()
 			done := asking(conn, "SELECT 1")
-			eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+			testkit.Eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
 			return func() { vanish(conn); <-done }
 		},
 		"in a transaction": func(t *testing.T, r *rig, u *tunnel) func() {
@@ -290,10 +291,10 @@ func TestSilentCancel(t *testing.T) {
 	conn := r.connect()
 	before := backend(t, conn)
 	done := asking(conn, "SELECT pg_sleep(1)")
-	eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+	testkit.Eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
 	u.silence(true)
 	go conn.PgConn().CancelRequest(t.Context())
-	eventually(t, "the cancel is under way", func() bool { u.mu.Lock(); defer u.mu.Unlock(); return len(u.conns) > 1 })
+	testkit.Eventually(t, "the cancel is under way", func() bool { u.mu.Lock(); defer u.mu.Unlock(); return len(u.conns) > 1 })
 	u.silence(false)
 	if err := soon(t, "it ends", done); err != nil {
 		t.Error(err)

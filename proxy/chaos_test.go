@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -233,7 +234,7 @@ func (w *chaos) judge() {
 		"temporary tables": "SELECT count(*) FROM pg_class WHERE relpersistence = 't'",
 		"transactions":     "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND pid <> pg_backend_pid()",
 	} {
-		eventually(w.t, what+" are gone", func() bool { return one[int](w.t, w.direct, sql) == 0 })
+		testkit.Eventually(w.t, what+" are gone", func() bool { return one[int](w.t, w.direct, sql) == 0 })
 	}
 	d := &w.done
 	w.t.Logf("%d clients, %d steps, %d errors, %d canceled, %d notifications, %d steps pinned; %d servers killed, which %d clients noticed",

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -108,14 +109,14 @@ func TestClientVanishes(t *testing.T) {
 				absence(t, conn)
 				end(conn)
 				stopped(t, direct, "-- vanished")
-				eventually(t, name+", "+how+": the transaction is over", func() bool {
+				testkit.Eventually(t, name+", "+how+": the transaction is over", func() bool {
 					return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'") == 0
 				})
 				if n := one[int](t, direct, "SELECT count(*) FROM traces"); n != 0 {
 					t.Errorf("%s, %s: %d rows", name, how, n)
 					exec(t, direct, "TRUNCATE traces")
 				}
-				eventually(t, name+", "+how+": the client is forgotten", func() bool { return r.Stats().Clients == 1 })
+				testkit.Eventually(t, name+", "+how+": the client is forgotten", func() bool { return r.Stats().Clients == 1 })
 			}
 		}
 		stop()
@@ -174,7 +175,7 @@ func TestGoodbyeAfterAQuery(t *testing.T) {
 		login(t, pgproto3.NewFrontend(raw, raw), map[string]string{"user": "me", "database": "shop"})
 		raw.Write(messages)
 		raw.Close()
-		eventually(t, "every wish is fulfilled", func() bool { return one[int](t, direct, "SELECT count(*) FROM wishes") == 9 })
+		testkit.Eventually(t, "every wish is fulfilled", func() bool { return one[int](t, direct, "SELECT count(*) FROM wishes") == 9 })
 	})
 }
 

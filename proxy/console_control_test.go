@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -33,7 +34,7 @@ func TestPauseCanBeCanceled(t *testing.T) {
 				exec(t, working, "BEGIN")
 				operator, observer := r.consoleIn(mode), r.console()
 				paused := settled(operator, "PAUSE shop")
-				eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
+				testkit.Eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
 				answered := settled(waiting, "SELECT 1")
 				give(t, operator)
 				if err := <-answered; err != nil {
@@ -157,7 +158,7 @@ func TestConsoleKillClient(t *testing.T) {
 				close(done)
 			case "working":
 				done = settled(victim, "SELECT pg_sleep(60)")
-				eventually(t, "the query runs", func() bool {
+				testkit.Eventually(t, "the query runs", func() bool {
 					return one[int](t, bystander, "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'") > 0
 				})
 			}
@@ -165,7 +166,7 @@ func TestConsoleKillClient(t *testing.T) {
 			exec(t, conn, fmt.Sprintf("KILL_CLIENT %d", victim.PgConn().PID()))
 			err := <-done
 			if state != "working" {
-				eventually(t, "the client has ended", func() bool {
+				testkit.Eventually(t, "the client has ended", func() bool {
 					_, err = victim.Exec(context.Background(), "SELECT 1")
 					return err != nil
 				})
@@ -256,7 +257,7 @@ func TestShutdownFromConsole(t *testing.T) {
 			working, idle := r.connect(), r.connect()
 			exec(t, working, "BEGIN")
 			exec(t, r.consoleIn(mode), "SHUTDOWN WAIT_FOR_SERVERS")
-			eventually(t, "an idle client is ended", func() bool { return idle.Ping(context.Background()) != nil })
+			testkit.Eventually(t, "an idle client is ended", func() bool { return idle.Ping(context.Background()) != nil })
 			if !pending(r.served) {
 				t.Fatal("the proxy has not waited for a transaction")
 			}
@@ -270,7 +271,7 @@ func TestShutdownFromConsole(t *testing.T) {
 			addr := r.Addr().String()
 			conn := r.consoleIn(mode)
 			exec(t, conn, "SHUTDOWN WAIT_FOR_CLIENTS")
-			eventually(t, "no client may come", func() bool { return !canDial(addr) })
+			testkit.Eventually(t, "no client may come", func() bool { return !canDial(addr) })
 			one[int](t, idle, "SELECT 1") // as long as it likes
 			_, rows := rowsOf(t, conn, "SHOW STATE")
 			if only(t, rows, "key", "stopping")["value"] != "yes" {
@@ -288,7 +289,7 @@ func TestShutdownFromConsole(t *testing.T) {
 // isServed waits for Serve to end.
 func isServed(t *testing.T, r *rig) {
 	t.Helper()
-	eventually(t, "Serve has ended", func() bool { return !pending(r.served) })
+	testkit.Eventually(t, "Serve has ended", func() bool { return !pending(r.served) })
 }
 
 func TestConsoleEndsAtDrain(t *testing.T) {
@@ -299,11 +300,11 @@ func TestConsoleEndsAtDrain(t *testing.T) {
 	idle, pausing := r.console(), r.console()
 	observer := r.console()
 	paused := settled(pausing, "PAUSE")
-	eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
+	testkit.Eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
 	drained := make(chan error, 1)
 	go func() { drained <- r.Shutdown(context.Background()) }()
 	wantCode(t, <-paused, "57P01", "shutting down")
-	eventually(t, "consoles end", func() bool { return idle.Ping(context.Background()) != nil })
+	testkit.Eventually(t, "consoles end", func() bool { return idle.Ping(context.Background()) != nil })
 	exec(t, working, "COMMIT")
 	if err := <-drained; err != nil {
 		t.Error(err)
@@ -316,7 +317,7 @@ func TestConsoleOpensWhenTheProxyIsFull(t *testing.T) {
 	r.connect()
 	r.connect()
 	refused(t, r.url("shop", ""), "53300", "2 clients")
-	eventually(t, "who was refused is gone, and the console is no client", func() bool { return r.Stats().Clients == 2 })
+	testkit.Eventually(t, "who was refused is gone, and the console is no client", func() bool { return r.Stats().Clients == 2 })
 	conn := r.console()
 	_, rows := rowsOf(t, conn, "SHOW LISTS")
 	if used := only(t, rows, "list", "used_clients")["items"]; used != int64(3) {

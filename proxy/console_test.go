@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -125,7 +126,7 @@ func TestConsoleShowsPools(t *testing.T) {
 	exec(t, working, "BEGIN")
 	answered := settled(waiting, "SELECT 1")
 	conn := r.console()
-	eventually(t, "a client waits", func() bool {
+	testkit.Eventually(t, "a client waits", func() bool {
 		_, rows := rowsOf(t, conn, "SHOW POOLS")
 		return only(t, rows, "database", "shop")["cl_waiting"] == int64(1)
 	})
@@ -283,9 +284,9 @@ func TestPauseWaitsAndResumeLetsGo(t *testing.T) {
 	before := one[int](t, working, "SELECT pg_backend_pid()")
 	operator, observer := r.console(), r.console()
 	paused := settled(operator, "PAUSE")
-	eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
+	testkit.Eventually(t, "PAUSE has begun", func() bool { return isPaused(t, observer, "shop") })
 	answered := settled(waiting, "SELECT 1")
-	eventually(t, "the other client waits", func() bool {
+	testkit.Eventually(t, "the other client waits", func() bool {
 		_, rows := rowsOf(t, observer, "SHOW POOLS")
 		return only(t, rows, "database", "shop")["cl_waiting"] == int64(1)
 	})
@@ -313,7 +314,7 @@ func TestPauseWaitsAndResumeLetsGo(t *testing.T) {
 		}
 		late <- err
 	}()
-	eventually(t, "a client of a new pool waits", func() bool {
+	testkit.Eventually(t, "a client of a new pool waits", func() bool {
 		_, rows := rowsOf(t, observer, "SHOW POOLS")
 		return slices.ContainsFunc(rows, func(row map[string]any) bool {
 			return row["database"] == "shop/postgres" && row["cl_waiting"] == int64(1)

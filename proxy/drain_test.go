@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -109,7 +110,7 @@ func TestDrainReachesEveryone(t *testing.T) {
 					}
 				})
 			}
-			eventually(t, "there is some coming and going", func() bool { return r.Stats().Sessions > 10 })
+			testkit.Eventually(t, "there is some coming and going", func() bool { return r.Stats().Sessions > 10 })
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if err := r.Shutdown(ctx); err != nil {
 				t.Errorf("round %d: %v", round, err)

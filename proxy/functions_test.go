@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"testing"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -29,7 +30,7 @@ func TestFunctionsThatSet(t *testing.T) {
 	}
 	exec(t, third, "CREATE FUNCTION note() RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE TEMP TABLE noted AS SELECT 1 AS x; END$$")
 	exec(t, third, "SELECT note()")
-	eventually(t, "the temporary table keeps its server connection", func() bool { return r.pool().ServersPinned == 1 })
+	testkit.Eventually(t, "the temporary table keeps its server connection", func() bool { return r.pool().ServersPinned == 1 })
 }
 
 // Functions that are trusted are not looked at.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -58,7 +59,7 @@ func TestGoodbyeWithinARequest(t *testing.T) {
 						t.Errorf("%q was not heard: %q", want, rest)
 					}
 				}
-				eventually(t, "nobody is connected", func() bool { return r.Stats().Clients == 0 })
+				testkit.Eventually(t, "nobody is connected", func() bool { return r.Stats().Clients == 0 })
 				if n := one[int](t, direct, "SELECT count(*) FROM wishes"); n != 0 {
 					t.Errorf("%d wishes", n)
 				}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -50,13 +51,13 @@ func TestProbesThroughADrain(t *testing.T) {
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		r := start(t, proxy.Config{Mode: mode, HTTPListen: "127.0.0.1:0"})
 		for _, path := range []string{"/startup", "/readiness", "/liveness"} {
-			eventually(t, path+" is well", func() bool { status, _, _ := r.get(path); return status == http.StatusOK })
+			testkit.Eventually(t, path+" is well", func() bool { status, _, _ := r.get(path); return status == http.StatusOK })
 		}
 		working := r.connect()
 		exec(t, working, "BEGIN")
 		drained := make(chan error, 1)
 		go func() { drained <- r.Shutdown(context.Background()) }()
-		eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+		testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 		r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
 		r.wantProbe("/liveness", http.StatusOK, "ok")
 		r.wantProbe("/startup", http.StatusOK, "ok")
@@ -79,11 +80,11 @@ func TestProbesThroughADrain(t *testing.T) {
 func TestReadinessDuringTheDrainDelay(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0", DrainDelay: time.Minute})
-	eventually(t, "it is ready", func() bool { status, _, _ := r.get("/readiness"); return status == http.StatusOK })
+	testkit.Eventually(t, "it is ready", func() bool { status, _, _ := r.get("/readiness"); return status == http.StatusOK })
 	ctx, hurry := context.WithCancel(t.Context())
 	drained := make(chan error, 1)
 	go func() { drained <- r.Shutdown(ctx) }()
-	eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 	r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
 	if got := sample(t, r.families(), "lakebase_proxy_draining"); got != 1 {
 		t.Errorf("draining is %v", got)
@@ -95,7 +96,7 @@ func TestReadinessDuringTheDrainDelay(t *testing.T) {
 		t.Error(rows)
 	}
 	conn.Close(t.Context())
-	eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
+	testkit.Eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
 	hurry()
 	<-drained
 }
@@ -119,7 +120,7 @@ func TestNotReadyWhileClientsMayLeave(t *testing.T) {
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
 	client := r.connect()
 	exec(t, r.console(), "SHUTDOWN WAIT_FOR_CLIENTS")
-	eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 	r.wantProbe("/readiness", http.StatusServiceUnavailable, "last clients")
 	client.Close(t.Context())
 	isServed(t, r)
@@ -257,7 +258,7 @@ func TestStatusPage(t *testing.T) {
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- r.Shutdown(context.Background()) }()
-	eventually(t, "the page says why it is not ready", func() bool {
+	testkit.Eventually(t, "the page says why it is not ready", func() bool {
 		_, page, _ := r.get("/")
 		return strings.Contains(page, "not ready") && strings.Contains(page, "shutting down")
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -66,7 +67,7 @@ func TestChurn(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		eventually(t, "every client is forgotten", func() bool {
+		testkit.Eventually(t, "every client is forgotten", func() bool {
 			s := r.Stats()
 			return s.Clients == 0 && (mode == proxy.TransactionMode || s.ServerConns["shop"] == 0)
 		})
@@ -76,7 +77,7 @@ func TestChurn(t *testing.T) {
 				t.Errorf("%+v, %+v", p, r.Stats())
 			}
 		}
-		eventually(t, "nothing is left running", func() bool {
+		testkit.Eventually(t, "nothing is left running", func() bool {
 			return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL AND state <> 'idle' AND pid <> pg_backend_pid()") == 0
 		})
 		if n := one[int](t, direct, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"); n != 0 {
@@ -110,7 +111,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connectDirect(t)
-	eventually(t, "the server waits for its client", func() bool {
+	testkit.Eventually(t, "the server waits for its client", func() bool {
 		return one[int](t, conn, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND query LIKE '%100000)%' AND pid <> pg_backend_pid()") == 1
 	})
 	var m runtime.MemStats

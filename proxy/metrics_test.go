@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	promodel "github.com/prometheus/common/model"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -104,7 +105,7 @@ func TestMetricsAgreeWithStats(t *testing.T) {
 		// What has been counted stays so when clients leave.
 		before := sample(t, r.families(), "lakebase_proxy_queries_total", in...)
 		working.Close(t.Context())
-		eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
+		testkit.Eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
 		if after := sample(t, r.families(), "lakebase_proxy_queries_total", in...); after < before {
 			t.Errorf("%s mode: a counter went from %v to %v", mode, before, after)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -83,13 +84,13 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 		Targets: map[string]*lakebase.Connector{"shop": connector},
 	})
 	stop := load(t, r, 4)
-	eventually(t, "the pool is full", func() bool { return len(r.pids()) >= 4 })
+	testkit.Eventually(t, "the pool is full", func() bool { return len(r.pids()) >= 4 })
 	if err := server.SetFaults(local.Faults{API: local.APIFault{Status: 503}}); err != nil {
 		t.Fatal(err)
 	}
 	failed := r.pool().Totals.ServerLoginFails
 	end := time.Now().Add(5 * time.Second)
-	eventually(t, "logins fail, and time passes", func() bool {
+	testkit.Eventually(t, "logins fail, and time passes", func() bool {
 		return r.pool().Totals.ServerLoginFails > failed && time.Now().After(end)
 	})
 	before := map[int]bool{}
@@ -106,7 +107,7 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 	if err := server.SetFaults(local.Faults{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the old ones are replaced", func() bool {
+	testkit.Eventually(t, "the old ones are replaced", func() bool {
 		for _, pid := range r.pids() {
 			if before[pid] {
 				return false
@@ -137,7 +138,7 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := asking(second, "SELECT 1")
-	eventually(t, "a login has failed", func() bool { return r.pool().Totals.ServerLoginFails > 0 })
+	testkit.Eventually(t, "a login has failed", func() bool { return r.pool().Totals.ServerLoginFails > 0 })
 	r.waiting(1)
 	exec(t, first, "COMMIT")
 	if err := soon(t, "it gets the one there is", done); err != nil {
@@ -200,7 +201,7 @@ func TestWakeFromZero(t *testing.T) {
 	if err := server.Suspend(t.Context(), endpoint); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its connections are cut", func() bool { return len(r.pids()) == 0 })
+	testkit.Eventually(t, "its connections are cut", func() bool { return len(r.pids()) == 0 })
 	asleep := server.Stats().Logins
 	var wg sync.WaitGroup
 	for i, conn := range conns {
@@ -241,7 +242,7 @@ func TestStoppedDatabase(t *testing.T) {
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its connections are cut", func() bool { return len(r.pids()) == 0 })
+	testkit.Eventually(t, "its connections are cut", func() bool { return len(r.pids()) == 0 })
 	began := time.Now()
 	var answers []<-chan error
 	for _, conn := range conns {

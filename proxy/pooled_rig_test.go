@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -77,7 +78,7 @@ func (r *rig) pids() (pids []int) {
 func (r *rig) settled() proxy.PoolInfo {
 	r.t.Helper()
 	var p proxy.PoolInfo
-	eventually(r.t, "every server connection is idle", func() bool {
+	testkit.Eventually(r.t, "every server connection is idle", func() bool {
 		p = r.pool()
 		return p.ClientsActive == 0 && p.ClientsWaiting == 0 && p.ServersActive == 0 && p.ServersResting == 0 && p.ServersConnecting == 0
 	})
@@ -90,7 +91,7 @@ func terminate(t testing.TB, direct *pgx.Conn, pids ...int) {
 	for _, pid := range pids {
 		exec(t, direct, "SELECT pg_terminate_backend("+strconv.Itoa(pid)+")")
 	}
-	eventually(t, "the backends are gone", func() bool {
+	testkit.Eventually(t, "the backends are gone", func() bool {
 		return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids) == 0
 	})
 }
@@ -100,7 +101,7 @@ func terminate(t testing.TB, direct *pgx.Conn, pids ...int) {
 func (r *rig) lose(direct *pgx.Conn, pids ...int) {
 	r.t.Helper()
 	terminate(r.t, direct, pids...)
-	eventually(r.t, "the proxy has lost them", func() bool {
+	testkit.Eventually(r.t, "the proxy has lost them", func() bool {
 		return !slices.ContainsFunc(r.pids(), func(pid int) bool { return slices.Contains(pids, pid) })
 	})
 }
@@ -148,7 +149,7 @@ func soon[T any](t testing.TB, what string, c <-chan T) T {
 // runs waits until a statement with such a text is active.
 func runs(t testing.TB, direct *pgx.Conn, text string) (pid int) {
 	t.Helper()
-	eventually(t, text+" runs", func() bool {
+	testkit.Eventually(t, text+" runs", func() bool {
 		err := direct.QueryRow(t.Context(), "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%'||$1||'%' AND pid <> pg_backend_pid()", text).Scan(&pid)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			t.Fatal(err)
@@ -161,7 +162,7 @@ func runs(t testing.TB, direct *pgx.Conn, text string) (pid int) {
 // stopped waits until no statement with such a text is active.
 func stopped(t testing.TB, direct *pgx.Conn, text string) {
 	t.Helper()
-	eventually(t, text+" is over", func() bool {
+	testkit.Eventually(t, text+" is over", func() bool {
 		return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%'||$1||'%' AND pid <> pg_backend_pid()", text) == 0
 	})
 }

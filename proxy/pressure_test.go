@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -90,7 +91,7 @@ func TestSlowReader(t *testing.T) {
 		if err := front.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the server waits for its client", func() bool {
+		testkit.Eventually(t, "the server waits for its client", func() bool {
 			return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND query LIKE '%a gigabyte%'") == 1
 		})
 		others()
@@ -105,7 +106,7 @@ func TestSlowReader(t *testing.T) {
 		memory("read in part", before)
 		raw.Close()
 		stopped(t, direct, "a gigabyte")
-		eventually(t, "the client is forgotten", func() bool { return r.Stats().Clients == 1 })
+		testkit.Eventually(t, "the client is forgotten", func() bool { return r.Stats().Clients == 1 })
 	})
 }
 
@@ -304,7 +305,7 @@ func TestForcedWhileAClientDoesNotRead(t *testing.T) {
 			writes.Send(bulk)
 			blocked <- writes.Flush()
 		}()
-		eventually(t, "both wait", func() bool {
+		testkit.Eventually(t, "both wait", func() bool {
 			return one[int](t, direct, "SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('ClientWrite', 'PgSleep') AND query LIKE '%-- unread'") == 2
 		})
 		ctx, cancel := context.WithCancel(t.Context())

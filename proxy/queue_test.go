@@ -16,13 +16,14 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
 // waiting waits until so many clients wait for a server connection.
 func (r *rig) waiting(n int) {
 	r.t.Helper()
-	eventually(r.t, fmt.Sprint(n, " clients wait"), func() bool { return r.pool().ClientsWaiting == n })
+	testkit.Eventually(r.t, fmt.Sprint(n, " clients wait"), func() bool { return r.pool().ClientsWaiting == n })
 }
 
 // busy is a client that has the only server connection, in a transaction.
@@ -182,7 +183,7 @@ func TestMaxClients(t *testing.T) {
 		conn := r.connect()
 		refused(t, r.url("shop", ""), "53300", "the proxy has its 2 clients already")
 		conn.Close(t.Context())
-		eventually(t, "there is room again", func() bool { return r.Stats().Clients == 1 })
+		testkit.Eventually(t, "there is room again", func() bool { return r.Stats().Clients == 1 })
 		r.connect()
 	})
 }
@@ -238,7 +239,7 @@ func TestPauseWhileQueued(t *testing.T) {
 	r.waiting(1)
 	paused := make(chan error, 1)
 	go func() { paused <- r.Pause(context.Background(), "", "") }()
-	eventually(t, "the pool is paused", func() bool { return r.pool().Paused })
+	testkit.Eventually(t, "the pool is paused", func() bool { return r.pool().Paused })
 	exec(t, first, "COMMIT")
 	if err := soon(t, "the pause begins", paused); err != nil {
 		t.Fatal(err)
@@ -267,9 +268,9 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its connections are cut", func() bool { return r.pool().ServersIdle == 0 })
+	testkit.Eventually(t, "its connections are cut", func() bool { return r.pool().ServersIdle == 0 })
 	done := asking(conn, "SELECT 1")
-	eventually(t, "a login is under way", func() bool { return r.pool().ServersConnecting == 1 })
+	testkit.Eventually(t, "a login is under way", func() bool { return r.pool().ServersConnecting == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := r.Pause(ctx, "", ""); err != nil {
@@ -395,7 +396,7 @@ func TestGoodbyeWhileQueued(t *testing.T) {
 	r.waiting(1)
 	exec(t, first, "SELECT pg_sleep(1.5)")
 	exec(t, first, "COMMIT")
-	eventually(t, "it is done", func() bool { return one[int](t, direct, "SELECT count(*) FROM deeds") == 1 })
+	testkit.Eventually(t, "it is done", func() bool { return one[int](t, direct, "SELECT count(*) FROM deeds") == 1 })
 }
 
 // What was queued when the proxy is forced to end is not done.

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -68,7 +69,7 @@ func (h *hammer) proceed(t *testing.T) {
 	for i := range before {
 		before[i] = h.progress[i].Load()
 	}
-	eventually(t, "every client has asked once more", func() bool {
+	testkit.Eventually(t, "every client has asked once more", func() bool {
 		if len(h.failures) > 0 {
 			return true
 		}
@@ -166,7 +167,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 		rounds := h.end(t)
 		t.Logf("%d rounds of five statements during %d reloads", rounds, reloads)
-		eventually(t, "the connector of the target that is gone is closed", func() bool { return isClosed(t, removed) })
+		testkit.Eventually(t, "the connector of the target that is gone is closed", func() bool { return isClosed(t, removed) })
 		if isClosed(t, shop) {
 			t.Error("the connector of a target that stayed is closed")
 		}
@@ -208,8 +209,8 @@ func TestReloadRemovesATarget(t *testing.T) {
 			t.Errorf("%d server connections", n)
 		}
 		staying.Close(t.Context())
-		eventually(t, "its connector is closed", func() bool { return isClosed(t, reports) })
-		eventually(t, "it is forgotten", func() bool { _, ok := r.Stats().ServerConns["reports"]; return !ok })
+		testkit.Eventually(t, "its connector is closed", func() bool { return isClosed(t, reports) })
+		testkit.Eventually(t, "it is forgotten", func() bool { _, ok := r.Stats().ServerConns["reports"]; return !ok })
 
 		again := newConnector(t, "fragile")
 		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop, "reports": again}, DefaultTarget: "shop"})
@@ -236,7 +237,7 @@ func TestReloadReplacesATarget(t *testing.T) {
 		// One of two names for the same Connector goes, the Connector stays.
 		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": after}})
 		staying.Close(t.Context())
-		eventually(t, "the former connector is closed", func() bool { return isClosed(t, before) })
+		testkit.Eventually(t, "the former connector is closed", func() bool { return isClosed(t, before) })
 		if isClosed(t, after) {
 			t.Error("a connector was closed that is in use")
 		}
@@ -307,7 +308,7 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 	for i, conn := range busy {
 		exec(t, conn, "COMMIT")
 		want := int64(max(3-i, 1))
-		eventually(t, "it is closed", func() bool { return servers() == want })
+		testkit.Eventually(t, "it is closed", func() bool { return servers() == want })
 	}
 
 	// Who waits is served as soon as there may be more.
@@ -317,7 +318,7 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 		_, err := busy[1].Exec(context.Background(), "BEGIN")
 		waiting <- err
 	}()
-	eventually(t, "it waits", func() bool { return len(r.Pools()) == 1 && r.Pools()[0].ClientsWaiting == 1 })
+	testkit.Eventually(t, "it waits", func() bool { return len(r.Pools()) == 1 && r.Pools()[0].ClientsWaiting == 1 })
 	cfg.PoolSize = 4
 	r.reload(cfg)
 	if err := <-waiting; err != nil {
@@ -332,7 +333,7 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 	}
 
 	// Those that are idle go at once.
-	eventually(t, "they are idle", func() bool { return r.Pools()[0].ServersIdle == 3 })
+	testkit.Eventually(t, "they are idle", func() bool { return r.Pools()[0].ServersIdle == 3 })
 	cfg.MaxServerConns = 2
 	r.reload(cfg)
 	if n := servers(); n != 2 {
@@ -354,14 +355,14 @@ func TestReloadShortensTheLifetime(t *testing.T) {
 	before := one[int](t, conn, "SELECT pg_backend_pid()")
 	cfg.ServerLifetime = time.Second
 	r.reload(cfg)
-	eventually(t, "it is replaced", func() bool { return one[int](t, conn, "SELECT pg_backend_pid()") != before })
+	testkit.Eventually(t, "it is replaced", func() bool { return one[int](t, conn, "SELECT pg_backend_pid()") != before })
 	if n := r.pool().Totals.ServerLogins; n > 3 { // one more may be due by now
 		t.Errorf("%d logins to replace one", n)
 	}
 	cfg.ServerLifetime = time.Hour
 	r.reload(cfg)
 	after := 0
-	eventually(t, "the pool is as large as it may be", func() bool {
+	testkit.Eventually(t, "the pool is as large as it may be", func() bool {
 		after = one[int](t, conn, "SELECT pg_backend_pid()")
 		return r.Stats().ServerConns["shop"] == 1
 	})
@@ -487,17 +488,17 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 			connector := newConnector(t, "fragile")
 			r.reload(cfg(connector))
 			before := in.Load()
-			eventually(t, "clients get in", func() bool { return in.Load() > before || len(h.failures) > 0 })
+			testkit.Eventually(t, "clients get in", func() bool { return in.Load() > before || len(h.failures) > 0 })
 			var both sync.WaitGroup // and two at once
 			both.Go(func() { r.reload(cfg(nil)) })
 			both.Go(func() { r.reload(cfg(nil)) })
 			both.Wait()
 			gone = append(gone, connector)
 			before = out.Load()
-			eventually(t, "clients are refused", func() bool { return out.Load() > before || len(h.failures) > 0 })
+			testkit.Eventually(t, "clients are refused", func() bool { return out.Load() > before || len(h.failures) > 0 })
 		}
 		for _, connector := range gone {
-			eventually(t, "the connectors are closed", func() bool { return isClosed(t, connector) })
+			testkit.Eventually(t, "the connectors are closed", func() bool { return isClosed(t, connector) })
 		}
 		stop()
 		watchers.Wait()

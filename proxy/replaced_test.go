@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -14,7 +15,7 @@ func TestServerLifetimeUnderLoad(t *testing.T) {
 	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4, ServerLifetime: 300 * time.Millisecond})
 	stop := load(t, r, 8)
 	seen := map[int]bool{}
-	eventually(t, "all have been replaced a few times", func() bool {
+	testkit.Eventually(t, "all have been replaced a few times", func() bool {
 		pids := r.pids()
 		for _, pid := range pids {
 			seen[pid] = true
@@ -59,7 +60,7 @@ func TestIdleAndWarmServers(t *testing.T) {
 	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 10, WarmConns: 3, ServerIdleTimeout: time.Second})
 	conn := r.connect()
 	idle := func(n int) func() bool { return func() bool { return r.pool().ServersIdle == n } }
-	eventually(t, "three are warm", idle(3))
+	testkit.Eventually(t, "three are warm", idle(3))
 	var busy []func()
 	for range 8 {
 		c := r.busy()
@@ -71,15 +72,15 @@ func TestIdleAndWarmServers(t *testing.T) {
 	if n := len(r.pids()); n < 8 {
 		t.Errorf("%d server connections", n)
 	}
-	eventually(t, "the others are closed", idle(3))
+	testkit.Eventually(t, "the others are closed", idle(3))
 	logins := r.pool().Totals.ServerLogins
 	end := time.Now().Add(2500 * time.Millisecond)
-	eventually(t, "time passes", func() bool { return time.Now().After(end) })
+	testkit.Eventually(t, "time passes", func() bool { return time.Now().After(end) })
 	if p := r.pool(); p.ServersIdle != 3 || p.Totals.ServerLogins != logins {
 		t.Errorf("%+v", p)
 	}
 	terminate(t, direct, r.pids()...)
-	eventually(t, "three are warm again", idle(3))
+	testkit.Eventually(t, "three are warm again", idle(3))
 	if one[int](t, conn, "SELECT 1") != 1 {
 		t.Error("wrong answer")
 	}
@@ -99,7 +100,7 @@ func TestReconnectUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		since := r.pool().Totals.Transactions
-		eventually(t, "all are replaced", func() bool {
+		testkit.Eventually(t, "all are replaced", func() bool {
 			for _, pid := range r.pids() {
 				if before[pid] {
 					return false
@@ -131,7 +132,7 @@ func TestPauseUnderLoad(t *testing.T) {
 		if err := r.Resume("", ""); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it goes on", func() bool { return len(r.pids()) > 0 })
+		testkit.Eventually(t, "it goes on", func() bool { return len(r.pids()) > 0 })
 	}
 	if n := stop(); n < 10 {
 		t.Errorf("%d transactions", n)
@@ -145,7 +146,7 @@ func TestKill(t *testing.T) {
 	idle, within, working := r.connect(), r.busy(), r.connect()
 	exec(t, idle, "SELECT 1")
 	done := asking(working, "SELECT pg_sleep(60)")
-	eventually(t, "both are active", func() bool { return r.pool().ClientsActive == 2 })
+	testkit.Eventually(t, "both are active", func() bool { return r.pool().ClientsActive == 2 })
 	if err := r.Kill("", ""); err != nil {
 		t.Fatal(err)
 	}

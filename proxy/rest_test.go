@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -23,7 +24,7 @@ func TestSilentClientsRest(t *testing.T) {
 	}
 	exec(t, open, "CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT 42 AS n")
 	for range 2 {
-		eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+		testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
 		if got := one[int](t, idle, "SELECT $1::int", 7); got != 7 {
 			t.Errorf("got %d", got)
 		}
@@ -37,7 +38,7 @@ func TestSilentClientsRest(t *testing.T) {
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
@@ -54,13 +55,13 @@ func TestIdleTimeoutOfRestingClients(t *testing.T) {
 	spoke := time.Now()
 	asks, silent := r.connect(), r.connect()
 	one[int](t, asks, "SELECT 1")
-	eventually(t, "both rest", func() bool { return r.Resting() == 2 })
-	eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
+	testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	testkit.Eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
 	if took := time.Since(spoke); took < limit {
 		t.Errorf("ended after %s", took)
 	}
 	for _, conn := range []*pgx.Conn{asks, silent} {
-		eventually(t, "both end", func() bool { return r.Stats().Clients == 0 })
+		testkit.Eventually(t, "both end", func() bool { return r.Stats().Clients == 0 })
 		_, err := conn.Exec(t.Context(), "SELECT 1")
 		wantCode(t, err, "57P05", "idle")
 	}

@@ -193,18 +193,6 @@ func exec(t testing.TB, conn *pgx.Conn, sql string) {
 	}
 }
 
-// eventually polls until done, for as long as a busy machine may take.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // connectorTo returns a connector to a target of a server of the test's own.
 func connectorTo(t testing.TB, server *local.Server, target string) *lakebase.Connector {
 	t.Helper()

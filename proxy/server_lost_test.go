@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -46,13 +47,13 @@ func TestKilledWarmServerIsReplaced(t *testing.T) {
 	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, WarmConns: 4})
 	conn := r.connect()
 	warm := func() bool { return r.pool().ServersIdle == 4 }
-	eventually(t, "four are warm", warm)
+	testkit.Eventually(t, "four are warm", warm)
 	before := r.pids()
 	r.lose(direct, before...)
 	if one[int](t, conn, "SELECT 3") != 3 {
 		t.Error("wrong answer")
 	}
-	eventually(t, "four are warm again", warm)
+	testkit.Eventually(t, "four are warm again", warm)
 	if r.pool().Totals.Lost != 0 {
 		t.Errorf("%+v", r.pool().Totals)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -99,7 +100,7 @@ func TestLostServerLeavesItsPlace(t *testing.T) {
 				break // it has heard everything, and stays
 			}
 		}
-		eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
+		testkit.Eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
 		if r.Stats().Clients == 1 {
 			return
 		}
@@ -256,7 +257,7 @@ func TestCancelWithAnUnknownKeyHitsNobody(t *testing.T) {
 // waitActive waits until a backend runs a statement.
 func waitActive(t *testing.T, conn *pgx.Conn, pid int) {
 	t.Helper()
-	eventually(t, "statement runs", func() bool {
+	testkit.Eventually(t, "statement runs", func() bool {
 		return one[bool](t, conn, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query LIKE '%pg_sleep%'", pid)
 	})
 }
@@ -270,7 +271,7 @@ func TestClientGoneMidQuery(t *testing.T) {
 	go conn.PgConn().Exec(context.Background(), "SELECT pg_sleep(60)").Close()
 	waitActive(t, other, pid)
 	conn.PgConn().Conn().Close()
-	eventually(t, "backend ends", func() bool {
+	testkit.Eventually(t, "backend ends", func() bool {
 		return one[int](t, other, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid) == 0
 	})
 }
@@ -339,7 +340,7 @@ func TestTargets(t *testing.T) {
 			}
 		}
 		refused(t, r.url("nowhere", ""), "3D000", `database "nowhere" does not exist`)
-		eventually(t, "there is no pool of a database that does not exist", func() bool {
+		testkit.Eventually(t, "there is no pool of a database that does not exist", func() bool {
 			return !slices.ContainsFunc(r.Pools(), func(p proxy.PoolInfo) bool { return p.Database == "nowhere" })
 		})
 	})
@@ -406,7 +407,7 @@ func TestServerDiesIdle(t *testing.T) {
 	if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P01" {
 		t.Fatalf("%#v, %v", m, err)
 	}
-	eventually(t, "the loss is counted", func() bool { return r.Stats().Lost == 1 })
+	testkit.Eventually(t, "the loss is counted", func() bool { return r.Stats().Lost == 1 })
 }
 
 func TestServerDiesMidQuery(t *testing.T) {
@@ -510,7 +511,7 @@ func TestDrainRunsOut(t *testing.T) {
 		t.Error(err)
 	}
 	wantCode(t, <-failed, "57P01", "shutting down")
-	eventually(t, "backend ends", func() bool {
+	testkit.Eventually(t, "backend ends", func() bool {
 		return one[int](t, other, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid) == 0
 	})
 }

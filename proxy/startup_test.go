@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -296,7 +297,7 @@ func TestLimits(t *testing.T) {
 	raw := r.dial() // occupies nothing before it asks to log in
 	defer raw.Close()
 	conn.Close(t.Context())
-	eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
+	testkit.Eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
 	r.connect()
 
 	r = start(t, proxy.Config{MaxClients: 1})

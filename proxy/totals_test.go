@@ -12,6 +12,7 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -42,7 +43,7 @@ func TestQueryTimeIsWithoutTheClientsOwn(t *testing.T) {
 		t.Errorf("%s of %s working after a query of 300 ms", asked.QueryTime, asked.TransactionTime)
 	}
 	// The transaction is looked at as long as it is idle, too.
-	eventually(t, "the client has thought for half a second", func() bool {
+	testkit.Eventually(t, "the client has thought for half a second", func() bool {
 		return r.poolIn(proxy.TransactionMode).Totals.TransactionTime-asked.TransactionTime > 500*time.Millisecond
 	})
 	thought := r.poolIn(proxy.TransactionMode).Totals
@@ -112,14 +113,14 @@ func TestCanceledIsCounted(t *testing.T) {
 		r := start(t, proxy.Config{Mode: mode})
 		victim, observer := r.connect(), connectDirect(t)
 		done := settled(victim, "SELECT pg_sleep(61)")
-		eventually(t, "the query runs", func() bool {
+		testkit.Eventually(t, "the query runs", func() bool {
 			return one[int](t, observer, "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(61)' AND state = 'active'") > 0
 		})
 		if err := victim.PgConn().CancelRequest(t.Context()); err != nil {
 			t.Error(err)
 		}
 		wantCode(t, <-done, "57014", "user request")
-		eventually(t, "the cancel request is counted", func() bool { return r.poolIn(mode).Totals.Canceled == 1 })
+		testkit.Eventually(t, "the cancel request is counted", func() bool { return r.poolIn(mode).Totals.Canceled == 1 })
 	}
 }
 
@@ -133,7 +134,7 @@ func TestSessionTotalsOutliveSessions(t *testing.T) {
 		}
 		conn.Close(t.Context())
 	}
-	eventually(t, "the clients have left", func() bool { return r.poolIn(proxy.SessionMode).ClientsActive == 0 })
+	testkit.Eventually(t, "the clients have left", func() bool { return r.poolIn(proxy.SessionMode).ClientsActive == 0 })
 	totals := r.poolIn(proxy.SessionMode).Totals
 	// pgx asks twice for the first of four: to prepare and to execute.
 	if totals.Sessions != 3 || totals.Queries != 15 || totals.Transactions != 15 || totals.Received == 0 || totals.Sent == 0 {

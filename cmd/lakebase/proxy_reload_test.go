@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // configured is a proxy with a configuration file.
@@ -33,7 +35,7 @@ func (c *configured) reload(t *testing.T, content string) string {
 	c.signal(t, syscall.SIGHUP)
 	c.reloads++
 	var lines []string
-	eventually(t, "the file is read again", func() bool {
+	testkit.Eventually(t, "the file is read again", func() bool {
 		lines = nil
 		for line := range strings.Lines(c.stderr.String()) {
 			if strings.Contains(line, "the configuration was ") && strings.HasSuffix(line, "\n") {
@@ -111,7 +113,7 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 			for i := range before {
 				before[i] = rounds[i].Load()
 			}
-			eventually(t, "all clients go on", func() bool {
+			testkit.Eventually(t, "all clients go on", func() bool {
 				for i := range before {
 					if rounds[i].Load() < before[i]+2 && len(failures) == 0 {
 						return false

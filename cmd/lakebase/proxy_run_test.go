@@ -191,7 +191,7 @@ func TestProxyDrainTimeout(t *testing.T) {
 			_, err := working.Exec(context.Background(), "SELECT pg_sleep(60) -- "+mode)
 			failed <- err
 		}()
-		eventually(t, "it runs", func() bool {
+		testkit.Eventually(t, "it runs", func() bool {
 			var n int
 			err := watcher.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60) -- "+mode+"'").Scan(&n)
 			return err == nil && n == 1
@@ -221,7 +221,7 @@ func TestProxyDrainDelay(t *testing.T) {
 		}
 		idle := p.connect(t)
 		p.signal(t, syscall.SIGTERM)
-		eventually(t, "it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
+		testkit.Eventually(t, "it stops", func() bool { return strings.Contains(p.stderr.String(), "stopping") })
 		if status := p.readiness(t); status != http.StatusServiceUnavailable {
 			t.Error("readiness", status)
 		}
@@ -246,18 +246,6 @@ func (p *proxyProcess) readiness(t *testing.T) (status int) {
 	}
 	response.Body.Close()
 	return response.StatusCode
-}
-
-// eventually polls until done, for as long as a busy machine may take.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 30 s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 func mustExec(t *testing.T, conn *pgx.Conn, sql string) {

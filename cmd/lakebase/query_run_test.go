@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // awkward is SQL whose result is hard to print.
@@ -130,7 +132,7 @@ func TestQueryStreams(t *testing.T) {
 // eventuallyRows waits until sql returns want.
 func eventuallyRows(t *testing.T, c *cli, want, sql string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s returns %s", sql, want), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("%s returns %s", sql, want), func() bool {
 		return strings.TrimSpace(strings.TrimPrefix(c.must("query", "-q", "-o", "csv", sql), "count\n")) == want
 	})
 }

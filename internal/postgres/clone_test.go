@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // writeLoad moves money between accounts until stopped; the sum never changes.
@@ -61,7 +63,7 @@ func TestCloneUnderLoad(t *testing.T) {
 	in := testInstallation(t)
 	s := startServer(t, in, StartOptions{DataDir: newDataDir(t, in)})
 	moves, end := writeLoad(t, s)
-	eventually(t, "the load runs", func() bool { return moves.Load() > 100 })
+	testkit.Eventually(t, "the load runs", func() bool { return moves.Load() > 100 })
 
 	dir := filepath.Join(tempDir(t), "clone")
 	before := moves.Load()
@@ -71,7 +73,7 @@ func TestCloneUnderLoad(t *testing.T) {
 	}
 	cloned := time.Since(begun)
 	after := moves.Load()
-	eventually(t, "the load goes on", func() bool { return moves.Load() > after })
+	testkit.Eventually(t, "the load goes on", func() bool { return moves.Load() > after })
 	end()
 
 	begun = time.Now()
@@ -153,7 +155,7 @@ func assertStreams(t *testing.T, primary, standby *Server) {
 	t.Helper()
 	execute(t, primary, "INSERT INTO note VALUES ('streamed')")
 	want := query[int](t, primary, "SELECT count(*)::int FROM note")
-	eventually(t, "the standby has the note", func() bool {
+	testkit.Eventually(t, "the standby has the note", func() bool {
 		return query[int](t, standby, "SELECT count(*)::int FROM note") == want
 	})
 }

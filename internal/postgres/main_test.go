@@ -190,23 +190,11 @@ func assertContains(t testing.TB, err error, parts ...string) {
 	}
 }
 
-// eventually waits for a condition that nothing announces.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 // assertNoProcesses waits until no process works in dir: the backends of a
 // server that was killed need a moment.
 func assertNoProcesses(t testing.TB, dir string) {
 	t.Helper()
-	eventually(t, "processes in "+dir+" end", func() bool { return len(processesIn(t, dir)) == 0 })
+	testkit.Eventually(t, "processes in "+dir+" end", func() bool { return len(processesIn(t, dir)) == 0 })
 }
 
 // testChild is this test binary in the role of another program.

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 func init() {
@@ -115,7 +117,7 @@ func TestWatcherInterruptsWhenItsParentIsKilled(t *testing.T) {
 	if line := watched.line(); line != "interrupted" {
 		t.Errorf("the watched process says %q", line)
 	}
-	eventually(t, "the watcher ends", func() bool { return !runs(watcher) })
+	testkit.Eventually(t, "the watcher ends", func() bool { return !runs(watcher) })
 }
 
 // runs reports whether a process lives and is no zombie: nobody may reap orphans.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 func TestServerKeepsDataOverRestarts(t *testing.T) {
@@ -174,7 +176,7 @@ func TestStopBecomesImmediate(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(testContext(t)) }()
-	eventually(t, "patience ends", func() bool { return strings.Contains(log.String(), "without more ado") })
+	testkit.Eventually(t, "patience ends", func() bool { return strings.Contains(log.String(), "without more ado") })
 	if err := syscall.Kill(backend, syscall.SIGCONT); err != nil { // else PostgreSQL takes 5 s to kill it
 		t.Error(err)
 	}
@@ -251,7 +253,7 @@ func TestStartAfterPostmasterIsKilled(t *testing.T) {
 		s.Stop(context.Background())
 		<-waiting
 	})
-	eventually(t, "the session is busy", func() bool {
+	testkit.Eventually(t, "the session is busy", func() bool {
 		return query[int](t, s, "SELECT count(*)::int FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'") == 1
 	})
 	if err := s.child.signal(syscall.SIGKILL); err != nil {
@@ -352,7 +354,7 @@ func TestForeignServerIsLeftAlone(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(sockets) })
 	foreign := newForeignProcess(t, dir, in.postgres(), "-D", dir, "-k", sockets, "-c", "listen_addresses=")
-	eventually(t, "the foreign server runs", func() bool { return postmasterPID(dir) == foreign.Process.Pid })
+	testkit.Eventually(t, "the foreign server runs", func() bool { return postmasterPID(dir) == foreign.Process.Pid })
 
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
@@ -431,7 +433,7 @@ func TestLogHasNoStatements(t *testing.T) {
 	if !errors.As(err, &pgErr) || pgErr.Code != "42601" {
 		t.Fatalf("error is %v, want one of syntax", err)
 	}
-	eventually(t, "the error is logged", func() bool { return strings.Contains(log.String(), "unrecognized role option") })
+	testkit.Eventually(t, "the error is logged", func() bool { return strings.Contains(log.String(), "unrecognized role option") })
 	if strings.Contains(log.String(), "hunter2") {
 		t.Error("the log has the password")
 	}

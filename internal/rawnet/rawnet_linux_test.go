@@ -10,20 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // onRaw runs a test for each kind of connection with raw access.
 func onRaw(t *testing.T, test func(*testing.T, kind)) {
 	onThose(t, func(k kind) bool { return !k.hidden }, test)
-}
-
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not in 10 s: " + what)
-		}
-	}
 }
 
 func TestRawAccess(t *testing.T) {
@@ -42,7 +35,7 @@ func TestQuiet(t *testing.T) {
 			t.Error("not quiet, with nothing said")
 		}
 		a.Write([]byte("said"))
-		eventually(t, "hear", func() bool { return !b.raw.Quiet() })
+		testkit.Eventually(t, "hear", func() bool { return !b.raw.Quiet() })
 		if n, err := b.Read(make([]byte, 10)); n != 4 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
@@ -50,7 +43,7 @@ func TestQuiet(t *testing.T) {
 			t.Error("not quiet, with all read")
 		}
 		a.raw.Close()
-		eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
+		testkit.Eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
 		b.raw.Close()
 		if b.raw.Quiet() {
 			t.Error("quiet, though closed")
@@ -104,7 +97,7 @@ func TestReadMore(t *testing.T) {
 		}
 		wantSame(t, got, want)
 		a.closeWrite()
-		eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
+		testkit.Eventually(t, "hear of the end", func() bool { return !b.raw.Quiet() })
 		if n, err := more(p); n != 0 || err != io.EOF {
 			t.Errorf("at the end: %d, %v", n, err)
 		}
@@ -118,7 +111,7 @@ func TestQuietLeavesReset(t *testing.T) {
 			onThose(t, func(k kind) bool { return k.network == "tcp" && !k.hidden }, func(t *testing.T, k kind) {
 				a, b := pair(t, k)
 				reset(t, a)
-				eventually(t, "hear of the reset", func() bool { return !b.raw.Quiet() })
+				testkit.Eventually(t, "hear of the reset", func() bool { return !b.raw.Quiet() })
 				if _, err := read(b); !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("got %v", err)
 				}

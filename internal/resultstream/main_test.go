@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -60,16 +59,6 @@ func ask(t *testing.T, sql string, args ...any) string {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	return v
-}
-
-// eventually waits for a condition that another process brings about.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
-		}
-	}
 }
 
 // table makes an empty table with a column a of text and returns its name.

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/resultstream"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // journal writes down what a run reports.
@@ -193,7 +194,7 @@ func TestReceiverFails(t *testing.T) {
 	if !errors.Is(err, full) || status != resultstream.Gone || j.rows != 1 {
 		t.Errorf("status %d, %v after %d rows", status, err, j.rows)
 	}
-	eventually(t, "the session is over", func() bool {
+	testkit.Eventually(t, "the session is over", func() bool {
 		return ask(t, "SELECT count(*)::text FROM pg_stat_activity WHERE pid = $1", conn.PID()) == "0"
 	})
 }
@@ -233,7 +234,7 @@ func TestCutConnection(t *testing.T) {
 // running waits until the session runs something.
 func running(t *testing.T, pid uint32) {
 	t.Helper()
-	eventually(t, "the statement runs", func() bool {
+	testkit.Eventually(t, "the statement runs", func() bool {
 		return ask(t, "SELECT coalesce(max(state), '') FROM pg_stat_activity WHERE pid = $1 AND backend_type = 'client backend'", pid) == "active"
 	})
 }

@@ -16,8 +16,9 @@ func Eventually(t testing.TB, what string, done func() bool) {
 	EventuallyWithin(t, patience, what, done)
 }
 
-// EventuallyWithin is [Eventually] with a limit of the test's own, for what
-// would come true too late without the code under test.
+// EventuallyWithin is [Eventually] with a limit of the test's own: for what
+// something else, like pgx's health check each minute, would bring about in the
+// end without the code under test.
 func EventuallyWithin(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	began := time.Now()
