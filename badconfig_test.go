@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -136,7 +138,7 @@ func TestBadConfig(t *testing.T) {
 			k, v, _ := strings.Cut(kv, "=")
 			env[k] = v
 		}
-		onlyEnv(t, env)
+		testkit.OnlyEnv(t, env)
 		err := error(nil)
 		if bad.config != nil {
 			name = bad.config.GoString()

@@ -18,6 +18,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // refusals are what servers have been seen to say to a login, with the code
@@ -103,7 +105,7 @@ func TestServerRefusals(t *testing.T) {
 // the error. settings are more of pgx's connection string.
 func connect(t *testing.T, settings string, serve func(net.Conn)) error {
 	t.Helper()
-	onlyEnv(t, nil)
+	testkit.OnlyEnv(t, nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +229,7 @@ func TestTLSFailures(t *testing.T) {
 }
 
 func TestNetworkFailures(t *testing.T) {
-	onlyEnv(t, nil)
+	testkit.OnlyEnv(t, nil)
 	cut := connect(t, "sslmode=disable", func(conn net.Conn) {
 		_, _ = pgproto3.NewBackend(conn, conn).ReceiveStartupMessage()
 	})

@@ -8,26 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// onlyEnv removes every variable that could reach a Config or pgx from the
-// environment and then sets those of env.
-func onlyEnv(t testing.TB, env map[string]string) {
-	t.Helper()
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		for _, prefix := range []string{"DATABRICKS_", "LAKEBASE_", "PG", "DB_", "ARM_", "GOOGLE_", endpointName} {
-			if strings.HasPrefix(name, prefix) {
-				t.Setenv(name, "")
-				os.Unsetenv(name)
-			}
-		}
-	}
-	t.Setenv("HOME", t.TempDir())
-	for name, value := range env {
-		t.Setenv(name, value)
-	}
-}
+	"github.com/lakebase-go/lakebase/internal/testkit"
+)
 
 // fields returns c without what only Settings looks at.
 func fields(c *Config) Config {
@@ -76,7 +59,7 @@ func TestVariables(t *testing.T) {
 		{"DATABRICKS_CONFIG_PROFILE", "DEV", Config{Profile: "DEV"}},
 	} {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
-			onlyEnv(t, map[string]string{test.variable: " " + test.value + " \n"})
+			testkit.OnlyEnv(t, map[string]string{test.variable: " " + test.value + " \n"})
 			c, err := ConfigFromEnv()
 			if err != nil {
 				t.Fatal(err)
@@ -108,7 +91,7 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 }
 
 func TestEmptyEnvironment(t *testing.T) {
-	onlyEnv(t, map[string]string{"LAKEBASE_INSTANCE_NAME": "  ", "PGPORT": ""})
+	testkit.OnlyEnv(t, map[string]string{"LAKEBASE_INSTANCE_NAME": "  ", "PGPORT": ""})
 	c, err := ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +125,7 @@ func TestFirstVariableWins(t *testing.T) {
 				env[v] = test.value(v)
 			}
 			for _, v := range test.variables {
-				onlyEnv(t, env)
+				testkit.OnlyEnv(t, env)
 				c, err := ConfigFromEnv()
 				if err != nil {
 					t.Fatal(err)
@@ -157,7 +140,7 @@ func TestFirstVariableWins(t *testing.T) {
 }
 
 func TestEndpointNameOfSomethingElse(t *testing.T) {
-	onlyEnv(t, map[string]string{"ENDPOINT_NAME": "my-serving-endpoint", "LAKEBASE_INSTANCE_NAME": "my-instance"})
+	testkit.OnlyEnv(t, map[string]string{"ENDPOINT_NAME": "my-serving-endpoint", "LAKEBASE_INSTANCE_NAME": "my-instance"})
 	c, err := ConfigFromEnv()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +151,7 @@ func TestEndpointNameOfSomethingElse(t *testing.T) {
 }
 
 func TestDatabricksApp(t *testing.T) {
-	onlyEnv(t, map[string]string{
+	testkit.OnlyEnv(t, map[string]string{
 		"PGHOST": "ep-calm-tree-a1b2c3d4.database.us-west-2.cloud.databricks.com", "PGPORT": "5432", "PGDATABASE": "databricks_postgres",
 		"PGUSER": "6e9d7a1c-0000-0000-0000-000000000000", "PGSSLMODE": "require", "PGAPPNAME": "my-app",
 		"DATABRICKS_HOST": "https://x", "DATABRICKS_CLIENT_ID": "id", "DATABRICKS_CLIENT_SECRET": "secret",

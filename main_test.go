@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -23,27 +23,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
 
-// clearEnv removes every variable that the library or pgx reads, and the
-// user's own files.
-func clearEnv(t *testing.T) {
-	t.Helper()
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		for _, prefix := range []string{"PG", "LAKEBASE_", "DB_", "DATABRICKS_", "ENDPOINT_NAME"} {
-			if strings.HasPrefix(name, prefix) && name != "LAKEBASE_POSTGRES_BIN" && name != "LAKEBASE_CACHE_DIR" {
-				t.Setenv(name, "")
-				os.Unsetenv(name)
-			}
-		}
-	}
-	t.Setenv("HOME", t.TempDir())
-}
-
 // start starts a local Lakebase and sets the environment that its own Env
 // prints for target, nothing else.
 func start(t *testing.T, target string, o local.Options) *local.Server {
 	t.Helper()
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	s := lakebasetest.New(t, o)
 	setEnv(t, s, target)
 	return s

@@ -162,7 +162,7 @@ func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
 
 // pgx reads these variables too, and must not be the one to complain.
 func TestFilesOfCertificates(t *testing.T) {
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	t.Setenv("LAKEBASE_INSTANCE_NAME", "shop")
 	for _, name := range []string{"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"} {
 		t.Run(name, func(t *testing.T) {

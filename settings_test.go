@@ -9,6 +9,8 @@ import (
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // listed is Settings by name, as value|source.
@@ -33,7 +35,7 @@ func expect(t *testing.T, got map[string]string, want map[string]string) {
 }
 
 func TestSettingsSources(t *testing.T) {
-	onlyEnv(t, map[string]string{"LAKEBASE_INSTANCE_NAME": "i", "PGUSER": "env", "DB_MAX_OVERFLOW": "0", "PGPORT": "1", "LAKEBASE_HOST": "h"})
+	testkit.OnlyEnv(t, map[string]string{"LAKEBASE_INSTANCE_NAME": "i", "PGUSER": "env", "DB_MAX_OVERFLOW": "0", "PGPORT": "1", "LAKEBASE_HOST": "h"})
 	c, err := ParseConfig("lakebase://?database=d&pool_recycle=90s")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +56,7 @@ func TestSettingsSources(t *testing.T) {
 }
 
 func TestSettingsOfStaticURL(t *testing.T) {
-	onlyEnv(t, map[string]string{"LAKEBASE_PG_URL": "postgres://u:s3cr3t@h/d", "PGAPPNAME": "app", "PGUSER": "other"})
+	testkit.OnlyEnv(t, map[string]string{"LAKEBASE_PG_URL": "postgres://u:s3cr3t@h/d", "PGAPPNAME": "app", "PGUSER": "other"})
 	c, err := ConfigFromEnv()
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,7 @@ func TestSettingsOfStaticURL(t *testing.T) {
 }
 
 func TestSettingsOfLogin(t *testing.T) {
-	onlyEnv(t, map[string]string{"DATABRICKS_CONFIG_PROFILE": "DEV"})
+	testkit.OnlyEnv(t, map[string]string{"DATABRICKS_CONFIG_PROFILE": "DEV"})
 	file := filepath.Join(os.Getenv("HOME"), ".databrickscfg")
 	content := "[DEFAULT]\nhost=https://default\n[DEV]\nhost = https://dev\ntoken = s3cr3t\n[OTHER]\nhost=https://other\n"
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
@@ -144,7 +146,7 @@ func TestWithDefaults(t *testing.T) {
 }
 
 func TestConnectorsDatabase(t *testing.T) {
-	onlyEnv(t, nil)
+	testkit.OnlyEnv(t, nil)
 	for target, want := range map[string]string{
 		"shop":                               "databricks_postgres",
 		"shop/sales":                         "sales",

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -49,7 +50,7 @@ func TestStaticURL(t *testing.T) {
 	for _, spelling := range spellings {
 		scheme, query := spelling[0], spelling[1]
 		t.Run(scheme+query, func(t *testing.T) {
-			clearEnv(t)
+			testkit.OnlyEnv(t, nil)
 			before := s.Stats().APICalls
 			t.Setenv("LAKEBASE_PG_URL", fmt.Sprintf("%s://%s@%s:%s/databricks_postgres%s", scheme, login, host, port, query))
 			conn, err := lakebase.Connect(within(t, 20*time.Second), "")
@@ -82,7 +83,7 @@ func TestStaticURLWithoutModeWantsTLS(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	host, port, login := nativeRole(t, s)
 	setFaults(t, s, local.Faults{TLS: local.TLSFault{Mode: "plaintext"}})
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	before := s.Stats().PasswordBytes
 	// Not loopback by name, so TLS is required; the address is this machine's.
 	t.Setenv("LAKEBASE_PG_URL", fmt.Sprintf("postgres://%s@db.example:%s/databricks_postgres", login, port))
@@ -107,7 +108,7 @@ func TestStaticURLWithoutModeWantsTLS(t *testing.T) {
 }
 
 func TestStaticURLHasNoTokens(t *testing.T) {
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	c := connector(t, "postgres://u:p@127.0.0.1:1/db")
 	c.StartRefresh()
 	c.StopRefresh()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 func TestStaticURL(t *testing.T) {
@@ -70,7 +72,7 @@ func TestStaticURL(t *testing.T) {
 		"host=/tmp port=1 user=u":     "postgres://u@/?host=%2Ftmp&port=1&sslmode=prefer&sslrootcert=",
 	} {
 		t.Run(given, func(t *testing.T) {
-			onlyEnv(t, nil)
+			testkit.OnlyEnv(t, nil)
 			got, err := (&Config{URL: given}).staticURL()
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +102,7 @@ func TestStaticFill(t *testing.T) {
 		"postgres://v@h:2/e?sslmode=require&application_name=x&connect_timeout=9": "postgres://v@h:2/e?application_name=x&connect_timeout=9&sslmode=require",
 		"postgres://localhost": "postgres://u@localhost:1/d?application_name=app&connect_timeout=3&sslmode=verify-ca",
 	} {
-		onlyEnv(t, env)
+		testkit.OnlyEnv(t, env)
 		c, err := ParseConfig(target)
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +126,7 @@ func TestStaticRoots(t *testing.T) {
 		{"require", "", true, true},
 		{"verify-full", "system", true, false},
 	} {
-		onlyEnv(t, map[string]string{"PGSSLROOTCERT": test.root})
+		testkit.OnlyEnv(t, map[string]string{"PGSSLROOTCERT": test.root})
 		c, err := ParseConfig("postgres://h/db?sslmode=" + test.mode)
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +147,7 @@ func TestStaticRoots(t *testing.T) {
 }
 
 func TestStaticReadOnly(t *testing.T) {
-	onlyEnv(t, nil)
+	testkit.OnlyEnv(t, nil)
 	c := &Config{URL: "postgres://h", ReadOnly: true, ConnectTimeout: time.Minute}
 	if got, err := c.staticURL(); err != nil || got != "postgres://h:5432/?connect_timeout=60&sslmode=require&target_session_attrs=read-only" {
 		t.Errorf("got %s, %v", got, err)
@@ -153,7 +155,7 @@ func TestStaticReadOnly(t *testing.T) {
 }
 
 func TestStaticService(t *testing.T) {
-	onlyEnv(t, nil)
+	testkit.OnlyEnv(t, nil)
 	file := t.TempDir() + "/services"
 	if err := os.WriteFile(file, []byte("[mine]\nhost=db.example.com\nport=1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -226,7 +228,7 @@ func FuzzParseConfig(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	onlyEnv(f, nil)
+	testkit.OnlyEnv(f, nil)
 	f.Fuzz(func(t *testing.T, target string) {
 		if _, err := ParseConfig("lakebase://me:" + secret + "@" + target); err == nil {
 			t.Error("a password was accepted")
@@ -267,7 +269,7 @@ func FuzzStaticURL(f *testing.F) {
 	f.Add("postgres", "", "", "", "", "host=/tmp&host=b:1")
 	f.Add("postgresql", "u", "%zz", "[::1", "d", "port=1,2")
 	f.Add("postgres", "u?a", "x", "h", "d", "b=c") // a ? that belongs to the user name
-	onlyEnv(f, nil)
+	testkit.OnlyEnv(f, nil)
 	f.Fuzz(func(t *testing.T, scheme, user, password, host, database, query string) {
 		// A short password is part of everything; a long one must not be
 		// what the other parts say anyway, nor what messages say.

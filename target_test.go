@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 const epHost = "ep-calm-tree-a1b2c3d4.database.us-west-2.cloud.databricks.com"
@@ -70,7 +72,7 @@ func TestTargets(t *testing.T) {
 		"user = 'a b' host = h":                                   {URL: "user = 'a b' host = h"},
 	} {
 		t.Run(target, func(t *testing.T) {
-			onlyEnv(t, nil)
+			testkit.OnlyEnv(t, nil)
 			c, err := ParseConfig(target)
 			if err != nil {
 				t.Fatal(err)
@@ -143,7 +145,7 @@ func TestPrecedence(t *testing.T) {
 			map[string]string{"DB_POOL_SIZE": "7", "DB_MAX_OVERFLOW": "0"}, url, Config{URL: url, PoolSize: 7, MaxOverflow: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onlyEnv(t, test.env)
+			testkit.OnlyEnv(t, test.env)
 			c, err := ParseConfig(test.target)
 			if err != nil {
 				t.Fatal(err)

@@ -10,21 +10,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
-)
 
-// clearLakebase leaves nothing in the environment that says what to connect to.
-func clearLakebase(t *testing.T) {
-	t.Helper()
-	for _, item := range os.Environ() {
-		name, _, _ := strings.Cut(item, "=")
-		for _, prefix := range []string{"LAKEBASE_", "PG", "DATABRICKS_", "ENDPOINT_NAME", "DB_"} {
-			if strings.HasPrefix(name, prefix) {
-				t.Setenv(name, "")
-			}
-		}
-	}
-	t.Setenv("DATABRICKS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
-}
+	"github.com/lakebase-go/lakebase/internal/testkit"
+)
 
 // runHere runs a command line in this process.
 func runHere(args ...string) (code int, stdout, stderr string) {
@@ -36,7 +24,7 @@ func runHere(args ...string) (code int, stdout, stderr string) {
 // Each mistake is one line that says where it is and what would be right, and
 // never a secret. UPDATE_SCRIPTS=1 writes the list anew.
 func TestProxyBadConfigurations(t *testing.T) {
-	clearLakebase(t)
+	testkit.OnlyEnv(t, nil)
 	archive, err := txtar.ParseFile("testdata/proxy_bad_config.txtar")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // proxyGuide is what users read about the proxy.
@@ -55,7 +57,7 @@ func TestProxyGuideListsTheSettings(t *testing.T) {
 
 // What the guide shows as a file is one.
 func TestProxyGuideShowsAConfiguration(t *testing.T) {
-	clearLakebase(t)
+	testkit.OnlyEnv(t, nil)
 	_, rest, _ := strings.Cut(proxyGuide(t), "```ini\n# ")
 	example, _, ok := strings.Cut(rest, "```")
 	if !ok {

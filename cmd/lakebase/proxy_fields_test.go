@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -53,7 +54,7 @@ func fieldSample(t *testing.T, field reflect.StructField) (text string, value an
 
 // Every field can be set in each of the three ways.
 func TestProxySettingsCoverTheConfiguration(t *testing.T) {
-	clearLakebase(t)
+	testkit.OnlyEnv(t, nil)
 	empty := newProxySettings(pflag.NewFlagSet("", pflag.ContinueOnError))
 	for field := range configFields() {
 		name := flagOf(field.Name)

@@ -3,7 +3,6 @@ package doctor_test
 import (
 	"context"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -25,26 +25,10 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net.(*Resolver).goLookupIPCNAMEOrder"), goleak.IgnoreAnyFunction("net.(*Resolver).exchange"))
 }
 
-// clearEnv removes every variable that the library or pgx reads, and the
-// user's own files.
-func clearEnv(t *testing.T) {
-	t.Helper()
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		for _, prefix := range []string{"PG", "LAKEBASE_", "DB_", "DATABRICKS_", "ENDPOINT_NAME"} {
-			if strings.HasPrefix(name, prefix) && name != "LAKEBASE_POSTGRES_BIN" && name != "LAKEBASE_CACHE_DIR" {
-				t.Setenv(name, "")
-				os.Unsetenv(name)
-			}
-		}
-	}
-	t.Setenv("HOME", t.TempDir())
-}
-
 // start starts a local Lakebase and sets what a client of target sets.
 func start(t *testing.T, target string, o local.Options) *local.Server {
 	t.Helper()
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	s := lakebasetest.New(t, o)
 	lakebasetest.Setenv(t, s, target)
 	return s

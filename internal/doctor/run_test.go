@@ -15,6 +15,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/doctor"
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -66,7 +67,7 @@ func TestRunIsInterrupted(t *testing.T) {
 
 // A server of one's own on a socket has less to check.
 func TestRunOnSocket(t *testing.T) {
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	in, err := postgres.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func TestRunOnSocket(t *testing.T) {
 }
 
 func TestSecrets(t *testing.T) {
-	clearEnv(t)
+	testkit.OnlyEnv(t, nil)
 	t.Setenv("DATABRICKS_CLIENT_SECRET", "client-secret-value")
 	t.Setenv("PGPASSWORD", "pgpw")
 	t.Setenv("SOME_API_KEY", "somebodys-key")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -30,16 +30,7 @@ const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 // start starts a local Lakebase with nothing else in the environment.
 func start(t *testing.T) *local.Server {
 	t.Helper()
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		for _, prefix := range []string{"PG", "LAKEBASE_", "DB_", "DATABRICKS_"} {
-			if strings.HasPrefix(name, prefix) && name != "LAKEBASE_POSTGRES_BIN" && name != "LAKEBASE_CACHE_DIR" {
-				t.Setenv(name, "")
-				os.Unsetenv(name)
-			}
-		}
-	}
-	t.Setenv("HOME", t.TempDir())
+	testkit.OnlyEnv(t, nil)
 	s := lakebasetest.New(t)
 	lakebasetest.Setenv(t, s, "my-instance")
 	return s
