@@ -17,20 +17,6 @@ import (
 	"time"
 )
 
-// traversableDir is a temporary directory that other users may pass through.
-func traversableDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "lkb-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func newAuthority(t testing.TB, dir string) *authority {
 	t.Helper()
 	a, err := loadAuthority(dir)

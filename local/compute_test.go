@@ -20,6 +20,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
 // testContext bounds what a test waits for.
@@ -36,7 +37,7 @@ func startCompute(t testing.TB, change ...func(*computeOptions)) *compute {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := computeOptions{Installation: in, Dir: filepath.Join(traversableDir(t), "data")}
+	o := computeOptions{Installation: in, Dir: filepath.Join(testkit.OpenDir(t), "data")}
 	for _, f := range change {
 		f(&o)
 	}
@@ -244,7 +245,7 @@ func TestComputeClone(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t)
 	asAdmin(t, c, "CREATE TABLE branchy AS SELECT 'before' AS x")
-	dir := filepath.Join(traversableDir(t), "branch")
+	dir := filepath.Join(testkit.OpenDir(t), "branch")
 	if err := c.clone(testContext(t), dir); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestStandby(t *testing.T) {
 	asAdmin(t, primary, "CREATE TABLE news AS SELECT 1 AS x")
 	standby := startCompute(t, func(o *computeOptions) {
 		o.Primary = primary
-		o.Dir = filepath.Join(traversableDir(t), "standby")
+		o.Dir = filepath.Join(testkit.OpenDir(t), "standby")
 	})
 	arrived := func(x string) func() bool {
 		return func() bool { return asAdmin(t, standby, "SELECT max(x) FROM news") == x }
@@ -298,19 +299,7 @@ func TestExternalServer(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	// Some other PostgreSQL, without anything of ours in it.
-	in, err := postgres.Find(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(traversableDir(t), "data")
-	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop(ctx)
+	server := testpostgres.Start(t)
 	url := fmt.Sprintf("host=%s user=%s dbname=postgres", server.SocketDir(), postgres.Admin)
 
 	for range 2 { // the second finds everything prepared
@@ -322,7 +311,7 @@ func TestExternalServer(t *testing.T) {
 		if _, err := conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS t (x int)"); err != nil {
 			t.Error(err)
 		}
-		for what, err := range map[string]error{"suspend": c.suspend(ctx), "stop": c.stop(ctx), "crash": c.crash(ctx), "clone": c.clone(ctx, dir+"2")} {
+		for what, err := range map[string]error{"suspend": c.suspend(ctx), "stop": c.stop(ctx), "crash": c.crash(ctx), "clone": c.clone(ctx, t.TempDir()+"/clone")} {
 			if !errors.Is(err, errExternal) {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -340,7 +329,7 @@ func TestExternalServer(t *testing.T) {
 
 func TestComputeOnDamagedData(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(traversableDir(t), "data")
+	dir := filepath.Join(testkit.OpenDir(t), "data")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -218,7 +219,7 @@ func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 // TestDataStays follows data through a branch, a standby, an upgrade, a
 // failover and a restart.
 func TestDataStays(t *testing.T) {
-	o := local.Options{DataDir: dirForServers(t), Instances: []string{"i"}}
+	o := local.Options{DataDir: filepath.Join(testkit.OpenDir(t), "data"), Instances: []string{"i"}}
 	s, err := local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

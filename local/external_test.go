@@ -1,36 +1,20 @@
 package local_test
 
 import (
-	"context"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 	"github.com/lakebase-go/lakebase/local"
 )
 
 // TestDatabaseURL puts the workspace before a server that already runs.
 func TestDatabaseURL(t *testing.T) {
 	ctx := t.Context()
-	in, err := postgres.Find(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := dirForServers(t)
-	if err := in.CreateCluster(ctx, data, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	server := testpostgres.Start(t)
 	o := local.Options{
 		DataDir:     filepath.Join(t.TempDir(), "data"),
 		DatabaseURL: "postgres:///postgres?user=" + postgres.Admin + "&host=" + url.QueryEscape(server.SocketDir()),

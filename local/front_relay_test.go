@@ -195,7 +195,7 @@ func testFrontPsqlInterrupt(t *testing.T, r *rig) {
 func testFrontReadOnly(t *testing.T, r *rig) {
 	standby := startCompute(t, func(o *computeOptions) {
 		o.Primary = r.compute
-		o.Dir = filepath.Join(traversableDir(t), "standby")
+		o.Dir = filepath.Join(testkit.OpenDir(t), "standby")
 	})
 	r.target = route{endpoint: "ep-ro", compute: standby, readOnly: true}
 	conn := r.login(t, "target_session_attrs=read-only")

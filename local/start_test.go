@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -40,7 +41,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestRestart(t *testing.T) {
 	o := local.Options{DataDir: filepath.Join(t.TempDir(), "data"), User: "me@example.com"}
 	if os.Geteuid() == 0 {
-		o.DataDir = dirForServers(t)
+		o.DataDir = filepath.Join(testkit.OpenDir(t), "data")
 	}
 	open := func() *local.Server {
 		t.Helper()
@@ -121,24 +122,9 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// dirForServers is a data directory that the user can get to whom root hands
-// its servers to.
-func dirForServers(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lakebase-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "data")
-}
-
 // TestForeignData checks that nothing is swept that is not ours.
 func TestForeignData(t *testing.T) {
-	dir := dirForServers(t)
+	dir := filepath.Join(testkit.OpenDir(t), "data")
 	precious := filepath.Join(dir, "clusters", "precious")
 	if err := os.MkdirAll(precious, 0o755); err != nil {
 		t.Fatal(err)
@@ -186,7 +172,7 @@ func TestParallelStarts(t *testing.T) {
 
 // TestParallelStartsOnOneDirectory lets one win and tells the others who did.
 func TestParallelStartsOnOneDirectory(t *testing.T) {
-	dir := dirForServers(t)
+	dir := filepath.Join(testkit.OpenDir(t), "data")
 	type result struct {
 		server *local.Server
 		err    error
@@ -237,7 +223,7 @@ func TestDefaultDataDir(t *testing.T) {
 // TestAbandonedData checks that what a killed server left is removed, and
 // nothing else.
 func TestAbandonedData(t *testing.T) {
-	tmp := filepath.Dir(dirForServers(t))
+	tmp := testkit.OpenDir(t)
 	t.Setenv("TMPDIR", tmp)
 	running := start(t, local.Options{Instances: []string{"i"}})
 	dir := func(name string, age time.Duration) string {

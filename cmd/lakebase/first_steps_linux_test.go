@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // step is what docs/first-steps.md has somebody type, and what is seen then.
@@ -42,7 +44,7 @@ func TestFirstSteps(t *testing.T) {
 		t.Fatalf("the first of %d steps is %+v, not to start a local Lakebase", len(steps), steps[0])
 	}
 	// The port that the page shows may be taken here.
-	dir := openDir(t) + "/data"
+	dir := testkit.OpenDir(t) + "/data"
 	args := append(strings.Fields(steps[0].typed)[2:], "--data-dir", dir, "--port", "0")
 	p := startLocal(t, args...)
 	t.Cleanup(func() { _ = p.stop() })

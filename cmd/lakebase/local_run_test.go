@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // localProcess is a `lakebase local` that runs as a process of its own.
@@ -105,32 +106,8 @@ func (p *localProcess) connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-// openDir makes a directory that others may pass through: run by root, the
-// servers run as somebody else, who cannot get into that of t.TempDir.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lakebase-cli-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		// Servers whose parent was killed take a moment to end, and write meanwhile.
-		err := os.RemoveAll(dir)
-		for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); err = os.RemoveAll(dir) {
-			time.Sleep(20 * time.Millisecond)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestLocalKeepsData(t *testing.T) {
-	dir := filepath.Join(openDir(t), "data")
+	dir := filepath.Join(testkit.OpenDir(t), "data")
 	first := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one", "--log-level", "debug")
 	conn := first.connect(t)
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 42 AS answer"); err != nil {

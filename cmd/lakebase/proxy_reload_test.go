@@ -219,7 +219,7 @@ func TestProxyReloadsFromTheConsole(t *testing.T) {
 // A service manager that asks is told what goes on.
 func TestProxyTellsTheServiceManager(t *testing.T) {
 	t.Parallel()
-	name := filepath.Join(openDir(t), "notify")
+	name := filepath.Join(testkit.OpenDir(t), "notify")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ type proxyProcess struct {
 // startDatabase runs a local Lakebase for proxies.
 func startDatabase(t *testing.T) *localProcess {
 	t.Helper()
-	p := startLocal(t, "--data-dir", filepath.Join(openDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
+	p := startLocal(t, "--data-dir", filepath.Join(testkit.OpenDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
 	t.Cleanup(func() { _ = p.stop() }) // before it is killed, whose servers would still write to the directory as it goes
 	return p
 }
@@ -130,7 +130,7 @@ func (p *proxyProcess) hasTold(t *testing.T, conn *pgx.Conn) {
 // The first signal waits for the open transaction and ends everyone else.
 func TestProxyDrains(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode, "--unix-dir", filepath.Join(openDir(t), "s"))
+		p := startProxy(t, database, "--mode", mode, "--unix-dir", filepath.Join(testkit.OpenDir(t), "s"))
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -39,7 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		WorkdirRoot:         openDir(t),
+		WorkdirRoot:         testkit.OpenDir(t),
 		Setup: func(env *testscript.Env) error {
 			cache, err := os.UserCacheDir() // a new data directory is a copy of what is kept there
 			env.Setenv("XDG_CACHE_HOME", cache)

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/doctor"
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -68,30 +67,7 @@ func TestRunIsInterrupted(t *testing.T) {
 // A server of one's own on a socket has less to check.
 func TestRunOnSocket(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
-	in, err := postgres.Find(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "lakebase-doctor-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // run by root, the server runs as somebody else
-		t.Fatal(err)
-	}
-	if err := in.CreateCluster(t.Context(), filepath.Join(dir, "data"), postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(t.Context(), postgres.StartOptions{DataDir: filepath.Join(dir, "data")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	server := testpostgres.Start(t)
 	report := examine(t, doctor.Options{Target: "postgres:///postgres?user=" + postgres.Admin + "&host=" + url.QueryEscape(server.SocketDir())})
 	if report.Status != doctor.OK {
 		t.Error(describe(report))

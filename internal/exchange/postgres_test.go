@@ -3,15 +3,12 @@
 package exchange
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,6 +18,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
 var (
@@ -136,7 +134,7 @@ func conversation(random *rand.Rand) string {
 // Conversations by way of an Exchange, each time on another server connection
 // that others have used before, must read like those with Postgres itself.
 func TestAgreesWithPostgres(t *testing.T) {
-	server := startServer(t)
+	server := testpostgres.Start(t)
 	pool := newPool(t, server)
 	random := rand.New(rand.NewPCG(*seed, 2))
 	next := len(known)
@@ -177,7 +175,7 @@ func longBind(n int) []byte {
 
 // The beginning of a long Bind message is sent before its end has come.
 func TestLongParameters(t *testing.T) {
-	pool := newPool(t, startServer(t))
+	pool := newPool(t, testpostgres.Start(t))
 	random := rand.New(rand.NewPCG(*seed, 3))
 	client := NewClient(&pool.table)
 	pool.ask(t, client, fromClient("P(s1,select 'length '||length($1::text)) S"), 1, random)
@@ -435,37 +433,4 @@ func dial(t *testing.T, server *postgres.Server) *link {
 	}
 	t.Cleanup(func() { _ = raw.Conn.Close() })
 	return &link{conn: raw.Conn}
-}
-
-func startServer(t *testing.T) *postgres.Server {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	in, err := postgres.Find(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: the server may run as another user, who must get through.
-	parent, err := os.MkdirTemp("", "exchange")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	if err := os.Chmod(parent, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(parent, "data")
-	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
 func init() {
@@ -151,7 +152,7 @@ func TestVocabulary(t *testing.T) {
 // What functions do to a session is known wherever they are called from, and
 // no other client sees it.
 func TestFunctionsKeepState(t *testing.T) {
-	server := startServer(t)
+	server := testpostgres.Start(t)
 	setup := dial(t, server)
 	for _, text := range []string{
 		`CREATE TABLE t (x int)`,

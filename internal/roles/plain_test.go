@@ -1,42 +1,18 @@
 package roles_test
 
 import (
-	"context"
 	"net/url"
-	"os"
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
 // plainPostgres is a server that is no Lakebase, and the URL that leads there.
 func plainPostgres(t *testing.T) string {
 	t.Helper()
-	in, err := postgres.Find(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "lakebase-roles-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // run by root, the server runs as somebody else
-		t.Fatal(err)
-	}
-	if err := in.CreateCluster(t.Context(), dir+"/data", postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(t.Context(), postgres.StartOptions{DataDir: dir + "/data"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	server := testpostgres.Start(t)
 	return "postgres:///postgres?user=" + postgres.Admin + "&host=" + url.QueryEscape(server.SocketDir())
 }
 

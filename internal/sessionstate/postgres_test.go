@@ -5,15 +5,13 @@ package sessionstate
 import (
 	"context"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
 // leftBehind finds what a session holds: the names of the Effects that must
@@ -32,7 +30,7 @@ var mayLeave = map[string]Effects{
 }
 
 func TestAgreesWithPostgres(t *testing.T) {
-	server := startServer(t)
+	server := testpostgres.Start(t)
 	t.Run("texts", func(t *testing.T) { testTextsAgree(t, server) })
 	t.Run("options", func(t *testing.T) { testOptionsAgree(t, server) })
 }
@@ -201,37 +199,4 @@ func connect(ctx context.Context, server *postgres.Server, options string) (*pgc
 		config.RuntimeParams["options"] = options
 	}
 	return pgconn.ConnectConfig(ctx, config)
-}
-
-func startServer(t *testing.T) *postgres.Server {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	in, err := postgres.Find(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: the server may run as another user, who must get through.
-	parent, err := os.MkdirTemp("", "sessionstate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(parent) })
-	if err := os.Chmod(parent, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(parent, "data")
-	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
 }
