@@ -7,10 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +16,7 @@ import (
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 	"github.com/lakebase-go/lakebase/proxy"
@@ -54,20 +52,7 @@ const (
 // The seed decides on the product, and on the faults and their lengths; not on
 // the interleaving of the clients.
 func TestUnderFaults(t *testing.T) {
-	duration, seed := 20*time.Second, rand.Uint64()
-	if v := os.Getenv("CHAOS"); v != "" {
-		var err error
-		if duration, err = time.ParseDuration(v); err != nil {
-			t.Fatal("CHAOS is not a duration: ", err)
-		}
-	}
-	if v := os.Getenv("CHAOS_SEED"); v != "" {
-		var err error
-		if seed, err = strconv.ParseUint(v, 10, 64); err != nil {
-			t.Fatal("CHAOS_SEED is not a number: ", err)
-		}
-	}
-	t.Logf("CHAOS=%s CHAOS_SEED=%d", duration, seed)
+	duration, seed := testkit.Chaos(t, 20*time.Second)
 	w := newWorld(t, duration, seed)
 	stop := w.start()
 	w.warmUp()

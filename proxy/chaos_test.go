@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,20 +31,7 @@ import (
 // The interleaving of the clients is not part of the seed.
 func TestNeverWrong(t *testing.T) {
 	t.Parallel()
-	duration, seed := 8*time.Second, rand.Uint64()
-	if v := os.Getenv("CHAOS"); v != "" {
-		var err error
-		if duration, err = time.ParseDuration(v); err != nil {
-			t.Fatal("CHAOS is not a duration: ", err)
-		}
-	}
-	if v := os.Getenv("CHAOS_SEED"); v != "" {
-		var err error
-		if seed, err = strconv.ParseUint(v, 10, 64); err != nil {
-			t.Fatal("CHAOS_SEED is not a number: ", err)
-		}
-	}
-	t.Logf("CHAOS=%s CHAOS_SEED=%d", duration, seed)
+	duration, seed := testkit.Chaos(t, 8*time.Second)
 	w := newChaos(t, seed)
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
