@@ -29,19 +29,8 @@ func start(t *testing.T, target string, o local.Options) *local.Server {
 	t.Helper()
 	testkit.OnlyEnv(t, nil)
 	s := lakebasetest.New(t, o)
-	setEnv(t, s, target)
+	lakebasetest.Setenv(t, s, target)
 	return s
-}
-
-func setEnv(t *testing.T, s *local.Server, target string) {
-	t.Helper()
-	vars, err := s.Env(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range vars {
-		t.Setenv(v.Name, v.Value)
-	}
 }
 
 // connector makes a Connector from target and the environment, whose log
