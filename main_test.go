@@ -1,7 +1,6 @@
 package lakebase_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"log/slog"
@@ -41,7 +40,7 @@ func connector(t *testing.T, target string, edit ...func(*lakebase.Config)) *lak
 	if err != nil {
 		t.Fatal(err)
 	}
-	logged := new(bytes.Buffer)
+	logged := new(testkit.Buffer) // a lookup or a login may go on after its caller has given up
 	cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, e := range edit {
 		e(cfg)

@@ -215,7 +215,7 @@ func TestDiagnosisOfStaticURLs(t *testing.T) {
 		{name: "port closed", env: address("app", "correct horse", "127.0.0.1", portOf(t, closedPort(t)), ""), check: "tcp", kind: lakebase.Unavailable, retry: true,
 			words: []string{"connection refused"}, advice: []string{"correct host and port in the URL"}, skipped: []string{"tls", "login"}},
 		{name: "host that does not exist", env: address("app", "correct horse", "nowhere.invalid", 5432, ""), check: "dns", kind: lakebase.DNS, retry: true,
-			words: []string{"no resolver knows nowhere.invalid"}, advice: []string{"correct the host in the URL"}, skipped: []string{"tcp", "tls", "login"}},
+			words: []string{noResolver, "nowhere.invalid"}, advice: []string{"correct the host in the URL"}, skipped: []string{"tcp", "tls", "login"}},
 	}
 	for _, d := range table {
 		t.Run(d.name, func(t *testing.T) { d.verify(t) })
