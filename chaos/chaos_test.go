@@ -83,6 +83,7 @@ type world struct {
 
 	mu      sync.Mutex // guards what follows
 	windows []*window
+	logins  []login           // past all ways, the latest last
 	tallies map[string]*tally // by fault
 	errors  int
 }
@@ -184,6 +185,7 @@ func (w *world) start() (stop func()) {
 		wg.Go(func() { c.run(ctx) })
 	}
 	wg.Go(func() { w.watch(ctx) })
+	wg.Go(func() { w.compareLogins(ctx) })
 	stop = sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()

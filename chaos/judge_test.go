@@ -130,9 +130,9 @@ func (w *world) report() {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "fault\ttimes\tworst recovery\tof at most\terrors")
-	for _, f := range faults {
+	for _, f := range append(slices.Clone(faults), fault{name: slowMachine}) {
 		y := w.tallies[f.name]
-		if y == nil || y.times == 0 {
+		if y == nil || y.times == 0 && len(y.felt) == 0 {
 			continue
 		}
 		var felt []string

@@ -45,6 +45,10 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 		}
 	}
 	w.errors++
+	if !explained && slices.Contains([]symptom{tooLate, starved}, s) && w.machineIsSlow(began) {
+		explained = true
+		w.tally(slowMachine).felt[s]++
+	}
 	w.mu.Unlock()
 	if c.way.isProxy && dropped(err) && !(doing == longAnswer || cutOff) {
 		w.wrong("client %d (%s): its connection ended without a word while it was to %s: %v", c.id, c.way.name, doing, err)
@@ -59,6 +63,55 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 // proxy may do so only in the middle of another message.
 func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// slowMachine stands in the report for what only a busy machine explains.
+const slowMachine = "(slow machine)"
+
+// login is how long one took that nothing but the machine has held up.
+type login struct {
+	at   time.Time
+	took time.Duration
+}
+
+// compareLogins logs in past all ways, with a client that has no part in this
+// project, and remembers how long it takes while there is no fault.
+func (w *world) compareLogins(ctx context.Context) {
+	ticks := time.NewTicker(300 * time.Millisecond)
+	defer ticks.Stop()
+	for !w.failed.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		began := time.Now()
+		conn, err := w.dial(ctx)
+		took := time.Since(began)
+		if err != nil {
+			continue
+		}
+		_ = conn.Close(ctx)
+		w.mu.Lock()
+		if n := len(w.windows); n == 0 || !w.windows[n-1].ended.IsZero() && w.windows[n-1].ended.Before(began) {
+			w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, took})
+		}
+		w.mu.Unlock()
+	}
+}
+
+// machineIsSlow reports whether a login has taken so long since then that a few
+// of them are more than the limits allow. The caller holds mu.
+func (w *world) machineIsSlow(since time.Time) bool {
+	for _, l := range slices.Backward(w.logins) {
+		if l.at.Before(since.Add(-5 * time.Second)) {
+			return false
+		}
+		if l.took > connectTimeout/5 {
+			return true
+		}
+	}
+	return false
 }
 
 // wrong is what must not be. The first violation ends the test.

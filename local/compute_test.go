@@ -25,7 +25,7 @@ import (
 
 // testContext bounds what a test waits for.
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a busy machine takes long to make a cluster
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -93,7 +93,7 @@ func tempDir(t testing.TB) string {
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a busy machine takes long to make a cluster
 	t.Cleanup(cancel)
 	return ctx
 }
