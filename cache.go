@@ -13,6 +13,11 @@ import (
 
 const (
 	defaultMintTimeout = 30 * time.Second
+	// firstMintTimeout is for the first attempt of each refresh. Most requests
+	// that are silent for so long are lost, and those who wait for the token
+	// give up after about 30 seconds; one that is only slow gets its time with
+	// the next attempt.
+	firstMintTimeout = 10 * time.Second
 	// rebirthLimit is how often a token that the server refuses may be
 	// replaced when its replacements are refused as well.
 	rebirthLimit = time.Minute
@@ -41,7 +46,7 @@ type cacheOptions struct {
 	terminal func(error) (terminal bool, retryAfter time.Duration)
 
 	refreshAge  time.Duration // zero means 50 minutes
-	mintTimeout time.Duration // of one attempt; zero means 30 seconds
+	mintTimeout time.Duration // of one attempt, the first of a refresh excepted; zero means 30 seconds
 	logger      *slog.Logger  // nil means slog.Default()
 	name        string        // what the token is for, for the log
 

@@ -321,8 +321,30 @@ func TestCacheCutsOffAMintThatHangs(t *testing.T) {
 		if d := time.Since(start); d < time.Minute || d > 95*time.Second {
 			t.Errorf("waited %s", d)
 		}
-		if m.count() != 3 {
-			t.Errorf("%d mints, want two of 30 s and one", m.count())
+		if m.count() != 4 {
+			t.Errorf("%d mints, want one of 10 s, two of 30 s and one", m.count())
+		}
+	})
+}
+
+func TestCacheSoonReplacesARequestThatIsLost(t *testing.T) {
+	m := newFakeMint(time.Hour)
+	m.takes = time.Hour
+	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+		time.AfterFunc(time.Second, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.takes = 0
+		})
+		start := time.Now()
+		if _, err := c.get(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d > firstMintTimeout+2*minBackoff {
+			t.Errorf("waited %s", d)
+		}
+		if m.count() != 2 {
+			t.Errorf("%d mints, want one that is lost and one", m.count())
 		}
 	})
 }

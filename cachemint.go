@@ -42,7 +42,11 @@ func (c *tokenCache) try(f *flight) (landed bool) {
 	c.stats.calls.Add(1)
 	requested := c.opts.now()
 	var retryAfter time.Duration
-	a.cred, a.err = c.mint()
+	timeout := c.opts.mintTimeout
+	if a.number == 1 {
+		timeout = min(timeout, firstMintTimeout)
+	}
+	a.cred, a.err = c.mint(timeout)
 	if a.err != nil {
 		a.terminal, retryAfter = c.judge(a.err)
 	}
@@ -86,13 +90,13 @@ func (c *tokenCache) try(f *flight) (landed bool) {
 }
 
 // mint makes one bounded call. Nothing that comes back unusable passes.
-func (c *tokenCache) mint() (credential, error) {
-	ctx, cancel := context.WithTimeout(c.closing, c.opts.mintTimeout)
+func (c *tokenCache) mint(timeout time.Duration) (credential, error) {
+	ctx, cancel := context.WithTimeout(c.closing, timeout)
 	defer cancel()
 	cred, err := c.opts.mint(ctx)
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return credential{}, &cutOffError{after: c.opts.mintTimeout, err: err}
+		return credential{}, &cutOffError{after: timeout, err: err}
 	case err != nil:
 		return credential{}, err
 	case cred.secret == "":
