@@ -97,7 +97,7 @@ var faults = []fault{
 	{name: "certificate not to be trusted", slots: "nc", felt: symptoms{noTLS}, bound: soon, draw: certificates},
 
 	{name: "backends killed", slots: "s", felt: cut, bound: soon, draw: repeating(50, 400, (*world).killBackends)},
-	{name: "connections cut", slots: "s", felt: cut, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
+	{name: "connections cut", slots: "s", felt: restarted, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
 	{name: "failover", slots: "s", felt: restarted, bound: soon, draw: failover},
 	{name: "stopped and started", slots: "s", felt: append(restarted, starved), bound: soon, draw: acting((*world).stopAndStart)},
 	{name: "scaled to zero", slots: "s", felt: restarted, bound: soon, only: project, draw: repeating(300, 1500, (*world).suspend)},
