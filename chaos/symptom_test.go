@@ -33,7 +33,8 @@ const (
 	starved     symptom = "pool timeout"      // a limit on waiting for a connection
 	notAllowed  symptom = "workspace refuses" // it knows the resource not, or the caller not well enough
 	tooLate     symptom = "timeout"
-	unreachable symptom = "08001" // the proxy's word for several of these
+	outOfTime   symptom = "dial timeout" // what came before the dial has left it no time, or nobody was there
+	unreachable symptom = "08001"        // the proxy's word for several of these
 )
 
 // serversTexts are the refusals that the service sends without an SQLSTATE of
@@ -48,6 +49,7 @@ var serversTexts = map[string]symptom{
 	"endpoint is disabled":                              unavailable,
 	"Couldn't connect to compute node":                  unavailable,
 	"within the proxy's wait timeout":                   starved,
+	dialTimeout:                                         outOfTime,
 	"cannot log in to the workspace":                    notAllowed,
 	`role "`:                                            noRole, // ... does not exist
 	"the token has expired or belongs to another":       refused,
@@ -61,6 +63,8 @@ var states = map[string]symptom{
 	"57P01": lost, "57P02": lost, "08006": lost, "57P03": unavailable, "53300": crowded,
 	"28P01": refused, "28000": refused, "3D000": noDatabase, "42501": noPrivilege, "08001": unreachable, "F0000": notAllowed,
 }
+
+const dialTimeout = "dial error: timeout"
 
 var kinds = map[lakebase.Kind]symptom{
 	lakebase.WorkspaceUnreachable: noWorkspace, lakebase.TokenRejected: refused, lakebase.RoleMissing: noRole,
@@ -87,9 +91,11 @@ func symptomOf(err error) symptom {
 	}
 	var own *lakebase.Error
 	if errors.As(err, &own) {
-		// What came before the lookup, or the dial, has left it no time.
-		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) || strings.Contains(own.Error(), "dial error: timeout") {
-			return tooLate
+		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) {
+			return tooLate // what came before the lookup has left it no time
+		}
+		if strings.Contains(own.Error(), dialTimeout) {
+			return outOfTime
 		}
 		if s, known := kinds[own.Kind]; known {
 			return s
@@ -113,12 +119,11 @@ type symptoms []symptom
 
 // include reports whether s is among them.
 func (all symptoms) include(s symptom) bool {
-	if s == unreachable {
-		return slices.ContainsFunc(all, func(of symptom) bool {
-			return of == noWorkspace || of == noAddress || of == noTLS || of == tooLate
-		})
-	}
-	return slices.Contains(all, s)
+	several := map[symptom]symptoms{
+		unreachable: {noWorkspace, noAddress, noTLS, tooLate},
+		outOfTime:   {noWorkspace, tooLate, unavailable},
+	}[s]
+	return slices.ContainsFunc(all, func(of symptom) bool { return of == s || slices.Contains(several, of) })
 }
 
 func TestSymptoms(t *testing.T) {
@@ -134,7 +139,7 @@ func TestSymptoms(t *testing.T) {
 		{&lakebase.Error{Kind: lakebase.PoolTimeout, Err: context.DeadlineExceeded}, starved},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
 		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
-		{&lakebase.Error{Kind: lakebase.Unavailable, Message: "no connection to the server: dial error: timeout: dial tcp: i/o timeout"}, tooLate},
+		{&lakebase.Error{Kind: lakebase.Unavailable, Message: "no connection to the server: dial error: timeout: dial tcp: i/o timeout"}, outOfTime},
 		{&pgconn.PgError{Code: "57P03", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
 		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, unavailable},
 		{&lakebase.Error{Kind: lakebase.ConnectFailed, Message: "wrong"}, "lakebase: wrong"},

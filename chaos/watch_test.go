@@ -45,7 +45,7 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 		}
 	}
 	w.errors++
-	if !explained && slices.Contains([]symptom{tooLate, starved}, s) && w.machineIsSlow(began) {
+	if !explained && slices.Contains([]symptom{tooLate, starved, outOfTime}, s) && w.machineIsSlow(began) {
 		explained = true
 		w.tally(slowMachine).felt[s]++
 	}
