@@ -82,10 +82,11 @@ func (x *Exchange) serverPiece(t pgwire.ServerType, span pgwire.Span, piece []by
 		in.reset()
 		return err
 	case t == pgwire.ServerErrorResponse && span.Length > errorLimit:
-		// Too long to be worth more than passing on.
+		// Too long to be worth more than passing on, if it is the client's.
+		pass := x.errand() == noErrand
 		x.failed(in.gathered, pgwire.ErrorResponse{})
 		in.reset()
-		in.gather, in.pass = false, true
+		in.gather, in.pass = false, pass
 	}
 	return nil
 }
