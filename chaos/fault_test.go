@@ -100,7 +100,7 @@ var faults = []fault{
 	{name: "connections cut", slots: "s", felt: restarted, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
 	{name: "failover", slots: "s", felt: restarted, bound: soon, draw: failover},
 	{name: "stopped and started", slots: "s", felt: append(restarted, starved), bound: soon, draw: acting((*world).stopAndStart)},
-	{name: "scaled to zero", slots: "s", felt: restarted, bound: soon, only: project, draw: repeating(300, 1500, (*world).suspend)},
+	{name: "scaled to zero", slots: "s", felt: stuck, bound: soon, only: project, draw: repeating(300, 1500, (*world).suspend)},
 }
 
 // setting and acting are for what has no details.
