@@ -1,6 +1,7 @@
 package lakebase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,9 +76,10 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if err == nil {
 			return conn, nil
 		}
-		// What happened before says more than the end of the context; but not a
-		// refusal, which does not say why there was no other token in time.
-		if ctx.Err() != nil && last != nil && errorKind(last) != TokenRejected {
+		// What happened before says more than the end of the context, which a
+		// dial may notice before the context does; but not a refusal, which does
+		// not say why there was no other token in time.
+		if isOver(ctx) && last != nil && errorKind(last) != TokenRejected {
 			return none, gaveUp(ctx, last, attempt, began)
 		}
 		last = err
@@ -107,16 +109,22 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 	}
 }
 
+// isOver reports whether ctx has ended or is past its deadline.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
 // gaveUp says that err was waited on in vain.
 func gaveUp(ctx context.Context, err error, attempts int, began time.Time) error {
 	if attempts == 1 {
 		return err
 	}
 	took := time.Since(began).Round(time.Millisecond)
-	if ctx.Err() == nil { // the rest of the time was not worth another attempt
+	if !isOver(ctx) { // the rest of the time was not worth another attempt
 		return fmt.Errorf("%w (gave up after %d attempts in %s)", err, attempts, took)
 	}
-	return fmt.Errorf("%w (gave up after %d attempts in %s: %w)", err, attempts, took, context.Cause(ctx))
+	return fmt.Errorf("%w (gave up after %d attempts in %s: %w)", err, attempts, took, cmp.Or(context.Cause(ctx), context.DeadlineExceeded))
 }
 
 func loginOnce[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, Token, error) {
