@@ -77,10 +77,10 @@ var faults = []fault{
 	{name: "token refused once", slots: "tl", feltByPools: symptoms{refused}, bound: soon, draw: refusedOnce},
 	{name: "tokens refused", slots: "tl", felt: symptoms{refused}, bound: soon,
 		draw: refusing("expired", "identity", "decode", "jwt", "jwt_expired", "audience", "password", "authorization")},
-	{name: "too many connections", slots: "tl", felt: symptoms{crowded, starved, unavailable}, bound: soon, draw: refusing("too_many_connections", "endpoint_too_many")},
-	{name: "server full", slots: "tlns", felt: symptoms{crowded, starved, unavailable}, bound: soon, draw: acting((*world).fillServer)},
-	{name: "starting", slots: "tl", felt: symptoms{unavailable, starved}, bound: soon, draw: refusing("starting")},
-	{name: "endpoint disabled", slots: "tl", felt: symptoms{unavailable, starved}, bound: soon, draw: refusing("disabled")},
+	{name: "too many connections", slots: "tl", felt: symptoms{crowded, starved, tooLate, unavailable}, bound: soon, draw: refusing("too_many_connections", "endpoint_too_many")},
+	{name: "server full", slots: "tlns", felt: symptoms{crowded, starved, tooLate, unavailable}, bound: soon, draw: acting((*world).fillServer)},
+	{name: "starting", slots: "tl", felt: symptoms{unavailable, starved, tooLate}, bound: soon, draw: refusing("starting")},
+	{name: "endpoint disabled", slots: "tl", felt: symptoms{unavailable, starved, tooLate}, bound: soon, draw: refusing("disabled")},
 	{name: "role missing", slots: "tl", felt: symptoms{noRole}, bound: soon, draw: refusing("role_missing")},
 	{name: "database missing", slots: "tl", felt: symptoms{noDatabase}, bound: soon, draw: refusing("database_missing")},
 	{name: "login forbidden", slots: "tl", felt: symptoms{noPrivilege}, bound: soon, draw: refusing("no_connect")},
@@ -99,7 +99,7 @@ var faults = []fault{
 	{name: "backends killed", slots: "s", felt: cut, bound: soon, draw: repeating(50, 400, (*world).killBackends)},
 	{name: "connections cut", slots: "s", felt: restarted, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
 	{name: "failover", slots: "s", felt: restarted, bound: soon, draw: failover},
-	{name: "stopped and started", slots: "s", felt: append(restarted, starved), bound: soon, draw: acting((*world).stopAndStart)},
+	{name: "stopped and started", slots: "s", felt: stuck, bound: soon, draw: acting((*world).stopAndStart)},
 	{name: "scaled to zero", slots: "s", felt: stuck, bound: soon, only: project, draw: repeating(300, 1500, (*world).suspend)},
 }
 
