@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ type tunnel struct {
 	mu    sync.Mutex
 	conns map[*net.TCPConn]chan struct{} // from the proxy; closed when frozen
 	mute  bool                           // new ones are frozen too
+
+	deaf atomic.Bool // nothing goes to the server
 }
 
 // tunneled is a connector to my-instance through a tunnel.
@@ -85,7 +88,7 @@ func (u *tunnel) carry(conn *net.TCPConn) {
 		delete(u.conns, conn)
 	}()
 	defer context.AfterFunc(u.ctx, func() { conn.Close(); server.Close() })()
-	one := func(to, from net.Conn) {
+	one := func(to, from net.Conn, drop func() bool) {
 		buffer := make([]byte, 32<<10)
 		for {
 			n, err := from.Read(buffer)
@@ -96,6 +99,9 @@ func (u *tunnel) carry(conn *net.TCPConn) {
 				}
 			default:
 			}
+			if err == nil && drop() {
+				continue
+			}
 			if err != nil {
 				to.(*net.TCPConn).CloseWrite()
 				return
@@ -104,8 +110,8 @@ func (u *tunnel) carry(conn *net.TCPConn) {
 		}
 	}
 	var down sync.WaitGroup
-	down.Go(func() { one(conn, server) })
-	one(server, conn)
+	down.Go(func() { one(conn, server, func() bool { return false }) })
+	one(server, conn, u.deaf.Load)
 	down.Wait()
 }
 
@@ -301,5 +307,30 @@ func TestSilentCancel(t *testing.T) {
 	}
 	if one[int](t, conn, fmt.Sprint("SELECT 1 WHERE pg_backend_pid() <> ", before)) != 1 {
 		t.Error("a server connection was lent that might be canceled")
+	}
+}
+
+// A server that ends while it has a query of the proxy's own before the
+// client's says so in answer to that, and the client is told as well.
+func TestServerEndsBeforeItIsAsked(t *testing.T) {
+	t.Parallel()
+	for setting, sends := range map[string]string{
+		"application_name=another": "the client's query right after the setting",
+		"timezone=Asia/Tokyo":      "the setting alone at first",
+	} {
+		t.Run(sends, func(t *testing.T) {
+			t.Parallel()
+			u, connector := tunneled(t)
+			r := startPooled(t, proxy.Config{PoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
+			conn, other := r.connect(), connect(t, r.url("shop", "&"+setting))
+			direct, pid := connectTo(t, newConnector(t, "my-instance")), backend(t, conn)
+			u.deaf.Store(true)
+			asked := asking(other, "SELECT 1")
+			testkit.Eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+			terminate(t, direct, pid)
+			if err := soon(t, "the query ends", asked); sqlstate(err) != "08006" {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -332,7 +332,7 @@ func (s *serverConn) lost(said []byte, err error) {
 	s.pool.server.log.Warn("a server connection was lost", logged...)
 	s.tell(said)
 	var last *pgwire.Error
-	if !s.exchange.Fatal() || s.client != nil && s.client.joining { // or it has been said
+	if !s.exchange.Explained() || s.client != nil && s.client.joining { // or it has been said
 		last = errServerLost()
 	}
 	s.end("server lost", last)

@@ -109,6 +109,7 @@ type Exchange struct {
 	syncInCopy bool // the client sent a Sync then
 	terminated bool
 	fatal      bool
+	explained  bool // the client has got the fatal error
 }
 
 // stream is where one direction stands within a message.
@@ -218,6 +219,10 @@ func (x *Exchange) Terminated() bool { return x.terminated }
 
 // Fatal reports whether the server reported that it ends the session.
 func (x *Exchange) Fatal() bool { return x.fatal }
+
+// Explained reports whether the client has got the error with which the server
+// ends the session. It has not if that answers a query of the exchange's own.
+func (x *Exchange) Explained() bool { return x.explained }
 
 // expect queues an answer. The result is valid until the next one.
 func (x *Exchange) expect(k kind, how handling) *expected {

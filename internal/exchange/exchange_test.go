@@ -20,6 +20,7 @@ import (
 //	idle, busy   whether the server may go to another client
 //	stalled      the client's message waits
 //	pinned x     why the client keeps the server
+//	explained    the server ends, and the client was told; unexplained if not
 //	tidy         the exchange asks what it has to ask itself
 //	leave        the client goes; lost if the server has to be closed
 //	startup x=y  the client's settings when it connected, before a link
@@ -594,6 +595,7 @@ var scripts = map[string]string{
 		s C(BEGIN) Z(T) E(FATAL 25P03)
 		> Q(begin)
 		< C(BEGIN) Z(T) E(FATAL 25P03)
+		explained
 		busy`,
 	"terminate": `
 		c Q(select 1) X Q(never)
@@ -761,6 +763,9 @@ func (p *player) line(line string) {
 	case "pinned":
 		check("pinned", p.exchange.client.Pinned(), rest)
 		check("idle", p.exchange.Idle(), false)
+	case "explained", "unexplained":
+		check("fatal", p.exchange.Fatal(), true)
+		check("explained", p.exchange.Explained(), command == "explained")
 	case "tidy":
 		p.toServer = p.exchange.Tidy(p.toServer)
 	case "leave", "lost":

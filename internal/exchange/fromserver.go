@@ -397,6 +397,7 @@ func (x *Exchange) failed(m []byte, report pgwire.ErrorResponse) {
 		x.toClient = e.refusal.Append(x.toClient)
 	} else {
 		x.toClient = append(x.toClient, m...)
+		x.explained = x.fatal
 	}
 	if e != nil && e.kind == query && e.closed != nil { // DEALLOCATE, in a failed transaction
 		x.undo(e)

@@ -30,6 +30,13 @@ var sessionScripts = map[string]string{
 		< S(application_name=app) T D C(SELECT 1) Z(I)
 		idle
 		settings application_name=app`,
+	"a server that ends while it gets the settings": `
+		startup application_name=app
+		c Q(select 1)
+		> Q(SELECT set_config('application_name','app',false);) Q(select 1)
+		s E(FATAL 57P01)
+		unexplained
+		<`,
 	"settings that are refused": `
 		startup timezone=Nowhere
 		c Q(select 1)
