@@ -33,11 +33,21 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	s := symptomOf(err)
 	w.mu.Lock()
 	explained, cutOff := c.way.byItself && s == refused && time.Since(began) > slowLogin, false
+	refusing := 0
 	for _, v := range slices.Backward(w.windows) {
 		if !v.over.IsZero() && v.over.Before(began) {
 			break
 		}
 		for _, f := range v.faults {
+			if strings.Contains(f.slots, "t") && f.feltByPools.include(refused) {
+				// One after the other may hit a token that came in answer to a
+				// refusal, and such a one is not replaced again.
+				if refusing++; refusing > 1 && s == refused {
+					explained = true
+					w.tally(f.name).felt[s]++
+					continue
+				}
+			}
 			if f.felt.include(s) || c.way.byItself && f.feltByPools.include(s) {
 				explained, cutOff = true, cutOff || f.cutsMessages
 				w.tally(f.name).felt[s]++

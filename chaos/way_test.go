@@ -329,8 +329,8 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 	}
 	stay := 100
 	if mode == proxy.SessionMode {
-		// A client that comes again may find its last session still ending.
-		cfg.MaxServerConns, stay = 2*clients, 20
+		// A client that comes again may find its last sessions still ending.
+		cfg.MaxServerConns, stay = 3*clients, 20
 	}
 	server, err := proxy.New(cfg)
 	if err != nil {
