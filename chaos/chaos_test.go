@@ -81,11 +81,12 @@ type world struct {
 	failed   atomic.Bool
 	began    time.Time
 
-	mu      sync.Mutex // guards what follows
-	windows []*window
-	logins  []login           // past all ways, the latest last
-	tallies map[string]*tally // by fault
-	errors  int
+	mu        sync.Mutex // guards what follows
+	windows   []*window
+	logins    []login           // past all ways, the latest last
+	loggingIn time.Time         // since when one is under way
+	tallies   map[string]*tally // by fault
+	errors    int
 }
 
 func newWorld(t *testing.T, duration time.Duration, seed uint64) *world {

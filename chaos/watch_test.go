@@ -78,14 +78,14 @@ func dropped(err error) bool {
 // slowMachine stands in the report for what only a busy machine explains.
 const slowMachine = "(slow machine)"
 
-// login is how long one took that nothing but the machine has held up.
+// login is one past all ways.
 type login struct {
-	at   time.Time
-	took time.Duration
+	began time.Time
+	took  time.Duration // or how much of that no fault can have held up
 }
 
 // compareLogins logs in past all ways, with a client that has no part in this
-// project, and remembers how long it takes while there is no fault.
+// project, and remembers how long that takes.
 func (w *world) compareLogins(ctx context.Context) {
 	ticks := time.NewTicker(300 * time.Millisecond)
 	defer ticks.Stop()
@@ -96,28 +96,51 @@ func (w *world) compareLogins(ctx context.Context) {
 		case <-ticks.C:
 		}
 		began := time.Now()
+		w.mu.Lock()
+		w.loggingIn = began
+		w.mu.Unlock()
 		conn, err := w.dial(ctx)
-		took := time.Since(began)
-		if err != nil {
+		w.mu.Lock()
+		w.loggingIn = time.Time{}
+		w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, w.undisturbed(began)})
+		w.mu.Unlock()
+		if err == nil {
+			_ = conn.Close(ctx)
+		}
+	}
+}
+
+// undisturbed is how much of the time since then was before any fault that a
+// login past all ways can feel. The caller holds mu.
+func (w *world) undisturbed(since time.Time) time.Duration {
+	ended := time.Now()
+	for _, v := range w.windows {
+		if !slices.ContainsFunc(v.faults, func(f fault) bool { return strings.ContainsAny(f.slots, "tlnsc") }) {
 			continue
 		}
-		_ = conn.Close(ctx)
-		w.mu.Lock()
-		if n := len(w.windows); n == 0 || !w.windows[n-1].ended.IsZero() && w.windows[n-1].ended.Before(began) {
-			w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, took})
+		switch {
+		case !v.recovered.IsZero() && v.recovered.Before(since), v.began.After(ended):
+		case v.began.Before(since):
+			return 0
+		default:
+			ended = v.began
 		}
-		w.mu.Unlock()
 	}
+	return ended.Sub(since)
 }
 
 // machineIsSlow reports whether a login has taken so long since then that a few
 // of them are more than the limits allow. The caller holds mu.
 func (w *world) machineIsSlow(since time.Time) bool {
+	const slow = connectTimeout / 5
+	if !w.loggingIn.IsZero() && w.undisturbed(w.loggingIn) > slow {
+		return true
+	}
 	for _, l := range slices.Backward(w.logins) {
-		if l.at.Before(since.Add(-5 * time.Second)) {
+		if l.began.Before(since.Add(-5 * time.Second)) {
 			return false
 		}
-		if l.took > connectTimeout/5 {
+		if l.took > slow {
 			return true
 		}
 	}

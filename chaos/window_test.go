@@ -22,6 +22,7 @@ type window struct {
 	acts   []func(context.Context, *world) error
 
 	began, ended time.Time
+	recovered    time.Time
 	over         time.Time // when nothing is felt of it any more; zero until then
 }
 
@@ -155,7 +156,8 @@ func (w *world) recover(v *window) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v.over = time.Now().Add(aftermath)
+	v.recovered = time.Now()
+	v.over = v.recovered.Add(aftermath)
 	for _, f := range v.faults {
 		y := w.tally(f.name)
 		y.times++
