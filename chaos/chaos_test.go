@@ -75,7 +75,7 @@ type world struct {
 	server   *local.Server
 	ways     []*way
 	clients  []*client
-	gate     sync.RWMutex // clients hold it while they ask
+	gate     sync.RWMutex // whoever asks holds it meanwhile
 	admin    *pgx.Conn    // past all ways, to kill and to judge
 	log      censor
 	failed   atomic.Bool

@@ -95,18 +95,24 @@ func (w *world) compareLogins(ctx context.Context) {
 			return
 		case <-ticks.C:
 		}
-		began := time.Now()
-		w.mu.Lock()
-		w.loggingIn = began
-		w.mu.Unlock()
-		conn, err := w.dial(ctx)
-		w.mu.Lock()
-		w.loggingIn = time.Time{}
-		w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, w.undisturbed(began)})
-		w.mu.Unlock()
-		if err == nil {
-			_ = conn.Close(ctx)
-		}
+		w.gate.RLock()
+		w.compareLogin(ctx)
+		w.gate.RUnlock()
+	}
+}
+
+func (w *world) compareLogin(ctx context.Context) {
+	began := time.Now()
+	w.mu.Lock()
+	w.loggingIn = began
+	w.mu.Unlock()
+	conn, err := w.dial(ctx)
+	w.mu.Lock()
+	w.loggingIn = time.Time{}
+	w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, w.undisturbed(began)})
+	w.mu.Unlock()
+	if err == nil {
+		_ = conn.Close(ctx)
 	}
 }
 
