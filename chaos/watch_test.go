@@ -35,8 +35,13 @@ func (w *world) felt(c *client, doing string, began time.Time, err error) {
 	explained, cutOff := c.way.byItself && s == refused && time.Since(began) > slowLogin, false
 	refusing := 0
 	for _, v := range slices.Backward(w.windows) {
-		if !v.over.IsZero() && v.over.Before(began) {
-			break
+		if over := v.over; !over.IsZero() {
+			if s == refused && c.way.byItself && v.has('t') {
+				over = over.Add(tokenLifetime) // a token of that time may not have been tried since
+			}
+			if over.Before(began) {
+				continue
+			}
 		}
 		for _, f := range v.faults {
 			if strings.Contains(f.slots, "t") && f.feltByPools.include(refused) {
