@@ -84,12 +84,12 @@ var faults = []fault{
 	{name: "role missing", slots: "tl", felt: symptoms{noRole}, bound: soon, draw: refusing("role_missing")},
 	{name: "database missing", slots: "tl", felt: symptoms{noDatabase}, bound: soon, draw: refusing("database_missing")},
 	{name: "login forbidden", slots: "tl", felt: symptoms{noPrivilege}, bound: soon, draw: refusing("no_connect")},
-	{name: "logins cut off", slots: "tl", felt: restarted, bound: soon, draw: refusing("closed")},
+	{name: "logins cut off", slots: "tl", felt: stuck, bound: soon, draw: refusing("closed")},
 	{name: "logins hang", slots: "tl", felt: stuck, bound: later, draw: refusing("hang")},
 
 	{name: "DNS fails", slots: "d", bound: soon, draw: dnsFails},
 
-	{name: "connections reset", slots: "n", felt: restarted, bound: soon, draw: resets},
+	{name: "connections reset", slots: "n", felt: stuck, bound: soon, draw: resets},
 	{name: "answers cut off", slots: "n", felt: cut, bound: soon, draw: cutsAnswers, cutsMessages: true},
 	{name: "slow network", slots: "n", bound: soon, draw: slowNetwork},
 	{name: "black hole", slots: "n", felt: stuck, bound: later,
@@ -97,7 +97,7 @@ var faults = []fault{
 	{name: "certificate not to be trusted", slots: "nc", felt: symptoms{noTLS}, bound: soon, draw: certificates},
 
 	{name: "backends killed", slots: "s", felt: cut, bound: soon, draw: repeating(50, 400, (*world).killBackends)},
-	{name: "connections cut", slots: "s", felt: restarted, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
+	{name: "connections cut", slots: "s", felt: stuck, bound: soon, draw: repeating(200, 1000, (*world).cutConnections)},
 	{name: "failover", slots: "s", felt: restarted, bound: soon, draw: failover},
 	{name: "stopped and started", slots: "s", felt: stuck, bound: soon, draw: acting((*world).stopAndStart)},
 	{name: "scaled to zero", slots: "s", felt: stuck, bound: soon, only: project, draw: repeating(300, 1500, (*world).suspend)},
