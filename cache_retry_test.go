@@ -309,11 +309,7 @@ func TestCacheCutsOffAMintThatHangs(t *testing.T) {
 	m := newFakeMint(time.Hour)
 	m.takes = time.Hour
 	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
-		time.AfterFunc(time.Minute, func() {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.takes = 0
-		})
+		time.AfterFunc(time.Minute, m.answerAtOnce)
 		start := time.Now()
 		if _, err := c.get(t.Context()); err != nil {
 			t.Error(err)
@@ -331,11 +327,7 @@ func TestCacheSoonReplacesARequestThatIsLost(t *testing.T) {
 	m := newFakeMint(time.Hour)
 	m.takes = time.Hour
 	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
-		time.AfterFunc(time.Second, func() {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.takes = 0
-		})
+		time.AfterFunc(time.Second, m.answerAtOnce)
 		start := time.Now()
 		if _, err := c.get(t.Context()); err != nil {
 			t.Error(err)

@@ -90,6 +90,13 @@ func (m *fakeMint) check(t *testing.T) {
 	}
 }
 
+// answerAtOnce is for the calls that follow.
+func (m *fakeMint) answerAtOnce() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.takes = 0
+}
+
 // refusal is a terminal failure; outage a transient one.
 type refusal struct{}
 
