@@ -31,7 +31,8 @@ type tunnel struct {
 	conns map[*net.TCPConn]chan struct{} // from the proxy; closed when frozen
 	mute  bool                           // new ones are frozen too
 
-	deaf atomic.Bool // nothing goes to the server
+	deaf atomic.Bool  // nothing goes to the server
+	lost atomic.Int64 // what has not
 }
 
 // tunneled is a connector to my-instance through a tunnel.
@@ -100,6 +101,7 @@ func (u *tunnel) carry(conn *net.TCPConn) {
 			default:
 			}
 			if err == nil && drop() {
+				u.lost.Add(int64(n))
 				continue
 			}
 			if err != nil {
@@ -326,7 +328,7 @@ func TestServerEndsBeforeItIsAsked(t *testing.T) {
 			direct, pid := connectTo(t, newConnector(t, "my-instance")), backend(t, conn)
 			u.deaf.Store(true)
 			asked := asking(other, "SELECT 1")
-			testkit.Eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 })
+			testkit.Eventually(t, "it asks", func() bool { return r.pool().ClientsActive == 1 && u.lost.Load() > 0 })
 			terminate(t, direct, pid)
 			if err := soon(t, "the query ends", asked); sqlstate(err) != "08006" {
 				t.Errorf("got %v", err)
