@@ -15,6 +15,25 @@ import (
 // which are asked as well and may take longer than a diagnosis does.
 const noResolver = "no resolver "
 
+// wantResolversWord sees that a diagnosis of a name that nobody has an address
+// for says of it what the resolvers have said.
+func wantResolversWord(t *testing.T, report *doctor.Report) {
+	t.Helper()
+	dns := resultOf(report, "dns")
+	if dns.Status != doctor.Failed {
+		return
+	}
+	summary, meaning := "no resolver knows ", "does not exist"
+	for _, d := range dns.Details {
+		if d.Name != "error" && !strings.HasPrefix(d.Value, "no such host") {
+			summary, meaning = "no resolver could look ", "fail or do not answer"
+		}
+	}
+	if !strings.HasPrefix(dns.Summary, summary) || !strings.Contains(dns.Meaning, meaning) {
+		t.Errorf("want %q and %q\n%s", summary, meaning, describe(report))
+	}
+}
+
 // TestDiagnosisOfNames is about host names, with hosts that look like the
 // service's and that only one name server knows.
 func TestDiagnosisOfNames(t *testing.T) {
@@ -71,7 +90,7 @@ func TestDiagnosisOfNames(t *testing.T) {
 	for _, d := range table {
 		t.Run(d.name, func(t *testing.T) {
 			setFaults(t, s, d.faults)
-			d.verify(t)
+			wantResolversWord(t, d.verify(t))
 		})
 	}
 	t.Run("wrong host is mentioned where it is compared", func(t *testing.T) {
