@@ -80,84 +80,6 @@ func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// slowMachine stands in the report for what only a busy machine explains.
-const slowMachine = "(slow machine)"
-
-// login is one past all ways.
-type login struct {
-	began time.Time
-	took  time.Duration // or how much of that no fault can have held up
-}
-
-// compareLogins logs in past all ways, with a client that has no part in this
-// project, and remembers how long that takes.
-func (w *world) compareLogins(ctx context.Context) {
-	ticks := time.NewTicker(300 * time.Millisecond)
-	defer ticks.Stop()
-	for !w.failed.Load() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-		}
-		w.gate.RLock()
-		w.compareLogin(ctx)
-		w.gate.RUnlock()
-	}
-}
-
-func (w *world) compareLogin(ctx context.Context) {
-	began := time.Now()
-	w.mu.Lock()
-	w.loggingIn = began
-	w.mu.Unlock()
-	conn, err := w.dial(ctx)
-	w.mu.Lock()
-	w.loggingIn = time.Time{}
-	w.logins = append(w.logins[max(0, len(w.logins)-100):], login{began, w.undisturbed(began)})
-	w.mu.Unlock()
-	if err == nil {
-		_ = conn.Close(ctx)
-	}
-}
-
-// undisturbed is how much of the time since then was before any fault that a
-// login past all ways can feel. The caller holds mu.
-func (w *world) undisturbed(since time.Time) time.Duration {
-	ended := time.Now()
-	for _, v := range w.windows {
-		if !slices.ContainsFunc(v.faults, func(f fault) bool { return strings.ContainsAny(f.slots, "tlnsc") }) {
-			continue
-		}
-		switch {
-		case !v.recovered.IsZero() && v.recovered.Before(since), v.began.After(ended):
-		case v.began.Before(since):
-			return 0
-		default:
-			ended = v.began
-		}
-	}
-	return ended.Sub(since)
-}
-
-// machineIsSlow reports whether a login has taken so long since then that a few
-// of them are more than the limits allow. The caller holds mu.
-func (w *world) machineIsSlow(since time.Time) bool {
-	const slow = connectTimeout / 5
-	if !w.loggingIn.IsZero() && w.undisturbed(w.loggingIn) > slow {
-		return true
-	}
-	for _, l := range slices.Backward(w.logins) {
-		if l.began.Before(since.Add(-5 * time.Second)) {
-			return false
-		}
-		if l.took > slow {
-			return true
-		}
-	}
-	return false
-}
-
 // wrong is what must not be. The first violation ends the test.
 func (w *world) wrong(format string, args ...any) {
 	w.t.Helper()
@@ -186,9 +108,9 @@ func (w *world) schedule() string {
 	return text.String()
 }
 
-// watch looks at the limits until ctx ends.
-func (w *world) watch(ctx context.Context) {
-	ticks := time.NewTicker(20 * time.Millisecond)
+// every does something again and again, until ctx ends or the test has failed.
+func (w *world) every(ctx context.Context, interval time.Duration, do func()) {
+	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
 	for !w.failed.Load() {
 		select {
@@ -196,6 +118,13 @@ func (w *world) watch(ctx context.Context) {
 			return
 		case <-ticks.C:
 		}
+		do()
+	}
+}
+
+// watch looks at the limits until ctx ends.
+func (w *world) watch(ctx context.Context) {
+	w.every(ctx, 20*time.Millisecond, func() {
 		for _, y := range w.ways {
 			if excess := y.excess(); excess != "" {
 				w.wrong("%s: %s", y.name, excess)
@@ -205,7 +134,7 @@ func (w *world) watch(ctx context.Context) {
 			w.wrong("one identity had %d credential requests under way at once", n)
 		}
 		w.checkTokens()
-	}
+	})
 }
 
 // checkTokens judges what the caches give out, which must not have expired.
