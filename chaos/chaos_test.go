@@ -159,8 +159,11 @@ func (w *world) reconnectAdmin() {
 	}
 }
 
-// dial connects past all ways.
+// dial connects past all ways. A login that has begun to hang does so for good,
+// so that it is given up after connectTimeout.
 func (w *world) dial(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	token, err := w.server.Mint(local.MintOptions{Target: w.target})
 	if err != nil {
 		return nil, err

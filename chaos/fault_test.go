@@ -268,9 +268,7 @@ func (w *world) fillServer(ctx context.Context) error {
 	for range 4 {
 		fill.Go(func() error {
 			for {
-				ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
-				conn, err := w.dial(ctx)
-				cancel()
+				conn, err := w.dial(context.Background())
 				if err != nil && strings.Contains(err.Error(), "SQLSTATE 53300") { // at one of two addresses
 					return nil
 				}
