@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -130,11 +132,15 @@ func reach[T any](ctx context.Context, c *compute, connect func(backend) (T, err
 // endTimeout is how long the end of a server may go unnoticed.
 const endTimeout = time.Second
 
+// hungUp are the errors of a socket whose process is ending: before it is
+// reached, and in the middle of a login that was still let in.
+var hungUp = []error{fs.ErrNotExist, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF}
+
 // gone reports whether err, from connecting to b, is because b has ended. Its
 // socket tells so a moment before the process does.
 func (c *compute) gone(ctx context.Context, b backend, err error) bool {
 	s, ok := b.(*postgres.Server)
-	if ok && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, fs.ErrNotExist)) {
+	if ok && slices.ContainsFunc(hungUp, func(e error) bool { return errors.Is(err, e) }) {
 		ctx, cancel := context.WithTimeout(ctx, endTimeout)
 		defer cancel()
 		select {

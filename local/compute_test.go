@@ -224,6 +224,28 @@ func TestComputeStopAndWake(t *testing.T) {
 	}
 }
 
+// A login that meets a dying server fails in one of several ways; each of them
+// is a reason to wait for the end and to begin again.
+func TestComputeKnowsADyingServer(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := startCompute(t)
+	for _, err := range hungUp {
+		asAdmin(t, c, "SELECT 1")
+		s := c.server()
+		if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if !c.gone(ctx, s, fmt.Errorf("failed to connect: %w", err)) {
+			t.Errorf("%v is not taken for the end of the server", err)
+		}
+	}
+	asAdmin(t, c, "SELECT 1")
+	if s := c.server(); c.gone(ctx, s, errors.New("permission denied")) {
+		t.Error("a refusal is taken for the end of the server")
+	}
+}
+
 func TestComputeClosed(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t, func(o *computeOptions) { o.WakeDelay = time.Hour })
