@@ -61,17 +61,13 @@ func (b *proxyBench) byClients(ctx context.Context) (curve, error) {
 	c := curve{Name: "clients", Title: "Queries a second by clients (prepared protocol)", X: "clients", Y: "queries/s",
 		Lines: []string{"lakebase", "PgBouncer"}}
 	for _, n := range b.steps(1, 4, 16, 64, 256, 1000, 4000, 10_000) {
-		span := b.span
-		if n >= 1000 && !b.isShort() {
-			span *= 3 // the first round of so many takes a while
-		}
 		l := load{protocol: "prepared", clients: n}
 		p := point{X: float64(n), Ys: []float64{-1, -1}}
 		for i, peer := range []*peer{b.ours, b.other} {
 			if i == 1 && !b.programs.prepared {
 				continue
 			}
-			r, err := runPgbench(ctx, peer, l, span)
+			r, err := runPgbench(ctx, peer, l, b.spanOf(n))
 			if err != nil {
 				return c, err
 			}

@@ -24,7 +24,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 7, "measurements of each side of a pair in the library")
 	flag.DurationVar(&o.span, "span", time.Second, "length of one such measurement")
 	flag.IntVar(&o.proxyRounds, "proxy-rounds", 5, "measurements of each side in the proxy")
-	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench")
+	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench; three times that from 500 clients on")
 	flag.StringVar(&o.only, "only", "", "regular expression that chooses among the measurements")
 	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy and command line; empty builds it")
 	flag.StringVar(&o.growth, "growth", "", "measure how costs grow, too, and draw that into this directory")

@@ -130,13 +130,22 @@ type cost struct {
 	p50, p99  time.Duration
 }
 
+// spanOf is how long to run a load by so many clients: their first round, in
+// which they log in and prepare, takes a while.
+func (b *proxyBench) spanOf(clients int) time.Duration {
+	if clients >= 500 && !b.isShort() {
+		return 3 * b.span
+	}
+	return b.span
+}
+
 // side is one measurement of l on p.
 func (b *proxyBench) side(ctx context.Context, p *peer, l load) (cost, error) {
 	before, err := processorTime(p.pid())
 	if err != nil {
 		return cost{}, err
 	}
-	r, err := runPgbench(ctx, p, l, b.span)
+	r, err := runPgbench(ctx, p, l, b.spanOf(l.clients))
 	if err != nil {
 		return cost{}, err
 	}
