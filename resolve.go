@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/dnsclient"
 )
 
 // resolver looks host names up in several ways, the usual one first. A way
@@ -32,8 +34,8 @@ type lookupFunc func(ctx context.Context, host string) ([]string, error)
 func newResolver(servers []string) *resolver {
 	r := &resolver{patience: 400 * time.Millisecond, timeout: 10 * time.Second, last: make(map[string][]string)}
 	r.ways = append(r.ways,
-		(&net.Resolver{}).LookupHost,
-		(&net.Resolver{PreferGo: true}).LookupHost,
+		dnsclient.New(false, "").LookupHost,
+		dnsclient.New(true, "").LookupHost,
 	)
 	for _, s := range servers {
 		r.ways = append(r.ways, lookupAt(s))
@@ -46,9 +48,7 @@ func lookupAt(server string) lookupFunc {
 	if _, _, err := net.SplitHostPort(server); err != nil {
 		server = net.JoinHostPort(server, "53")
 	}
-	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, server)
-	}}
+	r := dnsclient.New(true, server)
 	return func(ctx context.Context, host string) ([]string, error) {
 		// Rooted, so that the machine's search list is not applied.
 		return r.LookupHost(ctx, strings.TrimSuffix(host, ".")+".")

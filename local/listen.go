@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/lakebase-go/lakebase/internal/dnsclient"
 )
 
 // resolvesLocalhostNames asks whether programs on this machine find names
@@ -20,9 +22,9 @@ func resolvesLocalhostNames(ctx context.Context) bool {
 	defer cancel()
 	name := "lakebase-" + uuid.NewString()[:8] + ".localhost"
 	answers := make(chan bool, 2)
-	for _, r := range []*net.Resolver{{}, {PreferGo: true}} {
+	for _, preferGo := range []bool{false, true} {
 		go func() {
-			addrs, err := r.LookupNetIP(ctx, "ip4", name)
+			addrs, err := dnsclient.New(preferGo, "").LookupNetIP(ctx, "ip4", name)
 			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == loopback
 		}()
 	}
