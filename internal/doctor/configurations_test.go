@@ -78,6 +78,18 @@ func TestDiagnosisOfConfigurations(t *testing.T) {
 	}
 }
 
+// asksNameServer has this process ask s for every name, and not the machine's
+// name servers, which may take longer than a diagnosis does. s has the fault.
+func asksNameServer(s *local.Server, fault string) func(*testing.T) {
+	return func(t *testing.T) {
+		setFaults(t, s, nameServer(fault))
+		nameServerAddr.Store(s.DNSAddr())
+		t.Cleanup(func() { nameServerAddr.Store("") })
+	}
+}
+
+func nameServer(mode string) local.Faults { return local.Faults{DNS: local.DNSFault{Mode: mode}} }
+
 // TestDiagnosisOfLogins is about the way into the workspace.
 func TestDiagnosisOfLogins(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
@@ -101,8 +113,10 @@ func TestDiagnosisOfLogins(t *testing.T) {
 			words: []string{"does not accept the credentials (401)"}, advice: []string{"unset DATABRICKS_TOKEN"}},
 		{name: "wrong client secret", env: map[string]string{"DATABRICKS_TOKEN": "", "DATABRICKS_AUTH_TYPE": "", "DATABRICKS_CLIENT_ID": "11111111-2222-3333-4444-555555555555", "DATABRICKS_CLIENT_SECRET": "dose00000000000000000000000000000000"},
 			check: "workspace", kind: lakebase.WorkspaceAuth, words: []string{"does not accept the credentials"}, advice: []string{"replace the client secret", "unset DATABRICKS_CLIENT_SECRET"}},
-		{name: "workspace host that does not exist", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
-			words: []string{"nowhere.invalid does not resolve"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
+		{name: "workspace host that does not exist", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, arm: asksNameServer(s, "nxdomain"), check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
+			words: []string{"nowhere.invalid does not resolve", "no name server knows it"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
+		{name: "name servers that do not answer", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, arm: asksNameServer(s, "timeout"), check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
+			words: []string{"nowhere.invalid does not resolve", "do not answer", "nothing came back in 2s"}, advice: []string{"check the network", "DATABRICKS_HOST sets it"}},
 		{name: "nothing at the workspace host", env: map[string]string{"DATABRICKS_HOST": "http://" + closedPort(t)}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}, advice: []string{"DATABRICKS_HOST sets it"}},
 		{name: "a web page at the workspace host", env: map[string]string{"DATABRICKS_HOST": page.URL}, check: "workspace", kind: lakebase.WorkspaceUnreachable, retry: true,

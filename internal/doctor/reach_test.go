@@ -44,7 +44,6 @@ func TestDiagnosisOfNames(t *testing.T) {
 			direct, pooled = e.Host, e.PooledHost
 		}
 	}
-	dns := func(mode string) local.Faults { return local.Faults{DNS: local.DNSFault{Mode: mode}} }
 	static := func(host, user, password string) map[string]string {
 		u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: host + ":" + s.PostgresAddr()[strings.LastIndex(s.PostgresAddr(), ":")+1:], Path: "/databricks_postgres"}
 		return map[string]string{"LAKEBASE_PG_URL": u.String() + "?sslmode=verify-full"}
@@ -58,11 +57,11 @@ func TestDiagnosisOfNames(t *testing.T) {
 	table := []diagnosis{
 		{name: "one name server knows", check: "dns", status: doctor.Warning,
 			words: []string{"the system's resolver does not know instance-", "the name server 127.0.0.1:"}, advice: []string{"repair the system's resolver"}},
-		{name: "servfail", faults: dns("servfail"), check: "dns", kind: lakebase.DNS, retry: true,
+		{name: "servfail", faults: nameServer("servfail"), check: "dns", kind: lakebase.DNS, retry: true,
 			words: []string{"no resolver could look instance-", "fail or do not answer"}, advice: []string{"correct LAKEBASE_DNS_SERVERS", "export LAKEBASE_DNS_SERVERS="}, skipped: after},
-		{name: "nxdomain", faults: dns("nxdomain"), check: "dns", kind: lakebase.DNS, retry: true,
+		{name: "nxdomain", faults: nameServer("nxdomain"), check: "dns", kind: lakebase.DNS, retry: true,
 			words: []string{noResolver, "instance-"}, skipped: after},
-		{name: "no answer", faults: dns("timeout"), check: "dns", kind: lakebase.DNS, retry: true,
+		{name: "no answer", faults: nameServer("timeout"), check: "dns", kind: lakebase.DNS, retry: true,
 			words: []string{"no resolver could look instance-"}, advice: []string{"correct LAKEBASE_DNS_SERVERS"}, skipped: after},
 		{name: "nobody is asked who knows", env: map[string]string{"LAKEBASE_DNS_SERVERS": ""}, check: "dns", kind: lakebase.DNS, retry: true,
 			words: []string{noResolver}},

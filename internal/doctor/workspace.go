@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -122,6 +123,11 @@ func (v *visit) unreachable(call *workspace.Error, err error) (string, advice) {
 			meaning: "no name server knows it: a typing error, or a name of a private network",
 			action:  "correct the workspace's address: " + v.loginSource("host"), command: correctHost(v),
 		}
+	case errors.Is(err, context.DeadlineExceeded) && v.isUnresolved(v.workspaceURL):
+		return fmt.Sprintf("the workspace's name %s does not resolve", hostOf(v.workspaceURL)), advice{
+			meaning: "the name servers of this machine do not answer: nothing came back in " + v.options.Timeout.String(),
+			action:  "check the network and the workspace's address: " + v.loginSource("host"), command: v.again(),
+		}
 	case strings.Contains(text, "x509") || strings.Contains(text, "tls:"):
 		return "the workspace's certificate is not trusted here", advice{
 			meaning: "something in between intercepts TLS, or the certificate's authority is not installed",
@@ -133,6 +139,30 @@ func (v *visit) unreachable(call *workspace.Error, err error) (string, advice) {
 		action:  "check the network to " + v.workspaceURL + ", a proxy in HTTPS_PROXY included: " + v.loginSource("host"),
 		command: curl(v.workspaceURL),
 	}
+}
+
+// isUnresolved reports whether it is the name in address that a request may have
+// waited for: it does not say itself.
+func (v *visit) isUnresolved(address string) bool {
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil || req.URL.Hostname() == "" {
+		return false
+	}
+	if proxy, err := http.ProxyFromEnvironment(req); err != nil || proxy != nil {
+		return false // which looks the name up itself
+	}
+	ctx, cancel := v.within(context.Background())
+	defer cancel()
+	_, err = net.DefaultResolver.LookupNetIP(ctx, "ip", req.URL.Hostname())
+	return err != nil
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 func curl(url string) string {
