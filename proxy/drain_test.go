@@ -150,7 +150,7 @@ func TestIdleTimeoutInTransactionMode(t *testing.T) {
 	limit := 2 * time.Second
 	r := startPooled(t, proxy.Config{IdleTimeout: limit})
 	idle, within, pinned, working := r.connect(), r.busy(), r.connect(), r.connect()
-	exec(t, pinned, "LISTEN news")
+	exec(t, pinned, "LISTEN nobody_speaks") // others do, on channels of their own in this database
 	exec(t, idle, "SELECT 1")
 	done := asking(working, "SELECT pg_sleep(5)")
 	for what, conn := range map[string]*pgx.Conn{"idle": idle, "pinned": pinned} {
