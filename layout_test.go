@@ -22,10 +22,11 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // mayImport is the direction of imports: what each package of the main module
 // may use of the others. A new package is added here together with the reason
 // for what it needs. local stands in for the service, so it shares no code
-// with the clients it judges, except for what has no idea of it: internal/pgwire
-// and internal/pgxparse.
+// with the clients it judges, except for what has no idea of it: internal/pgwire,
+// internal/pgxparse and internal/dnsclient.
 var mayImport = map[string][]string{
-	".":                     {"internal/pgxparse", "internal/spelling", "internal/steps", "internal/workspace"},
+	".":                     {"internal/dnsclient", "internal/pgxparse", "internal/spelling", "internal/steps", "internal/workspace"},
+	"internal/dnsclient":    {},
 	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/inventory":    {"internal/workspace"},
@@ -41,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
-	"local":                 {"internal/pgwire", "internal/pgxparse", "internal/postgres"},
+	"local":                 {"internal/dnsclient", "internal/pgwire", "internal/pgxparse", "internal/postgres"},
 	"lakebasetest":          {"local"},
 	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sessionstate"},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",

@@ -88,11 +88,7 @@ func TestRestart(t *testing.T) {
 
 	begun := time.Now()
 	s = open()
-	took := time.Since(begun)
-	t.Logf("restart took %v", took)
-	if took > 3*time.Second { // 300 ms on a machine that has nothing else to do
-		t.Errorf("restart took %v", took)
-	}
+	t.Logf("restart took %v", time.Since(begun)) // how long it may take is a row of the benchmarks
 	a = newAPI(t, s)
 	if s.Token() != token || s.User() != "me@example.com" {
 		t.Errorf("another token or user: %s", s.User())

@@ -271,7 +271,7 @@ func TestShutdownFromConsole(t *testing.T) {
 			addr := r.Addr().String()
 			conn := r.consoleIn(mode)
 			exec(t, conn, "SHUTDOWN WAIT_FOR_CLIENTS")
-			testkit.Eventually(t, "no client may come", func() bool { return !canDial(addr) })
+			wantClosed(t, addr)
 			one[int](t, idle, "SELECT 1") // as long as it likes
 			_, rows := rowsOf(t, conn, "SHOW STATE")
 			if only(t, rows, "key", "stopping")["value"] != "yes" {

@@ -26,8 +26,7 @@ import (
 type localProcess struct {
 	cmd    *exec.Cmd
 	ready  readiness
-	line   []byte        // that says it is ready
-	took   time.Duration // from the command to the line that says it is ready
+	line   []byte // that says it is ready
 	stderr *bytes.Buffer
 	ended  chan error
 }
@@ -54,14 +53,12 @@ func newLocalProcess(environment []string, args ...string) (*localProcess, error
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	watchdog := time.AfterFunc(60*time.Second, func() { _ = p.cmd.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	watchdog.Stop()
-	p.took = time.Since(began)
 	go func() { p.ended <- p.cmd.Wait() }()
 	if err != nil {
 		p.wait()
@@ -130,10 +127,7 @@ func TestLocalKeepsData(t *testing.T) {
 	}
 
 	again := startLocal(t, "--data-dir", dir, "--port", "0", "--instance", "one")
-	t.Logf("restart on existing data: %v from the command to ready, %d ms by its own clock", again.took, again.ready.ReadyMS)
-	if limit := 3 * time.Second; again.took > limit {
-		t.Errorf("restart took %v, want well under %v", again.took, limit)
-	}
+	t.Logf("restart on existing data: %d ms", again.ready.ReadyMS)
 	var answer int
 	if err := again.connect(t).QueryRow(t.Context(), "SELECT answer FROM kept").Scan(&answer); err != nil || answer != 42 {
 		t.Errorf("the table holds %d, %v", answer, err)
