@@ -58,7 +58,7 @@ func TestCacheRejectionsCostOneMint(t *testing.T) {
 
 func TestCacheRejectionDuringARefresh(t *testing.T) {
 	m := newFakeMint(time.Hour)
-	m.takes = 10 * time.Second
+	m.takes = slowMint
 	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
 		old := mustGet(t, c)
 		time.Sleep(51 * time.Minute)

@@ -181,6 +181,17 @@ func TestOddDatabaseNames(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
 	one[int](t, r.connect(), "SELECT 1")
+	// The pool of such a database is soon forgotten, so that it may take several
+	// looks to see all.
+	testkit.Eventually(t, "they are in the metrics, in the console and on the page", func() bool {
+		return nameOddDatabases(t, r)
+	})
+}
+
+// nameOddDatabases reports whether the names that it logs in with are seen
+// everywhere.
+func nameOddDatabases(t *testing.T, r *rig) bool {
+	t.Helper()
 	for _, name := range []string{"shop/shop", "a\xff\xfe", `<script>alert("x")</script>`, "x\ny{z=\"1\"}"} {
 		cfg, err := pgx.ParseConfig(r.url("shop", ""))
 		if err != nil {
@@ -192,15 +203,11 @@ func TestOddDatabaseNames(t *testing.T) {
 			t.Errorf("%q exists", name)
 		}
 	}
-	f := r.families()
-	if n := len(f["lakebase_proxy_queries_total"].GetMetric()); n < 3 {
-		t.Errorf("%d pools in the metrics", n)
-	}
-	if _, rows := rowsOf(t, r.console(), "SHOW POOLS"); len(rows) < 3 {
-		t.Errorf("%d pools in the console", len(rows))
-	}
+	measured := len(r.families()["lakebase_proxy_queries_total"].GetMetric())
+	_, rows := rowsOf(t, r.console(), "SHOW POOLS")
 	_, page, _ := r.get("/")
-	if strings.Contains(page, "<script>alert") || !strings.Contains(page, "&lt;script&gt;alert") {
+	if strings.Contains(page, "<script>alert") {
 		t.Error("the status page does not escape a database's name")
 	}
+	return measured >= 3 && len(rows) >= 3 && strings.Contains(page, "&lt;script&gt;alert")
 }

@@ -263,7 +263,7 @@ func TestPauseWhileQueued(t *testing.T) {
 func TestPauseWhileLoginsFail(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
-	r := startPooled(t, proxy.Config{ConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
+	r := startPooled(t, proxy.Config{ConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
 	conn := r.connect()
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 	testkit.Eventually(t, "its connections are cut", func() bool { return r.pool().ServersIdle == 0 })
 	done := asking(conn, "SELECT 1")
 	testkit.Eventually(t, "a login is under way", func() bool { return r.pool().ServersConnecting == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := r.Pause(ctx, "", ""); err != nil {
 		t.Error(err)

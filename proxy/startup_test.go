@@ -312,7 +312,7 @@ func TestUpstreamFailuresReachTheClient(t *testing.T) {
 		if err := upstreamServer.StopTarget(t.Context(), stopped); err != nil {
 			t.Fatal(err)
 		}
-		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 700 * time.Millisecond, Targets: map[string]*lakebase.Connector{
+		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{
 			"stopped": newConnector(t, stopped), "missing": newConnector(t, "no-such-instance")}})
 		refused(t, r.url("stopped", ""), "57P03", "")
 		if e := refused(t, r.url("missing", ""), "3D000", "no-such-instance"); e.Hint == "" {

@@ -1,6 +1,7 @@
 package sessionstate
 
 import (
+	"math"
 	"bytes"
 	"slices"
 	"strings"
@@ -96,7 +97,9 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// A reading whose time grew with the square of the length would take far longer than the limit, which is a hundred times what is needed.
+// A reading whose time grew with the square of the length would take far longer
+// than the limit, which is a hundred times what is needed, and each time: a busy
+// machine is given several.
 func TestTimeIsLinear(t *testing.T) {
 	const length = 1 << 17
 	for _, piece := range []string{
@@ -107,10 +110,14 @@ func TestTimeIsLinear(t *testing.T) {
 	} {
 		text := []byte(strings.Repeat(piece, length/len(piece)))
 		for _, prefix := range []string{"", "select ", "create ", "set x=1,", "explain ("} {
-			start := time.Now()
-			Classify(append([]byte(prefix), text...))
-			ReadBody(append([]byte(prefix), text...))
-			if took := time.Since(start); took > 3*time.Second {
+			took := time.Duration(math.MaxInt64)
+			for try := 0; try < 5 && took > 3*time.Second; try++ {
+				start := time.Now()
+				Classify(append([]byte(prefix), text...))
+				ReadBody(append([]byte(prefix), text...))
+				took = time.Since(start)
+			}
+			if took > 3*time.Second {
 				t.Errorf("%q, %q repeated to %d bytes, takes %v", prefix, piece, length, took)
 			}
 		}
