@@ -28,9 +28,6 @@
 //
 //   - DEALLOCATE name in SQL finds a statement prepared by protocol only if it
 //     is a Query or unnamed statement of its own. EXECUTE does not.
-//   - Parse of a statement that the server has is answered ParseComplete if it
-//     was sent before the client could know that its transaction has failed;
-//     the error comes with its Bind.
 //   - The server's own name of a statement (lb_1) shows in some error messages
 //     and in pg_prepared_statements.
 //   - An unnamed statement longer than 64 KiB, or one followed by a skipped
@@ -243,6 +240,10 @@ func (x *Exchange) expect(k kind, how handling) *expected {
 func (x *Exchange) settled(changed uint64) bool {
 	return changed <= x.server.answered || changed == x.server.segment
 }
+
+// behind reports whether the server has an earlier segment to answer, which may
+// fail.
+func (x *Exchange) behind() bool { return x.server.answered+1 < x.server.segment }
 
 // next is for when the front of the queue is answered: it commits that, and
 // fakes the answers whose turn it is.

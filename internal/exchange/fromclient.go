@@ -257,9 +257,9 @@ func (x *Exchange) parse(p pgwire.Parse, m []byte) bool {
 	x.namesChanged = s.segment
 	what := meaning{st, x.planning()}
 	on := s.prepared[what]
-	if on != nil && s.status == pgwire.TxFailed {
-		// Only the server knows if this is one of the statements that end
-		// the transaction. It does not keep the copy.
+	if on != nil && (s.status == pgwire.TxFailed || x.behind()) {
+		// Only the server knows if the transaction has failed, and if this is
+		// one of the statements that end it. It does not keep the copy.
 		spare := s.spare(what)
 		x.toServer = p.AppendRenamed(x.toServer, spare.name)
 		e := x.expect(parse, forward)

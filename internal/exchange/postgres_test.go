@@ -79,6 +79,7 @@ var known = []string{
 	"Q(set session characteristics as transaction read only)\nQ(show default_transaction_read_only)\nQ(begin; set transaction read write)\nQ(show transaction_read_only)\nQ(commit)\nQ(show transaction_read_only)",
 	"Q(do 'begin raise notice ''a''; end')",
 	"D(s1) E S | CP E S | DP S",
+	"P(s1,select 1) S\nC(s1) S\nQ(begin)\nB(s2) S | P(s1,select 1) S | P(s2,rollback) S\nQ(rollback)",
 }
 
 var texts = []string{"select 1", "select 'x'::text", "select 1/0", "bad", "rollback", "", "select generate_series(1,3)"}
@@ -121,9 +122,8 @@ func conversation(random *rand.Rand) string {
 		lines = append(lines, strings.Join(segments, " | "))
 		if random.IntN(4) == 0 {
 			lines = append(lines, pick("Q(begin)", "Q(begin)", "Q(commit)"))
-			// In a transaction a segment may make the next one fail early.
 			for range random.IntN(3) {
-				lines = append(lines, segments[0])
+				lines = append(lines, strings.Join(segments[:1+random.IntN(len(segments))], " | "))
 			}
 			lines = append(lines, "Q(rollback)")
 		}

@@ -1,8 +1,8 @@
 package sessionstate
 
 import (
-	"math"
 	"bytes"
+	"math"
 	"slices"
 	"strings"
 	"testing"
