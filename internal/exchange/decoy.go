@@ -32,7 +32,7 @@ func deallocated(text []byte, m marks) string {
 func (x *Exchange) forgetNamed(name string, e *expected) {
 	e.name, e.closed = name, x.client.named[name]
 	delete(x.client.named, name)
-	x.namesChanged = x.server.segment
+	x.namesChanged = e.segment // which a query ends
 }
 
 // refuse has the server refuse a Parse because it has a statement of that name,

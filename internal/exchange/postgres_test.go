@@ -79,6 +79,7 @@ var known = []string{
 	"Q(set session characteristics as transaction read only)\nQ(show default_transaction_read_only)\nQ(begin; set transaction read write)\nQ(show transaction_read_only)\nQ(commit)\nQ(show transaction_read_only)",
 	"Q(do 'begin raise notice ''a''; end')",
 	"D(s1) E S | CP E S | DP S",
+	"P(s1,select 1) S\nQ(begin)\nQ(bad)\nQ(deallocate s1) | P(s1,select 1) S\nQ(rollback)\nP(s1,select 'x'::text) S",
 	"P(s1,select 1) S\nC(s1) S\nQ(begin)\nB(s2) S | P(s1,select 1) S | P(s2,rollback) S\nQ(rollback)",
 }
 
