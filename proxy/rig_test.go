@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +109,7 @@ func start(t testing.TB, cfg proxy.Config) *rig {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
-			t.Error("sessions were still open at the end of the test:", err)
+			t.Errorf("sessions were still open at the end of the test: %v\n%s\n%s", err, r.log, proxyStacks())
 		}
 		if err := <-r.served; !errors.Is(err, proxy.ErrServerClosed) {
 			t.Error("serve:", err)
@@ -120,6 +121,19 @@ func start(t testing.TB, cfg proxy.Config) *rig {
 		}
 	})
 	return r
+}
+
+// proxyStacks are the goroutines of all proxies.
+func proxyStacks() string {
+	all := make([]byte, 16<<20)
+	all = all[:runtime.Stack(all, true)]
+	var ours []string
+	for stack := range strings.SplitSeq(string(all), "\n\n") {
+		if strings.Contains(stack, "/proxy.(*") {
+			ours = append(ours, stack)
+		}
+	}
+	return strings.Join(ours, "\n\n")
 }
 
 // url is a connection string for any user without a password.
