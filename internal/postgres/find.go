@@ -233,7 +233,7 @@ func output(ctx context.Context, program, arg string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, arg)
 	cmd.Env = baseEnv(os.Getenv("HOME"))
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 5 * time.Second // a busy machine may take a while to read it
 	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err
 }

@@ -28,6 +28,9 @@ func spawn(cmd *exec.Cmd, out *serverLog) (*child, error) {
 	go func() {
 		defer close(c.done)
 		c.err = runBound(cmd, started)
+		if errors.Is(c.err, exec.ErrWaitDelay) {
+			c.err = nil // it ended well, and the rest of what it wrote is not waited for
+		}
 	}()
 	if err := <-started; err != nil {
 		<-c.done
