@@ -84,7 +84,7 @@ func TestPauseSeesLoginFail(t *testing.T) {
 		}()
 	}
 	conn := r.console()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := conn.Exec(ctx, "PAUSE"); err != nil {
 		t.Error(err)
