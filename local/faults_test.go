@@ -97,8 +97,12 @@ func TestAPIHang(t *testing.T) {
 		hung <- err
 	}()
 	testkit.Eventually(t, "the second call to arrive", func() bool { return s.Stats().APICalls == 2 })
-	if err := s.Close(); err != nil { // does not wait for it: it hangs for good
+	begun := time.Now()
+	if err := s.Close(); err != nil {
 		t.Error("close:", err)
+	}
+	if took := time.Since(begun); took > 20*time.Second { // it hangs for good
+		t.Errorf("close with a hung call took %v", took)
 	}
 	if err := <-hung; err == nil {
 		t.Error("the hung call was answered")

@@ -279,7 +279,11 @@ func TestSilentLogin(t *testing.T) {
 		u, connector := tunneled(t)
 		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 5 * time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
 		u.silence(true)
+		began := time.Now()
 		refused(t, r.url("shop", ""), "08001", "gave up waiting")
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("took %s", took)
+		}
 		u.silence(false)
 		if one[int](t, r.connect(), "SELECT 1") != 1 {
 			t.Error("wrong answer")

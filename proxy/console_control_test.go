@@ -84,7 +84,7 @@ func TestPauseSeesLoginFail(t *testing.T) {
 		}()
 	}
 	conn := r.console()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if _, err := conn.Exec(ctx, "PAUSE"); err != nil {
 		t.Error(err)

@@ -111,7 +111,7 @@ func TestDrainReachesEveryone(t *testing.T) {
 				})
 			}
 			testkit.Eventually(t, "there is some coming and going", func() bool { return r.Stats().Sessions > 10 })
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			if err := r.Shutdown(ctx); err != nil {
 				t.Errorf("round %d: %v", round, err)
 			}

@@ -39,7 +39,7 @@ func TestForcedClientsAreTold(t *testing.T) {
 			if err := r.KillClient(uint64(conn.PgConn().PID())); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			_, err := conn.WaitForNotification(ctx)
 			cancel()
 			wantCode(t, err, "57P01", "")

@@ -140,8 +140,8 @@ func soon[T any](t testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(time.Minute):
-		t.Fatalf("%s: not within a minute", what)
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: not within 20 s", what)
 		panic("unreachable")
 	}
 }

@@ -271,7 +271,7 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 	testkit.Eventually(t, "its connections are cut", func() bool { return r.pool().ServersIdle == 0 })
 	done := asking(conn, "SELECT 1")
 	testkit.Eventually(t, "a login is under way", func() bool { return r.pool().ServersConnecting == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := r.Pause(ctx, "", ""); err != nil {
 		t.Error(err)

@@ -419,7 +419,7 @@ func TestReloadChangesTheIdleTimeout(t *testing.T) {
 		cfg.IdleTimeout = 0
 		r.reload(cfg)
 		exec(t, clock, "SELECT pg_sleep(3)")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if _, err := idle.Exec(ctx, "SELECT 1"); err != nil { // the deadline is gone, too
 			t.Fatal(err)
@@ -505,7 +505,7 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 		ended := make(chan error, 1)
 		ending.Store(true)
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			ended <- r.Shutdown(ctx)
 		}()

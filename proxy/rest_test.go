@@ -39,7 +39,7 @@ func TestSilentClientsRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
 		t.Error("those who rest do not end:", err)

@@ -106,7 +106,7 @@ func start(t testing.TB, cfg proxy.Config) *rig {
 	r.Server = server
 	go func() { r.served <- server.Serve(context.Background()) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
 			t.Errorf("sessions were still open at the end of the test: %v\n%s\n%s", err, r.log, proxyStacks())

@@ -195,7 +195,7 @@ func TestListenNotify(t *testing.T) {
 	listener, sender := r.connect(), r.connect()
 	exec(t, listener, "LISTEN greetings")
 	exec(t, sender, "NOTIFY greetings, 'hello'")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	n, err := listener.WaitForNotification(ctx)
 	if err != nil || n.Payload != "hello" {
@@ -476,7 +476,7 @@ func TestDrain(t *testing.T) {
 	exec(t, busy, "BEGIN")
 	ended := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		ended <- r.Shutdown(ctx)
 	}()
