@@ -26,6 +26,7 @@ type visit struct {
 	steps     *steps.Steps
 
 	workspaceURL string
+	nameless     bool   // its name had no address when the time for it was over
 	identity     string // who the workspace says we are
 	groups       []string
 	target       steps.Target

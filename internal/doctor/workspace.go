@@ -18,8 +18,10 @@ import (
 func checkWorkspace(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
+	hasAddress := lookUp(ctx, v.setting("databricks.host").Value)
 	client := v.steps.Workspace
 	me, err := client.Identity(ctx)
+	v.nameless = errors.Is(err, context.DeadlineExceeded) && !<-hasAddress
 	if v.workspaceURL, _ = client.Host(ctx); v.workspaceURL == "" { // what fails here has failed above
 		v.workspaceURL = v.setting("databricks.host").Value
 	}
@@ -123,7 +125,7 @@ func (v *visit) unreachable(call *workspace.Error, err error) (string, advice) {
 			meaning: "no name server knows it: a typing error, or a name of a private network",
 			action:  "correct the workspace's address: " + v.loginSource("host"), command: correctHost(v),
 		}
-	case errors.Is(err, context.DeadlineExceeded) && v.isUnresolved(v.workspaceURL):
+	case v.nameless:
 		return fmt.Sprintf("the workspace's name %s does not resolve", hostOf(v.workspaceURL)), advice{
 			meaning: "the name servers of this machine do not answer: nothing came back in " + v.options.Timeout.String(),
 			action:  "check the network and the workspace's address: " + v.loginSource("host"), command: v.again(),
@@ -141,20 +143,28 @@ func (v *visit) unreachable(call *workspace.Error, err error) (string, advice) {
 	}
 }
 
-// isUnresolved reports whether it is the name in address that a request may have
-// waited for: it does not say itself.
-func (v *visit) isUnresolved(address string) bool {
+// lookUp looks the name in address up beside a request that may wait for no more
+// than that: it does not say itself. The result, which comes no later than the
+// end of ctx, is whether there is an address, or whether a proxy is asked for it.
+func lookUp(ctx context.Context, address string) <-chan bool {
+	found := make(chan bool, 1)
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
 	req, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil || req.URL.Hostname() == "" {
-		return false
+		found <- true
+		return found
 	}
 	if proxy, err := http.ProxyFromEnvironment(req); err != nil || proxy != nil {
-		return false // which looks the name up itself
+		found <- true
+		return found
 	}
-	ctx, cancel := v.within(context.Background())
-	defer cancel()
-	_, err = net.DefaultResolver.LookupNetIP(ctx, "ip", req.URL.Hostname())
-	return err != nil
+	go func() {
+		_, err := net.DefaultResolver.LookupNetIP(ctx, "ip", req.URL.Hostname())
+		found <- err == nil
+	}()
+	return found
 }
 
 func hostOf(address string) string {
