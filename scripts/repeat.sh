@@ -65,7 +65,7 @@ for run in $(seq "${RUNS:-20}"); do
 	mkdir "$kept/$run"
 	began=$(date +%s)
 	# The largest first, which take the longest.
-	find "$out/$kind" -type f -exec ls -S {} + | xargs -P 2 -n 1 -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
+	find "$out/$kind" -type f -exec ls -S {} + | xargs -P 2 -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
 	load=$(uptime | sed 's/.*average[s]*: *//; s/[, ].*//')
 	kill $loops 2>/dev/null || true
 	failed=$(grep -c failed "$out/results" || true)
