@@ -26,20 +26,22 @@ compile() {
 
 # Runs the tests of one package, in its folder as go test does.
 cat >"$out/package" <<'EOF'
-dir=$(basename "$1" | tr + /)
-dir=.${dir#tests}
+name=$(basename "$1")
+dir=.$(echo "${name#tests}" | tr + /)
 short=
 case $dir in ./bench* | ./interop*) short=-test.short ;; esac # as in make test
 cd "$dir"
-log=$2/$(basename "$1").log
+log=$2/$name.log
+began=$(date +%s)
 if "$1" -test.v $short -test.shuffle=on -test.timeout 40m -test.paniconexit0 >"$log" 2>&1; then
 	rm "$log"
-	echo ok
+	result=ok
 else
 	echo "  failed: $dir ($log)" >&2
 	grep -E '^ *--- FAIL|^panic:|^WARNING: DATA RACE|^goleak:' "$log" | sed 's/^/    /' >&2
-	echo failed
+	result=failed
 fi
+echo "$(($(date +%s) - began)) $name $result"
 EOF
 
 for kind in race plain; do
@@ -47,6 +49,7 @@ for kind in race plain; do
 	compile $kind
 done
 
+(cd "$out/race" && ls -S) >"$out/order" # large ones take long
 kept=$(mktemp -d "${TMPDIR:-/tmp}/lakebase-repeat.XXXXXX")
 failures=0
 printf '\n%4s  %-10s  %-5s  %-5s  %-8s  %-6s  %7s  %5s\n' run GOMAXPROCS tests loops packages failed seconds load
@@ -64,11 +67,15 @@ for run in $(seq "${RUNS:-20}"); do
 	fi
 	mkdir "$kept/$run"
 	began=$(date +%s)
-	# The largest first, which take the longest.
-	find "$out/$kind" -type f -exec ls -S {} + | xargs -P 2 -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
+	# Those first that took the longest the last time. A package with GOMAXPROCS=1
+	# runs one test at a time, which mostly waits.
+	jobs=2
+	[ "$GOMAXPROCS" = 8 ] || jobs=$((5 - GOMAXPROCS))
+	sed "s|.*|$out/$kind/&|" "$out/order" | xargs -P $jobs -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
+	sort -nr "$out/results" | cut -d' ' -f2 >"$out/order"
 	load=$(uptime | sed 's/.*average[s]*: *//; s/[, ].*//')
 	kill $loops 2>/dev/null || true
-	failed=$(grep -c failed "$out/results" || true)
+	failed=$(grep -c 'failed$' "$out/results" || true)
 	failures=$((failures + (failed > 0)))
 	printf '%4d  %-10s  %-5s  %-5s  %-8s  %-6s  %7d  %5s\n' "$run" "$GOMAXPROCS" $kind "$(echo $loops | wc -w | tr -d ' ')" \
 		"$(wc -l <"$out/results" | tr -d ' ')" "$failed" $(($(date +%s) - began)) "$load"
