@@ -173,6 +173,14 @@ func (c *client) settle(t talker) bool {
 	return true
 }
 
+// unsettle leaves c without a talker again. It reports whether it may go on.
+func (c *client) unsettle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.talker = nil
+	return !c.forced && !c.server.isDraining()
+}
+
 // drain ends c's session once it has no transaction open. A client without a
 // session finds out by itself.
 func (c *client) drain() {

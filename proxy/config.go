@@ -90,13 +90,13 @@ type Config struct {
 	// MaxClients is how many clients may be connected at once. Zero means 1000.
 	MaxClients int
 	// MaxServerConns is how many server connections each target may have at
-	// once. Zero means 100.
+	// once. Who finds all taken waits for its turn. Zero means 100.
 	MaxServerConns int
 	// LoginTimeout bounds the time from a client's first byte to its login,
 	// without the wait for the database. Zero means 60 seconds.
 	LoginTimeout time.Duration
-	// WaitTimeout is how long a client in transaction mode may wait for a
-	// server connection. Zero means 2 minutes.
+	// WaitTimeout is how long a client may wait for a server connection to
+	// become free. Zero means 2 minutes.
 	WaitTimeout time.Duration
 	// ConnectTimeout bounds the login upstream, the wake-up of a sleeping
 	// database included. Zero means 60 seconds; a Connector's own timeout

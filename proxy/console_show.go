@@ -192,7 +192,7 @@ func showTargets(_ context.Context, c *console, _ string) (rows []row, _ error) 
 		}
 		rows = append(rows, row{name, flag(name == cfg.DefaultTarget), ifKnown(seen.host), port, ifKnown(seen.user), ifKnown(seen.database),
 			tokenState(stats), moment(stats.TokenExpiry), left, stats.Tokens, stats.CredentialCalls, stats.CredentialFailures, stats.Rejections,
-			t.conns.Load(), int64(cfg.MaxServerConns), ifKnown(failures[name])})
+			t.places.count(), int64(cfg.MaxServerConns), ifKnown(failures[name])})
 	}
 	return rows, nil
 }

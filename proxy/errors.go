@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -78,7 +79,14 @@ func tooManyClients(limit int) *pgwire.Error {
 		Hint: "raise its max-clients, or close connections"}
 }
 
-func tooManyServerConns(target string, limit int) *pgwire.Error {
-	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the proxy has its %d server connections to %q already", limit, target),
-		Hint: "raise its max-server-conns, or close connections"}
+// noneFree is for a client that has waited too long for a server connection.
+func noneFree(target string, waited time.Duration) *pgwire.Error {
+	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("no server connection to %q became free within the proxy's wait timeout of %s", target, waited)}
+}
+
+func tooManyServerConns(target string, limit int, waited time.Duration) *pgwire.Error {
+	e := noneFree(target, waited)
+	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", limit)
+	e.Hint = "raise its max-server-conns, or close connections"
+	return e
 }

@@ -62,7 +62,7 @@ func (p *pool) maintain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for wanted := min(warm, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
-		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.reserve(cfg.MaxServerConns); wanted-- {
+		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.places.take(cfg.MaxServerConns); wanted-- {
 		p.login()
 	}
 }

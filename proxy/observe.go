@@ -193,22 +193,25 @@ func (c *pooled) describe(info *ClientInfo) {
 }
 
 // sessions are those of session mode, and of clients that replicate.
-func (s *Server) sessions() []*session {
+func (s *Server) sessions() []*session { return talkers[*session](s) }
+
+// talkers are the clients' of one kind.
+func talkers[T talker](s *Server) []T {
 	s.mu.Lock()
 	clients := make([]*client, 0, len(s.clients))
 	for c := range s.clients {
 		clients = append(clients, c)
 	}
 	s.mu.Unlock()
-	var sessions []*session
+	var found []T
 	for _, c := range clients {
 		c.mu.Lock()
-		if one, ok := c.talker.(*session); ok {
-			sessions = append(sessions, one)
+		if one, ok := c.talker.(T); ok {
+			found = append(found, one)
 		}
 		c.mu.Unlock()
 	}
-	return sessions
+	return found
 }
 
 func (s *session) serverInfo() ServerInfo {

@@ -147,7 +147,7 @@ func (p *pool) isUnwanted(s *serverConn) bool {
 
 // replace logs in once more, over the limit by one if need be.
 func (p *pool) replace() {
-	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.reserve(p.server.config().MaxServerConns) {
+	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.places.take(p.server.config().MaxServerConns) {
 		p.login()
 	}
 }
@@ -197,7 +197,7 @@ func (p *pool) grow() {
 		p.connecting < min(p.waiters.n, p.pace()) &&
 		len(p.live)+p.connecting < p.limit() &&
 		!time.Now().Before(p.retryAt) &&
-		p.target.reserve(p.server.config().MaxServerConns) {
+		p.target.places.take(p.server.config().MaxServerConns) {
 		p.login()
 	}
 }
@@ -211,7 +211,7 @@ func (p *pool) login() {
 		defer cancel()
 		up, err := p.target.open(ctx, p.server, p.database, nil)
 		if err != nil {
-			p.target.conns.Add(-1)
+			p.target.places.give()
 			p.loginFailed(err)
 			return
 		}

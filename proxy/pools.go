@@ -69,10 +69,10 @@ func (s *Server) shutPools() {
 	}
 }
 
-// makeRoom closes an idle server connection of another pool of the target than
-// wanting, the one that has not been used for the longest time.
-func (s *Server) makeRoom(wanting *pool) {
-	pools := slices.DeleteFunc(s.allPools(), func(p *pool) bool { return p == wanting || p.target != wanting.target })
+// makeRoom closes an idle server connection of a pool of t other than wanting,
+// the one that has not been used for the longest time.
+func (s *Server) makeRoom(t *target, wanting *pool) {
+	pools := slices.DeleteFunc(s.allPools(), func(p *pool) bool { return p == wanting || p.target != t })
 	slices.SortFunc(pools, func(a, b *pool) int { return a.oldest().Compare(b.oldest()) })
 	for _, p := range pools {
 		if p.closeIdle(1, 0) > 0 {

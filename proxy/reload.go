@@ -121,14 +121,14 @@ func (p *pool) adjust(lifetime bool) {
 // trim closes idle server connections of targets that have more than they may.
 func (s *Server) trim() {
 	for _, p := range s.allPools() {
-		p.closeIdle(int(p.target.conns.Load())-s.config().MaxServerConns, 0)
+		p.closeIdle(int(p.target.places.count())-s.config().MaxServerConns, 0)
 	}
 }
 
 // isSurplus reports whether the pool or its target has more server connections
 // than it may, but for one that replaces another that is too old.
 func (p *pool) isSurplus() bool {
-	if p.target.conns.Load() > int64(p.server.config().MaxServerConns) {
+	if p.target.places.count() > int64(p.server.config().MaxServerConns) {
 		return true
 	}
 	over := len(p.live) - p.limit()

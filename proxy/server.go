@@ -251,12 +251,12 @@ func (s *Server) Stats() Stats {
 		Lost:        s.counts.lost.Load(),
 	}
 	for name, t := range targets {
-		stats.ServerConns[name] = t.conns.Load()
+		stats.ServerConns[name] = t.places.count()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for t := range s.removed {
-		stats.ServerConns[t.name] += t.conns.Load()
+		stats.ServerConns[t.name] += t.places.count()
 	}
 	return stats
 }

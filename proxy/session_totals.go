@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"time"
 )
 
 // add adds what the other totals count.
@@ -62,7 +63,7 @@ func (s *Server) account(ended *session) {
 
 // sessionPools are the sessions as if they had pools.
 func (s *Server) sessionPools() []PoolInfo {
-	sessions := s.sessions()
+	sessions, seekers := s.sessions(), talkers[*seeker](s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	byName := make(map[[2]string]*PoolInfo, len(s.past))
@@ -83,6 +84,11 @@ func (s *Server) sessionPools() []PoolInfo {
 			pool.ServersActive++
 			pool.Totals.add(one.totals())
 		}
+	}
+	for _, one := range seekers {
+		pool := info([2]string{one.route.target.name, one.route.name()})
+		pool.ClientsWaiting++
+		pool.OldestWait = max(pool.OldestWait, time.Since(one.since))
 	}
 	infos := make([]PoolInfo, 0, len(byName))
 	for _, info := range byName {

@@ -21,7 +21,7 @@ func (s *Server) config() *Config { return &s.settings.Load().Config }
 type target struct {
 	name      string
 	connector *lakebase.Connector
-	conns     atomic.Int64
+	places    places
 	last      atomic.Pointer[login] // nil before the first
 
 	// Guarded by the Server's mutex.

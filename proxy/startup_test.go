@@ -291,9 +291,11 @@ func TestScramAbuse(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxClients: 2, MaxServerConns: 1})
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxClients: 2, MaxServerConns: 1, WaitTimeout: 300 * time.Millisecond})
 	conn := r.connect()
-	refused(t, r.url("shop", ""), "53300", `1 server connections to "shop"`)
+	if e := refused(t, r.url("shop", ""), "53300", `no server connection to "shop" became free`); !strings.Contains(e.Detail, "All 1 server") || !strings.Contains(e.Hint, "max-server-conns") {
+		t.Errorf("detail %q, hint %q", e.Detail, e.Hint)
+	}
 	raw := r.dial() // occupies nothing before it asks to log in
 	defer raw.Close()
 	conn.Close(t.Context())

@@ -79,7 +79,7 @@ func (s *Server) status() status {
 		t := targets[name]
 		stats, seen := t.connector.Stats(), t.seen()
 		page.Targets = append(page.Targets, targetStatus{Name: name, Host: seen.host, User: seen.user, Default: name == page.Config.DefaultTarget,
-			Token: tokenState(stats), Expiry: stats.TokenExpiry, Conns: t.conns.Load(), Stats: stats, LastError: failures[name]})
+			Token: tokenState(stats), Expiry: stats.TokenExpiry, Conns: t.places.count(), Stats: stats, LastError: failures[name]})
 	}
 	slices.SortStableFunc(page.Clients, func(a, b ClientInfo) int {
 		return cmp.Or(cmp.Compare(urgency(a), urgency(b)), cmp.Compare(b.Waiting, a.Waiting), a.Requested.Compare(b.Requested))

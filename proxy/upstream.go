@@ -51,9 +51,8 @@ type upstream struct {
 
 // connect opens a server connection for c, and tells it what it is waiting for.
 func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) (*upstream, error) {
-	limit := c.server.config().MaxServerConns
-	if !r.target.reserve(limit) {
-		return nil, tooManyServerConns(r.target.name, limit)
+	if err := c.reserve(r); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.server.config().ConnectTimeout)
 	defer cancel()
@@ -72,7 +71,7 @@ func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) 
 	select {
 	case got = <-done:
 	case <-timer.C:
-		if c.tellWaiting(r.target.name) != nil {
+		if c.tellWaiting(wakingUp(r.target.name)) != nil {
 			cancel() // the client is gone
 		}
 		got = <-done
@@ -80,32 +79,27 @@ func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) 
 	if got.err == nil {
 		return got.up, nil
 	}
-	r.target.conns.Add(-1)
+	r.target.places.give()
 	if c.server.isDraining() {
 		return nil, errShuttingDown()
 	}
 	return nil, connectError(got.err)
 }
 
+// wakingUp is what a client waits for whose login takes long.
+func wakingUp(target string) string {
+	return "waiting for the database of " + target + ": it may be waking up"
+}
+
 // tellWaiting sends a notice. libpq takes none before it is authenticated, so
 // that is said first; an error may still follow.
-func (c *client) tellWaiting(target string) error {
+func (c *client) tellWaiting(text string) error {
 	if !c.greeted {
 		c.out, _ = (&pgproto3.AuthenticationOk{}).Encode(c.out)
 		c.greeted = true
 	}
-	c.out = pgwire.AppendNotice(c.out, &pgwire.Error{Severity: "NOTICE", Code: "00000",
-		Message: "waiting for the database of " + target + ": it may be waking up"})
+	c.out = pgwire.AppendNotice(c.out, &pgwire.Error{Severity: "NOTICE", Code: "00000", Message: text})
 	return c.flush()
-}
-
-// reserve makes room for one more server connection, if there is any.
-func (t *target) reserve(limit int) bool {
-	if t.conns.Add(1) > int64(limit) {
-		t.conns.Add(-1)
-		return false
-	}
-	return true
 }
 
 // dialer gives up on one address in time to try the next.
@@ -214,6 +208,6 @@ func (u *upstream) cancel(ctx context.Context) error {
 func (u *upstream) close() {
 	u.closed.Do(func() {
 		u.Conn.Close()
-		u.target.conns.Add(-1)
+		u.target.places.give()
 	})
 }

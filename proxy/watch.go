@@ -66,7 +66,7 @@ func (p *pool) await(c *pooled) (*serverConn, *pgwire.Error) {
 		if g != (grant{}) {
 			return g.server, g.refused
 		}
-		_ = c.tellWaiting(p.target.name) // a client that is gone is noticed when it is read from
+		_ = c.tellWaiting(wakingUp(p.target.name)) // a client that is gone is noticed when it is read from
 	}
 }
 
@@ -107,7 +107,7 @@ func (p *pool) watchEvery() time.Duration {
 
 func (p *pool) lookAfter() {
 	if p.shortOfRoom() {
-		p.server.makeRoom(p)
+		p.server.makeRoom(p.target, p)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,12 +149,12 @@ func (p *pool) shortOfRoom() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waiters.n > 0 && p.connecting == 0 && len(p.live) < p.limit() &&
-		p.target.conns.Load() >= int64(p.server.config().MaxServerConns)
+		p.target.places.count() >= int64(p.server.config().MaxServerConns)
 }
 
 // waitedTooLong says what was full.
 func (p *pool) waitedTooLong() *pgwire.Error {
-	e := &pgwire.Error{Code: "53300", Message: fmt.Sprintf("no server connection to %q became free within the proxy's wait timeout of %s", p.target.name, p.server.config().WaitTimeout)}
+	e := noneFree(p.target.name, p.server.config().WaitTimeout)
 	switch {
 	case p.paused:
 		e.Code, e.Detail, e.Hint = "57P03", "The pool is paused.", "resume it from the proxy's console"
@@ -163,9 +163,8 @@ func (p *pool) waitedTooLong() *pgwire.Error {
 		e.Hint = "raise its pool-size, or end transactions that idle"
 	case p.lastError != "":
 		e.Code, e.Detail, e.Hint = "57P03", "The last login failed: "+p.lastError, "see that, or raise wait-timeout"
-	case p.target.conns.Load() >= int64(p.server.config().MaxServerConns):
-		e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", p.server.config().MaxServerConns)
-		e.Hint = "raise its max-server-conns, or close connections"
+	case p.target.places.count() >= int64(p.server.config().MaxServerConns):
+		return tooManyServerConns(p.target.name, p.server.config().MaxServerConns, p.server.config().WaitTimeout)
 	default:
 		e.Detail = "The database did not answer."
 	}

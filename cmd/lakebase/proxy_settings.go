@@ -98,7 +98,7 @@ func (s *proxySettings) define() {
 	count(&c.MaxServerConns, "max-server-conns", 100, 1, "server connections at once, for each target")
 
 	span(&c.LoginTimeout, "login-timeout", time.Minute, "for a client to log in")
-	span(&c.WaitTimeout, "wait-timeout", 2*time.Minute, "for a client to get a server connection, in transaction mode")
+	span(&c.WaitTimeout, "wait-timeout", 2*time.Minute, "for a client to get a server connection that becomes free")
 	span(&c.ConnectTimeout, "connect-timeout", time.Minute, "for one login upstream, the wake-up included")
 	span(&c.IdleTimeout, "idle-timeout", 0, "end sessions after so much silence outside a transaction; 0 for never")
 	span(&c.ServerLifetime, "server-lifetime", time.Hour, "age at which a server connection is replaced, in transaction mode")

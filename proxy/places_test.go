@@ -1,0 +1,197 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// seeking waits until so many clients wait for a session.
+func (r *rig) seeking(n int) {
+	r.t.Helper()
+	testkit.Eventually(r.t, fmt.Sprint(n, " clients wait for a session"), func() bool {
+		return r.poolIn(proxy.SessionMode).ClientsWaiting == n
+	})
+}
+
+type dialed struct {
+	conn *pgx.Conn
+	err  error
+}
+
+// dialing logs in to url, which may take its time.
+func dialing(t testing.TB, url string) <-chan dialed {
+	done := make(chan dialed, 1)
+	go func() {
+		conn, err := pgx.Connect(context.Background(), url)
+		if err == nil {
+			t.Cleanup(func() { conn.Close(context.Background()) })
+		}
+		done <- dialed{conn, err}
+	}()
+	return done
+}
+
+func TestSessionsWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	holder := r.connect()
+	var next []<-chan dialed
+	for i := range 3 {
+		next = append(next, dialing(t, r.url("shop", "")))
+		r.seeking(i + 1)
+	}
+	if p := r.poolIn(proxy.SessionMode); p.OldestWait <= 0 || p.ClientsActive != 1 || p.ServersActive != 1 {
+		t.Errorf("the sessions are %+v", p)
+	}
+	console := r.console()
+	_, rows := rowsOf(t, console, "SHOW POOLS")
+	if p := only(t, rows, "database", "shop"); p["cl_waiting"] != int64(3) || p["cl_active"] != int64(1) {
+		t.Errorf("SHOW POOLS has %v", p)
+	}
+	waiting := 0
+	for _, c := range r.Clients() {
+		if c.State == "waiting" {
+			waiting++
+			if c.Target != "shop" || c.Database != "shop" || c.Waiting <= 0 || c.User != "anyone" {
+				t.Errorf("one that waits is %+v", c)
+			}
+		}
+	}
+	if waiting != 3 {
+		t.Errorf("%d clients wait: %+v", waiting, r.Clients())
+	}
+	for i, n := range next {
+		holder.Close(t.Context())
+		got := soon(t, "the next one gets in", n)
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		holder = got.conn
+		r.seeking(len(next) - 1 - i)
+		for j, other := range next[i+1:] {
+			select {
+			case got := <-other:
+				t.Fatalf("number %d got in before its turn, %v", i+1+j, got.err)
+			default:
+			}
+		}
+	}
+	if n := one[int](t, holder, "SELECT 1"); n != 1 {
+		t.Error(n)
+	}
+}
+
+// Who gives up leaves the queue, and keeps nobody behind from a place.
+func TestSessionThatWaitsAndLeaves(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	holder := r.connect()
+	ctx, cancel := context.WithCancel(t.Context())
+	gaveUp := make(chan error, 1)
+	go func() {
+		_, err := pgx.Connect(ctx, r.url("shop", ""))
+		gaveUp <- err
+	}()
+	r.seeking(1)
+	behind := dialing(t, r.url("shop", ""))
+	r.seeking(2)
+	cancel()
+	if err := soon(t, "it gives up", gaveUp); err == nil {
+		t.Error("it got in")
+	}
+	r.seeking(1)
+	holder.Close(t.Context())
+	if got := soon(t, "who is behind gets in", behind); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
+func TestSessionThatWaitsIsToldSo(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	holder := r.connect()
+	raw := r.dial()
+	front := pgproto3.NewFrontend(raw, raw)
+	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "me", "database": "shop"}})
+	if err := front.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := front.Receive(); err != nil {
+		t.Fatal(err)
+	} else if _, ok := m.(*pgproto3.AuthenticationOk); !ok {
+		t.Fatalf("%#v", m)
+	}
+	m, err := front.Receive()
+	if notice, ok := m.(*pgproto3.NoticeResponse); err != nil || !ok || notice.Message != "waiting for one of the 1 server connections to shop" {
+		t.Errorf("%#v, %v", m, err)
+	}
+	holder.Close(t.Context())
+	for {
+		m, err := front.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := m.(*pgproto3.ReadyForQuery); ok {
+			break
+		}
+	}
+	front.Send(&pgproto3.Terminate{})
+	if err := front.Flush(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSessionThatWaitsWhileTheProxyStops(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	holder := r.connect()
+	exec(t, holder, "BEGIN")
+	waits := dialing(t, r.url("shop", ""))
+	r.seeking(1)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Shutdown(context.Background()) }()
+	wantCode(t, soon(t, "who waits is told", waits).err, "57P01", "shutting down")
+	exec(t, holder, "COMMIT")
+	if err := soon(t, "the proxy ends", ended); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
+	t.Parallel()
+	cfg := proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	r := start(t, cfg)
+	r.connect()
+	waits := dialing(t, r.url("shop", ""))
+	r.seeking(1)
+	cfg.MaxServerConns = 2
+	r.reload(cfg)
+	if got := soon(t, "it gets in", waits); got.err != nil {
+		t.Error(got.err)
+	}
+}
+
+// In transaction mode a client that replicates has a place of a pool that does
+// not need it.
+func TestReplicationTakesAnIdlePlace(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{MaxServerConns: 1, WaitTimeout: 20 * time.Second,
+		Targets: map[string]*lakebase.Connector{"shop": newConnector(t, startPostgres(t)+" dbname=postgres")}})
+	exec(t, r.connect(), "SELECT 1")
+	raw := r.dial()
+	front := pgproto3.NewFrontend(raw, raw)
+	login(t, front, map[string]string{"user": "me", "database": "shop", "replication": "database"})
+	front.Send(&pgproto3.Terminate{})
+	if err := front.Flush(); err != nil {
+		t.Error(err)
+	}
+}
