@@ -33,7 +33,7 @@ case $dir in ./bench* | ./interop*) short=-test.short ;; esac # as in make test
 cd "$dir"
 log=$2/$name.log
 began=$(date +%s)
-if "$1" -test.v $short -test.shuffle=on -test.timeout 40m -test.paniconexit0 >"$log" 2>&1; then
+if "$1" -test.v $short -test.shuffle=on -test.parallel "$parallel" -test.timeout 40m -test.paniconexit0 >"$log" 2>&1; then
 	rm "$log"
 	result=ok
 else
@@ -57,7 +57,9 @@ for run in $(seq "${RUNS:-20}"); do
 	kind=race
 	[ $((run % 2)) = 1 ] || kind=plain
 	GOMAXPROCS=$(echo 8 1 2 | cut -d' ' -f$((run % 3 + 1)))
-	export GOMAXPROCS
+	parallel=$GOMAXPROCS # tests mostly wait, so that one at a time would take long
+	[ "$parallel" -ge 4 ] || parallel=4
+	export GOMAXPROCS parallel
 	loops=
 	if [ $((run % 5)) = 0 ]; then
 		for _ in $(seq "${LOAD:-2}"); do
@@ -67,11 +69,8 @@ for run in $(seq "${RUNS:-20}"); do
 	fi
 	mkdir "$kept/$run"
 	began=$(date +%s)
-	# Those first that took the longest the last time. A package with GOMAXPROCS=1
-	# runs one test at a time, which mostly waits.
-	jobs=2
-	[ "$GOMAXPROCS" = 8 ] || jobs=$((5 - GOMAXPROCS))
-	sed "s|.*|$out/$kind/&|" "$out/order" | xargs -P $jobs -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
+	# Those first that took the longest the last time.
+	sed "s|.*|$out/$kind/&|" "$out/order" | xargs -P 2 -I{} sh "$out/package" {} "$kept/$run" >"$out/results"
 	sort -nr "$out/results" | cut -d' ' -f2 >"$out/order"
 	load=$(uptime | sed 's/.*average[s]*: *//; s/[, ].*//')
 	kill $loops 2>/dev/null || true
