@@ -3,6 +3,9 @@ package proxy_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,5 +196,59 @@ func TestReplicationTakesAnIdlePlace(t *testing.T) {
 	front.Send(&pgproto3.Terminate{})
 	if err := front.Flush(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nobody is forgotten and no place lost, however clients come, give up and are
+// killed meanwhile, and however the limit changes.
+func TestPlacesUnderLoad(t *testing.T) {
+	t.Parallel()
+	cfg := proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 3, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	r := start(t, cfg)
+	var served, gaveUp atomic.Int64
+	var clients sync.WaitGroup
+	for i := range 16 {
+		clients.Go(func() {
+			random := rand.New(rand.NewPCG(2611, uint64(i)))
+			for range 12 {
+				ctx, cancel := context.WithCancel(t.Context())
+				impatient := random.IntN(3) == 0
+				if impatient {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Duration(random.IntN(int(60*time.Millisecond))))
+				}
+				conn, err := pgx.Connect(ctx, r.url("shop", ""))
+				switch {
+				case err == nil && random.IntN(2) == 0:
+					conn.PgConn().Conn().Close() // without a goodbye
+					served.Add(1)
+				case err == nil:
+					conn.Close(t.Context())
+					served.Add(1)
+				case impatient:
+					gaveUp.Add(1)
+				default:
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { clients.Wait(); close(done) }()
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			if served.Load() == 0 || gaveUp.Load() == 0 {
+				t.Errorf("%d served, %d gave up", served.Load(), gaveUp.Load())
+			}
+			testkit.Eventually(t, "all places are free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
+			return
+		case <-time.After(50 * time.Millisecond):
+			if n := r.Stats().ServerConns["shop"]; n > 3 {
+				t.Errorf("%d server connections, of 3", n)
+			}
+			cfg.MaxServerConns = 1 + i%3
+			r.reload(cfg)
+		}
 	}
 }
