@@ -142,11 +142,12 @@ func TestPauseUnderLoad(t *testing.T) {
 // Kill ends who has a server connection, with a word, and nobody else.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{})
+	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
 	idle, within, working := r.connect(), r.busy(), r.connect()
 	exec(t, idle, "SELECT 1")
 	done := asking(working, "SELECT pg_sleep(60)")
-	testkit.Eventually(t, "both are active", func() bool { return r.pool().ClientsActive == 2 })
+	runs(t, direct, "pg_sleep(60)")
+	testkit.Eventually(t, "the idle one has given its server back", func() bool { return r.pool().ClientsActive == 2 })
 	if err := r.Kill("", ""); err != nil {
 		t.Fatal(err)
 	}
