@@ -361,6 +361,41 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 	}
 }
 
+// A connection that is under way when its request ends is made for the next one.
+// There is none after Close, which would otherwise leave it to its time limit.
+func TestCloseEndsConnecting(t *testing.T) {
+	asked, ended := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	system := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = system })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		once.Do(func() {
+			close(asked)
+			<-ctx.Done()
+			close(ended)
+		})
+		return nil, ctx.Err()
+	}}
+	c := newClient(t, &sdkconfig.Config{Host: "https://nowhere.invalid", Token: pat})
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.Me(ctx)
+		result <- err
+	}()
+	<-asked
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	c.Close()
+	select {
+	case <-ended:
+	case <-time.After(3 * time.Second): // Go's resolver would wait for 5
+		t.Fatal("it goes on")
+	}
+}
+
 func TestUnreachableHost(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

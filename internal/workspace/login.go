@@ -69,8 +69,9 @@ type loginFlight struct {
 }
 
 func newLogin(settings *sdkconfig.Config, logger *slog.Logger) *login {
-	l := &login{settings: copyConfig(settings), logger: logger, transports: newTransports()}
+	l := &login{settings: copyConfig(settings), logger: logger}
 	l.closing, l.cancel = context.WithCancel(context.Background())
+	l.transports = newTransports(l.closing)
 	return l
 }
 

@@ -55,7 +55,7 @@ func (f finish) Configure(config *sdkconfig.Config) error {
 	}
 	config.HTTPTimeoutSeconds = cmp.Or(config.HTTPTimeoutSeconds, sdkHTTPTimeout)
 	config.RetryTimeoutSeconds = cmp.Or(config.RetryTimeoutSeconds, sdkRetryTimeout)
-	config.HTTPTransport = f.login.transports.forLogin(f.login.closing, config)
+	config.HTTPTransport = f.login.transports.forLogin(config)
 	if config.HostMetadataResolver == nil {
 		config.HostMetadataResolver = f.login.hostMetadata(config)
 	}

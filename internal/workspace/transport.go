@@ -20,13 +20,15 @@ const metadataPath = "/.well-known/databricks-config"
 // transports carry the requests of the SDK and our own over the same
 // connections.
 type transports struct {
+	closing context.Context // when it ends, so does what they have under way
+
 	mu      sync.Mutex
 	own     map[bool]*http.Transport // by whether it verifies nothing
 	current *journal
 }
 
-func newTransports() *transports {
-	return &transports{own: make(map[bool]*http.Transport), current: new(journal)}
+func newTransports(closing context.Context) *transports {
+	return &transports{closing: closing, own: make(map[bool]*http.Transport), current: new(journal)}
 }
 
 // base returns the transport that the configuration asks for.
@@ -41,15 +43,22 @@ func (t *transports) base(config *sdkconfig.Config) http.RoundTripper {
 	defer t.mu.Unlock()
 	insecure := config.InsecureSkipVerify
 	if t.own[insecure] == nil {
-		t.own[insecure] = newTransport(insecure)
+		t.own[insecure] = newTransport(insecure, t.closing)
 	}
 	return t.own[insecure]
 }
 
-func newTransport(insecure bool) *http.Transport {
+func newTransport(insecure bool, closing context.Context) *http.Transport {
+	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			// By itself it goes on when its request has ended, for the next one.
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(closing, cancel)()
+			return dialer.DialContext(ctx, network, address)
+		},
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   4,
 		IdleConnTimeout:       90 * time.Second,
@@ -87,16 +96,14 @@ func (t *transports) closeIdle() {
 type loginTransport struct {
 	base       http.RoundTripper
 	timeout    time.Duration
-	closing    context.Context
 	transports *transports
 }
 
 // forLogin returns the transport for the SDK's own requests.
-func (t *transports) forLogin(closing context.Context, config *sdkconfig.Config) http.RoundTripper {
+func (t *transports) forLogin(config *sdkconfig.Config) http.RoundTripper {
 	return &loginTransport{
 		base:       t.base(config),
 		timeout:    time.Duration(config.HTTPTimeoutSeconds) * time.Second * 4 / 5,
-		closing:    closing,
 		transports: t,
 	}
 }
@@ -104,7 +111,7 @@ func (t *transports) forLogin(closing context.Context, config *sdkconfig.Config)
 func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
 	defer cancel()
-	defer context.AfterFunc(t.closing, cancel)()
+	defer context.AfterFunc(t.transports.closing, cancel)()
 
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
 	secret := hasSecret(req)
@@ -142,7 +149,7 @@ func hasSecret(req *http.Request) bool {
 // unanswered keeps the ends of the SDK's contexts apart from the caller's.
 func (t *loginTransport) unanswered(ctx context.Context, op string, err error) *Error {
 	switch {
-	case t.closing.Err() != nil:
+	case t.transports.closing.Err() != nil:
 		return closedError()
 	case ctx.Err() != nil:
 		return &Error{Op: op, Auth: true, Message: "no answer in time"}
