@@ -79,7 +79,7 @@ func TestIdleAndWarmServers(t *testing.T) {
 	if p := r.pool(); p.ServersIdle != 3 || p.Totals.ServerLogins != logins {
 		t.Errorf("%+v", p)
 	}
-	terminate(t, direct, r.pids()...)
+	r.lose(direct, r.pids()...)
 	testkit.Eventually(t, "three are warm again", idle(3))
 	if one[int](t, conn, "SELECT 1") != 1 {
 		t.Error("wrong answer")

@@ -76,25 +76,25 @@ func TestAllIdleServersKilled(t *testing.T) {
 		if len(pids) != 20 {
 			t.Fatalf("%d server connections", len(pids))
 		}
-		terminate(t, direct, pids...)
+		r.lose(direct, pids...)
 		var wg sync.WaitGroup
 		var begun sync.WaitGroup
 		begun.Add(len(conns))
 		for i, conn := range conns {
 			wg.Go(func() {
 				// In transactions at once, so that all of the pool is used.
-				err := pgx.BeginFunc(context.Background(), conn, func(tx pgx.Tx) error {
-					var got int
-					err := tx.QueryRow(context.Background(), "SELECT $1::int", i).Scan(&got)
-					begun.Done()
-					begun.Wait()
-					if got != i {
-						return fmt.Errorf("got %d, want %d, %v", got, i, err)
-					}
-					return err
-				})
-				if err != nil {
-					t.Error(err)
+				tx, err := conn.Begin(context.Background())
+				got := -1
+				if err == nil {
+					err = tx.QueryRow(context.Background(), "SELECT $1::int", i).Scan(&got)
+				}
+				begun.Done()
+				begun.Wait()
+				if err == nil {
+					err = tx.Commit(context.Background())
+				}
+				if err != nil || got != i {
+					t.Errorf("got %d, want %d, %v", got, i, err)
 				}
 			})
 		}

@@ -82,7 +82,8 @@ func (s *session) ask() {
 	writable := true
 	for {
 		n, err := s.client.Read(buffer[:])
-		if n > 0 && s.tracker.request(buffer[:n]) && writable {
+		// Whoever has been told that the client is killed is to see no more of it.
+		if n > 0 && s.current() != forced && s.tracker.request(buffer[:n]) && writable {
 			s.touch()
 			if _, err := s.up.Write(buffer[:n]); err != nil {
 				// What the server said before it died is still to be read.
