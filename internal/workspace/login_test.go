@@ -209,6 +209,39 @@ func TestLoginFailsForAWhile(t *testing.T) {
 	}
 }
 
+// The SDK repeats what fails with 429 anywhere in its text, and the text of an
+// error has the address in it.
+func TestAddressThatLooksLikeAStatus(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]roundTripper{
+		"no answer":   func(*http.Request) (*http.Response, error) { return nil, errors.New("no route") },
+		"unavailable": func(r *http.Request) (*http.Response, error) { return bare(r, 503), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			config := &sdkconfig.Config{Host: "https://adb-4290429042904290.4.azuredatabricks.net", ClientID: clientID, ClientSecret: clientSecret,
+				HTTPTransport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(r.URL.Path, "oauth-authorization-server") {
+						asked.Add(1)
+					}
+					return answer(r)
+				})}
+			_, err := newClient(t, config).Me(t.Context())
+			if e := asError(t, err); !e.Auth || !e.Temporary() {
+				t.Errorf("%#v", e)
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("the SDK repeated it: %d requests", n)
+			}
+		})
+	}
+}
+
+func bare(r *http.Request, status int) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}
+}
+
 func TestDiscoveryFailsForAWhile(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

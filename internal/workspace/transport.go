@@ -90,7 +90,7 @@ func (t *transports) closeIdle() {
 }
 
 // loginTransport carries the SDK's requests. It writes down what goes wrong,
-// which the SDK may keep to itself, and words what could be repeated so that
+// which the SDK may keep to itself, and answers for what could be repeated so that
 // the SDK does not: its repetitions cannot be cancelled, and ours will come.
 // For the same reason its time limit strikes before the SDK's.
 type loginTransport struct {
@@ -116,24 +116,28 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
 	secret := hasSecret(req)
 	if secret && inTheClear(req.URL) { // an address out of a reply
-		return nil, t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
+		t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
 			Message: "no secret is sent to " + oneLine(req.URL.Host, nil) + ", which has no TLS"})
+		return failedLogin(req), nil
 	}
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, t.note(req, t.unanswered(ctx, op, err))
+		t.note(req, t.unanswered(ctx, op, err))
+		return failedLogin(req), nil
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp.Body)
 	if err != nil {
-		return nil, t.note(req, t.unanswered(ctx, op, err))
+		t.note(req, t.unanswered(ctx, op, err))
+		return failedLogin(req), nil
 	}
 	redirected := secret && resp.StatusCode/100 == 3 // to follow would send it elsewhere
 	if resp.StatusCode >= 400 || redirected {
 		e := refused(op, resp, body, nil)
 		e.Auth = true
-		if err := t.note(req, e); e.Temporary() || redirected {
-			return nil, err
+		t.note(req, e)
+		if e.Temporary() || redirected {
+			return failedLogin(req), nil
 		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -159,18 +163,25 @@ func (t *loginTransport) unanswered(ctx context.Context, op string, err error) *
 	return e
 }
 
-func (t *loginTransport) note(req *http.Request, e *Error) error {
+func (t *loginTransport) note(req *http.Request, e *Error) {
 	if e.Temporary() || !strings.HasSuffix(req.URL.Path, metadataPath) {
 		t.transports.journal().note(req, e)
 	}
-	return failedLogin{}
 }
 
-// failedLogin is a temporary failure in words that the SDK does not take for
-// one. The journal has the details.
-type failedLogin struct{}
-
-func (failedLogin) Error() string { return "the login request failed" }
+// failedLogin is what the SDK gets for what it would repeat: a refusal, whose
+// details the journal has. It is no error, since the SDK looks for the digits 429
+// in the whole text of one, which would have the URL in it.
+func failedLogin(req *http.Request) *http.Response {
+	const body = `{"error":"failed","error_description":"the login request failed"}`
+	return &http.Response{
+		Status: "400 Bad Request", StatusCode: http.StatusBadRequest,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:  http.Header{"Content-Type": {"application/json"}},
+		Body:    io.NopCloser(strings.NewReader(body)),
+		Request: req, ContentLength: int64(len(body)),
+	}
+}
 
 // journal is what went wrong in one login.
 type journal struct {
