@@ -1,0 +1,31 @@
+//go:build unix
+
+package postgres
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// A program that ended well has, whoever else still holds what it writes to.
+func TestChildEndsWellThoughItsOutputIsOpen(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close() // the one that holds it ends at that
+	cmd := exec.Command("/bin/sh", "-c", "exec 4<&0; cat <&4 & exit 0")
+	cmd.Stdin = r
+	(*account)(nil).run(cmd)
+	c, err := spawn(cmd, newServerLog(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.done
+	if c.err != nil {
+		t.Error(c.err)
+	}
+}
