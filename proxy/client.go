@@ -55,8 +55,8 @@ type client struct {
 	killed bool // from the console
 }
 
-// talker is a client that is past its login, or what serves it. Neither is
-// called with the client's mutex held.
+// talker is a client that is past its login, or what serves it or waits for it.
+// None is called with the client's mutex held.
 type talker interface {
 	drain() // end as soon as no transaction is open
 	force() // end now

@@ -7,7 +7,7 @@ import (
 
 // PoolInfo is what one pool, the server connections to one database of a
 // target, looks like at a moment. In session mode each client counts as linked
-// to its server connection.
+// to its server connection, or as waiting until it has one.
 type PoolInfo struct {
 	Target, Database string
 	Mode             Mode

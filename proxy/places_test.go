@@ -199,8 +199,8 @@ func TestReplicationTakesAnIdlePlace(t *testing.T) {
 	}
 }
 
-// Nobody is forgotten and no place lost, however clients come, give up and are
-// killed meanwhile, and however the limit changes.
+// Nobody is forgotten and no place lost, however clients come, give up and vanish,
+// and however the limit changes meanwhile.
 func TestPlacesUnderLoad(t *testing.T) {
 	t.Parallel()
 	cfg := proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 3, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
@@ -211,11 +211,11 @@ func TestPlacesUnderLoad(t *testing.T) {
 		clients.Go(func() {
 			random := rand.New(rand.NewPCG(2611, uint64(i)))
 			for range 12 {
-				ctx, cancel := context.WithCancel(t.Context())
-				impatient := random.IntN(3) == 0
+				patience, impatient := time.Minute, random.IntN(3) == 0
 				if impatient {
-					ctx, cancel = context.WithTimeout(t.Context(), time.Duration(random.IntN(int(60*time.Millisecond))))
+					patience = time.Duration(random.IntN(int(60 * time.Millisecond)))
 				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				conn, err := pgx.Connect(ctx, r.url("shop", ""))
 				switch {
 				case err == nil && random.IntN(2) == 0:

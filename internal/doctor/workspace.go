@@ -152,11 +152,7 @@ func lookUp(ctx context.Context, address string) <-chan bool {
 		address = "https://" + address
 	}
 	req, err := http.NewRequest(http.MethodGet, address, nil)
-	if err != nil || req.URL.Hostname() == "" {
-		found <- true
-		return found
-	}
-	if proxy, err := http.ProxyFromEnvironment(req); err != nil || proxy != nil {
+	if err != nil || req.URL.Hostname() == "" || isProxied(req) {
 		found <- true
 		return found
 	}
@@ -165,6 +161,11 @@ func lookUp(ctx context.Context, address string) <-chan bool {
 		found <- err == nil
 	}()
 	return found
+}
+
+func isProxied(req *http.Request) bool {
+	proxy, err := http.ProxyFromEnvironment(req)
+	return err != nil || proxy != nil
 }
 
 func hostOf(address string) string {
