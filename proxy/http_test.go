@@ -8,8 +8,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
@@ -103,14 +107,47 @@ func TestReadinessDuringTheDrainDelay(t *testing.T) {
 // without traffic could never become ready again.
 func TestReadinessDoesNotAskTheDatabase(t *testing.T) {
 	t.Parallel()
-	c := newConnector(t, "no-such-instance")
+	address, logins := refusingServer(t)
+	c := newConnector(t, "postgres://me@"+address+"/absent?sslmode=disable")
 	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0", Targets: map[string]*lakebase.Connector{"absent": c}})
-	refused(t, r.url("absent", ""), "3D000", "no-such-instance")
-	calls := c.Stats().CredentialCalls
-	r.wantProbe("/readiness", http.StatusOK, "ok")
-	if n := c.Stats().CredentialCalls; n != calls {
-		t.Errorf("a probe made %d calls", n-calls)
+	refused(t, r.url("absent", ""), "3D000", "no such database")
+	before := logins.Load()
+	if before == 0 {
+		t.Fatal("a client did not get as far as the database")
 	}
+	r.wantProbe("/readiness", http.StatusOK, "ok")
+	if n := logins.Load(); n != before {
+		t.Errorf("a probe made %d logins", n-before)
+	}
+}
+
+// refusingServer is a database that refuses each login, and counts them.
+func refusingServer(t *testing.T) (address string, logins *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logins = new(atomic.Int64)
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait)
+	t.Cleanup(func() { listener.Close() })
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			logins.Add(1)
+			backend := pgproto3.NewBackend(conn, conn)
+			if _, err := backend.ReceiveStartupMessage(); err == nil {
+				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "3D000", Message: "no such database"})
+				_ = backend.Flush() // the client's end tells
+			}
+			conn.Close()
+		}
+	})
+	return listener.Addr().String(), logins
 }
 
 func TestNotReadyWhileClientsMayLeave(t *testing.T) {
