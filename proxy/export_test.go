@@ -25,3 +25,21 @@ func (s *Server) Outdate() {
 		p.statements.Outdate()
 	}
 }
+
+// Waiting is a client's wait in a queue.
+type Waiting struct {
+	client *pooled
+	since  time.Time
+}
+
+// Queue is who waits for a server connection of the only pool, in its order,
+// and how many of those idle at the same moment.
+func (s *Server) Queue() (waiting []Waiting, idle int) {
+	p := s.allPools()[0]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := p.waiters.first(); w != nil; w = p.waiters.after(w) {
+		waiting = append(waiting, Waiting{w.client, w.since})
+	}
+	return waiting, len(p.idle)
+}
