@@ -165,6 +165,56 @@ func TestTokenFaults(t *testing.T) {
 	near("by ours", time.Until(expires), -time.Hour)
 }
 
+// A reply that had the date of one clock and the token of another would speak
+// of a lifetime that the token does not have.
+func TestClockDoesNotJumpWithinACall(t *testing.T) {
+	s := sharedServer(t)
+	for name, request := range map[string]struct {
+		path, expiry string
+		of           object
+	}{
+		"instance": {"/api/2.0/database/credentials", "expiration_time", object{"instance_names": []string{"my-instance"}}},
+		"endpoint": {"/api/2.0/postgres/credentials", "expire_time", object{"endpoint": "projects/my-project/branches/production/endpoints/primary"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := withFaults(t, s, local.Faults{
+				Tokens: local.TokenFault{ClockSkew: local.Duration(2 * time.Hour)},
+				API:    local.APIFault{Delay: local.Duration(300 * time.Millisecond)},
+			})
+			calls := s.Stats().APICalls
+			type reply struct {
+				*http.Response
+				body object
+				err  error
+			}
+			replied := make(chan reply, 1)
+			go func() {
+				resp, body, err := a.try("POST", request.path, request.of)
+				replied <- reply{resp, body, err}
+			}()
+			testkit.Eventually(t, "the call has begun", func() bool { return s.Stats().APICalls > calls })
+			if err := s.SetFaults(local.Faults{}); err != nil {
+				t.Fatal(err)
+			}
+			got := <-replied
+			if got.err != nil || got.StatusCode != 200 {
+				t.Fatal(got)
+			}
+			expires, err := time.Parse(time.RFC3339, got.body[request.expiry].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			date, err := http.ParseTime(got.Header.Get("Date"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lifetime := expires.Sub(date); lifetime < 59*time.Minute || lifetime > 61*time.Minute {
+				t.Errorf("the reply of %s has a token until %s: %s, want an hour", date, expires, lifetime)
+			}
+		})
+	}
+}
+
 func TestFaultsOverREST(t *testing.T) {
 	s := sharedServer(t)
 	a := withFaults(t, s, local.Faults{})

@@ -46,8 +46,20 @@ type handler func(c *call) (any, error)
 type call struct {
 	*http.Request
 	caller *principal
-	fault  APIFault
+	struck
 }
+
+// struck is what faults do to one call, from its beginning to its end.
+type struck struct {
+	fault APIFault
+	skew  time.Duration // of the service's clock
+}
+
+type struckKey struct{}
+
+// now is the time by the service's clock. That clock does not jump within a
+// call, or else the reply's date and a token's end would not fit together.
+func (c *call) now() time.Time { return time.Now().Add(c.skew).UTC() }
 
 func newRESTAPI(s *Server) *restAPI {
 	a := &restAPI{
@@ -72,7 +84,8 @@ func newRESTAPI(s *Server) *restAPI {
 
 // ServeHTTP lets faults strike before anything else sees the call.
 func (a *restAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Date", a.ws.now().Format(http.TimeFormat))
+	skew := a.faults.clockSkew()
+	w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
 	w.Header().Set("X-Request-Id", uuid.NewString())
 	if !isControl(r.URL.Path) {
 		a.stats.apiCalls.Add(1)
@@ -86,10 +99,8 @@ func (a *restAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, fault)))
+	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), struckKey{}, struck{fault, skew})))
 }
-
-type faultKey struct{}
 
 func isCredentialCall(r *http.Request) bool {
 	return r.Method == http.MethodPost && (r.URL.Path == "/api/2.0/database/credentials" || r.URL.Path == "/api/2.0/postgres/credentials")
@@ -162,8 +173,8 @@ func (a *restAPI) handle(pattern string, h handler) {
 			a.refuse(w, r, err)
 			return
 		}
-		fault, _ := r.Context().Value(faultKey{}).(APIFault)
-		reply, err := h(&call{Request: r, caller: caller, fault: fault})
+		faults, _ := r.Context().Value(struckKey{}).(struck)
+		reply, err := h(&call{Request: r, caller: caller, struck: faults})
 		if err != nil {
 			a.refuse(w, r, err)
 			return

@@ -31,7 +31,7 @@ func (a *restAPI) instanceCredential(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, expires, err := a.mint(c.caller.Name, audience, a.server.tokenLifetime(), in.Claims)
+	token, expires, err := a.mint(c, audience, a.server.tokenLifetime(), in.Claims)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (a *restAPI) endpointCredential(c *call) (any, error) {
 	if err := checkClaims(in.Claims); err != nil {
 		return nil, err
 	}
-	lifetime, err := a.requestedLifetime(in.TTL, in.ExpireTime)
+	lifetime, err := a.requestedLifetime(c, in.TTL, in.ExpireTime)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (a *restAPI) endpointCredential(c *call) (any, error) {
 	}
 	audience := e.UID
 	a.ws.mu.Unlock()
-	token, expires, err := a.mint(c.caller.Name, []string{audience}, lifetime, in.Claims)
+	token, expires, err := a.mint(c, []string{audience}, lifetime, in.Claims)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (a *restAPI) endpointCredential(c *call) (any, error) {
 }
 
 // requestedLifetime is how long a token is asked to live, at most one way.
-func (a *restAPI) requestedLifetime(ttl *protoDuration, expire time.Time) (time.Duration, error) {
+func (a *restAPI) requestedLifetime(c *call, ttl *protoDuration, expire time.Time) (time.Duration, error) {
 	lifetime, field, got := time.Duration(0), "ttl", ""
 	switch {
 	case ttl != nil && !expire.IsZero():
@@ -108,7 +108,7 @@ func (a *restAPI) requestedLifetime(ttl *protoDuration, expire time.Time) (time.
 		lifetime = time.Duration(*ttl)
 		got = lifetime.String()
 	case !expire.IsZero():
-		lifetime, field = expire.Sub(a.ws.now()), "expire_time"
+		lifetime, field = expire.Sub(c.now()), "expire_time"
 		got = expire.Format(time.RFC3339)
 		// Asked for in whole seconds, some of which have passed on the way.
 		if lifetime > minTTL-10*time.Second && lifetime < minTTL {
@@ -124,12 +124,12 @@ func (a *restAPI) requestedLifetime(ttl *protoDuration, expire time.Time) (time.
 }
 
 // mint signs a database token, unless a fault decides how long it lives.
-func (a *restAPI) mint(subject string, audience []string, lifetime time.Duration, claims []requestedClaims) (string, time.Time, error) {
+func (a *restAPI) mint(c *call, audience []string, lifetime time.Duration, claims []requestedClaims) (string, time.Time, error) {
 	if short := a.faults.get().Tokens.Lifetime; short > 0 {
 		lifetime = time.Duration(short)
 	}
 	token, expires, err := a.ws.tokens.mint(tokenRequest{
-		subject: subject, audience: audience, scope: scopePostgres, lifetime: lifetime, claims: claims,
+		subject: c.caller.Name, audience: audience, scope: scopePostgres, lifetime: lifetime, claims: claims, issued: c.now(),
 	})
 	if err == nil {
 		a.stats.tokensMinted.Add(1)

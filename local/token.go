@@ -83,13 +83,17 @@ type tokenRequest struct {
 	lifetime time.Duration
 	claims   []requestedClaims
 	foreign  bool
+	issued   time.Time // zero means now
 }
 
 // mint signs a token and returns it with the moment it expires by the
 // service's clock: in whole seconds, as the token itself has it, and rounded
 // up, so that a short token lives for as long as was asked.
 func (t *tokenIssuer) mint(r tokenRequest) (string, time.Time, error) {
-	now := t.now()
+	now := r.issued
+	if now.IsZero() {
+		now = t.now()
+	}
 	expires := now.Add(r.lifetime + time.Second - time.Nanosecond).Truncate(time.Second)
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, tokenClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
