@@ -22,9 +22,20 @@ type resolver struct {
 	patience time.Duration
 	timeout  time.Duration // of a whole lookup
 
-	mu   sync.Mutex
-	last map[string][]string // by host: the last answer
+	mu      sync.Mutex
+	last    map[string][]string // by host: the last answer
+	doubted map[int]time.Time   // by way: until when it gets doubtfulPatience only
 }
+
+const (
+	// doubtfulPatience is for a way that has been silent a moment ago: enough for
+	// a resolver in good health, so that the order of the ways still counts, and
+	// too little for anyone to notice.
+	doubtfulPatience = 20 * time.Millisecond
+	// doubtFor is how long a silent way is doubted. After that one lookup is slow
+	// again if the way still is.
+	doubtFor = time.Minute
+)
 
 type lookupFunc func(ctx context.Context, host string) ([]string, error)
 
@@ -32,7 +43,10 @@ type lookupFunc func(ctx context.Context, host string) ([]string, error)
 // configured name servers directly and so passes by a broken system service,
 // then each of servers (host or host:port).
 func newResolver(servers []string) *resolver {
-	r := &resolver{patience: 400 * time.Millisecond, timeout: 10 * time.Second, last: make(map[string][]string)}
+	r := &resolver{
+		patience: 400 * time.Millisecond, timeout: 10 * time.Second,
+		last: make(map[string][]string), doubted: make(map[int]time.Time),
+	}
 	r.ways = append(r.ways,
 		dnsclient.New(false, "").LookupHost,
 		dnsclient.New(true, "").LookupHost,
@@ -77,12 +91,13 @@ func (r *resolver) lookup(ctx context.Context, host string) ([]string, error) {
 }
 
 type answer struct {
+	way   int
 	addrs []string
 	err   error
 }
 
 // race starts the ways one after another, each when the one before has failed
-// or exhausted the patience, and returns the first answer.
+// or exhausted its patience, and returns the first answer.
 func (r *resolver) race(ctx context.Context, host string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -95,12 +110,12 @@ func (r *resolver) race(ctx context.Context, host string) ([]string, error) {
 		if started == len(r.ways) {
 			return
 		}
-		way := r.ways[started]
+		number := started
 		started, pending = started+1, pending+1
-		patience.Reset(r.patience)
+		patience.Reset(r.patienceWith(number))
 		go func() {
-			addrs, err := way(ctx, host)
-			answers <- answer{addrs, err}
+			addrs, err := r.ways[number](ctx, host)
+			answers <- answer{number, addrs, err}
 		}()
 	}
 
@@ -111,6 +126,7 @@ func (r *resolver) race(ctx context.Context, host string) ([]string, error) {
 		case a := <-answers:
 			pending--
 			if a.err == nil && len(a.addrs) > 0 {
+				r.trust(a.way)
 				return a.addrs, nil
 			}
 			if first == nil {
@@ -118,6 +134,7 @@ func (r *resolver) race(ctx context.Context, host string) ([]string, error) {
 			}
 			next()
 		case <-patience.C:
+			r.doubt(started - 1)
 			if started == len(r.ways) && known {
 				return nil, errSilent // the last known address is better than more waiting
 			}
@@ -133,6 +150,34 @@ func (r *resolver) race(ctx context.Context, host string) ([]string, error) {
 }
 
 var errSilent = errors.New("no resolver answered in time")
+
+// patienceWith returns how long a way may stay silent before the next one
+// starts. Where there is no next one it is what an answer may take.
+func (r *resolver) patienceWith(way int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if way < len(r.ways)-1 && time.Now().Before(r.doubted[way]) {
+		return doubtfulPatience
+	}
+	return r.patience
+}
+
+// doubt notes that a way has been silent. Who is doubted already is not
+// doubted for longer: it had less time to answer.
+func (r *resolver) doubt(way int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); !now.Before(r.doubted[way]) {
+		r.doubted[way] = now.Add(doubtFor)
+	}
+}
+
+// trust notes that a way has answered.
+func (r *resolver) trust(way int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.doubted, way)
+}
 
 func (r *resolver) known(host string) bool {
 	r.mu.Lock()

@@ -76,6 +76,44 @@ func TestResolverFallsBack(t *testing.T) {
 	}
 }
 
+// A resolver that hangs costs its full patience once a minute, not with every
+// login.
+func TestResolverRemembersWhoIsSilent(t *testing.T) {
+	a, b, never := []string{"192.0.2.1"}, []string{"192.0.2.2"}, time.Duration(-1)
+	synctest.Test(t, func(t *testing.T) {
+		usual, other := &scriptedWay{addrs: a}, &scriptedWay{addrs: b}
+		r := resolverOf(usual, other)
+		for _, step := range []struct {
+			pause, usual, other time.Duration // the ways' own delays
+			want                []string
+			within              time.Duration
+		}{
+			{0, never, 0, b, r.patience},
+			{0, never, 0, b, doubtfulPatience},
+			{doubtFor / 2, never, 0, b, doubtfulPatience},
+			{doubtFor / 2, never, 0, b, r.patience}, // another minute begins
+			{0, never, 100 * time.Millisecond, b, doubtfulPatience + 100*time.Millisecond},
+			{0, 100 * time.Millisecond, never, a, 100 * time.Millisecond}, // late, but nobody was faster
+			{0, 100 * time.Millisecond, 0, a, 100 * time.Millisecond},     // which has earned it the usual patience
+			{0, never, 0, b, r.patience},
+			{0, doubtfulPatience / 2, 0, a, doubtfulPatience / 2}, // in time although it is doubted
+			{0, 100 * time.Millisecond, 0, a, 100 * time.Millisecond},
+			{0, never, never, a, 2 * r.patience},                           // the last address
+			{0, never, never, a, doubtfulPatience + r.patience},            // and time for an answer all the same,
+			{0, never, r.patience / 2, b, doubtfulPatience + r.patience/2}, // such as this
+		} {
+			time.Sleep(step.pause)
+			usual.delay, other.delay = step.usual, step.other
+			began := time.Now()
+			got, err := r.lookup(t.Context(), "db.example")
+			if took := time.Since(began); err != nil || !slices.Equal(got, step.want) || took != step.within {
+				t.Errorf("%+v: lookup = %v, %v after %v", step, got, err, took)
+			}
+			synctest.Wait()
+		}
+	})
+}
+
 func TestResolverKeepsTheLastAddress(t *testing.T) {
 	for _, tt := range []struct {
 		name string
