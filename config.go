@@ -83,8 +83,8 @@ type Config struct {
 	// variables, then ~/.databrickscfg. New copies its settings.
 	Workspace *sdkconfig.Config
 
-	// Logger receives every refresh and every warning, never a secret. Nil
-	// means slog.Default().
+	// Logger receives every refresh and every warning and, at debug level, each
+	// login that is tried again; never a secret. Nil means slog.Default().
 	Logger *slog.Logger
 
 	// sources remembers where each setting came from, for Settings.

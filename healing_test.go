@@ -3,7 +3,9 @@ package lakebase_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +35,10 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 	for _, kind := range tokenRefusals {
 		for name, login := range logins {
 			t.Run(kind+" "+name, func(t *testing.T) {
-				c := connector(t, "")
+				logged := new(testkit.Buffer)
+				c := connector(t, "", func(cfg *lakebase.Config) {
+					cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				})
 				ctx := within(t, 20*time.Second)
 				if err := login(ctx, c); err != nil {
 					t.Fatal(err)
@@ -50,6 +55,9 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 				}
 				if n := after.CredentialCalls - before.CredentialCalls; n != 1 {
 					t.Errorf("%d extra mints, want 1", n)
+				}
+				if text := logged.String(); strings.Count(text, "login failed, trying again") != 1 || !strings.Contains(text, "target=my-instance attempt=1") {
+					t.Errorf("the log has not one login that was tried again:\n%s", text)
 				}
 			})
 		}

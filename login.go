@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -92,6 +93,7 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 				return none, err
 			}
 			renewals++
+			c.logRetry(ctx, attempt, began, err)
 			continue
 		}
 		if !worthWaiting(kind) || c.static() && !saidByServer(err) {
@@ -106,7 +108,18 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if pause(ctx, attempt) != nil {
 			return none, gaveUp(ctx, err, attempt, began)
 		}
+		c.logRetry(ctx, attempt, began, err)
 	}
+}
+
+// logRetry tells whoever debugs what no error says: a login that succeeds, or
+// fails for another reason, after this attempt.
+func (c *Connector) logRetry(ctx context.Context, attempt int, began time.Time, err error) {
+	c.log.LogAttrs(ctx, slog.LevelDebug, "lakebase: login failed, trying again",
+		slog.String("target", c.cfg.Target()),
+		slog.Int("attempt", attempt),
+		slog.Duration("elapsed", time.Since(began)),
+		slog.Any("error", err))
 }
 
 // isOver reports whether ctx has ended or is past its deadline.
