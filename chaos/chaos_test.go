@@ -16,6 +16,7 @@ import (
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
@@ -80,6 +81,7 @@ type world struct {
 	log      censor
 	failed   atomic.Bool
 	began    time.Time
+	tokens   map[*lakebase.Connector]int64 // that there were at the end of a fault of the API
 
 	mu        sync.Mutex // guards what follows
 	windows   []*window

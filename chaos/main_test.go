@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,15 +34,34 @@ func leaks() (err error) {
 	return err
 }
 
-// censor takes what the library, the proxies and the local Lakebase log, and
-// keeps nothing of it but whether a token was in it.
+// censor takes what the library, the proxies and the local Lakebase log. It
+// looks for tokens in it, and keeps what the library said last: there is why a
+// login took as long as it did, which the error at its end leaves out.
 type censor struct {
 	leaked atomic.Bool
+
+	mu   sync.Mutex
+	last []string
 }
+
+// keptLines are those of some seconds in which every login fails.
+const keptLines = 200
 
 func (c *censor) Write(p []byte) (int, error) {
 	if bytes.Contains(p, []byte("eyJ")) { // as every JWT begins
 		c.leaked.Store(true)
 	}
+	if bytes.Contains(p, []byte(`msg="lakebase: `)) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.last = append(c.last[max(0, len(c.last)-keptLines+1):], string(p))
+	}
 	return len(p), nil
+}
+
+// tail is what the library said last.
+func (c *censor) tail() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.last, "")
 }

@@ -87,8 +87,8 @@ func (w *world) wrong(format string, args ...any) {
 		w.t.Errorf(format, args...)
 		return
 	}
-	w.t.Errorf("%s\nafter %s with seed %d, product %s, and these faults:\n%sto repeat: make chaos CHAOS=%s CHAOS_SEED=%d", fmt.Sprintf(format, args...),
-		time.Since(w.began).Round(time.Millisecond), w.seed, w.product, w.schedule(), w.duration, w.seed)
+	w.t.Errorf("%s\nafter %s with seed %d, product %s, and these faults:\n%sthe library's log until %s:\n%sto repeat: make chaos CHAOS=%s CHAOS_SEED=%d", fmt.Sprintf(format, args...),
+		time.Since(w.began).Round(time.Millisecond), w.seed, w.product, w.schedule(), time.Now().Format(time.RFC3339Nano), w.log.tail(), w.duration, w.seed)
 }
 
 // schedule is what has gone wrong so far, on purpose.
