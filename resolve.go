@@ -28,10 +28,10 @@ type resolver struct {
 }
 
 const (
-	// doubtfulPatience is for a way that has been silent a moment ago: enough for
-	// a resolver in good health, so that the order of the ways still counts, and
-	// too little for anyone to notice.
-	doubtfulPatience = 20 * time.Millisecond
+	// doubtfulPatience is for a way that has been silent a moment ago. A resolver
+	// in good health answers sooner, so that the order of the ways still counts:
+	// the system's may know of a private address where others know a public one.
+	doubtfulPatience = 50 * time.Millisecond
 	// doubtFor is how long a silent way is doubted. After that one lookup is slow
 	// again if the way still is.
 	doubtFor = time.Minute
