@@ -68,24 +68,25 @@ func TestUnderFaults(t *testing.T) {
 
 // world is what the clients share.
 type world struct {
-	t        *testing.T
-	duration time.Duration
-	seed     uint64
-	product  string
-	target   string
-	server   *local.Server
-	ways     []*way
-	clients  []*client
-	gate     sync.RWMutex // whoever asks holds it meanwhile
-	admin    *pgx.Conn    // past all ways, to kill and to judge
-	log      censor
-	failed   atomic.Bool
-	began    time.Time
-	tokens   map[*lakebase.Connector]int64 // that there were at the end of a fault of the API
+	t         *testing.T
+	duration  time.Duration
+	seed      uint64
+	product   string
+	target    string
+	server    *local.Server
+	untouched *local.Server // which no fault strikes
+	ways      []*way
+	clients   []*client
+	gate      sync.RWMutex // whoever asks holds it meanwhile
+	admin     *pgx.Conn    // past all ways, to kill and to judge
+	log       censor
+	failed    atomic.Bool
+	began     time.Time
+	tokens    map[*lakebase.Connector]int64 // that there were at the end of a fault of the API
 
 	mu        sync.Mutex // guards what follows
 	windows   []*window
-	logins    []login           // past all ways, the latest last
+	logins    []login           // to the server that no fault strikes, the latest last
 	loggingIn time.Time         // since when one is under way
 	tallies   map[string]*tally // by fault
 	errors    int
@@ -105,6 +106,7 @@ func newWorld(t *testing.T, duration time.Duration, seed uint64) *world {
 		options.Instances = []string{"shop"}
 	}
 	w.server = lakebasetest.New(t, options)
+	w.untouched = lakebasetest.New(t, local.Options{Instances: []string{untouched}})
 	id, secret := w.server.ServicePrincipal()
 	w.reconnectAdmin()
 	t.Cleanup(func() { _ = w.admin.Close(context.Background()) })
@@ -150,7 +152,7 @@ func (w *world) reconnectAdmin() {
 	ctx, cancel := context.WithTimeout(w.t.Context(), soon)
 	defer cancel()
 	for {
-		conn, err := w.dial(ctx)
+		conn, err := dial(ctx, w.server, w.target)
 		if err == nil {
 			w.admin = conn
 			return
@@ -163,20 +165,20 @@ func (w *world) reconnectAdmin() {
 
 // dial connects past all ways. A login that has begun to hang does so for good,
 // so that it is given up after connectTimeout.
-func (w *world) dial(ctx context.Context) (*pgx.Conn, error) {
+func dial(ctx context.Context, server *local.Server, target string) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	token, err := w.server.Mint(local.MintOptions{Target: w.target})
+	token, err := server.Mint(local.MintOptions{Target: target})
 	if err != nil {
 		return nil, err
 	}
-	endpoint := w.server.Status().Endpoints[0]
+	endpoint := server.Status().Endpoints[0]
 	cfg, err := pgx.ParseConfig("host=" + endpoint.Host + " dbname=databricks_postgres application_name=admin")
 	if err != nil {
 		return nil, err
 	}
-	cfg.Port, cfg.User, cfg.Password, cfg.Fallbacks = endpoint.Port, w.server.User(), token, nil
-	cfg.TLSConfig = &tls.Config{RootCAs: w.server.RootCAs(), ServerName: endpoint.Host}
+	cfg.Port, cfg.User, cfg.Password, cfg.Fallbacks = endpoint.Port, server.User(), token, nil
+	cfg.TLSConfig = &tls.Config{RootCAs: server.RootCAs(), ServerName: endpoint.Host}
 	// It is at the one or, after a failover, at the other.
 	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1", "127.0.0.2"}, nil }
 	return pgx.ConnectConfig(ctx, cfg)
@@ -191,7 +193,7 @@ func (w *world) start() (stop func()) {
 		wg.Go(func() { c.run(ctx) })
 	}
 	wg.Go(func() { w.watch(ctx) })
-	wg.Go(func() { w.compareLogins(ctx) })
+	wg.Go(func() { w.measureLogins(ctx) })
 	stop = sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()

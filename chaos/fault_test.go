@@ -268,7 +268,7 @@ func (w *world) fillServer(ctx context.Context) error {
 	for range 4 {
 		fill.Go(func() error {
 			for {
-				conn, err := w.dial(context.Background())
+				conn, err := dial(context.Background(), w.server, w.target)
 				if err != nil && strings.Contains(err.Error(), "SQLSTATE 53300") { // at one of two addresses
 					return nil
 				}
