@@ -22,7 +22,6 @@ type window struct {
 	acts   []func(context.Context, *world) error
 
 	began, ended time.Time
-	recovered    time.Time
 	over         time.Time // when nothing is felt of it any more; zero until then
 }
 
@@ -154,8 +153,7 @@ func (w *world) recover(v *window) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v.recovered = time.Now()
-	v.over = v.recovered.Add(aftermath)
+	v.over = time.Now().Add(aftermath)
 	for _, f := range v.faults {
 		y := w.tally(f.name)
 		y.times++
@@ -210,7 +208,7 @@ func (w *world) unrecovered() (all []string) {
 	for _, y := range w.ways {
 		stats := y.by.Stats()
 		left := time.Until(stats.TokenExpiry)
-		if minted, any := w.tokens[y.by]; left < 2*time.Second || any && stats.Tokens <= minted {
+		if minted, wanted := w.tokens[y.by]; left < 2*time.Second || wanted && stats.Tokens <= minted {
 			all = append(all, fmt.Sprintf("%s: %d tokens so far, the last is good for %s", y.name, stats.Tokens, left.Round(time.Millisecond)))
 		}
 	}
