@@ -166,7 +166,7 @@ func TestBadConfig(t *testing.T) {
 func checkBadConfig(t *testing.T, err error) {
 	t.Helper()
 	var e *Error
-	if !errors.As(err, &e) || e.Kind != BadConfig || !errors.Is(err, BadConfig) {
+	if !errors.As(err, &e) || e.Kind != KindBadConfig || !errors.Is(err, KindBadConfig) {
 		t.Errorf("%v is no BadConfig", err)
 	}
 	if Retryable(err) {

@@ -60,60 +60,60 @@ const tokenHint = "the password must be a database token of the identity that th
 // that say less.
 var serverRules = []serverRule{
 	{texts: []string{"too many connections", "too many clients", "too many database connection attempts", "remaining connection slots"}, codes: []string{"53300"},
-		diagnosis: diagnosis{kind: TooManyConnections,
+		diagnosis: diagnosis{kind: KindTooManyConnections,
 			hint: "lower DB_POOL_SIZE and DB_MAX_OVERFLOW (every process has its own pool), or give the compute a larger maximum size"}},
 	{texts: []string{"endpoint is disabled", "endpoint has been disabled"},
-		diagnosis: diagnosis{kind: Unavailable, message: "the endpoint is disabled",
+		diagnosis: diagnosis{kind: KindUnavailable, message: "the endpoint is disabled",
 			hint: "enable the endpoint in the workspace: a disabled one is not woken by connections"}},
 	{texts: []string{"invalid protocol version", "connection is insecure", "no encryption"},
-		diagnosis: diagnosis{kind: TLS, message: "the server takes only TLS connections",
+		diagnosis: diagnosis{kind: KindTLS, message: "the server takes only TLS connections",
 			hint: "set sslmode=verify-full (PGSSLMODE, or sslmode= in the static URL)"}},
 	{texts: []string{"endpoint id is not specified"},
-		diagnosis: diagnosis{kind: ConnectFailed, message: "the server could not tell which endpoint is meant",
+		diagnosis: diagnosis{kind: KindConnectFailed, message: "the server could not tell which endpoint is meant",
 			hint: "connect by host name, not by address: the name reaches the server through TLS (SNI)"}},
 	{texts: []string{"endpoint could not be found", "endpoint not found"},
-		diagnosis: diagnosis{kind: NotFound, message: "no endpoint behind {host}",
+		diagnosis: diagnosis{kind: KindNotFound, message: "no endpoint behind {host}",
 			hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"}},
 	{texts: []string{"sasl authentication failed"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, message: "the server wanted a native password, not a token",
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the server wanted a native password, not a token",
 			hint: "a host with -pooler takes only native passwords: use the direct host; on a direct host, {role} is a native-password role: create an OAuth role with databricks_create_role"}},
 	{texts: []string{"failed to decode token", "not a valid jwt encoding"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, message: "the password is not a database token", hint: tokenHint}},
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the password is not a database token", hint: tokenHint}},
 	{texts: []string{"invalid authorization for databricks identity"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, message: "the token has expired or belongs to another identity",
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token has expired or belongs to another identity",
 			hint: "connect as the role of the identity that mints the token: {role} is not it, or this machine's clock is wrong (\"lakebase doctor\" tells)"}},
 	{texts: []string{"jwt token has expired", "token is expired", "token has expired"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, message: "the token has expired",
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token has expired",
 			hint: "check this machine's clock: a token was used after its end"}},
 	{texts: []string{"invalid jwt token audience", "jwk not found"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, message: "the token is from another workspace",
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token is from another workspace",
 			hint: "log in to the workspace that owns {host}: check DATABRICKS_HOST and DATABRICKS_CONFIG_PROFILE"}},
 	{texts: []string{"is not permitted to log in"},
-		diagnosis: diagnosis{kind: PermissionDenied, hint: "ALTER ROLE {role} LOGIN, or connect as a role that may log in"}},
+		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ALTER ROLE {role} LOGIN, or connect as a role that may log in"}},
 	{texts: []string{"no pg_hba.conf entry"},
-		diagnosis: diagnosis{kind: PermissionDenied, hint: "the server's pg_hba.conf admits no such login: check host, user and database"}},
+		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "the server's pg_hba.conf admits no such login: check host, user and database"}},
 	{codes: []string{"3D000"},
-		diagnosis: diagnosis{kind: NotFound,
+		diagnosis: diagnosis{kind: KindNotFound,
 			hint: "check the database's name (the one every project starts with is databricks_postgres, with an underscore) or create it"}},
 	{texts: []string{"permission denied for database"},
-		diagnosis: diagnosis{kind: PermissionDenied, hint: "ask the database's owner to GRANT CONNECT ON DATABASE {database} TO {role}"}},
+		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ask the database's owner to GRANT CONNECT ON DATABASE {database} TO {role}"}},
 	{texts: []string{"the database system is", "couldn't connect to compute node", "endpoint is starting", "endpoint is stopped", "instance is stopped", "instance is starting"},
 		codes: []string{"57P01", "57P02", "57P03"},
-		diagnosis: diagnosis{kind: Unavailable,
+		diagnosis: diagnosis{kind: KindUnavailable,
 			hint: "the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace"}},
 	{texts: []string{"password authentication failed"}, codes: []string{"28P01"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, hint: tokenHint}},
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, hint: tokenHint}},
 	{codes: []string{"42501"},
-		diagnosis: diagnosis{kind: PermissionDenied, hint: "ask the object's owner to GRANT the privilege to {role}"}},
+		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ask the object's owner to GRANT the privilege to {role}"}},
 	{codes: []string{"28000"},
-		diagnosis: diagnosis{kind: TokenRejected, rejected: true, hint: tokenHint}},
+		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, hint: tokenHint}},
 }
 
 // missingRole matches either style of quotes; "does not exist" alone could
 // be a database.
 var missingRole = regexp.MustCompile(`role ["'].*["'] does not exist`)
 
-var roleMissing = diagnosis{kind: RoleMissing,
+var roleMissing = diagnosis{kind: KindRoleMissing,
 	hint: "in {database}, as a role that may: CREATE EXTENSION IF NOT EXISTS databricks_auth; SELECT databricks_create_role({'role'}, 'USER') (or 'SERVICE_PRINCIPAL', 'GROUP'); \"lakebase roles create\" does both"}
 
 // matchServerError diagnoses by text first, then by SQLSTATE.
@@ -127,7 +127,7 @@ func matchServerError(e *pgconn.PgError) diagnosis {
 			return r.diagnosis
 		}
 	}
-	return diagnosis{kind: ConnectFailed}
+	return diagnosis{kind: KindConnectFailed}
 }
 
 // isDisabled reports whether err says that the endpoint is disabled, which
@@ -152,23 +152,23 @@ func diagnose(err error) diagnosis {
 		d.cause = pgErr
 		return d
 	case errors.Is(err, context.Canceled):
-		return diagnosis{kind: ConnectFailed, message: "cancelled", cause: context.Canceled}
+		return diagnosis{kind: KindConnectFailed, message: "cancelled", cause: context.Canceled}
 	case isTLS(err):
 		return diagnoseTLS(err)
 	case errors.As(err, &dns):
-		return diagnosis{kind: DNS, cause: dns,
+		return diagnosis{kind: KindDNS, cause: dns,
 			hint: "check the name and the network; LAKEBASE_DNS_SERVERS names servers to ask when the system's fail, LAKEBASE_HOST another host"}
 	case holds(err, context.DeadlineExceeded):
-		return diagnosis{kind: ConnectFailed, message: "gave up waiting", cause: context.DeadlineExceeded,
+		return diagnosis{kind: KindConnectFailed, message: "gave up waiting", cause: context.DeadlineExceeded,
 			hint: "allow more time: waking an endpoint can take seconds, and a firewall that drops port 5432 looks the same"}
 	case isDropped(err), errors.Is(err, io.EOF):
-		return diagnosis{kind: Unavailable, message: "the connection was refused or cut", cause: innermost(err),
+		return diagnosis{kind: KindUnavailable, message: "the connection was refused or cut", cause: innermost(err),
 			hint: "check that the instance runs and that nothing between blocks {host} or its port; a password login is cut like this where native login is off"}
 	case errors.As(err, &op), errors.As(err, &net) && net.Timeout():
-		return diagnosis{kind: Unavailable, message: "no connection to the server", cause: innermost(err),
+		return diagnosis{kind: KindUnavailable, message: "no connection to the server", cause: innermost(err),
 			hint: "check the network to {host}: a firewall that drops the Postgres port looks like this"}
 	}
-	return diagnosis{kind: ConnectFailed, cause: innermost(err)}
+	return diagnosis{kind: KindConnectFailed, cause: innermost(err)}
 }
 
 // innermost strips pgx's wrapper with the configuration in it.
@@ -186,7 +186,7 @@ const refusedTLS = "server refused TLS connection"
 
 // tlsErrors are the types that mean a failed handshake.
 func isTLS(err error) bool {
-	return err != nil && diagnoseTLS(err).kind == TLS
+	return err != nil && diagnoseTLS(err).kind == KindTLS
 }
 
 func diagnoseTLS(err error) diagnosis {
@@ -199,7 +199,7 @@ func diagnoseTLS(err error) diagnosis {
 		record    tls.RecordHeaderError
 		alert     tls.AlertError
 	)
-	d := diagnosis{kind: TLS}
+	d := diagnosis{kind: KindTLS}
 	switch {
 	case errors.As(err, &authority):
 		d.cause, d.message = authority, "the server's certificate is from an unknown authority"
@@ -227,7 +227,7 @@ func diagnoseTLS(err error) diagnosis {
 		d.cause, d.message = errors.New(refusedTLS), "the server offers no TLS"
 		d.hint = "check {host} and the port: Lakebase always offers TLS; for a server of your own use a static URL with its sslmode"
 	default:
-		return diagnosis{kind: ConnectFailed}
+		return diagnosis{kind: KindConnectFailed}
 	}
 	return d
 }

@@ -32,39 +32,39 @@ var refusals = []struct {
 	retry      bool
 	hint       string // part of it
 }{
-	{"28P01", "Failed to decode token for role \"r\"\nand native postgres login was either not attempted due to configuration or failed.", TokenRejected, true, false, "personal access tokens"},
-	{"XX000", "Failed to decode token for role \"r\"", TokenRejected, true, false, "personal access tokens"},
-	{"28000", "Invalid authorization for databricks identity login", TokenRejected, true, false, `"me@example.com" is not it`},
-	{"XX000", "Invalid authorization for Databricks identity login", TokenRejected, true, false, "doctor"},
-	{"XX000", "Provided authentication token is not a valid JWT encoding", TokenRejected, true, false, "let this library mint"},
-	{"XX000", "password authentication failed for user 'me@example.com'", TokenRejected, true, false, `role, here "me@example.com"`},
-	{"28P01", `password authentication failed for user "me@example.com"`, TokenRejected, true, false, "database token"},
-	{"XX000", "JWT token has expired (exp=1700000000)", TokenRejected, true, false, "clock"},
-	{"XX000", "invalid JWT token audience", TokenRejected, true, false, "DATABRICKS_HOST"},
-	{"XX000", "jwk not found", TokenRejected, true, false, "DATABRICKS_CONFIG_PROFILE"},
-	{"XX000", "SASL authentication failed", TokenRejected, true, false, "-pooler"},
-	{"08P01", "SASL authentication failed", TokenRejected, true, false, "direct host"},
-	{"28000", "something about authorization", TokenRejected, true, false, "database token"},
-	{"28000", `role "me@example.com" does not exist`, RoleMissing, false, false, "databricks_create_role('me@example.com', 'USER')"},
-	{"XX000", `role 'me@example.com' does not exist`, RoleMissing, false, false, "databricks_auth"},
-	{"28000", `role "me@example.com" is not permitted to log in`, PermissionDenied, false, false, `ALTER ROLE "me@example.com" LOGIN`},
-	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption`, PermissionDenied, false, false, "pg_hba.conf"},
-	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption`, TLS, false, false, "sslmode"},
-	{"3D000", `database "my-db" does not exist`, NotFound, false, false, "databricks_postgres"},
-	{"42501", `permission denied for database "my-db"`, PermissionDenied, false, false, `GRANT CONNECT ON DATABASE "my-db" TO "me@example.com"`},
-	{"42501", "permission denied for schema public", PermissionDenied, false, false, "GRANT the privilege"},
-	{"53300", "sorry, too many clients already", TooManyConnections, false, true, "DB_POOL_SIZE"},
-	{"53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", TooManyConnections, false, true, "DB_MAX_OVERFLOW"},
-	{"XX000", "Too many connections to this endpoint. Please wait.", TooManyConnections, false, true, "DB_POOL_SIZE"},
-	{"XX000", "The endpoint is disabled. Enable it and retry.", Unavailable, false, false, "enable the endpoint"},
-	{"57P03", "the database system is starting up", Unavailable, false, true, "try again"},
-	{"57P03", "the instance is asleep", Unavailable, false, true, "try again"},
-	{"57P01", "terminating connection due to administrator command", Unavailable, false, true, "failing over"},
-	{"XX000", "Invalid protocol version. Protocol version: 196608", TLS, false, false, "sslmode=verify-full"},
-	{"XX000", "Endpoint ID is not specified. Either please upgrade the client library for SNI support or pass the endpoint ID", ConnectFailed, false, false, "SNI"},
-	{"08006", "connection failure", ConnectFailed, false, true, ""},
-	{"XX000", "internal error", ConnectFailed, false, false, ""},
-	{"0A000", "unsupported frontend protocol", ConnectFailed, false, false, ""},
+	{"28P01", "Failed to decode token for role \"r\"\nand native postgres login was either not attempted due to configuration or failed.", KindTokenRejected, true, false, "personal access tokens"},
+	{"XX000", "Failed to decode token for role \"r\"", KindTokenRejected, true, false, "personal access tokens"},
+	{"28000", "Invalid authorization for databricks identity login", KindTokenRejected, true, false, `"me@example.com" is not it`},
+	{"XX000", "Invalid authorization for Databricks identity login", KindTokenRejected, true, false, "doctor"},
+	{"XX000", "Provided authentication token is not a valid JWT encoding", KindTokenRejected, true, false, "let this library mint"},
+	{"XX000", "password authentication failed for user 'me@example.com'", KindTokenRejected, true, false, `role, here "me@example.com"`},
+	{"28P01", `password authentication failed for user "me@example.com"`, KindTokenRejected, true, false, "database token"},
+	{"XX000", "JWT token has expired (exp=1700000000)", KindTokenRejected, true, false, "clock"},
+	{"XX000", "invalid JWT token audience", KindTokenRejected, true, false, "DATABRICKS_HOST"},
+	{"XX000", "jwk not found", KindTokenRejected, true, false, "DATABRICKS_CONFIG_PROFILE"},
+	{"XX000", "SASL authentication failed", KindTokenRejected, true, false, "-pooler"},
+	{"08P01", "SASL authentication failed", KindTokenRejected, true, false, "direct host"},
+	{"28000", "something about authorization", KindTokenRejected, true, false, "database token"},
+	{"28000", `role "me@example.com" does not exist`, KindRoleMissing, false, false, "databricks_create_role('me@example.com', 'USER')"},
+	{"XX000", `role 'me@example.com' does not exist`, KindRoleMissing, false, false, "databricks_auth"},
+	{"28000", `role "me@example.com" is not permitted to log in`, KindPermissionDenied, false, false, `ALTER ROLE "me@example.com" LOGIN`},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption`, KindPermissionDenied, false, false, "pg_hba.conf"},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption`, KindTLS, false, false, "sslmode"},
+	{"3D000", `database "my-db" does not exist`, KindNotFound, false, false, "databricks_postgres"},
+	{"42501", `permission denied for database "my-db"`, KindPermissionDenied, false, false, `GRANT CONNECT ON DATABASE "my-db" TO "me@example.com"`},
+	{"42501", "permission denied for schema public", KindPermissionDenied, false, false, "GRANT the privilege"},
+	{"53300", "sorry, too many clients already", KindTooManyConnections, false, true, "DB_POOL_SIZE"},
+	{"53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", KindTooManyConnections, false, true, "DB_MAX_OVERFLOW"},
+	{"XX000", "Too many connections to this endpoint. Please wait.", KindTooManyConnections, false, true, "DB_POOL_SIZE"},
+	{"XX000", "The endpoint is disabled. Enable it and retry.", KindUnavailable, false, false, "enable the endpoint"},
+	{"57P03", "the database system is starting up", KindUnavailable, false, true, "try again"},
+	{"57P03", "the instance is asleep", KindUnavailable, false, true, "try again"},
+	{"57P01", "terminating connection due to administrator command", KindUnavailable, false, true, "failing over"},
+	{"XX000", "Invalid protocol version. Protocol version: 196608", KindTLS, false, false, "sslmode=verify-full"},
+	{"XX000", "Endpoint ID is not specified. Either please upgrade the client library for SNI support or pass the endpoint ID", KindConnectFailed, false, false, "SNI"},
+	{"08006", "connection failure", KindConnectFailed, false, true, ""},
+	{"XX000", "internal error", KindConnectFailed, false, false, ""},
+	{"0A000", "unsupported frontend protocol", KindConnectFailed, false, false, ""},
 }
 
 // TestServerRefusals lets a server say each text to pgx on the wire.
@@ -199,7 +199,7 @@ func TestTLSFailures(t *testing.T) {
 		"no TLS server":     {"sslmode=require", answer("SHTTP/1.1 400 Bad Request\r\n"), "no Lakebase server"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := checkLoginError(t, connect(t, test.settings, test.serve), TLS, false)
+			e := checkLoginError(t, connect(t, test.settings, test.serve), KindTLS, false)
 			if !strings.Contains(e.Hint, test.hint) {
 				t.Errorf("hint %q", e.Hint)
 			}
@@ -207,7 +207,7 @@ func TestTLSFailures(t *testing.T) {
 	}
 	t.Run("another name", func(t *testing.T) {
 		_, err := tls.Dial("tcp", web.Listener.Addr().String(), &tls.Config{RootCAs: pool(web.Certificate()), ServerName: "other.test"})
-		e := checkLoginError(t, err, TLS, false)
+		e := checkLoginError(t, err, KindTLS, false)
 		if !strings.Contains(e.Hint, "name in the certificate") {
 			t.Errorf("hint %q", e.Hint)
 		}
@@ -215,13 +215,13 @@ func TestTLSFailures(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		_, err := tls.Dial("tcp", web.Listener.Addr().String(), &tls.Config{RootCAs: pool(web.Certificate()), ServerName: "example.com",
 			Time: func() time.Time { return time.Now().AddDate(200, 0, 0) }})
-		e := checkLoginError(t, err, TLS, false)
+		e := checkLoginError(t, err, KindTLS, false)
 		if !strings.Contains(e.Hint, "clock") {
 			t.Errorf("hint %q", e.Hint)
 		}
 	})
 	t.Run("alert", func(t *testing.T) {
-		e := checkLoginError(t, &net.OpError{Op: "remote error", Err: tls.AlertError(40)}, TLS, false)
+		e := checkLoginError(t, &net.OpError{Op: "remote error", Err: tls.AlertError(40)}, KindTLS, false)
 		if !strings.Contains(e.Hint, "intercepts") {
 			t.Errorf("hint %q", e.Hint)
 		}
@@ -249,17 +249,17 @@ func TestNetworkFailures(t *testing.T) {
 		kind  Kind
 		retry bool
 	}{
-		"cut":              {cut, Unavailable, true},
-		"refused":          {closed, Unavailable, true},
-		"cancelled":        {cancelled, ConnectFailed, false},
-		"EOF":              {fmt.Errorf("failed to receive message: %w", io.EOF), Unavailable, true},
-		"reset":            {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, Unavailable, true},
-		"no route":         {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, Unavailable, true},
-		"timeout":          {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, Unavailable, true},
-		"no such host":     {&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, DNS, true},
-		"lookup times out": {&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}, DNS, true},
-		"deadline":         {fmt.Errorf("timeout: %w", context.DeadlineExceeded), ConnectFailed, false},
-		"unknown":          {errors.New("surprise"), ConnectFailed, false},
+		"cut":              {cut, KindUnavailable, true},
+		"refused":          {closed, KindUnavailable, true},
+		"cancelled":        {cancelled, KindConnectFailed, false},
+		"EOF":              {fmt.Errorf("failed to receive message: %w", io.EOF), KindUnavailable, true},
+		"reset":            {&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, KindUnavailable, true},
+		"no route":         {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, KindUnavailable, true},
+		"timeout":          {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, KindUnavailable, true},
+		"no such host":     {&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}, KindDNS, true},
+		"lookup times out": {&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}, KindDNS, true},
+		"deadline":         {fmt.Errorf("timeout: %w", context.DeadlineExceeded), KindConnectFailed, false},
+		"unknown":          {errors.New("surprise"), KindConnectFailed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := checkLoginError(t, test.err, test.kind, test.retry)
@@ -275,7 +275,7 @@ func TestNetworkFailures(t *testing.T) {
 
 // TestLoginErrorPassesErrorsOn: a hook's error says more than its wrapping.
 func TestLoginErrorPassesErrorsOn(t *testing.T) {
-	inner := &Error{Kind: NotFound, Resource: "my-instance", Hint: "look"}
+	inner := &Error{Kind: KindNotFound, Resource: "my-instance", Hint: "look"}
 	if got := loginError(fmt.Errorf("BeforeConnect: %w", inner), "h", "u", "d"); got != error(inner) {
 		t.Errorf("got %v", got)
 	}

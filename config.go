@@ -105,7 +105,7 @@ type source struct{ value, from string }
 // the target gives them. Where neither names a target, the Config names
 // none, and [New] says so.
 //
-// The error is an [*Error] of kind [BadConfig].
+// The error is an [*Error] of kind [KindBadConfig].
 func ParseConfig(target string) (*Config, error) {
 	args, err := parseTarget(strings.TrimSpace(target))
 	if err != nil {

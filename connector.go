@@ -45,7 +45,7 @@ type Connector struct {
 }
 
 // New returns a Connector for cfg, which is copied. It checks every setting
-// and does no network I/O; a mistake is an [*Error] of kind [BadConfig].
+// and does no network I/O; a mistake is an [*Error] of kind [KindBadConfig].
 func New(cfg *Config) (*Connector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (c *Connector) BeforeConnect(ctx context.Context, cfg *pgx.ConnConfig) erro
 func (c *Connector) Token(ctx context.Context) (Token, error) {
 	if c.static() {
 		return Token{}, &Error{
-			Kind: BadConfig, Resource: "LAKEBASE_PG_URL", Message: "a static URL has no tokens",
+			Kind: KindBadConfig, Resource: "LAKEBASE_PG_URL", Message: "a static URL has no tokens",
 			Hint: "name an instance or an endpoint instead",
 		}
 	}

@@ -17,37 +17,37 @@ import (
 
 // Kind says which of the few things that can go wrong with a Lakebase
 // connection did go wrong. It decides what a caller can do about it, and is
-// an error itself so that errors.Is(err, lakebase.NotFound) asks for it.
+// an error itself so that errors.Is(err, lakebase.KindNotFound) asks for it.
 type Kind string
 
 // The kinds of [Error]. Each says whether trying again can help.
 const (
-	// BadConfig: a setting is missing, malformed or contradicts another. Fix it; do not retry.
-	BadConfig Kind = "bad configuration"
-	// NotFound: the instance, project, branch, endpoint or database does not exist. Do not retry.
-	NotFound Kind = "not found"
-	// PermissionDenied: the identity may not use the resource. Do not retry.
-	PermissionDenied Kind = "permission denied"
-	// WorkspaceUnreachable: the workspace did not answer, or answered with 429 or 5xx. Retry.
-	WorkspaceUnreachable Kind = "workspace unreachable"
-	// WorkspaceAuth: logging in to the workspace failed (401, no usable credentials). Do not retry.
-	WorkspaceAuth Kind = "workspace login failed"
-	// TokenRejected: Postgres refused a token that was fresh from the workspace. Do not retry.
-	TokenRejected Kind = "token rejected"
-	// RoleMissing: the Postgres role does not exist in the database. Do not retry.
-	RoleMissing Kind = "role missing"
-	// Unavailable: the instance is stopped, starting, waking or failing over. Retry.
-	Unavailable Kind = "instance unavailable"
-	// DNS: no resolver could find the address of the host. Retry.
-	DNS Kind = "host lookup failed"
-	// TLS: the server's certificate or name could not be verified, or it speaks no TLS. Do not retry.
-	TLS Kind = "TLS failed"
-	// TooManyConnections: the server has no connection left (53300). Retry.
-	TooManyConnections Kind = "too many connections"
-	// PoolTimeout: no connection of the pool came free within the pool timeout. Retry.
-	PoolTimeout Kind = "pool timeout"
-	// ConnectFailed: any other reason why a login did not succeed. The cause says which.
-	ConnectFailed Kind = "connect failed"
+	// KindBadConfig: a setting is missing, malformed or contradicts another. Fix it; do not retry.
+	KindBadConfig Kind = "bad configuration"
+	// KindNotFound: the instance, project, branch, endpoint or database does not exist. Do not retry.
+	KindNotFound Kind = "not found"
+	// KindPermissionDenied: the identity may not use the resource. Do not retry.
+	KindPermissionDenied Kind = "permission denied"
+	// KindWorkspaceUnreachable: the workspace did not answer, or answered with 429 or 5xx. Retry.
+	KindWorkspaceUnreachable Kind = "workspace unreachable"
+	// KindWorkspaceAuth: logging in to the workspace failed (401, no usable credentials). Do not retry.
+	KindWorkspaceAuth Kind = "workspace login failed"
+	// KindTokenRejected: Postgres refused a token that was fresh from the workspace. Do not retry.
+	KindTokenRejected Kind = "token rejected"
+	// KindRoleMissing: the Postgres role does not exist in the database. Do not retry.
+	KindRoleMissing Kind = "role missing"
+	// KindUnavailable: the instance is stopped, starting, waking or failing over. Retry.
+	KindUnavailable Kind = "instance unavailable"
+	// KindDNS: no resolver could find the address of the host. Retry.
+	KindDNS Kind = "host lookup failed"
+	// KindTLS: the server's certificate or name could not be verified, or it speaks no TLS. Do not retry.
+	KindTLS Kind = "TLS failed"
+	// KindTooManyConnections: the server has no connection left (53300). Retry.
+	KindTooManyConnections Kind = "too many connections"
+	// KindPoolTimeout: no connection of the pool came free within the pool timeout. Retry.
+	KindPoolTimeout Kind = "pool timeout"
+	// KindConnectFailed: any other reason why a login did not succeed. The cause says which.
+	KindConnectFailed Kind = "connect failed"
 )
 
 // Error returns the kind in words.
@@ -67,7 +67,7 @@ type Error struct {
 
 // badConfig is an Error about the setting that label names.
 func badConfig(label, message string) *Error {
-	return &Error{Kind: BadConfig, Resource: label, Message: message}
+	return &Error{Kind: KindBadConfig, Resource: label, Message: message}
 }
 
 // badValue is badConfig for a value that the setting does not take; reason
@@ -128,13 +128,13 @@ func Retryable(err error) bool {
 		return false
 	}
 	var e *Error
-	if !errors.As(err, &e) || e.Kind == ConnectFailed {
+	if !errors.As(err, &e) || e.Kind == KindConnectFailed {
 		return retryableCause(err)
 	}
 	switch e.Kind {
-	case Unavailable:
+	case KindUnavailable:
 		return !isDisabled(err)
-	case WorkspaceUnreachable, DNS, TooManyConnections, PoolTimeout:
+	case KindWorkspaceUnreachable, KindDNS, KindTooManyConnections, KindPoolTimeout:
 		return true
 	}
 	return false
@@ -168,11 +168,11 @@ func retryableCause(err error) bool {
 // that starts or stops, lost connections, and transactions that lost a race.
 func retryableState(e *pgconn.PgError) bool {
 	switch matchServerError(e).kind {
-	case TooManyConnections:
+	case KindTooManyConnections:
 		return true
-	case Unavailable:
+	case KindUnavailable:
 		return !isDisabled(e)
-	case ConnectFailed:
+	case KindConnectFailed:
 		return strings.HasPrefix(e.Code, "08") || e.Code == "40001" || e.Code == "40P01"
 	}
 	return false

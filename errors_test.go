@@ -14,15 +14,15 @@ import (
 
 func TestErrorText(t *testing.T) {
 	for want, e := range map[string]*Error{
-		"lakebase: not found":                                {Kind: NotFound},
-		"lakebase: x: not found":                             {Kind: NotFound, Resource: "x"},
-		"lakebase: x: gone":                                  {Kind: NotFound, Resource: "x", Message: "gone"},
+		"lakebase: not found":                                {Kind: KindNotFound},
+		"lakebase: x: not found":                             {Kind: KindNotFound, Resource: "x"},
+		"lakebase: x: gone":                                  {Kind: KindNotFound, Resource: "x", Message: "gone"},
 		"lakebase: x: gone: EOF":                             {Resource: "x", Message: "gone", Err: io.EOF},
 		"lakebase: x: it is gone":                            {Resource: "x", Message: "it is gone", Err: errors.New("gone")},
 		"lakebase: x: a b: c d e":                            {Resource: "x", Message: "a\n\tb", Err: errors.New("c\r\nd\x00e")},
 		"lakebase: x: outer: inner: EOF":                     {Resource: "x", Message: "outer", Err: &Error{Resource: "x", Message: "inner", Err: io.EOF}},
 		"lakebase: x: outer: y: inner":                       {Resource: "x", Message: "outer", Err: &Error{Resource: "y", Message: "inner"}},
-		"lakebase: h: connect failed: ERROR: m (SQLSTATE c)": {Kind: ConnectFailed, Resource: "h", Err: &pgconn.PgError{Severity: "ERROR", Message: "m", Code: "c"}},
+		"lakebase: h: connect failed: ERROR: m (SQLSTATE c)": {Kind: KindConnectFailed, Resource: "h", Err: &pgconn.PgError{Severity: "ERROR", Message: "m", Code: "c"}},
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
@@ -31,13 +31,13 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestErrorIs(t *testing.T) {
-	err := fmt.Errorf("query: %w", &Error{Kind: DNS, Err: &Error{Kind: Unavailable, Err: io.EOF}})
-	for _, target := range []error{DNS, Unavailable, io.EOF} {
+	err := fmt.Errorf("query: %w", &Error{Kind: KindDNS, Err: &Error{Kind: KindUnavailable, Err: io.EOF}})
+	for _, target := range []error{KindDNS, KindUnavailable, io.EOF} {
 		if !errors.Is(err, target) {
 			t.Errorf("is not %v", target)
 		}
 	}
-	if errors.Is(err, NotFound) || errors.Is(io.EOF, DNS) {
+	if errors.Is(err, KindNotFound) || errors.Is(io.EOF, KindDNS) {
 		t.Error("is something else")
 	}
 	if kind := Kind(""); !errors.As(err, new(*Error)) || errors.As(io.EOF, &kind) {
@@ -47,9 +47,9 @@ func TestErrorIs(t *testing.T) {
 
 func TestRetryableKinds(t *testing.T) {
 	retry := map[Kind]bool{
-		BadConfig: false, NotFound: false, PermissionDenied: false, WorkspaceUnreachable: true, WorkspaceAuth: false,
-		TokenRejected: false, RoleMissing: false, Unavailable: true, DNS: true, TLS: false, TooManyConnections: true,
-		PoolTimeout: true, ConnectFailed: false,
+		KindBadConfig: false, KindNotFound: false, KindPermissionDenied: false, KindWorkspaceUnreachable: true, KindWorkspaceAuth: false,
+		KindTokenRejected: false, KindRoleMissing: false, KindUnavailable: true, KindDNS: true, KindTLS: false, KindTooManyConnections: true,
+		KindPoolTimeout: true, KindConnectFailed: false,
 	}
 	for kind, want := range retry {
 		if got := Retryable(fmt.Errorf("wrapped: %w", &Error{Kind: kind})); got != want {
@@ -63,10 +63,10 @@ func TestRetryableKinds(t *testing.T) {
 		}
 	}
 	// A time limit of ours that ran out is no end of the caller's context.
-	if !Retryable(&Error{Kind: PoolTimeout, Err: context.DeadlineExceeded}) {
+	if !Retryable(&Error{Kind: KindPoolTimeout, Err: context.DeadlineExceeded}) {
 		t.Error("a pool timeout is not retryable")
 	}
-	if !Retryable(&Error{Kind: ConnectFailed, Err: io.ErrUnexpectedEOF}) {
+	if !Retryable(&Error{Kind: KindConnectFailed, Err: io.ErrUnexpectedEOF}) {
 		t.Error("the cause of a failed login does not count")
 	}
 }
@@ -98,7 +98,7 @@ func TestHint(t *testing.T) {
 		"outer":           &Error{Hint: "outer", Err: &Error{Hint: "inner"}},
 		"inner":           &Error{Err: fmt.Errorf("wrapped: %w", &Error{Hint: "inner"})},
 		noCredentialsHint: fmt.Errorf("wrapped: %w", &workspace.Error{Auth: true, Code: "UNAUTHENTICATED", Message: "default auth: cannot configure default credentials"}),
-		"the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace": &Error{Kind: Unavailable, Err: &pgconn.PgError{Code: "57P03"}},
+		"the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace": &Error{Kind: KindUnavailable, Err: &pgconn.PgError{Code: "57P03"}},
 	} {
 		if got := Hint(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)

@@ -143,7 +143,7 @@ func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
 	if refused := s.Stats().LoginsRefused - before.LoginsRefused; refused != 1 {
 		t.Fatalf("%d refusals, want 1: the test proves nothing", refused)
 	}
-	if !errors.Is(err, lakebase.WorkspaceUnreachable) || !lakebase.Retryable(err) {
+	if !errors.Is(err, lakebase.KindWorkspaceUnreachable) || !lakebase.Retryable(err) {
 		t.Errorf("got %v, want that the workspace is away", err)
 	}
 }
@@ -185,7 +185,7 @@ func TestLastingRefusalIsFinalAndExplained(t *testing.T) {
 	began := time.Now()
 	_, err := c.Connect(within(t, 30*time.Second))
 	var e *lakebase.Error
-	if !errors.As(err, &e) || e.Kind != lakebase.TokenRejected || lakebase.Hint(err) == "" || lakebase.Retryable(err) {
+	if !errors.As(err, &e) || e.Kind != lakebase.KindTokenRejected || lakebase.Hint(err) == "" || lakebase.Retryable(err) {
 		t.Errorf("error %v (hint %q), want a final, explained rejection", err, lakebase.Hint(err))
 	}
 	if took := time.Since(began); took > 10*time.Second {
@@ -251,14 +251,14 @@ func TestOutageAtTheStartIsWaitedOut(t *testing.T) {
 	defer cancel()
 	_, err := connector(t, "").Connect(ctx)
 	var e *lakebase.Error
-	if !errors.As(err, &e) || e.Kind != lakebase.WorkspaceUnreachable || !lakebase.Retryable(err) {
-		t.Errorf("error %v, want a retryable %s", err, lakebase.WorkspaceUnreachable)
+	if !errors.As(err, &e) || e.Kind != lakebase.KindWorkspaceUnreachable || !lakebase.Retryable(err) {
+		t.Errorf("error %v, want a retryable %s", err, lakebase.KindWorkspaceUnreachable)
 	}
 }
 
 func TestWorkspaceRefusalsAreTyped(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
-	for status, kind := range map[int]lakebase.Kind{401: lakebase.WorkspaceAuth, 403: lakebase.PermissionDenied, 404: lakebase.NotFound} {
+	for status, kind := range map[int]lakebase.Kind{401: lakebase.KindWorkspaceAuth, 403: lakebase.KindPermissionDenied, 404: lakebase.KindNotFound} {
 		setFaults(t, s, local.Faults{API: local.APIFault{Status: status}})
 		began := time.Now()
 		_, err := connector(t, "").Connect(within(t, 30*time.Second))

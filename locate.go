@@ -41,7 +41,7 @@ func (c *Connector) locate(ctx context.Context) (*location, error) {
 		if err == nil {
 			return loc, nil
 		}
-		if errorKind(err) != WorkspaceUnreachable {
+		if errorKind(err) != KindWorkspaceUnreachable {
 			return nil, err
 		}
 		if pause(ctx, attempt) != nil {
@@ -73,7 +73,7 @@ func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 		return r.Val.(*location), nil
 	case <-ctx.Done():
 		return nil, &Error{
-			Kind: WorkspaceUnreachable, Resource: c.cfg.Target(), Message: "the workspace did not answer in time",
+			Kind: KindWorkspaceUnreachable, Resource: c.cfg.Target(), Message: "the workspace did not answer in time",
 			Hint: "check DATABRICKS_HOST and the network path to it", Err: context.Cause(ctx),
 		}
 	}
@@ -101,7 +101,7 @@ func (c *Connector) relocate(ctx context.Context, old *location) (*location, err
 	ctx, cancel := context.WithTimeout(ctx, relocateTimeout)
 	defer cancel()
 	loc, err := c.sharedLookup(ctx)
-	if errorKind(err) == WorkspaceUnreachable {
+	if errorKind(err) == KindWorkspaceUnreachable {
 		return old, nil
 	}
 	return loc, err
@@ -183,7 +183,7 @@ func (c *Connector) lookupInstance(ctx context.Context, name string) (found, err
 	in, err := c.workspace.Instance(ctx, name)
 	if isNotFound(err) {
 		f, projectErr := c.lookupEndpoint(ctx, "projects/"+name)
-		if errorKind(projectErr) == NotFound {
+		if errorKind(projectErr) == KindNotFound {
 			return found{}, workspaceError(err, name)
 		}
 		return f, projectErr
@@ -282,7 +282,7 @@ func ambiguous(parent, wanted string, names []string) error {
 	if len(names) > 0 {
 		hint = "name one of: " + strings.Join(names, ", ")
 	}
-	return &Error{Kind: NotFound, Resource: parent, Message: "has no " + wanted, Hint: hint}
+	return &Error{Kind: KindNotFound, Resource: parent, Message: "has no " + wanted, Hint: hint}
 }
 
 // lookupHost finds the target that answers at a host name, for programs that
@@ -325,7 +325,7 @@ func (c *Connector) lookupHost(ctx context.Context, host string) (found, error) 
 		}
 	}
 	return found{}, &Error{
-		Kind: NotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
+		Kind: KindNotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
 		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
 	}
 }
@@ -337,7 +337,7 @@ func sameHost(a, b string) bool {
 // usable turns a state that refuses connections into an error. An idle
 // endpoint is usable: connecting wakes it.
 func (c *Connector) usable(name string, s workspace.State, raw string) error {
-	e := &Error{Kind: Unavailable, Resource: name, Message: "is " + string(s)}
+	e := &Error{Kind: KindUnavailable, Resource: name, Message: "is " + string(s)}
 	if raw != "" {
 		e.Message = fmt.Sprintf("is %s (%s)", s, raw)
 	}
@@ -351,7 +351,7 @@ func (c *Connector) usable(name string, s workspace.State, raw string) error {
 			e.Message, e.Hint = "is disabled", "enable it in the workspace; connecting does not wake it"
 		}
 	case workspace.Deleting:
-		e.Kind, e.Hint = NotFound, "it is being deleted; name another"
+		e.Kind, e.Hint = KindNotFound, "it is being deleted; name another"
 	default:
 		e.Hint = "wait until it is available"
 	}
@@ -361,11 +361,11 @@ func (c *Connector) usable(name string, s workspace.State, raw string) error {
 func (c *Connector) noHost(name string) error {
 	if c.cfg.ReadOnly {
 		return &Error{
-			Kind: NotFound, Resource: name, Message: "has no read-only host",
+			Kind: KindNotFound, Resource: name, Message: "has no read-only host",
 			Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write",
 		}
 	}
-	return &Error{Kind: Unavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
+	return &Error{Kind: KindUnavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
 }
 
 func isNotFound(err error) bool {

@@ -80,12 +80,12 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		// What happened before says more than the end of the context, which a
 		// dial may notice before the context does; but not a refusal, which does
 		// not say why there was no other token in time.
-		if isOver(ctx) && last != nil && errorKind(last) != TokenRejected {
+		if isOver(ctx) && last != nil && errorKind(last) != KindTokenRejected {
 			return none, gaveUp(ctx, last, attempt, began)
 		}
 		last = err
 		kind := errorKind(err)
-		if kind == TokenRejected && !c.static() {
+		if kind == KindTokenRejected && !c.static() {
 			// connectTracer has told the cache already. If the cache holds on
 			// to the token, another one would fare no better.
 			current, ok := c.tokens.peek()
@@ -160,8 +160,8 @@ func loginOnce[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, c
 // explain words the error for a static URL, whose password is no token.
 func (c *Connector) explain(err error) error {
 	var e *Error
-	if c.static() && errors.As(err, &e) && e.Kind == TokenRejected {
-		e.Kind, e.Message = ConnectFailed, "the server refused the user or password"
+	if c.static() && errors.As(err, &e) && e.Kind == KindTokenRejected {
+		e.Kind, e.Message = KindConnectFailed, "the server refused the user or password"
 		e.Hint = "check user and password in LAKEBASE_PG_URL"
 	}
 	return err
@@ -184,7 +184,7 @@ func saidByServer(err error) bool {
 // worthWaiting reports whether a login that failed for this reason may
 // succeed a moment later without anyone doing anything.
 func worthWaiting(k Kind) bool {
-	return k == Unavailable || k == TooManyConnections || k == DNS
+	return k == KindUnavailable || k == KindTooManyConnections || k == KindDNS
 }
 
 // stoppedPatience is how long a login waits for a target that is stopped: it

@@ -25,9 +25,9 @@ func TestLoginThatRunsOutOfTime(t *testing.T) {
 	if isOver(t.Context()) {
 		t.Error("a context without a deadline is over")
 	}
-	starting := &Error{Kind: Unavailable, Resource: "shop", Message: "is starting"}
+	starting := &Error{Kind: KindUnavailable, Resource: "shop", Message: "is starting"}
 	err := gaveUp(lateContext{t.Context()}, starting, 2, time.Now())
-	if !errors.Is(err, Unavailable) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "is starting (gave up after 2 attempts") {
+	if !errors.Is(err, KindUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "is starting (gave up after 2 attempts") {
 		t.Errorf("%v; want what was waited for, and that the time was up", err)
 	}
 }

@@ -50,8 +50,8 @@ func TestBrokenSystemResolver(t *testing.T) {
 		lakebase.BreakSystemDNS(c)
 		_, err := c.Connect(t.Context())
 		var e *lakebase.Error
-		if !errors.As(err, &e) || e.Kind != lakebase.DNS || e.Hint == "" {
-			t.Errorf("error %v (hint %q), want %s", err, lakebase.Hint(err), lakebase.DNS)
+		if !errors.As(err, &e) || e.Kind != lakebase.KindDNS || e.Hint == "" {
+			t.Errorf("error %v (hint %q), want %s", err, lakebase.Hint(err), lakebase.KindDNS)
 		}
 	})
 }
@@ -119,8 +119,8 @@ func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
 			c := connector(t, "", edits...)
 			_, err := c.Connect(within(t, 20*time.Second))
 			var e *lakebase.Error
-			if !errors.As(err, &e) || e.Kind != lakebase.TLS || e.Hint == "" {
-				t.Errorf("Connect: error %v (hint %q), want %s", err, lakebase.Hint(err), lakebase.TLS)
+			if !errors.As(err, &e) || e.Kind != lakebase.KindTLS || e.Hint == "" {
+				t.Errorf("Connect: error %v (hint %q), want %s", err, lakebase.Hint(err), lakebase.KindTLS)
 			}
 			pool, err := c.NewPool(t.Context())
 			if err != nil {
@@ -180,7 +180,7 @@ func TestFilesOfCertificates(t *testing.T) {
 				return
 			}
 			var e *lakebase.Error
-			if !errors.As(err, &e) || e.Kind != lakebase.BadConfig || e.Resource != name || e.Hint == "" {
+			if !errors.As(err, &e) || e.Kind != lakebase.KindBadConfig || e.Resource != name || e.Hint == "" {
 				t.Errorf("error %v, want one about %s", err, name)
 			}
 		})

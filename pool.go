@@ -13,7 +13,7 @@ import (
 // MaxOverflow connections are open at once; those above PoolSize are closed
 // within seconds of falling idle, and each is replaced at the age of
 // PoolRecycle, plus up to a tenth. Acquiring waits at most PoolTimeout and then
-// fails with an [*Error] of kind [PoolTimeout].
+// fails with an [*Error] of kind [KindPoolTimeout].
 //
 // Nothing is opened before it is needed, so NewPool does no I/O: Ping the
 // pool to learn whether it can connect. Close it before the Connector, or let
@@ -68,7 +68,7 @@ func (c *Connector) newPool(ctx context.Context, cfg *pgxpool.Config, tracer *po
 }
 
 func configError(resource string, err error) error {
-	return &Error{Kind: BadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
+	return &Error{Kind: KindBadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
 }
 
 // acquireContext is the context of one wait for a connection. Its error says
@@ -93,7 +93,7 @@ func (a *acquireContext) Err() error {
 	}
 	s := a.pool.Stat()
 	return &Error{
-		Kind:     PoolTimeout,
+		Kind:     KindPoolTimeout,
 		Resource: a.tracer.resource,
 		Message:  fmt.Sprintf("waited %s for one of %d pool connections (%d in use, %d being opened)", a.tracer.timeout, a.tracer.max, s.AcquiredConns(), s.ConstructingConns()),
 		Hint:     "release connections sooner, or raise DB_POOL_SIZE, DB_MAX_OVERFLOW or DB_POOL_TIMEOUT",

@@ -33,7 +33,7 @@ func TestPoolLimits(t *testing.T) {
 	began := time.Now()
 	_, err = pool.Acquire(t.Context())
 	var e *lakebase.Error
-	if !errors.As(err, &e) || e.Kind != lakebase.PoolTimeout || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.As(err, &e) || e.Kind != lakebase.KindPoolTimeout || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the 16th got %v, want a pool timeout", err)
 	}
 	if !strings.Contains(err.Error(), "15 in use") || !strings.Contains(lakebase.Hint(err), "DB_POOL_SIZE") {
@@ -46,7 +46,7 @@ func TestPoolLimits(t *testing.T) {
 	// A caller's own, shorter patience stays the caller's own error.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := pool.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Kind == lakebase.PoolTimeout {
+	if _, err := pool.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Kind == lakebase.KindPoolTimeout {
 		t.Errorf("a caller's deadline became %v", err)
 	}
 
@@ -218,7 +218,7 @@ func TestPoolTimeoutSurvivesAcquireAllIdle(t *testing.T) {
 		defer c.Release()
 	}
 	var e *lakebase.Error
-	if _, err := pool.Acquire(within(t, 5*time.Second)); !errors.As(err, &e) || e.Kind != lakebase.PoolTimeout {
+	if _, err := pool.Acquire(within(t, 5*time.Second)); !errors.As(err, &e) || e.Kind != lakebase.KindPoolTimeout {
 		t.Errorf("the third got %v, want a pool timeout", err)
 	}
 }

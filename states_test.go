@@ -31,8 +31,8 @@ func TestStoppedTarget(t *testing.T) {
 			c := connector(t, target)
 			_, err := c.Connect(within(t, time.Second))
 			var e *lakebase.Error
-			if !errors.As(err, &e) || e.Kind != lakebase.Unavailable || e.Hint == "" || !lakebase.Retryable(err) {
-				t.Errorf("error %v (hint %q), want a retryable %s", err, lakebase.Hint(err), lakebase.Unavailable)
+			if !errors.As(err, &e) || e.Kind != lakebase.KindUnavailable || e.Hint == "" || !lakebase.Retryable(err) {
+				t.Errorf("error %v (hint %q), want a retryable %s", err, lakebase.Hint(err), lakebase.KindUnavailable)
 			}
 			// Someone starts it while a caller waits.
 			result := make(chan error, 1)
@@ -62,8 +62,8 @@ func TestStoppedForLong(t *testing.T) {
 	}
 	_, err := connector(t, "my-instance").Connect(within(t, 50*time.Second))
 	var e *lakebase.Error
-	if !errors.As(err, &e) || e.Kind != lakebase.Unavailable || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want %s before the deadline", err, lakebase.Unavailable)
+	if !errors.As(err, &e) || e.Kind != lakebase.KindUnavailable || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want %s before the deadline", err, lakebase.KindUnavailable)
 	}
 }
 
@@ -78,8 +78,8 @@ func TestStoppedWhileConnected(t *testing.T) {
 			}
 			_, err := c.Connect(within(t, 2*time.Second))
 			var e *lakebase.Error
-			if !errors.As(err, &e) || e.Kind != lakebase.Unavailable {
-				t.Errorf("error %v, want %s", err, lakebase.Unavailable)
+			if !errors.As(err, &e) || e.Kind != lakebase.KindUnavailable {
+				t.Errorf("error %v, want %s", err, lakebase.KindUnavailable)
 			}
 			if err := s.StartTarget(t.Context(), target); err != nil {
 				t.Fatal(err)

@@ -99,8 +99,8 @@ func TestStaticURLWithoutModeWantsTLS(t *testing.T) {
 	lakebase.SetLookup(c, func(context.Context, string) ([]string, error) { return net.LookupHost(host) })
 	_, err = c.Connect(within(t, 5*time.Second))
 	var e *lakebase.Error
-	if !errors.As(err, &e) || e.Kind != lakebase.TLS {
-		t.Errorf("error %v, want %s", err, lakebase.TLS)
+	if !errors.As(err, &e) || e.Kind != lakebase.KindTLS {
+		t.Errorf("error %v, want %s", err, lakebase.KindTLS)
 	}
 	if n := s.Stats().PasswordBytes - before; n != 0 {
 		t.Errorf("%d bytes of a password left the client", n)

@@ -32,14 +32,14 @@ func newTrust(mode, rootCert string) (*trust, error) {
 	pem, err := os.ReadFile(rootCert)
 	if err != nil {
 		return nil, &Error{
-			Kind: BadConfig, Resource: "PGSSLROOTCERT", Message: "cannot be read", Err: err,
+			Kind: KindBadConfig, Resource: "PGSSLROOTCERT", Message: "cannot be read", Err: err,
 			Hint: "name a readable PEM file, or unset it to trust the system's roots",
 		}
 	}
 	t.roots = x509.NewCertPool()
 	if !t.roots.AppendCertsFromPEM(pem) {
 		return nil, &Error{
-			Kind: BadConfig, Resource: "PGSSLROOTCERT", Message: fmt.Sprintf("%s holds no PEM certificate", rootCert),
+			Kind: KindBadConfig, Resource: "PGSSLROOTCERT", Message: fmt.Sprintf("%s holds no PEM certificate", rootCert),
 			Hint: "name a file of PEM certificates, or unset it to trust the system's roots",
 		}
 	}

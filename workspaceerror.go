@@ -30,7 +30,7 @@ func workspaceError(err error, resource string) error {
 	var call *workspace.Error
 	switch {
 	case errors.Is(err, context.Canceled), holds(err, context.DeadlineExceeded):
-		e.Kind, e.Message = WorkspaceUnreachable, "gave up waiting for the workspace"
+		e.Kind, e.Message = KindWorkspaceUnreachable, "gave up waiting for the workspace"
 		e.Hint = "check DATABRICKS_HOST and the network to it"
 	case !errors.As(err, &call):
 		e.explainLogin(err.Error())
@@ -43,10 +43,10 @@ func workspaceError(err error, resource string) error {
 	case call.Status == http.StatusNotFound:
 		e.explainNotFound()
 	case call.Status == http.StatusBadRequest:
-		e.Kind, e.Message = BadConfig, "the workspace refused the request"
+		e.Kind, e.Message = KindBadConfig, "the workspace refused the request"
 		e.Hint = "check the name: the workspace's answer says what it takes"
 	default:
-		e.Kind, e.Message = ConnectFailed, "the workspace refused the request"
+		e.Kind, e.Message = KindConnectFailed, "the workspace refused the request"
 	}
 	return e
 }
@@ -55,7 +55,7 @@ func workspaceError(err error, resource string) error {
 // knowing what it was about.
 func workspaceHint(call *workspace.Error) string {
 	var e *Error
-	if errors.As(workspaceError(call, ""), &e) && e.Kind != NotFound {
+	if errors.As(workspaceError(call, ""), &e) && e.Kind != KindNotFound {
 		return e.Hint
 	}
 	return ""
@@ -79,7 +79,7 @@ func causeText(e *workspace.Error) string {
 }
 
 func (e *Error) explainUnreachable(call *workspace.Error) {
-	e.Kind = WorkspaceUnreachable
+	e.Kind = KindWorkspaceUnreachable
 	switch {
 	case call.Status == 0:
 		e.Message, e.Hint = "the workspace does not answer", "check DATABRICKS_HOST and the network to it, a proxy in HTTPS_PROXY included"
@@ -92,7 +92,7 @@ func (e *Error) explainUnreachable(call *workspace.Error) {
 
 // explainLogin tells credentials that are missing from those that are wrong.
 func (e *Error) explainLogin(text string) {
-	e.Kind, e.Message, e.Hint = WorkspaceAuth, "cannot log in to the workspace", badLoginHint
+	e.Kind, e.Message, e.Hint = KindWorkspaceAuth, "cannot log in to the workspace", badLoginHint
 	switch text = strings.ToLower(text); {
 	case strings.Contains(text, "profile configured"), strings.Contains(text, "profile not found"):
 		e.Hint = profileHint
@@ -102,7 +102,7 @@ func (e *Error) explainLogin(text string) {
 }
 
 func (e *Error) explainForbidden(call *workspace.Error) {
-	e.Kind = PermissionDenied
+	e.Kind = KindPermissionDenied
 	switch text := strings.ToLower(call.Message); {
 	case strings.Contains(text, "unauthorized network access"):
 		e.Message = "the workspace does not admit this network"
@@ -117,7 +117,7 @@ func (e *Error) explainForbidden(call *workspace.Error) {
 }
 
 func (e *Error) explainNotFound() {
-	e.Kind, e.Message = NotFound, "the workspace does not know it"
+	e.Kind, e.Message = KindNotFound, "the workspace does not know it"
 	e.Hint = "check the path and the workspace: \"lakebase targets\" lists what this identity can see"
 	if !strings.HasPrefix(e.Resource, "projects/") {
 		e.Hint = "check the name and the workspace: \"lakebase targets\" lists what this identity can see; what used to be an instance may now be a project, named projects/" + e.Resource

@@ -67,10 +67,10 @@ var states = map[string]symptom{
 const dialTimeout = "dial error: timeout"
 
 var kinds = map[lakebase.Kind]symptom{
-	lakebase.WorkspaceUnreachable: noWorkspace, lakebase.TokenRejected: refused, lakebase.RoleMissing: noRole,
-	lakebase.Unavailable: unavailable, lakebase.DNS: noAddress, lakebase.TLS: noTLS,
-	lakebase.TooManyConnections: crowded, lakebase.PoolTimeout: starved,
-	lakebase.BadConfig: notAllowed, lakebase.WorkspaceAuth: notAllowed, lakebase.PermissionDenied: notAllowed, lakebase.NotFound: notAllowed,
+	lakebase.KindWorkspaceUnreachable: noWorkspace, lakebase.KindTokenRejected: refused, lakebase.KindRoleMissing: noRole,
+	lakebase.KindUnavailable: unavailable, lakebase.KindDNS: noAddress, lakebase.KindTLS: noTLS,
+	lakebase.KindTooManyConnections: crowded, lakebase.KindPoolTimeout: starved,
+	lakebase.KindBadConfig: notAllowed, lakebase.KindWorkspaceAuth: notAllowed, lakebase.KindPermissionDenied: notAllowed, lakebase.KindNotFound: notAllowed,
 }
 
 // symptomOf tells what class an error is of.
@@ -91,7 +91,7 @@ func symptomOf(err error) symptom {
 	}
 	var own *lakebase.Error
 	if errors.As(err, &own) {
-		if own.Kind == lakebase.DNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) {
+		if own.Kind == lakebase.KindDNS && strings.Contains(own.Error(), context.DeadlineExceeded.Error()) {
 			return tooLate // what came before the lookup has left it no time
 		}
 		if strings.Contains(own.Error(), dialTimeout) {
@@ -136,13 +136,13 @@ func TestSymptoms(t *testing.T) {
 		{&pgconn.PgError{Code: "28000", Message: `role "me" does not exist`}, noRole},
 		{&pgconn.PgError{Code: "23505", Message: "duplicate key"}, "23505: duplicate key"},
 		{&pgconn.PgError{Code: "53300", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
-		{&lakebase.Error{Kind: lakebase.PoolTimeout, Err: context.DeadlineExceeded}, starved},
-		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
-		{&lakebase.Error{Kind: lakebase.DNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
-		{&lakebase.Error{Kind: lakebase.Unavailable, Message: "no connection to the server: dial error: timeout: dial tcp: i/o timeout"}, outOfTime},
+		{&lakebase.Error{Kind: lakebase.KindPoolTimeout, Err: context.DeadlineExceeded}, starved},
+		{&lakebase.Error{Kind: lakebase.KindDNS, Err: &net.DNSError{Err: "context deadline exceeded"}}, tooLate},
+		{&lakebase.Error{Kind: lakebase.KindDNS, Err: &net.DNSError{Err: "no such host"}}, noAddress},
+		{&lakebase.Error{Kind: lakebase.KindUnavailable, Message: "no connection to the server: dial error: timeout: dial tcp: i/o timeout"}, outOfTime},
 		{&pgconn.PgError{Code: "57P03", Message: "no server connection to \"x\" became free within the proxy's wait timeout of 8s"}, starved},
 		{&pgconn.PgError{Code: "57P03", Message: "the database system is starting up"}, unavailable},
-		{&lakebase.Error{Kind: lakebase.ConnectFailed, Message: "wrong"}, "lakebase: wrong"},
+		{&lakebase.Error{Kind: lakebase.KindConnectFailed, Message: "wrong"}, "lakebase: wrong"},
 		{io.ErrUnexpectedEOF, lost},
 		{context.DeadlineExceeded, tooLate},
 		{errors.New("prepared statement name is already in use"), "prepared statement name is already in use"},

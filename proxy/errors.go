@@ -17,15 +17,15 @@ import (
 // codes are the SQLSTATEs for what goes wrong before a Postgres server has
 // said anything. The rest is 08001.
 var codes = map[lakebase.Kind]string{
-	lakebase.BadConfig:          "F0000",
-	lakebase.NotFound:           "3D000",
-	lakebase.PermissionDenied:   "42501",
-	lakebase.WorkspaceAuth:      "28000",
-	lakebase.TokenRejected:      "28000",
-	lakebase.RoleMissing:        "28000",
-	lakebase.Unavailable:        "57P03",
-	lakebase.TooManyConnections: "53300",
-	lakebase.PoolTimeout:        "53300",
+	lakebase.KindBadConfig:          "F0000",
+	lakebase.KindNotFound:           "3D000",
+	lakebase.KindPermissionDenied:   "42501",
+	lakebase.KindWorkspaceAuth:      "28000",
+	lakebase.KindTokenRejected:      "28000",
+	lakebase.KindRoleMissing:        "28000",
+	lakebase.KindUnavailable:        "57P03",
+	lakebase.KindTooManyConnections: "53300",
+	lakebase.KindPoolTimeout:        "53300",
 }
 
 // connectError words a failed login upstream for the client. What the server

@@ -158,7 +158,7 @@ func exitCode(err error) int {
 		return command.code
 	case errors.As(err, &statement):
 		return exitSQL
-	case errors.As(err, &typed) && typed.Kind == lakebase.BadConfig:
+	case errors.As(err, &typed) && typed.Kind == lakebase.KindBadConfig:
 		return exitUsage
 	case lakebase.Retryable(err):
 		return exitRetry

@@ -63,7 +63,7 @@ func runToken(ctx context.Context, a *app, target string, pgpass bool, output ou
 	}
 	if cfg.URL != "" {
 		return &lakebase.Error{
-			Kind: lakebase.BadConfig, Resource: cfg.Target(), Message: "a static URL has no tokens",
+			Kind: lakebase.KindBadConfig, Resource: cfg.Target(), Message: "a static URL has no tokens",
 			Hint: "name an instance or an endpoint instead",
 		}
 	}

@@ -110,7 +110,7 @@ func strictMode(mode string) bool {
 func (l *login) staticURL(withPassword bool) (string, error) {
 	u, err := url.Parse(settingOr(l.cfg, "url", "")) // without its secrets
 	if err != nil {
-		return "", &lakebase.Error{Kind: lakebase.BadConfig, Resource: l.cfg.Target(), Message: "the static URL cannot be written without its password", Err: err}
+		return "", &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: l.cfg.Target(), Message: "the static URL cannot be written without its password", Err: err}
 	}
 	query := u.Query()
 	for name, values := range query {

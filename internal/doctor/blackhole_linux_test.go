@@ -51,7 +51,7 @@ func TestDiagnosisOfBlackHole(t *testing.T) {
 		{name: "token", env: map[string]string{"PGPORT": port}},
 		{name: "static URL", env: map[string]string{"LAKEBASE_PG_URL": "postgres://me:correcthorse@127.0.0.1:" + port + "/db"}},
 	} {
-		d.check, d.kind, d.retry = "tcp", lakebase.Unavailable, true
+		d.check, d.kind, d.retry = "tcp", lakebase.KindUnavailable, true
 		d.words, d.advice, d.skipped = []string{":" + port + " does not answer", "firewall"}, []string{"let this machine out to "}, []string{"tls", "login", "role"}
 		d.options = doctor.Options{Timeout: time.Second}
 		t.Run(d.name, func(t *testing.T) { d.verify(t) })

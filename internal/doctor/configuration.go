@@ -115,7 +115,7 @@ func unfilled() (finding, bool) {
 		if !ours(name) || !placeholder.MatchString(value) {
 			continue
 		}
-		err := &lakebase.Error{Kind: lakebase.BadConfig, Resource: name, Message: "holds a placeholder that was not filled in"}
+		err := &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: name, Message: "holds a placeholder that was not filled in"}
 		return fail(err, name+" holds a placeholder that was not filled in", advice{
 			meaning: "whatever should have put a value in its place (a job's secrets, an .env file, an app's valueFrom) did not",
 			action:  "fill it in where it is set, or unset it",
@@ -181,7 +181,7 @@ var (
 func (v *visit) judgePassword(f finding) finding {
 	switch credential(v.steps.Password) {
 	case accessToken:
-		err := &lakebase.Error{Kind: lakebase.BadConfig, Resource: v.namedBy().Source, Message: "the password is a personal access token"}
+		err := &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: v.namedBy().Source, Message: "the password is a personal access token"}
 		return fail(err, "the password of the static URL is a personal access token", advice{
 			meaning: "a personal access token logs in to the workspace; Postgres takes database tokens, which are minted with it",
 			action:  "put the token into DATABRICKS_TOKEN, with DATABRICKS_HOST, and name the instance or endpoint instead of the URL",
@@ -204,7 +204,7 @@ func (v *visit) judgeStaticToken(f finding) finding {
 	case expiry.IsZero():
 		return f.warn("the password of the static URL is a token", a)
 	case left <= 0:
-		err := &lakebase.Error{Kind: lakebase.BadConfig, Resource: v.namedBy().Source, Message: "the password is a token that has expired"}
+		err := &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: v.namedBy().Source, Message: "the password is a token that has expired"}
 		return fail(err, fmt.Sprintf("the token in the static URL expired %s ago", rounded(-left)), a, f.details...)
 	default:
 		return f.warn(fmt.Sprintf("the password of the static URL is a token, for %s more", rounded(left)), a)

@@ -216,8 +216,8 @@ func (v *visit) unresolved(failed lookupResult, details []Detail) finding {
 	case v.overridesHost():
 		a.action, a.command = "let the workspace name the host", v.unsetHost()
 	}
-	if errors.Is(err, lakebase.DNS) {
+	if errors.Is(err, lakebase.KindDNS) {
 		return fail(err, summary, a, details...)
 	}
-	return fail(&lakebase.Error{Kind: lakebase.DNS, Resource: failed.host, Message: summary, Err: failed.err}, summary, a, details...)
+	return fail(&lakebase.Error{Kind: lakebase.KindDNS, Resource: failed.host, Message: summary, Err: failed.err}, summary, a, details...)
 }

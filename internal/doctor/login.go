@@ -25,7 +25,7 @@ func checkLogin(ctx context.Context, v *visit) finding {
 		case err == nil:
 			v.conn = conn
 			return v.loggedIn(refused, attempt, time.Since(began))
-		case isKind(err, lakebase.TokenRejected) && refused == nil && !v.isStatic():
+		case isKind(err, lakebase.KindTokenRejected) && refused == nil && !v.isStatic():
 			refused = err
 			continue
 		case !v.comingUp(err) || time.Until(deadline) < pollInterval:
@@ -55,7 +55,7 @@ func (v *visit) loginOnce(ctx context.Context) (*pgx.Conn, error) {
 // comingUp reports whether the server itself said to wait.
 func (v *visit) comingUp(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && isKind(err, lakebase.Unavailable) && !strings.Contains(strings.ToLower(e.Message), "disabled")
+	return errors.As(err, &e) && isKind(err, lakebase.KindUnavailable) && !strings.Contains(strings.ToLower(e.Message), "disabled")
 }
 
 func (v *visit) loggedIn(refused error, attempts int, took time.Duration) finding {
@@ -88,29 +88,29 @@ func (v *visit) loginFailed(err error) finding {
 	}
 	details := v.said(said)
 	switch e.Kind {
-	case lakebase.RoleMissing:
+	case lakebase.KindRoleMissing:
 		return fail(err, fmt.Sprintf("Postgres has no role %q", v.user()), v.createRole(), details...)
-	case lakebase.TokenRejected:
+	case lakebase.KindTokenRejected:
 		summary, a := v.tokenRefused(strings.ToLower(said.Message))
 		return fail(err, summary, a, details...)
-	case lakebase.NotFound:
+	case lakebase.KindNotFound:
 		summary, a := v.notThere(said)
 		return fail(err, summary, a, details...)
-	case lakebase.PermissionDenied:
+	case lakebase.KindPermissionDenied:
 		summary, a := v.notAdmitted(e, said)
 		return fail(err, summary, a, details...)
-	case lakebase.TooManyConnections:
+	case lakebase.KindTooManyConnections:
 		summary, a := v.tooMany(said)
 		return fail(err, summary, a, details...)
-	case lakebase.Unavailable:
+	case lakebase.KindUnavailable:
 		if said.Message == "" && v.asAnother() {
 			summary, a := v.otherIdentity()
-			err = &lakebase.Error{Kind: lakebase.TokenRejected, Resource: e.Resource, Message: "the server hung up", Err: err}
+			err = &lakebase.Error{Kind: lakebase.KindTokenRejected, Resource: e.Resource, Message: "the server hung up", Err: err}
 			return fail(err, summary, a, details...)
 		}
 		summary, a := v.unavailable(said)
 		return fail(err, summary, a, details...)
-	case lakebase.ConnectFailed:
+	case lakebase.KindConnectFailed:
 		summary, a := v.connectFailed(e, said)
 		return fail(err, summary, a, details...)
 	}

@@ -48,7 +48,7 @@ func TestDiagnosisOfStates(t *testing.T) {
 	s := start(t, "my-instance", local.Options{WakeDelay: 300 * time.Millisecond})
 	unavailable := func(name, target string, words, advice []string) diagnosis {
 		return diagnosis{
-			name: name, target: target, check: "target", kind: lakebase.Unavailable, retry: true, words: words, advice: advice,
+			name: name, target: target, check: "target", kind: lakebase.KindUnavailable, retry: true, words: words, advice: advice,
 			skipped: []string{"pooler", "dns", "tcp", "tls", "token", "login", "role"},
 		}
 	}
@@ -124,7 +124,7 @@ func TestDiagnosisOfRoles(t *testing.T) {
 	id, secret := s.ServicePrincipal()
 	principal := map[string]string{"DATABRICKS_TOKEN": "", "DATABRICKS_AUTH_TYPE": "", "DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret}
 	admin := session(t, "")
-	first := diagnosis{name: "principal without a role", env: principal, check: "login", kind: lakebase.RoleMissing,
+	first := diagnosis{name: "principal without a role", env: principal, check: "login", kind: lakebase.KindRoleMissing,
 		words: []string{fmt.Sprintf("no role %q", id)}, advice: []string{"lakebase roles create " + id + " --kind service-principal"}, skipped: afterLogin}
 	t.Run(first.name, func(t *testing.T) { first.verify(t) })
 
@@ -142,18 +142,18 @@ func TestDiagnosisOfRoles(t *testing.T) {
 		return all
 	}
 	table := []diagnosis{
-		{name: "another identity's role", env: map[string]string{"LAKEBASE_USERNAME": id}, check: "login", kind: lakebase.TokenRejected,
+		{name: "another identity's role", env: map[string]string{"LAKEBASE_USERNAME": id}, check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"the token is dev@example.com's, and the role is " + id}, advice: []string{"log in as dev@example.com", "unset LAKEBASE_USERNAME"}, skipped: afterLogin},
-		{name: "case of a name", env: map[string]string{"PGUSER": "Dev@Example.com"}, check: "login", kind: lakebase.TokenRejected,
+		{name: "case of a name", env: map[string]string{"PGUSER": "Dev@Example.com"}, check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"the role is Dev@Example.com", "case-sensitive"}, advice: []string{"unset PGUSER"}},
-		{name: "no CONNECT", env: as(principal, "PGDATABASE", "closed"), check: "login", kind: lakebase.PermissionDenied,
+		{name: "no CONNECT", env: as(principal, "PGDATABASE", "closed"), check: "login", kind: lakebase.KindPermissionDenied,
 			words: []string{`may not connect to the database "closed"`}, advice: []string{"lakebase roles grant " + id + " --read --database closed"}},
-		{name: "missing database", env: map[string]string{"LAKEBASE_DATABASE_NAME": "orders"}, check: "login", kind: lakebase.NotFound,
+		{name: "missing database", env: map[string]string{"LAKEBASE_DATABASE_NAME": "orders"}, check: "login", kind: lakebase.KindNotFound,
 			words: []string{`no database "orders"`}, advice: []string{"unset LAKEBASE_DATABASE_NAME"}},
 		{name: "NOLOGIN", env: map[string]string{"PGUSER": "data-team"}, arm: func(t *testing.T) { execute(t, admin, `ALTER ROLE "data-team" NOLOGIN`) },
-			check: "login", kind: lakebase.PermissionDenied, words: []string{`"data-team" may not log in`, "NOLOGIN"}, advice: []string{`ALTER ROLE "data-team" LOGIN`}},
+			check: "login", kind: lakebase.KindPermissionDenied, words: []string{`"data-team" may not log in`, "NOLOGIN"}, advice: []string{`ALTER ROLE "data-team" LOGIN`}},
 		{name: "role's own limit", env: principal, arm: func(t *testing.T) { execute(t, admin, "ALTER ROLE "+quote(id)+" CONNECTION LIMIT 0") },
-			check: "login", kind: lakebase.TooManyConnections, retry: true, words: []string{"the role has no connection left", "CONNECTION LIMIT"}},
+			check: "login", kind: lakebase.KindTooManyConnections, retry: true, words: []string{"the role has no connection left", "CONNECTION LIMIT"}},
 		{name: "no USAGE on public", env: principal, arm: func(t *testing.T) {
 			execute(t, admin, "ALTER ROLE "+quote(id)+" CONNECTION LIMIT -1", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
 		}, check: "role", status: doctor.Warning, words: []string{"may use nothing in schema public", "permission denied for schema public"},
@@ -206,15 +206,15 @@ func TestDiagnosisOfStaticURLs(t *testing.T) {
 		}
 	})
 	table := []diagnosis{
-		{name: "wrong password", env: address("app", "guess", host, port, verified), check: "login", kind: lakebase.ConnectFailed,
+		{name: "wrong password", env: address("app", "guess", host, port, verified), check: "login", kind: lakebase.KindConnectFailed,
 			words: []string{`refused the user "app" or the password`}, advice: []string{"% escapes"}, skipped: afterLogin},
-		{name: "unknown authority", env: address("app", "correct horse", host, port, "sslmode=verify-full"), arm: func(t *testing.T) { t.Setenv("PGSSLROOTCERT", "") }, check: "tls", kind: lakebase.TLS,
+		{name: "unknown authority", env: address("app", "correct horse", host, port, "sslmode=verify-full"), arm: func(t *testing.T) { t.Setenv("PGSSLROOTCERT", "") }, check: "tls", kind: lakebase.KindTLS,
 			words: []string{"not trusted here"}},
 		{name: "token", env: address(s.User(), token, host, port, verified), check: "configuration", status: doctor.Warning,
 			words: []string{"the password of the static URL is a token, for ", "never renewed"}, advice: []string{"unset LAKEBASE_PG_URL"}},
-		{name: "port closed", env: address("app", "correct horse", "127.0.0.1", portOf(t, closedPort(t)), ""), check: "tcp", kind: lakebase.Unavailable, retry: true,
+		{name: "port closed", env: address("app", "correct horse", "127.0.0.1", portOf(t, closedPort(t)), ""), check: "tcp", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{"connection refused"}, advice: []string{"correct host and port in the URL"}, skipped: []string{"tls", "login"}},
-		{name: "host that does not exist", env: address("app", "correct horse", "nowhere.invalid", 5432, ""), check: "dns", kind: lakebase.DNS, retry: true,
+		{name: "host that does not exist", env: address("app", "correct horse", "nowhere.invalid", 5432, ""), check: "dns", kind: lakebase.KindDNS, retry: true,
 			words: []string{noResolver, "nowhere.invalid"}, advice: []string{"correct the host in the URL"}, skipped: []string{"tcp", "tls", "login"}},
 	}
 	for _, d := range table {
@@ -229,13 +229,13 @@ func TestDiagnosisOfNetworks(t *testing.T) {
 	const privateLink = "Unauthorized network access to workspace 1234567890"
 	const acl = "Source IP address: 203.0.113.7 is blocked by Databricks IP ACL for workspace: 1234567890"
 	table := []diagnosis{
-		{name: "PrivateLink on login", arm: refuseCalls(s, whoami, privateLink), check: "workspace", kind: lakebase.PermissionDenied,
+		{name: "PrivateLink on login", arm: refuseCalls(s, whoami, privateLink), check: "workspace", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not admit this network", "PrivateLink"}, advice: []string{"Service-Direct"}, skipped: []string{"target", "token", "login"}},
-		{name: "PrivateLink on credentials", arm: refuseCalls(s, credentials, privateLink), check: "token", kind: lakebase.PermissionDenied,
+		{name: "PrivateLink on credentials", arm: refuseCalls(s, credentials, privateLink), check: "token", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not admit this network"}, advice: []string{"Service-Direct"}, skipped: []string{"login"}},
-		{name: "IP ACL on login", arm: refuseCalls(s, "/", acl), check: "workspace", kind: lakebase.PermissionDenied,
+		{name: "IP ACL on login", arm: refuseCalls(s, "/", acl), check: "workspace", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not admit this machine's address", "203.0.113.7"}, advice: []string{"IP access list"}},
-		{name: "IP ACL on credentials", arm: refuseCalls(s, credentials, acl), check: "token", kind: lakebase.PermissionDenied,
+		{name: "IP ACL on credentials", arm: refuseCalls(s, credentials, acl), check: "token", kind: lakebase.KindPermissionDenied,
 			words: []string{"203.0.113.7"}, advice: []string{"IP access list"}},
 		{name: "only who is asked for is refused", arm: refuseCalls(s, whoami, "no SCIM for you"), env: map[string]string{"PGUSER": s.User()}, check: "workspace", status: doctor.Warning,
 			words: []string{"does not say who this is"}, advice: []string{"nothing, unless"}},

@@ -68,7 +68,7 @@ func (v *visit) findOnce(ctx context.Context) (steps.Target, error) {
 // failed, since name and host are configured.
 func (v *visit) canDoWithout(err error) bool {
 	complete := v.cfg.Instance != "" || strings.Count(v.cfg.Endpoint, "/") == 5
-	return v.cfg.Host != "" && complete && isKind(err, lakebase.WorkspaceUnreachable, lakebase.PermissionDenied)
+	return v.cfg.Host != "" && complete && isKind(err, lakebase.KindWorkspaceUnreachable, lakebase.KindPermissionDenied)
 }
 
 func (v *visit) described() string {
@@ -138,18 +138,18 @@ func (v *visit) targetProblem(err error) finding {
 	switch {
 	case t.State == workspace.Stopped:
 		return fail(err, t.Name()+" "+e.Message, v.startIt(), v.targetDetails()...)
-	case e.Kind == lakebase.Unavailable:
+	case e.Kind == lakebase.KindUnavailable:
 		return fail(err, t.Name()+" "+e.Message, advice{
 			meaning: "it does not take logins until that is over",
 			action:  "wait until it is", command: v.wait(),
 		}, v.targetDetails()...)
 	case t.State == workspace.Deleting:
 		return fail(err, t.Name()+" "+e.Message, advice{meaning: "it will be gone in a moment", action: "name another"})
-	case e.Kind == lakebase.NotFound:
+	case e.Kind == lakebase.KindNotFound:
 		return v.missingTarget(e)
 	}
 	summary, a := v.workspaceProblem(err)
-	if e.Kind == lakebase.PermissionDenied && strings.HasSuffix(summary, "may not use it") {
+	if e.Kind == lakebase.KindPermissionDenied && strings.HasSuffix(summary, "may not use it") {
 		summary = strings.TrimSuffix(summary, "it") + e.Resource
 	}
 	return fail(err, summary, a)
@@ -231,7 +231,7 @@ func checkPooler(_ context.Context, v *visit) finding {
 				action:  "if the program needs those, use the direct host " + direct,
 			})
 		}
-		err := &lakebase.Error{Kind: lakebase.BadConfig, Resource: s.Host, Message: "the pooler refuses OAuth tokens: use the direct host " + direct}
+		err := &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: s.Host, Message: "the pooler refuses OAuth tokens: use the direct host " + direct}
 		return fail(err, "the host is the service's pooler, which refuses tokens", advice{
 			meaning: "a host with -pooler takes native passwords alone; every token ends in \"SASL authentication failed\"",
 			action:  "use the direct host " + direct, command: "lakebase doctor " + direct,

@@ -223,7 +223,7 @@ func (v *visit) untrusted(h handshake, details []Detail) finding {
 			meaning: "something accepts connections at " + v.reached[0].String() + " and carries nothing: a firewall, a load balancer or an endpoint that hangs",
 			action:  "try again; if it stays so, look for what stands between here and the server", command: v.again(),
 		}, details...)
-	case errors.Is(err, lakebase.Unavailable):
+	case errors.Is(err, lakebase.KindUnavailable):
 		return fail(err, "the connection was cut before the handshake was done", advice{
 			meaning: "something accepts connections at " + v.reached[0].String() + " and cuts them: a firewall that looks into TLS, or a server that is going down",
 			action:  "try again; if it stays so, look for what stands between here and the server", command: v.again(),

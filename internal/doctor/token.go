@@ -86,19 +86,19 @@ func (v *visit) notMinted(err error) finding {
 	}
 	summary, a := v.workspaceProblem(err)
 	switch e.Kind {
-	case lakebase.NotFound:
+	case lakebase.KindNotFound:
 		summary = "the credentials API does not know " + v.targetName()
 		a = advice{
 			meaning: "the target was there a moment ago: it was deleted, or became a project under another name",
 			action:  "look it up again", command: v.again(),
 		}
-	case lakebase.WorkspaceAuth:
+	case lakebase.KindWorkspaceAuth:
 		a.meaning = "the login worked for other calls: the token may lack the scope postgres. Otherwise, " + a.meaning
-	case lakebase.PermissionDenied:
+	case lakebase.KindPermissionDenied:
 		if strings.HasSuffix(summary, "may not use it") {
 			summary = strings.TrimSuffix(summary, "use it") + "mint a token for " + v.targetName()
 		}
-	case lakebase.BadConfig:
+	case lakebase.KindBadConfig:
 		summary = "the credentials API refuses the request"
 		a.meaning = call.Message
 	}

@@ -28,7 +28,7 @@ func checkWorkspace(ctx context.Context, v *visit) finding {
 	details := v.loginDetails()
 	if err != nil {
 		explained := v.steps.Explain(err, "workspace identity")
-		if v.steps.User != "" && isKind(explained, lakebase.PermissionDenied, lakebase.NotFound) && answered(err) {
+		if v.steps.User != "" && isKind(explained, lakebase.KindPermissionDenied, lakebase.KindNotFound) && answered(err) {
 			// The library asks only where no role is configured.
 			return found(details, "%s does not say who this is", v.workspaceURL).warn(
 				"the workspace does not say who this is", advice{
@@ -37,7 +37,7 @@ func checkWorkspace(ctx context.Context, v *visit) finding {
 				})
 		}
 		summary, a := v.workspaceProblem(explained)
-		if isKind(explained, lakebase.NotFound) {
+		if isKind(explained, lakebase.KindNotFound) {
 			summary = v.workspaceURL + " answers, but is no workspace"
 			a = advice{
 				meaning: "it does not know the call that every workspace answers",
@@ -89,11 +89,11 @@ func (v *visit) workspaceProblem(err error) (summary string, a advice) {
 		call = &workspace.Error{}
 	}
 	switch e.Kind {
-	case lakebase.WorkspaceUnreachable:
+	case lakebase.KindWorkspaceUnreachable:
 		return v.unreachable(call, err)
-	case lakebase.WorkspaceAuth:
+	case lakebase.KindWorkspaceAuth:
 		return v.loginProblem(e, call)
-	case lakebase.PermissionDenied:
+	case lakebase.KindPermissionDenied:
 		return v.forbidden(e, call)
 	}
 	return e.Message, advice{action: e.Hint}
