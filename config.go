@@ -11,8 +11,7 @@ import (
 )
 
 // Config says what to connect to and how. The zero value of each field means
-// its default; [ParseConfig] and [ConfigFromEnv] fill it from a string and
-// from the environment.
+// its default; [ParseConfig] fills it from a string and the environment.
 type Config struct {
 	// URL is a static Postgres URL. When set, it wins over all else: no
 	// workspace is called and no token is minted.
@@ -95,30 +94,17 @@ type Config struct {
 // program has changed the value.
 type source struct{ value, from string }
 
-// ParseConfig reads target, any spelling of the address grammar (see the
-// package documentation), on top of the environment. An empty target means
-// the environment alone. It calls no one, and reads no files but those that a
-// static URL names.
+// ParseConfig reads target, in any spelling that the package documentation
+// lists, on top of the environment. An empty target means the environment
+// alone. It does no network I/O and reads no files except those that a static
+// URL names. The error is an [*Error] of kind [KindBadConfig].
 //
 // A target replaces the LAKEBASE_PG_URL, instance, endpoint and host of the
-// environment as a whole; the other settings still come from there unless
-// the target gives them. Where neither names a target, the Config names
-// none, and [New] says so.
+// environment as a whole. The other settings come from the environment unless
+// the target gives them. If neither names a target, the Config has none and
+// [New] refuses it.
 //
-// The error is an [*Error] of kind [KindBadConfig].
-func ParseConfig(target string) (*Config, error) {
-	args, err := parseTarget(strings.TrimSpace(target))
-	if err != nil {
-		return nil, err
-	}
-	c := &Config{sources: map[string]source{}}
-	if err := c.apply(args); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// ConfigFromEnv reads the configuration from the environment alone:
+// # Environment
 //
 //	LAKEBASE_PG_URL                  static Postgres URL; wins over all else
 //	LAKEBASE_INSTANCE_NAME           Provisioned instance
@@ -140,12 +126,22 @@ func ParseConfig(target string) (*Config, error) {
 //	LAKEBASE_DNS_SERVERS             none; host or host:port, separated by commas
 //	DATABRICKS_CONFIG_PROFILE        and all other DATABRICKS_* of the official SDK
 //
-// Of several names, the first that is set counts. Times are in seconds, or
-// with a unit (90s, 1h); zero, which means one thing to SQLAlchemy and
-// another to libpq, is refused, as is DB_MAX_OVERFLOW=-1: a pool has a hard
-// maximum. Space around values is dropped and an empty value is none.
-// ENDPOINT_NAME is ours only where it holds a path.
-func ConfigFromEnv() (*Config, error) { return ParseConfig("") }
+// If a setting has several variables, the first one that is set counts. Times
+// are in seconds or have a unit (90s, 1h). Zero is refused, because it means
+// different things to SQLAlchemy and libpq, and so is DB_MAX_OVERFLOW=-1,
+// because a pool has a hard maximum. Space around values is dropped and an
+// empty value counts as unset. ENDPOINT_NAME is read only if it holds a path.
+func ParseConfig(target string) (*Config, error) {
+	args, err := parseTarget(strings.TrimSpace(target))
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{sources: map[string]source{}}
+	if err := c.apply(args); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
 
 // apply fills c from args and, where they are silent, the environment.
 func (c *Config) apply(args arguments) error {

@@ -31,7 +31,7 @@
 // # Precedence
 //
 //  1. the target, which replaces the environment's URL, instance, endpoint and host
-//  2. the environment, in which LAKEBASE_PG_URL wins; [ConfigFromEnv] lists the variables
+//  2. the environment, in which LAKEBASE_PG_URL wins; [ParseConfig] lists the variables
 //  3. the Databricks profile, which says how to log in to the workspace
 //  4. the defaults, which the fields of [Config] state
 //

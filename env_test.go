@@ -60,7 +60,7 @@ func TestVariables(t *testing.T) {
 	} {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
 			testkit.OnlyEnv(t, map[string]string{test.variable: " " + test.value + " \n"})
-			c, err := ConfigFromEnv()
+			c, err := ParseConfig("")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 	for _, s := range settings {
 		for _, variable := range s.env {
 			if !strings.Contains(string(source), variable) {
-				t.Errorf("%s is missing from the documentation of ConfigFromEnv", variable)
+				t.Errorf("%s is missing from the documentation of ParseConfig", variable)
 			}
 		}
 		if _, ok := reflect.TypeFor[Config]().FieldByName(s.field); !ok {
@@ -126,7 +126,7 @@ func TestFirstVariableWins(t *testing.T) {
 			}
 			for _, v := range test.variables {
 				testkit.OnlyEnv(t, env)
-				c, err := ConfigFromEnv()
+				c, err := ParseConfig("")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -141,7 +141,7 @@ func TestFirstVariableWins(t *testing.T) {
 
 func TestEndpointNameOfSomethingElse(t *testing.T) {
 	testkit.OnlyEnv(t, map[string]string{"ENDPOINT_NAME": "my-serving-endpoint", "LAKEBASE_INSTANCE_NAME": "my-instance"})
-	c, err := ConfigFromEnv()
+	c, err := ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
 	}

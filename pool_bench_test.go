@@ -14,7 +14,7 @@ import (
 func BenchmarkAcquire(b *testing.B) {
 	s := lakebasetest.New(b)
 	lakebasetest.Setenv(b, s, "")
-	c, err := lakebase.ConfigFromEnv()
+	c, err := lakebase.ParseConfig("")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestSettingsSources(t *testing.T) {
 
 func TestSettingsOfStaticURL(t *testing.T) {
 	testkit.OnlyEnv(t, map[string]string{"LAKEBASE_PG_URL": "postgres://u:s3cr3t@h/d", "PGAPPNAME": "app", "PGUSER": "other"})
-	c, err := ConfigFromEnv()
+	c, err := ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
 	}

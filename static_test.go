@@ -87,7 +87,7 @@ func TestStaticURLWithoutModeWantsTLS(t *testing.T) {
 	before := s.Stats().PasswordBytes
 	// Not loopback by name, so TLS is required; the address is this machine's.
 	t.Setenv("LAKEBASE_PG_URL", fmt.Sprintf("postgres://%s@db.example:%s/databricks_postgres", login, port))
-	cfg, err := lakebase.ConfigFromEnv()
+	cfg, err := lakebase.ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (b *bench) connectors(ctx context.Context) error {
 }
 
 func newConnector() (*lakebase.Connector, error) {
-	cfg, err := lakebase.ConfigFromEnv()
+	cfg, err := lakebase.ParseConfig("")
 	if err != nil {
 		return nil, err
 	}

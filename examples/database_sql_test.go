@@ -10,7 +10,7 @@ import (
 // database/sql, and with it every library that takes a *sql.DB.
 func Example_databaseSQL() {
 	ctx := context.Background()
-	cfg, err := lakebase.ConfigFromEnv()
+	cfg, err := lakebase.ParseConfig("")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -37,7 +37,7 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, log *slog.Logger) error {
-	cfg, err := lakebase.ConfigFromEnv()
+	cfg, err := lakebase.ParseConfig("")
 	if err != nil {
 		return err
 	}
