@@ -41,7 +41,7 @@ chaos: postgres ## clients against a model, while servers die and while every fa
 	@CHAOS=$${CHAOS:-30m} $(GO) test -race -count=1 -v -timeout 0 -run 'TestNeverWrong|TestUnderFaults' ./proxy ./chaos
 
 model: postgres ## sequences of messages at random, by the proxy and by Postgres itself, must agree (MODEL=1000000, SEED=1)
-	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/exchange -sequences $${MODEL:-1000000} -seed $${SEED:-1}
+	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/txpool -sequences $${MODEL:-1000000} -seed $${SEED:-1}
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithServerOnAnything' ./proxy -sequences $$(( $${MODEL:-1000000} / 20 )) -seed $${SEED:-1}
 
 repeat: postgres ## the whole suite RUNS (20) times, with GOMAXPROCS 1, 2 and 8, with and without -race, some under load

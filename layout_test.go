@@ -28,7 +28,6 @@ var mayImport = map[string][]string{
 	".":                     {"internal/dnsclient", "internal/pgxparse", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/dnsclient":    {},
 	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
-	"internal/exchange":     {"internal/pgwire", "internal/sessionstate"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/pgwire":       {},
 	"internal/pgxparse":     {},
@@ -37,16 +36,17 @@ var mayImport = map[string][]string{
 	"internal/resultformat": {},
 	"internal/resultstream": {},
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},
-	"internal/sessionstate": {},
 	"internal/spelling":     {},
+	"internal/sqlscan":      {},
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
+	"internal/txpool":       {"internal/pgwire", "internal/sqlscan"},
 	"internal/workspace":    {},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/dnsclient", "internal/pgwire", "internal/pgxparse", "internal/postgres"},
 	"lakebasetest":          {"local"},
-	"proxy":                 {".", "internal/exchange", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sessionstate"},
+	"proxy":                 {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool"},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/resultformat", "internal/resultstream",
-		"internal/roles", "internal/sessionstate", "internal/spelling", "internal/webservice", "internal/workspace", "local", "proxy"},
+		"internal/roles", "internal/spelling", "internal/sqlscan", "internal/webservice", "internal/workspace", "local", "proxy"},
 
 	// No program may import these, but the tests of any package.
 	"internal/testkit":              {},

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // admit lets a client that has logged in go where it wants, if it may. Whoever
@@ -35,7 +35,7 @@ func (s *Server) admit(startup *pgwire.Startup) (route, error) {
 // checkParameters refuses what no client may ask for as it connects. Servers
 // take names of settings in any case.
 func (s *settings) checkParameters(startup *pgwire.Startup) error {
-	asked, err := sessionstate.ParseOptions(startup.Get("options"))
+	asked, err := sqlscan.ParseOptions(startup.Get("options"))
 	if err != nil {
 		return &pgwire.Error{Code: "22023", Message: err.Error()}
 	}

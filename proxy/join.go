@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/exchange"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 )
 
 // errTold is for a client that has been told why it ends.
@@ -24,7 +24,7 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 		return nil, err
 	}
 	c.pool = p
-	t := &pooled{client: c, state: exchange.NewClient(&p.statements)}
+	t := &pooled{client: c, state: txpool.NewClient(&p.statements)}
 	t.state.SetSettings(settings)
 	c.SetDeadline(time.Time{})           // before drain and force can set one
 	t.asked.Store(time.Now().UnixNano()) // or it would count as silent since long ago
@@ -55,10 +55,10 @@ func (c *client) join(r route, startup *pgwire.Startup) (*pooled, error) {
 
 // introduce learns from a server connection what a client with c's settings
 // is to be told, and that the server takes those settings.
-func (c *pooled) introduce() (exchange.Reported, error) {
+func (c *pooled) introduce() (txpool.Reported, error) {
 	c.joining = true
 	if reason := c.forward(nil); reason != "" {
-		return exchange.Reported{}, errTold
+		return txpool.Reported{}, errTold
 	}
 	c.joining = false
 	return c.introduced, nil
@@ -66,20 +66,20 @@ func (c *pooled) introduce() (exchange.Reported, error) {
 
 // startupSettings are the settings that a client asks for as it connects. Of
 // two for the same name the later one counts, and options come first.
-func startupSettings(startup *pgwire.Startup) (exchange.Settings, error) {
-	options, err := sessionstate.ParseOptions(startup.Get("options"))
+func startupSettings(startup *pgwire.Startup) (txpool.Settings, error) {
+	options, err := sqlscan.ParseOptions(startup.Get("options"))
 	if err != nil {
-		return exchange.Settings{}, err
+		return txpool.Settings{}, err
 	}
 	for _, p := range startup.Parameters {
 		switch {
 		case p.Name == "user", p.Name == "database", p.Name == "replication", p.Name == "options":
 		case strings.HasPrefix(p.Name, "_pq_."):
 		default:
-			options = append(options, sessionstate.Option{Name: p.Name, Value: p.Value})
+			options = append(options, sqlscan.Option{Name: p.Name, Value: p.Value})
 		}
 	}
-	return exchange.NewSettings(options)
+	return txpool.NewSettings(options)
 }
 
 // Kinds of replication.
@@ -105,17 +105,17 @@ func replication(startup *pgwire.Startup) string {
 const maxWelcomes = 1024
 
 // welcomes are what clients with certain settings are told of the server.
-type welcomes map[exchange.Settings]exchange.Reported
+type welcomes map[txpool.Settings]txpool.Reported
 
 // welcome returns what a client with these settings is told, if it is known.
-func (p *pool) welcome(settings exchange.Settings) (exchange.Reported, bool) {
+func (p *pool) welcome(settings txpool.Settings) (txpool.Reported, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reported, ok := p.welcomes[settings]
 	return reported, ok
 }
 
-func (p *pool) remember(settings exchange.Settings, reported exchange.Reported) {
+func (p *pool) remember(settings txpool.Settings, reported txpool.Reported) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.welcomes == nil || len(p.welcomes) >= maxWelcomes {

@@ -26,8 +26,8 @@ func (s *serverConn) leave(c *pooled, gone bool) {
 		s.unlink()
 		return
 	}
-	busy := gone && s.exchange.Busy()
-	rest, ok := s.exchange.Leave(nil)
+	busy := gone && s.relay.Busy()
+	rest, ok := s.relay.DisconnectClient(nil)
 	s.unlink()
 	if !ok {
 		s.dismiss(busy)
@@ -40,7 +40,7 @@ func (s *serverConn) leave(c *pooled, gone bool) {
 		s.send(rest)
 	}
 	s.tidy()
-	if !s.exchange.Idle() || s.canceling > 0 {
+	if !s.relay.Idle() || s.canceling > 0 {
 		s.hurry(busy)
 	}
 	s.settle()
@@ -61,7 +61,7 @@ func (s *serverConn) hurry(cancel bool) {
 			s.pool.server.log.Warn("a server does not come to rest", "target", s.target.name, "pid", s.login.PID)
 			s.close()
 		default:
-			if cancel && s.canceling == 0 && (s.ending || !s.exchange.Idle()) {
+			if cancel && s.canceling == 0 && (s.ending || !s.relay.Idle()) {
 				s.cancelAside()
 			}
 			time.AfterFunc(cancelAgain, look)
@@ -104,7 +104,7 @@ func (s *serverConn) abandon(c *pooled) {
 	if s.client != c || s.ending {
 		return
 	}
-	busy := s.exchange.Busy()
+	busy := s.relay.Busy()
 	s.unlink()
 	s.dismiss(busy)
 }
@@ -112,7 +112,7 @@ func (s *serverConn) abandon(c *pooled) {
 // cancelFor cancels what s does for c, if anything.
 func (s *serverConn) cancelFor(ctx context.Context, c *pooled) error {
 	s.mu.Lock()
-	wanted := s.client == c && s.exchange.Busy()
+	wanted := s.client == c && s.relay.Busy()
 	if wanted {
 		s.canceling++
 	}

@@ -30,8 +30,8 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 	}
 	s.fresh = false
 	s.startClock(c)
-	rest, toServer, toClient, err := s.exchange.FromClient(chunk, buffer[:0], nil)
-	if c.joining || s.exchange.Stalled() {
+	rest, toServer, toClient, err := s.relay.FromClient(chunk, buffer[:0], nil)
+	if c.joining || s.relay.Stalled() {
 		c.canStall() // before the answers that c waits for can come
 	}
 	s.received += uint64(len(chunk) - len(rest))
@@ -43,10 +43,10 @@ func (s *serverConn) pass(c *pooled, chunk []byte) (rest []byte, how outcome) {
 	case err != nil:
 		s.misunderstood(err)
 		return rest, passed
-	case s.exchange.Terminated():
+	case s.relay.Terminated():
 		s.conclude(c)
 		return nil, left
-	case s.exchange.Stalled() && s.client == c:
+	case s.relay.Stalled() && s.client == c:
 		how = stalled
 	}
 	if c.joining && how == passed {
@@ -63,7 +63,7 @@ func (s *serverConn) introduce(c *pooled) outcome {
 	switch {
 	case s.client != c: // it has been lost meanwhile
 		return again
-	case !s.exchange.Idle() && c.state.Pinned() == "":
+	case !s.relay.Idle() && c.state.Pinned() == "":
 		return stalled
 	}
 	c.introduced = s.state.Reported()
@@ -83,7 +83,7 @@ var concluding = func() []byte {
 // the end: what it waits for must come, or it would wait for ever. The caller
 // holds mu, but not meanwhile.
 func (s *serverConn) conclude(c *pooled) {
-	if s.awaitTurn(c); s.client == c && s.exchange.Busy() {
+	if s.awaitTurn(c); s.client == c && s.relay.Busy() {
 		s.send(concluding)
 	}
 }
@@ -111,7 +111,7 @@ func (s *serverConn) owes(c *pooled) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.canStall()
-	return s.client == c && (s.telling || s.exchange.Busy())
+	return s.client == c && (s.telling || s.relay.Busy())
 }
 
 // goodbye tells c its last if it has no transaction open, or anyway. mine
@@ -128,10 +128,10 @@ func (s *serverConn) goodbye(c *pooled, e *pgwire.Error, anyway bool) (said, min
 	switch {
 	case s.client != c:
 		return false, false
-	case !anyway && (s.writing || s.telling || !s.exchange.AtRest()):
+	case !anyway && (s.writing || s.telling || !s.relay.BetweenTransactions()):
 		return false, true
 	}
-	if s.exchange.BetweenMessages() {
+	if s.relay.BetweenMessages() {
 		c.SetWriteDeadline(time.Now().Add(lingerTimeout))
 		c.Write(e.Append(nil))
 	}

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/exchange"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 )
 
 const (
@@ -27,7 +27,7 @@ type pool struct {
 	server     *Server
 	target     *target
 	database   string // empty means the target's own
-	statements exchange.Statements
+	statements txpool.Statements
 	surveyed   time.Time      // only maintain's
 	clients    int            // guarded by the server's mutex
 	readers    sync.WaitGroup // one for each server connection and login
@@ -90,7 +90,7 @@ func (p *pool) next(c *pooled) (*serverConn, *pgwire.Error) {
 
 // pop takes the server connection that was used last off the idle ones, of
 // those that have the wanted settings if there are any.
-func (p *pool) pop(want exchange.Settings) *serverConn {
+func (p *pool) pop(want txpool.Settings) *serverConn {
 	at := len(p.idle) - 1
 	for i := at; i >= 0; i-- {
 		if p.idle[i].settings == want {

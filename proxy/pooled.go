@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/exchange"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 )
 
 // order is what somebody wants of a client's goroutine. Later ones prevail.
@@ -31,7 +31,7 @@ const (
 // server connection's reader. While the client is silent, it has no buffer.
 type pooled struct {
 	*client
-	state  *exchange.Client
+	state  *txpool.Client
 	waiter waiter
 	server atomic.Pointer[serverConn] // that is lent; changes under its mutex
 	asked  atomic.Int64               // when the client last said something, in Unix nanoseconds
@@ -48,7 +48,7 @@ type pooled struct {
 	// Guarded by the mutex of the server connection that is lent.
 	unstalled  chan struct{} // holds one
 	joining    bool          // nothing the server says is for the client yet
-	introduced exchange.Reported
+	introduced txpool.Reported
 	known      atomic.Bool // introduced is what the server reports to c
 }
 

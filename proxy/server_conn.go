@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/exchange"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 )
 
 // restlessAfter is for how long a server connection must have been idle for
@@ -51,21 +51,21 @@ type serverConn struct {
 	mu        sync.Mutex // guards what follows; taken before the pool's
 	place     place
 	client    *pooled // linked
-	state     *exchange.Server
-	exchange  exchange.Exchange
-	nobody    *exchange.Client // for what comes unasked
-	torn      bool             // a message that comes unasked has come half
-	fresh     bool             // the client has asked nothing yet
-	writing   bool             // somebody writes to the server,
-	telling   bool             // or to the client: it stays lent
-	ending    bool             // nothing more is asked
-	late      []byte           // for the client, when that is done
-	told      sync.Cond        // that one of these has changed
-	links     uint64           // how often s has been lent
-	sends     uint64           // how often something was sent to the server,
-	looked    uint64           // when it was looked at
-	canceling int              // requests under way that might hit whoever comes next
-	scratch   []byte           // the reader's, for what the client gets
+	state     *txpool.Server
+	relay     txpool.Relay
+	nobody    *txpool.Client // for what comes unasked
+	torn      bool           // a message that comes unasked has come half
+	fresh     bool           // the client has asked nothing yet
+	writing   bool           // somebody writes to the server,
+	telling   bool           // or to the client: it stays lent
+	ending    bool           // nothing more is asked
+	late      []byte         // for the client, when that is done
+	told      sync.Cond      // that one of these has changed
+	links     uint64         // how often s has been lent
+	sends     uint64         // how often something was sent to the server,
+	looked    uint64         // when it was looked at
+	canceling int            // requests under way that might hit whoever comes next
+	scratch   []byte         // the reader's, for what the client gets
 
 	linked         time.Time     // since when, zero if not
 	counted        time.Time     // up to when the time since then is accounted for
@@ -79,8 +79,8 @@ type serverConn struct {
 
 	// Guarded by the pool's mutex.
 	expires  time.Time
-	used     time.Time         // last
-	settings exchange.Settings // while idle
+	used     time.Time       // last
+	settings txpool.Settings // while idle
 }
 
 func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
@@ -88,11 +88,11 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	cfg := p.server.config()
 	s := &serverConn{upstream: up, pool: p, generation: generation, born: now, used: now,
 		expires: p.expiry(now),
-		state:   exchange.NewServer(&p.statements, cfg.MaxPrepared),
-		nobody:  exchange.NewClient(&p.statements)}
+		state:   txpool.NewServer(&p.statements, cfg.MaxPrepared),
+		nobody:  txpool.NewClient(&p.statements)}
 	s.told.L = &s.mu
-	s.state.SetReported(exchange.NewReported(up.parameters))
-	s.exchange.Link(s.nobody, s.state)
+	s.state.SetReported(txpool.NewReported(up.parameters))
+	s.relay.Link(s.nobody, s.state)
 	return s
 }
 
@@ -145,7 +145,7 @@ func (s *serverConn) link(c *pooled, now time.Time) {
 	s.linked, s.counted, s.asked = now, now, now
 	s.answered = s.state.Answered() // to whoever had s before
 	s.links++
-	s.exchange.Link(c.state, s.state)
+	s.relay.Link(c.state, s.state)
 	c.server.Store(s)
 }
 
@@ -191,24 +191,24 @@ func (s *serverConn) heard(chunk []byte) {
 	switch {
 	case s.place == closed || s.ending:
 		return
-	case s.torn || s.exchange.Idle() && (s.client == nil || s.fresh):
+	case s.torn || s.relay.Idle() && (s.client == nil || s.fresh):
 		s.heardUnasked(chunk)
 		return
 	}
-	answer, err := s.exchange.FromServer(chunk, s.scratch[:0])
+	answer, err := s.relay.FromServer(chunk, s.scratch[:0])
 	if cap(answer) <= keepScratch {
 		s.scratch = answer[:0]
 	}
-	if err != nil || s.exchange.Fatal() {
+	if err != nil || s.relay.Fatal() {
 		s.lost(answer, err)
 		return
 	}
 	s.tell(answer)
 	if c := s.client; c != nil {
-		if e := s.exchange.Refused(); e != nil {
+		if e := s.relay.SettingsError(); e != nil {
 			s.end("settings refused", e)
 		}
-		if c.joining && s.exchange.Idle() {
+		if c.joining && s.relay.Idle() {
 			c.introduced = s.state.Reported() // before somebody else gets s
 			c.known.Store(true)
 		}
@@ -250,7 +250,7 @@ func (s *serverConn) tidy() {
 	if s.writing || s.ending || s.place == closed {
 		return // whoever writes does it then
 	}
-	if ask := s.exchange.Tidy(nil); len(ask) > 0 {
+	if ask := s.relay.AppendInternalQuery(nil); len(ask) > 0 {
 		s.send(ask)
 	}
 }
@@ -274,17 +274,17 @@ func (s *serverConn) send(p []byte) {
 // another one. The caller holds mu.
 func (s *serverConn) heardUnasked(chunk []byte) {
 	if !s.torn {
-		s.exchange.Link(s.nobody, s.state)
+		s.relay.Link(s.nobody, s.state)
 	}
-	said, err := s.exchange.FromServer(chunk, nil)
-	s.torn = err == nil && !s.exchange.Fatal() && !s.exchange.Idle()
+	said, err := s.relay.FromServer(chunk, nil)
+	s.torn = err == nil && !s.relay.Fatal() && !s.relay.Idle()
 	switch {
-	case err != nil || s.exchange.Fatal():
+	case err != nil || s.relay.Fatal():
 		s.lost(said, err)
 	case s.client != nil && s.torn:
 		s.lost(nil, errTorn)
 	case s.client != nil:
-		s.exchange.Link(s.client.state, s.state)
+		s.relay.Link(s.client.state, s.state)
 	case s.place == atRest && s.canceling == 0 && !s.torn:
 		s.pool.put(s)
 	}
@@ -295,8 +295,8 @@ func (s *serverConn) settle() {
 	if s.place != lent && s.place != atRest || s.writing || s.telling || s.ending {
 		return
 	}
-	if !s.exchange.Idle() {
-		if s.client != nil && s.exchange.AtRest() {
+	if !s.relay.Idle() {
+		if s.client != nil && s.relay.BetweenTransactions() {
 			s.client.remind() // it is pinned
 		}
 		return
@@ -321,7 +321,7 @@ func (s *serverConn) lost(said []byte, err error) {
 		return
 	}
 	logged := []any{"target", s.target.name, "pid", s.login.PID, "said", lastWords(said), "err", err}
-	if s.client == nil || s.fresh || s.exchange.Idle() {
+	if s.client == nil || s.fresh || s.relay.Idle() {
 		s.pool.count(&s.pool.totals.LostIdle)
 		s.pool.server.log.Info("an idle server connection ended", logged...)
 		s.close()
@@ -332,7 +332,7 @@ func (s *serverConn) lost(said []byte, err error) {
 	s.pool.server.log.Warn("a server connection was lost", logged...)
 	s.tell(said)
 	var last *pgwire.Error
-	if !s.exchange.Explained() || s.client != nil && s.client.joining { // or it has been said
+	if !s.relay.FatalForwarded() || s.client != nil && s.client.joining { // or it has been said
 		last = errServerLost()
 	}
 	s.end("server lost", last)
@@ -350,7 +350,7 @@ func (s *serverConn) end(reason string, e *pgwire.Error) {
 	for s.telling {
 		s.told.Wait()
 	}
-	if e != nil && s.client == c && (c.joining || s.exchange.BetweenMessages()) {
+	if e != nil && s.client == c && (c.joining || s.relay.BetweenMessages()) {
 		c.joining = false
 		s.tell(e.Append(nil))
 	}
@@ -368,10 +368,10 @@ func (s *serverConn) close() {
 	}
 	s.place = closed
 	s.told.Broadcast()
-	if s.ending || s.writing || !s.exchange.Idle() {
+	if s.ending || s.writing || !s.relay.Idle() {
 		s.raw.Close() // or saying goodbye might take long
 	}
-	s.exchange.Abandon()
+	s.relay.Abandon()
 	s.state.Close()
 	s.upstream.close()
 	s.pool.remove(s)

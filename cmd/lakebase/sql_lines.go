@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/lakebase-go/lakebase/internal/sessionstate"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // lineSource is where a shell's lines come from.
@@ -122,7 +122,7 @@ func isComplete(text string) bool {
 	if !strings.Contains(text, ";") || atomicBody.MatchString(text) && !atomicEnd.MatchString(text) {
 		return false
 	}
-	scanner := sessionstate.NewScanner([]byte(text+"\n"+probe), false)
+	scanner := sqlscan.NewScanner([]byte(text+"\n"+probe), false)
 	last, count := "", 0
 	for {
 		st, ok := scanner.Next()

@@ -1,0 +1,125 @@
+package sqlscan
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzClassify(f *testing.F) {
+	for _, tt := range classifyTests {
+		f.Add([]byte(tt.text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		quick := Classify(text)
+		for _, backslash := range []bool{false, true} {
+			statements, full := scan(t, text, backslash)
+			if !backslash && full&^quick != 0 {
+				t.Errorf("Classify finds %v, a full reading %v", quick, full)
+			}
+			spaced, ambiguous := respace(t, text, backslash)
+			again, effects := scan(t, spaced, backslash)
+			if effects != full {
+				t.Errorf("%v, but %v when spaced as %q", full, effects, spaced)
+			}
+			if !slices.EqualFunc(statements, again, sameNames) {
+				t.Errorf("other statements when spaced as %q", spaced)
+			}
+			if !ambiguous && !backslash && Classify(spaced) != full {
+				t.Errorf("Classify finds %v in %q, want %v", Classify(spaced), spaced, full)
+			}
+		}
+	})
+}
+
+func sameNames(a, b Statement) bool {
+	return a.Effects == b.Effects && bytes.Equal(AppendName(nil, a.Name), AppendName(nil, b.Name))
+}
+
+// scan returns the statements of text and checks that they lie in it in order.
+func scan(t *testing.T, text []byte, backslash bool) (statements []Statement, effects Effects) {
+	t.Helper()
+	s := NewScanner(text, backslash)
+	end := 0
+	for st, ok := s.Next(); ok; st, ok = s.Next() {
+		if len(st.Text) == 0 {
+			t.Error("an empty statement")
+		}
+		start := cap(text) - cap(st.Text)
+		if start < end {
+			t.Errorf("statement %q starts before the last one ends", st.Text)
+		}
+		end = start + len(st.Text)
+		statements = append(statements, st)
+		effects |= st.Effects
+	}
+	return statements, effects
+}
+
+// respace puts a comment and space between all tokens of text.
+func respace(t *testing.T, text []byte, backslash bool) (spaced []byte, ambiguous bool) {
+	l := lexer{text: text, backslash: backslash}
+	end := 0
+	for {
+		tok := l.next()
+		if tok.start < end || tok.end < tok.start || tok.kind != endOfText && tok.end == tok.start {
+			t.Fatalf("token %d-%d after %d", tok.start, tok.end, end)
+		}
+		end = tok.end
+		if tok.kind == endOfText {
+			return spaced, l.ambiguous
+		}
+		spaced = append(spaced, "\t/*'\";$$/*--*/set */ "...)
+		spaced = append(spaced, l.bytes(tok)...)
+	}
+}
+
+func FuzzOptions(f *testing.F) {
+	for _, tt := range optionTests {
+		f.Add(tt.options)
+	}
+	f.Fuzz(func(t *testing.T, options string) {
+		parsed, err := ParseOptions(options)
+		if err != nil {
+			if msg := err.Error(); parsed != nil || strings.Contains(msg, "\n") || len(msg) > 500 {
+				t.Errorf("%v with error %q", parsed, msg)
+			}
+			return
+		}
+		written := FormatOptions(parsed)
+		again, err := ParseOptions(written)
+		if err != nil || !slices.Equal(again, parsed) {
+			t.Errorf("%q = %q, written as %q, is %q, %v", options, parsed, written, again, err)
+		}
+	})
+}
+
+// A reading whose time grew with the square of the length would take far longer
+// than the limit, which is a hundred times what is needed, and each time: a busy
+// machine is given several.
+func TestTimeIsLinear(t *testing.T) {
+	const length = 1 << 17
+	for _, piece := range []string{
+		"(", ")", ";", "'", "\"", "$", "$a", "$a$", "/*", "*/", "/*/", "--", "--\n", "\\", "\\'", "E'", "e''\n", "e'' ", "e''--\n",
+		"u&\"", "u&'", "_", "set_", "set_config", "set_config(", "set_config(a,", "set_config(1,1,true),", "pg_temp", "pg_tem", "_v_V_d",
+		"set ", "set local ", "set a.a.a=1;", "a.", "set a.", "explain execute a.", "as execute a.", "create temp ", "rollback;", "prepare transaction ",
+		"begin atomic;", "end;", "update pg_settings ", "1", "1e", "\x80", "\x00", " ", ";select 1",
+	} {
+		text := []byte(strings.Repeat(piece, length/len(piece)))
+		for _, prefix := range []string{"", "select ", "create ", "set x=1,", "explain ("} {
+			took := time.Duration(math.MaxInt64)
+			for try := 0; try < 5 && took > 3*time.Second; try++ {
+				start := time.Now()
+				Classify(append([]byte(prefix), text...))
+				ReadBody(append([]byte(prefix), text...))
+				took = time.Since(start)
+			}
+			if took > 3*time.Second {
+				t.Errorf("%q, %q repeated to %d bytes, takes %v", prefix, piece, length, took)
+			}
+		}
+	}
+}

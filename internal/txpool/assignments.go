@@ -1,0 +1,96 @@
+package txpool
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+	"unique"
+)
+
+// assignments are names with values, in an order that makes equal ones the same
+// value of this type. The zero value is empty.
+type assignments struct{ encoded unique.Handle[string] }
+
+func newAssignments(values map[string]string) assignments {
+	if len(values) == 0 {
+		return assignments{}
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, cmp.Compare[string])
+	var b strings.Builder
+	for _, name := range names {
+		b.WriteString(name)
+		b.WriteByte(0)
+		b.WriteString(values[name])
+		b.WriteByte(0)
+	}
+	return assignments{unique.Make(b.String())}
+}
+
+// all yields names and values in the order of names.
+func (a assignments) all() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if a == (assignments{}) {
+			return
+		}
+		rest := a.encoded.Value()
+		for rest != "" {
+			var name, value string
+			name, rest, _ = strings.Cut(rest, "\x00")
+			value, rest, _ = strings.Cut(rest, "\x00")
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// values returns a map of a's own.
+func (a assignments) values() map[string]string {
+	values := map[string]string{}
+	for name, value := range a.all() {
+		values[name] = value
+	}
+	return values
+}
+
+// changes yields what of b is not so in a.
+func (a assignments) changes(b assignments) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if a == b {
+			return
+		}
+		before := a.values()
+		for name, value := range b.all() {
+			if was, ok := before[name]; ok && was == value {
+				continue
+			}
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// Reported is what a server says of itself by ParameterStatus. Equal ones are
+// the same value.
+type Reported struct{ assignments }
+
+// NewReported returns what parameters say.
+func NewReported(parameters map[string]string) Reported {
+	return Reported{newAssignments(parameters)}
+}
+
+// All yields names and values in the order of names.
+func (r Reported) All() iter.Seq2[string, string] { return r.all() }
+
+// with returns r with one value changed.
+func (r Reported) with(name, value string) Reported {
+	values := r.values()
+	values[name] = value
+	return NewReported(values)
+}

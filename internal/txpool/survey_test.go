@@ -1,0 +1,242 @@
+//go:build unix
+
+package txpool
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
+)
+
+func init() {
+	surveyScripts := map[string]string{
+		"the database's words are looked at first": `
+			unsurveyed
+			c Q(select login())
+			stalled
+			> Q(survey '')
+			s T R(1 5) R(login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
+			c
+			> Q(select login())
+			s T D C(SELECT 1) Z(I)
+			busy
+			tidy
+			> Q(inspect settings, app.who)
+			s R(app.who=bob) C(SELECT 1) Z(I)
+			< T D C(SELECT 1) Z(I)
+			idle
+			settings app.who=bob`,
+		"a survey that fails is left to the next": `
+			unsurveyed
+			c Q(select 1)
+			s E(57014) Z(I)
+			c
+			> Q(survey '') Q(select 1)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle
+			link c2 s1
+			c Q(select 2)
+			> Q(survey '')
+			s R(0 0) C(SELECT 1) Z(I)
+			c
+			> Q(select 2)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle
+			link c1 s1
+			c Q(select 3)
+			> Q(select 3)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)`,
+		"a function that is defined": `
+			c Q(create function f() as 'set a.b to 1')
+			s C(CREATE FUNCTION) Z(I)
+			busy
+			tidy
+			> Q(create function f() as 'set a.b to 1') Q(survey 'none')
+			s R(1 1) R(f=set a.b to 1) C(SELECT 2) Z(I)
+			< C(CREATE FUNCTION) Z(I)
+			idle
+			c P(x,select f()) B(x) E S
+			s 1 2 C(SELECT 1) Z(I)
+			tidy
+			> P(lb_1,select f()) B(lb_1) E S Q(inspect settings, a.b)
+			s R(a.b=1) C(SELECT 1) Z(I)
+			< 1 2 C(SELECT 1) Z(I)
+			settings a.b=1
+			c Q(create view v as select f())
+			s C(CREATE VIEW) Z(I)
+			tidy
+			> Q(create view v as select f()) Q(survey '1 1')
+			s R(1 1) C(SELECT 1) Z(I)
+			< C(CREATE VIEW) Z(I)
+			tidy
+			s R(a.b=1) C(SELECT 1) Z(I)
+			> Q(inspect settings, a.b)
+			idle`,
+		"a function that is harmless": `
+			c Q(create function f() as 'select 1')
+			s C(CREATE FUNCTION) Z(I)
+			> Q(create function f() as 'select 1')
+			< C(CREATE FUNCTION) Z(I)
+			idle`,
+		"gone with a new function": `
+			c Q(create function f() as 'set a.b to 1')
+			s C(CREATE FUNCTION) Z(I)
+			leave
+			tidy
+			> Q(create function f() as 'set a.b to 1')
+			< C(CREATE FUNCTION) Z(I)
+			idle
+			link c2 s1
+			c Q(select f())
+			> Q(survey 'none')
+			s R(0 0) C(SELECT 2) Z(I)
+			c
+			> Q(select f())
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)`,
+	}
+	for name, script := range surveyScripts {
+		scripts[name] = script
+	}
+}
+
+func TestVocabulary(t *testing.T) {
+	v := newVocabulary([]definition{
+		{"login", "BEGIN PERFORM set_config('app.who', who, false); END"},
+		{"Enter", "BEGIN PERFORM login('x'); END"},
+		{"visits", "Enter"},
+		{"all_visits", "visits"},
+		{"lock it", "SELECT pg_advisory_lock(1)"},
+		{"twice", "SELECT f($1, 1)"},
+		{"twice", "BEGIN CREATE TEMP TABLE x (); END"},
+		{"harmless", "BEGIN UPDATE t SET x = 1; END"},
+		{"orders", "harmless"},
+	}, "1")
+	for text, want := range map[string]string{
+		"select login('me')":                 "[app.who] settings",
+		`select "LOGIN"('me')`:               "[app.who] settings",
+		"select * from enter()":              "[app.who] settings",
+		"/* */select x from s.all_visits, b": "[app.who] settings",
+		`select "lock it"()`:                 "[] lock",
+		"select twice(1), login('me')":       "[app.who] settings temp",
+		"select harmless()":                  "[] ",
+		"insert into orders values (1)":      "[] ",
+		"select log, in, logins, xlogin":     "[] ",
+		`select u&"\0066"()`:                 "[app.who] settings lock temp",
+	} {
+		r := v.reading([]byte(text))
+		var what []string
+		for _, m := range []struct {
+			marks marks
+			name  string
+		}{{mayConfigure, "settings"}, {mayLock, "lock"}, {mayTemp, "temp"}} {
+			if r.marks&m.marks != 0 {
+				what = append(what, m.name)
+			}
+		}
+		if got := fmt.Sprintf("%v %s", r.custom, strings.Join(what, " ")); got != want && !strings.Contains(text, "u&") {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		} else if strings.Contains(text, "u&") && !strings.HasSuffix(got, want[strings.Index(want, "settings"):]) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// What functions do to a session is known wherever they are called from, and
+// no other client sees it.
+func TestFunctionsKeepState(t *testing.T) {
+	server := testpostgres.Start(t)
+	setup := dial(t, server)
+	for _, text := range []string{
+		`CREATE TABLE t (x int)`,
+		`CREATE TABLE parts (x int) PARTITION BY LIST (x)`,
+		`CREATE TABLE part PARTITION OF parts DEFAULT`,
+		`CREATE FUNCTION login(who text) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.who', who, false) $$`,
+		`CREATE FUNCTION atomic_login() RETURNS text BEGIN ATOMIC SELECT login('atomic'); END`,
+		`CREATE FUNCTION indirect() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM login('indirect'); END $$`,
+		`CREATE PROCEDURE enter() LANGUAGE plpgsql AS $$ BEGIN SET app.who = 'procedure'; END $$`,
+		`CREATE FUNCTION dynamic() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('SET app.who = %L', 'dynamic'); END $$`,
+		`CREATE FUNCTION memory() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET work_mem = '77MB'; END $$`,
+		`CREATE FUNCTION make_temp() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE IF NOT EXISTS mine (x int); END $$`,
+		`CREATE FUNCTION lock() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_lock(1) $$`,
+		`CREATE FUNCTION hear() RETURNS void LANGUAGE plpgsql AS $$ BEGIN LISTEN news; END $$`,
+		`CREATE FUNCTION run(command text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE command; END $$`,
+		`CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM login('trigger'); RETURN new; END $$`,
+		`CREATE TRIGGER noted BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION noted()`,
+		`CREATE TRIGGER noted BEFORE INSERT ON part FOR EACH ROW EXECUTE FUNCTION noted()`,
+		`CREATE VIEW v AS SELECT login('view') AS x`,
+		`CREATE VIEW w AS SELECT * FROM v`,
+		`CREATE TABLE d (x text DEFAULT login('default'))`,
+	} {
+		setup.mustRun(t, text)
+	}
+	pool := newPool(t, server)
+	pool.links = pool.links[:1]
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, tt := range []struct{ text, user, pin string }{
+		{text: "select login('bob')", user: "bob"},
+		{text: "select atomic_login()", user: "atomic"},
+		{text: "select indirect()", user: "indirect"},
+		{text: "call enter()", user: "procedure"},
+		{text: "select dynamic()", user: "dynamic"},
+		{text: "select run('set app.who to 77')", user: ""},
+		{text: "insert into t values (1)", user: "trigger"},
+		{text: "copy t from program 'echo 1'", user: "trigger"},
+		{text: "insert into parts values (1)", user: "trigger"},
+		{text: "select * from v", user: "view"},
+		{text: "select * from w", user: "view"},
+		{text: "insert into d default values", user: "default"},
+		{text: "do $$begin perform set_config('app.who', 'done', false); end$$", user: "done"},
+		{text: "do $$begin perform login('deep'); end$$", user: "deep"},
+		{text: "select make_temp()", pin: "TEMP"},
+		{text: "select run('create temp table theirs ()')", pin: "TEMP"},
+		{text: "select lock()", pin: "ADVISORY LOCK"},
+		{text: "select hear()", pin: "LISTEN"},
+	} {
+		playing = tt.text
+		client, other := NewClient(&pool.table), NewClient(&pool.table)
+		pool.ask(t, client, fromClient("Q("+tt.text+")"), 1, random)
+		if client.Pinned() != tt.pin {
+			t.Errorf("%s: pinned %q, want %q", tt.text, client.Pinned(), tt.pin)
+		}
+		who := fromClient("Q(select 'user is '||coalesce(current_setting('app.who', true), ''))")
+		if tt.pin == "" {
+			got := string(pool.ask(t, other, who, 1, random))
+			if !strings.Contains(got, "user is \x00") && !strings.Contains(got, "user is C") {
+				t.Errorf("%s: another client sees %q", tt.text, got)
+			}
+			got = string(pool.ask(t, client, who, 1, random))
+			if tt.user != "" && !strings.Contains(got, "user is "+tt.user) {
+				t.Errorf("%s: the client itself sees %q", tt.text, got)
+			}
+		}
+		pool.leave(t, client, random)
+		pool.leave(t, other, random)
+	}
+
+	client, other := NewClient(&pool.table), NewClient(&pool.table)
+	pool.ask(t, client, fromClient("Q(select memory())"), 1, random)
+	if got := string(pool.ask(t, other, fromClient("Q(show work_mem)"), 1, random)); strings.Contains(got, "77MB") {
+		t.Errorf("another client sees %q", got)
+	}
+	if got := string(pool.ask(t, client, fromClient("Q(show work_mem)"), 1, random)); !strings.Contains(got, "77MB") {
+		t.Errorf("the client itself sees %q", got)
+	}
+	pool.leave(t, client, random)
+	pool.leave(t, other, random)
+}
+
+// mustRun runs SQL that succeeds.
+func (l *link) mustRun(t *testing.T, text string) {
+	t.Helper()
+	if got := written(pgwire.FromServer, l.ask(t, message('Q', text, "\x00"), 1)); strings.Contains(got, "E(") {
+		t.Fatalf("%s: %s", text, got)
+	}
+}
