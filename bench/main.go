@@ -27,6 +27,7 @@ func main() {
 	flag.DurationVar(&o.proxySpan, "proxy-span", 3*time.Second, "length of one such measurement, a whole number of seconds for pgbench; three times that from 500 clients on")
 	flag.StringVar(&o.only, "only", "", "regular expression that chooses among the measurements")
 	flag.StringVar(&o.lakebase, "lakebase", "", "the program to measure as proxy and command line; empty builds it")
+	flag.StringVar(&o.before, "before", "", "another build of lakebase to measure the proxy beside, instead of PgBouncer")
 	flag.StringVar(&o.growth, "growth", "", "measure how costs grow, too, and draw that into this directory")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of Markdown")
 	flag.Parse()
@@ -43,6 +44,7 @@ type options struct {
 	rounds, proxyRounds int
 	span, proxySpan     time.Duration
 	only, lakebase      string
+	before              string
 	growth              string
 	asJSON              bool
 }
@@ -133,7 +135,7 @@ func library(ctx context.Context, o options, wanted *regexp.Regexp, out *report)
 
 // proxies measures the proxy beside PgBouncer.
 func proxies(ctx context.Context, o options, wanted *regexp.Regexp, out *report) error {
-	b := &proxyBench{rounds: o.proxyRounds, span: o.proxySpan}
+	b := &proxyBench{rounds: o.proxyRounds, span: o.proxySpan, before: o.before != ""}
 	measurements := b.measurements()
 	if o.growth != "" {
 		measurements = append(measurements, b.curves()...)
@@ -146,13 +148,13 @@ func proxies(ctx context.Context, o options, wanted *regexp.Regexp, out *report)
 		fmt.Fprintln(os.Stderr, "the proxy is measured on Linux only")
 		return nil
 	}
-	if err := b.start(ctx, o.lakebase); err != nil {
+	if err := b.start(ctx, o.lakebase, o.before); err != nil {
 		b.close()
 		return err
 	}
 	defer b.close()
-	out.PgBouncer, out.Postgres = b.programs.pgbouncerVersion, b.upstream.version
-	fmt.Fprintln(os.Stderr, "beside", out.PgBouncer)
+	out.ProxyPeer, out.Postgres = b.programs.peerVersion, b.upstream.version
+	fmt.Fprintln(os.Stderr, "beside", out.ProxyPeer)
 	if err := out.measure(ctx, all); err != nil {
 		return err
 	}

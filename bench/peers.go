@@ -51,10 +51,11 @@ func (p *peer) stop() {
 
 // programs are what the peers are made of.
 type programs struct {
-	lakebase         string
-	pgbouncer        string
-	pgbouncerVersion string
-	prepared         bool // PgBouncer knows prepared statements
+	lakebase    string
+	before      string // another build of lakebase, the peer in place of PgBouncer
+	pgbouncer   string
+	peerVersion string
+	prepared    bool // the peer knows prepared statements
 }
 
 // builtLakebase is the program that was given, or one that is built in dir.
@@ -71,10 +72,16 @@ func builtLakebase(ctx context.Context, dir, given string) (string, error) {
 }
 
 // findPrograms builds ours, if it is not given, and finds PgBouncer.
-func findPrograms(ctx context.Context, dir, lakebase string) (programs, error) {
+func findPrograms(ctx context.Context, dir, lakebase, before string) (programs, error) {
 	lakebase, err := builtLakebase(ctx, dir, lakebase)
 	p := programs{lakebase: lakebase}
 	if err != nil {
+		return p, err
+	}
+	if before != "" {
+		p.before, p.prepared = before, true
+		out, err := exec.CommandContext(ctx, before, "version").Output()
+		p.peerVersion, _, _ = strings.Cut(string(out), "\n")
 		return p, err
 	}
 	p.pgbouncer = os.Getenv("PGBOUNCER")
@@ -92,7 +99,7 @@ func findPrograms(ctx context.Context, dir, lakebase string) (programs, error) {
 	if err != nil {
 		return p, fmt.Errorf("%s --version: %w", p.pgbouncer, err)
 	}
-	p.pgbouncerVersion, p.prepared, err = parsePgBouncerVersion(string(out))
+	p.peerVersion, p.prepared, err = parsePgBouncerVersion(string(out))
 	return p, err
 }
 
@@ -113,8 +120,12 @@ func parsePgBouncerVersion(out string) (version string, prepared bool, err error
 // startOurs starts the proxy that is measured. Its first line says where it
 // listens.
 func (p programs) startOurs(u *upstream, more ...string) (*peer, error) {
+	return p.startLakebase(p.lakebase, u, more...)
+}
+
+func (p programs) startLakebase(program string, u *upstream, more ...string) (*peer, error) {
 	ours := &peer{name: "lakebase", output: &bytes.Buffer{}}
-	ours.cmd = exec.Command(p.lakebase, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--mode", "transaction",
+	ours.cmd = exec.Command(program, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--mode", "transaction",
 		"--pool-size", strconv.Itoa(poolSize), "--max-clients", strconv.Itoa(maxClients), "--log-level", "warn")
 	ours.cmd.Args = append(ours.cmd.Args, more...)
 	ours.cmd.Env = append(withoutSettings(os.Environ()), "LAKEBASE_PG_URL="+u.url())

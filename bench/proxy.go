@@ -14,6 +14,7 @@ import (
 type proxyBench struct {
 	rounds   int
 	span     time.Duration
+	before   bool // the peer is another build of lakebase
 	dir      string
 	programs programs
 	upstream *upstream
@@ -21,6 +22,9 @@ type proxyBench struct {
 	other    *peer
 	grown    []curve
 }
+
+// noSlower is the least good ratio beside another build of the same program.
+const noSlower = 0.97
 
 // scale is the size of pgbench's tables: 500,000 accounts, 64 MB.
 const scale = 5
@@ -40,7 +44,7 @@ func (b *proxyBench) measurements() []measurement {
 // isShort reports whether a run is only to show that everything runs.
 func (b *proxyBench) isShort() bool { return b.span < time.Second }
 
-func (b *proxyBench) start(ctx context.Context, lakebase string) (err error) {
+func (b *proxyBench) start(ctx context.Context, lakebase, before string) (err error) {
 	if _, err := raiseFileLimit(2 * maxClients); err != nil {
 		return err
 	}
@@ -50,7 +54,7 @@ func (b *proxyBench) start(ctx context.Context, lakebase string) (err error) {
 	if err := os.Chmod(b.dir, 0o755); err != nil { // not all that runs is ours
 		return err
 	}
-	if b.programs, err = findPrograms(ctx, b.dir, lakebase); err != nil {
+	if b.programs, err = findPrograms(ctx, b.dir, lakebase, before); err != nil {
 		return err
 	}
 	if b.upstream, err = startUpstream(ctx, b.dir, scale); err != nil {
@@ -59,8 +63,20 @@ func (b *proxyBench) start(ctx context.Context, lakebase string) (err error) {
 	if b.ours, err = b.programs.startOurs(b.upstream); err != nil {
 		return err
 	}
-	b.other, err = b.programs.startPgBouncer(ctx, b.upstream, b.dir)
+	b.other, err = b.startOther(ctx)
 	return err
+}
+
+// startOther starts what our proxy is measured beside.
+func (b *proxyBench) startOther(ctx context.Context) (*peer, error) {
+	if b.programs.before != "" {
+		before, err := b.programs.startLakebase(b.programs.before, b.upstream)
+		if err == nil {
+			before.name = "the other build"
+		}
+		return before, err
+	}
+	return b.programs.startPgBouncer(ctx, b.upstream, b.dir)
 }
 
 func (b *proxyBench) close() {
@@ -98,6 +114,11 @@ func (b *proxyBench) loads() []target {
 		{load{"extended", 1000, false}, 0},
 		{load{"prepared", 1000, false}, 1},
 		{load{"simple", 16, true}, 1},
+	}
+	if b.before {
+		for i := range targets {
+			targets[i].ratio = noSlower
+		}
 	}
 	if b.isShort() {
 		return slices.DeleteFunc(targets, func(t target) bool {
@@ -206,6 +227,9 @@ func (b *proxyBench) compare(ctx context.Context, t target) ([]row, error) {
 	if t.clients >= 16 && !t.connect {
 		work.Target, work.Met = "at most 1.00", work.ratio <= 1
 	}
+	if b.before {
+		work.Target, work.Met = fmt.Sprintf("at most %.2f", 1/noSlower), work.ratio <= 1/noSlower
+	}
 	p50, p99 := func(c cost) float64 { return ms(c.p50) }, func(c cost) float64 { return ms(c.p99) }
 	slow := ratioRow(each(ours, p99), each(other, p99), "%.2f")
 	slow.What, slow.Group, slow.Met = t.String(), groupLatency, true
@@ -257,9 +281,7 @@ func ratioRow(ours, other []float64, format string) row {
 func (b *proxyBench) fresh(ctx context.Context, measure func(*peer) error) error {
 	for _, start := range []func() (*peer, error){
 		func() (*peer, error) { return b.programs.startOurs(b.upstream) },
-		func() (*peer, error) {
-			return b.programs.startPgBouncer(ctx, b.upstream, b.dir)
-		},
+		func() (*peer, error) { return b.startOther(ctx) },
 	} {
 		p, err := start()
 		if err != nil {

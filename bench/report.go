@@ -14,8 +14,8 @@ type report struct {
 	Took        string  `json:"took"`
 	Rounds      int     `json:"rounds"`
 	ProxyRounds int     `json:"proxy_rounds"`
-	PgBouncer   string  `json:"pgbouncer,omitempty"` // its version, where it was the peer
-	Postgres    string  `json:"postgres,omitempty"`  // that of the server behind both
+	ProxyPeer   string  `json:"proxy_peer,omitempty"` // what the proxy was measured beside, with its version
+	Postgres    string  `json:"postgres,omitempty"`   // that of the server behind both
 	Rows        []row   `json:"rows"`
 	Curves      []curve `json:"curves,omitempty"`
 }
@@ -71,11 +71,11 @@ func (r report) table(w io.Writer, group string) {
 			case groupOther:
 				rounds = r.ProxyRounds
 			default:
-				peer, rounds = "PgBouncer", r.ProxyRounds
+				peer, rounds = "peer", r.ProxyRounds
 			}
 			fmt.Fprintf(w, "\n### %s\n\n", group)
 			if group == groupSpeed {
-				fmt.Fprintf(w, "%s, PostgreSQL %s.\n", r.PgBouncer, r.Postgres)
+				fmt.Fprintf(w, "%s, PostgreSQL %s.\n", r.ProxyPeer, r.Postgres)
 			}
 			fmt.Fprintf(w, "Medians of %d alternating rounds.\n\n", rounds)
 			fmt.Fprintf(w, "| what | ours | %s | ratio | spread | target | met |\n", peer)
