@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
 const (
@@ -33,7 +35,7 @@ type credential struct {
 }
 
 // Format prints [redacted] for every verb and flag.
-func (credential) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redacted)) }
+func (credential) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redact.Placeholder)) }
 
 // cacheOptions configure a tokenCache.
 type cacheOptions struct {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/redact"
+
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 )
 
@@ -238,11 +240,11 @@ func (c *Config) Target() string {
 	case c.URL != "":
 		return staticTarget(c.URL)
 	case c.Endpoint != "":
-		return redact(c.Endpoint)
+		return redact.Value(c.Endpoint)
 	case c.Instance != "":
-		return redact(c.Instance)
+		return redact.Value(c.Instance)
 	case c.Host != "":
-		return redact(c.Host)
+		return redact.Value(c.Host)
 	}
 	return noTarget
 }
@@ -263,6 +265,25 @@ func defaults() *Config {
 		TokenRefresh:    50 * time.Minute,
 	}
 }
+
+// String returns the configuration as a target that [ParseConfig] reads,
+// without secrets: of a static URL the password is hidden, and how to log in
+// to the workspace is left out.
+//
+// It has a value receiver, as have the other ways to print a Config, so that
+// no verb, pointer or copy gets around it.
+func (c Config) String() string {
+	if c.URL != "" {
+		return redactStatic(c.URL)
+	}
+	return c.targetURL()
+}
+
+// GoString is String: %#v must not show what %v hides.
+func (c Config) GoString() string { return "lakebase.Config(" + c.String() + ")" }
+
+// LogValue is String, for handlers that would encode the fields.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 func programName() string {
 	if len(os.Args) == 0 {

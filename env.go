@@ -3,6 +3,8 @@ package lakebase
 import (
 	"os"
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
 // endpointName is too general a name to insist on: where it holds something
@@ -27,7 +29,7 @@ func (s setting) lookupEnv() (variable, value string) {
 func (c *Config) checkEnvTarget() error {
 	if c.Instance != "" && c.Endpoint != "" {
 		return badConfig(c.variable("instance")+" and "+c.variable("endpoint"),
-			"both are set, to "+quote(c.Instance)+" and "+quote(c.Endpoint)+": unset one")
+			"both are set, to "+redact.Quote(c.Instance)+" and "+redact.Quote(c.Endpoint)+": unset one")
 	}
 	if v := strings.TrimSpace(os.Getenv(endpointName)); v != "" && c.Target() == noTarget {
 		return badValue(endpointName, v, checkEndpoint(v))

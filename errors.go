@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/lakebase-go/lakebase/internal/redact"
+
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/workspace"
@@ -73,7 +75,7 @@ func badConfig(label, message string) *Error {
 // badValue is badConfig for a value that the setting does not take; reason
 // says what would be right.
 func badValue(label, value string, reason error) error {
-	return badConfig(label, quote(value)+": "+reason.Error())
+	return badConfig(label, redact.Quote(value)+": "+reason.Error())
 }
 
 // Error returns "lakebase: resource: message: cause", each only if it adds

@@ -25,7 +25,7 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgxparse and internal/dnsclient.
 var mayImport = map[string][]string{
-	".":                     {"internal/dnsclient", "internal/pgxparse", "internal/spelling", "internal/steps", "internal/workspace"},
+	".":                     {"internal/dnsclient", "internal/pgxparse", "internal/redact", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/dnsclient":    {},
 	"internal/doctor":       {".", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/pgxparse":     {},
 	"internal/postgres":     {"internal/pgxparse"},
 	"internal/rawnet":       {},
+	"internal/redact":       {},
 	"internal/resultformat": {},
 	"internal/resultstream": {},
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},

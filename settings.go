@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/redact"
+
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 )
 
@@ -41,9 +43,9 @@ func (c *Config) describe(s setting) Setting {
 		}
 		return Setting{Name: s.name, Value: d, Source: "default"}
 	case ok && known.value == v:
-		return Setting{Name: s.name, Value: redact(v), Source: known.from}
+		return Setting{Name: s.name, Value: redact.Value(v), Source: known.from}
 	}
-	return Setting{Name: s.name, Value: redact(v), Source: "program"}
+	return Setting{Name: s.name, Value: redact.Value(v), Source: "program"}
 }
 
 // overlayStatic puts what a static URL says in the place of what it
@@ -70,7 +72,7 @@ func (c *Config) overlayStatic(list []Setting) {
 
 func (p staticParams) hasSecret() bool {
 	for name := range p {
-		if passwordWord.MatchString(name) {
+		if redact.SecretName(name) {
 			return true
 		}
 	}
@@ -98,7 +100,7 @@ func (c *Config) loginSettings() []Setting {
 			continue
 		}
 		if s.Secret {
-			s.Value = redacted
+			s.Value = redact.Placeholder
 		}
 		list = append(list, s)
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/redact"
+
 	"github.com/lakebase-go/lakebase/internal/pgxparse"
 )
 
@@ -180,7 +182,7 @@ func (p staticParams) complete(c *Config) error {
 	fill("sslmode", c.SSLMode)
 	fill("sslmode", p.defaultMode())
 	if err := checkStaticSSLMode(p["sslmode"]); err != nil {
-		return fmt.Errorf("sslmode %s: %w", quote(p["sslmode"]), err)
+		return fmt.Errorf("sslmode %s: %w", redact.Quote(p["sslmode"]), err)
 	}
 	if p["sslmode"] == insecureMode {
 		p["sslmode"] = "require"
@@ -281,8 +283,8 @@ func (p staticParams) explain(err error) error {
 // scrub hides p's secrets wherever they occur in text.
 func (p staticParams) scrub(text string) string {
 	for name, value := range p {
-		if value != "" && passwordWord.MatchString(name) {
-			text = strings.ReplaceAll(text, value, redacted)
+		if value != "" && redact.SecretName(name) {
+			text = strings.ReplaceAll(text, value, redact.Placeholder)
 		}
 	}
 	return text
@@ -292,10 +294,10 @@ func (p staticParams) scrub(text string) string {
 func redactStatic(raw string) string {
 	p, err := parseStatic(raw)
 	if err != nil || p.checkHosts() != nil {
-		return redact(raw) // nobody knows what in it is the password
+		return redact.Value(raw) // nobody knows what in it is the password
 	}
 	for name := range p {
-		if passwordWord.MatchString(name) {
+		if redact.SecretName(name) {
 			p[name] = "xxxxx"
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/redact"
+
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
@@ -187,7 +189,7 @@ func splitPath(segments []string, inURL bool) (path, database string, err error)
 	case len(rest) == 1 && inURL && !slices.Contains([]string{"", "branches", "endpoints", "databases"}, rest[0]):
 		return path, rest[0], nil
 	}
-	return "", "", fmt.Errorf("%s does not fit: want projects/p/branches/b/endpoints/e or a shorter path, then /databases/db", quote(strings.Join(rest, "/")))
+	return "", "", fmt.Errorf("%s does not fit: want projects/p/branches/b/endpoints/e or a shorter path, then /databases/db", redact.Quote(strings.Join(rest, "/")))
 }
 
 // checkEndpoint takes a resource path without a database.
@@ -252,7 +254,7 @@ func paramNames() []string {
 }
 
 func unknownParam(name string) error {
-	label := "parameter " + strings.Trim(quote(name), `"`)
+	label := "parameter " + strings.Trim(redact.Quote(name), `"`)
 	if n := spelling.Nearest(name, append(paramNames(), sessionAttrs)); n != "" {
 		return badConfig(label, "unknown: did you mean "+n+"?")
 	}
@@ -261,10 +263,10 @@ func unknownParam(name string) error {
 
 // targetURL writes the configuration as a lakebase:// target.
 func (c *Config) targetURL() string {
-	address, inAddress := redact(c.Instance), map[string]bool{"user": true, "database": true}
+	address, inAddress := redact.Value(c.Instance), map[string]bool{"user": true, "database": true}
 	switch {
 	case c.Endpoint != "":
-		address = redact(c.Endpoint)
+		address = redact.Value(c.Endpoint)
 	case c.Instance == "" && isLakebaseHost(c.Host):
 		address, inAddress["host"] = c.Host, true
 	}

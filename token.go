@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-)
 
-const redacted = "[redacted]"
+	"github.com/lakebase-go/lakebase/internal/redact"
+)
 
 // Token is a Postgres password that expires. It prints as [redacted] in
 // every format; Secret returns the password itself.
@@ -50,22 +50,22 @@ func (t Token) Expiry() time.Time {
 }
 
 // Format prints [redacted] for every verb and flag.
-func (t Token) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redacted)) }
+func (t Token) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redact.Placeholder)) }
 
 // String returns [redacted].
-func (t Token) String() string { return redacted }
+func (t Token) String() string { return redact.Placeholder }
 
 // GoString returns [redacted].
-func (t Token) GoString() string { return redacted }
+func (t Token) GoString() string { return redact.Placeholder }
 
 // LogValue returns [redacted].
-func (t Token) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (t Token) LogValue() slog.Value { return slog.StringValue(redact.Placeholder) }
 
 // MarshalText returns [redacted], so that no encoder writes the password.
-func (t Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (t Token) MarshalText() ([]byte, error) { return []byte(redact.Placeholder), nil }
 
 // MarshalJSON returns "[redacted]".
-func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + redact.Placeholder + `"`), nil }
 
 // GobEncode fails: a token that could be read back would be a secret at rest.
 func (t Token) GobEncode() ([]byte, error) {

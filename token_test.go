@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
 const testSecret = "eyJhbGciOi.SECRET.signature"
@@ -71,14 +73,14 @@ func TestTokenPrintsRedacted(t *testing.T) {
 		if verb == "%p" || verb == "%w" { // fmt asks no Formatter, and prints addresses
 			continue
 		}
-		if out := fmt.Sprintf(verb, tok); out != redacted {
+		if out := fmt.Sprintf(verb, tok); out != redact.Placeholder {
 			t.Errorf("%s prints %q", verb, out)
 		}
 	}
 	if err := fmt.Errorf("failed with %v", tok); leaks(err.Error()) {
 		t.Error(err)
 	}
-	if tok.String() != redacted || tok.GoString() != redacted {
+	if tok.String() != redact.Placeholder || tok.GoString() != redact.Placeholder {
 		t.Error("String or GoString differ")
 	}
 }
@@ -110,7 +112,7 @@ func TestTokenIsRedactedInLogs(t *testing.T) {
 	if leaks(buf.String()) {
 		t.Errorf("the log leaks:\n%s", buf.String())
 	}
-	if n := strings.Count(buf.String(), redacted); n < 12 {
+	if n := strings.Count(buf.String(), redact.Placeholder); n < 12 {
 		t.Errorf("%d redactions:\n%s", n, buf.String())
 	}
 }
@@ -127,7 +129,7 @@ func TestTokenIsNotEncoded(t *testing.T) {
 		if err != nil {
 			t.Errorf("json of %T: %v", v, err)
 		}
-		if leaks(string(out)) || !strings.Contains(string(out), redacted) {
+		if leaks(string(out)) || !strings.Contains(string(out), redact.Placeholder) {
 			t.Errorf("json of %T: %s", v, out)
 		}
 	}

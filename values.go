@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
 // What the settings are written as, in variables, in parameters and in
@@ -171,7 +173,7 @@ func checkID(kind, v string) error {
 	if v == "" {
 		return fmt.Errorf("the %s id is missing", kind)
 	}
-	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", quote(v), kind)
+	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", redact.Quote(v), kind)
 }
 
 // checkHost takes a name or an address without a port.
@@ -255,7 +257,7 @@ func checkServer(s string) error {
 	if _, err := netip.ParseAddr(s); err != nil {
 		if h, port, err := net.SplitHostPort(s); err == nil {
 			if _, err := readPort(port); err != nil {
-				return fmt.Errorf("the port of %s is not a number from 1 to 65535", quote(s))
+				return fmt.Errorf("the port of %s is not a number from 1 to 65535", redact.Quote(s))
 			}
 			host = h
 		}
@@ -263,7 +265,7 @@ func checkServer(s string) error {
 	if _, err := netip.ParseAddr(host); err == nil || hostName.MatchString(host) {
 		return nil
 	}
-	return fmt.Errorf("%s is no name server: want host or host:port", quote(s))
+	return fmt.Errorf("%s is no name server: want host or host:port", redact.Quote(s))
 }
 
 // firstNot returns the first rune of v that is not allowed.
