@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -87,7 +87,7 @@ func (e *Error) Error() string {
 	}
 	text := "lakebase"
 	for _, part := range []string{e.Resource, message, e.cause()} {
-		if part = oneLine(part); part != "" && !strings.Contains(text, part) {
+		if part = oneline.Text(part); part != "" && !strings.Contains(text, part) {
 			text += ": " + part
 		}
 	}
@@ -99,15 +99,8 @@ func (e *Error) cause() string {
 	if e.Err == nil {
 		return ""
 	}
-	text := strings.TrimPrefix(oneLine(e.Err.Error()), "lakebase: ")
-	return strings.TrimPrefix(text, oneLine(e.Resource)+": ")
-}
-
-// oneLine turns runs of space and control characters into one space each.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r)
-	}), " ")
+	text := strings.TrimPrefix(oneline.Text(e.Err.Error()), "lakebase: ")
+	return strings.TrimPrefix(text, oneline.Text(e.Resource)+": ")
 }
 
 // Unwrap returns the cause.

@@ -51,19 +51,6 @@ func TestReadLatencies(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
-	var v []time.Duration
-	for i := range 100 {
-		v = append(v, time.Duration(i+1))
-	}
-	if p50, p99 := quantile(v, 0.5), quantile(v, 0.99); p50 != 51 || p99 != 100 {
-		t.Errorf("%d, %d", p50, p99)
-	}
-	if one, none := quantile(v[:1], 0.99), quantile(nil, 0.5); one != 1 || none != 0 {
-		t.Errorf("%d, %d", one, none)
-	}
-}
-
 func TestParsePgBouncerVersion(t *testing.T) {
 	for out, prepared := range map[string]bool{
 		"PgBouncer 1.18.0\nlibevent 2.1.12-stable\n": false,

@@ -138,11 +138,3 @@ func readLatencies(dir string) ([]time.Duration, error) {
 	slices.Sort(all)
 	return all, nil
 }
-
-// quantile is the value below which a part q of the sorted v lies.
-func quantile(v []time.Duration, q float64) time.Duration {
-	if len(v) == 0 {
-		return 0
-	}
-	return v[min(int(q*float64(len(v))), len(v)-1)]
-}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/quantile"
 )
 
 // proxyBench is our proxy and PgBouncer in front of one server.
@@ -179,7 +181,7 @@ func (b *proxyBench) side(ctx context.Context, p *peer, l load) (cost, error) {
 	}
 	return cost{
 		perSecond: r.perSecond, cpu: (after - before).Seconds() / float64(r.transactions) * 1e6,
-		p50: quantile(r.latencies, 0.50), p99: quantile(r.latencies, 0.99),
+		p50: quantile.Of(r.latencies, 0.50), p99: quantile.Of(r.latencies, 0.99),
 	}, nil
 }
 

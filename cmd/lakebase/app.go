@@ -6,9 +6,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // app is what all commands share: where to read, where results go and where
@@ -59,18 +60,12 @@ func (a *app) reportError(err error) {
 		return
 	}
 	p := painterFor(a.stderr)
-	fmt.Fprintf(a.stderr, "%s %s\n", p.paint(red, "lakebase:"), strings.TrimPrefix(oneLine(err.Error()), "lakebase: "))
+	fmt.Fprintf(a.stderr, "%s %s\n", p.paint(red, "lakebase:"), strings.TrimPrefix(oneline.Text(err.Error()), "lakebase: "))
 	var statement *statementError
 	if errors.As(err, &statement) {
 		statement.writePlace(a.stderr)
 	}
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(a.stderr, "%s %s\n", p.paint(cyan, "hint:"), oneLine(hint))
+		fmt.Fprintf(a.stderr, "%s %s\n", p.paint(cyan, "hint:"), oneline.Text(hint))
 	}
-}
-
-// oneLine joins the lines of text, and leaves out what would control a
-// terminal: others than this program have a say in it.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // eventKind says how an event looks.
@@ -74,7 +76,7 @@ func (h *eventHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		kind = eventBad
 	}
-	h.log.add(kind, strings.TrimPrefix(oneLine(r.Message+attrs.String()), "lakebase: "))
+	h.log.add(kind, strings.TrimPrefix(oneline.Text(r.Message+attrs.String()), "lakebase: "))
 	return nil
 }
 

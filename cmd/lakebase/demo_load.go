@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/quantile"
 	"github.com/lakebase-go/lakebase/internal/webservice"
 )
 
@@ -151,16 +152,6 @@ func (l *load) measure(last int) measurement {
 	l.mu.Unlock()
 
 	slices.Sort(sorted)
-	m.p50, m.p99 = quantile(sorted, 0.50), quantile(sorted, 0.99)
+	m.p50, m.p99 = quantile.Of(sorted, 0.50), quantile.Of(sorted, 0.99)
 	return m
-}
-
-// quantile returns the smallest value that at least share q of sorted does
-// not exceed, or 0 if there is none.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	rank := int(q*float64(len(sorted)) + 0.999999)
-	return sorted[min(max(rank, 1), len(sorted))-1]
 }

@@ -81,30 +81,6 @@ func TestDemoVerdict(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
-	hundred := make([]time.Duration, 100)
-	for i := range hundred {
-		hundred[i] = time.Duration(i + 1)
-	}
-	tests := []struct {
-		sorted []time.Duration
-		q      float64
-		want   time.Duration
-	}{
-		{nil, 0.5, 0},
-		{[]time.Duration{7}, 0.99, 7},
-		{[]time.Duration{1, 2}, 0.5, 1},
-		{hundred, 0.5, 50},
-		{hundred, 0.99, 99},
-		{hundred, 1, 100},
-	}
-	for _, test := range tests {
-		if got := quantile(test.sorted, test.q); got != test.want {
-			t.Errorf("quantile %v of %d values: got %d, want %d", test.q, len(test.sorted), got, test.want)
-		}
-	}
-}
-
 func TestPictureFitsTheTerminal(t *testing.T) {
 	events := newEventLog()
 	events.add(eventBad, strings.Repeat("long ", 50))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -198,7 +199,7 @@ func (r readiness) print(w io.Writer) error {
 		data = "gone when this stops"
 	}
 	if usual, err := local.DefaultDataDir(); err != nil || usual != r.DataDir {
-		which = " --data-dir " + quoteShell(r.DataDir)
+		which = " --data-dir " + shellword.Quoted(r.DataDir)
 	}
 	_, err := fmt.Fprintf(w, `%s after %d ms
 

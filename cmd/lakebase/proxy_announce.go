@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -45,6 +46,6 @@ func announceProxy(a *app, p *proxySetup, server *proxy.Server, output outputFor
 	}
 	paint := painterFor(a.stderr)
 	_, err := fmt.Fprintf(a.stderr, "%s for %s\n\n  psql %s\n\nCtrl-C stops it.\n",
-		paint.paint(green, "The proxy is ready"), main.name, paint.paint(bold, quoteShell(r.URL)))
+		paint.paint(green, "The proxy is ready"), main.name, paint.paint(bold, shellword.Quoted(r.URL)))
 	return err
 }

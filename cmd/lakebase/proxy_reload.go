@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // reload reads the configuration again. What is wrong with it is logged, and
@@ -21,7 +23,7 @@ func (r *proxyRun) reload() error {
 		}
 	}
 	if err != nil {
-		r.logger.Error("the configuration was not reloaded, nothing has changed", "err", oneLine(err.Error()), "hint", oneLine(hintOf(err)))
+		r.logger.Error("the configuration was not reloaded, nothing has changed", "err", oneline.Text(err.Error()), "hint", oneline.Text(hintOf(err)))
 		return err
 	}
 	r.level.Set(next.settings.logLevel)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 func newPsqlCommand(a *app) *cobra.Command {
@@ -127,7 +128,7 @@ func (a *app) leadsElsewhere(ctx context.Context, cfg *lakebase.Config, asked ps
 
 // psqlWithoutToken runs psql as if it had been called itself.
 func (a *app) psqlWithoutToken(program string, args []string, why string) error {
-	fmt.Fprintf(a.stderr, "psql gets no token: %s\n", oneLine(why))
+	fmt.Fprintf(a.stderr, "psql gets no token: %s\n", oneline.Text(why))
 	return replaceProcess(a, program, append([]string{"psql"}, args...), os.Environ())
 }
 

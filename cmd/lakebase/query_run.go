@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/resultformat"
 	"github.com/lakebase-go/lakebase/internal/resultstream"
 )
@@ -157,19 +158,19 @@ func (p *resultPrinter) CopyIn() error {
 }
 
 func (p *resultPrinter) Notice(n *pgconn.PgError) {
-	p.say("%s: %s", strings.ToLower(n.Severity), oneLine(n.Message))
+	p.say("%s: %s", strings.ToLower(n.Severity), oneline.Text(n.Message))
 	p.sayNoticePart("detail", n.Detail)
 	p.sayNoticePart("hint", n.Hint)
 }
 
 func (p *resultPrinter) sayNoticePart(name, text string) {
 	if text != "" {
-		p.say("%s: %s", name, oneLine(text))
+		p.say("%s: %s", name, oneline.Text(text))
 	}
 }
 
 func (p *resultPrinter) Notification(n *pgconn.Notification) {
-	p.say("notification on %s from process %d: %s", oneLine(n.Channel), n.PID, oneLine(n.Payload))
+	p.say("notification on %s from process %d: %s", oneline.Text(n.Channel), n.PID, oneline.Text(n.Payload))
 }
 
 func (p *resultPrinter) Idle() error { return p.flush() }

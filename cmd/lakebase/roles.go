@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
@@ -116,6 +117,6 @@ func oneRole(cmd *cobra.Command, args []string) error {
 func (a *app) notes(notes []string) {
 	p := painterFor(a.stderr)
 	for _, n := range notes {
-		fmt.Fprintf(a.stderr, "%s %s\n", p.paint(yellow, "note:"), oneLine(n))
+		fmt.Fprintf(a.stderr, "%s %s\n", p.paint(yellow, "note:"), oneline.Text(n))
 	}
 }

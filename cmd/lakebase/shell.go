@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/local"
 )
 
@@ -35,12 +36,7 @@ func (s shell) export(v local.EnvVar) string {
 	case "powershell":
 		return fmt.Sprintf("$env:%s = '%s'", v.Name, strings.ReplaceAll(v.Value, `'`, `''`))
 	}
-	return fmt.Sprintf("export %s=%s", v.Name, quoteShell(v.Value))
-}
-
-// quoteShell makes text one word of sh.
-func quoteShell(text string) string {
-	return "'" + strings.ReplaceAll(text, `'`, `'\''`) + "'"
+	return fmt.Sprintf("export %s=%s", v.Name, shellword.Quoted(v.Value))
 }
 
 // use is how a person makes the shell run what command prints.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/resultformat"
 )
 
@@ -39,7 +40,7 @@ func (e *statementError) writePlace(w io.Writer) {
 	}
 	for _, part := range []struct{ name, text string }{{"detail", e.Detail}, {"context", e.Where}} {
 		if part.text != "" {
-			fmt.Fprintf(w, "%s: %s\n", part.name, oneLine(part.text))
+			fmt.Fprintf(w, "%s: %s\n", part.name, oneline.Text(part.text))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/resultformat"
 	"github.com/lakebase-go/lakebase/internal/resultstream"
 )
@@ -108,7 +109,7 @@ func (s *sqlShell) prompt(statement string) string {
 	if statement != "" {
 		begun = "-"
 	}
-	return oneLine(s.database) + begun + mark + "> "
+	return oneline.Text(s.database) + begun + mark + "> "
 }
 
 // command runs a command of the shell's own and reports whether it was the
@@ -120,7 +121,7 @@ func (s *sqlShell) command(text string) (quit bool) {
 	case `\?`, `\h`:
 		fmt.Fprint(s.app.stderr, shellHelp)
 	default:
-		fmt.Fprintf(s.app.stderr, "%s is no command here; \\? lists them. psql has many.\n", oneLine(text))
+		fmt.Fprintf(s.app.stderr, "%s is no command here; \\? lists them. psql has many.\n", oneline.Text(text))
 	}
 	return false
 }

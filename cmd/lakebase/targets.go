@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -58,7 +59,7 @@ func runTargets(ctx context.Context, a *app, output outputFormat) error {
 		return err
 	}
 	for _, denied := range listing.Denied {
-		fmt.Fprintf(a.stderr, "not listed: %s\n", oneLine(denied.Error()))
+		fmt.Fprintf(a.stderr, "not listed: %s\n", oneline.Text(denied.Error()))
 	}
 	if output == outputJSON {
 		return json.NewEncoder(a.stdout).Encode(targetReports(listing.Entries))

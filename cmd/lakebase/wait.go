@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // waitReport is what `lakebase wait -o json` prints. Fields are only ever
@@ -105,7 +106,7 @@ func runWait(ctx context.Context, a *app, target string, timeout time.Duration, 
 func (w *waiting) status(elapsed time.Duration) string {
 	text := fmt.Sprintf("waiting for %s, %d s", w.cfg.Target(), int(elapsed.Seconds()))
 	if last := w.last.Load(); last != nil {
-		text += ": " + oneLine(strings.TrimPrefix((*last).Error(), "lakebase: "))
+		text += ": " + oneline.Text(strings.TrimPrefix((*last).Error(), "lakebase: "))
 	}
 	return text
 }

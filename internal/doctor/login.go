@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 // checkLogin logs in. Like the library it tries once more with a fresh token
@@ -134,7 +135,7 @@ func (v *visit) createRole() advice {
 	return advice{
 		meaning: "permission for the instance makes no role in Postgres: each identity that logs in needs one of its name, with its case",
 		action:  "have someone who may create roles run this",
-		command: fmt.Sprintf("lakebase roles create %s --kind %s%s", quoteShell(v.user()), identityKind(v.user()), v.on()),
+		command: fmt.Sprintf("lakebase roles create %s --kind %s%s", shellword.Of(v.user()), identityKind(v.user()), v.on()),
 	}
 }
 
@@ -152,7 +153,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 		return "the server wants a native password, not a token", advice{
 			meaning: fmt.Sprintf("the role %s was made in Postgres and has a password of its own, or the host is the service's pooler", quoteSQL(v.user())),
 			action:  "log in as the role of an identity; have someone who can log in see with this how the role was made",
-			command: fmt.Sprintf("lakebase roles show %s%s", quoteShell(v.user()), v.on()),
+			command: fmt.Sprintf("lakebase roles show %s%s", shellword.Of(v.user()), v.on()),
 		}
 	case strings.Contains(text, "audience"), strings.Contains(text, "jwk not found"):
 		return "the token is from another workspace, or for another endpoint", v.otherWorkspace()
@@ -168,7 +169,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 		return fmt.Sprintf("the role %q does not log in with tokens", v.user()), advice{
 			meaning: "a role of that name is there, but it was made by CREATE ROLE and not for the identity, or this database lacks the extension databricks_auth",
 			action:  "have someone who may create roles make it one of the identity; this says what is in the way",
-			command: fmt.Sprintf("lakebase roles create %s --kind %s%s", quoteShell(v.user()), identityKind(v.user()), v.on()),
+			command: fmt.Sprintf("lakebase roles create %s --kind %s%s", shellword.Of(v.user()), identityKind(v.user()), v.on()),
 		}
 	}
 	if _, wrong := v.skewed(); wrong || v.lifetime < 30*time.Second {
@@ -177,7 +178,7 @@ func (v *visit) tokenRefused(text string) (string, advice) {
 	return "the server refused a token that was minted a moment ago", advice{
 		meaning: fmt.Sprintf("it is not expired and belongs to %s, whose role logs in: either tokens are being revoked, or the role is not tied to that identity", v.user()),
 		action:  "have someone else who can log in see whose role it is",
-		command: fmt.Sprintf("lakebase roles show %s%s", quoteShell(v.user()), v.on()),
+		command: fmt.Sprintf("lakebase roles show %s%s", shellword.Of(v.user()), v.on()),
 	}
 }
 
@@ -254,13 +255,13 @@ func (v *visit) notAdmitted(e *lakebase.Error, said pgconn.PgError) (string, adv
 		return fmt.Sprintf("the role may not connect to the database %q", v.database()), advice{
 			meaning: "the login was accepted; the right CONNECT on the database is missing",
 			action:  "have the database's owner run this",
-			command: fmt.Sprintf("lakebase roles grant %s --read --database %s%s", quoteShell(v.user()), quoteShell(v.database()), v.on()),
+			command: fmt.Sprintf("lakebase roles grant %s --read --database %s%s", shellword.Of(v.user()), shellword.Of(v.database()), v.on()),
 		}
 	case strings.Contains(text, "not permitted to log in"):
 		return fmt.Sprintf("the role %q may not log in", v.user()), advice{
 			meaning: "it has NOLOGIN: it is there for others to be members of",
 			action:  "log in as another role, or have someone who administers it run this",
-			command: "lakebase query" + v.on() + " " + quoteShell(fmt.Sprintf("ALTER ROLE %s LOGIN", quoteSQL(v.user()))),
+			command: "lakebase query" + v.on() + " " + shellword.Of(fmt.Sprintf("ALTER ROLE %s LOGIN", quoteSQL(v.user()))),
 		}
 	case strings.Contains(text, "pg_hba"):
 		return "the server admits no such login", advice{

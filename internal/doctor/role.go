@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 const roleQuery = `
@@ -47,7 +49,7 @@ func checkRole(ctx context.Context, v *visit) finding {
 		f = f.warn(fmt.Sprintf("%s may use nothing in schema public", r.Name), advice{
 			meaning: "every statement about a table there ends in \"permission denied for schema public\"; other schemas are not affected",
 			action:  "if it should, have the schema's owner run this",
-			command: fmt.Sprintf("lakebase roles grant %s --read --schema public%s", quoteShell(r.Name), v.on()),
+			command: fmt.Sprintf("lakebase roles grant %s --read --schema public%s", shellword.Of(r.Name), v.on()),
 		})
 	}
 	return f

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/spelling"
 	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
@@ -164,7 +165,7 @@ func (v *visit) startIt() advice {
 		a.action = "enable it: in the workspace, on the page of the endpoint"
 	}
 	if v.isLocalLakebase() {
-		a.command = "lakebase local start " + quoteShell(v.target.Name())
+		a.command = "lakebase local start " + shellword.Of(v.target.Name())
 	}
 	return a
 }
@@ -188,7 +189,7 @@ func (v *visit) missingTarget(e *lakebase.Error) finding {
 		a.command = "lakebase targets"
 		a.action = "name one of those that there are: " + strings.Join(visible[:min(len(visible), 5)], ", ")
 		if near := spelling.Nearest(e.Resource, visible); near != "" {
-			a.action, a.command = "name it as it is there: "+near, "lakebase doctor "+quoteShell(near)
+			a.action, a.command = "name it as it is there: "+near, "lakebase doctor "+shellword.Of(near)
 		}
 		details = append(details, Detail{Name: "visible", Value: strings.Join(visible, ", ")})
 	}

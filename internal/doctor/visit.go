@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
@@ -101,7 +103,7 @@ func (v *visit) argument() string {
 	if v.options.Target == "" || v.hide(v.options.Target) != v.options.Target || strings.Contains(v.options.Target, "://") {
 		return ""
 	}
-	return " " + quoteShell(v.options.Target)
+	return " " + shellword.Of(v.options.Target)
 }
 
 // on is what names the target in other commands.
@@ -109,7 +111,7 @@ func (v *visit) on() string {
 	if v.options.Target == "" {
 		return ""
 	}
-	return " --target " + quoteShell(v.targetName())
+	return " --target " + shellword.Of(v.targetName())
 }
 
 // overridesHost reports whether a host is configured that the workspace would
@@ -155,33 +157,5 @@ func (v *visit) isLocalLakebase() bool {
 	return err == nil && host.Addr().IsLoopback()
 }
 
-// quoteShell makes text one word of a shell.
-func quoteShell(text string) string {
-	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+,=") == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
-// isUUID reports whether an identity is a service principal, which go by
-// their application id.
-func isUUID(name string) bool {
-	if len(name) != 36 {
-		return false
-	}
-	for i, r := range name {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
-}
-
 // identityKind is the --kind of roles create for an identity.
-func identityKind(name string) string {
-	if isUUID(name) {
-		return "service-principal"
-	}
-	return "user"
-}
+func identityKind(name string) roles.Kind { return cmp.Or(roles.KindOf(name), roles.User) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -47,7 +48,7 @@ func checkWorkspace(ctx context.Context, v *visit) finding {
 		return fail(explained, summary, a, details...)
 	}
 	v.identity, v.groups = me.Name, me.Groups
-	details = append(details, Detail{Name: "identity", Value: me.Name}, Detail{Name: "kind", Value: identityKind(me.Name)})
+	details = append(details, Detail{Name: "identity", Value: me.Name}, Detail{Name: "kind", Value: string(identityKind(me.Name))})
 	if len(me.Groups) > 0 {
 		details = append(details, Detail{Name: "groups", Value: strings.Join(me.Groups, ", ")})
 	}
@@ -180,12 +181,12 @@ func curl(url string) string {
 	if url == "" {
 		return ""
 	}
-	return "curl -sS -o /dev/null -w '%{http_code}\\n' " + quoteShell(url)
+	return "curl -sS -o /dev/null -w '%{http_code}\\n' " + shellword.Of(url)
 }
 
 func correctHost(v *visit) string {
 	if profile, ok := strings.CutPrefix(v.setting("databricks.host").Source, "profile "); ok {
-		return "databricks auth login --profile " + quoteShell(profile)
+		return "databricks auth login --profile " + shellword.Of(profile)
 	}
 	return "export DATABRICKS_HOST=https://WORKSPACE.cloud.databricks.com"
 }
@@ -216,7 +217,7 @@ func (v *visit) refusedCredentials(call *workspace.Error) (string, advice) {
 	}
 	a := advice{
 		meaning: "they have expired, were revoked, or belong to another workspace than " + v.workspaceURL,
-		action:  "log in again", command: "databricks auth login --host " + quoteShell(v.workspaceURL),
+		action:  "log in again", command: "databricks auth login --host " + shellword.Of(v.workspaceURL),
 	}
 	for _, name := range []string{"token", "client_secret"} {
 		s := v.setting("databricks." + name)

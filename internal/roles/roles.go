@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
@@ -53,18 +54,8 @@ func KindOf(name string) Kind {
 	return ""
 }
 
-func isUUID(name string) bool {
-	if len(name) != 36 {
-		return false
-	}
-	for i, r := range name {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", r) {
-			return false
-		}
-	}
-	return true
-}
+// isUUID accepts only the form with dashes, of the forms that uuid.Parse reads.
+func isUUID(name string) bool { return len(name) == 36 && uuid.Validate(name) == nil }
 
 // Admin is a session that looks after roles. It is not safe for concurrent use.
 type Admin struct {

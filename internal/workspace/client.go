@@ -227,7 +227,7 @@ func readBody(r io.Reader) ([]byte, error) {
 // quoting it: it may be a credential.
 func describe(h http.Header, err error) string {
 	if t := h.Get("Content-Type"); t != "" && !isJSON(t) {
-		return "it is " + oneLine(t, nil)
+		return "it is " + quotable(t, nil)
 	}
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {

@@ -14,7 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // Codes of errors that are made here rather than by the service.
@@ -113,13 +114,13 @@ func refused(op string, resp *http.Response, body []byte, secrets []string) *Err
 	if resp.StatusCode < 400 {
 		e.Message = "redirected"
 		if to, err := resp.Location(); err == nil {
-			e.Message = oneLine(fmt.Sprintf("redirected to %s://%s%s; check the workspace's host", to.Scheme, to.Host, to.Path), secrets)
+			e.Message = quotable(fmt.Sprintf("redirected to %s://%s%s; check the workspace's host", to.Scheme, to.Host, to.Path), secrets)
 		}
 		return e
 	}
 	e.Code, e.Message = parseError(body)
-	e.Code = oneLine(e.Code, secrets)
-	e.Message = oneLine(e.Message, secrets)
+	e.Code = quotable(e.Code, secrets)
+	e.Message = quotable(e.Message, secrets)
 	return e
 }
 
@@ -250,17 +251,16 @@ func htmlText(page string) string {
 	return "an HTML page"
 }
 
-// oneLine makes s fit for an error or a log: one line, not too long, without
-// control characters and secrets.
-func oneLine(s string, secrets []string) string {
+// quotable makes s fit for an error or a log: one line of at most maxMessage
+// characters, without secrets.
+func quotable(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if len(secret) >= 8 { // anything shorter is no secret, and would blot out words
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}
 	}
 	s = tokenLike.ReplaceAllString(s, "[redacted]")
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	s = oneline.Text(s)
 	if r := []rune(s); len(r) > maxMessage {
 		s = string(r[:maxMessage-1]) + "…"
 	}

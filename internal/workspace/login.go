@@ -238,7 +238,7 @@ func (j *journal) explain(err error, config *sdkconfig.Config) *Error {
 	if hint := j.cliError(); hint != "" {
 		message += " (" + hint + ")"
 	}
-	e.Code, e.Message = codeUnauthenticated, oneLine(message, configSecrets(config))
+	e.Code, e.Message = codeUnauthenticated, quotable(message, configSecrets(config))
 	return e
 }
 

@@ -155,9 +155,9 @@ func (s *sdkLog) Debugf(_ context.Context, _ string, args ...any) {
 }
 
 func (s *sdkLog) Warnf(ctx context.Context, format string, args ...any) {
-	s.logger.DebugContext(ctx, "lakebase: workspace login: "+oneLine(fmt.Sprintf(format, args...), nil))
+	s.logger.DebugContext(ctx, "lakebase: workspace login: "+quotable(fmt.Sprintf(format, args...), nil))
 }
 
 func (s *sdkLog) Errorf(ctx context.Context, format string, args ...any) {
-	s.logger.WarnContext(ctx, "lakebase: workspace login: "+oneLine(fmt.Sprintf(format, args...), nil))
+	s.logger.WarnContext(ctx, "lakebase: workspace login: "+quotable(fmt.Sprintf(format, args...), nil))
 }

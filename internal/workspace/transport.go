@@ -117,7 +117,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	secret := hasSecret(req)
 	if secret && inTheClear(req.URL) { // an address out of a reply
 		t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
-			Message: "no secret is sent to " + oneLine(req.URL.Host, nil) + ", which has no TLS"})
+			Message: "no secret is sent to " + quotable(req.URL.Host, nil) + ", which has no TLS"})
 		return failedLogin(req), nil
 	}
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
