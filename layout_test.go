@@ -49,7 +49,11 @@ var mayImport = map[string][]string{
 	"internal/webservice":   {"."},
 	"local":                 {"internal/dnsclient", "internal/pgwire", "internal/pgxparse", "internal/postgres"},
 	"lakebasetest":          {"local"},
-	"proxy":                 {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool"},
+	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool",
+		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
+	"proxy/internal/console":  {"internal/pgwire", "proxy/internal/snapshot"},
+	"proxy/internal/monitor":  {"proxy/internal/snapshot"},
+	"proxy/internal/snapshot": {},
 	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/oneline", "internal/quantile", "internal/resultformat", "internal/resultstream",
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/sqlscan", "internal/webservice", "internal/workspace", "local", "proxy"},
 

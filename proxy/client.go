@@ -20,6 +20,8 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/proxy/internal/console"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // lingerTimeout is how long a client may take to see the last message.
@@ -60,7 +62,7 @@ type client struct {
 type talker interface {
 	drain() // end as soon as no transaction is open
 	force() // end now
-	describe(*ClientInfo)
+	describe(*snapshot.Client)
 }
 
 // stage is a part of a client's life. It returns the next one, nil if there is
@@ -80,7 +82,7 @@ func (c *client) serve(life context.Context) stage {
 	}
 	c.user, c.app = strings.Clone(startup.User()), strings.Clone(startup.Get("application_name"))
 	c.replication = replication(startup)
-	toConsole := startup.Get("database") == consoleDatabase
+	toConsole := startup.Get("database") == console.Database
 	if !toConsole && !c.count() {
 		c.fail("limit", tooManyClients(c.server.config().MaxClients))
 		return nil
@@ -94,12 +96,12 @@ func (c *client) serve(life context.Context) stage {
 		return nil
 	}
 	if toConsole {
-		t, err := c.openConsole(startup)
+		run, err := c.openConsole(startup)
 		if err != nil {
 			c.fail("console", err)
 			return nil
 		}
-		return t.run()
+		return run
 	}
 	route, err := c.server.admit(startup)
 	if err != nil {

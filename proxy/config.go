@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy/internal/console"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // Mode says for how long a client has a server connection to itself.
@@ -22,9 +24,9 @@ type Mode string
 // Modes of a [Server].
 const (
 	// SessionMode gives each client a server connection of its own.
-	SessionMode Mode = "session"
+	SessionMode Mode = snapshot.SessionMode
 	// TransactionMode lends a client one for each transaction.
-	TransactionMode Mode = "transaction"
+	TransactionMode Mode = snapshot.TransactionMode
 )
 
 // Config says where a [Server] listens, whom it lets in and where it leads.
@@ -177,7 +179,7 @@ func (c *Config) validate() error {
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")
 	}
 	for name, connector := range c.Targets {
-		if name == consoleDatabase {
+		if name == console.Database {
 			return fmt.Errorf("proxy: a target cannot be called %s: that name leads to the console", name)
 		}
 		if name == "" || connector == nil || strings.ContainsRune(name, 0) {

@@ -30,22 +30,22 @@ func (s *Server) chosen(target, database string) ([]*pool, error) {
 }
 
 func noSuchPool(target, database string) error {
-	return fmt.Errorf("%w of target %q and database %q: SHOW POOLS lists them", errNoPool, target, database)
+	return &pgwire.Error{Code: "3D000", Message: fmt.Sprintf("no pool of target %q and database %q: SHOW POOLS lists them", target, database)}
 }
 
 func (s *Server) hasPools() error {
 	if s.config().Mode != TransactionMode {
-		return fmt.Errorf("%w: the proxy is in %s mode", errNotPooling, s.config().Mode)
+		return &pgwire.Error{Code: "55000", Message: fmt.Sprintf("there is no pool to control: the proxy is in %s mode", s.config().Mode)}
 	}
 	return nil
 }
 
-// Pause lends no server connection any more, waits until those that are lent
+// pause lends no server connection any more, waits until those that are lent
 // have been given back, and closes them; clients wait. Pinned clients keep
-// theirs, so Pause waits for those to leave. An empty target or database means
+// theirs, so pause waits for those to leave. An empty target or database means
 // any, those that no client has asked for yet included. When ctx ends first,
 // the pools stay paused and the error is ctx's.
-func (s *Server) Pause(ctx context.Context, target, database string) error {
+func (s *Server) pause(ctx context.Context, target, database string) error {
 	if err := s.hasPools(); err != nil {
 		return err
 	}
@@ -64,8 +64,8 @@ func (s *Server) Pause(ctx context.Context, target, database string) error {
 	return nil
 }
 
-// Resume ends a pause.
-func (s *Server) Resume(target, database string) error {
+// resume ends a pause.
+func (s *Server) resume(target, database string) error {
 	if err := s.hasPools(); err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (s *Server) Resume(target, database string) error {
 	return nil
 }
 
-// Reconnect replaces each server connection as soon as it is not lent.
-func (s *Server) Reconnect(target, database string) error {
+// reconnect replaces each server connection as soon as it is not lent.
+func (s *Server) reconnect(target, database string) error {
 	pools, err := s.chosen(target, database)
 	for _, p := range pools {
 		p.reconnect()
@@ -87,10 +87,10 @@ func (s *Server) Reconnect(target, database string) error {
 	return err
 }
 
-// WaitClose waits until each server connection is closed that was not to be
-// used again, by [Server.Reconnect] for instance. When ctx ends first, the
+// waitClose waits until each server connection is closed that was not to be
+// used again, by RECONNECT for instance. When ctx ends first, the
 // error is ctx's.
-func (s *Server) WaitClose(ctx context.Context, target, database string) error {
+func (s *Server) waitClose(ctx context.Context, target, database string) error {
 	pools, err := s.chosen(target, database)
 	if err != nil {
 		return err
@@ -103,9 +103,9 @@ func (s *Server) WaitClose(ctx context.Context, target, database string) error {
 	return nil
 }
 
-// Kill closes all server connections at once and ends the clients that had
+// kill closes all server connections at once and ends the clients that had
 // one.
-func (s *Server) Kill(target, database string) error {
+func (s *Server) kill(target, database string) error {
 	which := rule{target: target, database: database}
 	pools := s.covered(target, database)
 	found := len(pools) > 0 || which == rule{}
@@ -127,9 +127,9 @@ func (s *Server) Kill(target, database string) error {
 	return nil
 }
 
-// KillClient ends the client that was told this process ID. In session mode
+// killClient ends the client that was told this process ID. In session mode
 // two of different targets may have the same: then none is ended.
-func (s *Server) KillClient(id uint64) error {
+func (s *Server) killClient(id uint64) error {
 	s.mu.Lock()
 	var victims []*client
 	for c := range s.clients {
@@ -140,21 +140,16 @@ func (s *Server) KillClient(id uint64) error {
 	s.mu.Unlock()
 	switch len(victims) {
 	case 0:
-		return fmt.Errorf("%w has the id %d: SHOW CLIENTS lists them", errNoClient, id)
+		return &pgwire.Error{Code: "42704", Message: fmt.Sprintf("no client has the id %d: SHOW CLIENTS lists them", id)}
 	case 1:
 		victims[0].kill()
 		return nil
 	}
-	return fmt.Errorf("%w: %d clients have the id %d: end it by pg_terminate_backend in its database", errAmbiguous, len(victims), id)
+	return &pgwire.Error{Code: "42725", Message: fmt.Sprintf("not one client: %d clients have the id %d: end it by pg_terminate_backend in its database", len(victims), id)}
 }
 
-// Disable lets no new client connect to the databases. Those that are
-// connected are left alone.
-func (s *Server) Disable(target, database string) { s.disable(target, database, true) }
-
-// Enable ends what [Server.Disable] began.
-func (s *Server) Enable(target, database string) { s.disable(target, database, false) }
-
+// disable refuses new clients of the databases, or accepts them again. Clients
+// that are connected stay.
 func (s *Server) disable(target, database string, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

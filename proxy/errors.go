@@ -46,14 +46,6 @@ func connectError(err error) *pgwire.Error {
 	return &pgwire.Error{Code: code, Message: strings.TrimPrefix(err.Error(), "lakebase: "), Hint: hint}
 }
 
-// What keeps a server from being controlled.
-var (
-	errNoPool     = errors.New("no pool")
-	errNotPooling = errors.New("there is no pool to control")
-	errNoClient   = errors.New("no client")
-	errAmbiguous  = errors.New("not one client")
-)
-
 // errKilled is why a server connection ends that the console has killed.
 var errKilled = errors.New("killed from the console")
 

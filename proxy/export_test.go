@@ -1,6 +1,22 @@
 package proxy
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+func (s *Server) Pools() []snapshot.Pool                  { return admin{s}.Pools() }
+func (s *Server) Clients() []snapshot.Client              { return admin{s}.Clients() }
+func (s *Server) Servers() []snapshot.Server              { return admin{s}.Servers() }
+func (s *Server) Resume(target, database string) error    { return s.resume(target, database) }
+func (s *Server) Reconnect(target, database string) error { return s.reconnect(target, database) }
+func (s *Server) Kill(target, database string) error      { return s.kill(target, database) }
+func (s *Server) KillClient(id uint64) error              { return s.killClient(id) }
+func (s *Server) Pause(ctx context.Context, target, database string) error {
+	return s.pause(ctx, target, database)
+}
 
 // Resting is how many clients rest, having said nothing since they began to.
 func (s *Server) Resting() (n int) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/proxy/internal/monitor"
 )
 
 // acceptBackoff is the pause after a failed accept: out of file descriptors
@@ -33,7 +34,10 @@ func (s *Server) Listen() error {
 	}
 	err := s.open()
 	if err == nil && s.config().HTTPListen != "" {
-		s.http, err = s.listenHTTP()
+		s.monitor, err = monitor.Listen(s.config().HTTPListen, admin{s}, s.log)
+		if err != nil {
+			err = fmt.Errorf("proxy: HTTP: %w", err)
+		}
 	}
 	if err != nil {
 		s.close()

@@ -34,7 +34,7 @@ func (s *Server) maintain(ctx context.Context) {
 		for _, one := range s.sessions() {
 			one.look(s.config().NetworkTimeout)
 		}
-		s.keepStatistics()
+		s.console.KeepAverages()
 		if s.leaving.Load() && s.counts.clients.Load() == 0 {
 			go s.Shutdown(context.Background())
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 	"github.com/lakebase-go/lakebase/proxy"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // startLocal starts a local Lakebase of the test's own.
@@ -152,7 +153,7 @@ func TestFailover(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{HostNames: local.ServiceNames})
 	r := startPooled(t, proxy.Config{PoolSize: 3, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")}})
-	address := func(s proxy.ServerInfo) netip.Addr { return netip.MustParseAddrPort(s.Addr.String()).Addr() }
+	address := func(s snapshot.Server) netip.Addr { return netip.MustParseAddrPort(s.Addr.String()).Addr() }
 	idle := r.connect()
 	within := r.busy()
 	was := address(r.Servers()[0])

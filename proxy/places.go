@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // places are the server connections that a target may have at once. Who finds
@@ -92,9 +94,9 @@ func (s *seeker) limit() int { return s.client.server.config().MaxServerConns }
 func (s *seeker) drain() { s.force() }
 func (s *seeker) force() { s.end.Do(func() { close(s.ended) }) }
 
-func (s *seeker) describe(info *ClientInfo) {
+func (s *seeker) describe(info *snapshot.Client) {
 	info.Target, info.Database = s.route.target.name, s.route.name()
-	info.State, info.Waiting = clientWaiting, time.Since(s.since)
+	info.State, info.Waiting = snapshot.ClientWaiting, time.Since(s.since)
 }
 
 // reserve takes a place for c, for which it may have to wait.

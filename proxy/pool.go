@@ -9,6 +9,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/txpool"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 const (
@@ -44,7 +45,7 @@ type pool struct {
 	paused     bool
 	closed     bool
 	generation uint64 // server connections of former ones are not used again
-	totals     Totals
+	totals     snapshot.Totals
 	welcomes   welcomes
 	changed    chan struct{} // closed and made anew when there is a server connection less, or a login
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // inModes runs a test in both modes of the proxy.
@@ -56,7 +57,7 @@ func connectTo(t testing.TB, connector *lakebase.Connector) *pgx.Conn {
 }
 
 // pool is what the only pool looks like.
-func (r *rig) pool() proxy.PoolInfo {
+func (r *rig) pool() snapshot.Pool {
 	r.t.Helper()
 	pools := r.Pools()
 	if len(pools) != 1 {
@@ -75,9 +76,9 @@ func (r *rig) pids() (pids []int) {
 
 // settled waits until no client has a server connection and all of those are
 // idle.
-func (r *rig) settled() proxy.PoolInfo {
+func (r *rig) settled() snapshot.Pool {
 	r.t.Helper()
-	var p proxy.PoolInfo
+	var p snapshot.Pool
 	testkit.Eventually(r.t, "every server connection is idle", func() bool {
 		p = r.pool()
 		return p.ClientsActive == 0 && p.ClientsWaiting == 0 && p.ServersActive == 0 && p.ServersResting == 0 && p.ServersConnecting == 0

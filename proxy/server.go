@@ -15,6 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy/internal/console"
+	"github.com/lakebase-go/lakebase/proxy/internal/monitor"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // ErrServerClosed is the error of [Server.Serve] after [Server.Shutdown].
@@ -41,12 +44,11 @@ type Server struct {
 	stopOnce     sync.Once
 	stopping     atomic.Bool // Shutdown has been called
 
-	counts     counters
-	consoles   atomic.Int64 // open now
-	statistics statistics
-	http       *httpServer // nil without HTTPListen
-	serving    atomic.Bool // Serve has begun
-	leaving    atomic.Bool // no client may come any more; those that are here may stay
+	counts  counters
+	console *console.Console
+	monitor *monitor.Monitor // nil without HTTPListen
+	serving atomic.Bool      // Serve has begun
+	leaving atomic.Bool      // no client may come any more; those that are here may stay
 
 	mu         sync.Mutex // guards what follows
 	opened     bool
@@ -57,10 +59,10 @@ type Server struct {
 	pools      map[poolKey]*pool
 	paused     switches
 	disabled   switches
-	past       map[[2]string]Totals        // of sessions that have ended, by target and database
-	removed    map[*target]bool            // from the configuration, and not closed yet
-	connectors map[*lakebase.Connector]int // targets that use each
-	wg         sync.WaitGroup              // one for each listener, client and target that is being closed
+	past       map[[2]string]snapshot.Totals // of sessions that have ended, by target and database
+	removed    map[*target]bool              // from the configuration, and not closed yet
+	connectors map[*lakebase.Connector]int   // targets that use each
+	wg         sync.WaitGroup                // one for each listener, client and target that is being closed
 }
 
 type counters struct {
@@ -92,13 +94,13 @@ func New(cfg Config) (*Server, error) {
 		log: cfg.Logger, upstream: upstream,
 		clients:    make(map[*client]bool),
 		pools:      make(map[poolKey]*pool),
-		past:       make(map[[2]string]Totals),
+		past:       make(map[[2]string]snapshot.Totals),
 		removed:    make(map[*target]bool),
 		connectors: make(map[*lakebase.Connector]int),
 		stopped:    make(chan struct{}),
 	}
 	s.began = time.Now()
-	s.statistics.older.at, s.statistics.newer.at = s.began, s.began
+	s.console = console.New(admin{s}, cfg.Logger)
 	all := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
 	for name, connector := range cfg.Targets {
 		all.targets[name] = &target{name: name, connector: connector}
@@ -120,8 +122,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer s.refresh()()
 	s.mu.Lock()
 	s.serving.Store(true)
-	if s.http != nil {
-		s.http.serve()
+	if s.monitor != nil {
+		s.monitor.Serve()
 	}
 	s.wg.Go(func() { s.maintain(s.admitting) })
 	for _, l := range s.listeners {
@@ -166,8 +168,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		s.shutPools()
 		s.end()
-		if h := s.http; h != nil {
-			h.close()
+		if m := s.monitor; m != nil {
+			m.Close()
 		}
 		close(s.stopped)
 	})
@@ -236,6 +238,17 @@ func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addr
+}
+
+// HTTPAddr is the address of the health checks, metrics and the status page;
+// nil before [Server.Listen], and without Config.HTTPListen.
+func (s *Server) HTTPAddr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.monitor == nil {
+		return nil
+	}
+	return s.monitor.Addr()
 }
 
 // Stats returns the counters.

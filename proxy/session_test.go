@@ -21,6 +21,7 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 func runPsql(t *testing.T, args ...string) string {
@@ -347,7 +348,7 @@ func TestTargets(t *testing.T) {
 		}
 		refused(t, r.url("nowhere", ""), "3D000", `database "nowhere" does not exist`)
 		testkit.Eventually(t, "there is no pool of a database that does not exist", func() bool {
-			return !slices.ContainsFunc(r.Pools(), func(p proxy.PoolInfo) bool { return p.Database == "nowhere" })
+			return !slices.ContainsFunc(r.Pools(), func(p snapshot.Pool) bool { return p.Database == "nowhere" })
 		})
 	})
 }

@@ -4,25 +4,9 @@ import (
 	"cmp"
 	"context"
 	"time"
-)
 
-// add adds what the other totals count.
-func (t *Totals) add(o Totals) {
-	t.Sessions += o.Sessions
-	t.Assignments += o.Assignments
-	t.Transactions += o.Transactions
-	t.Queries += o.Queries
-	t.Received += o.Received
-	t.Sent += o.Sent
-	t.TransactionTime += o.TransactionTime
-	t.QueryTime += o.QueryTime
-	t.WaitTime += o.WaitTime
-	t.ServerLogins += o.ServerLogins
-	t.ServerLoginFails += o.ServerLoginFails
-	t.Canceled += o.Canceled
-	t.Lost += o.Lost
-	t.LostIdle += o.LostIdle
-}
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
 
 // key names the pool that s would belong to.
 func (s *session) key() [2]string {
@@ -30,7 +14,7 @@ func (s *session) key() [2]string {
 }
 
 // totals are those of one session, which has one server connection.
-func (s *session) totals() Totals {
+func (s *session) totals() snapshot.Totals {
 	s.tracker.mu.Lock()
 	t := s.tracker.totals
 	s.tracker.mu.Unlock()
@@ -57,19 +41,19 @@ func (s *Server) account(ended *session) {
 	defer s.mu.Unlock()
 	ended.accounted = true
 	t := s.past[ended.key()]
-	t.add(ended.totals())
+	t.Add(ended.totals())
 	s.past[ended.key()] = t
 }
 
 // sessionPools are the sessions as if they had pools.
-func (s *Server) sessionPools() []PoolInfo {
+func (s *Server) sessionPools() []snapshot.Pool {
 	sessions, seekers := s.sessions(), talkers[*seeker](s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	byName := make(map[[2]string]*PoolInfo, len(s.past))
-	info := func(key [2]string) *PoolInfo {
+	byName := make(map[[2]string]*snapshot.Pool, len(s.past))
+	info := func(key [2]string) *snapshot.Pool {
 		if byName[key] == nil {
-			byName[key] = &PoolInfo{Target: key[0], Database: key[1], Mode: SessionMode,
+			byName[key] = &snapshot.Pool{Target: key[0], Database: key[1], Mode: snapshot.SessionMode,
 				Limit: s.config().MaxServerConns, Totals: s.past[key]}
 		}
 		return byName[key]
@@ -82,7 +66,7 @@ func (s *Server) sessionPools() []PoolInfo {
 			pool := info(one.key())
 			pool.ClientsActive++
 			pool.ServersActive++
-			pool.Totals.add(one.totals())
+			pool.Totals.Add(one.totals())
 		}
 	}
 	for _, one := range seekers {
@@ -90,7 +74,7 @@ func (s *Server) sessionPools() []PoolInfo {
 		pool.ClientsWaiting++
 		pool.OldestWait = max(pool.OldestWait, time.Since(one.since))
 	}
-	infos := make([]PoolInfo, 0, len(byName))
+	infos := make([]snapshot.Pool, 0, len(byName))
 	for _, info := range byName {
 		infos = append(infos, *info)
 	}

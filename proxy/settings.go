@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // settings are a configuration together with the targets that it leads to.
@@ -134,5 +135,18 @@ func (s *Server) refresh() (stop func()) {
 		for c := range s.connectors {
 			c.StopRefresh()
 		}
+	}
+}
+
+// info describes t, which has so many server connections. all is the
+// configuration that t belongs to.
+func (t *target) info(all *settings, conns int64) snapshot.Target {
+	seen, stats := t.seen(), t.connector.Stats()
+	return snapshot.Target{
+		Name: t.name, Default: t.name == all.DefaultTarget,
+		Host: seen.host, Port: seen.port, User: seen.user, Database: seen.database,
+		ServerConns: conns, MaxServerConns: all.MaxServerConns,
+		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,
+		CredentialFailures: stats.CredentialFailures, Rejections: stats.Rejections,
 	}
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // poolIn is the one pool of a mode.
-func (r *rig) poolIn(mode proxy.Mode) proxy.PoolInfo {
+func (r *rig) poolIn(mode proxy.Mode) snapshot.Pool {
 	r.t.Helper()
-	var found []proxy.PoolInfo
+	var found []snapshot.Pool
 	for _, p := range r.Pools() {
-		if p.Mode == mode {
+		if p.Mode == string(mode) {
 			found = append(found, p)
 		}
 	}

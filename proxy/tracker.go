@@ -3,6 +3,8 @@ package proxy
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // framer finds where messages end in a stream of them. It looks at nothing
@@ -66,7 +68,7 @@ type tracker struct {
 	goodbye  bool // the client has said that it ends,
 	within   bool // while it was not known that the server waits for a request
 	closed   bool // nothing more may be asked
-	totals   Totals
+	totals   snapshot.Totals
 }
 
 func newTracker(status byte) *tracker {

@@ -1,9 +1,7 @@
-package proxy
+package console
 
 import (
 	"strings"
-
-	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
 // token is the smallest part of a console command that means something.
@@ -100,7 +98,7 @@ func (l *lexer) skipSpace() error {
 			_, l.rest, _ = strings.Cut(l.rest, "\n")
 		case strings.HasPrefix(l.rest, "/*"):
 			if !l.skipBlock() {
-				return consoleSyntax("unterminated /* comment")
+				return syntaxError("unterminated /* comment")
 			}
 		default:
 			return nil
@@ -135,7 +133,7 @@ func (l *lexer) quoted(quote byte) (string, error) {
 	for {
 		n := strings.IndexByte(l.rest, quote)
 		if n < 0 {
-			return "", consoleSyntax("unterminated quote")
+			return "", syntaxError("unterminated quote")
 		}
 		b.WriteString(l.take(n))
 		l.take(1)
@@ -144,8 +142,4 @@ func (l *lexer) quoted(quote byte) (string, error) {
 		}
 		b.WriteString(l.take(1))
 	}
-}
-
-func consoleSyntax(message string) *pgwire.Error {
-	return &pgwire.Error{Severity: "ERROR", Code: "42601", Message: message}
 }

@@ -1,4 +1,4 @@
-package proxy
+package console
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// consoleServerVersion is the Postgres that drivers take the console for. One
-// of an age that all of them know, and no psql warns of.
-const consoleServerVersion, consoleServerVersionNum = "14.0", "140000"
+// serverVersion is the version of Postgres that the console reports to drivers:
+// one that all of them support and psql does not warn about.
+const serverVersion, serverVersionNum = "14.0", "140000"
 
-// parameters are what the console tells of itself as a server does.
-func (c *console) parameters() iter.Seq2[string, string] {
+// Parameters returns what a server reports in ParameterStatus messages.
+func (s *Session) Parameters() iter.Seq2[string, string] {
 	return maps.All(map[string]string{
-		"server_version":                consoleServerVersion + " (" + productVersion() + ")",
+		"server_version":                serverVersion + " (" + s.console.proxy.Overview().Product + ")",
 		"server_encoding":               "UTF8",
 		"client_encoding":               "UTF8",
 		"DateStyle":                     "ISO, MDY",
@@ -30,24 +30,24 @@ func (c *console) parameters() iter.Seq2[string, string] {
 		"in_hot_standby":                "off",
 		"default_transaction_read_only": "off",
 		"is_superuser":                  "on",
-		"session_authorization":         c.user,
-		"application_name":              c.app,
+		"session_authorization":         s.client.User,
+		"application_name":              s.client.Startup.Get("application_name"),
 	})
 }
 
-// show is the value of a setting that drivers ask for.
-func (c *console) show(name string) (value string, ok bool) {
+// setting returns the value of a setting that drivers ask for.
+func (s *Session) setting(name string) (value string, ok bool) {
 	name = strings.ToLower(name)
-	if value, ok = c.session[name]; ok {
+	if value, ok = s.settings[name]; ok {
 		return value, true
 	}
-	for parameter, value := range c.parameters() {
+	for parameter, value := range s.Parameters() {
 		if strings.EqualFold(parameter, name) {
 			return value, true
 		}
 	}
 	value, ok = map[string]string{
-		"server_version_num":            consoleServerVersionNum,
+		"server_version_num":            serverVersionNum,
 		"transaction_isolation":         "read committed",
 		"default_transaction_isolation": "read committed",
 		"transaction_read_only":         "off",
@@ -60,39 +60,39 @@ func (c *console) show(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// set remembers a setting, for a client that asks for it again.
-func (c *console) set(name, value string) {
-	if len(c.session) < maxConsoleStatements {
-		c.session[strings.ToLower(name)] = value
+// set stores a setting for later SHOW commands of the client.
+func (s *Session) set(name, value string) {
+	if len(s.settings) < maxStatements {
+		s.settings[strings.ToLower(name)] = value
 	}
 }
 
-// prepareForDriver understands what drivers and people's habits send to any
-// server. None of it does anything here. It returns nil for everything else.
-func (c *console) prepareForDriver(tokens []token) *consoleStatement {
+// prepareForDriver parses what drivers send to any server and people type by
+// habit. None of it has an effect here. It returns nil for everything else.
+func (s *Session) prepareForDriver(tokens []token) *statement {
 	switch first := strings.ToUpper(tokens[0].text); {
 	case tokens[0].kind != word:
 		return nil
 	case first == "SELECT":
-		return c.prepareSelect(tokens[1:])
+		return s.prepareSelect(tokens[1:])
 	case first == "SHOW":
-		return c.prepareShow(tokens[1:])
+		return s.prepareShow(tokens[1:])
 	case first == "SET":
-		return c.prepareSet(tokens[1:])
+		return s.prepareSet(tokens[1:])
 	case first == "BEGIN", first == "START" && len(tokens) > 1 && tokens[1].is("transaction"):
-		return &consoleStatement{tag: first, status: pgwire.TxActive, run: doNothing}
+		return &statement{tag: first, status: pgwire.TxActive, run: doNothing}
 	case first == "COMMIT", first == "ROLLBACK" && (len(tokens) < 2 || !tokens[1].is("to")), first == "END", first == "ABORT":
-		return &consoleStatement{tag: first, status: pgwire.TxIdle, run: doNothing}
+		return &statement{tag: first, status: pgwire.TxIdle, run: doNothing}
 	case slices.Contains([]string{"ROLLBACK", "SAVEPOINT", "RELEASE", "DISCARD", "DEALLOCATE", "RESET", "CLOSE", "UNLISTEN"}, first):
-		return &consoleStatement{tag: first, run: doNothing}
+		return &statement{tag: first, run: doNothing}
 	}
 	return nil
 }
 
-func doNothing(context.Context, *console) ([]row, error) { return nil, nil }
+func doNothing(context.Context, *Session) ([]row, error) { return nil, nil }
 
-// prepareShow understands SHOW of a setting, by either spelling.
-func (c *console) prepareShow(tokens []token) *consoleStatement {
+// prepareShow parses SHOW of a setting, which may be spelled in several words.
+func (s *Session) prepareShow(tokens []token) *statement {
 	var words []string
 	for _, t := range tokens {
 		words = append(words, strings.ToLower(t.text))
@@ -104,18 +104,18 @@ func (c *console) prepareShow(tokens []token) *consoleStatement {
 	if name == "time_zone" {
 		name = "timezone"
 	}
-	if _, ok := c.show(name); !ok {
+	if _, ok := s.setting(name); !ok {
 		return nil
 	}
-	return &consoleStatement{tag: "SHOW", columns: text(name), run: func(_ context.Context, c *console) ([]row, error) {
-		value, _ := c.show(name)
+	return &statement{tag: "SHOW", columns: text(name), run: func(_ context.Context, s *Session) ([]row, error) {
+		value, _ := s.setting(name)
 		return []row{{value}}, nil
 	}}
 }
 
-// prepareSet understands SET, which is for the console's client alone: what
-// the proxy is configured to do is not changed by it.
-func (c *console) prepareSet(tokens []token) *consoleStatement {
+// prepareSet parses SET, which changes the session's settings and not the
+// proxy's.
+func (s *Session) prepareSet(tokens []token) *statement {
 	if len(tokens) > 0 && (tokens[0].is("session") || tokens[0].is("local")) {
 		tokens = tokens[1:]
 	}
@@ -129,27 +129,27 @@ func (c *console) prepareSet(tokens []token) *consoleStatement {
 			value.WriteString(t.text)
 		}
 	}
-	return &consoleStatement{tag: "SET", run: func(_ context.Context, c *console) ([]row, error) {
-		if c.server.hasSetting(key) {
+	return &statement{tag: "SET", run: func(_ context.Context, s *Session) ([]row, error) {
+		if slices.ContainsFunc(s.console.proxy.Settings(), func(one Setting) bool { return one.Key == key }) {
 			return nil, &pgwire.Error{Code: "0A000", Message: fmt.Sprintf("%s cannot be changed here", key),
 				Hint: "change it where the proxy is configured, then RELOAD"}
 		}
-		c.set(key, value.String())
+		s.set(key, value.String())
 		return nil, nil
 	}}
 }
 
-// prepareSelect understands a list of constants and of functions that drivers
-// call. It returns nil for all else.
-func (c *console) prepareSelect(tokens []token) *consoleStatement {
-	s := &consoleStatement{tag: "SELECT", counted: true}
+// prepareSelect parses a list of constants and of functions that drivers call.
+// It returns nil for all else.
+func (s *Session) prepareSelect(tokens []token) *statement {
+	st := &statement{tag: "SELECT", counted: true}
 	var r row
 	for {
-		value, column, rest, ok := c.evaluate(tokens)
+		value, column, rest, ok := s.evaluate(tokens)
 		if !ok {
 			return nil
 		}
-		s.columns, r = append(s.columns, column), append(r, value)
+		st.columns, r = append(st.columns, column), append(r, value)
 		if len(rest) == 0 {
 			break
 		}
@@ -158,12 +158,12 @@ func (c *console) prepareSelect(tokens []token) *consoleStatement {
 		}
 		tokens = rest[1:]
 	}
-	s.run = func(context.Context, *console) ([]row, error) { return []row{r}, nil }
-	return s
+	st.run = func(context.Context, *Session) ([]row, error) { return []row{r}, nil }
+	return st
 }
 
-// evaluate takes one expression, with its label.
-func (c *console) evaluate(tokens []token) (value any, result column, rest []token, ok bool) {
+// evaluate evaluates the first expression of tokens and its label.
+func (s *Session) evaluate(tokens []token) (value any, result column, rest []token, ok bool) {
 	if len(tokens) == 0 {
 		return nil, result, nil, false
 	}
@@ -180,7 +180,7 @@ func (c *console) evaluate(tokens []token) (value any, result column, rest []tok
 	case first.is("true"), first.is("false"):
 		value = first.is("true")
 	case first.kind == word:
-		if value, result.name, rest, ok = c.call(first, rest); !ok {
+		if value, result.name, rest, ok = s.call(first, rest); !ok {
 			return nil, result, nil, false
 		}
 	default:
@@ -196,8 +196,8 @@ func (c *console) evaluate(tokens []token) (value any, result column, rest []tok
 	return value, result, rest, true
 }
 
-// call is the value of a function, whose arguments are literals.
-func (c *console) call(function token, tokens []token) (value any, label string, rest []token, ok bool) {
+// call evaluates a function, whose arguments are literals.
+func (s *Session) call(function token, tokens []token) (value any, label string, rest []token, ok bool) {
 	label = strings.TrimPrefix(strings.ToLower(function.text), "pg_catalog.")
 	var arguments []string
 	if len(tokens) > 0 && tokens[0].isSymbol('(') {
@@ -212,24 +212,24 @@ func (c *console) call(function token, tokens []token) (value any, label string,
 	}
 	switch label {
 	case "version":
-		value = "PostgreSQL " + consoleServerVersion + " (" + productVersion() + ")"
+		value = "PostgreSQL " + serverVersion + " (" + s.console.proxy.Overview().Product + ")"
 	case "current_database", "current_catalog":
-		value = consoleDatabase
+		value = Database
 	case "current_user", "session_user", "user":
-		value = c.user
+		value = s.client.User
 	case "current_schema":
 		value = "public"
 	case "pg_is_in_recovery":
 		value = false
 	case "pg_backend_pid":
-		value = int64(c.id.Load())
+		value = int64(s.pid)
 	case "pg_advisory_unlock_all":
 		value = ""
 	case "current_setting":
 		if len(arguments) == 0 {
 			return nil, "", nil, false
 		}
-		setting, known := c.show(arguments[0])
+		setting, known := s.setting(arguments[0])
 		if !known {
 			return nil, "", nil, false
 		}

@@ -1,4 +1,4 @@
-package proxy
+package console
 
 import (
 	"encoding/binary"
@@ -138,4 +138,12 @@ func ifKnown(s string) any {
 		return nil
 	}
 	return s
+}
+
+// ifPort is a port, or NULL where it is 0.
+func ifPort(port uint16) any {
+	if port == 0 {
+		return nil
+	}
+	return int64(port)
 }

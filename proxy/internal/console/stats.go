@@ -1,10 +1,12 @@
-package proxy
+package console
 
 import (
 	"context"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // stat is a figure of PgBouncer's statistics, which goes by a name in each
@@ -13,34 +15,34 @@ type stat struct {
 	total, avg       string // in SHOW STATS, without total_ and avg_
 	totals, averages string // in SHOW STATS_TOTALS and SHOW STATS_AVERAGES
 	list             string // in SHOW TOTALS
-	of               func(*Totals) uint64
-	per              func(*Totals) uint64 // what the average is over; nil for seconds
+	of               func(*snapshot.Totals) uint64
+	per              func(*snapshot.Totals) uint64 // what the average is over; nil for seconds
 }
 
 // stats are in PgBouncer's order. What is not counted has no of, and is NULL.
 var stats = []stat{
-	named("server_assignment_count", func(t *Totals) uint64 { return t.Assignments }, nil),
-	named("xact_count", func(t *Totals) uint64 { return t.Transactions }, nil),
-	named("query_count", func(t *Totals) uint64 { return t.Queries }, nil),
-	{"received", "recv", "bytes_received", "bytes_received", "client_bytes", func(t *Totals) uint64 { return t.Received }, nil},
-	{"sent", "sent", "bytes_sent", "bytes_sent", "server_bytes", func(t *Totals) uint64 { return t.Sent }, nil},
-	named("xact_time", func(t *Totals) uint64 { return microseconds(t.TransactionTime) }, func(t *Totals) uint64 { return t.Transactions }),
-	named("query_time", func(t *Totals) uint64 { return microseconds(t.QueryTime) }, func(t *Totals) uint64 { return t.Queries }),
-	named("wait_time", func(t *Totals) uint64 { return microseconds(t.WaitTime) }, func(t *Totals) uint64 { return t.Assignments }),
+	named("server_assignment_count", func(t *snapshot.Totals) uint64 { return t.Assignments }, nil),
+	named("xact_count", func(t *snapshot.Totals) uint64 { return t.Transactions }, nil),
+	named("query_count", func(t *snapshot.Totals) uint64 { return t.Queries }, nil),
+	{"received", "recv", "bytes_received", "bytes_received", "client_bytes", func(t *snapshot.Totals) uint64 { return t.Received }, nil},
+	{"sent", "sent", "bytes_sent", "bytes_sent", "server_bytes", func(t *snapshot.Totals) uint64 { return t.Sent }, nil},
+	named("xact_time", func(t *snapshot.Totals) uint64 { return microseconds(t.TransactionTime) }, func(t *snapshot.Totals) uint64 { return t.Transactions }),
+	named("query_time", func(t *snapshot.Totals) uint64 { return microseconds(t.QueryTime) }, func(t *snapshot.Totals) uint64 { return t.Queries }),
+	named("wait_time", func(t *snapshot.Totals) uint64 { return microseconds(t.WaitTime) }, func(t *snapshot.Totals) uint64 { return t.Assignments }),
 	{"client_parse_count", "client_parse_count", "client_parse_count", "avg_client_parse_count", "ps_client_parse_count", nil, nil},
 	{"server_parse_count", "server_parse_count", "server_parse_count", "avg_server_parse_count", "ps_server_parse_count", nil, nil},
 	{"bind_count", "bind_count", "bind_count", "avg_bind_count", "ps_bind_count", nil, nil},
-	{"client_login_count", "client_login_count", "client_login_count", "avg_client_login_count", "client_login_count", func(t *Totals) uint64 { return t.Sessions }, nil},
+	{"client_login_count", "client_login_count", "client_login_count", "avg_client_login_count", "client_login_count", func(t *snapshot.Totals) uint64 { return t.Sessions }, nil},
 }
 
 // named is a figure with one name for all commands.
-func named(name string, of, per func(*Totals) uint64) stat {
+func named(name string, of, per func(*snapshot.Totals) uint64) stat {
 	return stat{name, name, name, name, name, of, per}
 }
 
 func microseconds(d time.Duration) uint64 { return uint64(max(d.Microseconds(), 0)) }
 
-func statsCommands() []consoleCommand {
+func statsCommands() []command {
 	names := func(name func(stat) string) (names []string) {
 		for _, s := range stats {
 			names = append(names, name(s))
@@ -49,7 +51,7 @@ func statsCommands() []consoleCommand {
 	}
 	totals := number(names(func(s stat) string { return "total_" + s.total })...)
 	averages := number(names(func(s stat) string { return "avg_" + s.avg })...)
-	return []consoleCommand{
+	return []command{
 		{words: "SHOW STATS", means: "what each database has served, and averages of the last minute or two", run: showStats(true, true),
 			columns: slices.Concat(text("database"), totals, averages)},
 		{words: "SHOW STATS_TOTALS", means: "what each database has served", run: showStats(true, false),
@@ -62,9 +64,9 @@ func statsCommands() []consoleCommand {
 }
 
 // showStats returns what shows the totals and averages of each database.
-func showStats(totals, averages bool) func(context.Context, *console, string) ([]row, error) {
-	return func(_ context.Context, c *console, _ string) (rows []row, _ error) {
-		then, now := c.server.base(), c.server.snapshot()
+func showStats(totals, averages bool) func(context.Context, *Session, string) ([]row, error) {
+	return func(_ context.Context, s *Session, _ string) (rows []row, _ error) {
+		then, now := s.console.base(), s.console.totals()
 		for _, database := range slices.Sorted(maps.Keys(now.totals)) {
 			r := row{database}
 			if totals {
@@ -79,7 +81,7 @@ func showStats(totals, averages bool) func(context.Context, *console, string) ([
 	}
 }
 
-func allTotals(t Totals) (values []any) {
+func allTotals(t snapshot.Totals) (values []any) {
 	for _, s := range stats {
 		if s.of == nil {
 			values = append(values, nil)
@@ -90,7 +92,7 @@ func allTotals(t Totals) (values []any) {
 	return values
 }
 
-func allAverages(then, now Totals, time time.Duration) (values []any) {
+func allAverages(then, now snapshot.Totals, time time.Duration) (values []any) {
 	for _, s := range stats {
 		if s.of == nil {
 			values = append(values, nil)
@@ -110,14 +112,14 @@ func allAverages(then, now Totals, time time.Duration) (values []any) {
 	return values
 }
 
-func showTotals(_ context.Context, c *console, _ string) (rows []row, _ error) {
-	then, now := c.server.base(), c.server.snapshot()
-	var before, after Totals
+func showTotals(_ context.Context, s *Session, _ string) (rows []row, _ error) {
+	then, now := s.console.base(), s.console.totals()
+	var before, after snapshot.Totals
 	for _, t := range then.totals {
-		before.add(t)
+		before.Add(t)
 	}
 	for _, t := range now.totals {
-		after.add(t)
+		after.Add(t)
 	}
 	for i, v := range allTotals(after) {
 		rows = append(rows, row{"total_" + stats[i].list, v})

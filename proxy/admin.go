@@ -1,0 +1,288 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/proxy/internal/console"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+// admin is a Server as its console and its monitor see it: a [console.Proxy]
+// and a [monitor.Proxy].
+type admin struct{ server *Server }
+
+// Reasons why the proxy is not ready.
+var (
+	errStarting     = errors.New("the proxy is starting")
+	errDraining     = errors.New("the proxy is shutting down")
+	errLeaving      = errors.New("the proxy waits for its last clients to leave")
+	errNotListening = errors.New("the proxy is not listening")
+)
+
+// Started returns an error until the Server serves.
+func (a admin) Started() error {
+	if !a.server.serving.Load() {
+		return errStarting
+	}
+	return nil
+}
+
+// Ready returns why new clients are not accepted. The state of the database
+// does not count: asking for it would keep the database awake, and a client
+// wakes it.
+func (a admin) Ready() error {
+	s := a.server
+	switch {
+	case s.isDraining(), s.stopping.Load():
+		return errDraining
+	case s.leaving.Load():
+		return errLeaving
+	case !s.serving.Load():
+		return errStarting
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
+		return errNotListening
+	}
+	return nil
+}
+
+// Alive returns when the Server's mutex, which everything needs, is free.
+func (a admin) Alive() error {
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	return nil
+}
+
+// Overview implements [snapshot.Source].
+func (a admin) Overview() snapshot.Overview {
+	s, cfg := a.server, a.server.config()
+	return snapshot.Overview{
+		Product: productVersion(), Began: s.began, Closing: s.stopping.Load() || s.leaving.Load(),
+		Mode: string(cfg.Mode), DefaultTarget: cfg.DefaultTarget,
+		PoolSize: cfg.PoolSize, MinPoolSize: cfg.WarmConns, MaxClients: cfg.MaxClients, MaxServerConns: cfg.MaxServerConns,
+		MaxPrepared: cfg.MaxPrepared, ServerLifetime: cfg.ServerLifetime,
+		Connected: s.counts.clients.Load(), Consoles: s.console.Sessions(),
+		Accepted: s.counts.accepted.Load(), Sessions: s.counts.sessions.Load(), Failed: s.counts.failed.Load(),
+		Canceled: s.counts.canceled.Load(), Lost: s.counts.lost.Load(),
+	}
+}
+
+// Pools implements [snapshot.Source].
+func (a admin) Pools() []snapshot.Pool {
+	infos := a.server.sessionPools()
+	for _, p := range a.server.allPools() {
+		infos = append(infos, p.info())
+	}
+	clients := map[[2]string]*snapshot.Pool{} // of transaction mode
+	for i := range infos {
+		if infos[i].Mode == snapshot.TransactionMode {
+			clients[[2]string{infos[i].Target, infos[i].Database}] = &infos[i]
+		}
+	}
+	for _, c := range a.Clients() {
+		if info := clients[[2]string{c.Target, c.Database}]; info != nil && c.Replication == replicationNone {
+			switch c.State {
+			case snapshot.ClientActive:
+				info.ClientsActive++
+			case snapshot.ClientWaiting:
+				info.ClientsWaiting++
+			case snapshot.ClientIdle:
+				info.ClientsIdle++
+			}
+		}
+	}
+	slices.SortFunc(infos, func(a, b snapshot.Pool) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Mode, b.Mode))
+	})
+	return infos
+}
+
+// Servers implements [snapshot.Source].
+func (a admin) Servers() []snapshot.Server {
+	var infos []snapshot.Server
+	for _, p := range a.server.allPools() {
+		for _, conn := range p.conns() {
+			infos = append(infos, conn.info())
+		}
+	}
+	for _, one := range a.server.sessions() {
+		infos = append(infos, one.serverInfo())
+	}
+	slices.SortFunc(infos, func(a, b snapshot.Server) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Database, b.Database), a.Connected.Compare(b.Connected))
+	})
+	return infos
+}
+
+// Clients implements [snapshot.Source].
+func (a admin) Clients() []snapshot.Client {
+	a.server.mu.Lock()
+	clients := slices.Collect(maps.Keys(a.server.clients))
+	a.server.mu.Unlock()
+	infos := make([]snapshot.Client, 0, len(clients))
+	for _, c := range clients {
+		infos = append(infos, c.info())
+	}
+	slices.SortFunc(infos, func(a, b snapshot.Client) int { return a.Connected.Compare(b.Connected) })
+	return infos
+}
+
+// Targets implements [snapshot.Source].
+func (a admin) Targets() []snapshot.Target {
+	all := a.server.settings.Load() // once, since a reload may remove targets
+	conns := a.server.Stats().ServerConns
+	infos := make([]snapshot.Target, 0, len(all.targets))
+	for _, name := range slices.Sorted(maps.Keys(all.targets)) {
+		infos = append(infos, all.targets[name].info(all, conns[name]))
+	}
+	return infos
+}
+
+// Access implements [console.Proxy]. Without passwords, user names mean nothing.
+func (a admin) Access(user string) console.Access {
+	cfg := a.server.config()
+	switch {
+	case cfg.Users == nil, slices.Contains(cfg.Admins, user):
+		return console.MayControl
+	case slices.Contains(cfg.StatsUsers, user):
+		return console.MayShow
+	}
+	return console.NoAccess
+}
+
+// Users implements [console.Proxy].
+func (a admin) Users() []string {
+	users := a.server.config().Users
+	if users == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(users.verifiers))
+}
+
+// Route implements [console.Proxy].
+func (a admin) Route(name string) (target, database string, err error) {
+	r, err := a.server.settings.Load().route(name)
+	if err != nil {
+		return "", "", err
+	}
+	return r.target.name, r.database, nil
+}
+
+// Switched implements [console.Proxy].
+func (a admin) Switched(target, database string) (paused, disabled bool) {
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	return a.server.paused.on(target, database), a.server.disabled.on(target, database)
+}
+
+// The control methods implement [console.Proxy].
+
+func (a admin) Pause(ctx context.Context, target, database string) error {
+	return a.server.pause(ctx, target, database)
+}
+
+func (a admin) WaitClose(ctx context.Context, target, database string) error {
+	return a.server.waitClose(ctx, target, database)
+}
+
+func (a admin) Resume(target, database string) error    { return a.server.resume(target, database) }
+func (a admin) Reconnect(target, database string) error { return a.server.reconnect(target, database) }
+func (a admin) Kill(target, database string) error      { return a.server.kill(target, database) }
+func (a admin) KillClient(id uint64) error              { return a.server.killClient(id) }
+
+func (a admin) Disable(target, database string) error {
+	a.server.disable(target, database, true)
+	return nil
+}
+
+func (a admin) Enable(target, database string) error {
+	a.server.disable(target, database, false)
+	return nil
+}
+
+func (a admin) Reload() error {
+	reload := a.server.config().OnReload
+	if reload == nil {
+		return &pgwire.Error{Code: "0A000", Message: "this proxy has no configuration to read again", Hint: "start it with a configuration file"}
+	}
+	return reload()
+}
+
+func (a admin) Shutdown(wait console.Wait) {
+	switch wait {
+	case console.WaitForNothing:
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		go a.server.Shutdown(now)
+	case console.WaitForServers:
+		go a.server.Shutdown(context.Background())
+	case console.WaitForClients:
+		a.server.leave()
+	}
+}
+
+// Settings implements [console.Proxy].
+func (a admin) Settings() []console.Setting {
+	cfg := a.server.config()
+	settings := cfg.consoleSettings()
+	defaults, _ := Config{}.withDefaults() // misses a target, which has no default
+	for i, s := range defaults.consoleSettings() {
+		settings[i].Default = s.Value
+		settings[i].Reloads = settings[i].Reloads && cfg.OnReload != nil
+	}
+	return settings
+}
+
+// consoleSettings lists the configuration under PgBouncer's names where it has
+// one, without defaults.
+func (cfg *Config) consoleSettings() []console.Setting {
+	host, port, _ := net.SplitHostPort(cfg.Listen)
+	text := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value, Reloads: true} }
+	fixed := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value} }
+	number := func(key string, n int) console.Setting { return text(key, strconv.Itoa(n)) }
+	duration := func(key string, d time.Duration) console.Setting {
+		return text(key, strconv.FormatFloat(d.Seconds(), 'f', -1, 64))
+	}
+	yesNo := func(key string, b bool) console.Setting {
+		return text(key, map[bool]string{true: "yes", false: "no"}[b])
+	}
+	return []console.Setting{
+		text("admin_users", strings.Join(cfg.Admins, ",")),
+		yesNo("allow_set_role", cfg.AllowSetRole),
+		text("auth_type", map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil]),
+		duration("client_idle_timeout", cfg.IdleTimeout),
+		duration("client_login_timeout", cfg.LoginTimeout),
+		number("default_pool_size", cfg.PoolSize),
+		text("default_target", cfg.DefaultTarget),
+		duration("drain_delay", cfg.DrainDelay),
+		fixed("http_listen", cfg.HTTPListen),
+		fixed("listen_addr", host),
+		fixed("listen_port", port),
+		number("max_client_conn", cfg.MaxClients),
+		number("max_prepared_statements", cfg.MaxPrepared),
+		number("max_server_conns", cfg.MaxServerConns),
+		fixed("max_user_connections", "0"), // for PgBouncer's exporter: there is no such limit
+		number("min_pool_size", cfg.WarmConns),
+		duration("network_timeout", cfg.NetworkTimeout),
+		fixed("pool_mode", string(cfg.Mode)),
+		duration("query_wait_timeout", cfg.WaitTimeout),
+		duration("server_connect_timeout", cfg.ConnectTimeout),
+		duration("server_idle_timeout", cfg.ServerIdleTimeout),
+		duration("server_lifetime", cfg.ServerLifetime),
+		duration("stats_period", console.StatsPeriod),
+		text("stats_users", strings.Join(cfg.StatsUsers, ",")),
+		yesNo("trust_functions", cfg.TrustFunctions),
+		fixed("unix_socket_dir", cfg.UnixDir),
+	}
+}
