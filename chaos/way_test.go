@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -352,6 +353,7 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 		}
 	})
 	url := fmt.Sprintf("postgres://anyone@%s/shop?sslmode=disable", server.Addr())
+	console := &console{url: fmt.Sprintf("postgres://anyone@%s/pgbouncer?sslmode=disable", server.Addr())}
 	return &way{
 		name: string(mode) + " mode", clients: clients, limit: cfg.MaxServerConns, by: c, isProxy: true,
 		link: func(r *rand.Rand) link { return &lastingLink{url: url, r: r, stay: stay} },
@@ -362,9 +364,13 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 			if mode == proxy.SessionMode {
 				return ""
 			}
-			for _, p := range server.Pools() {
-				// One that is too old is replaced before it goes.
-				if n := p.ServersActive + p.ServersIdle + p.ServersResting + p.ServersConnecting; n > poolLimit+1 {
+			pools, err := console.ask("SHOW POOLS")
+			if err != nil {
+				return fmt.Sprint("SHOW POOLS: ", err)
+			}
+			for _, p := range pools {
+				// An expired one is replaced before it is closed.
+				if n := p["sv_active"] + p["sv_idle"] + p["sv_being_canceled"] + p["sv_login"]; n > poolLimit+1 {
 					return fmt.Sprintf("%d server connections in a pool of %d", n, poolLimit)
 				}
 			}
@@ -374,7 +380,43 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 			if mode == proxy.SessionMode {
 				return nil // its clients have left, and their sessions with them
 			}
-			return server.Reconnect("", "")
+			_, err := console.ask("RECONNECT")
+			return err
 		},
 	}
+}
+
+// console is a connection to a proxy's console.
+type console struct {
+	url  string
+	mu   sync.Mutex
+	conn *pgx.Conn // nil before the first command and after a failed one
+}
+
+// ask runs a command and returns the numbers of each row by column.
+func (c *console) ask(command string) (numbers []map[string]int64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+	defer cancel()
+	if c.conn == nil {
+		if c.conn, err = pgx.Connect(ctx, c.url); err != nil {
+			return nil, err
+		}
+	}
+	result, _ := c.conn.Query(ctx, command) // its error is the rows'
+	rows, err := pgx.CollectRows(result, pgx.RowToMap)
+	if err != nil {
+		c.conn.Close(ctx)
+		c.conn = nil
+		return nil, err
+	}
+	for _, r := range rows {
+		columns := map[string]int64{}
+		for name, value := range r {
+			columns[name], _ = value.(int64)
+		}
+		numbers = append(numbers, columns)
+	}
+	return numbers, nil
 }
