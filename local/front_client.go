@@ -19,8 +19,6 @@ const (
 	// lingerTimeout is how long a client may take to read the last message
 	// and leave.
 	lingerTimeout = 5 * time.Second
-	// alpn is the protocol name that clients offer in the TLS handshake.
-	alpn = "postgresql"
 )
 
 // client is one connection to the front.
@@ -29,7 +27,6 @@ type client struct {
 	tcp        *net.TCPConn
 	local      netip.AddrPort
 	net.Conn          // tcp with its faults, then TLS over it
-	tls        bool   // whether it is
 	serverName string // by SNI
 	faults     Faults // in force when the connection began
 	route      *route // guarded by front.mu for others; nil until it is known
@@ -67,97 +64,41 @@ func (c *client) serve(ctx context.Context) {
 // open reads what comes before login, and brings up TLS. It returns nil if
 // that was all.
 func (c *client) open(ctx context.Context) (*pgwire.Startup, error) {
-	if err := c.sniff(ctx); err != nil {
+	n := pgwire.Negotiation{Conn: c.Conn, BeforeHandshake: c.beforeHandshake}
+	if c.faults.TLS.Mode != "plaintext" {
+		n.TLS = &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			NextProtos: []string{pgwire.ALPN},
+			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				return c.front.o.Certificate(hello.ServerName, c.local)
+			},
+		}
+	}
+	request, err := n.Run(ctx)
+	c.Conn = n.Conn
+	if err != nil {
 		return nil, err
 	}
-	var askedTLS, askedGSS bool
-	for {
-		req, err := pgwire.ReadRequest(c)
-		if err != nil {
-			return nil, err
-		}
-		switch req := req.(type) {
-		case *pgwire.CancelRequest:
-			c.front.forwardCancel(ctx, req)
-			return nil, nil
-		case *pgwire.Startup:
-			if !c.tls {
-				c.refuse(plaintextRefusal(req.Version))
-				return nil, nil
-			}
-			return req, nil
-		case pgwire.SSLRequest:
-			if askedTLS || c.tls {
-				return nil, errRepeated
-			}
-			askedTLS = true
-			err = c.answerSSLRequest(ctx)
-		case pgwire.GSSENCRequest:
-			if askedGSS || c.tls {
-				return nil, errRepeated
-			}
-			askedGSS = true
-			_, err = c.Write([]byte{'N'})
-		}
-		if err != nil {
-			return nil, err
-		}
+	if conn, ok := n.Conn.(*tls.Conn); ok {
+		c.serverName = conn.ConnectionState().ServerName
 	}
+	switch r := request.(type) {
+	case *pgwire.CancelRequest:
+		c.front.forwardCancel(ctx, r)
+	case *pgwire.Startup:
+		if n.Encrypted {
+			return r, nil
+		}
+		c.refuse(plaintextRefusal(r.Version))
+	}
+	return nil, nil
 }
 
-var errRepeated = &pgwire.Error{Code: "08P01", Message: "encryption was negotiated already"}
-
-// recordTypeHandshake is the first byte of TLS, and never of a packet that
-// comes before login.
-const recordTypeHandshake = 0x16
-
-// sniff finds out whether the client begins with TLS at once.
-func (c *client) sniff(ctx context.Context) error {
-	first := make([]byte, 1)
-	if _, err := io.ReadFull(c, first); err != nil {
-		return err
-	}
-	c.Conn = &prefixedConn{Conn: c.Conn, prefix: first}
-	if first[0] != recordTypeHandshake {
-		return nil
-	}
-	conn, err := c.handshake(ctx)
-	if err == nil && conn.ConnectionState().NegotiatedProtocol != alpn {
-		err = errors.New("direct TLS without ALPN")
-	}
-	return err
-}
-
-func (c *client) answerSSLRequest(ctx context.Context) error {
-	if c.faults.TLS.Mode == "plaintext" {
-		_, err := c.Write([]byte{'N'})
-		return err
-	}
-	// Nothing is buffered here: bytes sent ahead in the clear go into the
-	// handshake and break it.
-	if _, err := c.Write([]byte{'S'}); err != nil {
-		return err
-	}
-	_, err := c.handshake(ctx)
-	return err
-}
-
-func (c *client) handshake(ctx context.Context) (*tls.Conn, error) {
+func (c *client) beforeHandshake() error {
 	if c.strike("tls") {
-		return nil, errReset
+		return errReset
 	}
-	conn := tls.Server(c.Conn, &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{alpn},
-		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return c.front.o.Certificate(hello.ServerName, c.local)
-		},
-	})
-	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	c.Conn, c.tls, c.serverName = conn, true, conn.ConnectionState().ServerName
-	return conn, nil
+	return nil
 }
 
 // fail ends a connection that broke off before its startup packet, with an
@@ -208,23 +149,6 @@ func (c *client) close() {
 	c.Conn.Close()
 	c.tcp.Close() // where TLS could not say goodbye
 }
-
-// prefixedConn gives back bytes that were read too early.
-type prefixedConn struct {
-	net.Conn
-	prefix []byte
-}
-
-func (c *prefixedConn) Read(p []byte) (int, error) {
-	if len(c.prefix) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.prefix)
-	c.prefix = c.prefix[n:]
-	return n, nil
-}
-
-func (c *prefixedConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // closeWrite half-closes, so that the other side sees an end and can still
 // send the rest of what it has.

@@ -35,7 +35,6 @@ type client struct {
 	raw      *rawnet.Conn // what Conn is, or what its TLS runs on
 	local    bool         // by the Unix socket
 	needsTLS bool
-	askedTLS bool
 	inTLS    bool
 	greeted  bool // AuthenticationOk has been sent
 	version  pgwire.Version
