@@ -54,12 +54,37 @@ var mayImport = map[string][]string{
 	"proxy/internal/console":  {"internal/pgwire", "proxy/internal/snapshot"},
 	"proxy/internal/monitor":  {"proxy/internal/snapshot"},
 	"proxy/internal/snapshot": {},
-	"cmd/lakebase": {".", "internal/doctor", "internal/inventory", "internal/oneline", "internal/quantile", "internal/resultformat", "internal/resultstream",
-		"internal/roles", "internal/shellword", "internal/spelling", "internal/sqlscan", "internal/webservice", "internal/workspace", "local", "proxy"},
+
+	"cmd/lakebase":                       {"cmd/lakebase/internal/cli"},
+	"cmd/lakebase/internal/cli/terminal": {"internal/resultformat"},
+	"cmd/lakebase/internal/cli/command":  {".", "cmd/lakebase/internal/cli/terminal", "internal/oneline"},
+	"cmd/lakebase/internal/cli/shell":    {"internal/shellword", "local"},
+	"cmd/lakebase/internal/cli/target":   commandImports(".", "internal/inventory", "internal/workspace"),
+	"cmd/lakebase/internal/cli/demo":     commandImports(".", "internal/quantile", "internal/webservice", "local"),
+	"cmd/lakebase/internal/cli/doctor":   commandImports("cmd/lakebase/internal/cli/version", "internal/doctor"),
+	"cmd/lakebase/internal/cli/env":      commandImports("."),
+	"cmd/lakebase/internal/cli/exec":     commandImports(".", "proxy"),
+	"cmd/lakebase/internal/cli/local":    commandImports("cmd/lakebase/internal/cli/shell", "local"),
+	"cmd/lakebase/internal/cli/login":    commandImports("."),
+	"cmd/lakebase/internal/cli/proxy":    commandImports(".", "cmd/lakebase/internal/cli/env", "cmd/lakebase/internal/cli/shell", "internal/spelling", "proxy"),
+	"cmd/lakebase/internal/cli/query":    commandImports("internal/resultformat", "internal/resultstream"),
+	"cmd/lakebase/internal/cli/roles":    commandImports(".", "internal/roles"),
+	"cmd/lakebase/internal/cli/version":  commandImports(),
+	"cmd/lakebase/internal/cli/wait":     commandImports("."),
+	"cmd/lakebase/internal/cli": commandImports("cmd/lakebase/internal/cli/demo", "cmd/lakebase/internal/cli/doctor",
+		"cmd/lakebase/internal/cli/env", "cmd/lakebase/internal/cli/exec", "cmd/lakebase/internal/cli/local", "cmd/lakebase/internal/cli/login",
+		"cmd/lakebase/internal/cli/proxy", "cmd/lakebase/internal/cli/query", "cmd/lakebase/internal/cli/roles",
+		"cmd/lakebase/internal/cli/version", "cmd/lakebase/internal/cli/wait"),
 
 	// No program may import these, but the tests of any package.
 	"internal/testkit":              {},
 	"internal/testkit/testpostgres": {"internal/postgres", "internal/testkit"},
+}
+
+// commandImports are the imports of a command: what all of them share, and more.
+func commandImports(more ...string) []string {
+	return append(more, "cmd/lakebase/internal/cli/command", "cmd/lakebase/internal/cli/target",
+		"cmd/lakebase/internal/cli/terminal", "internal/oneline", "internal/shellword")
 }
 
 // forTests may import testing.

@@ -20,15 +20,15 @@ var sharedLocal struct {
 	err     error
 }
 
-// cli runs the program in an environment that leads to the shared local
+// program runs the program in an environment that leads to the shared local
 // Lakebase, and to nothing of the machine's own.
-type cli struct {
+type program struct {
 	t     *testing.T
 	env   []string
 	stdin string
 }
 
-func newCLI(t *testing.T) *cli {
+func newProgram(t *testing.T) *program {
 	t.Helper()
 	s := &sharedLocal
 	s.Do(func() {
@@ -42,7 +42,7 @@ func newCLI(t *testing.T) *cli {
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
-	return &cli{t: t, env: localEnvironment(t, s.process)}
+	return &program{t: t, env: localEnvironment(t, s.process)}
 }
 
 // stopSharedLocal ends it with the tests.
@@ -72,30 +72,30 @@ func localEnvironment(t *testing.T, p *localProcess) []string {
 	return env
 }
 
-// with returns a cli with more variables.
-func (c *cli) with(variables ...string) *cli {
-	return &cli{t: c.t, env: append(append([]string{}, c.env...), variables...), stdin: c.stdin}
+// with returns a program with more variables.
+func (c *program) with(variables ...string) *program {
+	return &program{t: c.t, env: append(append([]string{}, c.env...), variables...), stdin: c.stdin}
 }
 
-// without returns a cli that lacks a variable.
-func (c *cli) without(name string) *cli {
+// without returns a program that lacks a variable.
+func (c *program) without(name string) *program {
 	var env []string
 	for _, item := range c.env {
 		if !strings.HasPrefix(item, name+"=") {
 			env = append(env, item)
 		}
 	}
-	return &cli{t: c.t, env: env, stdin: c.stdin}
+	return &program{t: c.t, env: env, stdin: c.stdin}
 }
 
-func (c *cli) command(args ...string) *exec.Cmd {
+func (c *program) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("lakebase", args...)
 	cmd.Env = c.env
 	return cmd
 }
 
 // run runs the program to its end.
-func (c *cli) run(args ...string) (stdout, stderr string, code int) {
+func (c *program) run(args ...string) (stdout, stderr string, code int) {
 	c.t.Helper()
 	cmd := c.command(args...)
 	var out, errs bytes.Buffer
@@ -108,7 +108,7 @@ func (c *cli) run(args ...string) (stdout, stderr string, code int) {
 }
 
 // must runs the program, which must succeed, and returns its stdout.
-func (c *cli) must(args ...string) string {
+func (c *program) must(args ...string) string {
 	c.t.Helper()
 	stdout, stderr, code := c.run(args...)
 	if code != 0 {

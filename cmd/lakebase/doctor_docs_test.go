@@ -5,12 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/roles"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
 
 // The guides name every check and every command.
 func TestDoctorAndRolesAreDocumented(t *testing.T) {
-	guide := readGuide(t, "../../docs/doctor.md")
+	guide := readFile(t, "../../docs/doctor.md")
 	for _, name := range doctor.Names() {
 		if strings.Count(guide, "\n| `"+name+"` |") < 2 {
 			t.Errorf("docs/doctor.md does not have the check %s in both tables", name)
@@ -21,8 +23,8 @@ func TestDoctorAndRolesAreDocumented(t *testing.T) {
 			t.Errorf("docs/doctor.md lacks the status %s", status)
 		}
 	}
-	cli := readGuide(t, "../../docs/cli.md")
-	for _, c := range newRolesCommand(&app{}).Commands() {
+	cli := readFile(t, "../../docs/cli.md")
+	for _, c := range roles.New(&terminal.Streams{}).Commands() {
 		if !strings.Contains(cli, "[`roles "+c.Name()) || c.Long == "" || c.Example == "" {
 			t.Errorf("lakebase roles %s is not described", c.Name())
 		}
@@ -34,7 +36,7 @@ func TestDoctorAndRolesAreDocumented(t *testing.T) {
 	}
 }
 
-func readGuide(t *testing.T, name string) string {
+func readFile(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {

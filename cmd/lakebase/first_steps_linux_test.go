@@ -49,7 +49,7 @@ func TestFirstSteps(t *testing.T) {
 	p := startLocal(t, args...)
 	t.Cleanup(func() { _ = p.stop() })
 	var shown strings.Builder
-	if err := p.ready.print(&shown); err != nil {
+	if err := p.ready.Print(&shown); err != nil {
 		t.Fatal(err)
 	}
 	wantSeen(t, dir, steps[0], shown.String())

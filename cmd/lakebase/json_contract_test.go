@@ -16,6 +16,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
+	localcmd "github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/local"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/login"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/proxy"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/roles"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/version"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/wait"
 	"github.com/lakebase-go/lakebase/internal/doctor"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
@@ -136,23 +148,23 @@ func kindOf(value any) string {
 // are not always there are those that are left out when they are empty.
 func TestContractListsTheFields(t *testing.T) {
 	for command, document := range map[string]any{
-		"lakebase version":       build{},
-		"lakebase env":           []settingReport{},
-		"lakebase proxy --check": []settingReport{},
-		"lakebase token":         tokenReport{},
-		"lakebase url":           urlReport{},
-		"lakebase wait":          waitReport{},
-		"lakebase targets":       []targetReport{},
-		"lakebase roles list":    roleList{},
-		"lakebase roles show":    roleShown{},
-		"lakebase roles create":  roleCreated{},
-		"lakebase roles grant":   roleChanged{},
-		"lakebase roles revoke":  roleChanged{},
+		"lakebase version":       version.Info{},
+		"lakebase env":           []env.Report{},
+		"lakebase proxy --check": []env.Report{},
+		"lakebase token":         login.TokenReport{},
+		"lakebase url":           login.URLReport{},
+		"lakebase wait":          wait.Report{},
+		"lakebase targets":       []target.Report{},
+		"lakebase roles list":    roles.List{},
+		"lakebase roles show":    roles.Shown{},
+		"lakebase roles create":  roles.Created{},
+		"lakebase roles grant":   roles.Changed{},
+		"lakebase roles revoke":  roles.Changed{},
 		"lakebase doctor":        doctor.Report{},
-		"lakebase local":         readiness{},
+		"lakebase local":         localcmd.Readiness{},
 		"lakebase local status":  local.Status{},
-		"lakebase proxy":         proxyReadiness{},
-		"lakebase demo":          demoReport{},
+		"lakebase proxy":         proxy.Readiness{},
+		"lakebase demo":          demo.Report{},
 	} {
 		promised := maps.Clone(contractOf(t, command))
 		for name, always := range fieldsOf(reflect.TypeOf(document), "") {
@@ -201,10 +213,10 @@ func fieldsOf(kind reflect.Type, path string) map[string]bool {
 // What the commands print is what the contract says.
 func TestContractIsKept(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	wantContract(t, "lakebase local", string(sharedLocal.process.line))
 	for _, line := range []string{
-		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "token --pgpass", "url", "wait", "targets",
+		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
 		"roles show data-team", "roles revoke data-team", "doctor", "local status", "proxy --check",
 	} {
@@ -217,7 +229,7 @@ func TestContractIsKept(t *testing.T) {
 		wantContract(t, command, stdout)
 	}
 	stdout, _, code := c.with("LAKEBASE_INSTANCE_NAME=nobody").run("doctor", "-o", "json")
-	if code == exitOK {
+	if code == command.ExitOK {
 		t.Error("the doctor finds nothing wrong")
 	}
 	wantContract(t, "lakebase doctor", stdout)
@@ -249,7 +261,7 @@ func firstLine(t *testing.T, cmd *exec.Cmd) string {
 // Two documents are described in words: names that are up to others.
 func TestContractInWords(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	in := []string{"--data-dir", sharedLocal.process.ready.DataDir, "-o", "json"}
 	var variables map[string]string
 	if err := json.Unmarshal([]byte(c.must(append([]string{"local", "env"}, in...)...)), &variables); err != nil || variables["DATABRICKS_HOST"] == "" {
@@ -275,11 +287,11 @@ func TestContractInWords(t *testing.T) {
 // Every command that takes -o json has a section.
 func TestContractKnowsTheCommands(t *testing.T) {
 	contract := readFile(t, "../../docs/json.md")
-	everyCommand(newRootCommand(&app{}), func(cmd *cobra.Command) {
+	cli.EachCommand(cli.New(&terminal.Streams{}), func(cmd *cobra.Command) {
 		if cmd.Flags().Lookup("output") == nil || strings.HasPrefix(cmd.CommandPath(), "lakebase local faults ") {
 			return // set and clear print what faults prints
 		}
-		if !regexp.MustCompile(`(?m)^## (?:.*, )?` + cmd.CommandPath() + `(?:,.*)?$`).MatchString(contract) {
+		if !regexp.MustCompile(`(?m)^## (?:.*)?` + cmd.CommandPath() + `(?:,.*)?$`).MatchString(contract) {
 			t.Errorf("docs/json.md has no section for %s", cmd.CommandPath())
 		}
 	})

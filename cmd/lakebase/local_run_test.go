@@ -19,13 +19,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/local"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // localProcess is a `lakebase local` that runs as a process of its own.
 type localProcess struct {
 	cmd    *exec.Cmd
-	ready  readiness
+	ready  local.Readiness
 	line   []byte // that says it is ready
 	stderr *bytes.Buffer
 	ended  chan error

@@ -79,7 +79,7 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 		for i := range clients {
 			var conn *pgx.Conn
 			if i > 0 { // the first one connects each time
-				conn = connectTo(t, p.url("ann", "shop"))
+				conn = dial(t, p.url("ann", "shop"))
 			}
 			working.Go(func() {
 				for {
@@ -105,7 +105,7 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 				t.Fatal(said)
 			}
 			if n%2 == 0 {
-				visitor := connectTo(t, p.url("eve", "reports"))
+				visitor := dial(t, p.url("eve", "reports"))
 				mustExec(t, visitor, "SELECT 1")
 				_ = visitor.Close(t.Context())
 			}
@@ -160,7 +160,7 @@ func work(ctx context.Context, conn *pgx.Conn, url string) error {
 func TestProxyReloadsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	p := startConfigured(t, startDatabase(t), nil, usualConfig("session", "max_clients = 1"))
-	conn := connectTo(t, p.url("ann", "shop"))
+	conn := dial(t, p.url("ann", "shop"))
 	for _, c := range []struct{ config, said string }{
 		{usualConfig("session", "max_clients = 9", "pool_szie = 3"), "proxy.ini line 4: pool_szie is no setting of [proxy]"},
 		{usualConfig("session", "max_clients = 9") + "targets = shopp\n", `line 10: targets: there is no target \"shopp\"`},
@@ -179,7 +179,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 	if said := p.reload(t, usualConfig("session", "max_clients = 9", "log_level = debug")); !strings.Contains(said, `changed="log-level, max-clients"`) {
 		t.Error(said)
 	}
-	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
 	testkit.Eventually(t, "the log's level has changed", func() bool { return strings.Contains(p.stderr.String(), "level=DEBUG") })
 	if strings.Contains(p.stderr.String(), "hunter2") {
 		t.Error("a secret is in the log")
@@ -192,7 +192,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 func TestProxyReloadsFromTheConsole(t *testing.T) {
 	t.Parallel()
 	p := startConfigured(t, startDatabase(t), nil, usualConfig("transaction", "max_clients = 1", "admins = ann"))
-	console := connectTo(t, p.url("ann", "pgbouncer"))
+	console := dial(t, p.url("ann", "pgbouncer"))
 	write := func(content string) {
 		t.Helper()
 		if err := os.WriteFile(p.file, []byte(content), 0o600); err != nil {
@@ -203,13 +203,13 @@ func TestProxyReloadsFromTheConsole(t *testing.T) {
 	if _, err := console.Exec(t.Context(), "RELOAD"); err == nil || !strings.Contains(err.Error(), `max_clients: "none": want a whole number`) {
 		t.Error(err)
 	}
-	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
 	if _, err := pgx.Connect(t.Context(), p.url("bob", "shop")); err == nil {
 		t.Error("a limit has changed")
 	}
 	write(usualConfig("transaction", "max_clients = 9", "admins = ann"))
 	mustExec(t, console, "RELOAD")
-	mustExec(t, connectTo(t, p.url("bob", "shop")), "SELECT 1")
+	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
 	p.signal(t, syscall.SIGTERM)
 	p.end(t)
 }

@@ -17,13 +17,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/proxy"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
 // proxyProcess is a `lakebase proxy` that runs as a process of its own.
 type proxyProcess struct {
 	cmd    *exec.Cmd
-	ready  proxyReadiness
+	ready  proxy.Readiness
 	stderr *testkit.Buffer
 }
 
@@ -69,10 +70,10 @@ func startProxyWith(t *testing.T, database *localProcess, variables []string, ar
 
 func (p *proxyProcess) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
-	return connectTo(t, p.ready.URL)
+	return dial(t, p.ready.URL)
 }
 
-func connectTo(t *testing.T, url string) *pgx.Conn {
+func dial(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

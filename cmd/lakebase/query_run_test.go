@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
@@ -32,16 +33,16 @@ var awkward = map[string]string{
 // psql's own table is the judge of ours.
 func TestQueryTextIsPsqls(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	for name, sql := range awkward {
 		got := c.must("query", sql) + "\n" // psql leaves a line below each table
-		want := c.must("psql", "--", "-X", "-P", "footer=off", "-c", sql)
+		want := c.must("psql", "-X", "-P", "footer=off", "-c", sql)
 		if got != want {
 			t.Errorf("%s: %s\ngot\n%s\nwant\n%s", name, sql, got, want)
 		}
 	}
 	sql := "SELECT 1 AS a; SELECT 'x' AS b, 2 AS c"
-	if got, want := c.must("query", sql)+"\n", c.must("psql", "--", "-X", "-P", "footer=off", "-c", sql); got != want {
+	if got, want := c.must("query", sql)+"\n", c.must("psql", "-X", "-P", "footer=off", "-c", sql); got != want {
 		t.Errorf("two results:\ngot\n%s\nwant\n%s", got, want)
 	}
 }
@@ -49,7 +50,7 @@ func TestQueryTextIsPsqls(t *testing.T) {
 // COPY is the judge of our CSV.
 func TestQueryCSVIsCopys(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	for name, sql := range awkward {
 		got := c.must("query", "-o", "csv", sql)
 		want := c.must("query", "COPY ("+sql+") TO STDOUT (FORMAT csv, HEADER)")
@@ -62,7 +63,7 @@ func TestQueryCSVIsCopys(t *testing.T) {
 // The server's own JSON is the judge of ours.
 func TestQueryJSONIsTheServers(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	for name, sql := range awkward {
 		if name == "types" {
 			continue // columns without names of their own are the same key twice
@@ -73,7 +74,7 @@ func TestQueryJSONIsTheServers(t *testing.T) {
 		}
 		var got, want []map[string]any
 		decode(t, out, &got)
-		decode(t, c.must("psql", "--", "-XAtc", "SELECT coalesce(json_agg(r), '[]') FROM ("+sql+") r"), &want)
+		decode(t, c.must("psql", "-XAtc", "SELECT coalesce(json_agg(r), '[]') FROM ("+sql+") r"), &want)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %s\ngot  %v\nwant %v", name, sql, got, want)
 		}
@@ -101,7 +102,7 @@ func decode(t *testing.T, text string, into any) {
 // Rows are on stdout while the statement still runs.
 func TestQueryStreams(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	// The server sends what it has when it has some KiB of it.
 	cmd := c.command("query", "-o", "ndjson", `SELECT n, repeat('x', 10000), CASE WHEN n > 9 THEN pg_sleep(600) END FROM generate_series(1, 10) n`)
 	var stderr bytes.Buffer
@@ -123,14 +124,14 @@ func TestQueryStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // its exit code says it
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasPrefix(stderr.String(), "cancelled after ") {
+	if code := cmd.ProcessState.ExitCode(); code != command.ExitInterrupted || !strings.HasPrefix(stderr.String(), "cancelled after ") {
 		t.Errorf("exit code %d\n%s", code, &stderr)
 	}
 	eventuallyRows(t, c, "0", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 10) n' AND pid <> pg_backend_pid()")
 }
 
 // eventuallyRows waits until sql returns want.
-func eventuallyRows(t *testing.T, c *cli, want, sql string) {
+func eventuallyRows(t *testing.T, c *program, want, sql string) {
 	t.Helper()
 	testkit.Eventually(t, fmt.Sprintf("%s returns %s", sql, want), func() bool {
 		return strings.TrimSpace(strings.TrimPrefix(c.must("query", "-q", "-o", "csv", sql), "count\n")) == want
@@ -140,7 +141,7 @@ func eventuallyRows(t *testing.T, c *cli, want, sql string) {
 // A million rows take no more memory than a thousand do.
 func TestQueryNeedsNoMemoryForRows(t *testing.T) {
 	t.Parallel()
-	c := newCLI(t)
+	c := newProgram(t)
 	for _, format := range []string{"text", "json", "csv"} {
 		peak := func(rows int) int64 {
 			cmd := c.command("query", "-q", "-o", format, fmt.Sprintf("SELECT n, repeat('x', 200) FROM generate_series(1, %d) n", rows))

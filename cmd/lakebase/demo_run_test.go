@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
+)
+
+// A demo with short tokens goes through everything the long one does.
+func TestDemo(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := cli.Run(t.Context(), []string{"demo", "--duration", "8s", "--token-lifetime", "3s", "--clients", "4", "-o", "json"},
+		strings.NewReader(""), &stdout, &stderr)
+	if code != command.ExitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr.String())
+	}
+	var report demo.Report
+	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
+		t.Fatalf("%v in %q", err, stdout.String())
+	}
+	t.Logf("%+v", report)
+	wantContract(t, "lakebase demo", stdout.String())
+	if report.Queries == 0 || report.Failures != 0 {
+		t.Errorf("%d queries, %d failures", report.Queries, report.Failures)
+	}
+	if report.TokensUsed < demo.TokensWanted {
+		t.Errorf("%d tokens used, want at least %d", report.TokensUsed, demo.TokensWanted)
+	}
+	if want := int64(2 * demo.TokensWanted); report.Logins < want {
+		t.Errorf("%d logins, want at least %d: the pool did not replace its connections", report.Logins, want)
+	}
+	if report.OutageMS < 1000 || report.CallsRefused == 0 {
+		t.Errorf("the outage of %.0f ms refused %d calls, so it did not meet a refresh", report.OutageMS, report.CallsRefused)
+	}
+	for _, want := range []string{"workspace API away", "workspace API back"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("the view does not show %q:\n%s", want, stderr.String())
+		}
+	}
+	if strings.Contains(stderr.String()+stdout.String(), "\x1b") {
+		t.Error("the output has colours, but is not a terminal")
+	}
+}
+
+func TestDemoRefusesWhatShowsNothing(t *testing.T) {
+	for _, args := range [][]string{
+		{"--duration", "5s"},
+		{"--duration", "20s", "--token-lifetime", "15s"},
+		{"--clients", "0"},
+		{"extra"},
+	} {
+		var stderr bytes.Buffer
+		if code := cli.Run(t.Context(), append([]string{"demo"}, args...), strings.NewReader(""), io.Discard, &stderr); code != command.ExitUsage {
+			t.Errorf("demo %v: exit code %d, want %d: %s", args, code, command.ExitUsage, stderr.String())
+		}
+	}
+}

@@ -1,0 +1,257 @@
+// Package demo is the command lakebase demo.
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/webservice"
+	"github.com/lakebase-go/lakebase/local"
+)
+
+const (
+	instance = "my-instance"
+	// TokensWanted is how many tokens must have logged in for the demo to
+	// have shown anything: the first, one from before the outage, one after.
+	TokensWanted = 3
+	// recyclesPerToken makes the pool log in all the while: a connection
+	// that lives as long as the demo would never need a second token.
+	recyclesPerToken = 4
+)
+
+// options are the flags of `lakebase demo`.
+type options struct {
+	duration      time.Duration
+	tokenLifetime time.Duration
+	clients       int
+	output        command.OutputFormat
+}
+
+func New(std *terminal.Streams) *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch a web service live through token expiries and an outage",
+		Long: `Starts a local Lakebase whose tokens live 15 seconds, a web service on a pool
+of this library, and HTTP clients that load it. The pool replaces its
+connections every few seconds, so it logs in all the while. Once, the workspace
+stops answering for longer than a refresh may wait. The summary on stdout says
+what that did to the clients.
+
+It needs no workspace, leaves nothing behind, and fails (exit code 1) if a
+single request failed or fewer than three tokens were used.`,
+		Example: "  lakebase demo\n  lakebase demo --duration 10m --token-lifetime 1m",
+		Args:    command.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), std, o)
+		},
+	}
+	cmd.Flags().DurationVar(&o.duration, "duration", 45*time.Second, "how long to keep up the load")
+	cmd.Flags().DurationVar(&o.tokenLifetime, "token-lifetime", 0, "how long a token is valid (default 15s, or a third of --duration if that is less)")
+	cmd.Flags().IntVar(&o.clients, "clients", 8, "how many HTTP clients at once")
+	o.output.AddFlag(cmd)
+	return cmd
+}
+
+func (o *options) check() error {
+	if o.tokenLifetime == 0 {
+		o.tokenLifetime = min(15*time.Second, o.duration/3)
+	}
+	switch {
+	case o.tokenLifetime < 2*time.Second:
+		return command.UsageError(fmt.Sprintf("a token lifetime of %s is too short to watch", o.tokenLifetime), "at least 2s, so --duration at least 6s")
+	case o.duration < 5*o.tokenLifetime/2:
+		return command.UsageError(fmt.Sprintf("--duration %s is too short to use three tokens of %s", o.duration, o.tokenLifetime), "at least two and a half token lifetimes")
+	case o.clients < 1 || o.clients > 1000:
+		return command.UsageError(fmt.Sprintf("--clients %d is out of range", o.clients), "1 to 1000")
+	}
+	return nil
+}
+
+// demo is one run: a local Lakebase, a web service on it, and who loads it.
+type demo struct {
+	flags     *options
+	server    *local.Server
+	connector *lakebase.Connector
+	pool      *pgxpool.Pool
+	service   *http.Server
+	url       string // of the web service
+	served    chan error
+	events    *eventLog
+	load      *load
+	outage    *outage
+}
+
+// runDemo runs the demo and prints its summary.
+func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
+	fmt.Fprintln(std.Err, "starting a local Lakebase ...")
+	d, err := startDemo(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+
+	d.run(ctx, newView(std.Err))
+	report := d.report()
+	if o.output == command.OutputJSON {
+		err = json.NewEncoder(std.Out).Encode(report)
+	} else {
+		err = report.print(std.Out)
+	}
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return command.ErrInterrupted
+	}
+	return report.verdict()
+}
+
+// startDemo starts everything but the load.
+func startDemo(ctx context.Context, o *options) (d *demo, err error) {
+	d = &demo{flags: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	d.server, err = local.Start(ctx, local.Options{
+		Instances:     []string{instance},
+		TokenLifetime: o.tokenLifetime,
+	})
+	if err != nil {
+		return d, err
+	}
+	d.events = newEventLog() // its clock, and so the demo's, begins here
+	if err := d.openPool(ctx); err != nil {
+		return d, err
+	}
+	if err := d.serve(ctx); err != nil {
+		return d, err
+	}
+	d.load = newLoad(d.url, o.clients)
+	d.outage = newOutage(d.server, d.connector, d.events, o.tokenLifetime)
+	return d, nil
+}
+
+// openPool opens a pool the way a service does. Only the source of the
+// settings differs: they are those of the local Lakebase and not the
+// environment's, so that nothing set there can lead the demo elsewhere.
+func (d *demo) openPool(ctx context.Context) error {
+	_, portText, err := net.SplitHostPort(d.server.PostgresAddr())
+	if err != nil {
+		return err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return err
+	}
+	d.connector, err = lakebase.New(&lakebase.Config{
+		Instance:    instance,
+		Port:        uint16(port),
+		SSLRootCert: d.server.RootCertFile(),
+		PoolRecycle: d.flags.tokenLifetime / recyclesPerToken,
+		Workspace: &sdkconfig.Config{
+			Host:     d.server.WorkspaceURL(),
+			Token:    d.server.Token(),
+			AuthType: "pat",
+			Loaders:  []sdkconfig.Loader{onlyWhatIsGiven{}},
+		},
+		Logger: d.events.logger(),
+	})
+	if err != nil {
+		return err
+	}
+	d.connector.StartRefresh()
+	d.pool, err = d.connector.NewPool(ctx)
+	return err
+}
+
+// onlyWhatIsGiven keeps the SDK from reading variables and ~/.databrickscfg.
+type onlyWhatIsGiven struct{}
+
+func (onlyWhatIsGiven) Name() string                      { return "given" }
+func (onlyWhatIsGiven) Configure(*sdkconfig.Config) error { return nil }
+
+// serve starts the web service on a free loopback port.
+func (d *demo) serve(ctx context.Context) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	d.url = "http://" + listener.Addr().String()
+	d.service = &http.Server{
+		Handler:           webservice.Handler(d.pool, d.events.logger()),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	d.served = make(chan error, 1)
+	go func() { d.served <- d.service.Serve(listener) }()
+	return nil
+}
+
+// run loads the service until the time is up or ctx ends, and returns when
+// every request that was begun has its answer.
+func (d *demo) run(ctx context.Context, view view) {
+	ctx, cancel := context.WithTimeout(ctx, d.flags.duration)
+	defer cancel()
+	outageOver := make(chan struct{})
+	go func() {
+		defer close(outageOver)
+		d.outage.run(ctx)
+	}()
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		d.load.run(ctx)
+	}()
+
+	tick := time.NewTicker(view.interval())
+	defer tick.Stop()
+	for running := true; running; {
+		select {
+		case <-tick.C:
+		case <-loaded:
+			running = false
+		}
+		view.draw(d.snapshot())
+	}
+	<-outageOver
+	view.close()
+}
+
+// close ends what startDemo started, in the order of a service's shutdown.
+func (d *demo) close() error {
+	var errs []error
+	if d.service != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = append(errs, d.service.Shutdown(ctx))
+		if err := <-d.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if d.connector != nil {
+		d.connector.Close() // and with it the pool
+	}
+	if d.server != nil {
+		errs = append(errs, d.server.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,157 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/quantile"
+	"github.com/lakebase-go/lakebase/internal/webservice"
+)
+
+const (
+	// thinkTime is each client's pause between requests. It bounds the load
+	// to 50 requests a second and client.
+	thinkTime = 20 * time.Millisecond
+	// requestTimeout counts a request without an answer as failed.
+	requestTimeout = 10 * time.Second
+	// healthEvery makes each so-many-th request a health check.
+	healthEvery = 20
+	// recentRequests is how many the live view's quantiles look back on.
+	recentRequests = 1000
+)
+
+// load is a number of HTTP clients that ask the web service without end.
+type load struct {
+	url     string
+	clients int
+	http    *http.Client
+
+	mu        sync.Mutex
+	began     time.Time
+	ended     time.Time
+	latencies []time.Duration // of all requests that succeeded
+	failures  int
+	lastError error
+}
+
+func newLoad(url string, clients int) *load {
+	return &load{
+		url:     url,
+		clients: clients,
+		http: &http.Client{
+			Timeout:   requestTimeout,
+			Transport: &http.Transport{MaxIdleConnsPerHost: clients, Proxy: nil},
+		},
+	}
+}
+
+// run keeps all clients busy until ctx ends and returns when their last
+// requests are answered.
+func (l *load) run(ctx context.Context) {
+	l.mu.Lock()
+	l.began = time.Now()
+	l.mu.Unlock()
+	var clients sync.WaitGroup
+	for range l.clients {
+		clients.Go(func() { l.client(ctx) })
+	}
+	clients.Wait()
+	l.mu.Lock()
+	l.ended = time.Now()
+	l.mu.Unlock()
+	l.http.CloseIdleConnections()
+}
+
+// client asks, thinks and asks again.
+func (l *load) client(ctx context.Context) {
+	think := time.NewTicker(thinkTime)
+	defer think.Stop()
+	for i := 1; ctx.Err() == nil; i++ {
+		path, answer := "/data", any(&webservice.Data{})
+		if i%healthEvery == 0 {
+			path, answer = "/healthz", &struct{ Status string }{}
+		}
+		began := time.Now()
+		// The end of the demo must not look like a failure of the service.
+		err := l.get(context.WithoutCancel(ctx), path, answer)
+		l.record(time.Since(began), err)
+		select {
+		case <-think.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// get asks for path and reads the answer as JSON.
+func (l *load) get(ctx context.Context, path string, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := l.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", path, response.Status)
+	}
+	return json.Unmarshal(body, answer)
+}
+
+func (l *load) record(took time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.failures++
+		l.lastError = err
+		return
+	}
+	l.latencies = append(l.latencies, took)
+}
+
+// measurement is what a load has seen.
+type measurement struct {
+	elapsed   time.Duration
+	queries   int
+	failures  int
+	lastError error
+	p50, p99  time.Duration
+}
+
+// recent measures with the quantiles of the latest requests, all with those
+// of every request.
+func (l *load) recent() measurement { return l.measure(recentRequests) }
+func (l *load) all() measurement    { return l.measure(0) }
+
+func (l *load) measure(last int) measurement {
+	l.mu.Lock()
+	m := measurement{queries: len(l.latencies) + l.failures, failures: l.failures, lastError: l.lastError}
+	switch {
+	case l.began.IsZero():
+	case l.ended.IsZero():
+		m.elapsed = time.Since(l.began)
+	default:
+		m.elapsed = l.ended.Sub(l.began)
+	}
+	sample := l.latencies
+	if last > 0 && len(sample) > last {
+		sample = sample[len(sample)-last:]
+	}
+	sorted := slices.Clone(sample)
+	l.mu.Unlock()
+
+	slices.Sort(sorted)
+	m.p50, m.p99 = quantile.Of(sorted, 0.50), quantile.Of(sorted, 0.99)
+	return m
+}

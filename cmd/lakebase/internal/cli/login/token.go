@@ -1,0 +1,86 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+)
+
+// TokenReport is what `lakebase token -o json` prints. Fields are only ever
+// added.
+type TokenReport struct {
+	Token     string    `json:"token"`                // the password
+	Expires   time.Time `json:"expires,omitzero"`     // by this machine's clock; it counts at login only
+	ExpiresIn int       `json:"expires_in,omitempty"` // seconds from now
+	User      string    `json:"user"`                 // the Postgres role to log in as
+	Host      string    `json:"host"`
+	Port      uint16    `json:"port"`
+	Database  string    `json:"database"`
+}
+
+func NewTokenCommand(std *terminal.Streams) *cobra.Command {
+	var output command.OutputFormat
+	cmd := &cobra.Command{
+		Use:   "token [TARGET]",
+		Short: "Print a token, the password for Postgres",
+		Example: `  lakebase token
+  PGPASSWORD=$(lakebase token my-instance) pg_dump ...
+  lakebase token -o json`,
+		Long: `Mints a token and prints it alone on a line. ` + target.Help + `
+
+The token logs in for as long as the service says, an hour at most; sessions
+live on after it. Whoever has it can log in: it belongs in no file that others
+read, and no log. "lakebase exec" and "lakebase proxy" need none.
+
+-o json prints token, expires, expires_in (seconds), user, host, port and
+database.`,
+		Args:              command.AtMostOneArgument("target"),
+		ValidArgsFunction: target.Complete,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runToken(cmd.Context(), std, target.Argument(args), output)
+		},
+	}
+	output.AddFlag(cmd)
+	return cmd
+}
+
+func runToken(ctx context.Context, std *terminal.Streams, address string, output command.OutputFormat) error {
+	cfg, err := target.Settings(std, address)
+	if err != nil {
+		return err
+	}
+	if cfg.URL != "" {
+		return &lakebase.Error{
+			Kind: lakebase.KindBadConfig, Resource: cfg.Target(), Message: "a static URL has no tokens",
+			Hint: "name an instance or an endpoint instead",
+		}
+	}
+	l, err := newLogin(ctx, std, cfg)
+	if err != nil {
+		return err
+	}
+	report := l.report()
+	if output == command.OutputJSON {
+		return json.NewEncoder(std.Out).Encode(report)
+	}
+	_, err = fmt.Fprintln(std.Out, report.Token)
+	return err
+}
+
+// report is what `lakebase token -o json` says of l.
+func (l *Login) report() TokenReport {
+	r := TokenReport{Token: l.password, User: l.user, Host: l.host, Port: l.port, Database: l.database}
+	if expiry := l.token.Expiry(); !expiry.IsZero() {
+		r.Expires = expiry.UTC().Truncate(time.Second)
+		r.ExpiresIn = int(time.Until(expiry).Seconds())
+	}
+	return r
+}

@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/shellword"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// Readiness is what `lakebase proxy -o json` prints, on one line, once
+// clients can connect. Fields are only ever added.
+type Readiness struct {
+	Status   string `json:"status"` // "ready"
+	PID      int    `json:"pid"`
+	Addr     string `json:"addr,omitempty"` // host:port; absent without TCP
+	UnixDir  string `json:"unix_dir,omitempty"`
+	HTTPAddr string `json:"http_addr,omitempty"` // host:port of the health checks
+	Target   string `json:"target"`
+	Database string `json:"database"`
+	URL      string `json:"url"` // to connect to; without a password
+}
+
+// announceProxy says that server is ready and what to paste.
+func announce(std *terminal.Streams, p *setup, server *proxy.Server, output command.OutputFormat) error {
+	main := p.targets.main(p.config)
+	r := Readiness{Status: "ready", PID: os.Getpid(), UnixDir: p.config.UnixDir, Target: main.name, Database: main.database}
+	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + main.database}
+	if http := server.HTTPAddr(); http != nil {
+		r.HTTPAddr = http.String()
+	}
+	if tcp, ok := server.Addr().(*net.TCPAddr); ok {
+		r.Addr, u.Host = tcp.String(), tcp.String()
+	} else {
+		u.RawQuery = url.Values{"host": {r.UnixDir}}.Encode()
+	}
+	if p.config.Users != nil {
+		u.User = url.User("USER")
+	}
+	r.URL = u.String()
+	if output == command.OutputJSON {
+		return json.NewEncoder(std.Out).Encode(r)
+	}
+	paint := terminal.PainterFor(std.Err)
+	_, err := fmt.Fprintf(std.Err, "%s for %s\n\n  psql %s\n\nCtrl-C stops it.\n",
+		paint.Paint(terminal.Green, "The proxy is ready"), main.name, paint.Paint(terminal.Bold, shellword.Quoted(r.URL)))
+	return err
+}
