@@ -53,7 +53,7 @@ const (
 )
 
 func newSession(c *client, up *upstream) *session {
-	return &session{client: c, up: up, tracker: newTracker(up.status), began: time.Now()}
+	return &session{client: c, up: up, tracker: newTracker(pgwire.TxStatus(up.status)), began: time.Now()}
 }
 
 // relay carries bytes both ways until both sides have ended, and says why.
@@ -132,7 +132,7 @@ func (s *session) wait() {
 // that has said goodbye may still be waiting for its answers; one that has
 // not is gone, and what the server does for it is in vain.
 func (s *session) clientEnded(err error) {
-	if s.tracker.saidGoodbye() && !isReset(err) {
+	if s.tracker.clientTerminated() && !isReset(err) {
 		s.left.Store(true)
 		s.seeOff()
 		return
@@ -156,7 +156,7 @@ func (s *session) clientEnded(err error) {
 // seeOff sees to it that the server ends for a client that has left, though it
 // may have missed that.
 func (s *session) seeOff() {
-	if s.tracker.mayMissGoodbye() {
+	if s.tracker.mayMissTerminate() {
 		s.shutServer()
 	}
 }
@@ -206,7 +206,7 @@ func (s *session) answer() (reason string) {
 			if reason := s.woken(); reason != "" {
 				return reason
 			}
-		case s.tracker.saidGoodbye():
+		case s.tracker.clientTerminated():
 			return "client left"
 		case !connected || s.isGone():
 			return "client gone"
@@ -225,7 +225,7 @@ func (s *session) serverLost(err error) string {
 
 // say ends the session with a message, where one fits in.
 func (s *session) say(reason string, e *pgwire.Error) string {
-	if s.tracker.canSpeak() {
+	if s.tracker.canInsert() {
 		s.client.SetWriteDeadline(time.Now().Add(lingerTimeout))
 		s.client.Write(e.Append(nil))
 	}

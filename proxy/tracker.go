@@ -1,150 +1,132 @@
 package proxy
 
 import (
-	"encoding/binary"
 	"sync"
 
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// framer finds where messages end in a stream of them. It looks at nothing
-// but their type, their length and the first byte of their body.
-type framer struct {
-	head   [5]byte
-	have   int    // bytes of head
-	rest   uint32 // bytes of the body still to come
-	first  byte   // of the body
-	opened bool   // first is known
-	broken bool   // what came is no message
-}
-
-// next takes the bytes of at most one message from p. It returns what is left
-// of p and whether the message is complete; its type is then kind().
-func (f *framer) next(p []byte) (left []byte, complete bool) {
-	if f.broken {
-		return nil, false
-	}
-	if f.have == len(f.head) && f.rest == 0 {
-		f.have, f.opened = 0, false
-	}
-	if f.have < len(f.head) {
-		n := copy(f.head[f.have:], p)
-		f.have, p = f.have+n, p[n:]
-		if f.have < len(f.head) {
-			return nil, false
-		}
-		length := binary.BigEndian.Uint32(f.head[1:])
-		if length < 4 {
-			f.broken = true
-			return nil, false
-		}
-		f.rest = length - 4
-	}
-	if f.rest > 0 && len(p) > 0 && !f.opened {
-		f.first, f.opened = p[0], true
-	}
-	n := min(uint64(f.rest), uint64(len(p)))
-	f.rest -= uint32(n)
-	return p[n:], f.rest == 0
-}
-
-func (f *framer) kind() byte { return f.head[0] }
-
-// between reports whether the stream stands between two messages.
-func (f *framer) between() bool {
-	return !f.broken && (f.have == 0 || f.have == len(f.head) && f.rest == 0)
-}
-
-// tracker follows both directions of a session just closely enough to know
-// when it can be ended without harm. It does no I/O, and is safe for
-// concurrent use by the two directions.
+// tracker follows both directions of a session closely enough to know when the
+// session can be ended without harm. It does no I/O and is safe for concurrent
+// use by the two directions.
 type tracker struct {
-	mu       sync.Mutex
-	requests framer
-	answers  framer
-	pending  int  // ReadyForQuery messages that the server owes
-	status   byte // of the transaction, by the last ReadyForQuery
-	last     byte // the last answer that was not asynchronous; 0 after a request
-	goodbye  bool // the client has said that it ends,
-	within   bool // while it was not known that the server waits for a request
-	closed   bool // nothing more may be asked
-	totals   snapshot.Totals
+	mu         sync.Mutex // guards what follows
+	requests   direction
+	answers    direction
+	pending    int             // ReadyForQuery messages that the server owes
+	status     pgwire.TxStatus // by the last ReadyForQuery
+	last       byte            // type of the last answer that was not asynchronous; 0 after a request
+	terminated bool            // the client has sent Terminate,
+	unsettled  bool            // and then it was not certain that the server was waiting for a request
+	closed     bool            // no further request is forwarded
+	totals     snapshot.Totals
 }
 
-func newTracker(status byte) *tracker {
-	return &tracker{status: status, last: 'Z'}
+// direction is the stream of messages in one direction.
+type direction struct {
+	scanner pgwire.Scanner
+	broken  bool // the stream is not a sequence of messages: message ends are unknown from here on
 }
 
-// request takes what the client is about to ask. It reports whether that may
-// still be passed on.
-func (t *tracker) request(p []byte) bool {
+// atBoundary reports whether the stream so far ends with a whole message.
+func (d *direction) atBoundary() bool { return !d.broken && d.scanner.AtBoundary() }
+
+// next takes the part of one message with which chunk begins. ok is false if
+// there is none.
+func (d *direction) next(chunk []byte) (span pgwire.Span, ok bool) {
+	if d.broken || len(chunk) == 0 {
+		return span, false
+	}
+	span, err := d.scanner.Next(chunk)
+	d.broken = err != nil
+	return span, !d.broken
+}
+
+// newTracker returns the tracker of a session whose server is idle.
+func newTracker(status pgwire.TxStatus) *tracker {
+	return &tracker{
+		requests: direction{scanner: pgwire.Scanner{Direction: pgwire.FromClient}},
+		answers:  direction{scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
+		status:   status, last: byte(pgwire.ServerReadyForQuery),
+	}
+}
+
+// request takes bytes from the client. It reports whether they may be
+// forwarded.
+func (t *tracker) request(chunk []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return false
 	}
-	t.totals.Received += uint64(len(p))
-	for complete := true; complete && len(p) > 0; {
-		if p, complete = t.requests.next(p); !complete {
-			break
+	t.totals.Received += uint64(len(chunk))
+	for span, ok := t.requests.next(chunk); ok; span, ok = t.requests.next(chunk) {
+		if span.Last() {
+			t.requested(pgwire.ClientType(span.Type))
 		}
-		switch t.requests.kind() {
-		case 'Q', 'S', 'F': // Query, Sync, FunctionCall
-			t.pending++
-		case 'X': // Terminate
-			t.goodbye, t.within = true, t.pending > 0 || t.last != 'Z'
-			continue
-		case 'd', 'c', 'f': // copy data: unasked for, the server ignores it
-			continue
-		}
-		t.last = 0
+		chunk = chunk[span.Size:]
 	}
 	return true
 }
 
-// answer takes what the server has said.
-func (t *tracker) answer(p []byte) {
+func (t *tracker) requested(kind pgwire.ClientType) {
+	switch kind {
+	case pgwire.ClientQuery, pgwire.ClientSync, pgwire.ClientFunctionCall:
+		t.pending++
+	case pgwire.ClientTerminate:
+		t.terminated, t.unsettled = true, t.pending > 0 || t.last != byte(pgwire.ServerReadyForQuery)
+		return
+	case pgwire.ClientCopyData, pgwire.ClientCopyDone, pgwire.ClientCopyFail: // outside a copy, the server ignores them
+		return
+	}
+	t.last = 0
+}
+
+// answer takes bytes from the server.
+func (t *tracker) answer(chunk []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.totals.Sent += uint64(len(p))
-	for complete := true; complete && len(p) > 0; {
-		if p, complete = t.answers.next(p); !complete {
-			break
+	t.totals.Sent += uint64(len(chunk))
+	for span, ok := t.answers.next(chunk); ok; span, ok = t.answers.next(chunk) {
+		if span.Last() {
+			t.answered(pgwire.ServerType(span.Type), chunk[span.Size-1])
 		}
-		t.answered(t.answers.kind())
+		chunk = chunk[span.Size:]
 	}
 }
 
-func (t *tracker) answered(kind byte) {
+// answered takes the end of a message. end is its last byte.
+func (t *tracker) answered(kind pgwire.ServerType, end byte) {
 	switch kind {
-	case 'A', 'N', 'S': // notification, notice, parameter: may come at any time
-		return
-	case 'Z': // ReadyForQuery
+	case pgwire.ServerNotificationResponse, pgwire.ServerNoticeResponse, pgwire.ServerParameterStatus:
+		return // can come at any time
+	case pgwire.ServerReadyForQuery:
 		t.pending = max(t.pending-1, 0)
-		t.status = t.answers.first
+		t.status = pgwire.TxStatus(end)
 		t.totals.Queries++
-		if t.status == 'I' {
+		if t.status == pgwire.TxIdle {
 			t.totals.Transactions++
 		}
-	case 'G': // CopyInResponse: a Sync that came before it is swallowed by the server
+	case pgwire.ServerCopyInResponse: // the server ignores a Sync that came before it
 		t.pending = 0
 	}
-	t.last = kind
+	t.last = byte(kind)
 }
 
-// idle reports whether nothing is asked for, no transaction is open, and
-// nothing is half said. The caller holds the mutex.
+// idle reports whether the client waits for nothing, no transaction is open,
+// and no message is incomplete. The caller holds mu.
 func (t *tracker) idle() bool {
-	return t.quiet() && t.status == 'I'
+	return t.quiet() && t.status == pgwire.TxIdle
 }
 
-// quiet is idle, but for an open transaction.
+// quiet is idle, except that a transaction may be open.
 func (t *tracker) quiet() bool {
-	return t.pending == 0 && t.last == 'Z' && t.requests.between() && t.answers.between()
+	return t.pending == 0 && t.last == byte(pgwire.ServerReadyForQuery) && t.requests.atBoundary() && t.answers.atBoundary()
 }
 
-// close lets nothing more be asked if the session is idle, and reports
-// whether it is.
+// close stops forwarding requests if the session is idle, and reports whether
+// it is.
 func (t *tracker) close() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,8 +136,7 @@ func (t *tracker) close() bool {
 	return t.closed
 }
 
-// abort lets nothing more be asked. It reports whether the server is busy
-// with something.
+// abort stops forwarding requests. It reports whether the server is busy.
 func (t *tracker) abort() (busy bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -163,34 +144,32 @@ func (t *tracker) abort() (busy bool) {
 	return !t.quiet()
 }
 
-// canSpeak reports whether a message of the proxy's own may follow what the
-// client has been sent, and adds something to it.
-func (t *tracker) canSpeak() bool {
+// canInsert reports whether the client can be sent a message of the proxy's own
+// now, and has not been told the end of the session already.
+func (t *tracker) canInsert() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.answers.between() && t.last != 'E'
+	return t.answers.atBoundary() && t.last != byte(pgwire.ServerErrorResponse)
 }
 
-// saidGoodbye reports whether the client has ended the session itself.
-func (t *tracker) saidGoodbye() bool {
+// clientTerminated reports whether the client has sent Terminate.
+func (t *tracker) clientTerminated() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.goodbye
+	return t.terminated
 }
 
-// mayMissGoodbye reports whether the server owes the client nothing more, and may
-// have taken its goodbye for something that it skips: after an error, or within
-// a copy.
-func (t *tracker) mayMissGoodbye() bool {
+// mayMissTerminate reports whether the server owes the client nothing more but
+// may have skipped its Terminate: after an error, or within a copy.
+func (t *tracker) mayMissTerminate() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.goodbye && t.within && t.pending == 0
+	return t.terminated && t.unsettled && t.pending == 0
 }
 
-// canTerminate reports whether a message may follow what the server has been
-// sent.
+// canTerminate reports whether the server can be sent Terminate.
 func (t *tracker) canTerminate() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.requests.between()
+	return t.requests.atBoundary()
 }

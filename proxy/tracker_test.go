@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
 func message(kind byte, body string) string {
@@ -21,7 +23,7 @@ const (
 )
 
 // Each step is what the client asks, or what the server answers.
-func TestTracker(t *testing.T) {
+func TestTrackerKnowsWhenASessionIsIdle(t *testing.T) {
 	t.Parallel()
 	query, parse := message('Q', "SELECT 1\x00"), message('P', "\x00x\x00\x00\x00")
 	row, done := message('D', "xyz"), message('C', "SELECT 1\x00")
@@ -70,7 +72,7 @@ func feed(split bool, text string, take func([]byte)) {
 	}
 }
 
-func TestTrackerCloses(t *testing.T) {
+func TestTrackerForwardsNothingAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	tr := newTracker('I')
 	tr.request([]byte(message('Q', "BEGIN\x00")))
@@ -83,12 +85,12 @@ func TestTrackerCloses(t *testing.T) {
 	}
 }
 
-func TestTrackerHearsGoodbye(t *testing.T) {
+func TestTrackerNoticesTerminate(t *testing.T) {
 	t.Parallel()
 	tr := newTracker('I')
 	tr.request([]byte(terminated))
-	if !tr.saidGoodbye() {
-		t.Error("not heard")
+	if !tr.clientTerminated() {
+		t.Error("the tracker has not noticed Terminate")
 	}
 }
 
@@ -105,28 +107,33 @@ func BenchmarkTrackerAnswer(b *testing.B) {
 	}
 }
 
-// FuzzFramer holds that it never reads past what it is given, and finds the
-// same messages however the stream is cut.
-func FuzzFramer(f *testing.F) {
-	f.Add([]byte(readyIdle+readyOpen), 3)
-	f.Add([]byte("D\x00\x00\x00\x00"), 1)
-	f.Fuzz(func(t *testing.T, stream []byte, cut int) {
-		cut = min(max(cut, 0), len(stream))
-		whole, parts := kinds(stream), kinds(stream[:cut], stream[cut:])
-		if whole != parts {
-			t.Fatalf("%q as a whole, %q in parts", whole, parts)
+// FuzzTracker checks that a tracker comes to the same state however both
+// streams are cut into chunks.
+func FuzzTracker(f *testing.F) {
+	f.Add([]byte(message('Q', "SELECT 1\x00")), []byte(readyIdle+readyOpen), 3)
+	f.Add([]byte(syncAll+terminated), []byte("D\x00\x00\x00\x00"), 1)
+	f.Fuzz(func(t *testing.T, requests, answers []byte, cut int) {
+		whole, parts := newTracker('I'), newTracker('I')
+		whole.request(requests)
+		whole.answer(answers)
+		cut = min(max(cut, 0), len(requests), len(answers))
+		parts.request(requests[:cut])
+		parts.request(requests[cut:])
+		parts.answer(answers[:cut])
+		parts.answer(answers[cut:])
+		if w, p := whole.state(), parts.state(); w != p {
+			t.Fatalf("%+v as a whole, %+v in parts", w, p)
 		}
 	})
 }
 
-func kinds(chunks ...[]byte) (found string) {
-	var f framer
-	for _, p := range chunks {
-		for complete := true; complete && len(p) > 0; {
-			if p, complete = f.next(p); complete {
-				found += string(f.kind())
-			}
-		}
-	}
-	return found
+type trackerState struct {
+	pending                                        int
+	status                                         pgwire.TxStatus
+	last                                           byte
+	terminated, unsettled, idle, canInsert, canEnd bool
+}
+
+func (t *tracker) state() trackerState {
+	return trackerState{t.pending, t.status, t.last, t.terminated, t.unsettled, t.idle(), t.canInsert(), t.canTerminate()}
 }
