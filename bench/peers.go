@@ -125,8 +125,8 @@ func (p programs) startOurs(u *upstream, more ...string) (*peer, error) {
 
 func (p programs) startLakebase(program string, u *upstream, more ...string) (*peer, error) {
 	ours := &peer{name: "lakebase", output: &bytes.Buffer{}}
-	ours.cmd = exec.Command(program, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--mode", "transaction",
-		"--pool-size", strconv.Itoa(poolSize), "--max-clients", strconv.Itoa(maxClients), "--log-level", "warn")
+	ours.cmd = exec.Command(program, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--pool-mode", "transaction",
+		"--default-pool-size", strconv.Itoa(poolSize), "--max-client-conn", strconv.Itoa(maxClients), "--log-level", "warn")
 	ours.cmd.Args = append(ours.cmd.Args, more...)
 	ours.cmd.Env = append(withoutSettings(os.Environ()), "LAKEBASE_PG_URL="+u.url())
 	ours.cmd.Stderr = ours.output

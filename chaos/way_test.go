@@ -323,15 +323,15 @@ func (w *world) sqlWay(c *lakebase.Connector, clients int) *way {
 // proxyWay is a proxy.
 func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *way {
 	cfg := proxy.Config{
-		Mode: mode, PoolSize: poolLimit, MaxServerConns: poolLimit + 1, MaxPrepared: 10,
-		ConnectTimeout: connectTimeout, WaitTimeout: waitTimeout, ServerLifetime: recycle,
+		PoolMode: mode, DefaultPoolSize: poolLimit, MaxTargetConnections: poolLimit + 1, MaxPreparedStatements: 10,
+		ServerConnectTimeout: connectTimeout, QueryWaitTimeout: waitTimeout, ServerLifetime: recycle,
 		Targets: map[string]*lakebase.Connector{"shop": c},
 		Logger:  slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	stay := 100
 	if mode == proxy.SessionMode {
 		// A client that comes again may find its last sessions still ending.
-		cfg.MaxServerConns, stay = 3*clients, 20
+		cfg.MaxTargetConnections, stay = 3*clients, 20
 	}
 	server, err := proxy.New(cfg)
 	if err != nil {
@@ -355,11 +355,11 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 	url := fmt.Sprintf("postgres://anyone@%s/shop?sslmode=disable", server.Addr())
 	console := &console{url: fmt.Sprintf("postgres://anyone@%s/pgbouncer?sslmode=disable", server.Addr())}
 	return &way{
-		name: string(mode) + " mode", clients: clients, limit: cfg.MaxServerConns, by: c, isProxy: true,
+		name: string(mode) + " mode", clients: clients, limit: cfg.MaxTargetConnections, by: c, isProxy: true,
 		link: func(r *rand.Rand) link { return &lastingLink{url: url, r: r, stay: stay} },
 		excess: func() string {
-			if n := server.Stats().ServerConns["shop"]; n > int64(cfg.MaxServerConns) {
-				return fmt.Sprintf("%d server connections, of at most %d", n, cfg.MaxServerConns)
+			if n := server.Stats().ServerConns["shop"]; n > int64(cfg.MaxTargetConnections) {
+				return fmt.Sprintf("%d server connections, of at most %d", n, cfg.MaxTargetConnections)
 			}
 			if mode == proxy.SessionMode {
 				return ""

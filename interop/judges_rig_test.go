@@ -60,7 +60,7 @@ func newCourt(t *testing.T) *court {
 	c.ways = append(c.ways, forward(t, pg))
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		host, port := serveProxy(t, proxy.Config{
-			Mode: mode, WaitTimeout: 30 * time.Second,
+			PoolMode: mode, QueryWaitTimeout: 30 * time.Second,
 			Targets: targets(t, lakebase), Logger: discardLog(),
 		})
 		c.ways = append(c.ways, way{string(mode), host, port})

@@ -55,10 +55,10 @@ func startProxy(t *testing.T, mode proxy.Mode, login string) *via {
 	t.Helper()
 	v := &via{mode: mode, user: "anyone"}
 	config := proxy.Config{
-		Targets:  targets(t, server),
-		Mode:     mode,
-		PoolSize: poolSize,
-		Logger:   discardLog(),
+		Targets:         targets(t, server),
+		PoolMode:        mode,
+		DefaultPoolSize: poolSize,
+		Logger:          discardLog(),
 	}
 	if login != byTrust {
 		v.user, v.password = "somebody", rand.Text()
@@ -66,7 +66,7 @@ func startProxy(t *testing.T, mode proxy.Mode, login string) *via {
 		if config.Users, err = proxy.NewUsers(map[string]string{v.user: v.password}); err != nil {
 			t.Fatal(err)
 		}
-		config.TLS, v.root = newCertificate(t)
+		config.ClientTLS, v.root = newCertificate(t)
 	}
 	v.host, v.port = serveProxy(t, config)
 	if mode == proxy.TransactionMode {
@@ -92,7 +92,7 @@ func serveProxy(t *testing.T, config proxy.Config) (host, port string) {
 		defer cancel()
 		clients := server.Stats().Clients
 		if err := server.Shutdown(ctx); err != nil {
-			t.Errorf("%s mode: %d clients were still connected at the end", config.Mode, clients)
+			t.Errorf("%s mode: %d clients were still connected at the end", config.PoolMode, clients)
 		}
 		if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {
 			t.Error(err)

@@ -47,7 +47,7 @@ func TestNonsenseAfterLogin(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startPooled(t, proxy.Config{PoolSize: 1})
+			r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 			raw := r.dial()
 			front := pgproto3.NewFrontend(raw, raw)
 			login(t, front, map[string]string{"user": "me", "database": "shop"})
@@ -90,7 +90,7 @@ func TestMalformedMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r := start(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		for name, m := range map[string][]byte{
 			"Query without end":    message('Q', 12, "SELECT 1"),
 			"Parse without fields": message('P', 4, ""),
@@ -131,7 +131,7 @@ func TestMalformedMessages(t *testing.T) {
 // they may.
 func TestHalfOpenClients(t *testing.T) {
 	const n = 1000
-	r := startPooled(t, proxy.Config{LoginTimeout: 3 * time.Second, MaxClients: n})
+	r := startPooled(t, proxy.Config{ClientLoginTimeout: 3 * time.Second, MaxClientConn: n})
 	runtime.GC()
 	before, goroutines := residentKiB(t), runtime.NumGoroutine()
 	var conns []net.Conn
@@ -165,7 +165,7 @@ func TestHalfOpenClients(t *testing.T) {
 // it.
 func TestDripFeed(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{LoginTimeout: 500 * time.Millisecond})
+	r := startPooled(t, proxy.Config{ClientLoginTimeout: 500 * time.Millisecond})
 	raw := r.dial()
 	packet := request(0x30000, "user\x00"+strings.Repeat("x", 5000)+"\x00\x00")
 	began := time.Now()
@@ -191,7 +191,7 @@ func TestDripFeed(t *testing.T) {
 
 // Announced is not sent: a long message costs what has come of it.
 func TestAnnouncedLengthCostsNothing(t *testing.T) {
-	r := startPooled(t, proxy.Config{PoolSize: 4})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 4})
 	before := residentKiB(t)
 	for range 50 {
 		raw := r.dial()
@@ -213,7 +213,7 @@ func TestAnnouncedLengthCostsNothing(t *testing.T) {
 // the memory otherwise.
 func TestDroppedStatementsAreForgotten(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	for i := range 5 {
 		raw := r.dial()
 		front := pgproto3.NewFrontend(raw, raw)

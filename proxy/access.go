@@ -59,7 +59,7 @@ func checkParameter(name string) error {
 	switch strings.ToLower(name) {
 	case "role", "session_authorization":
 		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("permission denied to set parameter %q while connecting", name),
-			Hint: "the proxy takes no role from its clients, unless it is started with allow-set-role"}
+			Hint: "the proxy takes no role from its clients, unless it is started with allow_set_role"}
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (s *settings) checkAccess(r route, startup *pgwire.Startup) error {
 	name := r.target.name
 	if allowed, ok := s.UserTargets[startup.User()]; ok && !slices.Contains(allowed, name) {
 		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not connect to the target %q", startup.User(), name),
-			Hint: "the proxy's user-targets say where each user may connect"}
+			Hint: "the proxy's user_targets say where each user may connect"}
 	}
 	allowed, limited := s.Databases[name]
 	if !limited {
@@ -113,7 +113,7 @@ func (c *Config) validateAccess() error {
 			}
 		}
 	}
-	for _, user := range slices.Concat(c.Admins, c.StatsUsers) {
+	for _, user := range slices.Concat(c.AdminUsers, c.StatsUsers) {
 		if c.Users != nil && !c.Users.has(user) {
 			return fmt.Errorf("proxy: %q may use the console, but cannot log in", user)
 		}
@@ -129,5 +129,5 @@ func (c *Config) cloneAccess() {
 			lists[name] = slices.Clone(list)
 		}
 	}
-	c.Admins, c.StatsUsers = slices.Clone(c.Admins), slices.Clone(c.StatsUsers)
+	c.AdminUsers, c.StatsUsers = slices.Clone(c.AdminUsers), slices.Clone(c.StatsUsers)
 }

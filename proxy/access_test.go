@@ -28,7 +28,7 @@ func twoTargets(t *testing.T) map[string]*lakebase.Connector {
 func TestDatabasesThatClientsMayName(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
+		r := start(t, proxy.Config{PoolMode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
 			Databases: map[string][]string{"shop": {"template1"}}})
 		for name, want := range map[string]string{
 			"shop": "databricks_postgres", "shop/": "databricks_postgres", "shop/databricks_postgres": "databricks_postgres",
@@ -65,7 +65,7 @@ func TestDatabasesThatClientsMayName(t *testing.T) {
 func TestTargetsOfUsers(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
+		r := start(t, proxy.Config{PoolMode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
 			Users:       users(t, map[string]string{"ann": "pw", "Ann": "pw", "bob": "pw", "eve": "pw"}),
 			UserTargets: map[string][]string{"ann": {"reports"}, "eve": {}}})
 		for _, login := range [][2]string{{"ann", "reports"}, {"ann", "reports/postgres"}, {"bob", "shop"}, {"bob", "reports"}, {"bob", "postgres"}, {"Ann", "shop"}} {
@@ -90,7 +90,7 @@ func TestTargetsWithSlashes(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		connector := newConnector(t, "my-instance")
-		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"a": connector, "a/b": connector},
+		r := start(t, proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"a": connector, "a/b": connector},
 			Databases: map[string][]string{"a": {"b/postgres", "template1"}, "a/b": {"postgres"}}})
 		for name, want := range map[string]string{"a/template1": "template1", "a/b/postgres": "postgres", "a/b": "databricks_postgres"} {
 			if got := one[string](t, connect(t, r.connectionString("anyone", name)), "SELECT current_database()"); got != want {
@@ -105,7 +105,7 @@ func TestTargetsWithSlashes(t *testing.T) {
 func TestRoleWhileConnecting(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		for _, options := range []string{
 			"-c role=x", "-crole=x", "--role=x", `-c ro\le=x`, `-c \r\o\l\e=x`, `\-c role=x`, "-c ROLE=x", "-c\trole=x", "-c\vrole=x",
 			"-c session_authorization=x", "--session-authorization=x", "-c session-authorization=x", "-c Session_Authorization=x",
@@ -128,7 +128,7 @@ func TestRoleWhileConnecting(t *testing.T) {
 func TestMalformedOptions(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		for _, options := range []string{"-c", "-c work_mem", "--work_mem", "role=x", "-erole=x", "-ecrole=x", "-S 100", "-d x", "endpoint=ep-other", "--", "-c =x", "-c 1=2", `\`} {
 			refused(t, r.connectionString("anyone", "shop", "options", options), "22023", "option")
 		}
@@ -138,7 +138,7 @@ func TestMalformedOptions(t *testing.T) {
 func TestAllowSetRole(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, AllowSetRole: true, PoolSize: 1})
+		r := start(t, proxy.Config{PoolMode: mode, AllowSetRole: true, DefaultPoolSize: 1})
 		admin, role := connectDirect(t), "clerk_"+string(mode)
 		exec(t, admin, "CREATE ROLE "+role)
 		t.Cleanup(func() { _, _ = admin.Exec(context.Background(), "DROP ROLE IF EXISTS "+role) })
@@ -164,7 +164,7 @@ func TestAllowSetRole(t *testing.T) {
 func TestSetRoleInSQL(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		conn := connect(t, start(t, proxy.Config{Mode: mode}).connectionString("anyone", "shop"))
+		conn := connect(t, start(t, proxy.Config{PoolMode: mode}).connectionString("anyone", "shop"))
 		_, err := conn.Exec(t.Context(), "SET ROLE no_such_role")
 		wantCode(t, err, "22023", "no_such_role")
 	})
@@ -182,7 +182,7 @@ func TestNewRefusesNamesThatMeanNobody(t *testing.T) {
 		"targets without passwords":   {proxy.Config{UserTargets: map[string][]string{"ann": {"shop"}}}, "without passwords"},
 		"targets of an unknown user":  {proxy.Config{Users: login, UserTargets: map[string][]string{"Ann": {"shop"}}}, `"Ann", who cannot log in`},
 		"an unknown target of a user": {proxy.Config{Users: login, UserTargets: map[string][]string{"ann": {"shopp"}}}, `"shopp", which there is not`},
-		"an unknown admin":            {proxy.Config{Users: login, Admins: []string{"root"}}, `"root" may use the console, but cannot log in`},
+		"an unknown admin":            {proxy.Config{Users: login, AdminUsers: []string{"root"}}, `"root" may use the console, but cannot log in`},
 		"an unknown user of stats":    {proxy.Config{Users: login, StatsUsers: []string{"grafana"}}, `"grafana" may use the console`},
 		"HTTP without a port":         {proxy.Config{HTTPListen: "127.0.0.1"}, "not host:port"},
 	} {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,9 +68,9 @@ func (a admin) Overview() snapshot.Overview {
 	s, cfg := a.server, a.server.config()
 	return snapshot.Overview{
 		Product: productVersion(), Began: s.began, Closing: s.stopping.Load() || s.leaving.Load(),
-		Mode: string(cfg.Mode), DefaultTarget: cfg.DefaultTarget,
-		PoolSize: cfg.PoolSize, MinPoolSize: cfg.WarmConns, MaxClients: cfg.MaxClients, MaxServerConns: cfg.MaxServerConns,
-		MaxPrepared: cfg.MaxPrepared, ServerLifetime: cfg.ServerLifetime,
+		Mode: string(cfg.PoolMode), DefaultTarget: cfg.DefaultTarget,
+		DefaultPoolSize: cfg.DefaultPoolSize, MinPoolSize: cfg.MinPoolSize, MaxClientConn: cfg.MaxClientConn, MaxTargetConnections: cfg.MaxTargetConnections,
+		MaxPreparedStatements: cfg.MaxPreparedStatements, ServerLifetime: cfg.ServerLifetime,
 		Connected: s.counts.clients.Load(), Consoles: s.console.Sessions(),
 		Accepted: s.counts.accepted.Load(), Sessions: s.counts.sessions.Load(), Failed: s.counts.failed.Load(),
 		Canceled: s.counts.canceled.Load(), Lost: s.counts.lost.Load(),
@@ -153,7 +152,7 @@ func (a admin) Targets() []snapshot.Target {
 func (a admin) Access(user string) console.Access {
 	cfg := a.server.config()
 	switch {
-	case cfg.Users == nil, slices.Contains(cfg.Admins, user):
+	case cfg.Users == nil, slices.Contains(cfg.AdminUsers, user):
 		return console.MayControl
 	case slices.Contains(cfg.StatsUsers, user):
 		return console.MayShow
@@ -247,7 +246,6 @@ func (a admin) Settings() []console.Setting {
 // consoleSettings lists the configuration under PgBouncer's names where it has
 // one, without defaults.
 func (cfg *Config) consoleSettings() []console.Setting {
-	host, port, _ := net.SplitHostPort(cfg.Listen)
 	text := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value, Reloads: true} }
 	fixed := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value} }
 	number := func(key string, n int) console.Setting { return text(key, strconv.Itoa(n)) }
@@ -258,31 +256,30 @@ func (cfg *Config) consoleSettings() []console.Setting {
 		return text(key, map[bool]string{true: "yes", false: "no"}[b])
 	}
 	return []console.Setting{
-		text("admin_users", strings.Join(cfg.Admins, ",")),
+		text("admin_users", strings.Join(cfg.AdminUsers, ",")),
 		yesNo("allow_set_role", cfg.AllowSetRole),
 		text("auth_type", map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil]),
-		duration("client_idle_timeout", cfg.IdleTimeout),
-		duration("client_login_timeout", cfg.LoginTimeout),
-		number("default_pool_size", cfg.PoolSize),
+		duration("client_idle_timeout", cfg.ClientIdleTimeout),
+		duration("client_login_timeout", cfg.ClientLoginTimeout),
+		number("default_pool_size", cfg.DefaultPoolSize),
 		text("default_target", cfg.DefaultTarget),
 		duration("drain_delay", cfg.DrainDelay),
 		fixed("http_listen", cfg.HTTPListen),
-		fixed("listen_addr", host),
-		fixed("listen_port", port),
-		number("max_client_conn", cfg.MaxClients),
-		number("max_prepared_statements", cfg.MaxPrepared),
-		number("max_server_conns", cfg.MaxServerConns),
+		fixed("listen", cfg.Listen),
+		number("max_client_conn", cfg.MaxClientConn),
+		number("max_prepared_statements", cfg.MaxPreparedStatements),
+		number("max_target_connections", cfg.MaxTargetConnections),
 		fixed("max_user_connections", "0"), // for PgBouncer's exporter: there is no such limit
-		number("min_pool_size", cfg.WarmConns),
+		number("min_pool_size", cfg.MinPoolSize),
 		duration("network_timeout", cfg.NetworkTimeout),
-		fixed("pool_mode", string(cfg.Mode)),
-		duration("query_wait_timeout", cfg.WaitTimeout),
-		duration("server_connect_timeout", cfg.ConnectTimeout),
+		fixed("pool_mode", string(cfg.PoolMode)),
+		duration("query_wait_timeout", cfg.QueryWaitTimeout),
+		duration("server_connect_timeout", cfg.ServerConnectTimeout),
 		duration("server_idle_timeout", cfg.ServerIdleTimeout),
 		duration("server_lifetime", cfg.ServerLifetime),
 		duration("stats_period", console.StatsPeriod),
 		text("stats_users", strings.Join(cfg.StatsUsers, ",")),
 		yesNo("trust_functions", cfg.TrustFunctions),
-		fixed("unix_socket_dir", cfg.UnixDir),
+		fixed("unix_socket_dir", cfg.UnixSocketDir),
 	}
 }

@@ -171,7 +171,7 @@ func TestNetworkFallsSilent(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		u, connector := tunneled(t)
-		r := start(t, proxy.Config{Mode: mode, NetworkTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
+		r := start(t, proxy.Config{PoolMode: mode, NetworkTimeout: time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
 		working, within, between, asks := r.connect(), r.busy(), r.connect(), r.busy()
 		done := asking(working, "SELECT pg_sleep(60)")
 		if mode == proxy.TransactionMode {
@@ -209,7 +209,7 @@ func TestNetworkFallsSilent(t *testing.T) {
 func TestLongSilenceIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, NetworkTimeout: time.Second})
+		r := start(t, proxy.Config{PoolMode: mode, NetworkTimeout: time.Second})
 		conn := r.connect()
 		front := r.loggedIn()
 		done := asking(conn, "SELECT pg_sleep(6)")
@@ -261,7 +261,7 @@ func TestFrozenServerConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u, connector := tunneled(t)
-			r := startPooled(t, proxy.Config{PoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
+			r := startPooled(t, proxy.Config{DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
 			before := backend(t, r.connect())
 			leave := hold(t, r, u)
 			leave()
@@ -277,7 +277,7 @@ func TestSilentLogin(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		u, connector := tunneled(t)
-		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 5 * time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
+		r := start(t, proxy.Config{PoolMode: mode, ServerConnectTimeout: 5 * time.Second, Targets: map[string]*lakebase.Connector{"shop": connector}})
 		u.silence(true)
 		began := time.Now()
 		refused(t, r.url("shop", ""), "08001", "gave up waiting")
@@ -323,7 +323,7 @@ func TestServerEndsBeforeItIsAsked(t *testing.T) {
 		t.Run(sends, func(t *testing.T) {
 			t.Parallel()
 			u, connector := tunneled(t)
-			r := startPooled(t, proxy.Config{PoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
+			r := startPooled(t, proxy.Config{DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
 			conn, other := r.connect(), connect(t, r.url("shop", "&"+setting))
 			direct, pid := connectTo(t, newConnector(t, "my-instance")), backend(t, conn)
 			u.deaf.Store(true)

@@ -18,7 +18,7 @@ import (
 func TestCancelStorm(t *testing.T) {
 	t.Parallel()
 	const rounds = 1500
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	canceler, victim := r.connect(), r.connect()
 	var wg sync.WaitGroup
 	var hits, misses atomic.Int64
@@ -81,7 +81,7 @@ func TestCancelStorm(t *testing.T) {
 func TestCancelStormWithSettings(t *testing.T) {
 	t.Parallel()
 	const rounds = 400
-	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	var wg sync.WaitGroup
 	for worker := range 3 {
 		conn := r.connect()
@@ -118,7 +118,7 @@ func TestCancelStormWithSettings(t *testing.T) {
 // the same: again, if need be.
 func TestVanishAtOnce(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 2})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2})
 	began := time.Now()
 	for range 60 {
 		conn := r.connect()

@@ -105,7 +105,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	}
 	exec(t, direct, "RESET ALL")
 	w.r = startPooled(t, proxy.Config{
-		PoolSize: chaosPool, MaxPrepared: 5, ServerLifetime: 3 * time.Second, WaitTimeout: time.Minute,
+		DefaultPoolSize: chaosPool, MaxPreparedStatements: 5, ServerLifetime: 3 * time.Second, QueryWaitTimeout: time.Minute,
 		Targets: map[string]*lakebase.Connector{"shop": connector},
 	})
 	return w

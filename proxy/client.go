@@ -83,7 +83,7 @@ func (c *client) serve(life context.Context) stage {
 	c.replication = replication(startup)
 	toConsole := startup.Get("database") == console.Database
 	if !toConsole && !c.count() {
-		c.fail("limit", tooManyClients(c.server.config().MaxClients))
+		c.fail("limit", tooManyClients(c.server.config().MaxClientConn))
 		return nil
 	}
 	if err := c.negotiate(startup); err != nil {
@@ -112,7 +112,7 @@ func (c *client) serve(life context.Context) stage {
 		c.fail("target", err)
 		return nil
 	}
-	if c.server.config().Mode == TransactionMode && c.replication == replicationNone {
+	if c.server.config().PoolMode == TransactionMode && c.replication == replicationNone {
 		t, err := c.join(route, startup)
 		if err != nil {
 			c.fail("connect to "+route.target.name, err)
@@ -135,7 +135,7 @@ func (c *client) serve(life context.Context) stage {
 // count makes c one of the clients, of which there may be so many.
 func (c *client) count() bool {
 	c.counted = true
-	return c.server.counts.clients.Add(1) <= int64(c.server.config().MaxClients)
+	return c.server.counts.clients.Add(1) <= int64(c.server.config().MaxClientConn)
 }
 
 // run is the session of a client whose server connection is up.
@@ -246,7 +246,7 @@ func (c *client) fail(stage string, err error) {
 	case c.server.isDraining():
 		e = errShuttingDown()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.config().LoginTimeout.String()}
+		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.config().ClientLoginTimeout.String()}
 	default:
 		c.server.log.Info("client failed", "client", c.RemoteAddr(), "stage", stage, "err", err)
 		return
@@ -260,7 +260,7 @@ func (c *client) fail(stage string, err error) {
 
 // flush writes what has been gathered in out.
 func (c *client) flush() error {
-	c.SetWriteDeadline(time.Now().Add(c.server.config().LoginTimeout))
+	c.SetWriteDeadline(time.Now().Add(c.server.config().ClientLoginTimeout))
 	defer c.SetWriteDeadline(time.Time{})
 	_, err := c.Write(c.out)
 	c.out = nil

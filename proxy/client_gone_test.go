@@ -100,7 +100,7 @@ var absences = map[string]func(*testing.T, *pgx.Conn){
 func TestClientVanishes(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 2})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 2})
 		exec(t, direct, "CREATE TABLE traces (what text)")
 		stop := bystander(t, r)
 		for name, absence := range absences {
@@ -127,7 +127,7 @@ func TestClientVanishes(t *testing.T) {
 // cost its server connection.
 func TestServerConnectionOutlivesClients(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE traces (what text)")
 	pid := backend(t, r.connect())
 	for _, name := range []string{"in a query", "in a transaction", "in a failed transaction", "in a transaction's query", "in a query of several",
@@ -149,7 +149,7 @@ func TestServerConnectionOutlivesClients(t *testing.T) {
 func TestGoodbyeAfterAQuery(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		exec(t, direct, "CREATE TABLE wishes (n int)")
 		var messages []byte
 		for i := range 3 {
@@ -183,7 +183,7 @@ func TestGoodbyeAfterAQuery(t *testing.T) {
 func TestGoodbyeWithinATransaction(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		exec(t, direct, "CREATE TABLE wishes (n int)")
 		for range 5 {
 			conn := r.connect()

@@ -30,19 +30,20 @@ const (
 )
 
 // Config says where a [Server] listens, whom it lets in and where it leads.
-// The zero value of each field means its default.
+// The zero value of each field means its default. Fields with a name of
+// PgBouncer's mean what they mean there.
 type Config struct {
 	// Listen is the TCP address, host:port. Empty means 127.0.0.1:0, a free
 	// port; "none" means no TCP. An address that is not on loopback needs
 	// Users and TLS, and refuses clients that do not use TLS.
 	Listen string
-	// UnixDir is a directory for the Unix socket .s.PGSQL.PORT, made with
+	// UnixSocketDir is a directory for the Unix socket .s.PGSQL.PORT, made with
 	// mode 0700 if it does not exist. Empty means no Unix socket. PORT is
 	// that of Listen, or 5432 without one.
-	UnixDir string
-	// TLS lets clients encrypt: its certificates are what they see. Nil
+	UnixSocketDir string
+	// ClientTLS lets clients encrypt: its certificates are what they see. Nil
 	// means that they cannot.
-	TLS *tls.Config
+	ClientTLS *tls.Config
 	// Users makes clients log in by SCRAM-SHA-256. Nil asks for no password
 	// and accepts any user name.
 	Users *Users
@@ -68,45 +69,45 @@ type Config struct {
 	// What SQL's SET ROLE may do is up to Postgres and the memberships of the
 	// proxy's role, either way.
 	AllowSetRole bool
-	// Admins may use the console, the database named pgbouncer, and
+	// AdminUsers may use the console, the database named pgbouncer, and
 	// StatsUsers may look at it. Without Users, whoever can connect may do
 	// either; with them, nobody who is not named here.
-	Admins, StatsUsers []string
+	AdminUsers, StatsUsers []string
 	// HTTPListen is the TCP address, host:port, of the health checks, metrics
 	// and the status page. They need no password and show no secret. Empty
 	// means none.
 	HTTPListen string
 
-	// Mode is TransactionMode unless it is set.
-	Mode Mode
-	// PoolSize is how many server connections each database of a target may
+	// PoolMode is TransactionMode unless it is set.
+	PoolMode Mode
+	// DefaultPoolSize is how many server connections each database of a target may
 	// have at once in transaction mode, those to replicate and those of pinned
 	// clients included. Zero means 20.
-	PoolSize int
-	// WarmConns is how many of them are kept open although nobody asks for
+	DefaultPoolSize int
+	// MinPoolSize is how many of them are kept open although nobody asks for
 	// them, once the first client has come. Zero means none.
-	WarmConns int
-	// MaxPrepared is how many statements a server connection keeps prepared.
+	MinPoolSize int
+	// MaxPreparedStatements is how many statements a server connection keeps prepared.
 	// Zero means 200.
-	MaxPrepared int
-	// MaxClients is how many clients may be connected at once. Zero means 1000.
-	MaxClients int
-	// MaxServerConns is how many server connections each target may have at
+	MaxPreparedStatements int
+	// MaxClientConn is how many clients may be connected at once. Zero means 1000.
+	MaxClientConn int
+	// MaxTargetConnections is how many server connections each target may have at
 	// once. Who finds all taken waits for its turn. Zero means 100.
-	MaxServerConns int
-	// LoginTimeout bounds the time from a client's first byte to its login,
+	MaxTargetConnections int
+	// ClientLoginTimeout bounds the time from a client's first byte to its login,
 	// without the wait for the database. Zero means 60 seconds.
-	LoginTimeout time.Duration
-	// WaitTimeout is how long a client may wait for a server connection to
+	ClientLoginTimeout time.Duration
+	// QueryWaitTimeout is how long a client may wait for a server connection to
 	// become free. Zero means 2 minutes.
-	WaitTimeout time.Duration
-	// ConnectTimeout bounds the login upstream, the wake-up of a sleeping
+	QueryWaitTimeout time.Duration
+	// ServerConnectTimeout bounds the login upstream, the wake-up of a sleeping
 	// database included. Zero means 60 seconds; a Connector's own timeout
 	// counts if it is shorter.
-	ConnectTimeout time.Duration
-	// IdleTimeout ends sessions without an open transaction after so much
+	ServerConnectTimeout time.Duration
+	// ClientIdleTimeout ends sessions without an open transaction after so much
 	// silence. Zero means never.
-	IdleTimeout time.Duration
+	ClientIdleTimeout time.Duration
 	// ServerLifetime is the age at which a server connection of transaction
 	// mode is replaced, give or take a tenth. Zero means an hour.
 	ServerLifetime time.Duration
@@ -139,43 +140,43 @@ type Config struct {
 // withDefaults returns a copy of c that is complete and valid.
 func (c Config) withDefaults() (Config, error) {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
-	c.Mode = cmp.Or(c.Mode, TransactionMode)
-	c.PoolSize = cmp.Or(c.PoolSize, 20)
-	c.MaxPrepared = cmp.Or(c.MaxPrepared, 200)
-	c.WaitTimeout = cmp.Or(c.WaitTimeout, 2*time.Minute)
+	c.PoolMode = cmp.Or(c.PoolMode, TransactionMode)
+	c.DefaultPoolSize = cmp.Or(c.DefaultPoolSize, 20)
+	c.MaxPreparedStatements = cmp.Or(c.MaxPreparedStatements, 200)
+	c.QueryWaitTimeout = cmp.Or(c.QueryWaitTimeout, 2*time.Minute)
 	c.ServerLifetime = cmp.Or(c.ServerLifetime, time.Hour)
 	c.ServerIdleTimeout = cmp.Or(c.ServerIdleTimeout, 10*time.Minute)
 	c.NetworkTimeout = cmp.Or(c.NetworkTimeout, 30*time.Second)
-	c.MaxClients = cmp.Or(c.MaxClients, 1000)
-	c.MaxServerConns = cmp.Or(c.MaxServerConns, 100)
-	c.LoginTimeout = cmp.Or(c.LoginTimeout, time.Minute)
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Minute)
+	c.MaxClientConn = cmp.Or(c.MaxClientConn, 1000)
+	c.MaxTargetConnections = cmp.Or(c.MaxTargetConnections, 100)
+	c.ClientLoginTimeout = cmp.Or(c.ClientLoginTimeout, time.Minute)
+	c.ServerConnectTimeout = cmp.Or(c.ServerConnectTimeout, time.Minute)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Targets = maps.Clone(c.Targets)
 	c.cloneAccess()
 	if c.DefaultTarget == "" && len(c.Targets) == 1 {
 		c.DefaultTarget = slices.Collect(maps.Keys(c.Targets))[0]
 	}
-	if c.TLS != nil {
-		c.TLS = c.TLS.Clone()
-		c.TLS.NextProtos = []string{"postgresql"}
+	if c.ClientTLS != nil {
+		c.ClientTLS = c.ClientTLS.Clone()
+		c.ClientTLS.NextProtos = []string{"postgresql"}
 	}
 	return c, c.validate()
 }
 
 func (c *Config) validate() error {
 	switch {
-	case c.Mode != SessionMode && c.Mode != TransactionMode:
-		return fmt.Errorf("proxy: there is no mode %q: use %q or %q", c.Mode, SessionMode, TransactionMode)
+	case c.PoolMode != SessionMode && c.PoolMode != TransactionMode:
+		return fmt.Errorf("proxy: there is no mode %q: use %q or %q", c.PoolMode, SessionMode, TransactionMode)
 	case len(c.Targets) == 0:
 		return errors.New("proxy: no target: name at least one")
 	case c.DefaultTarget != "" && c.Targets[c.DefaultTarget] == nil:
 		return fmt.Errorf("proxy: the default target %q is not among the targets", c.DefaultTarget)
-	case min(c.MaxClients, c.MaxServerConns, c.PoolSize, c.WarmConns, c.MaxPrepared) < 0:
+	case min(c.MaxClientConn, c.MaxTargetConnections, c.DefaultPoolSize, c.MinPoolSize, c.MaxPreparedStatements) < 0:
 		return errors.New("proxy: a limit is negative: use zero for its default")
-	case min(c.LoginTimeout, c.ConnectTimeout, c.WaitTimeout, c.IdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout, c.DrainDelay) < 0:
+	case min(c.ClientLoginTimeout, c.ServerConnectTimeout, c.QueryWaitTimeout, c.ClientIdleTimeout, c.ServerLifetime, c.ServerIdleTimeout, c.NetworkTimeout, c.DrainDelay) < 0:
 		return errors.New("proxy: a timeout is negative: use zero for its default")
-	case c.Listen == noTCP && c.UnixDir == "":
+	case c.Listen == noTCP && c.UnixSocketDir == "":
 		return errors.New("proxy: nowhere to listen: give an address or a directory for the Unix socket")
 	}
 	for name, connector := range c.Targets {
@@ -206,7 +207,7 @@ func (c *Config) validateListen() error {
 	if err != nil {
 		return fmt.Errorf("proxy: listen address %q is not host:port", c.Listen)
 	}
-	if !isLoopback(host) && (c.Users == nil || c.TLS == nil) {
+	if !isLoopback(host) && (c.Users == nil || c.ClientTLS == nil) {
 		return fmt.Errorf("proxy: %s is not a loopback address: other machines may connect only with both client authentication and TLS", c.Listen)
 	}
 	return nil

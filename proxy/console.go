@@ -17,7 +17,7 @@ type consoleClient struct {
 
 // openConsole logs c in to the console and returns the run loop of its session.
 func (c *client) openConsole(startup *pgwire.Startup) (stage, error) {
-	session, err := c.server.console.Open(console.Client{Conn: c.Conn, User: c.user, Startup: startup, WriteTimeout: c.server.config().LoginTimeout})
+	session, err := c.server.console.Open(console.Client{Conn: c.Conn, User: c.user, Startup: startup, WriteTimeout: c.server.config().ClientLoginTimeout})
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func TestReconnectReplacesServerConnections(t *testing.T) {
 func TestConsoleKill(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		working := r.connect()
 		exec(t, working, "BEGIN")
 		spared := connect(t, r.url("postgres", ""))
@@ -147,7 +147,7 @@ func TestConsoleKillClient(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		for _, state := range []string{"idle", "in a transaction", "working"} {
-			r := start(t, proxy.Config{Mode: mode})
+			r := start(t, proxy.Config{PoolMode: mode})
 			victim, bystander := r.connect(), r.connect()
 			done := make(chan error, 1)
 			switch state {
@@ -189,7 +189,7 @@ func TestConsoleKillClient(t *testing.T) {
 func TestDisableRefusesNewClients(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		old := r.connect()
 		conn := r.console()
 		exec(t, conn, "DISABLE shop")
@@ -210,7 +210,7 @@ func TestDisableRefusesNewClients(t *testing.T) {
 
 func TestControlInSessionModeIsRefused(t *testing.T) {
 	t.Parallel()
-	conn := start(t, proxy.Config{Mode: proxy.SessionMode}).console()
+	conn := start(t, proxy.Config{PoolMode: proxy.SessionMode}).console()
 	for _, command := range []string{"PAUSE", "RESUME", "RECONNECT", "WAIT_CLOSE"} {
 		_, err := conn.Exec(t.Context(), command)
 		wantCode(t, err, "55000", "session mode")
@@ -233,7 +233,7 @@ func TestReloadCallsTheHook(t *testing.T) {
 		t.Error("RELOAD has not been called twice")
 	}
 	_, rows := rowsOf(t, conn, "SHOW CONFIG")
-	if only(t, rows, "key", "max_client_conn")["changeable"] != "yes" || only(t, rows, "key", "listen_port")["changeable"] != "no" {
+	if only(t, rows, "key", "max_client_conn")["changeable"] != "yes" || only(t, rows, "key", "listen")["changeable"] != "no" {
 		t.Error("SHOW CONFIG does not tell what RELOAD may change")
 	}
 }
@@ -313,7 +313,7 @@ func TestConsoleEndsAtDrain(t *testing.T) {
 
 func TestConsoleOpensWhenTheProxyIsFull(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{MaxClients: 2})
+	r := start(t, proxy.Config{MaxClientConn: 2})
 	r.connect()
 	r.connect()
 	refused(t, r.url("shop", ""), "53300", "2 clients")
@@ -334,7 +334,7 @@ func TestConsoleAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := startPooled(t, proxy.Config{Users: users, Admins: []string{"boss"}, StatsUsers: []string{"watcher"}})
+	r := startPooled(t, proxy.Config{Users: users, AdminUsers: []string{"boss"}, StatsUsers: []string{"watcher"}})
 	as := func(user, password string) string {
 		return fmt.Sprintf("postgres://%s:%s@%s/pgbouncer?sslmode=disable", user, password, r.Addr())
 	}

@@ -91,7 +91,7 @@ var pgbouncerColumns = map[string]string{
 func TestConsoleColumnsArePgBouncers(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		one[int](t, r.connect(), "SELECT 1")
 		for _, protocol := range allModes {
 			conn := r.consoleIn(protocol)
@@ -120,7 +120,7 @@ func TestConsoleColumnsArePgBouncers(t *testing.T) {
 
 func TestConsoleShowsPools(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	working := connect(t, r.url("shop", "&application_name=worker"))
 	waiting := r.connect()
 	exec(t, working, "BEGIN")

@@ -34,8 +34,8 @@ func noSuchPool(target, database string) error {
 }
 
 func (s *Server) hasPools() error {
-	if s.config().Mode != TransactionMode {
-		return &pgwire.Error{Code: "55000", Message: fmt.Sprintf("there is no pool to control: the proxy is in %s mode", s.config().Mode)}
+	if s.config().PoolMode != TransactionMode {
+		return &pgwire.Error{Code: "55000", Message: fmt.Sprintf("there is no pool to control: the proxy is in %s mode", s.config().PoolMode)}
 	}
 	return nil
 }

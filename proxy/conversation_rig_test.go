@@ -218,7 +218,7 @@ func (c comparison) agree(conversation []turn, chance *rand.Rand) {
 // inComparison runs a test in both modes, with an instance of its own.
 func inComparison(t *testing.T, test func(*testing.T, comparison)) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 4})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 4})
 		c := comparison{t: t, r: r, direct: func() *pgx.Conn {
 			conn, err := pgx.ConnectConfig(t.Context(), direct.Config())
 			if err != nil {

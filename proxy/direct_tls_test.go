@@ -26,7 +26,7 @@ func TestDirectTLSIsAnsweredAsByPostgres17(t *testing.T) {
 		refused  = "remote error: tls: no application protocol"
 	)
 	certificate, _ := certificate(t)
-	r := start(t, proxy.Config{TLS: certificate})
+	r := start(t, proxy.Config{ClientTLS: certificate})
 	server := upstreamServer.PostgresAddr()
 	for name, address := range map[string]string{"proxy": r.Addr().String(), "local": server} {
 		for _, c := range []struct {

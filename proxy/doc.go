@@ -24,7 +24,7 @@
 // # The console, and HTTP
 //
 // The database name pgbouncer leads to the proxy itself, which answers
-// PgBouncer's commands: SHOW POOLS, PAUSE and so on; see [Config.Admins]. At
+// PgBouncer's commands: SHOW POOLS, PAUSE and so on; see [Config.AdminUsers]. At
 // [Config.HTTPListen] it has health checks, metrics and a status page.
 //
 // # Transaction mode

@@ -31,7 +31,7 @@ func lastWord(t *testing.T, conn *pgx.Conn) *pgproto3.ErrorResponse {
 // not, and tells it why.
 func TestDrainInTransactionMode(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	idle, within, working, pinned, pinnedWithin, pinnedWorking := r.connect(), r.busy(), r.connect(), r.connect(), r.connect(), r.connect()
 	exec(t, idle, "SELECT 1")
@@ -85,7 +85,7 @@ func TestDrainReachesEveryone(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		for round := range 8 {
-			r := start(t, proxy.Config{Mode: mode, PoolSize: 2})
+			r := start(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 2})
 			var wg sync.WaitGroup
 			for i := range 12 {
 				wg.Go(func() {
@@ -124,7 +124,7 @@ func TestDrainReachesEveryone(t *testing.T) {
 // What the proxy is forced to cut off is canceled and rolled back.
 func TestForcedInTransactionMode(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	working, within, pinned := r.connect(), r.busy(), r.connect()
 	exec(t, within, "INSERT INTO deeds VALUES (1)")
@@ -148,7 +148,7 @@ func TestForcedInTransactionMode(t *testing.T) {
 func TestIdleTimeoutInTransactionMode(t *testing.T) {
 	t.Parallel()
 	limit := 2 * time.Second
-	r := startPooled(t, proxy.Config{IdleTimeout: limit})
+	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit})
 	idle, within, pinned, working := r.connect(), r.busy(), r.connect(), r.connect()
 	exec(t, pinned, "LISTEN nobody_speaks") // others do, on channels of their own in this database
 	exec(t, idle, "SELECT 1")

@@ -68,7 +68,7 @@ func errServerLost() *pgwire.Error {
 
 func tooManyClients(limit int) *pgwire.Error {
 	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the proxy has its %d clients already", limit),
-		Hint: "raise its max-clients, or close connections"}
+		Hint: "raise its max_client_conn, or close connections"}
 }
 
 // noneFree is for a client that has waited too long for a server connection.
@@ -79,6 +79,6 @@ func noneFree(target string, waited time.Duration) *pgwire.Error {
 func tooManyServerConns(target string, limit int, waited time.Duration) *pgwire.Error {
 	e := noneFree(target, waited)
 	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", limit)
-	e.Hint = "raise its max-server-conns, or close connections"
+	e.Hint = "raise its max_target_connections, or close connections"
 	return e
 }

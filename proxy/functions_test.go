@@ -13,7 +13,7 @@ const whoAmI = "SELECT COALESCE(current_setting('app.me', true), '')"
 // else has defined it meanwhile.
 func TestFunctionsThatSet(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	first, second := r.connect(), r.connect()
 	if got := one[string](t, first, whoAmI); got != "" {
 		t.Fatalf("nobody has logged in, but %q", got)
@@ -36,7 +36,7 @@ func TestFunctionsThatSet(t *testing.T) {
 // Functions that are trusted are not looked at.
 func TestFunctionsThatAreTrusted(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1, TrustFunctions: true})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1, TrustFunctions: true})
 	exec(t, direct, "CREATE FUNCTION note() RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE TEMP TABLE IF NOT EXISTS noted (x int); END$$")
 	exec(t, r.connect(), "SELECT note()")
 	exec(t, r.connect(), "SELECT x FROM noted") // by way of the same server connection

@@ -18,7 +18,7 @@ import (
 func TestGoodbyeWithinARequest(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		exec(t, direct, "CREATE TABLE wishes (n int)")
 		insert := say(prepare("", "INSERT INTO wishes VALUES (1)"), bind("", ""), execute("", 0))
 		for name, c := range map[string]struct {

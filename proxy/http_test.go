@@ -53,7 +53,7 @@ func (r *rig) wantProbe(path string, status int, reason string) {
 func TestProbesThroughADrain(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode, HTTPListen: "127.0.0.1:0"})
+		r := start(t, proxy.Config{PoolMode: mode, HTTPListen: "127.0.0.1:0"})
 		for _, path := range []string{"/startup", "/readiness", "/liveness"} {
 			testkit.Eventually(t, path+" is well", func() bool { status, _, _ := r.get(path); return status == http.StatusOK })
 		}
@@ -261,7 +261,7 @@ func TestStatusPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Users: users, Admins: []string{"boss"}})
+	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Users: users, AdminUsers: []string{"boss"}})
 	_, empty, _ := r.get("/")
 	if !strings.Contains(empty, "No client has come yet") {
 		t.Error("the page of a proxy without clients does not say so")

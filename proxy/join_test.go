@@ -44,7 +44,7 @@ func TestWelcomeHasTheClientsOwnSettings(t *testing.T) {
 // connections must not take them from each other before either has joined.
 func TestJoiningThroughFewServerConnections(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	r.connect()
 	const clients = 12
 	var joining sync.WaitGroup

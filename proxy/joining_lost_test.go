@@ -15,7 +15,7 @@ import (
 // dies meanwhile they are told so, or get another one; the race detector looks on.
 func TestServerLostWhileJoining(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 3})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 3})
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for i := range 6 {

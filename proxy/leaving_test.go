@@ -12,7 +12,7 @@ import (
 // own goroutine ends: the two must not touch its statements at once.
 func TestPinnedClientsLeave(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 2})
+	r := start(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2})
 	for range 50 {
 		conn := r.connect()
 		if _, err := conn.Prepare(t.Context(), "mine", "SELECT 1"); err != nil {
@@ -32,7 +32,7 @@ func TestPinnedClientsLeave(t *testing.T) {
 func TestForcedClientsAreTold(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		for range 200 {
 			conn := r.connect()
 			exec(t, conn, "BEGIN")

@@ -61,10 +61,10 @@ func (s *Server) open() error {
 		s.listeners, s.addr = append(s.listeners, l), l.Addr()
 		port = l.Addr().(*net.TCPAddr).Port
 	}
-	if s.config().UnixDir == "" {
+	if s.config().UnixSocketDir == "" {
 		return nil
 	}
-	l, err := listenUnix(s.config().UnixDir, port)
+	l, err := listenUnix(s.config().UnixSocketDir, port)
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
@@ -152,11 +152,11 @@ func (s *Server) begin(c *client) {
 	case s.isDraining():
 		c.refuseUnread(errShuttingDown())
 		return
-	case len(s.clients) >= s.config().MaxClients+spareConns:
-		c.refuseUnread(tooManyClients(s.config().MaxClients))
+	case len(s.clients) >= s.config().MaxClientConn+spareConns:
+		c.refuseUnread(tooManyClients(s.config().MaxClientConn))
 		return
 	}
-	c.raw.SetDeadline(time.Now().Add(s.config().LoginTimeout)) // before drain can set one
+	c.raw.SetDeadline(time.Now().Add(s.config().ClientLoginTimeout)) // before drain can set one
 	s.clients[c] = true
 	s.wg.Add(1)
 	go s.live(c, func() stage { return c.serve(s.life) })

@@ -14,7 +14,7 @@ import (
 func TestNothingIsUnheard(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
 		listener := r.connect()
 		exec(t, listener, "LISTEN news")
 		const n = 500

@@ -46,7 +46,7 @@ var endings = map[string]func(context.Context, *pgx.Conn){
 func TestChurn(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 3})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 3})
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -102,7 +102,7 @@ func reset(c *pgx.Conn) {
 // the proxy from ending.
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	login(t, front, map[string]string{"user": "me", "database": "shop"})
@@ -127,7 +127,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 }
 
 func BenchmarkQuery(b *testing.B) {
-	r := start(b, proxy.Config{Mode: proxy.SessionMode})
+	r := start(b, proxy.Config{PoolMode: proxy.SessionMode})
 	conn := r.connect()
 	for b.Loop() {
 		one[int](b, conn, "SELECT 1")
@@ -135,7 +135,7 @@ func BenchmarkQuery(b *testing.B) {
 }
 
 func BenchmarkConnect(b *testing.B) {
-	r := start(b, proxy.Config{Mode: proxy.SessionMode})
+	r := start(b, proxy.Config{PoolMode: proxy.SessionMode})
 	for b.Loop() {
 		conn, err := pgx.Connect(b.Context(), r.url("shop", ""))
 		if err != nil {

@@ -40,7 +40,7 @@ func (s *Server) maintain(ctx context.Context) {
 			return
 		}
 		rest.free()
-		resting := s.restSilent(s.config().IdleTimeout)
+		resting := s.restSilent(s.config().ClientIdleTimeout)
 		rest.clients, rest.more = rest.clients+resting, resting > 0
 	}
 }
@@ -62,7 +62,7 @@ func (p *pool) maintain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for wanted := min(warm, p.limit()) - len(p.live) - p.connecting; wanted > 0 && p.connecting < p.pace() &&
-		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.places.take(cfg.MaxServerConns); wanted-- {
+		!p.paused && !p.closed && !time.Now().Before(p.retryAt) && p.target.places.take(cfg.MaxTargetConnections); wanted-- {
 		p.login()
 	}
 }
@@ -88,7 +88,7 @@ func (p *pool) warm() int {
 	if !settings.isOpen(p.target, p.database) {
 		return 0
 	}
-	return settings.WarmConns
+	return settings.MinPoolSize
 }
 
 // retire closes idle server connections that are not to be used again.

@@ -59,7 +59,7 @@ func sample(t *testing.T, families map[string]*dto.MetricFamily, name string, la
 func TestMetricsAgreeWithStats(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode, HTTPListen: "127.0.0.1:0", PoolSize: 7})
+		r := start(t, proxy.Config{PoolMode: mode, HTTPListen: "127.0.0.1:0", DefaultPoolSize: 7})
 		working := r.connect()
 		for range 10 {
 			one[int](t, working, "SELECT 1")

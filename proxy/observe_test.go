@@ -12,7 +12,7 @@ import (
 // pool are each seen once.
 func TestPoolCountsEachServerOnce(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 2})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 2})
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for range 3 {

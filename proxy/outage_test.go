@@ -81,7 +81,7 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 	server := startLocal(t, local.Options{TokenLifetime: 2 * time.Second})
 	connector := connectorTo(t, server, "my-instance")
 	r := startPooled(t, proxy.Config{
-		PoolSize: 4, ServerLifetime: time.Second, ConnectTimeout: 2 * time.Second,
+		DefaultPoolSize: 4, ServerLifetime: time.Second, ServerConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connector},
 	})
 	stop := load(t, r, 4)
@@ -130,7 +130,7 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{})
 	r := startPooled(t, proxy.Config{
-		PoolSize: 3, ConnectTimeout: 2 * time.Second,
+		DefaultPoolSize: 3, ServerConnectTimeout: 2 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")},
 	})
 	first, second := r.connect(), r.connect()
@@ -152,7 +152,7 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{HostNames: local.ServiceNames})
-	r := startPooled(t, proxy.Config{PoolSize: 3, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")}})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 3, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")}})
 	address := func(s snapshot.Server) netip.Addr { return netip.MustParseAddrPort(s.Addr.String()).Addr() }
 	idle := r.connect()
 	within := r.busy()
@@ -238,7 +238,7 @@ func TestWakeFromZero(t *testing.T) {
 func TestStoppedDatabase(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
-	r := startPooled(t, proxy.Config{ConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
+	r := startPooled(t, proxy.Config{ServerConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
 	conns := []*pgx.Conn{r.connect(), r.connect(), r.connect()}
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ type seeker struct {
 	end     sync.Once
 }
 
-func (s *seeker) limit() int { return s.client.server.config().MaxServerConns }
+func (s *seeker) limit() int { return s.client.server.config().MaxTargetConnections }
 
 // A seeker has no transaction open.
 func (s *seeker) drain() { s.force() }
@@ -101,7 +101,7 @@ func (s *seeker) describe(info *snapshot.Client) {
 
 // reserve takes a place for c, for which it may have to wait.
 func (c *client) reserve(r route) error {
-	if r.target.places.take(c.server.config().MaxServerConns) {
+	if r.target.places.take(c.server.config().MaxTargetConnections) {
 		return nil
 	}
 	s := &seeker{client: c, route: r, since: time.Now(), granted: make(chan struct{}), ended: make(chan struct{})}
@@ -122,7 +122,7 @@ func (c *client) reserve(r route) error {
 // wait waits for a place, or for a reason not to.
 func (s *seeker) wait() error {
 	c, t := s.client, s.route.target
-	limit := time.NewTimer(c.server.config().WaitTimeout)
+	limit := time.NewTimer(c.server.config().QueryWaitTimeout)
 	defer limit.Stop()
 	notice := time.NewTimer(noticeAfter)
 	defer notice.Stop()
@@ -138,7 +138,7 @@ func (s *seeker) wait() error {
 		case <-s.ended:
 			return c.lastWord()
 		case <-limit.C:
-			return tooManyServerConns(t.name, s.limit(), c.server.config().WaitTimeout)
+			return tooManyServerConns(t.name, s.limit(), c.server.config().QueryWaitTimeout)
 		case <-notice.C:
 			if c.tellWaiting(fmt.Sprintf("waiting for one of the %d server connections to %s", s.limit(), t.name)) != nil {
 				return io.EOF

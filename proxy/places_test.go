@@ -45,7 +45,7 @@ func dialing(t testing.TB, url string) <-chan dialed {
 
 func TestSessionsWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
 	var next []<-chan dialed
 	for i := range 3 {
@@ -96,7 +96,7 @@ func TestSessionsWaitForTheirTurn(t *testing.T) {
 // Who gives up leaves the queue, and keeps nobody behind from a place.
 func TestSessionThatWaitsAndLeaves(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan error, 1)
@@ -120,7 +120,7 @@ func TestSessionThatWaitsAndLeaves(t *testing.T) {
 
 func TestSessionThatWaitsIsToldSo(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
@@ -155,7 +155,7 @@ func TestSessionThatWaitsIsToldSo(t *testing.T) {
 
 func TestSessionThatWaitsWhileTheProxyStops(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
 	exec(t, holder, "BEGIN")
 	waits := dialing(t, r.url("shop", ""))
@@ -171,12 +171,12 @@ func TestSessionThatWaitsWhileTheProxyStops(t *testing.T) {
 
 func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
 	t.Parallel()
-	cfg := proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	cfg := proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)
 	r.connect()
 	waits := dialing(t, r.url("shop", ""))
 	r.seeking(1)
-	cfg.MaxServerConns = 2
+	cfg.MaxTargetConnections = 2
 	r.reload(cfg)
 	if got := soon(t, "it gets in", waits); got.err != nil {
 		t.Error(got.err)
@@ -187,7 +187,7 @@ func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
 // not need it.
 func TestReplicationTakesAnIdlePlace(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{MaxServerConns: 1, WaitTimeout: 20 * time.Second,
+	r := startPooled(t, proxy.Config{MaxTargetConnections: 1, QueryWaitTimeout: 20 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": newConnector(t, startPostgres(t)+" dbname=postgres")}})
 	exec(t, r.connect(), "SELECT 1")
 	raw := r.dial()
@@ -203,7 +203,7 @@ func TestReplicationTakesAnIdlePlace(t *testing.T) {
 // and however the limit changes meanwhile.
 func TestPlacesUnderLoad(t *testing.T) {
 	t.Parallel()
-	cfg := proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 3, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	cfg := proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 3, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)
 	var served, gaveUp atomic.Int64
 	var clients sync.WaitGroup
@@ -247,7 +247,7 @@ func TestPlacesUnderLoad(t *testing.T) {
 			if n := r.Stats().ServerConns["shop"]; n > 3 {
 				t.Errorf("%d server connections, of 3", n)
 			}
-			cfg.MaxServerConns = 1 + i%3
+			cfg.MaxTargetConnections = 1 + i%3
 			r.reload(cfg)
 		}
 	}

@@ -148,7 +148,7 @@ func (p *pool) isUnwanted(s *serverConn) bool {
 
 // replace logs in once more, over the limit by one if need be.
 func (p *pool) replace() {
-	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.places.take(p.server.config().MaxServerConns) {
+	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.places.take(p.server.config().MaxTargetConnections) {
 		p.login()
 	}
 }
@@ -186,7 +186,7 @@ func (p *pool) lessened() {
 	p.changed = make(chan struct{})
 }
 
-func (p *pool) limit() int { return p.server.config().PoolSize }
+func (p *pool) limit() int { return p.server.config().DefaultPoolSize }
 
 // pace is how many logins may be under way at once: a sleeping database has
 // one waker, and one that is up does not get all logins in one moment.
@@ -198,7 +198,7 @@ func (p *pool) grow() {
 		p.connecting < min(p.waiters.n, p.pace()) &&
 		len(p.live)+p.connecting < p.limit() &&
 		!time.Now().Before(p.retryAt) &&
-		p.target.places.take(p.server.config().MaxServerConns) {
+		p.target.places.take(p.server.config().MaxTargetConnections) {
 		p.login()
 	}
 }
@@ -208,7 +208,7 @@ func (p *pool) login() {
 	p.connecting++
 	generation := p.generation
 	p.readers.Go(func() {
-		ctx, cancel := context.WithTimeout(p.server.admitting, p.server.config().ConnectTimeout)
+		ctx, cancel := context.WithTimeout(p.server.admitting, p.server.config().ServerConnectTimeout)
 		defer cancel()
 		up, err := p.target.open(ctx, p.server, p.database, nil)
 		if err != nil {

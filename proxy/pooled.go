@@ -274,7 +274,7 @@ func (c *pooled) obey() (reason string) {
 	case orderRest:
 		c.rested.Store(c.asked.Load())
 	case orderIdle:
-		if limit := c.pool.server.config().IdleTimeout; limit > 0 && c.silence() >= limit {
+		if limit := c.pool.server.config().ClientIdleTimeout; limit > 0 && c.silence() >= limit {
 			return c.goodbye("idle", errIdle(limit), false)
 		}
 	}

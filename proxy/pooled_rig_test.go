@@ -31,7 +31,7 @@ func inModes(t *testing.T, test func(*testing.T, proxy.Mode)) {
 // startPooled starts a proxy in transaction mode.
 func startPooled(t testing.TB, cfg proxy.Config) *rig {
 	t.Helper()
-	cfg.Mode = proxy.TransactionMode
+	cfg.PoolMode = proxy.TransactionMode
 	return start(t, cfg)
 }
 

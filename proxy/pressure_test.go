@@ -60,7 +60,7 @@ func residentKiB(t testing.TB) (kib int) {
 // memory, and nobody else's time.
 func TestSlowReader(t *testing.T) {
 	inModesAlone(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 2})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 2})
 		memory := func(when string, before int) (resident int) {
 			t.Helper()
 			runtime.GC()
@@ -146,7 +146,7 @@ func TestPipelineWithoutReading(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inModes(t, func(t *testing.T, mode proxy.Mode) {
-				front := start(t, proxy.Config{Mode: mode, PoolSize: 1}).loggedIn()
+				front := start(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1}).loggedIn()
 				for i := range n {
 					for _, m := range messages(i) {
 						front.Send(m)
@@ -182,7 +182,7 @@ func TestPipelineWithoutReading(t *testing.T) {
 func TestCopyFailsWhileTheClientSends(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		exec(t, direct, "CREATE TABLE numbers (n int)")
 		conn, other := r.connect(), r.connect()
 		if mode == proxy.TransactionMode {
@@ -246,7 +246,7 @@ func TestCopyFailsWhileTheClientSends(t *testing.T) {
 func TestSlowWriter(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, PoolSize: 1})
+		r := start(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
 		front, raw := r.loggedIn(), r.dial()
 		slow := pgproto3.NewFrontend(raw, raw)
 		login(t, slow, map[string]string{"user": "me", "database": "shop"})
@@ -293,7 +293,7 @@ func TestSlowWriter(t *testing.T) {
 func TestForcedWhileAClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
 		reads, writes := r.loggedIn(), r.loggedIn()
 		reads.Send(&pgproto3.Query{String: "SELECT repeat('x', 10000) FROM generate_series(1, 100000) -- unread"})
 		if err := reads.Flush(); err != nil {
@@ -322,7 +322,7 @@ func TestForcedWhileAClientDoesNotRead(t *testing.T) {
 // A client that vanishes while it cannot even send takes its query with it.
 func TestClientVanishesWhileSending(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	conn := r.connect()
 	sent := make(chan error, 1)
 	go func() {

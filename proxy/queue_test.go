@@ -36,7 +36,7 @@ func (r *rig) busy() *pgx.Conn {
 
 func TestQueueIsFirstInFirstOut(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE arrivals (at serial, who int)")
 	first := r.busy()
 	const n = 30
@@ -66,7 +66,7 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 // somebody who has not queued.
 func TestQueueIsFairUnderLoad(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 2})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 2})
 	const clients, rounds = 20, 100
 	var (
 		mu     sync.Mutex
@@ -123,12 +123,12 @@ func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 		cfg  proxy.Config
 		full string
 	}{
-		"pool":   {proxy.Config{PoolSize: 1}, "All 1 server connections of the pool are in use, and 2 more clients wait."},
-		"target": {proxy.Config{MaxServerConns: 1}, "All 1 server connections to the target are in use."},
+		"pool":   {proxy.Config{DefaultPoolSize: 1}, "All 1 server connections of the pool are in use, and 2 more clients wait."},
+		"target": {proxy.Config{MaxTargetConnections: 1}, "All 1 server connections to the target are in use."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.cfg.WaitTimeout = wait
+			c.cfg.QueryWaitTimeout = wait
 			r := startPooled(t, c.cfg)
 			conns := []*pgx.Conn{r.connect(), r.connect(), r.connect()}
 			first := r.busy()
@@ -160,7 +160,7 @@ func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 // A refused pipeline is answered as Postgres would: once for each sync.
 func TestRefusedPipeline(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1, WaitTimeout: 2 * time.Second})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, QueryWaitTimeout: 2 * time.Second})
 	conn := r.connect()
 	first := r.busy()
 	pipeline := conn.PgConn().StartPipeline(t.Context())
@@ -197,7 +197,7 @@ func TestRefusedPipeline(t *testing.T) {
 func TestMaxClients(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, MaxClients: 2})
+		r := start(t, proxy.Config{PoolMode: mode, MaxClientConn: 2})
 		r.connect()
 		conn := r.connect()
 		refused(t, r.url("shop", ""), "53300", "the proxy has its 2 clients already")
@@ -209,7 +209,7 @@ func TestMaxClients(t *testing.T) {
 
 func TestCancelWhileQueued(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	conn := r.connect()
 	first := r.busy()
@@ -230,7 +230,7 @@ func TestCancelWhileQueued(t *testing.T) {
 
 func TestDrainWhileQueued(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	conn := r.connect()
 	first := r.busy()
@@ -251,7 +251,7 @@ func TestDrainWhileQueued(t *testing.T) {
 
 func TestPauseWhileQueued(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	conn, other := r.connect(), r.connect()
 	first := r.busy()
 	done := asking(conn, "SELECT 1")
@@ -282,7 +282,7 @@ func TestPauseWhileQueued(t *testing.T) {
 func TestPauseWhileLoginsFail(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
-	r := startPooled(t, proxy.Config{ConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
+	r := startPooled(t, proxy.Config{ServerConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
 	conn := r.connect()
 	if err := upstreamServer.StopTarget(t.Context(), name); err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 // Who leaves the queue gives up its place, and nothing is done for it.
 func TestClientLeavesTheQueue(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	first := r.busy()
 	for i, leave := range []func(*pgx.Conn){vanish, reset, vanish, reset} {
@@ -328,7 +328,7 @@ func TestClientLeavesTheQueue(t *testing.T) {
 // nobody is forgotten, nobody served twice.
 func TestQueueChurn(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 2, WaitTimeout: 10 * time.Second})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2, QueryWaitTimeout: 10 * time.Second})
 	exec(t, direct, "CREATE TABLE deeds (id bigint)")
 	var mu sync.Mutex
 	var certain, possible []int64
@@ -403,7 +403,7 @@ func TestQueueChurn(t *testing.T) {
 // A client that says goodbye at once is served although it has closed its half.
 func TestGoodbyeWhileQueued(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	raw := r.dial()
 	login(t, pgproto3.NewFrontend(raw, raw), map[string]string{"user": "me", "database": "shop"})
@@ -421,7 +421,7 @@ func TestGoodbyeWhileQueued(t *testing.T) {
 // What was queued when the proxy is forced to end is not done.
 func TestForcedWhileQueued(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
 	conn := r.connect()
 	first := r.busy()

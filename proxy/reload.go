@@ -7,13 +7,13 @@ import (
 )
 
 // Reload replaces the configuration of a running Server by cfg, all of it or,
-// with an error, nothing. Mode, Listen, UnixDir and HTTPListen must stay as
+// with an error, nothing. PoolMode, Listen, UnixSocketDir and HTTPListen must stay as
 // they are: they need a restart, as the error says. Logger and OnReload stay
 // as they were.
 //
 // No client is lost. What decides about logins counts for those from now on:
 // users, access, TLS, limits of clients. So do the timeouts for everyone, while
-// MaxPrepared and NetworkTimeout count for new server connections. Where a pool
+// MaxPreparedStatements and NetworkTimeout count for new server connections. Where a pool
 // has more server connections than it may, idle ones are closed at once and
 // lent ones when they are given back.
 //
@@ -40,9 +40,9 @@ func (s *Server) Reload(cfg Config) error {
 		p.adjust(old.ServerLifetime != cfg.ServerLifetime)
 	}
 	s.trim()
-	if old.IdleTimeout != cfg.IdleTimeout {
+	if old.ClientIdleTimeout != cfg.ClientIdleTimeout {
 		for _, one := range s.sessions() {
-			one.rearm(old.IdleTimeout > 0)
+			one.rearm(old.ClientIdleTimeout > 0)
 		}
 	}
 	s.log.Debug("configuration reloaded", "targets_added", added, "targets_removed", removed)
@@ -56,10 +56,10 @@ func (c *Config) needsRestart(next *Config) error {
 		name     string
 		old, new string
 	}{
-		{"mode", string(c.Mode), string(next.Mode)},
+		{"pool_mode", string(c.PoolMode), string(next.PoolMode)},
 		{"listen", c.Listen, next.Listen},
-		{"unix-dir", c.UnixDir, next.UnixDir},
-		{"http-listen", c.HTTPListen, next.HTTPListen},
+		{"unix_socket_dir", c.UnixSocketDir, next.UnixSocketDir},
+		{"http_listen", c.HTTPListen, next.HTTPListen},
 	} {
 		if setting.old != setting.new {
 			changed = append(changed, fmt.Sprintf("%s from %q to %q", setting.name, setting.old, setting.new))
@@ -121,14 +121,14 @@ func (p *pool) adjust(lifetime bool) {
 // trim closes idle server connections of targets that have more than they may.
 func (s *Server) trim() {
 	for _, p := range s.allPools() {
-		p.closeIdle(int(p.target.places.count())-s.config().MaxServerConns, 0)
+		p.closeIdle(int(p.target.places.count())-s.config().MaxTargetConnections, 0)
 	}
 }
 
 // isSurplus reports whether the pool or its target has more server connections
 // than it may, but for one that replaces another that is too old.
 func (p *pool) isSurplus() bool {
-	if p.target.places.count() > int64(p.server.config().MaxServerConns) {
+	if p.target.places.count() > int64(p.server.config().MaxTargetConnections) {
 		return true
 	}
 	over := len(p.live) - p.limit()

@@ -119,7 +119,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		shop, kept := newConnector(t, "my-instance"), users(t, map[string]string{"ann": "pw", "bob": "pw"})
 		cert, _ := certificate(t)
-		base := proxy.Config{Mode: mode, Users: kept, Targets: map[string]*lakebase.Connector{"shop": shop}, PoolSize: 4}
+		base := proxy.Config{PoolMode: mode, Users: kept, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultPoolSize: 4}
 		r := start(t, base)
 		const lasting, brief = 8, 2
 		conns := make([]*pgx.Conn, lasting)
@@ -141,14 +141,14 @@ func TestReloadUnderLoad(t *testing.T) {
 		var removed *lakebase.Connector
 		for i := range reloads {
 			cfg := base
-			cfg.PoolSize, cfg.MaxClients, cfg.MaxServerConns = 1+i%4, 20+i, 40+i
+			cfg.DefaultPoolSize, cfg.MaxClientConn, cfg.MaxTargetConnections = 1+i%4, 20+i, 40+i
 			cfg.ServerLifetime, cfg.ServerIdleTimeout = time.Duration(1+i%3)*time.Minute, time.Duration(1+i%2)*time.Minute
-			cfg.WarmConns, cfg.MaxPrepared = i%3, 50+i
+			cfg.MinPoolSize, cfg.MaxPreparedStatements = i%3, 50+i
 			if i%2 == 0 {
 				removed = newConnector(t, "fragile")
 				cfg.Targets = maps.Clone(base.Targets)
 				cfg.Targets["reports"], cfg.DefaultTarget = removed, "shop"
-				cfg.TLS, cfg.IdleTimeout = cert, time.Hour
+				cfg.ClientTLS, cfg.ClientIdleTimeout = cert, time.Hour
 				cfg.Users = users(t, map[string]string{"ann": "pw", "bob": "pw", "eve": "pw"})
 				cfg.UserTargets = map[string][]string{"bob": {"shop"}}
 				cfg.Databases = map[string][]string{"shop": {"postgres"}}
@@ -192,10 +192,10 @@ func TestReloadRemovesATarget(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		targets := twoTargets(t)
 		shop, reports := targets["shop"], targets["reports"]
-		r := start(t, proxy.Config{Mode: mode, Targets: targets, DefaultTarget: "shop"})
+		r := start(t, proxy.Config{PoolMode: mode, Targets: targets, DefaultTarget: "shop"})
 		staying := connect(t, r.connectionString("anyone", "reports"))
 		exec(t, staying, "SELECT 1")
-		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, Databases: map[string][]string{"shop": {}}})
+		r.reload(proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, Databases: map[string][]string{"shop": {}}})
 		for range 3 { // it goes on as if nothing had been
 			exec(t, staying, "BEGIN")
 			exec(t, staying, "SELECT 1")
@@ -213,7 +213,7 @@ func TestReloadRemovesATarget(t *testing.T) {
 		testkit.Eventually(t, "it is forgotten", func() bool { _, ok := r.Stats().ServerConns["reports"]; return !ok })
 
 		again := newConnector(t, "fragile")
-		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop, "reports": again}, DefaultTarget: "shop"})
+		r.reload(proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": shop, "reports": again}, DefaultTarget: "shop"})
 		exec(t, connect(t, r.connectionString("anyone", "reports")), "SELECT 1")
 	})
 }
@@ -224,10 +224,10 @@ func TestReloadReplacesATarget(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		before, after := newConnector(t, "my-instance"), newConnector(t, "fragile")
 		where := "SELECT pg_postmaster_start_time()::text"
-		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": before}})
+		r := start(t, proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": before}})
 		staying := r.connect()
 		first := one[string](t, staying, where)
-		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": after, "alias": after}, DefaultTarget: "shop"})
+		r.reload(proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": after, "alias": after}, DefaultTarget: "shop"})
 		if second := one[string](t, r.connect(), where); second == first {
 			t.Error("a new client was led to the former target")
 		}
@@ -235,7 +235,7 @@ func TestReloadReplacesATarget(t *testing.T) {
 			t.Error("a client was moved")
 		}
 		// One of two names for the same Connector goes, the Connector stays.
-		r.reload(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": after}})
+		r.reload(proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": after}})
 		staying.Close(t.Context())
 		testkit.Eventually(t, "the former connector is closed", func() bool { return isClosed(t, before) })
 		if isClosed(t, after) {
@@ -247,30 +247,30 @@ func TestReloadReplacesATarget(t *testing.T) {
 func TestReloadIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	connector := newConnector(t, "my-instance")
-	cfg := proxy.Config{Mode: proxy.SessionMode, MaxClients: 1, Targets: map[string]*lakebase.Connector{"shop": connector}}
+	cfg := proxy.Config{PoolMode: proxy.SessionMode, MaxClientConn: 1, Targets: map[string]*lakebase.Connector{"shop": connector}}
 	r := start(t, cfg)
 	r.connect()
 	for name, c := range map[string]struct {
 		change func(*proxy.Config)
 		text   string
 	}{
-		"another mode":        {func(c *proxy.Config) { c.Mode = proxy.TransactionMode }, `mode from "session" to "transaction" needs a restart`},
+		"another mode":        {func(c *proxy.Config) { c.PoolMode = proxy.TransactionMode }, `pool_mode from "session" to "transaction" needs a restart`},
 		"another address":     {func(c *proxy.Config) { c.Listen = "127.0.0.1:1" }, `listen from "127.0.0.1:0" to "127.0.0.1:1" needs a restart`},
-		"a Unix socket":       {func(c *proxy.Config) { c.UnixDir = "/run/x" }, `unix-dir from "" to "/run/x" needs a restart`},
-		"an HTTP address":     {func(c *proxy.Config) { c.HTTPListen = "127.0.0.1:0" }, "http-listen"},
-		"a limit is negative": {func(c *proxy.Config) { c.PoolSize = -1 }, "negative"},
+		"a Unix socket":       {func(c *proxy.Config) { c.UnixSocketDir = "/run/x" }, `unix_socket_dir from "" to "/run/x" needs a restart`},
+		"an HTTP address":     {func(c *proxy.Config) { c.HTTPListen = "127.0.0.1:0" }, "http_listen"},
+		"a limit is negative": {func(c *proxy.Config) { c.DefaultPoolSize = -1 }, "negative"},
 		"no target":           {func(c *proxy.Config) { c.Targets = nil }, "no target"},
 		"an unknown database": {func(c *proxy.Config) { c.Databases = map[string][]string{"shopp": {"a"}} }, "there is not"},
 	} {
 		next := cfg
-		next.MaxClients = 10
+		next.MaxClientConn = 10
 		c.change(&next)
 		if err := r.Reload(next); err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 		refused(t, r.url("shop", ""), "53300", "1 clients")
 	}
-	cfg.MaxClients = 10
+	cfg.MaxClientConn = 10
 	r.reload(cfg)
 	r.connect()
 	if err := r.Shutdown(t.Context()); err != nil {
@@ -294,13 +294,13 @@ func hold(t *testing.T, r *rig, n int) []*pgx.Conn {
 
 func TestReloadChangesThePoolSize(t *testing.T) {
 	t.Parallel()
-	cfg := proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	cfg := proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)
 	servers := func() int64 { return r.Stats().ServerConns["shop"] }
 
 	// Those that are lent go as they are given back.
 	busy := hold(t, r, 4)
-	cfg.PoolSize = 1
+	cfg.DefaultPoolSize = 1
 	r.reload(cfg)
 	if n := servers(); n != 4 {
 		t.Errorf("%d server connections with 4 transactions open", n)
@@ -319,7 +319,7 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 		waiting <- err
 	}()
 	testkit.Eventually(t, "it waits", func() bool { return len(r.Pools()) == 1 && r.Pools()[0].ClientsWaiting == 1 })
-	cfg.PoolSize = 4
+	cfg.DefaultPoolSize = 4
 	r.reload(cfg)
 	if err := <-waiting; err != nil {
 		t.Fatal(err)
@@ -334,12 +334,12 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 
 	// Those that are idle go at once.
 	testkit.Eventually(t, "they are idle", func() bool { return r.Pools()[0].ServersIdle == 3 })
-	cfg.MaxServerConns = 2
+	cfg.MaxTargetConnections = 2
 	r.reload(cfg)
 	if n := servers(); n != 2 {
 		t.Errorf("%d server connections, of 2", n)
 	}
-	cfg.PoolSize = 1
+	cfg.DefaultPoolSize = 1
 	r.reload(cfg)
 	if n := servers(); n != 1 {
 		t.Errorf("%d server connections, of 1", n)
@@ -349,7 +349,7 @@ func TestReloadChangesThePoolSize(t *testing.T) {
 // A pool that is full can still replace a server connection that is too old.
 func TestReloadShortensTheLifetime(t *testing.T) {
 	t.Parallel()
-	cfg := proxy.Config{Mode: proxy.TransactionMode, PoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+	cfg := proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)
 	conn := r.connect()
 	before := one[int](t, conn, "SELECT pg_backend_pid()")
@@ -377,16 +377,16 @@ func TestReloadChangesWhoMayLogIn(t *testing.T) {
 		targets := map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
 		before, rootsBefore := certificate(t)
 		after, rootsAfter := certificate(t)
-		r := start(t, proxy.Config{Mode: mode, Targets: targets, TLS: before})
+		r := start(t, proxy.Config{PoolMode: mode, Targets: targets, ClientTLS: before})
 		exec(t, r.connect(), "SELECT 1")
-		r.reload(proxy.Config{Mode: mode, Targets: targets, TLS: after, Users: users(t, map[string]string{"ann": "pw"})})
+		r.reload(proxy.Config{PoolMode: mode, Targets: targets, ClientTLS: after, Users: users(t, map[string]string{"ann": "pw"})})
 		staying := connect(t, r.connectionString("ann", "shop"))
 		refused(t, r.connectionString("anyone", "shop"), "28P01", "password")
-		r.reload(proxy.Config{Mode: mode, Targets: targets, TLS: after, Users: users(t, map[string]string{"ann": "another"})})
+		r.reload(proxy.Config{PoolMode: mode, Targets: targets, ClientTLS: after, Users: users(t, map[string]string{"ann": "another"})})
 		refused(t, r.connectionString("ann", "shop"), "28P01", "password")
 		exec(t, staying, "SELECT 1")
 
-		r.reload(proxy.Config{Mode: mode, Targets: targets, TLS: after})
+		r.reload(proxy.Config{PoolMode: mode, Targets: targets, ClientTLS: after})
 		if _, err := connectTLS(t, r, rootsBefore, "postgres"); !isCertificateError(err) {
 			t.Error("the former certificate is still shown:", err)
 		}
@@ -395,7 +395,7 @@ func TestReloadChangesWhoMayLogIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close(t.Context())
-		r.reload(proxy.Config{Mode: mode, Targets: targets})
+		r.reload(proxy.Config{PoolMode: mode, Targets: targets})
 		if _, err := connectTLS(t, r, rootsAfter, "postgres"); err == nil {
 			t.Error("TLS without a certificate")
 		}
@@ -410,13 +410,13 @@ func isCertificateError(err error) bool {
 func TestReloadChangesTheIdleTimeout(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		cfg := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
+		cfg := proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 		r := start(t, cfg)
 		idle, clock := r.connect(), connectDirect(t)
 		exec(t, idle, "SELECT 1")
-		cfg.IdleTimeout = 1500 * time.Millisecond
+		cfg.ClientIdleTimeout = 1500 * time.Millisecond
 		r.reload(cfg)
-		cfg.IdleTimeout = 0
+		cfg.ClientIdleTimeout = 0
 		r.reload(cfg)
 		exec(t, clock, "SELECT pg_sleep(3)")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -424,7 +424,7 @@ func TestReloadChangesTheIdleTimeout(t *testing.T) {
 		if _, err := idle.Exec(ctx, "SELECT 1"); err != nil { // the deadline is gone, too
 			t.Fatal(err)
 		}
-		cfg.IdleTimeout = 100 * time.Millisecond
+		cfg.ClientIdleTimeout = 100 * time.Millisecond
 		r.reload(cfg)
 		m, err := idle.PgConn().Frontend().Receive()
 		if e, ok := m.(*pgproto3.ErrorResponse); err != nil || !ok || e.Code != "57P05" {
@@ -437,7 +437,7 @@ func TestReloadChangesTheIdleTimeout(t *testing.T) {
 func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, IdleTimeout: time.Minute})
+		r := start(t, proxy.Config{PoolMode: mode, ClientIdleTimeout: time.Minute})
 		exec(t, r.connect(), "SELECT 1") // the second one asks nothing as it logs in
 		silent := r.connect()
 		exec(t, connectDirect(t), "SELECT pg_sleep(2.5)")
@@ -452,7 +452,7 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		shop := newConnector(t, "my-instance")
 		cfg := func(reports *lakebase.Connector) proxy.Config {
-			c := proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}, HTTPListen: "127.0.0.1:0"}
+			c := proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"shop": shop}, DefaultTarget: "shop", Databases: map[string][]string{"shop": {}}, HTTPListen: "127.0.0.1:0"}
 			if reports != nil {
 				c.Targets["reports"] = reports
 			}

@@ -12,7 +12,7 @@ import (
 // Server connections that are old are replaced, and nobody notices.
 func TestServerLifetimeUnderLoad(t *testing.T) {
 	t.Parallel()
-	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4, ServerLifetime: 300 * time.Millisecond})
+	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4, ServerLifetime: 300 * time.Millisecond})
 	stop := load(t, r, 8)
 	seen := map[int]bool{}
 	testkit.Eventually(t, "all have been replaced a few times", func() bool {
@@ -57,7 +57,7 @@ func TestServerLifetimeIsSpread(t *testing.T) {
 // before it is asked for.
 func TestIdleAndWarmServers(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 10, WarmConns: 3, ServerIdleTimeout: time.Second})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 10, MinPoolSize: 3, ServerIdleTimeout: time.Second})
 	conn := r.connect()
 	idle := func(n int) func() bool { return func() bool { return r.pool().ServersIdle == n } }
 	testkit.Eventually(t, "three are warm", idle(3))
@@ -89,7 +89,7 @@ func TestIdleAndWarmServers(t *testing.T) {
 // Reconnect replaces them all under load, and loses nobody.
 func TestReconnectUnderLoad(t *testing.T) {
 	t.Parallel()
-	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4})
+	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4})
 	stop := load(t, r, 8)
 	for range 10 {
 		before := map[int]bool{}
@@ -120,7 +120,7 @@ func TestReconnectUnderLoad(t *testing.T) {
 // Pause and resume under load: everyone waits, nobody fails.
 func TestPauseUnderLoad(t *testing.T) {
 	t.Parallel()
-	r, _ := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 4})
+	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4})
 	stop := load(t, r, 8)
 	for range 10 {
 		if err := r.Pause(t.Context(), "", ""); err != nil {
@@ -142,7 +142,7 @@ func TestPauseUnderLoad(t *testing.T) {
 // Kill ends who has a server connection, with a word, and nobody else.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	idle, within, working := r.connect(), r.busy(), r.connect()
 	exec(t, idle, "SELECT 1")
 	done := asking(working, "SELECT pg_sleep(60)")

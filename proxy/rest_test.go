@@ -51,7 +51,7 @@ func TestSilentClientsRest(t *testing.T) {
 func TestIdleTimeoutOfRestingClients(t *testing.T) {
 	t.Parallel()
 	const limit = 5 * time.Second
-	r := startPooled(t, proxy.Config{IdleTimeout: limit})
+	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit})
 	spoke := time.Now()
 	asks, silent := r.connect(), r.connect()
 	one[int](t, asks, "SELECT 1")

@@ -13,7 +13,7 @@ import (
 func TestNothingShownIsSecret(t *testing.T) {
 	t.Parallel()
 	const verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Admins: []string{"boss"},
+	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", AdminUsers: []string{"boss"},
 		Users: users(t, map[string]string{"boss": "swordfish-12", "rfc": verifier, "<b>bold</b>": "pw"})})
 	as := func(login, database string) string {
 		return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", login, r.Addr(), database)

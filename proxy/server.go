@@ -24,7 +24,7 @@ import (
 var ErrServerClosed = errors.New("proxy: server is closed")
 
 // spareConns are open to those who are not clients yet, over and above
-// Config.MaxClients: cancel requests must get through when all are taken.
+// Config.MaxClientConn: cancel requests must get through when all are taken.
 const spareConns = 256
 
 // Server is a proxy. Its methods are safe for concurrent use.

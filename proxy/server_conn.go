@@ -88,7 +88,7 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	cfg := p.server.config()
 	s := &serverConn{upstream: up, pool: p, generation: generation, born: now, used: now,
 		expires: p.expiry(now),
-		state:   txpool.NewServer(&p.statements, cfg.MaxPrepared),
+		state:   txpool.NewServer(&p.statements, cfg.MaxPreparedStatements),
 		nobody:  txpool.NewClient(&p.statements)}
 	s.told.L = &s.mu
 	s.state.SetReported(txpool.NewReported(up.parameters))
@@ -153,7 +153,7 @@ func (s *serverConn) link(c *pooled, now time.Time) {
 func (s *serverConn) unlink() {
 	c := s.client
 	s.client, s.place, s.fresh = nil, atRest, false
-	if s.pool.server.config().IdleTimeout > 0 {
+	if s.pool.server.config().ClientIdleTimeout > 0 {
 		c.asked.Store(time.Now().UnixNano()) // it had no reason to say anything
 	}
 	c.server.Store(nil)

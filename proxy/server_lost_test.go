@@ -18,7 +18,7 @@ import (
 // connection has been killed.
 func TestKilledIdleServerIsReplacedUnnoticed(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	conn := r.connect()
 	if _, err := conn.Prepare(t.Context(), "kept", "SELECT $1::int * 2"); err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestKilledIdleServerIsReplacedUnnoticed(t *testing.T) {
 // One that was opened to be warm has never been lent when it is killed.
 func TestKilledWarmServerIsReplaced(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, WarmConns: 4})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, MinPoolSize: 4})
 	conn := r.connect()
 	warm := func() bool { return r.pool().ServersIdle == 4 }
 	testkit.Eventually(t, "four are warm", warm)
@@ -62,7 +62,7 @@ func TestKilledWarmServerIsReplaced(t *testing.T) {
 // All idle ones killed at once: none of many clients notices.
 func TestAllIdleServersKilled(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode, PoolSize: 20})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 20})
 	conns := make([]*pgx.Conn, 20)
 	for i := range conns {
 		conns[i] = r.connect()
@@ -110,7 +110,7 @@ func TestAllIdleServersKilled(t *testing.T) {
 func TestServerKilledInTransaction(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
 		exec(t, direct, "CREATE TABLE deeds (who text)")
 		stop := bystander(t, r)
 		for name, victim := range map[string]func(*pgx.Conn) error{
@@ -203,7 +203,7 @@ func bystander(t *testing.T, r *rig) (stop func()) {
 func TestServerKilledInCommit(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r, direct := startAlone(t, proxy.Config{Mode: mode})
+		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
 		exec(t, direct, "CREATE TABLE once (n int); CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'")
 		exec(t, direct, "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON once DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION linger()")
 		conn := r.connect()
@@ -245,7 +245,7 @@ func TestPooledServerConnectionCut(t *testing.T) {
 // another one: the rest of a transaction would be taken for something else.
 func TestNothingIsAskedAfterTheLoss(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.TransactionMode})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE rest (round int)")
 	const rounds = 25
 	for i := range rounds {

@@ -258,7 +258,7 @@ func (s *session) woken() (reason string) {
 		}
 		s.disarm()
 	case running:
-		limit := s.client.server.config().IdleTimeout
+		limit := s.client.server.config().ClientIdleTimeout
 		if limit > 0 && s.silence() >= limit && s.tracker.close() {
 			return s.say("idle", errIdle(limit))
 		}
@@ -285,7 +285,7 @@ func (s *session) arm() {
 		return
 	}
 	deadline := time.Time{}
-	if limit := s.client.server.config().IdleTimeout; limit > 0 {
+	if limit := s.client.server.config().ClientIdleTimeout; limit > 0 {
 		deadline = time.Now().Add(max(limit-s.silence(), time.Second/10))
 	}
 	s.up.SetReadDeadline(deadline)
@@ -337,7 +337,7 @@ func (s *session) isGone() bool     { return s.current() == gone }
 
 // touch notes that something was said.
 func (s *session) touch() {
-	if s.client.server.config().IdleTimeout > 0 {
+	if s.client.server.config().ClientIdleTimeout > 0 {
 		s.active.Store(time.Now().UnixNano())
 	}
 }

@@ -37,7 +37,7 @@ func runPsql(t *testing.T, args ...string) string {
 
 func TestPsql(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	out := runPsql(t, "-d", r.url("shop", ""), "-c", "SELECT 1", "-c", `\copy (SELECT generate_series(1,3)) TO STDOUT`, "-c", "SELECT current_user")
 	if want := "1\n1\n2\n3\ndev@example.com\n"; out != want {
 		t.Errorf("got %q, want %q", out, want)
@@ -52,7 +52,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(parent) })
 	dir := filepath.Join(parent, "run")
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, UnixDir: dir})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, UnixSocketDir: dir})
 	_, port, _ := net.SplitHostPort(r.Addr().String())
 	if out := runPsql(t, "-h", dir, "-p", port, "-U", "me", "-d", "shop", "-c", "SELECT 2"); out != "2\n" {
 		t.Error(out)
@@ -68,7 +68,7 @@ func TestUnixDirectoryOpenToOthersIsRefused(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s, err := proxy.New(proxy.Config{Mode: proxy.SessionMode, UnixDir: dir, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+	s, err := proxy.New(proxy.Config{PoolMode: proxy.SessionMode, UnixSocketDir: dir, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func wantClosed(t *testing.T, addr string) {
 // the server's place from another one.
 func TestLostServerLeavesItsPlace(t *testing.T) {
 	t.Parallel()
-	r, direct := startAlone(t, proxy.Config{Mode: proxy.SessionMode, MaxServerConns: 1})
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	for range 5 { // on a busy machine the client may be gone before anybody looks
 		slow := r.loggedIn()
 		terminate(t, direct, r.pids()...)
@@ -117,7 +117,7 @@ func TestLostServerLeavesItsPlace(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +147,7 @@ func TestQueries(t *testing.T) {
 
 func TestBatch(t *testing.T) {
 	t.Parallel()
-	conn := start(t, proxy.Config{Mode: proxy.SessionMode}).connect()
+	conn := start(t, proxy.Config{PoolMode: proxy.SessionMode}).connect()
 	var batch pgx.Batch
 	for i := range 500 {
 		batch.Queue("SELECT $1::int, repeat('y', 1000)", i)
@@ -170,7 +170,7 @@ func TestBatch(t *testing.T) {
 
 func TestCopyBothWays(t *testing.T) {
 	t.Parallel()
-	conn := start(t, proxy.Config{Mode: proxy.SessionMode}).connect()
+	conn := start(t, proxy.Config{PoolMode: proxy.SessionMode}).connect()
 	exec(t, conn, "CREATE TEMP TABLE bulk (line text)")
 	line := strings.Repeat("z", 999) + "\n"
 	const lines = 20 << 10 // 20 MB
@@ -192,7 +192,7 @@ func TestCopyBothWays(t *testing.T) {
 
 func TestListenNotify(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	listener, sender := r.connect(), r.connect()
 	exec(t, listener, "LISTEN greetings")
 	exec(t, sender, "NOTIFY greetings, 'hello'")
@@ -206,7 +206,7 @@ func TestListenNotify(t *testing.T) {
 
 func TestParametersReachTheServer(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn := connect(t, r.url("shop", "&application_name=till&timezone=Asia/Tokyo&options=-c%20statement_timeout%3D4321%20-c%20work_mem%3D5MB"))
 	for setting, want := range map[string]string{"application_name": "till", "TimeZone": "Asia/Tokyo", "statement_timeout": "4321ms", "work_mem": "5MB"} {
 		if got := one[string](t, conn, "SELECT current_setting($1)", setting); got != want {
@@ -221,7 +221,7 @@ func TestParametersReachTheServer(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	if told := conn.PgConn().PID(); told != uint32(pid) {
@@ -244,7 +244,7 @@ func TestCancel(t *testing.T) {
 
 func TestCancelWithAnUnknownKeyHitsNobody(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn := r.connect()
 	cancel := &pgproto3.CancelRequest{ProcessID: conn.PgConn().PID(), SecretKey: []byte("nope")}
 	packet, err := cancel.Encode(nil)
@@ -272,7 +272,7 @@ func waitActive(t *testing.T, conn *pgx.Conn, pid int) {
 // A client that vanishes takes what it asked for with it.
 func TestClientGoneMidQuery(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	go conn.PgConn().Exec(context.Background(), "SELECT pg_sleep(60)").Close()
@@ -286,7 +286,7 @@ func TestClientGoneMidQuery(t *testing.T) {
 // One that has said goodbye and closed its half still gets its answers.
 func TestHalfClose(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	login(t, front, map[string]string{"user": "me", "database": "shop"})
@@ -331,7 +331,7 @@ func TestTargets(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{
-			Mode:          mode,
+			PoolMode:      mode,
 			Targets:       map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance"), "second": newConnector(t, "fragile")},
 			DefaultTarget: "shop",
 		})
@@ -355,7 +355,7 @@ func TestTargets(t *testing.T) {
 
 func TestNoDefaultTarget(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance"), "b": newConnector(t, "fragile")}})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance"), "b": newConnector(t, "fragile")}})
 	if e := refused(t, r.url("c", ""), "3D000", `"c"`); !strings.Contains(e.Hint, "TARGET/DATABASE") {
 		t.Error(e.Hint)
 	}
@@ -363,7 +363,7 @@ func TestNoDefaultTarget(t *testing.T) {
 
 func TestReplicationConnection(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)
 	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30,
@@ -407,7 +407,7 @@ func TestReplicationConnection(t *testing.T) {
 
 func TestServerDiesIdle(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	exec(t, other, "SELECT pg_terminate_backend("+strconv.Itoa(one[int](t, conn, "SELECT pg_backend_pid()"))+")")
 	m, err := conn.PgConn().Frontend().Receive()
@@ -419,7 +419,7 @@ func TestServerDiesIdle(t *testing.T) {
 
 func TestServerDiesMidQuery(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	failed := make(chan error, 1)
@@ -436,7 +436,7 @@ func TestServerDiesMidQuery(t *testing.T) {
 func TestServerConnectionCut(t *testing.T) {
 	t.Parallel()
 	cut := newInstance(t)
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
 	conn, other := r.connect(), r.connect()
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
 	failed := make(chan error, 1)
@@ -457,7 +457,7 @@ func TestServerConnectionCut(t *testing.T) {
 
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, IdleTimeout: 300 * time.Millisecond})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, ClientIdleTimeout: 300 * time.Millisecond})
 	conn, busy := r.connect(), r.connect()
 	exec(t, busy, "BEGIN")
 	front := conn.PgConn().Frontend()
@@ -471,7 +471,7 @@ func TestIdleTimeout(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	idle, busy := r.connect(), r.connect()
 	exec(t, idle, "SELECT 1")
 	exec(t, busy, "BEGIN")
@@ -500,7 +500,7 @@ func TestDrain(t *testing.T) {
 
 func TestDrainRunsOut(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn := r.connect()
 	failed := make(chan error, 1)
 	pid := one[int](t, conn, "SELECT pg_backend_pid()")
@@ -536,7 +536,7 @@ func connectDirect(t *testing.T) *pgx.Conn {
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		r := start(t, proxy.Config{Mode: mode, DrainDelay: time.Minute})
+		r := start(t, proxy.Config{PoolMode: mode, DrainDelay: time.Minute})
 		idle := r.connect()
 		ctx, hurry := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -558,7 +558,7 @@ func TestDrainDelay(t *testing.T) {
 		}
 		<-ended
 
-		r = start(t, proxy.Config{Mode: mode, DrainDelay: 50 * time.Millisecond})
+		r = start(t, proxy.Config{PoolMode: mode, DrainDelay: 50 * time.Millisecond})
 		idle = r.connect()
 		go func() { ended <- r.Shutdown(context.Background()) }()
 		m, err := idle.PgConn().Frontend().Receive()

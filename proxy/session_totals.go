@@ -54,7 +54,7 @@ func (s *Server) sessionPools() []snapshot.Pool {
 	info := func(key [2]string) *snapshot.Pool {
 		if byName[key] == nil {
 			byName[key] = &snapshot.Pool{Target: key[0], Database: key[1], Mode: snapshot.SessionMode,
-				Limit: s.config().MaxServerConns, Totals: s.past[key]}
+				Limit: s.config().MaxTargetConnections, Totals: s.past[key]}
 		}
 		return byName[key]
 	}

@@ -145,7 +145,7 @@ func (t *target) info(all *settings, conns int64) snapshot.Target {
 	return snapshot.Target{
 		Name: t.name, Default: t.name == all.DefaultTarget,
 		Host: seen.host, Port: seen.port, User: seen.user, Database: seen.database,
-		ServerConns: conns, MaxServerConns: all.MaxServerConns,
+		ServerConns: conns, MaxTargetConnections: all.MaxTargetConnections,
 		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,
 		CredentialFailures: stats.CredentialFailures, Rejections: stats.Rejections,
 	}

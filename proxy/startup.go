@@ -10,7 +10,7 @@ import (
 // startup serves the client up to its startup packet. It returns nil if no login
 // follows: after a cancel request, or when the client closed the connection.
 func (c *client) startup(ctx context.Context) (*pgwire.Startup, error) {
-	n := pgwire.Negotiation{Conn: c.Conn, TLS: c.server.config().TLS}
+	n := pgwire.Negotiation{Conn: c.Conn, TLS: c.server.config().ClientTLS}
 	if c.local {
 		n.TLS = nil
 	}

@@ -74,7 +74,7 @@ func TestClientTLS(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		server, roots := certificate(t)
-		r := start(t, proxy.Config{Mode: mode, TLS: server})
+		r := start(t, proxy.Config{PoolMode: mode, ClientTLS: server})
 		for _, negotiation := range []string{"postgres", "direct"} {
 			conn, err := connectTLS(t, r, roots, negotiation)
 			if err != nil {
@@ -96,7 +96,7 @@ func TestClientTLS(t *testing.T) {
 			wantCode(t, <-failed, "57014", "")
 			conn.Close(t.Context())
 		}
-		if _, err := connectTLS(t, start(t, proxy.Config{Mode: mode}), roots, "direct"); err == nil {
+		if _, err := connectTLS(t, start(t, proxy.Config{PoolMode: mode}), roots, "direct"); err == nil {
 			t.Error("direct TLS without a certificate")
 		}
 	})
@@ -107,7 +107,7 @@ func TestClientTLS(t *testing.T) {
 func TestBytesBeforeTheHandshakeAreRejected(t *testing.T) {
 	t.Parallel()
 	server, _ := certificate(t)
-	r := start(t, proxy.Config{TLS: server})
+	r := start(t, proxy.Config{ClientTLS: server})
 	raw := r.dial()
 	startup, err := (&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "x", "database": "shop"}}).Encode(nil)
 	if err != nil {
@@ -167,7 +167,7 @@ func TestStartupAbuse(t *testing.T) {
 
 func TestSlowLoginIsEnded(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{LoginTimeout: 200 * time.Millisecond})
+	r := start(t, proxy.Config{ClientLoginTimeout: 200 * time.Millisecond})
 	raw := r.dial()
 	raw.Write([]byte{0, 0, 0})
 	reply, err := io.ReadAll(raw)
@@ -230,7 +230,7 @@ func TestScram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := start(t, proxy.Config{Mode: mode, Users: u})
+		r := start(t, proxy.Config{PoolMode: mode, Users: u})
 		as := func(login string) string { return strings.Replace(r.url("shop", ""), "anyone", login, 1) }
 		for _, good := range []string{"ann:s3cret%3Awith%20colon", "rfc:pencil"} {
 			if got := one[string](t, connect(t, as(good)), "SELECT current_user"); got != "dev@example.com" {
@@ -291,9 +291,9 @@ func TestScramAbuse(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode, MaxClients: 2, MaxServerConns: 1, WaitTimeout: 300 * time.Millisecond})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxClientConn: 2, MaxTargetConnections: 1, QueryWaitTimeout: 300 * time.Millisecond})
 	conn := r.connect()
-	if e := refused(t, r.url("shop", ""), "53300", `no server connection to "shop" became free`); !strings.Contains(e.Detail, "All 1 server") || !strings.Contains(e.Hint, "max-server-conns") {
+	if e := refused(t, r.url("shop", ""), "53300", `no server connection to "shop" became free`); !strings.Contains(e.Detail, "All 1 server") || !strings.Contains(e.Hint, "max_target_connections") {
 		t.Errorf("detail %q, hint %q", e.Detail, e.Hint)
 	}
 	raw := r.dial() // occupies nothing before it asks to log in
@@ -302,7 +302,7 @@ func TestLimits(t *testing.T) {
 	testkit.Eventually(t, "the place is free", func() bool { return r.Stats().ServerConns["shop"] == 0 })
 	r.connect()
 
-	r = start(t, proxy.Config{MaxClients: 1})
+	r = start(t, proxy.Config{MaxClientConn: 1})
 	r.connect()
 	refused(t, r.url("shop", ""), "53300", "1 clients")
 }
@@ -314,7 +314,7 @@ func TestUpstreamFailuresReachTheClient(t *testing.T) {
 		if err := upstreamServer.StopTarget(t.Context(), stopped); err != nil {
 			t.Fatal(err)
 		}
-		r := start(t, proxy.Config{Mode: mode, ConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{
+		r := start(t, proxy.Config{PoolMode: mode, ServerConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{
 			"stopped": newConnector(t, stopped), "missing": newConnector(t, "no-such-instance")}})
 		refused(t, r.url("stopped", ""), "57P03", "")
 		if e := refused(t, r.url("missing", ""), "3D000", "no-such-instance"); e.Hint == "" {
@@ -337,7 +337,7 @@ func TestNoticeWhileWaking(t *testing.T) {
 			t.Fatal(err)
 		}
 		connector := connectorTo(t, server, endpoint)
-		r := start(t, proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"sleeper": connector}})
+		r := start(t, proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"sleeper": connector}})
 		out := runPsql(t, "-d", r.url("sleeper", ""), "-c", "SELECT 5")
 		if !strings.Contains(out, "NOTICE:  waiting for the database of sleeper") || !strings.HasSuffix(out, "5\n") {
 			t.Errorf("psql printed %q", out)
@@ -355,21 +355,21 @@ func TestNewRefuses(t *testing.T) {
 		text string
 	}{
 		"no target":          {proxy.Config{}, "no target"},
-		"another mode":       {proxy.Config{Targets: targets, Mode: "statement"}, `no mode "statement"`},
+		"another mode":       {proxy.Config{Targets: targets, PoolMode: "statement"}, `no mode "statement"`},
 		"all addresses":      {proxy.Config{Targets: targets, Listen: "0.0.0.0:0"}, "not a loopback address"},
 		"no host":            {proxy.Config{Targets: targets, Listen: ":0"}, "not a loopback address"},
 		"without TLS":        {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", Users: login}, "not a loopback address"},
-		"without login":      {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", TLS: server}, "not a loopback address"},
+		"without login":      {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", ClientTLS: server}, "not a loopback address"},
 		"no port":            {proxy.Config{Targets: targets, Listen: "localhost"}, "not host:port"},
 		"nowhere":            {proxy.Config{Targets: targets, Listen: "none"}, "nowhere to listen"},
 		"an unknown default": {proxy.Config{Targets: targets, DefaultTarget: "b"}, "not among the targets"},
-		"a negative limit":   {proxy.Config{Targets: targets, MaxClients: -1}, "negative"},
+		"a negative limit":   {proxy.Config{Targets: targets, MaxClientConn: -1}, "negative"},
 	} {
 		if _, err := proxy.New(c.cfg); err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := proxy.New(proxy.Config{Targets: targets, Listen: "0.0.0.0:0", Users: login, TLS: server}); err != nil {
+	if _, err := proxy.New(proxy.Config{Targets: targets, Listen: "0.0.0.0:0", Users: login, ClientTLS: server}); err != nil {
 		t.Error(err)
 	}
 }
@@ -377,7 +377,7 @@ func TestNewRefuses(t *testing.T) {
 func TestOtherAddressesNeedTLS(t *testing.T) {
 	t.Parallel()
 	server, roots := certificate(t)
-	r := start(t, proxy.Config{Listen: "0.0.0.0:0", TLS: server, Users: users(t, map[string]string{"anyone": "pw"})})
+	r := start(t, proxy.Config{Listen: "0.0.0.0:0", ClientTLS: server, Users: users(t, map[string]string{"anyone": "pw"})})
 	_, port, _ := net.SplitHostPort(r.Addr().String())
 	url := "postgres://anyone:pw@127.0.0.1:" + port + "/shop?sslmode="
 	refused(t, url+"disable", "28000", "without TLS")
@@ -396,7 +396,7 @@ func TestOtherAddressesNeedTLS(t *testing.T) {
 func TestServeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
-		s, err := proxy.New(proxy.Config{Mode: mode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
+		s, err := proxy.New(proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}})
 		if err != nil {
 			t.Fatal(err)
 		}

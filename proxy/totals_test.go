@@ -66,7 +66,7 @@ func TestQueryTimeIsWithoutTheClientsOwn(t *testing.T) {
 // that is not the server's time either.
 func TestQueryTimeIsWithoutTheQueue(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{PoolSize: 1})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	r.connect()
 	var clients sync.WaitGroup
 	for range 4 {
@@ -111,7 +111,7 @@ func TestTotalsOfAnOpenTransaction(t *testing.T) {
 func TestCanceledIsCounted(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{Mode: mode})
+		r := start(t, proxy.Config{PoolMode: mode})
 		victim, observer := r.connect(), connectDirect(t)
 		done := settled(victim, "SELECT pg_sleep(61)")
 		testkit.Eventually(t, "the query runs", func() bool {
@@ -127,7 +127,7 @@ func TestCanceledIsCounted(t *testing.T) {
 
 func TestSessionTotalsOutliveSessions(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{Mode: proxy.SessionMode})
+	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	for range 3 {
 		conn := r.connect()
 		for range 4 {

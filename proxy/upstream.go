@@ -54,7 +54,7 @@ func (c *client) connect(ctx context.Context, r route, startup *pgwire.Startup) 
 	if err := c.reserve(r); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.server.config().ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.server.config().ServerConnectTimeout)
 	defer cancel()
 	type result struct {
 		up  *upstream

@@ -102,7 +102,7 @@ func (p *pool) watch() {
 }
 
 func (p *pool) watchEvery() time.Duration {
-	return min(max(p.server.config().WaitTimeout/8, 10*time.Millisecond), maxWatch)
+	return min(max(p.server.config().QueryWaitTimeout/8, 10*time.Millisecond), maxWatch)
 }
 
 func (p *pool) lookAfter() {
@@ -112,7 +112,7 @@ func (p *pool) lookAfter() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	for w := p.waiters.first(); w != nil && now.Sub(w.since) > p.server.config().WaitTimeout; w = p.waiters.first() {
+	for w := p.waiters.first(); w != nil && now.Sub(w.since) > p.server.config().QueryWaitTimeout; w = p.waiters.first() {
 		p.refuse(w, p.waitedTooLong())
 	}
 	p.lookAtWaiters(now)
@@ -149,22 +149,22 @@ func (p *pool) shortOfRoom() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waiters.n > 0 && p.connecting == 0 && len(p.live) < p.limit() &&
-		p.target.places.count() >= int64(p.server.config().MaxServerConns)
+		p.target.places.count() >= int64(p.server.config().MaxTargetConnections)
 }
 
 // waitedTooLong says what was full.
 func (p *pool) waitedTooLong() *pgwire.Error {
-	e := noneFree(p.target.name, p.server.config().WaitTimeout)
+	e := noneFree(p.target.name, p.server.config().QueryWaitTimeout)
 	switch {
 	case p.paused:
 		e.Code, e.Detail, e.Hint = "57P03", "The pool is paused.", "resume it from the proxy's console"
 	case len(p.live) >= p.limit():
 		e.Detail = fmt.Sprintf("All %d server connections of the pool are in use, and %d more clients wait.", len(p.live), p.waiters.n-1)
-		e.Hint = "raise its pool-size, or end transactions that idle"
+		e.Hint = "raise its default_pool_size, or end transactions that idle"
 	case p.lastError != "":
-		e.Code, e.Detail, e.Hint = "57P03", "The last login failed: "+p.lastError, "see that, or raise wait-timeout"
-	case p.target.places.count() >= int64(p.server.config().MaxServerConns):
-		return tooManyServerConns(p.target.name, p.server.config().MaxServerConns, p.server.config().WaitTimeout)
+		e.Code, e.Detail, e.Hint = "57P03", "The last login failed: "+p.lastError, "see that, or raise query_wait_timeout"
+	case p.target.places.count() >= int64(p.server.config().MaxTargetConnections):
+		return tooManyServerConns(p.target.name, p.server.config().MaxTargetConnections, p.server.config().QueryWaitTimeout)
 	default:
 		e.Detail = "The database did not answer."
 	}

@@ -233,7 +233,7 @@ func TestContractIsKept(t *testing.T) {
 		t.Error("the doctor finds nothing wrong")
 	}
 	wantContract(t, "lakebase doctor", stdout)
-	proxy := c.command("proxy", "-o", "json", "--listen", "127.0.0.1:0", "--unix-dir", filepath.Join(testkit.OpenDir(t), "s"), "--http-listen", "127.0.0.1:0")
+	proxy := c.command("proxy", "-o", "json", "--listen", "127.0.0.1:0", "--unix-socket-dir", filepath.Join(testkit.OpenDir(t), "s"), "--http-listen", "127.0.0.1:0")
 	wantContract(t, "lakebase proxy", firstLine(t, proxy))
 }
 

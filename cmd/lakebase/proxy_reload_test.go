@@ -63,14 +63,14 @@ func startConfigured(t *testing.T, database *localProcess, variables []string, c
 
 // usualConfig is a configuration with two users and whatever else is given.
 func usualConfig(mode string, settings ...string) string {
-	return "[proxy]\nmode = " + mode + "\n" + strings.Join(settings, "\n") + "\n" +
+	return "[proxy]\npool_mode = " + mode + "\n" + strings.Join(settings, "\n") + "\n" +
 		"[target shop]\naddress = my-instance\n[user ann]\npassword = hunter2hunter2\n[user bob]\npassword = hunter2hunter2\n"
 }
 
 // Clients under load do not notice twenty reloads.
 func TestProxyReloadsUnderLoad(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startConfigured(t, database, nil, usualConfig(mode, "pool_size = 3"))
+		p := startConfigured(t, database, nil, usualConfig(mode, "default_pool_size = 3"))
 		const clients, reloads = 6, 20
 		stop := make(chan struct{})
 		var working sync.WaitGroup
@@ -97,11 +97,11 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 			})
 		}
 		for n := range reloads {
-			settings := usualConfig(mode, fmt.Sprintf("pool_size = %d", 1+n%4), fmt.Sprintf("max_clients = %d", 20+n), fmt.Sprintf("idle_timeout = %d", n%2*600))
+			settings := usualConfig(mode, fmt.Sprintf("default_pool_size = %d", 1+n%4), fmt.Sprintf("max_client_conn = %d", 20+n), fmt.Sprintf("client_idle_timeout = %d", n%2*600))
 			if n%2 == 0 {
 				settings += "targets = shop\n[target reports]\naddress = other\n[user eve]\npassword = hunter2hunter2\n"
 			}
-			if said := p.reload(t, settings); !strings.Contains(said, "was reloaded") || !strings.Contains(said, "pool-size") {
+			if said := p.reload(t, settings); !strings.Contains(said, "was reloaded") || !strings.Contains(said, "default-pool-size") {
 				t.Fatal(said)
 			}
 			if n%2 == 0 {
@@ -159,14 +159,14 @@ func work(ctx context.Context, conn *pgx.Conn, url string) error {
 // What is wrong changes nothing, and is one line in the log.
 func TestProxyReloadsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, startDatabase(t), nil, usualConfig("session", "max_clients = 1"))
+	p := startConfigured(t, startDatabase(t), nil, usualConfig("session", "max_client_conn = 1"))
 	conn := dial(t, p.url("ann", "shop"))
 	for _, c := range []struct{ config, said string }{
-		{usualConfig("session", "max_clients = 9", "pool_szie = 3"), "proxy.ini line 4: pool_szie is no setting of [proxy]"},
-		{usualConfig("session", "max_clients = 9") + "targets = shopp\n", `line 10: targets: there is no target \"shopp\"`},
-		{usualConfig("transaction", "max_clients = 9"), `mode from \"session\" to \"transaction\" needs a restart`},
-		{usualConfig("session", "max_clients = 9", "unix_dir = /run/lakebase"), `unix-dir from \"\" to \"/run/lakebase\" needs a restart`},
-		{usualConfig("session", "max_clients = 9", "tls_cert = /nonexistent", "tls_key = /nonexistent"), "/nonexistent: no such file"},
+		{usualConfig("session", "max_client_conn = 9", "default_pool_szie = 3"), "proxy.ini line 4: default_pool_szie is no setting of [proxy]"},
+		{usualConfig("session", "max_client_conn = 9") + "targets = shopp\n", `line 10: targets: there is no target \"shopp\"`},
+		{usualConfig("transaction", "max_client_conn = 9"), `pool_mode from \"session\" to \"transaction\" needs a restart`},
+		{usualConfig("session", "max_client_conn = 9", "unix_socket_dir = /run/lakebase"), `unix_socket_dir from \"\" to \"/run/lakebase\" needs a restart`},
+		{usualConfig("session", "max_client_conn = 9", "client_tls_cert_file = /nonexistent", "client_tls_key_file = /nonexistent"), "/nonexistent: no such file"},
 	} {
 		if said := p.reload(t, c.config); !strings.Contains(said, "level=ERROR") || !strings.Contains(said, c.said) || !strings.Contains(said, "nothing has changed") {
 			t.Errorf("said %s, want %s", said, c.said)
@@ -176,7 +176,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 		}
 	}
 	mustExec(t, conn, "SELECT 1")
-	if said := p.reload(t, usualConfig("session", "max_clients = 9", "log_level = debug")); !strings.Contains(said, `changed="log-level, max-clients"`) {
+	if said := p.reload(t, usualConfig("session", "max_client_conn = 9", "log_level = debug")); !strings.Contains(said, `changed="log-level, max-client-conn"`) {
 		t.Error(said)
 	}
 	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
@@ -191,7 +191,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 // The console's RELOAD is the same, and tells its error.
 func TestProxyReloadsFromTheConsole(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, startDatabase(t), nil, usualConfig("transaction", "max_clients = 1", "admins = ann"))
+	p := startConfigured(t, startDatabase(t), nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
 	console := dial(t, p.url("ann", "pgbouncer"))
 	write := func(content string) {
 		t.Helper()
@@ -199,15 +199,15 @@ func TestProxyReloadsFromTheConsole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(usualConfig("transaction", "max_clients = none", "admins = ann"))
-	if _, err := console.Exec(t.Context(), "RELOAD"); err == nil || !strings.Contains(err.Error(), `max_clients: "none": want a whole number`) {
+	write(usualConfig("transaction", "max_client_conn = none", "admin_users = ann"))
+	if _, err := console.Exec(t.Context(), "RELOAD"); err == nil || !strings.Contains(err.Error(), `max_client_conn: "none": want a whole number`) {
 		t.Error(err)
 	}
 	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
 	if _, err := pgx.Connect(t.Context(), p.url("bob", "shop")); err == nil {
 		t.Error("a limit has changed")
 	}
-	write(usualConfig("transaction", "max_clients = 9", "admins = ann"))
+	write(usualConfig("transaction", "max_client_conn = 9", "admin_users = ann"))
 	mustExec(t, console, "RELOAD")
 	mustExec(t, dial(t, p.url("bob", "shop")), "SELECT 1")
 	p.signal(t, syscall.SIGTERM)
@@ -234,7 +234,7 @@ func TestProxyTellsTheServiceManager(t *testing.T) {
 	}
 	p := startConfigured(t, startDatabase(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
 	told("READY=1")
-	p.reload(t, usualConfig("session", "max_clients = 9"))
+	p.reload(t, usualConfig("session", "max_client_conn = 9"))
 	told("RELOADING=1\nMONOTONIC_USEC=")
 	told("READY=1")
 	p.reload(t, "[")

@@ -131,7 +131,7 @@ func (p *proxyProcess) hasTold(t *testing.T, conn *pgx.Conn) {
 // The first signal waits for the open transaction and ends everyone else.
 func TestProxyDrains(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode, "--unix-dir", filepath.Join(testkit.OpenDir(t), "s"))
+		p := startProxy(t, database, "--pool-mode", mode, "--unix-socket-dir", filepath.Join(testkit.OpenDir(t), "s"))
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
@@ -143,7 +143,7 @@ func TestProxyDrains(t *testing.T) {
 		mustExec(t, busy, "COMMIT")
 		p.hasTold(t, busy)
 		p.end(t)
-		if left, err := filepath.Glob(p.ready.UnixDir + "/.s.*"); err != nil || len(left) > 0 {
+		if left, err := filepath.Glob(p.ready.UnixSocketDir + "/.s.*"); err != nil || len(left) > 0 {
 			t.Error("left behind:", left, err)
 		}
 		if strings.Contains(p.stderr.String(), "cut off") {
@@ -155,7 +155,7 @@ func TestProxyDrains(t *testing.T) {
 // The second ends that too, however soon it comes.
 func TestProxySecondSignalForces(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode)
+		p := startProxy(t, database, "--pool-mode", mode)
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
@@ -184,7 +184,7 @@ func TestProxyTwoSignalsAtOnce(t *testing.T) {
 
 func TestProxyDrainTimeout(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode, "--drain-timeout", "0.3")
+		p := startProxy(t, database, "--pool-mode", mode, "--drain-timeout", "0.3")
 		busy, working, watcher := p.connect(t), p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		failed := make(chan error, 1)
@@ -216,7 +216,7 @@ func TestProxyDrainTimeout(t *testing.T) {
 // For as long as load balancers need, new clients are served.
 func TestProxyDrainDelay(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
+		p := startProxy(t, database, "--pool-mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
 		if status := p.readiness(t); status != http.StatusOK {
 			t.Error("readiness", status)
 		}

@@ -46,14 +46,14 @@ func showDatabases(_ context.Context, s *Session, _ string) (rows []row, _ error
 		if database == p.Target {
 			database = t.Database
 		}
-		size := all.PoolSize
+		size := all.DefaultPoolSize
 		if p.Mode == snapshot.SessionMode {
-			size = all.MaxServerConns
+			size = all.MaxTargetConnections
 		}
 		paused, disabled := proxy.Switched(p.Target, p.Database)
 		rows = append(rows, row{p.Name(), ifKnown(t.Host), ifPort(t.Port), ifKnown(database), ifKnown(t.User),
 			int64(size), int64(all.MinPoolSize), int64(0), seconds(all.ServerLifetime), p.Mode, nil,
-			int64(all.MaxServerConns), int64(p.Servers()), int64(all.MaxClients), int64(p.Clients()), flag(paused), flag(disabled), p.Target})
+			int64(all.MaxTargetConnections), int64(p.Servers()), int64(all.MaxClientConn), int64(p.Clients()), flag(paused), flag(disabled), p.Target})
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a[0].(string), b[0].(string)) })
 	return rows, nil

@@ -164,14 +164,14 @@ func showTargets(_ context.Context, s *Session, _ string) (rows []row, _ error) 
 		}
 		rows = append(rows, row{t.Name, flag(t.Default), ifKnown(t.Host), ifPort(t.Port), ifKnown(t.User), ifKnown(t.Database),
 			t.Token(), moment(t.TokenExpiry), left, t.Tokens, t.CredentialCalls, t.CredentialFailures, t.Rejections,
-			t.ServerConns, int64(t.MaxServerConns), ifKnown(failures[t.Name])})
+			t.ServerConns, int64(t.MaxTargetConnections), ifKnown(failures[t.Name])})
 	}
 	return rows, nil
 }
 
 // showPrepared lists the pools of transaction mode.
 func showPrepared(_ context.Context, s *Session, _ string) (rows []row, _ error) {
-	maximum := int64(s.console.proxy.Overview().MaxPrepared)
+	maximum := int64(s.console.proxy.Overview().MaxPreparedStatements)
 	for _, p := range s.console.proxy.Pools() {
 		if p.Mode == snapshot.TransactionMode {
 			rows = append(rows, row{p.Name(), int64(p.Statements), int64(p.Servers()), int64(p.Prepared), maximum})

@@ -49,7 +49,7 @@ func (m metric[T]) collect(ch chan<- prometheus.Metric, of *T, labels ...string)
 // proxyMetrics are those of the whole proxy.
 var proxyMetrics = []metric[snapshot.Overview]{
 	gauge("client_connections", "Clients connected, those in login included, those of the console not.", nil, func(o *snapshot.Overview) float64 { return float64(o.Connected) }),
-	gauge("client_connections_max", "Clients that may be connected at once.", nil, func(o *snapshot.Overview) float64 { return float64(o.MaxClients) }),
+	gauge("client_connections_max", "Clients that may be connected at once.", nil, func(o *snapshot.Overview) float64 { return float64(o.MaxClientConn) }),
 	gauge("console_connections", "Clients of the console.", nil, func(o *snapshot.Overview) float64 { return float64(o.Consoles) }),
 	counter("connections_accepted_total", "Connections accepted, cancel requests and port scans included.", nil, func(o *snapshot.Overview) float64 { return float64(o.Accepted) }),
 	counter("sessions_total", "Client sessions begun.", nil, func(o *snapshot.Overview) float64 { return float64(o.Sessions) }),
@@ -62,7 +62,7 @@ var proxyMetrics = []metric[snapshot.Overview]{
 // targetMetrics are those of each target.
 var targetMetrics = []metric[snapshot.Target]{
 	gauge("target_server_connections", "Server connections of a target, those in login included.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.ServerConns) }),
-	gauge("target_server_connections_max", "Server connections that a target may have.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.MaxServerConns) }),
+	gauge("target_server_connections_max", "Server connections that a target may have.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.MaxTargetConnections) }),
 	counter("tokens_total", "Tokens received from the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.Tokens) }),
 	counter("credential_requests_total", "Requests for tokens to the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialCalls) }),
 	counter("credential_failures_total", "Requests for tokens that failed.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialFailures) }),

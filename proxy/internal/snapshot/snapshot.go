@@ -25,14 +25,14 @@ type Overview struct {
 	Began   time.Time
 	Closing bool // no new clients are accepted
 
-	Mode           string
-	DefaultTarget  string // empty without one
-	PoolSize       int
-	MinPoolSize    int
-	MaxClients     int
-	MaxServerConns int // for each target
-	MaxPrepared    int // for each server connection
-	ServerLifetime time.Duration
+	Mode                  string
+	DefaultTarget         string // empty without one
+	DefaultPoolSize       int
+	MinPoolSize           int
+	MaxClientConn         int
+	MaxTargetConnections  int // for each target
+	MaxPreparedStatements int // for each server connection
+	ServerLifetime        time.Duration
 
 	Connected int64 // clients now, including those that log in
 	Consoles  int64 // console sessions now

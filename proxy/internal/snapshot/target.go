@@ -19,8 +19,8 @@ type Target struct {
 	User     string
 	Database string
 
-	ServerConns    int64 // including those that log in, and those that a reload removes
-	MaxServerConns int
+	ServerConns          int64 // including those that log in, and those that a reload removes
+	MaxTargetConnections int
 
 	TokenExpiry        time.Time // zero without a token
 	Tokens             int64     // received from the workspace

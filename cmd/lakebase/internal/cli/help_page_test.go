@@ -57,7 +57,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 func TestPagesDependOnNothing(t *testing.T) {
 	here := helpPages(New(&terminal.Streams{}))
 	for name, value := range map[string]string{
-		"HOME": "/home/somebody", "XDG_DATA_HOME": "/data", "LAKEBASE_LOCAL_DIR": "/elsewhere", "LAKEBASE_PROXY_POOL_SIZE": "7",
+		"HOME": "/home/somebody", "XDG_DATA_HOME": "/data", "LAKEBASE_LOCAL_DIR": "/elsewhere", "LAKEBASE_PROXY_DEFAULT_POOL_SIZE": "7",
 		"LAKEBASE_INSTANCE_NAME": "mine", "COLUMNS": "30", "LANG": "de_DE.UTF-8",
 	} {
 		t.Setenv(name, value)

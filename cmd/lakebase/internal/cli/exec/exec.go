@@ -33,7 +33,7 @@ const user = "lakebase"
 func New(std *terminal.Streams) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
-		Use: "exec [--target TARGET] [--mode MODE] -- COMMAND [ARGUMENTS]",
+		Use: "exec [--target TARGET] [--pool-mode MODE] -- COMMAND [ARGUMENTS]",
 
 		DisableFlagsInUseLine: true, // they come before COMMAND
 		Short:                 "Run a program that can connect, without a token of its own",
@@ -56,8 +56,8 @@ that a signal ends counts as 128 plus its number.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	target.AddFlag(std, cmd, &f.target)
-	command.AddChoice(cmd, &f.mode, "mode", "", "how long a connection keeps its server connection: session or transaction", string(proxy.SessionMode), string(proxy.TransactionMode))
-	cmd.Flags().IntVar(&f.poolSize, "pool-size", 20, "server connections at once, in transaction mode")
+	command.AddChoice(cmd, &f.mode, "pool-mode", "", "how long a connection keeps its server connection: session or transaction", string(proxy.SessionMode), string(proxy.TransactionMode))
+	cmd.Flags().IntVar(&f.poolSize, "default-pool-size", 20, "server connections at once, in transaction mode")
 	return cmd
 }
 
@@ -70,7 +70,7 @@ type flags struct {
 // runExec runs a program beside a private proxy.
 func run(ctx context.Context, std *terminal.Streams, f *flags, words []string) error {
 	if f.poolSize < 1 {
-		return command.UsageError("--pool-size must be 1 or more", "for example --pool-size 5")
+		return command.UsageError("--default-pool-size must be 1 or more", "for example --default-pool-size 5")
 	}
 	program, err := osexec.LookPath(words[0])
 	if err != nil {
@@ -81,7 +81,7 @@ func run(ctx context.Context, std *terminal.Streams, f *flags, words []string) e
 	if err != nil {
 		return err
 	}
-	cfg := proxy.Config{Listen: "127.0.0.1:0", Users: users, Mode: proxy.Mode(f.mode), PoolSize: f.poolSize}
+	cfg := proxy.Config{Listen: "127.0.0.1:0", Users: users, PoolMode: proxy.Mode(f.mode), DefaultPoolSize: f.poolSize}
 	cfg.Logger = slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	settings, err := target.SettingsOrPick(ctx, std, f.target)
 	if err != nil {

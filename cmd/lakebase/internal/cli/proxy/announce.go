@@ -16,20 +16,20 @@ import (
 // Readiness is what `lakebase proxy -o json` prints, on one line, once
 // clients can connect. Fields are only ever added.
 type Readiness struct {
-	Status   string `json:"status"` // "ready"
-	PID      int    `json:"pid"`
-	Addr     string `json:"addr,omitempty"` // host:port; absent without TCP
-	UnixDir  string `json:"unix_dir,omitempty"`
-	HTTPAddr string `json:"http_addr,omitempty"` // host:port of the health checks
-	Target   string `json:"target"`
-	Database string `json:"database"`
-	URL      string `json:"url"` // to connect to; without a password
+	Status        string `json:"status"` // "ready"
+	PID           int    `json:"pid"`
+	Addr          string `json:"addr,omitempty"` // host:port; absent without TCP
+	UnixSocketDir string `json:"unix_socket_dir,omitempty"`
+	HTTPAddr      string `json:"http_addr,omitempty"` // host:port of the health checks
+	Target        string `json:"target"`
+	Database      string `json:"database"`
+	URL           string `json:"url"` // to connect to; without a password
 }
 
 // announceProxy says that server is ready and what to paste.
 func announce(std *terminal.Streams, p *setup, server *proxy.Server, output command.OutputFormat) error {
 	main := p.targets.main(p.config)
-	r := Readiness{Status: "ready", PID: os.Getpid(), UnixDir: p.config.UnixDir, Target: main.name, Database: main.database}
+	r := Readiness{Status: "ready", PID: os.Getpid(), UnixSocketDir: p.config.UnixSocketDir, Target: main.name, Database: main.database}
 	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + main.database}
 	if http := server.HTTPAddr(); http != nil {
 		r.HTTPAddr = http.String()
@@ -37,7 +37,7 @@ func announce(std *terminal.Streams, p *setup, server *proxy.Server, output comm
 	if tcp, ok := server.Addr().(*net.TCPAddr); ok {
 		r.Addr, u.Host = tcp.String(), tcp.String()
 	} else {
-		u.RawQuery = url.Values{"host": {r.UnixDir}}.Encode()
+		u.RawQuery = url.Values{"host": {r.UnixSocketDir}}.Encode()
 	}
 	if p.config.Users != nil {
 		u.User = url.User("USER")

@@ -18,8 +18,8 @@ import (
 
 // made are the fields of proxy.Config that are made of other settings.
 var made = map[string]string{
-	"TLS": "tls-cert", "Users": "auth-file", "Targets": "target", "Databases": "databases", "UserTargets": "user-targets",
-	"Mode": "mode", "Logger": "log-level", "OnReload": "config",
+	"ClientTLS": "client-tls-cert-file", "Users": "auth-file", "Targets": "target", "Databases": "databases", "UserTargets": "user-targets",
+	"PoolMode": "pool-mode", "Logger": "log-level", "OnReload": "config",
 }
 
 // words finds where a field's name has a new word.

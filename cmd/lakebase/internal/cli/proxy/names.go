@@ -37,7 +37,7 @@ func (s *settings) checkNames(ts targets) error {
 	for _, setting := range []struct {
 		name  string
 		users []string
-	}{{"admins", s.config.Admins}, {"stats-users", s.config.StatsUsers}} {
+	}{{"admin-users", s.config.AdminUsers}, {"stats-users", s.config.StatsUsers}} {
 		for _, user := range setting.users {
 			if err := s.checkUser(s.where(setting.name), user); err != nil {
 				return err

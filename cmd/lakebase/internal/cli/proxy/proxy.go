@@ -24,18 +24,18 @@ func New(std *terminal.Streams) *cobra.Command {
 		Use:   "proxy [TARGET]",
 		Short: "Let any Postgres client connect without a token",
 		Example: `  lakebase proxy my-instance
-  lakebase proxy --target shop=shop --target stock=projects/stock --mode session
+  lakebase proxy --target shop=shop --target stock=projects/stock --pool-mode session
   lakebase proxy --config /etc/lakebase/proxy.ini --check`,
 		Long: `Listens like a local Postgres server, and logs in to TARGET with a fresh token
 over verified TLS for each client. TARGET is an instance, an endpoint path, a
 host or a URL; without one the environment decides, unless a file has targets.
 
 No password is asked for on this machine: whoever can connect to the address
-acts as the proxy's role. --unix-dir with --listen none keeps other users of the
+acts as the proxy's role. --unix-socket-dir with --listen none keeps other users of the
 machine out; --auth-file asks for passwords. Other machines may connect only
-with --auth-file and --tls-cert.
+with --auth-file and --client-tls-cert-file.
 
-Each flag is also a variable, --pool-size for example LAKEBASE_PROXY_POOL_SIZE,
+Each flag is also a variable, --default-pool-size for example LAKEBASE_PROXY_DEFAULT_POOL_SIZE,
 and a key of the file that --config names; a flag beats a variable, which beats
 the file. SIGHUP reads the file, and those that it names, again. --check prints
 what is in force and where it came from.

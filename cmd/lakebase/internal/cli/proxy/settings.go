@@ -68,7 +68,7 @@ func (s *settings) define() {
 	flags.StringVar(&s.file, "config", "", "file with settings; SIGHUP reads it again")
 	c.Listen = "127.0.0.1:6432"
 	flags.Var(addressValue{&c.Listen}, "listen", "TCP address, or none")
-	flags.StringVar(&c.UnixDir, "unix-dir", "", "directory for a Unix socket, made with mode 0700")
+	flags.StringVar(&c.UnixSocketDir, "unix-socket-dir", "", "directory for a Unix socket, made with mode 0700")
 	flags.Var(addressValue{&c.HTTPListen}, "http-listen", "TCP address of health checks, metrics and the status page")
 
 	s.targetsGiven = assignments{kind: "NAME=TARGET"}
@@ -80,28 +80,28 @@ func (s *settings) define() {
 	flags.StringVar(&s.authFile, "auth-file", "", "file of lines USER:PASSWORD that clients log in with, by SCRAM-SHA-256")
 	s.userTargets = assignments{kind: "USER=NAMES", lists: true}
 	flags.Var(&s.userTargets, "user-targets", "targets that a user may connect to, separated by commas (default all); repeat for more users")
-	flags.Var(listValue{&c.Admins}, "admins", "users who may use the console, separated by commas")
+	flags.Var(listValue{&c.AdminUsers}, "admin-users", "users who may use the console, separated by commas")
 	flags.Var(listValue{&c.StatsUsers}, "stats-users", "users who may look at it")
 	flags.Var(switchValue{&c.AllowSetRole}, "allow-set-role", "let clients name a role as they connect")
 	flags.Lookup("allow-set-role").NoOptDefVal = "true"
-	flags.StringVar(&s.tlsCert, "tls-cert", "", "PEM file with the certificate that clients see")
-	flags.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its key")
+	flags.StringVar(&s.tlsCert, "client-tls-cert-file", "", "PEM file with the certificate that clients see")
+	flags.StringVar(&s.tlsKey, "client-tls-key-file", "", "PEM file with its key")
 
 	s.mode = string(proxy.TransactionMode)
-	flags.Var(modeValue(&s.mode), "mode",
+	flags.Var(modeValue(&s.mode), "pool-mode",
 		"how long a client keeps its server connection: session or transaction")
-	count(&c.PoolSize, "pool-size", 20, 1, "server connections at once for each database of a target, in transaction mode")
-	count(&c.WarmConns, "warm-conns", 0, 0, "of these, kept open although nobody asks")
+	count(&c.DefaultPoolSize, "default-pool-size", 20, 1, "server connections at once for each database of a target, in transaction mode")
+	count(&c.MinPoolSize, "min-pool-size", 0, 0, "of these, kept open although nobody asks")
 	flags.Var(switchValue{&c.TrustFunctions}, "trust-functions", "take it that functions leave nothing in a session, in transaction mode")
 	flags.Lookup("trust-functions").NoOptDefVal = "true"
-	count(&c.MaxPrepared, "max-prepared", 200, 1, "statements that each keeps prepared")
-	count(&c.MaxClients, "max-clients", 1000, 1, "clients at once")
-	count(&c.MaxServerConns, "max-server-conns", 100, 1, "server connections at once, for each target")
+	count(&c.MaxPreparedStatements, "max-prepared-statements", 200, 1, "statements that each keeps prepared")
+	count(&c.MaxClientConn, "max-client-conn", 1000, 1, "clients at once")
+	count(&c.MaxTargetConnections, "max-target-connections", 100, 1, "server connections at once, for each target")
 
-	span(&c.LoginTimeout, "login-timeout", time.Minute, "for a client to log in")
-	span(&c.WaitTimeout, "wait-timeout", 2*time.Minute, "for a client to get a server connection that becomes free")
-	span(&c.ConnectTimeout, "connect-timeout", time.Minute, "for one login upstream, the wake-up included")
-	span(&c.IdleTimeout, "idle-timeout", 0, "end sessions after so much silence outside a transaction; 0 for never")
+	span(&c.ClientLoginTimeout, "client-login-timeout", time.Minute, "for a client to log in")
+	span(&c.QueryWaitTimeout, "query-wait-timeout", 2*time.Minute, "for a client to get a server connection that becomes free")
+	span(&c.ServerConnectTimeout, "server-connect-timeout", time.Minute, "for one login upstream, the wake-up included")
+	span(&c.ClientIdleTimeout, "client-idle-timeout", 0, "end sessions after so much silence outside a transaction; 0 for never")
 	span(&c.ServerLifetime, "server-lifetime", time.Hour, "age at which a server connection is replaced, in transaction mode")
 	span(&c.ServerIdleTimeout, "server-idle-timeout", 10*time.Minute, "close server connections that nobody has used for so long, in transaction mode")
 	span(&c.NetworkTimeout, "network-timeout", 30*time.Second, "give up server connections whose network is silent for so long")

@@ -21,7 +21,7 @@ type setup struct {
 // newSetup makes what the settings say, of what there was before where
 // that is the same.
 func newSetup(s *settings, args []string, before *setup, logger *slog.Logger) (*setup, error) {
-	s.config.Mode = proxy.Mode(s.mode)
+	s.config.PoolMode = proxy.Mode(s.mode)
 	s.config.Logger = logger
 	if s.config.HTTPListen == "none" {
 		s.config.HTTPListen = ""
@@ -48,20 +48,20 @@ func newSetup(s *settings, args []string, before *setup, logger *slog.Logger) (*
 // setTLS reads the certificate.
 func (s *settings) setTLS() error {
 	if (s.tlsCert == "") != (s.tlsKey == "") {
-		one := "tls-cert"
+		one := "client-tls-cert-file"
 		if s.tlsCert == "" {
-			one = "tls-key"
+			one = "client-tls-key-file"
 		}
-		return command.UsageError(s.where(one)+" stands alone: tls-cert and tls-key belong together", "give both or none")
+		return command.UsageError(s.where(one)+" stands alone: client-tls-cert-file and client-tls-key-file belong together", "give both or none")
 	}
 	if s.tlsCert == "" {
 		return nil
 	}
 	certificate, err := tls.LoadX509KeyPair(s.tlsCert, s.tlsKey)
 	if err != nil {
-		return misplaced(s.where("tls-cert"), err)
+		return misplaced(s.where("client-tls-cert-file"), err)
 	}
-	s.config.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	s.config.ClientTLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	return nil
 }
 
