@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/tokencache"
+
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,7 +33,7 @@ type Connector struct {
 	resolver  *resolver
 	trust     *trust
 	workspace *workspace.Client // nil for a static URL
-	tokens    *tokenCache       // nil for a static URL
+	tokens    *tokencache.Cache // nil for a static URL
 	tracer    *connectTracer    // for connections whose owner traces nothing
 
 	located  atomic.Pointer[location]
@@ -70,12 +72,12 @@ func New(cfg *Config) (*Connector, error) {
 		login = &sdkconfig.Config{Profile: c.cfg.Profile}
 	}
 	c.workspace = workspace.New(workspace.Options{Config: login, Logger: c.log})
-	c.tokens = newTokenCache(cacheOptions{
-		mint:       c.mint,
-		refreshAge: c.cfg.TokenRefresh,
-		terminal:   terminalMint,
-		logger:     c.log,
-		name:       c.cfg.Target(),
+	c.tokens = tokencache.New(tokencache.Options{
+		Fetch:      c.mint,
+		Terminal:   terminalMint,
+		RefreshAge: c.cfg.TokenRefresh,
+		Logger:     c.log,
+		Name:       c.cfg.Target(),
 	})
 	return c, nil
 }
@@ -159,11 +161,14 @@ func (c *Connector) Token(ctx context.Context) (Token, error) {
 }
 
 func (c *Connector) token(ctx context.Context) (Token, error) {
-	t, err := c.tokens.get(ctx)
+	t, err := c.tokens.Get(ctx)
+	if errors.Is(err, tokencache.ErrClosed) {
+		return Token{}, ErrClosed
+	}
 	if err != nil {
 		return Token{}, workspaceError(err, c.cfg.Target())
 	}
-	return t, nil
+	return Token{t}, nil
 }
 
 // StartRefresh keeps the token fresh in the background until [Connector.StopRefresh]
@@ -173,14 +178,14 @@ func (c *Connector) token(ctx context.Context) (Token, error) {
 // nothing for a static URL.
 func (c *Connector) StartRefresh() {
 	if !c.static() {
-		c.tokens.startRefresh()
+		c.tokens.StartRefresh()
 	}
 }
 
 // StopRefresh ends what [Connector.StartRefresh] began.
 func (c *Connector) StopRefresh() {
 	if !c.static() {
-		c.tokens.stopRefresh()
+		c.tokens.StopRefresh()
 	}
 }
 
@@ -198,13 +203,13 @@ func (c *Connector) Stats() Stats {
 	if c.static() {
 		return Stats{}
 	}
-	n := c.tokens.counts()
+	n := c.tokens.Stats()
 	return Stats{
-		CredentialCalls:    n.calls,
-		CredentialFailures: n.failures,
-		Tokens:             n.tokens,
-		Rejections:         n.rejections,
-		TokenExpiry:        n.expiry,
+		CredentialCalls:    n.Calls,
+		CredentialFailures: n.Failures,
+		Tokens:             n.Tokens,
+		Rejections:         n.Rejections,
+		TokenExpiry:        n.Expiry,
 	}
 }
 
@@ -226,7 +231,7 @@ func (c *Connector) Close() {
 		}
 	}
 	if !c.static() {
-		c.tokens.close()
+		c.tokens.Close()
 		c.workspace.Close()
 	}
 }

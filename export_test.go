@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
@@ -22,7 +24,7 @@ func HangSystemDNS(c *Connector) {
 }
 
 // NewToken makes a token for tests of how tokens print.
-func NewToken(secret string) Token { return newToken(secret, time.Time{}) }
+func NewToken(secret string) Token { return Token{tokencache.NewToken(secret, time.Time{})} }
 
 // SetLookup replaces every way of c to look a host up.
 func SetLookup(c *Connector, f func(context.Context, string) ([]string, error)) {

@@ -25,8 +25,8 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgxparse and internal/dnsclient.
 var mayImport = map[string][]string{
-	".": {"internal/dnsclient", "internal/oneline", "internal/pgxparse",
-		"internal/redact", "internal/spelling", "internal/steps", "internal/workspace"},
+	".": {"internal/dnsclient", "internal/oneline", "internal/pgxparse", "internal/redact", "internal/spelling",
+		"internal/steps", "internal/tokencache", "internal/workspace"},
 	"internal/dnsclient":    {},
 	"internal/doctor":       {".", "internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"internal/sqlscan":      {},
 	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
 	"internal/txpool":       {"internal/pgwire", "internal/sqlscan"},
+	"internal/tokencache":   {"internal/redact"},
 	"internal/workspace":    {"internal/oneline"},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/dnsclient", "internal/pgwire", "internal/pgxparse", "internal/postgres"},

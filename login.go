@@ -36,8 +36,8 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 			return Token{}, err
 		}
 	}
-	token, ok := c.tokens.peek()
-	if !ok {
+	token := Token{c.tokens.Peek()}
+	if token.token == nil {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 		defer cancel()
 		var err error
@@ -88,8 +88,8 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if kind == KindTokenRejected && !c.static() {
 			// connectTracer has told the cache already. If the cache holds on
 			// to the token, another one would fare no better.
-			current, ok := c.tokens.peek()
-			if renewals == maxRenewals || ok && current.Secret() == token.Secret() {
+			current := c.tokens.Peek()
+			if renewals == maxRenewals || current != nil && current.Secret() == token.Secret() {
 				return none, err
 			}
 			renewals++

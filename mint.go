@@ -6,16 +6,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/tokencache"
+
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // mint asks the credentials API that fits the target for a new token. It
 // looks the target up only where the configuration does not name it outright.
-func (c *Connector) mint(ctx context.Context) (credential, error) {
+func (c *Connector) mint(ctx context.Context) (tokencache.Credential, error) {
 	defer c.workspace.CloseIdle()
 	target, err := c.mintTarget(ctx)
 	if err != nil {
-		return credential{}, err
+		return tokencache.Credential{}, err
 	}
 	cred, err := c.mintFor(ctx, target)
 	if target.instance != "" && isNotFound(err) {
@@ -26,9 +28,9 @@ func (c *Connector) mint(ctx context.Context) (credential, error) {
 		}
 	}
 	if err != nil {
-		return credential{}, err
+		return tokencache.Credential{}, err
 	}
-	return credential{secret: cred.Token, lifetime: cred.Lifetime, skew: cred.Skew}, nil
+	return tokencache.Credential{Secret: cred.Token, Lifetime: cred.Lifetime, Skew: cred.Skew}, nil
 }
 
 func (c *Connector) mintTarget(ctx context.Context) (credentialTarget, error) {

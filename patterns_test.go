@@ -2,6 +2,7 @@ package lakebase_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -196,8 +197,8 @@ func TestClosedConnectorSaysSo(t *testing.T) {
 	if _, err := c.NewPool(t.Context()); err == nil {
 		t.Error("a closed Connector opened a pool")
 	}
-	if _, err := c.Token(t.Context()); err == nil {
-		t.Error("a closed Connector gave a token")
+	if _, err := c.Token(t.Context()); !errors.Is(err, lakebase.ErrClosed) {
+		t.Errorf("a closed Connector answered %v to a request for a token", err)
 	}
 }
 

@@ -68,15 +68,13 @@ func (c *Connector) use(t steps.Target, user string) {
 	})
 }
 
-// mintNow mints without the cache's patience and gives it the result.
+// mintNow mints at once, in spite of any back-off.
 func (c *Connector) mintNow(ctx context.Context) (steps.Token, error) {
-	requested := c.tokens.opts.now()
-	cred, err := c.mint(ctx)
+	cred, err := c.tokens.FetchNow(ctx)
 	if err != nil {
 		return steps.Token{}, workspaceError(err, c.cfg.Target())
 	}
-	c.tokens.put(cred, requested)
-	return steps.Token{Secret: cred.secret, Lifetime: cred.lifetime}, nil
+	return steps.Token{Secret: cred.Secret, Lifetime: cred.Lifetime}, nil
 }
 
 func (c *Connector) servers(host string) []steps.Server {

@@ -7,46 +7,32 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
-// Token is a Postgres password that expires. It prints as [redacted] in
-// every format; Secret returns the password itself.
-//
-// The zero Token has no password.
+// Token is a Postgres password that expires. It prints as [redacted] in every
+// format and encoding; Secret returns the password itself. The zero Token has
+// no password. It is safe for concurrent use.
 type Token struct {
-	// A pointer, because fmt calls no method on a Token in someone's
-	// unexported field: there it prints what it finds, and this is an address.
-	secret *string
-	// Unix nanoseconds, zero if unknown: a time.Time's location is shared
-	// memory that fmt would read in the same way.
-	expiry int64
-}
-
-// newToken returns a Token. A zero expiry means that it is not known.
-func newToken(secret string, expiry time.Time) Token {
-	t := Token{secret: &secret}
-	if !expiry.IsZero() {
-		t.expiry = expiry.UnixNano()
-	}
-	return t
+	token *tokencache.Token
 }
 
 // Secret returns the password. Never log it.
 func (t Token) Secret() string {
-	if t.secret == nil {
+	if t.token == nil {
 		return ""
 	}
-	return *t.secret
+	return t.token.Secret()
 }
 
 // Expiry returns the local wall-clock time at which the server stops
-// accepting the token for new logins, corrected for the clock skew seen at
-// the mint. It is zero if that is not known.
+// accepting the token for new logins, corrected for the difference between the
+// two clocks. It is zero if that time is not known.
 func (t Token) Expiry() time.Time {
-	if t.expiry == 0 {
+	if t.token == nil {
 		return time.Time{}
 	}
-	return time.Unix(0, t.expiry)
+	return t.token.Expiry()
 }
 
 // Format prints [redacted] for every verb and flag.
@@ -67,7 +53,7 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(redact.Placeholder)
 // MarshalJSON returns "[redacted]".
 func (t Token) MarshalJSON() ([]byte, error) { return []byte(`"` + redact.Placeholder + `"`), nil }
 
-// GobEncode fails: a token that could be read back would be a secret at rest.
+// GobEncode fails: a decodable copy of a token would be a stored secret.
 func (t Token) GobEncode() ([]byte, error) {
 	return nil, errors.New("a token cannot be encoded; ask the connector for one instead")
 }

@@ -2,7 +2,6 @@ package lakebase
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -55,7 +54,7 @@ func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceCon
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (t *connectTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	state := ctx.Value(loginKey{}).(*loginState)
-	t.connector.observeLogin(newToken(state.password, time.Time{}), data.Err)
+	t.connector.observeLogin(state.password, data.Err)
 	if next, ok := t.next.(pgx.ConnectTracer); ok {
 		next.TraceConnectEnd(state.next, data)
 	}
@@ -70,15 +69,15 @@ func (t *connectTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.
 // TraceQueryEnd implements pgx.QueryTracer.
 func (t *connectTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// observeLogin tells the cache how a login with t ended.
-func (c *Connector) observeLogin(t Token, err error) {
+// observeLogin tells the cache how a login with the token ended.
+func (c *Connector) observeLogin(token string, err error) {
 	if err == nil {
-		c.tokens.accept(t)
+		c.tokens.Accept(token)
 		return
 	}
 	kind, rejected := classifyLogin(err)
 	if rejected {
-		c.tokens.reject(t)
+		c.tokens.Reject(token)
 	} else if worthWaiting(kind) {
 		c.doubtLocation()
 	}

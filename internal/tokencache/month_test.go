@@ -1,4 +1,4 @@
-package lakebase
+package tokencache_test
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 // world is a server with a clock of its own, and a client machine that sleeps
@@ -29,7 +31,7 @@ type world struct {
 	down     time.Time     // end of the outage
 	troubled time.Time     // latest time up to which a failed get is excusable
 	inFlight int
-	mints    int
+	fetches  int
 	expiry   map[string]time.Time // by the server's clock
 	revoked  map[string]bool
 	newest   string
@@ -37,12 +39,12 @@ type world struct {
 
 func (w *world) serverNow() time.Time { return time.Now().Add(w.slept) }
 
-func (w *world) clientNow() instant {
+func (w *world) clientNow() tokencache.Instant {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return instant{
-		wall: time.Now().Round(0).Add(w.slept + w.set),
-		mono: time.Since(w.start),
+	return tokencache.Instant{
+		Wall: time.Now().Round(0).Add(w.slept + w.set),
+		Mono: time.Since(w.start),
 	}
 }
 
@@ -59,28 +61,28 @@ func (w *world) excuse(d time.Duration) {
 	}
 }
 
-// mint answers, fails or hangs as chance has it.
-func (w *world) mint(ctx context.Context) (credential, error) {
+// fetch answers, fails or hangs as chance has it.
+func (w *world) fetch(ctx context.Context) (tokencache.Credential, error) {
 	w.mu.Lock()
-	w.mints++
+	w.fetches++
 	if w.inFlight++; w.inFlight > 1 {
-		w.t.Error("two mints in flight")
+		w.t.Error("two fetches in flight")
 	}
 	sent := w.serverNow()
 	takes, err := w.upTo(3*time.Second), error(nil)
 	switch down := time.Now().Before(w.down); {
 	case down && w.chance(0.5), w.chance(0.02):
 		takes = time.Hour // hangs
-		w.excuse(defaultMintTimeout + 2*maxBackoff)
+		w.excuse(tokencache.DefaultFetchTimeout + 2*tokencache.MaxBackoff)
 	case down, w.chance(0.05):
 		err = outage{}
 		if w.chance(0.2) {
 			err = outage{after: w.upTo(2 * time.Minute)}
 		}
-		w.excuse(2*maxBackoff + err.(outage).after)
+		w.excuse(2*tokencache.MaxBackoff + err.(outage).after)
 	case w.chance(0.01):
 		err = refusal{}
-		w.excuse(2 * maxBackoff)
+		w.excuse(2 * tokencache.MaxBackoff)
 	}
 	w.mu.Unlock()
 
@@ -96,11 +98,11 @@ func (w *world) mint(ctx context.Context) (credential, error) {
 	defer w.mu.Unlock()
 	w.inFlight--
 	if err != nil {
-		return credential{}, err
+		return tokencache.Credential{}, err
 	}
-	w.newest = fmt.Sprintf("token-%d", w.mints)
+	w.newest = fmt.Sprintf("token-%d", w.fetches)
 	w.expiry[w.newest] = sent.Add(w.lifetime)
-	return credential{secret: w.newest, lifetime: w.lifetime}, nil
+	return tokencache.Credential{Secret: w.newest, Lifetime: w.lifetime}, nil
 }
 
 type verdict int
@@ -112,7 +114,7 @@ const (
 )
 
 // login is what the server says to a token.
-func (w *world) login(tok Token) verdict {
+func (w *world) login(tok *tokencache.Token) verdict {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	end, known := w.expiry[tok.Secret()]
@@ -151,7 +153,7 @@ func (w *world) upset(ctx context.Context) {
 		}
 		if time.Since(lastClockEvent) > w.lifetime+time.Minute && w.chance(0.2) {
 			lastClockEvent = time.Now()
-			w.excuse(2 * maxBackoff) // for the mint under way, whose token may now seem old
+			w.excuse(2 * tokencache.MaxBackoff) // for the fetch under way, whose token may now seem old
 			switch step := w.upTo(90 * time.Minute); w.rnd.IntN(3) {
 			case 0:
 				w.slept += step
@@ -165,10 +167,10 @@ func (w *world) upset(ctx context.Context) {
 	}
 }
 
-// TestCacheMonth lives through a month of refreshes. Whatever happens, no
+// TestMonthOfRefreshes lives through a month of refreshes. Whatever happens, no
 // login is tried with a token that the server's clock calls expired, and no
 // get fails while tokens can be had.
-func TestCacheMonth(t *testing.T) {
+func TestMonthOfRefreshes(t *testing.T) {
 	t.Parallel()
 	for _, lifetime := range []time.Duration{5 * time.Minute, time.Hour} {
 		for _, background := range []bool{false, true} {
@@ -203,14 +205,14 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 		expiry: make(map[string]time.Time), revoked: make(map[string]bool),
 	}
 	jitter := rand.New(rand.NewPCG(seed, 2))
-	c := newTokenCache(cacheOptions{
-		mint: w.mint, terminal: judgeFake,
-		now: w.clientNow, rnd: jitter.Float64,
-		logger: slog.New(slog.DiscardHandler),
+	c := tokencache.New(tokencache.Options{
+		Fetch: w.fetch, Terminal: judgeFake,
+		Now: w.clientNow, Rand: jitter.Float64,
+		Logger: slog.New(slog.DiscardHandler),
 	})
-	defer c.close()
+	defer c.Close()
 	if background {
-		c.startRefresh()
+		c.StartRefresh()
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -227,7 +229,7 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 		tok, err := timedGet(c)
 		if err == nil && w.login(tok) == revoked {
 			rejected++
-			if !c.reject(tok) {
+			if !c.Reject(tok.Secret()) {
 				continue
 			}
 			tok, err = timedGet(c)
@@ -244,7 +246,7 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 		}
 		switch w.login(tok) {
 		case welcome:
-			c.accept(tok)
+			c.Accept(tok.Secret())
 		case outdated:
 			t.Errorf("seed %d, after %s: presented an expired token", seed, time.Since(start))
 		}
@@ -252,14 +254,14 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 			return
 		}
 	}
-	c.close()
-	n := c.counts()
+	c.Close()
+	n := c.Stats()
 	t.Logf("%d logins, %d failed, %d rejected, %+v", logins, failed, rejected, n)
-	if rejected == 0 || failed == 0 || n.failures == 0 {
+	if rejected == 0 || failed == 0 || n.Failures == 0 {
 		t.Error("it was too quiet a month to prove anything")
 	}
-	if n.calls != int64(w.mints) {
-		t.Errorf("counted %d calls of %d", n.calls, w.mints)
+	if n.Calls != int64(w.fetches) {
+		t.Errorf("counted %d calls of %d", n.Calls, w.fetches)
 	}
 	if failed > logins/20 {
 		t.Errorf("%d of %d logins failed", failed, logins)
@@ -267,10 +269,10 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 }
 
 // timedGet gives the cache the patience of a program that logs in.
-func timedGet(c *tokenCache) (Token, error) {
+func timedGet(c *tokencache.Cache) (*tokencache.Token, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
-	tok, err := c.get(ctx)
+	tok, err := c.Get(ctx)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &refusal{}) {
 		return tok, fmt.Errorf("unexpected: %w", err)
 	}

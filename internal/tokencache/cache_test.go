@@ -1,4 +1,4 @@
-package lakebase
+package tokencache_test
 
 import (
 	"bytes"
@@ -12,11 +12,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
-// fakeMint is a credentials API: it counts its calls, numbers its tokens and
+// fakeAPI is a credentials API: it counts its calls, numbers its tokens and
 // answers as told.
-type fakeMint struct {
+type fakeAPI struct {
 	lifetime time.Duration
 	takes    time.Duration
 	skew     time.Duration
@@ -30,8 +32,8 @@ type fakeMint struct {
 	secret   func(call int) string
 }
 
-func newFakeMint(lifetime time.Duration) *fakeMint {
-	return &fakeMint{
+func newFakeAPI(lifetime time.Duration) *fakeAPI {
+	return &fakeAPI{
 		lifetime: lifetime,
 		takes:    100 * time.Millisecond,
 		fail:     func(int) error { return nil },
@@ -39,7 +41,7 @@ func newFakeMint(lifetime time.Duration) *fakeMint {
 	}
 }
 
-func (m *fakeMint) mint(ctx context.Context) (credential, error) {
+func (m *fakeAPI) fetch(ctx context.Context) (tokencache.Credential, error) {
 	m.mu.Lock()
 	m.calls++
 	call := m.calls
@@ -58,40 +60,40 @@ func (m *fakeMint) mint(ctx context.Context) (credential, error) {
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-		return credential{}, ctx.Err()
+		return tokencache.Credential{}, ctx.Err()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fail(call); err != nil {
-		return credential{}, err
+		return tokencache.Credential{}, err
 	}
-	return credential{secret: m.secret(call), lifetime: m.lifetime, skew: m.skew}, nil
+	return tokencache.Credential{Secret: m.secret(call), Lifetime: m.lifetime, Skew: m.skew}, nil
 }
 
-func (m *fakeMint) set(f func(call int) error) {
+func (m *fakeAPI) set(f func(call int) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = f
 }
 
-func (m *fakeMint) count() int {
+func (m *fakeAPI) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.calls
 }
 
-// check fails the test if the mint was ever called by two at a time.
-func (m *fakeMint) check(t *testing.T) {
+// check fails the test if the fetch was ever called by two at a time.
+func (m *fakeAPI) check(t *testing.T) {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.overlaps > 0 {
-		t.Errorf("%d mints overlapped", m.overlaps)
+		t.Errorf("%d fetches overlapped", m.overlaps)
 	}
 }
 
 // answerAtOnce is for the calls that follow.
-func (m *fakeMint) answerAtOnce() {
+func (m *fakeAPI) answerAtOnce() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.takes = 0
@@ -114,15 +116,15 @@ func judgeFake(err error) (bool, time.Duration) {
 	return errors.As(err, &refusal{}), 0
 }
 
-func (m *fakeMint) options() cacheOptions {
-	return cacheOptions{mint: m.mint, terminal: judgeFake, logger: slog.New(slog.DiscardHandler), name: "test"}
+func (m *fakeAPI) options() tokencache.Options {
+	return tokencache.Options{Fetch: m.fetch, Terminal: judgeFake, Logger: slog.New(slog.DiscardHandler), Name: "test"}
 }
 
 func always(err error) func(int) error { return func(int) error { return err } }
 
 // bubble runs f with a cache over m in fake time and checks that closing
 // leaves nothing behind: synctest fails if a goroutine outlives it.
-func bubble(t *testing.T, m *fakeMint, change func(*cacheOptions), f func(t *testing.T, c *tokenCache)) {
+func bubble(t *testing.T, m *fakeAPI, change func(*tokencache.Options), f func(t *testing.T, c *tokencache.Cache)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,18 +132,18 @@ func bubble(t *testing.T, m *fakeMint, change func(*cacheOptions), f func(t *tes
 		if change != nil {
 			change(&o)
 		}
-		c := newTokenCache(o)
-		defer c.close()
+		c := tokencache.New(o)
+		defer c.Close()
 		f(t, c)
 		m.check(t)
 	})
 }
 
-func mustGet(t *testing.T, c *tokenCache) Token {
+func mustGet(t *testing.T, c *tokencache.Cache) *tokencache.Token {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	tok, err := c.get(ctx)
+	tok, err := c.Get(ctx)
 	if err != nil {
 		t.Fatalf("get: %v", err)
 	}
@@ -151,14 +153,14 @@ func mustGet(t *testing.T, c *tokenCache) Token {
 	return tok
 }
 
-// slowMint is as long as a first attempt may take and not be tried again, and no
+// slowFetch is as long as a first attempt may take and not be tried again, and no
 // whole number of seconds: what ends at the same moment ends in any order.
-const slowMint = firstMintTimeout - 500*time.Millisecond
+const slowFetch = tokencache.FirstTimeout - 500*time.Millisecond
 
-func TestCacheMintsOnceForManyOfWhomHalfGiveUp(t *testing.T) {
-	m := newFakeMint(time.Hour)
-	m.takes = slowMint
-	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+func TestManyCallersCostOneFetchThoughHalfGiveUp(t *testing.T) {
+	m := newFakeAPI(time.Hour)
+	m.takes = slowFetch
+	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
 		var wg sync.WaitGroup
 		var served, cancelled atomic.Int32
 		var longest atomic.Int64
@@ -170,7 +172,7 @@ func TestCacheMintsOnceForManyOfWhomHalfGiveUp(t *testing.T) {
 					time.AfterFunc(time.Duration(1+i%9)*time.Second, cancel)
 				}
 				start := time.Now()
-				tok, err := c.get(ctx)
+				tok, err := c.Get(ctx)
 				switch {
 				case err == nil && tok.Secret() == "token-1":
 					served.Add(1)
@@ -184,25 +186,25 @@ func TestCacheMintsOnceForManyOfWhomHalfGiveUp(t *testing.T) {
 		}
 		wg.Wait()
 		if m.count() != 1 {
-			t.Errorf("%d mints", m.count())
+			t.Errorf("%d fetches", m.count())
 		}
 		if served.Load() != 500 || cancelled.Load() != 500 {
 			t.Errorf("%d served, %d cancelled", served.Load(), cancelled.Load())
 		}
 		if d := time.Duration(longest.Load()); d > m.takes {
-			t.Errorf("a survivor waited %s for a mint of %s", d, m.takes)
+			t.Errorf("a survivor waited %s for a fetch of %s", d, m.takes)
 		}
 	})
 }
 
-func TestCacheFinishesTheMintThatEveryoneLeft(t *testing.T) {
-	m := newFakeMint(time.Hour)
-	m.takes = slowMint
-	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+func TestFetchGoesOnAfterItsLastCallerGaveUp(t *testing.T) {
+	m := newFakeAPI(time.Hour)
+	m.takes = slowFetch
+	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := c.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Get(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("get: %v", err)
 		}
 		if d := time.Since(start); d != time.Second {
@@ -210,18 +212,18 @@ func TestCacheFinishesTheMintThatEveryoneLeft(t *testing.T) {
 		}
 		mustGet(t, c)
 		if m.count() != 1 {
-			t.Errorf("%d mints: the one in flight was thrown away", m.count())
+			t.Errorf("%d fetches: the one in flight was thrown away", m.count())
 		}
 	})
 }
 
-func TestCacheServesStaleTokenWhileItRefreshes(t *testing.T) {
-	m := newFakeMint(time.Hour)
-	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+func TestStaleTokenIsServedDuringTheRefresh(t *testing.T) {
+	m := newFakeAPI(time.Hour)
+	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
 		first := mustGet(t, c)
 		time.Sleep(44 * time.Minute) // 50 min less at most 10 %
 		if mustGet(t, c); m.count() != 1 {
-			t.Errorf("refreshed a fresh token: %d mints", m.count())
+			t.Errorf("refreshed a fresh token: %d fetches", m.count())
 		}
 		time.Sleep(6 * time.Minute)
 		for range 10 {
@@ -234,14 +236,14 @@ func TestCacheServesStaleTokenWhileItRefreshes(t *testing.T) {
 		time.Sleep(m.takes)
 		synctest.Wait()
 		if tok := mustGet(t, c); tok.Secret() != "token-2" || m.count() != 2 {
-			t.Errorf("%d mints", m.count())
+			t.Errorf("%d fetches", m.count())
 		}
 	})
 }
 
-func TestCacheWaitsWhenTheTokenHasExpired(t *testing.T) {
-	m := newFakeMint(5 * time.Minute)
-	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+func TestExpiredTokenIsNotServed(t *testing.T) {
+	m := newFakeAPI(5 * time.Minute)
+	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
 		mustGet(t, c)
 		time.Sleep(5*time.Minute - 15*time.Second) // the margin of a short token
 		start := time.Now()
@@ -254,82 +256,32 @@ func TestCacheWaitsWhenTheTokenHasExpired(t *testing.T) {
 	})
 }
 
-func TestEntryAges(t *testing.T) {
-	t.Parallel()
-	wall := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	tests := []struct {
-		name              string
-		lifetime, refresh time.Duration
-		rnd               float64
-		stale, expires    time.Duration
-	}{
-		{"an hour", time.Hour, 50 * time.Minute, 0, 50 * time.Minute, time.Hour - 30*time.Second},
-		{"an hour with jitter", time.Hour, 50 * time.Minute, 0.5, 47*time.Minute + 30*time.Second, time.Hour - 30*time.Second},
-		{"five minutes", 5 * time.Minute, 50 * time.Minute, 0, 225 * time.Second, 285 * time.Second},
-		{"short refresh age", time.Hour, 10 * time.Minute, 0, 10 * time.Minute, time.Hour - 30*time.Second},
-		{"a day", 24 * time.Hour, 100 * time.Hour, 0, 24*time.Hour - 10*time.Minute, 24*time.Hour - 30*time.Second},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			e := newEntry(credential{secret: "s", lifetime: tt.lifetime}, instant{wall: wall}, tt.refresh, tt.rnd)
-			if e.staleAfter != tt.stale || e.expiresAt != tt.expires {
-				t.Errorf("stale after %s, expires at %s", e.staleAfter, e.expiresAt)
-			}
-			if got := e.token.Expiry(); !got.Equal(wall.Add(tt.lifetime)) {
-				t.Errorf("expiry %s", got)
-			}
-			at := func(wallAge, monoAge time.Duration) freshness {
-				return e.freshness(instant{wall: wall.Add(wallAge), mono: monoAge})
-			}
-			for _, c := range []struct {
-				name       string
-				wall, mono time.Duration
-				want       freshness
-			}{
-				{"new", 0, 0, fresh},
-				{"just fresh", tt.stale - 1, tt.stale - 1, fresh},
-				{"just stale", tt.stale, tt.stale, stale},
-				{"just not expired", tt.expires - 1, tt.expires - 1, stale},
-				{"just expired", tt.expires, tt.expires, expired},
-				{"after a suspend", tt.expires, time.Second, expired},
-				{"after the clock was set back", -time.Hour, tt.expires, expired},
-				{"clock set back, still fresh", -time.Hour, tt.stale - 1, fresh},
-				{"after the clock was set forward", tt.stale, time.Second, stale},
-			} {
-				if got := at(c.wall, c.mono); got != c.want {
-					t.Errorf("%s: %d, want %d", c.name, got, c.want)
-				}
-			}
-		})
-	}
-}
-
-func TestCacheWithCallerThatIsDoneAlready(t *testing.T) {
-	m := newFakeMint(time.Hour)
-	bubble(t, m, nil, func(t *testing.T, c *tokenCache) {
+func TestEndedContextGetsOnlyAFreshToken(t *testing.T) {
+	m := newFakeAPI(time.Hour)
+	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := c.get(ctx); !errors.Is(err, context.Canceled) {
+		if _, err := c.Get(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("get: %v", err)
 		}
 		if m.count() != 0 {
-			t.Error("minted for nobody")
+			t.Error("fetched without a caller")
 		}
 		mustGet(t, c)
-		if _, err := c.get(ctx); err != nil {
+		if _, err := c.Get(ctx); err != nil {
 			t.Errorf("a fresh token needs no waiting: %v", err)
 		}
 	})
 }
 
-func TestCacheLogs(t *testing.T) {
+func TestEachAttemptIsLogged(t *testing.T) {
 	var buf bytes.Buffer
-	m := newFakeMint(5 * time.Minute)
-	m.secret = func(call int) string { return fmt.Sprint(testSecret, call) }
+	m := newFakeAPI(5 * time.Minute)
+	m.secret = func(call int) string { return fmt.Sprint("SECRET-", call) }
 	m.skew = 2 * time.Minute
-	bubble(t, m, func(o *cacheOptions) {
-		o.logger = slog.New(slog.NewTextHandler(&buf, nil))
-	}, func(t *testing.T, c *tokenCache) {
+	bubble(t, m, func(o *tokencache.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&buf, nil))
+	}, func(t *testing.T, c *tokencache.Cache) {
 		m.set(func(call int) error {
 			if call == 1 {
 				return outage{}
@@ -341,16 +293,16 @@ func TestCacheLogs(t *testing.T) {
 		mustGet(t, c) // stale
 		time.Sleep(time.Hour)
 		tok := mustGet(t, c) // expired
-		c.reject(tok)
+		c.Reject(tok.Secret())
 		mustGet(t, c)
 		m.set(always(refusal{}))
 		time.Sleep(time.Hour)
-		if _, err := c.get(t.Context()); err == nil {
+		if _, err := c.Get(t.Context()); err == nil {
 			t.Error("no error")
 		}
-		c.close()
+		c.Close()
 		out := buf.String()
-		if leaks(out) {
+		if strings.Contains(out, "SECRET") {
 			t.Error("the log has the token")
 		}
 		for _, want := range []string{
@@ -375,17 +327,17 @@ func TestCacheLogs(t *testing.T) {
 	})
 }
 
-func TestCacheFreshPathDoesNotAllocate(t *testing.T) {
-	m := newFakeMint(time.Hour)
+func TestFreshPathDoesNotAllocate(t *testing.T) {
+	m := newFakeAPI(time.Hour)
 	m.takes = 0
-	c := newTokenCache(m.options())
-	defer c.close()
+	c := tokencache.New(m.options())
+	defer c.Close()
 	ctx := context.Background()
-	if _, err := c.get(ctx); err != nil {
+	if _, err := c.Get(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		if _, err := c.get(ctx); err != nil {
+		if _, err := c.Get(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -393,19 +345,19 @@ func TestCacheFreshPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func BenchmarkCacheFresh(b *testing.B) {
-	m := newFakeMint(time.Hour)
+func BenchmarkFresh(b *testing.B) {
+	m := newFakeAPI(time.Hour)
 	m.takes = 0
-	c := newTokenCache(m.options())
-	defer c.close()
+	c := tokencache.New(m.options())
+	defer c.Close()
 	ctx := context.Background()
-	if _, err := c.get(ctx); err != nil {
+	if _, err := c.Get(ctx); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := c.get(ctx); err != nil {
+			if _, err := c.Get(ctx); err != nil {
 				b.Fatal(err)
 			}
 		}

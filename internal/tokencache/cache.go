@@ -1,0 +1,426 @@
+// Package tokencache keeps one credential fresh for any number of callers.
+//
+// A token is fresh, stale or expired by its age. A fresh one is served by an
+// atomic load. A stale one is served too, and starts one refresh behind the
+// callers' back. Without a usable token callers wait for the one refresh in
+// flight, which retries with back-off for as long as a caller waits. A failed
+// refresh never replaces a token that is still valid, and the end of a caller's
+// context ends only that caller's wait.
+//
+// The caller reports how the server received a token: a rejected token is
+// dropped once, whatever number of callers report it, and if its replacement is
+// rejected too, that is final for a minute.
+package tokencache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// rejectInterval is how often a rejected token is replaced while its
+	// replacements are rejected too.
+	rejectInterval = time.Minute
+	// checkInterval is the longest that the background refresh waits before it
+	// reads the clocks again: timers stand still while the machine sleeps.
+	checkInterval = 30 * time.Second
+)
+
+// ErrClosed is the error of every Get on a closed Cache.
+var ErrClosed = errors.New("the token cache is closed")
+
+// Cache serves one token to any number of callers and replaces it before it
+// expires. It is safe for concurrent use.
+type Cache struct {
+	opts    Options
+	current atomic.Pointer[entry]
+	counts  struct{ calls, failures, tokens, rejections atomic.Int64 }
+
+	work    sync.WaitGroup
+	closing context.Context // ends with the cache; the parent of every fetch's context
+	cancel  context.CancelFunc
+	changed chan struct{} // wakes the background refresh; holds one signal
+
+	mu                 sync.Mutex // never held over I/O
+	closed             bool
+	flight             *flight       // the refresh in progress, if any
+	backoff            backoff       // across flights
+	terminal           error         // the last terminal failure ...
+	terminalUntil      time.Duration // ... and until when it is the answer without another call
+	rejected           string        // the secret that was dropped last
+	replacementPending bool          // no token has come in its place yet
+	stopRefresh        chan struct{} // closed to end the background refresh; nil if there is none
+	skewReported       bool
+}
+
+// New returns a Cache. It does nothing until it is asked for a token.
+func New(o Options) *Cache {
+	c := &Cache{opts: o.withDefaults(), changed: make(chan struct{}, 1)}
+	c.closing, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Get returns a token that is not expired. If it has one, it neither locks nor
+// allocates nor looks at ctx. If it has to wait, the end of ctx ends this
+// caller's wait only, with an error that wraps the context's error, its cause
+// and the last failure of Fetch.
+func (c *Cache) Get(ctx context.Context) (*Token, error) {
+	if t := c.Peek(); t != nil {
+		return t, nil
+	}
+	f, t, err := c.join(ctx)
+	if f == nil {
+		return t, err
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.removeWaiter()
+	return f.outcome(ctx, c.opts.Now().Mono)
+}
+
+// Peek returns the current token, or nil if there is none that is usable. It
+// never waits. If the token is stale, it starts a refresh.
+func (c *Cache) Peek() *Token {
+	e := c.current.Load()
+	if e == nil {
+		return nil
+	}
+	switch e.freshness(c.opts.Now()) {
+	case fresh:
+		return e.token
+	case stale:
+		c.refreshStale()
+		return e.token
+	}
+	return nil
+}
+
+// Reject reports that the server refused the token with this secret, and drops
+// that token and no other. It returns whether a new token is worth trying:
+// false means that the refused one was itself fetched because of a rejection
+// and was never accepted. Such a token is kept, so that a role that is refused
+// for good costs at most one fetch a minute.
+func (c *Cache) Reject(secret string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.current.Load()
+	if e == nil || e.token.Secret() != secret {
+		return true
+	}
+	if !e.refused {
+		e.refused = true
+		c.counts.rejections.Add(1)
+	}
+	if e.replacement && !e.accepted.Load() && e.age(c.opts.Now()) < rejectInterval {
+		return false
+	}
+	c.rejected, c.replacementPending = secret, true
+	c.current.Store(nil)
+	signal(c.changed)
+	return true
+}
+
+// Accept reports that the server accepted the token with this secret.
+func (c *Cache) Accept(secret string) {
+	e := c.current.Load()
+	if e != nil && !e.accepted.Load() && e.token.Secret() == secret {
+		e.accepted.Store(true)
+	}
+}
+
+// FetchNow fetches a credential at once, whatever the cache holds and however
+// recently a fetch failed. If it is usable, it becomes the current token.
+func (c *Cache) FetchNow(ctx context.Context) (Credential, error) {
+	requested := c.opts.Now()
+	cred, err := c.opts.Fetch(ctx)
+	if err != nil {
+		return Credential{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && cred.check() == nil {
+		c.store(newEntry(cred, requested, c.opts.RefreshAge, c.opts.Rand()), false)
+	}
+	return cred, nil
+}
+
+// Stats are a Cache's counters since [New].
+type Stats struct {
+	Calls      int64     // of Fetch
+	Failures   int64     // of those, the ones without a usable token
+	Tokens     int64     // received
+	Rejections int64     // tokens that the server refused
+	Expiry     time.Time // of the current token; zero if there is none
+}
+
+// Stats returns the counters.
+func (c *Cache) Stats() Stats {
+	s := Stats{
+		Calls:      c.counts.calls.Load(),
+		Failures:   c.counts.failures.Load(),
+		Tokens:     c.counts.tokens.Load(),
+		Rejections: c.counts.rejections.Load(),
+	}
+	if e := c.current.Load(); e != nil {
+		s.Expiry = e.token.expiry
+	}
+	return s
+}
+
+// StartRefresh keeps the token fresh in the background until StopRefresh or
+// Close. Both may be called any number of times.
+func (c *Cache) StartRefresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.stopRefresh != nil {
+		return
+	}
+	stop := make(chan struct{})
+	c.stopRefresh = stop
+	c.work.Go(func() { c.refreshInBackground(stop) })
+}
+
+// StopRefresh ends the background refresh.
+func (c *Cache) StopRefresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopRefresh == nil {
+		return
+	}
+	close(c.stopRefresh)
+	c.stopRefresh = nil
+	if c.flight != nil {
+		signal(c.flight.wake) // it may not be needed any more
+	}
+}
+
+// Close ends all background work and waits for it. Every later Get fails with
+// [ErrClosed].
+func (c *Cache) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.current.Store(nil)
+	c.cancel()
+	c.mu.Unlock()
+	c.work.Wait()
+}
+
+// valid returns the current entry unless it has expired.
+func (c *Cache) valid() *entry {
+	if e := c.current.Load(); e != nil && e.freshness(c.opts.Now()) != expired {
+		return e
+	}
+	return nil
+}
+
+// join adds the caller to the waiters of the refresh in flight, and starts one
+// if there is none. It returns no flight if the answer is known already.
+func (c *Cache) join(ctx context.Context) (*flight, *Token, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil, ErrClosed
+	}
+	if e := c.valid(); e != nil {
+		return nil, e.token, nil
+	}
+	if c.terminal != nil && c.opts.Now().Mono < c.terminalUntil {
+		return nil, nil, c.terminal
+	}
+	if ctx.Err() != nil {
+		return nil, nil, newWaitError(ctx)
+	}
+	f := c.flight
+	if f == nil {
+		f = c.start(c.reasonWithoutToken())
+	}
+	f.addWaiter()
+	return f, nil, nil
+}
+
+func (c *Cache) reasonWithoutToken() string {
+	switch {
+	case c.replacementPending:
+		return reasonRejected
+	case c.counts.tokens.Load() > 0:
+		return reasonExpired
+	}
+	return reasonFirst
+}
+
+// refreshStale starts a refresh of a stale token unless one is in flight or the
+// last one failed a moment ago.
+func (c *Cache) refreshStale() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.opts.Now()
+	if c.closed || c.flight != nil || now.Mono < c.backoff.due(false) {
+		return
+	}
+	if e := c.current.Load(); e != nil && e.freshness(now) == stale {
+		c.start(reasonStale)
+	}
+}
+
+// start starts a flight. The caller holds the lock and has checked that the
+// cache is open and no flight is under way.
+func (c *Cache) start(reason string) *flight {
+	f := newFlight(reason, c.opts.Now().Mono)
+	c.flight = f
+	c.work.Go(func() {
+		for c.waitForAttempt(f) {
+			if c.attempt(f) {
+				return
+			}
+		}
+	})
+	return f
+}
+
+// waitForAttempt sleeps until the next attempt is due. It finishes the flight
+// and returns false as soon as nothing needs its token any more.
+func (c *Cache) waitForAttempt(f *flight) bool {
+	for {
+		c.mu.Lock()
+		if !c.needed(f) {
+			c.finish(f, nil, ErrClosed) // only closing leaves waiters to read it
+			c.mu.Unlock()
+			return false
+		}
+		wait := c.backoff.due(f.urgent) - c.opts.Now().Mono
+		c.mu.Unlock()
+		if wait <= 0 {
+			return true
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-f.wake:
+		case <-c.closing.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// needed reports whether the flight's token has a use: for a waiter, for the
+// background refresh, or for the callers that come while the old token is still
+// valid.
+func (c *Cache) needed(f *flight) bool {
+	if c.closed {
+		return false
+	}
+	return f.waiters > 0 || c.stopRefresh != nil || c.valid() != nil
+}
+
+// attempt makes one attempt and reports whether it finished the flight.
+func (c *Cache) attempt(f *flight) (finished bool) {
+	c.mu.Lock()
+	f.attempts++
+	f.urgent = false
+	a := attempt{number: f.attempts, reason: f.reason}
+	answersRejection := c.replacementPending
+	c.mu.Unlock()
+
+	c.counts.calls.Add(1)
+	a.fetch(c.closing, &c.opts)
+
+	c.mu.Lock()
+	now := c.opts.Now()
+	a.complete(now, &c.opts)
+	if a.err != nil {
+		c.counts.failures.Add(1)
+	}
+	switch {
+	case c.closed:
+		c.finish(f, nil, ErrClosed)
+		finished = true
+	case a.err == nil:
+		a.reportSkew = !c.skewReported && a.cred.Skew.Abs() > reportedSkew
+		c.skewReported = c.skewReported || a.reportSkew
+		c.store(a.entry, answersRejection)
+		c.finish(f, a.entry.token, nil)
+		finished = true
+	default:
+		c.backoff.fail(now.Mono, a.retryAfter, c.opts.Rand())
+		a.retryIn = c.backoff.retryAt - now.Mono
+		f.last = a.err
+		if a.terminal {
+			c.terminal = a.err
+			c.terminalUntil = now.Mono + time.Second + time.Duration(c.opts.Rand()*float64(time.Second))
+			c.finish(f, nil, a.err)
+			finished = true
+		}
+	}
+	c.mu.Unlock()
+	if c.closing.Err() == nil {
+		a.log(&c.opts)
+	}
+	return finished
+}
+
+// store makes e the current entry. A fetch that was under way before the
+// rejection does not count as the answer to it, unless it returns the rejected
+// token again.
+func (c *Cache) store(e *entry, answersRejection bool) {
+	e.replacement = answersRejection || e.token.Secret() == c.rejected
+	c.replacementPending = false
+	c.terminal = nil
+	c.backoff.succeed()
+	c.current.Store(e)
+	c.counts.tokens.Add(1)
+}
+
+// finish ends the flight with its outcome.
+func (c *Cache) finish(f *flight, t *Token, err error) {
+	f.token, f.err = t, err
+	c.flight = nil
+	close(f.done)
+	signal(c.changed)
+}
+
+func (c *Cache) refreshInBackground(stop chan struct{}) {
+	defer signal(c.changed) // the next background refresh may need the signal this one took
+	for {
+		timer := time.NewTimer(c.refreshIfDue(stop))
+		select {
+		case <-timer.C:
+		case <-c.changed:
+		case <-stop:
+			timer.Stop()
+			return
+		case <-c.closing.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// refreshIfDue starts a refresh if one is due and returns when to check again.
+func (c *Cache) refreshIfDue(stop chan struct{}) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.stopRefresh != stop || c.flight != nil {
+		return checkInterval // the end of the flight is signalled
+	}
+	now := c.opts.Now()
+	wait := c.backoff.due(false) - now.Mono
+	reason := reasonBackground
+	if e := c.current.Load(); e == nil {
+		reason = c.reasonWithoutToken()
+	} else {
+		wait = max(wait, e.staleAfter-e.age(now))
+	}
+	if wait <= 0 {
+		c.start(reason)
+		return checkInterval
+	}
+	return min(wait, checkInterval)
+}

@@ -1,0 +1,67 @@
+package tokencache
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+type freshness int
+
+const (
+	fresh   freshness = iota // serve it
+	stale                    // serve it and refresh it
+	expired                  // the server may refuse it
+)
+
+const (
+	maxMargin      = 30 * time.Second
+	maxRefreshLead = 10 * time.Minute
+	refreshJitter  = 0.10
+)
+
+// entry is a token with what is needed to judge its age. Only accepted and
+// refused change after the entry is stored.
+type entry struct {
+	token      *Token
+	requested  Instant // when the fetch began: the age counts from here, so it is never too low
+	lifetime   time.Duration
+	staleAfter time.Duration // age
+	expiresAt  time.Duration // age, a margin before the lifetime
+
+	replacement bool        // was fetched because the server refused the token before it
+	accepted    atomic.Bool // the server accepted it for a login
+	refused     bool        // guarded by the cache's lock
+}
+
+// newEntry returns an entry for a credential that was requested at the given
+// time. rnd in [0, 1) spreads the refreshes of a fleet.
+func newEntry(cred Credential, requested Instant, refreshAge time.Duration, rnd float64) *entry {
+	life := cred.Lifetime
+	age := min(refreshAge, life-min(life/4, maxRefreshLead))
+	return &entry{
+		token:      NewToken(cred.Secret, requested.Wall.Add(life)),
+		requested:  requested,
+		lifetime:   life,
+		staleAfter: age - time.Duration(rnd*refreshJitter*float64(age)),
+		expiresAt:  life - min(maxMargin, life/20),
+	}
+}
+
+// age is the larger of what the two clocks show. A sleeping machine stops only
+// the monotonic clock, and setting the clock back deceives only the wall clock;
+// setting it forward causes an early refresh, which is harmless. Only a sleep
+// and a clock that is set back by as much go unnoticed together; then the
+// server's rejection brings a new token.
+func (e *entry) age(now Instant) time.Duration {
+	return max(now.Wall.Sub(e.requested.Wall), now.Mono-e.requested.Mono)
+}
+
+func (e *entry) freshness(now Instant) freshness {
+	switch age := e.age(now); {
+	case age >= e.expiresAt:
+		return expired
+	case age >= e.staleAfter:
+		return stale
+	}
+	return fresh
+}

@@ -1,0 +1,84 @@
+package tokencache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
+)
+
+const (
+	defaultRefreshAge   = 50 * time.Minute
+	defaultFetchTimeout = 30 * time.Second
+)
+
+// Credential is what Options.Fetch returns.
+type Credential struct {
+	Secret   string
+	Lifetime time.Duration // left when the request was sent, by the server's own clock
+	Skew     time.Duration // local clock minus the server's; zero if unknown
+}
+
+// Format prints [redacted] for every verb and flag.
+func (Credential) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redact.Placeholder)) }
+
+var (
+	errEmptyToken   = errors.New("the token received is empty")
+	errExpiredToken = errors.New("the token received has expired")
+)
+
+// check reports what makes c useless, if anything.
+func (c Credential) check() error {
+	switch {
+	case c.Secret == "":
+		return errEmptyToken
+	case c.Lifetime <= 0:
+		return errExpiredToken
+	}
+	return nil
+}
+
+// Options configure a [Cache]. Only Fetch is required.
+type Options struct {
+	// Fetch gets a new credential. One goroutine at a time calls it, with a
+	// context of the cache's own, and it must return when that context ends.
+	Fetch func(ctx context.Context) (Credential, error)
+	// Terminal reports whether it is pointless to call Fetch again after err,
+	// and otherwise how long the server asks to wait. Nil means that every
+	// error is worth another attempt.
+	Terminal func(err error) (terminal bool, retryAfter time.Duration)
+
+	RefreshAge   time.Duration // age at which a token is refreshed at the latest; zero means 50 minutes
+	FetchTimeout time.Duration // of one attempt; the first of a refresh gets at most 10 seconds; zero means 30 seconds
+	Logger       *slog.Logger  // nil means slog.Default()
+	Name         string        // what the token is for, as the log's target
+
+	Now  func() Instant // nil means the machine's clocks
+	Rand func() float64 // in [0, 1), called by one goroutine at a time; nil means math/rand
+}
+
+func (o Options) withDefaults() Options {
+	if o.Terminal == nil {
+		o.Terminal = func(error) (bool, time.Duration) { return false, 0 }
+	}
+	if o.RefreshAge <= 0 {
+		o.RefreshAge = defaultRefreshAge
+	}
+	if o.FetchTimeout <= 0 {
+		o.FetchTimeout = defaultFetchTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = SystemClock()
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	return o
+}
