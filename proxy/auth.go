@@ -3,69 +3,83 @@ package proxy
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/xdg-go/scram"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
+// scramName is the only SASL mechanism that is offered: there is no channel
+// binding.
 const scramName = "SCRAM-SHA-256"
 
 // maxSASL bounds a client's authentication messages, in bytes.
 const maxSASL = 4096
 
-// authenticate makes the client prove its password, if there are any.
+// authenticate makes the client prove its password, if the configuration has
+// passwords.
 func (c *client) authenticate(user string) error {
 	users := c.server.config().Users
 	if users == nil {
 		return nil
 	}
-	exchange := &scram{verifier: users.find(user)}
-	err := c.exchange(exchange)
-	switch {
-	case errors.Is(err, errScramFormat):
-		return &pgwire.Error{Code: "08P01", Message: err.Error()}
-	case errors.Is(err, errScramPassword):
+	conversation, err := users.conversation(user)
+	if err != nil {
+		return err
+	}
+	if err := c.request(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramName}}); err != nil {
+		return err
+	}
+	initial, err := c.readSASL()
+	if err != nil {
+		return err
+	}
+	first, err := decodeSASLInitial(initial)
+	if err != nil {
+		return err
+	}
+	challenge, err := conversation.Step(string(first))
+	if err != nil {
+		return authError(user, challenge)
+	}
+	if err := c.request(&pgproto3.AuthenticationSASLContinue{Data: []byte(challenge)}); err != nil {
+		return err
+	}
+	final, err := c.readSASL()
+	if err != nil {
+		return err
+	}
+	signature, err := conversation.Step(string(final))
+	if err != nil || !conversation.Valid() {
+		return authError(user, signature)
+	}
+	c.out, err = (&pgproto3.AuthenticationSASLFinal{Data: []byte(signature)}).Encode(c.out) // sent with what follows
+	return err
+}
+
+// authError is the error for a client whose exchange ended with a server error
+// of RFC 5802.
+func authError(user, serverError string) *pgwire.Error {
+	switch serverError {
+	case scram.ErrInvalidProof:
 		return &pgwire.Error{Code: "28P01", Message: fmt.Sprintf("password authentication failed for user %q", user),
 			Hint: "this is the password of the proxy, not of the database"}
+	case scram.ErrChannelBindingNotSupported:
+		return &pgwire.Error{Code: "08P01", Message: "the client requires channel binding, which the proxy does not offer"}
+	case scram.ErrChannelBindingsDontMatch:
+		return &pgwire.Error{Code: "08P01", Message: "the SCRAM channel binding does not match"}
 	}
-	return err
+	return malformedSASL()
 }
 
-func (c *client) exchange(s *scram) error {
-	if err := c.ask(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramName}}); err != nil {
-		return err
-	}
-	initial, err := c.password()
-	if err != nil {
-		return err
-	}
-	first, err := saslInitial(initial)
-	if err != nil {
-		return err
-	}
-	challenge, err := s.first(first)
-	if err != nil {
-		return err
-	}
-	if err := c.ask(&pgproto3.AuthenticationSASLContinue{Data: challenge}); err != nil {
-		return err
-	}
-	response, err := c.password()
-	if err != nil {
-		return err
-	}
-	proof, err := s.final(response)
-	if err != nil {
-		return err
-	}
-	c.out, err = (&pgproto3.AuthenticationSASLFinal{Data: proof}).Encode(c.out) // goes out with what follows
-	return err
+func malformedSASL() *pgwire.Error {
+	return &pgwire.Error{Code: "08P01", Message: "malformed SCRAM message"}
 }
 
-func (c *client) ask(m pgproto3.BackendMessage) error {
+// request sends one message of the authentication exchange.
+func (c *client) request(m pgproto3.BackendMessage) error {
 	var err error
 	if c.out, err = m.Encode(c.out); err != nil {
 		return err
@@ -73,8 +87,8 @@ func (c *client) ask(m pgproto3.BackendMessage) error {
 	return c.flush()
 }
 
-// password reads one message of the authentication exchange.
-func (c *client) password() ([]byte, error) {
+// readSASL reads one message of the authentication exchange.
+func (c *client) readSASL() ([]byte, error) {
 	m, err := pgwire.ReadMessage(c.Conn, maxSASL)
 	if err != nil {
 		return nil, err
@@ -85,14 +99,15 @@ func (c *client) password() ([]byte, error) {
 	return m.Body, nil
 }
 
-// saslInitial takes the SASLInitialResponse apart: mechanism, length, data.
-func saslInitial(body []byte) ([]byte, error) {
+// decodeSASLInitial returns the data of a SASLInitialResponse: mechanism,
+// length, data.
+func decodeSASLInitial(body []byte) ([]byte, error) {
 	name, rest, ok := bytes.Cut(body, []byte{0})
 	if !ok || string(name) != scramName || len(rest) < 4 {
-		return nil, errScramFormat
+		return nil, malformedSASL()
 	}
 	if n := binary.BigEndian.Uint32(rest); uint64(n) != uint64(len(rest)-4) {
-		return nil, errScramFormat
+		return nil, malformedSASL()
 	}
 	return rest[4:], nil
 }

@@ -59,3 +59,8 @@ func (s *Server) Queue() (waiting []Waiting, idle int) {
 	}
 	return waiting, len(p.idle)
 }
+
+var (
+	SASLPrep = saslPrep
+	MAC      = mac // of auth_test.go
+)

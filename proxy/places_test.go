@@ -14,6 +14,7 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -188,7 +189,7 @@ func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
 func TestReplicationTakesAnIdlePlace(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{MaxTargetConnections: 1, QueryWaitTimeout: 20 * time.Second,
-		Targets: map[string]*lakebase.Connector{"shop": newConnector(t, startPostgres(t)+" dbname=postgres")}})
+		Targets: map[string]*lakebase.Connector{"shop": newConnector(t, testpostgres.Start(t).ConnInfo()+" dbname=postgres")}})
 	exec(t, r.connect(), "SELECT 1")
 	raw := r.dial()
 	front := pgproto3.NewFrontend(raw, raw)

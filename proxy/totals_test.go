@@ -2,8 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -11,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
-	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 	"github.com/lakebase-go/lakebase/proxy"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
@@ -143,37 +141,11 @@ func TestSessionTotalsOutliveSessions(t *testing.T) {
 	}
 }
 
-// startPostgres starts a server whose every role may do anything.
-func startPostgres(t *testing.T) (connInfo string) {
-	t.Helper()
-	installation, err := postgres.Find(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "data")
-	if err := os.Chmod(filepath.Dir(filepath.Dir(dir)), 0o755); err != nil { // the server may run as another user
-		t.Fatal(err)
-	}
-	if err := installation.CreateCluster(t.Context(), dir, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := installation.Start(t.Context(), postgres.StartOptions{DataDir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return server.ConnInfo()
-}
-
 // A client that replicates has a session beside the pool of its database, and
 // must not hide the pool's own clients.
 func TestReplicationBesideAPool(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, startPostgres(t)+" dbname=postgres")}})
+	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, testpostgres.Start(t).ConnInfo()+" dbname=postgres")}})
 	pooled := r.connect()
 	exec(t, pooled, "BEGIN")
 	raw := r.dial()

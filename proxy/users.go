@@ -1,49 +1,55 @@
 package proxy
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
+
+	"github.com/xdg-go/scram"
 )
 
-// Users are the names that clients may log in with, and what is kept of their
-// passwords. It is not modified once made.
+// Users are the user names that clients can log in with, and the verifiers of
+// their passwords. It is not modified after it is made.
 type Users struct {
 	verifiers map[string]verifier
-	secret    [sha256.Size]byte // makes up salts for those who do not exist
+	factors   []scram.KeyFactors // of all verifiers
 }
 
 // NewUsers returns Users from passwords by name. A password may also be a
-// SCRAM-SHA-256 verifier as PostgreSQL's pg_authid has it. Passwords are used
-// byte by byte; those beyond ASCII should be in Unicode's composed form.
+// SCRAM-SHA-256 verifier as PostgreSQL's pg_authid stores it. Passwords are
+// normalized by SASLprep, as PostgreSQL does.
 func NewUsers(passwords map[string]string) (*Users, error) {
 	if len(passwords) == 0 {
-		return nil, errors.New("proxy: no user: nobody could log in")
+		return nil, errors.New("proxy: no users: no client could log in")
 	}
 	u := &Users{verifiers: make(map[string]verifier, len(passwords))}
-	rand.Read(u.secret[:])
 	for name, password := range passwords {
 		if name == "" || password == "" {
 			return nil, fmt.Errorf("proxy: user %q needs a name and a password", name)
 		}
-		make := newVerifier
+		var v verifier
+		var err error
 		if strings.HasPrefix(password, verifierPrefix) {
-			make = parseVerifier
+			v, err = parseVerifier(password)
+		} else {
+			v, err = newVerifier(name, password)
 		}
-		v, err := make(password)
 		if err != nil {
 			return nil, fmt.Errorf("proxy: password of user %q: %w", name, err)
 		}
 		u.verifiers[name] = v
 	}
+	for _, name := range slices.Sorted(maps.Keys(u.verifiers)) {
+		u.factors = append(u.factors, u.verifiers[name].KeyFactors)
+	}
 	return u, nil
 }
 
-// ReadUsers is NewUsers of what ReadPasswords reads.
+// ReadUsers returns [NewUsers] of [ReadPasswords].
 func ReadUsers(file string) (*Users, error) {
 	passwords, err := ReadPasswords(file)
 	if err != nil {
@@ -52,9 +58,9 @@ func ReadUsers(file string) (*Users, error) {
 	return NewUsers(passwords)
 }
 
-// ReadPasswords reads passwords by name, or their verifiers, from a file of
-// lines USER:PASSWORD; empty lines and those that begin with # are ignored. The
-// file must be its owner's alone.
+// ReadPasswords reads passwords, or their verifiers, by user name from a file of
+// lines USER:PASSWORD. Empty lines and those that begin with # are ignored. The
+// file must not be accessible to other users of the machine.
 func ReadPasswords(file string) (map[string]string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -90,14 +96,18 @@ func (u *Users) has(name string) bool {
 	return ok
 }
 
-// find returns the verifier for name. One who does not exist gets a salt that
-// stays the same, so that an attacker learns nothing from it, and keys that
-// nothing fits.
-func (u *Users) find(name string) verifier {
-	if v, ok := u.verifiers[name]; ok {
-		return v
+// conversation begins the server's side of a SCRAM exchange. As in PostgreSQL,
+// the user is that of the startup packet, whatever the exchange names.
+func (u *Users) conversation(user string) (*scram.ServerConversation, error) {
+	mock := mockVerifier(user, u.factors[int(newSalt("factors of "+user, 1)[0])%len(u.factors)])
+	server, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) {
+		if v, ok := u.verifiers[user]; ok {
+			return v, nil
+		}
+		return mock, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	keys := make([]byte, sha256.Size)
-	rand.Read(keys)
-	return verifier{salt: mac(u.secret[:], name)[:16], iterations: scramIterations, storedKey: keys, serverKey: keys}
+	return server.NewConversation(), nil
 }
