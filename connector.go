@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/resolver"
+
 	"github.com/lakebase-go/lakebase/internal/tokencache"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -30,7 +32,7 @@ type Connector struct {
 	cfg       *Config // a copy with every default filled in
 	log       *slog.Logger
 	base      *pgxpool.Config // what every connection and pool starts from, never modified
-	resolver  *resolver
+	resolver  *resolver.Resolver
 	trust     *trust
 	workspace *workspace.Client // nil for a static URL
 	tokens    *tokencache.Cache // nil for a static URL
@@ -54,7 +56,7 @@ func New(cfg *Config) (*Connector, error) {
 	}
 	c := &Connector{cfg: cfg.withDefaults()}
 	c.log = c.cfg.Logger
-	c.resolver = newResolver(c.cfg.DNSServers)
+	c.resolver = resolver.New(c.cfg.DNSServers)
 	c.tracer = &connectTracer{connector: c}
 
 	var err error

@@ -3,7 +3,10 @@ package lakebase
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/resolver"
 
 	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
@@ -11,22 +14,26 @@ import (
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
 // leaves the configured DNS servers.
 func BreakSystemDNS(c *Connector) {
-	broken := func(_ context.Context, host string) ([]string, error) {
+	replaceSystemDNS(c, func(_ context.Context, host string) ([]string, error) {
 		return nil, &net.DNSError{Err: "resolver is broken", Name: host}
-	}
-	c.resolver.ways[0], c.resolver.ways[1] = broken, broken
+	})
 }
 
 // HangSystemDNS makes them never answer.
 func HangSystemDNS(c *Connector) {
-	hang := func(ctx context.Context, _ string) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() }
-	c.resolver.ways[0], c.resolver.ways[1] = hang, hang
+	replaceSystemDNS(c, func(ctx context.Context, _ string) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+}
+
+func replaceSystemDNS(c *Connector, lookup func(context.Context, string) ([]string, error)) {
+	upstreams := slices.Clone(c.resolver.Upstreams())
+	upstreams[0].Lookup, upstreams[1].Lookup = lookup, lookup
+	c.resolver = resolver.NewWith(upstreams...)
 }
 
 // NewToken makes a token for tests of how tokens print.
 func NewToken(secret string) Token { return Token{tokencache.NewToken(secret, time.Time{})} }
 
-// SetLookup replaces every way of c to look a host up.
-func SetLookup(c *Connector, f func(context.Context, string) ([]string, error)) {
-	c.resolver.ways = []lookupFunc{f}
+// SetLookup replaces every resolver of c.
+func SetLookup(c *Connector, lookup func(context.Context, string) ([]string, error)) {
+	c.resolver = resolver.NewWith(resolver.Upstream{Lookup: lookup})
 }

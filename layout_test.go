@@ -23,12 +23,11 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // may use of the others. A new package is added here together with the reason
 // for what it needs. local stands in for the service, so it shares no code
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
-// internal/pgxparse and internal/dnsclient.
+// internal/pgxparse and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/dnsclient", "internal/oneline", "internal/pgxparse", "internal/redact", "internal/spelling",
+	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/resolver", "internal/spelling",
 		"internal/steps", "internal/tokencache", "internal/workspace"},
-	"internal/dnsclient":    {},
-	"internal/doctor":       {".", "internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
+	"internal/doctor":       {".", "internal/resolver", "internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgwire":       {},
@@ -37,18 +36,19 @@ var mayImport = map[string][]string{
 	"internal/quantile":     {},
 	"internal/rawnet":       {},
 	"internal/redact":       {},
+	"internal/resolver":     {},
 	"internal/resultformat": {},
 	"internal/resultstream": {},
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},
 	"internal/shellword":    {},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},
-	"internal/steps":        {"internal/workspace"}, // what the root package shows the doctor
+	"internal/steps":        {"internal/resolver", "internal/workspace"}, // what the root package shows the doctor
 	"internal/txpool":       {"internal/pgwire", "internal/sqlscan"},
 	"internal/tokencache":   {"internal/redact"},
 	"internal/workspace":    {"internal/oneline"},
 	"internal/webservice":   {"."},
-	"local":                 {"internal/dnsclient", "internal/pgwire", "internal/pgxparse", "internal/postgres"},
+	"local":                 {"internal/pgwire", "internal/pgxparse", "internal/postgres", "internal/resolver"},
 	"lakebasetest":          {"local"},
 	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},

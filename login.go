@@ -15,7 +15,7 @@ import (
 
 // prepare fills cfg for one login and returns the token it used.
 func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, error) {
-	cfg.LookupFunc = c.resolver.lookup
+	cfg.LookupFunc = c.resolver.Lookup
 	cfg.Tracer = ownersTracer(cfg.Tracer)
 	if c.static() {
 		base := c.base.ConnConfig

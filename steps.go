@@ -2,8 +2,6 @@ package lakebase
 
 import (
 	"context"
-	"net"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,7 +19,7 @@ func (c *Connector) steps() *steps.Steps {
 		Database:  c.base.ConnConfig.Database,
 		Explain:   workspaceError,
 		Servers:   c.servers,
-		Resolvers: c.resolvers(),
+		Resolvers: c.resolver.Upstreams(),
 		Refused: func(err error, host, user, database string) error {
 			return c.explain(loginError(err, host, user, database))
 		},
@@ -93,21 +91,6 @@ func (c *Connector) servers(host string) []steps.Server {
 		if last.TLS == nil { // sslmode=allow asks for TLS second
 			last.TLS, last.Plaintext = f.TLSConfig, true
 		}
-	}
-	return list
-}
-
-func (c *Connector) resolvers() []steps.Resolver {
-	names := []string{"system", "go"}
-	for _, s := range c.cfg.DNSServers {
-		if _, _, err := net.SplitHostPort(s); err != nil {
-			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
-		}
-		names = append(names, s)
-	}
-	var list []steps.Resolver
-	for i, way := range c.resolver.ways {
-		list = append(list, steps.Resolver{Name: names[i], Lookup: way})
 	}
 	return list
 }

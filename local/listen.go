@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lakebase-go/lakebase/internal/dnsclient"
+	"github.com/lakebase-go/lakebase/internal/resolver"
 )
 
 // resolvesLocalhostNames asks whether programs on this machine find names
@@ -24,7 +24,7 @@ func resolvesLocalhostNames(ctx context.Context) bool {
 	answers := make(chan bool, 2)
 	for _, preferGo := range []bool{false, true} {
 		go func() {
-			addrs, err := dnsclient.New(preferGo, "").LookupNetIP(ctx, "ip4", name)
+			addrs, err := resolver.NewClient(preferGo, "").LookupNetIP(ctx, "ip4", name)
 			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == loopback
 		}()
 	}

@@ -46,8 +46,8 @@ func startNames(t *testing.T, mode *atomic.Value) *nameserver {
 	return n
 }
 
-// resolver asks n over network only.
-func resolver(n *nameserver, network string) *net.Resolver {
+// dnsClient asks n over network only.
+func dnsClient(n *nameserver, network string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, asked, _ string) (net.Conn, error) {
 		if network != "" {
 			asked = network
@@ -61,7 +61,7 @@ func TestNameserverResolves(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
 	for _, network := range []string{"udp", "tcp"} {
-		r := resolver(n, network)
+		r := dnsClient(n, network)
 		for _, c := range []struct {
 			name, kind string
 			want       []string
@@ -96,7 +96,7 @@ func TestNameserverTruncates(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
 	// Over UDP first, then, being told so, over TCP.
-	got, err := resolver(n, "").LookupNetIP(t.Context(), "ip4", "many.example")
+	got, err := dnsClient(n, "").LookupNetIP(t.Context(), "ip4", "many.example")
 	if err != nil || len(got) != 100 {
 		t.Errorf("%d addresses, %v; want 100", len(got), err)
 	}
@@ -110,7 +110,7 @@ func TestNameserverFaults(t *testing.T) {
 	t.Parallel()
 	var mode atomic.Value
 	n := startNames(t, &mode)
-	r := resolver(n, "udp")
+	r := dnsClient(n, "udp")
 	var dns *net.DNSError
 
 	mode.Store("servfail")

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/resolver"
+
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
@@ -117,7 +119,7 @@ func (v *visit) ask(ctx context.Context, host string) []lookupResult {
 }
 
 // lookup leaves a resolver that does not heed ctx behind.
-func lookup(ctx context.Context, r steps.Resolver, host string) ([]string, error) {
+func lookup(ctx context.Context, r resolver.Upstream, host string) ([]string, error) {
 	type answer struct {
 		addrs []string
 		err   error

@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/resolver"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase/internal/workspace"
@@ -38,8 +40,8 @@ type Steps struct {
 	// Servers are where a login may go: those of a static URL, or the one at
 	// the host given.
 	Servers func(host string) []Server
-	// Resolvers are the ways to look a host up, the usual one first.
-	Resolvers []Resolver
+	// Resolvers are asked for a host's address, in this order.
+	Resolvers []resolver.Upstream
 	// Refused turns a failed attempt to reach or log in to a server into what
 	// the library would return.
 	Refused func(err error, host, user, database string) error
@@ -78,10 +80,4 @@ type Server struct {
 	Port      uint16
 	TLS       *tls.Config // nil for no TLS
 	Plaintext bool        // the next attempt goes without TLS if this one's is refused
-}
-
-// Resolver is one way to look a host up.
-type Resolver struct {
-	Name   string
-	Lookup func(ctx context.Context, host string) ([]string, error)
 }

@@ -1,4 +1,4 @@
-package dnsclient_test
+package resolver_test
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/lakebase-go/lakebase/internal/dnsclient"
+	"github.com/lakebase-go/lakebase/internal/resolver"
 )
 
-// silent is a name server that gets questions and says nothing.
+// silent is a name server that receives questions and does not answer.
 func silent(t *testing.T) (address string, asked <-chan struct{}) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -36,7 +36,7 @@ func silent(t *testing.T) (address string, asked <-chan struct{}) {
 }
 
 // Go's resolver alone would wait for 5 s, in the call itself or behind it.
-func TestLookupEndsWithItsCaller(t *testing.T) {
+func TestClientStopsWithItsCaller(t *testing.T) {
 	for name, lookup := range map[string]func(*net.Resolver, context.Context, string) error{
 		"LookupHost": func(r *net.Resolver, ctx context.Context, host string) error {
 			_, err := r.LookupHost(ctx, host)
@@ -52,7 +52,7 @@ func TestLookupEndsWithItsCaller(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			ctx, cancel := context.WithCancel(t.Context())
 			result := make(chan error, 1)
-			go func() { result <- lookup(dnsclient.New(true, address), ctx, "name.test.") }()
+			go func() { result <- lookup(resolver.NewClient(true, address), ctx, "name.test.") }()
 			<-asked
 			cancel()
 			select {
