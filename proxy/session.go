@@ -147,7 +147,7 @@ func (s *session) clientEnded(err error) {
 	s.hurry(gone)
 	s.up.SetWriteDeadline(time.Now().Add(goneTimeout))
 	if terminable {
-		s.up.Write([]byte{'X', 0, 0, 0, 4})
+		s.up.Write(pgwire.AppendTerminate(nil))
 		return
 	}
 	s.shutServer()

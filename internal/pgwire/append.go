@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// The Append functions append one whole message, in the layout of the
-// PostgreSQL documentation, "Message Formats", and return the extended slice.
-// They allocate only if dst has no room. A string ends at its first zero
-// byte, if it has one, because it does so on the wire.
+// The Append functions append one whole message as described in "Message Formats"
+// and return the extended slice. They allocate only if dst has no room. A string
+// is cut at its first zero byte, which would end it on the wire.
 
-// begin appends a header whose length end puts in. Between the two, dst
-// grows by the body.
+// begin appends a header. The caller then appends the body, and sets the length
+// with end.
 func begin(dst []byte, typ byte) []byte { return append(dst, typ, 0, 0, 0, 0) }
 
-// end completes the message that begins at dst[start].
+// end sets the length of the message that begins at dst[start].
 func end(dst []byte, start int) []byte {
 	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
 	return dst
@@ -30,21 +29,12 @@ func appendString(dst []byte, s string) []byte {
 	return append(append(dst, s...), 0)
 }
 
-// AppendRenamed appends the Parse message with another statement name. It
-// needs only p.Rest.
-func (p Parse) AppendRenamed(dst []byte, name string) []byte {
+// AppendParse appends a Parse message. rest is everything after the name, in wire
+// format, as [Parse.Rest].
+func AppendParse[T string | []byte](dst []byte, name string, rest T) []byte {
 	start := len(dst)
 	dst = appendString(begin(dst, byte(ClientParse)), name)
-	return end(append(dst, p.Rest...), start)
-}
-
-// AppendRenamed appends the Bind message with another statement name. Portal
-// and parameters stay as they are.
-func (b Bind) AppendRenamed(dst []byte, statement string) []byte {
-	start := len(dst)
-	dst = append(begin(dst, byte(ClientBind)), b.Portal...)
-	dst = appendString(append(dst, 0), statement)
-	return end(append(dst, b.Rest...), start)
+	return end(append(dst, rest...), start)
 }
 
 // AppendDescribe appends a Describe message.
@@ -71,6 +61,12 @@ func AppendQuery(dst []byte, text string) []byte {
 
 // AppendSync appends a Sync message.
 func AppendSync(dst []byte) []byte { return appendEmpty(dst, byte(ClientSync)) }
+
+// AppendCopyFail appends a CopyFail message.
+func AppendCopyFail(dst []byte, message string) []byte {
+	start := len(dst)
+	return end(appendString(begin(dst, byte(ClientCopyFail)), message), start)
+}
 
 // AppendFlush appends a Flush message.
 func AppendFlush(dst []byte) []byte { return appendEmpty(dst, byte(ClientFlush)) }
@@ -102,9 +98,9 @@ func AppendParameterStatus(dst []byte, name, value string) []byte {
 	return end(appendString(dst, value), start)
 }
 
-// AppendNotice appends e as a NoticeResponse message, whose body is that of
-// an ErrorResponse. Its severity is NOTICE unless e has one. For an
-// ErrorResponse see [Error.Append].
+// AppendNotice appends e as a NoticeResponse message, whose body has the format of
+// an ErrorResponse. The severity is NOTICE if e has none. [Error.Append] appends
+// an ErrorResponse.
 func AppendNotice(dst []byte, e *Error) []byte {
 	notice := *e
 	if notice.Severity == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// message is m as pgproto3 writes it.
+// message returns m as pgproto3 encodes it.
 func message(t testing.TB, m pgproto3.Message) []byte {
 	t.Helper()
 	b, err := m.Encode(nil)
@@ -19,7 +19,7 @@ func message(t testing.TB, m pgproto3.Message) []byte {
 	return b
 }
 
-func TestAppend(t *testing.T) {
+func TestAppendedMessagesAreThoseOfPgproto3(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		got  func(dst []byte) []byte
@@ -30,6 +30,7 @@ func TestAppend(t *testing.T) {
 		"Close": {func(dst []byte) []byte { return pgwire.AppendClose(dst, pgwire.Portal, "") },
 			&pgproto3.Close{ObjectType: 'P'}},
 		"Query":         {func(dst []byte) []byte { return pgwire.AppendQuery(dst, "select 1") }, &pgproto3.Query{String: "select 1"}},
+		"CopyFail":      {func(dst []byte) []byte { return pgwire.AppendCopyFail(dst, "gone") }, &pgproto3.CopyFail{Message: "gone"}},
 		"Sync":          {pgwire.AppendSync, &pgproto3.Sync{}},
 		"Flush":         {pgwire.AppendFlush, &pgproto3.Flush{}},
 		"Terminate":     {pgwire.AppendTerminate, &pgproto3.Terminate{}},
@@ -60,7 +61,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-func TestAppendRenamed(t *testing.T) {
+func TestAppendRenamedChangesOnlyTheName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("n", 100)
 	for _, name := range []string{"", "other", long} {
@@ -92,8 +93,7 @@ func TestAppendRenamed(t *testing.T) {
 	}
 }
 
-// A zero byte in a string must not make two fields, or a malformed message, of
-// it.
+// A zero byte within a string must not split it into two fields.
 func TestAppendEndsStringsAtZeroBytes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ got, want []byte }{

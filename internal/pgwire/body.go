@@ -6,10 +6,9 @@ import (
 	"fmt"
 )
 
-// body is what is left of a message's body while it is read. A field that is
-// not there reads as zero and spoils the whole, so that it is enough to ask
-// once, at the end, if the body was well-formed. Strings and bytes share the
-// body's memory.
+// body reads the fields of a message's body. A missing field reads as zero and
+// sets malformed, so one check at the end is enough. Strings and bytes share the
+// memory of the body.
 type body struct {
 	rest      []byte
 	malformed bool
@@ -26,7 +25,7 @@ func (b *body) bytes(n int) []byte {
 	return field
 }
 
-// string reads up to and without a zero byte.
+// string reads a zero-terminated string.
 func (b *body) string() []byte {
 	n := bytes.IndexByte(b.rest, 0)
 	if n < 0 {
@@ -59,12 +58,12 @@ func (b *body) uint32() uint32 {
 	return 0
 }
 
-// require makes the body malformed unless ok.
+// require sets malformed unless ok.
 func (b *body) require(ok bool) { b.malformed = b.malformed || !ok }
 
-// clientError is nil if a client's message was well-formed and is read to its
-// end. Otherwise it is an ERROR, as from Postgres: the message has been
-// refused but the next one can be found, so the session goes on.
+// clientError returns nil if a client's message was well-formed and has been read
+// completely. The error has the severity ERROR, as in Postgres: the next message
+// can be found, so the session continues.
 func (b *body) clientError(t ClientType) error {
 	if !b.malformed && len(b.rest) == 0 {
 		return nil
@@ -72,8 +71,8 @@ func (b *body) clientError(t ClientType) error {
 	return &Error{Severity: "ERROR", Code: "08P01", Message: fmt.Sprintf("malformed %s message from client", t)}
 }
 
-// serverError is the like of a server's message. It is FATAL: a server that
-// breaks the protocol cannot be relied upon.
+// serverError is like clientError for a server's message. The error has the
+// severity FATAL: a server that violates the protocol cannot be relied on.
 func (b *body) serverError(t ServerType) error {
 	if !b.malformed && len(b.rest) == 0 {
 		return nil

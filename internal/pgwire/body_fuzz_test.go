@@ -10,9 +10,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// FuzzBodies checks that what is read from a body is all that is in it, by
-// writing it again, and that pgproto3 reads the same.
-func FuzzBodies(f *testing.F) {
+// FuzzDecodeLosesNothing checks that the decoded fields encode to the same body
+// again, and that pgproto3 decodes the same fields.
+func FuzzDecodeLosesNothing(f *testing.F) {
 	for _, m := range clientMessages() {
 		f.Add(bodyOf(f, m))
 	}
@@ -31,8 +31,8 @@ func FuzzBodies(f *testing.F) {
 		b = b[:len(b):len(b)] // an append must not find room behind it
 		before := string(b)
 		for _, check := range []func(*testing.T, []byte){
-			checkParse, checkBind, checkObjects, checkExecute, checkTexts, checkFunctionCall, checkReadyForQuery,
-			checkParameterStatus, checkErrorResponse, checkBackendKeyData, checkCopyResponse,
+			checkParse, checkBind, checkObjects, checkExecute, checkTexts, checkReadyForQuery,
+			checkParameterStatus, checkErrorResponse,
 		} {
 			check(t, b)
 		}
@@ -42,7 +42,7 @@ func FuzzBodies(f *testing.F) {
 	})
 }
 
-// join puts the fields of a body together, each string with its end.
+// join returns the body that has these fields.
 func join(fields ...[]byte) []byte { return bytes.Join(fields, nil) }
 
 func terminated(s []byte) []byte { return append(bytes.Clone(s), 0) }
@@ -67,12 +67,13 @@ func checkParse(t *testing.T, b []byte) {
 		return
 	}
 	same(t, "Parse", join(terminated(p.Name), p.Rest), b)
-	count := binary.BigEndian.AppendUint16(nil, uint16(p.Parameters()))
-	same(t, "rest of Parse", join(terminated(p.Query), count, p.ParameterTypes), p.Rest)
+	if !bytes.HasPrefix(p.Rest, terminated(p.Query)) {
+		t.Fatalf("the rest of Parse, %q, does not begin with the query %q", p.Rest, p.Query)
+	}
 	same(t, "renamed Parse", p.AppendRenamed(nil, string(p.Name)), pgwire.Message{Type: 'P', Body: b}.Append(nil))
 	var m pgproto3.Parse
 	decodes(t, &m, b)
-	if m.Name != string(p.Name) || m.Query != string(p.Query) || len(m.ParameterOIDs) != p.Parameters() {
+	if m.Name != string(p.Name) || m.Query != string(p.Query) {
 		t.Fatalf("Parse: got %+v, want %+v", p, m)
 	}
 }
@@ -134,14 +135,6 @@ func checkTexts(t *testing.T, b []byte) {
 	}
 }
 
-func checkFunctionCall(t *testing.T, b []byte) {
-	function, err := pgwire.DecodeFunctionCall(b)
-	var m pgproto3.FunctionCall
-	if m.Decode(b) == nil && (err != nil || m.Function != function) {
-		t.Fatalf("FunctionCall: got %d, %v; want %+v", function, err, m)
-	}
-}
-
 func checkReadyForQuery(t *testing.T, b []byte) {
 	if s, err := pgwire.DecodeReadyForQuery(b); err == nil {
 		same(t, "ReadyForQuery", pgwire.AppendReadyForQuery(nil, s), pgwire.Message{Type: 'Z', Body: b}.Append(nil))
@@ -168,27 +161,5 @@ func checkErrorResponse(t *testing.T, b []byte) {
 	}
 	if string(e.Severity) != severity || string(e.Code) != m.Code || string(e.Message) != m.Message {
 		t.Fatalf("ErrorResponse: got %q, want %+v", e, m)
-	}
-}
-
-func checkBackendKeyData(t *testing.T, b []byte) {
-	k, err := pgwire.DecodeBackendKeyData(b)
-	if (err == nil) != (len(b) >= 8 && len(b) <= 260) {
-		t.Fatalf("BackendKeyData of %d bytes: %v", len(b), err)
-	}
-	if err == nil {
-		same(t, "BackendKeyData", append(binary.BigEndian.AppendUint32(nil, k.ProcessID), k.SecretKey...), b)
-	}
-}
-
-func checkCopyResponse(t *testing.T, b []byte) {
-	c, err := pgwire.DecodeCopyResponse(pgwire.ServerCopyOutResponse, b)
-	if err != nil {
-		return
-	}
-	var m pgproto3.CopyOutResponse
-	decodes(t, &m, b)
-	if c.Binary != (m.OverallFormat == 1) || c.Columns() != len(m.ColumnFormatCodes) {
-		t.Fatalf("CopyOutResponse: got %+v, want %+v", c, m)
 	}
 }

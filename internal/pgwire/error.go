@@ -2,7 +2,7 @@ package pgwire
 
 import "github.com/jackc/pgx/v5/pgproto3"
 
-// Error is an error that can be sent to a client.
+// Error is an error that can be sent to a client as an ErrorResponse message.
 type Error struct {
 	Severity string // FATAL if empty
 	Code     string // SQLSTATE

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// Message is one message after the startup packet, in either direction.
+// Message is a message after the startup packet, in either direction.
 type Message struct {
 	Type byte
 	Body []byte // without type and length
 }
 
-// ReadMessage reads one message and not a byte more. A body longer than
-// limit is an *Error, found before any of it is read or stored.
+// ReadMessage reads one message and not a byte more. A body of more than limit
+// bytes is an [*Error]; none of it is read, and no memory is allocated for it.
 func ReadMessage(r io.Reader, limit int) (Message, error) {
 	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -33,7 +33,7 @@ func ReadMessage(r io.Reader, limit int) (Message, error) {
 	return m, nil
 }
 
-// Append appends the message as it goes over the wire.
+// Append appends the message in wire format.
 func (m Message) Append(dst []byte) []byte {
 	dst = append(dst, m.Type)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Body)+4))

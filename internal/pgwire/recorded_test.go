@@ -11,9 +11,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// recorded is what a client and a server really said to each other: psql 15,
-// pgbench 15 in each of its modes, and the JDBC driver 42.5, with the proxy and
-// PostgreSQL 15. The server's part begins after AuthenticationOk.
+// recorded is a recorded session of psql 15, of pgbench 15 in one of its modes, or
+// of the JDBC driver 42.5, with the proxy and PostgreSQL 15. The server's part
+// begins after AuthenticationOk.
 type recorded struct {
 	name           string
 	requests       [][]byte // with the start-up packet, without their lengths
@@ -50,8 +50,7 @@ func recordings(t testing.TB) (all []recorded) {
 	return all
 }
 
-// What was recorded consists of messages without a rest.
-func TestRecordings(t *testing.T) {
+func TestScannerReadsRecordedSessionsToTheirEnd(t *testing.T) {
 	for _, r := range recordings(t) {
 		for d, stream := range map[pgwire.Direction][]byte{pgwire.FromClient: r.client, pgwire.FromServer: r.server} {
 			p := parseWhole(d, 0, stream)

@@ -6,34 +6,34 @@ import (
 	"io"
 )
 
-// Limits of a packet before login, its length field included.
+// Limits of a packet before the login, in bytes, including its length field.
 const (
 	MinRequest = 8
 	MaxRequest = 10000
 )
 
-// Codes that stand where a startup packet has its protocol version. Their
-// "major" is one that no protocol will ever have.
+// Request codes, in the place of a startup packet's protocol version. No protocol
+// will have their major version.
 const (
 	cancelCode = 1234<<16 | 5678
 	sslCode    = 1234<<16 | 5679
 	gssCode    = 1234<<16 | 5680
 )
 
-// maxCancelKey is protocol 3.2's limit; 3.0 has always had 4 bytes.
+// maxCancelKey is the limit of protocol 3.2, in bytes. Keys of 3.0 have 4 bytes.
 const maxCancelKey = 256
 
-// Request is a packet that a client sends before login: SSLRequest,
-// GSSENCRequest, *CancelRequest or *Startup.
+// Request is a packet that a client sends before the login: [SSLRequest],
+// [GSSENCRequest], [*CancelRequest] or [*Startup].
 type Request interface{ request() }
 
-// SSLRequest asks to go on in TLS; the answer is one byte, S or N.
+// SSLRequest requests TLS. The response is one byte, S or N.
 type SSLRequest struct{}
 
-// GSSENCRequest asks to go on in GSSAPI encryption; the answer is G or N.
+// GSSENCRequest requests GSSAPI encryption. The response is one byte, G or N.
 type GSSENCRequest struct{}
 
-// CancelRequest asks to cancel what a backend is doing. It has no answer.
+// CancelRequest requests to cancel the query of a backend. It has no response.
 type CancelRequest struct {
 	ProcessID uint32
 	SecretKey []byte // 4 bytes in protocol 3.0, up to 256 in 3.2
@@ -42,12 +42,11 @@ type CancelRequest struct {
 func (SSLRequest) request()     {}
 func (GSSENCRequest) request()  {}
 func (*CancelRequest) request() {}
-func (*Startup) request()       {}
 
-// ReadRequest reads one packet and not a byte more, so that nothing sent in
-// the clear can be taken for part of what TLS protects. If the packet can be
-// answered with an error, the error is an *Error. A client that leaves
-// without a word gives io.EOF.
+// ReadRequest reads one packet and not a byte more, so that data sent in the clear
+// cannot be taken for data that TLS protects. The error is io.EOF if the client
+// closed the connection without sending a packet, and an [*Error] if the client
+// can be sent one.
 func ReadRequest(r io.Reader) (Request, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -67,8 +66,8 @@ func ReadRequest(r io.Reader) (Request, error) {
 	return ParseRequest(body)
 }
 
-// ParseRequest parses a packet without its length field. The result does not
-// share memory with body.
+// ParseRequest parses a packet without its length field. The result shares no
+// memory with body.
 func ParseRequest(body []byte) (Request, error) {
 	if len(body) < MinRequest-4 || len(body) > MaxRequest-4 {
 		return nil, protocolError("invalid length of startup packet")
@@ -76,9 +75,9 @@ func ParseRequest(body []byte) (Request, error) {
 	code, rest := binary.BigEndian.Uint32(body), body[4:]
 	switch code {
 	case sslCode:
-		return bare(SSLRequest{}, rest)
+		return withoutBody(SSLRequest{}, rest)
 	case gssCode:
-		return bare(GSSENCRequest{}, rest)
+		return withoutBody(GSSENCRequest{}, rest)
 	case cancelCode:
 		return parseCancel(rest)
 	}
@@ -87,10 +86,14 @@ func ParseRequest(body []byte) (Request, error) {
 		return nil, &Error{Severity: "FATAL", Code: "0A000",
 			Message: fmt.Sprintf("unsupported frontend protocol %s: server supports %s to %s", version, Version30, Version32)}
 	}
-	return parseStartup(version, rest)
+	startup, err := parseStartup(version, rest)
+	if err != nil {
+		return nil, err
+	}
+	return startup, nil
 }
 
-func bare(r Request, rest []byte) (Request, error) {
+func withoutBody(r Request, rest []byte) (Request, error) {
 	if len(rest) != 0 {
 		return nil, protocolError("invalid length of encryption request packet")
 	}
@@ -107,7 +110,7 @@ func parseCancel(rest []byte) (Request, error) {
 	}, nil
 }
 
-// Append appends the packet as it goes over the wire.
+// Append appends the packet in wire format.
 func (c *CancelRequest) Append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(12+len(c.SecretKey)))
 	dst = binary.BigEndian.AppendUint32(dst, cancelCode)

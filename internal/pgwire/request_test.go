@@ -151,7 +151,7 @@ func TestNegotiate(t *testing.T) {
 	}
 }
 
-func TestErrorResponse(t *testing.T) {
+func TestErrorIsSentAsErrorResponse(t *testing.T) {
 	t.Parallel()
 	e := &pgwire.Error{Severity: "ERROR", Code: "XX000", Message: "m", Detail: "d", Hint: "h"}
 	m, err := pgproto3.NewFrontend(bytes.NewReader(e.Append(nil)), nil).Receive()
@@ -168,7 +168,7 @@ func TestErrorResponse(t *testing.T) {
 	}
 }
 
-func TestReadMessage(t *testing.T) {
+func TestReadMessageReadsOneMessageWithinItsLimit(t *testing.T) {
 	t.Parallel()
 	in := pgwire.Message{Type: 'p', Body: []byte("secret\x00")}.Append(nil)
 	r := bytes.NewReader(append(in, "next"...))
@@ -188,16 +188,17 @@ func TestReadMessage(t *testing.T) {
 	}
 }
 
-// FuzzParseRequest holds that whatever is accepted means the same after it
-// has been written and parsed again, and that a refusal can be answered.
-func FuzzParseRequest(f *testing.F) {
+// FuzzParsedRequestEncodesToItself checks that an accepted packet is the same after
+// it has been encoded and parsed again, and that each error can be sent to the
+// client.
+func FuzzParsedRequestEncodesToItself(f *testing.F) {
 	f.Add(packet(80877103, "")[4:])
 	f.Add(packet(80877104, "")[4:])
 	f.Add(packet(80877102, "\x00\x00\x00\x07abcd")[4:])
 	f.Add(packet(0x30000, "user\x00me\x00database\x00\x00\x00")[4:])
 	f.Add(packet(0x3270f, "user\x00me\x00_pq_.x\x001\x00\x00")[4:])
 	f.Add(packet(0x20000, "")[4:])
-	f.Add([]byte(" / HTTP/1.1\r\nHost: localhost\r\n\r\n")) // a browser, of whose GET the length is made
+	f.Add([]byte(" / HTTP/1.1\r\nHost: localhost\r\n\r\n")) // an HTTP request, whose "GET" became the length
 	for _, r := range recordings(f) {
 		for _, body := range r.requests {
 			f.Add(body)
@@ -208,7 +209,7 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			var e *pgwire.Error
 			if !errors.As(err, &e) || e.Code == "" || e.Message == "" {
-				t.Fatalf("%v cannot be answered", err)
+				t.Fatalf("%v cannot be sent to the client", err)
 			}
 			return
 		}

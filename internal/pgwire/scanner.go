@@ -5,65 +5,12 @@ import (
 	"fmt"
 )
 
-// HeaderSize is what every message after the startup packet begins with: its
-// type, one byte, and its length, four bytes that count themselves but not
-// the type (PostgreSQL documentation, "Messaging Overview").
-const HeaderSize = 5
-
-// Limits of a length field. Postgres refuses longer ones from a client
-// (PQ_SMALL_MESSAGE_LIMIT and PQ_LARGE_MESSAGE_LIMIT in its source), and libpq
-// takes a long message from a server for a loss of synchronization unless its
-// type is one that may be long.
-const (
-	smallFromClient = 10_000
-	largeFromClient = 1<<30 - 2
-	smallFromServer = 30_000
-	largeFromServer = 1 << 30
-)
-
-// Direction says who sends a stream of messages: the same type byte means one
-// thing from a client and another from a server.
-type Direction bool
-
-// Directions of a stream.
-const (
-	FromClient Direction = false
-	FromServer Direction = true
-)
-
-func (d Direction) String() string {
-	if d == FromServer {
-		return "server"
-	}
-	return "client"
-}
-
-// messageKind is what is known of a type byte in one direction.
-type messageKind struct {
-	name  string
-	limit uint32 // of the length field; 0 if there is no such type
-}
-
-func kindOf(d Direction, t byte) *messageKind {
-	if d == FromServer {
-		return &serverKinds[t]
-	}
-	return &clientKinds[t]
-}
-
-// typeName is the documentation's name of a type, or the byte itself.
-func typeName(d Direction, t byte) string {
-	if name := kindOf(d, t).name; name != "" {
-		return name
-	}
-	return fmt.Sprintf("%q", t)
-}
-
-// Scanner finds the messages in a byte stream of one direction after login,
-// chunk by chunk as they come from a socket. It copies and keeps no payload
-// and allocates nothing but errors. The zero value scans what a client sends.
+// Scanner finds the messages in a byte stream of one direction after the login.
+// It takes the stream in chunks, as they are read from a socket. It copies and
+// keeps no payload and allocates nothing except errors. The zero value scans the
+// messages of a client.
 //
-// For each chunk, in the stream's order:
+// For each chunk, in the order of the stream:
 //
 //	for len(chunk) > 0 {
 //		span, err := scanner.Next(chunk)
@@ -74,60 +21,59 @@ func typeName(d Direction, t byte) string {
 //		chunk = chunk[span.Size:]
 //	}
 //
-// It may be copied, to look ahead for instance, but not used concurrently.
+// A Scanner may be copied, for example to look ahead. It is not safe for
+// concurrent use.
 type Scanner struct {
 	Direction Direction
 
-	// MaxLength lowers the limit of the length field, in bytes. 0 leaves
-	// Postgres's own: 10,000 bytes or 1 GiB from a client, by type, and
-	// 30,000 bytes or 1 GiB from a server.
+	// MaxLength lowers the limit of the length field, in bytes. If it is 0, the
+	// limits of Postgres apply: 10,000 bytes or 1 GiB from a client, depending on
+	// the type, and 30,000 bytes or 1 GiB from a server.
 	MaxLength uint32
 
-	seen   uint32 // bytes of the current message, 0 between messages
-	length uint32 // its length field, or as much of it as was seen
+	seen   uint32 // bytes of the current message; 0 between messages
+	length uint32 // its length field, or the bytes of it seen so far
 	typ    byte
 }
 
-// Span is the part of one message that lies in one chunk. The spans of a
-// chunk follow each other without gaps.
+// Span is the part of a message that is in one chunk. The spans of a chunk follow
+// each other without gaps.
 //
 // It has no more than four fields so that the compiler keeps it in registers.
 type Span struct {
 	Type   byte // a [ClientType] or a [ServerType]
-	Size   int  // how many bytes of the message are here
-	Offset int  // how many were in earlier chunks
+	Size   int  // bytes of the message in this chunk
+	Offset int  // bytes of the message in earlier chunks
 
-	// Length is the size of the whole message in bytes, its header included,
-	// or 0 if the chunk ends before the header does.
+	// Length is the size of the whole message in bytes, including its header. It
+	// is 0 if the chunk ends within the header.
 	Length int
 }
 
 // First reports whether the message begins in this chunk.
 func (s Span) First() bool { return s.Offset == 0 }
 
-// Last reports whether the message ends in this chunk; if not, it continues in
+// Last reports whether the message ends in this chunk. Otherwise it continues in
 // the next one.
 func (s Span) Last() bool { return s.Length != 0 && s.Offset+s.Size == s.Length }
 
-// Whole reports whether the message lies in this chunk from its first to its
-// last byte.
+// Whole reports whether this chunk contains the whole message.
 func (s Span) Whole() bool { return s.Length != 0 && s.Size == s.Length }
 
-// Header is how many bytes of the span are of the message's header; the body
-// follows.
+// Header returns the number of bytes of the span that belong to the message's
+// header.
 func (s Span) Header() int { return min(s.Size, max(0, HeaderSize-s.Offset)) }
 
-// Body is the span's part of the message's body, all of it if the message is
-// [Span.Whole]. The chunk begins with the span; the result shares its memory.
+// Body returns the span's part of the message's body: all of it if the message is
+// [Span.Whole]. chunk begins with the span; the result shares its memory.
 func (s Span) Body(chunk []byte) []byte { return chunk[s.Header():s.Size:s.Size] }
 
-// Next returns the span that the chunk begins with: the chunk is what is left
-// of one after the previous span, or a new one. The span of an empty chunk is
-// empty.
+// Next returns the span at the beginning of chunk, which is the rest of a chunk
+// after the previous span, or a new chunk. The span of an empty chunk is empty.
 //
-// A type that does not exist in this direction and a length that Postgres
-// would refuse are an [*Error]. It consumes nothing; the stream has no message
-// boundaries from there on.
+// The error is an [*Error] if the type does not exist in this direction, or if
+// Postgres would reject the length. Then Next consumes nothing, and the stream has
+// no message boundaries from there on.
 func (s *Scanner) Next(chunk []byte) (Span, error) {
 	if s.seen != 0 || len(chunk) < HeaderSize {
 		return s.resume(chunk)
@@ -144,8 +90,8 @@ func (s *Scanner) Next(chunk []byte) (Span, error) {
 	return Span{Type: typ, Size: total, Length: total}, nil
 }
 
-// resume is Next for a message that began in an earlier chunk, and for one
-// whose header does not fit into this one.
+// resume is Next for a message that began in an earlier chunk, and for one whose
+// header does not end in this chunk.
 func (s *Scanner) resume(chunk []byte) (Span, error) {
 	next := *s // becomes the state only if there is no error
 	for n := 0; next.seen < HeaderSize; n++ {
@@ -168,7 +114,7 @@ func (s *Scanner) resume(chunk []byte) (Span, error) {
 	return span, nil
 }
 
-// header takes one byte of a header.
+// header handles one byte of a header.
 func (s *Scanner) header(b byte) error {
 	if s.seen == 0 {
 		if kindOf(s.Direction, b).limit == 0 {
@@ -189,7 +135,8 @@ func (s *Scanner) header(b byte) error {
 // AtBoundary reports whether the stream so far ends with a whole message.
 func (s *Scanner) AtBoundary() bool { return s.seen == 0 }
 
-// limit is the greatest length field of a type, 0 if there is no such type.
+// limit returns the greatest valid length field of a type, 0 if no such type
+// exists.
 func (s *Scanner) limit(typ byte) uint32 {
 	limit := kindOf(s.Direction, typ).limit
 	if s.MaxLength != 0 {

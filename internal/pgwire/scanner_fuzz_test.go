@@ -55,8 +55,9 @@ func parseWhole(d pgwire.Direction, limit uint32, stream []byte) parsed {
 	return p
 }
 
-// FuzzScanner compares the scanner, fed in random chunks, with parseWhole.
-func FuzzScanner(f *testing.F) {
+// FuzzScannerFindsTheSameMessagesInAnyChunks compares the scanner, fed in random
+// chunks, with parseWhole.
+func FuzzScannerFindsTheSameMessagesInAnyChunks(f *testing.F) {
 	client, _ := encoded(f, clientMessages())
 	server, _ := encoded(f, serverMessages())
 	f.Add(client, false, uint32(0), uint64(1))

@@ -7,25 +7,26 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// extensionPrefix marks parameters that ask for a protocol extension.
+// extensionPrefix marks parameters that request a protocol extension.
 const extensionPrefix = "_pq_."
 
-// Parameter is one name and value of a startup packet.
+// Parameter is a name and value of a startup packet.
 type Parameter struct{ Name, Value string }
 
-// Startup is the packet that begins a session.
+// Startup is the startup packet, which begins a login.
 type Startup struct {
 	Version Version
-	// Parameters in the client's order, protocol extensions included. A
-	// name may occur twice; the last one counts.
+	// Parameters are in the client's order and include protocol extensions. If a
+	// name occurs twice, the last value counts.
 	Parameters []Parameter
 }
 
-// usualParameters is how many a client has room for at once: user, database,
-// and two more.
+func (*Startup) request() {}
+
+// usualParameters is the initial capacity: user, database and two more.
 const usualParameters = 4
 
-func parseStartup(v Version, rest []byte) (Request, error) {
+func parseStartup(v Version, rest []byte) (*Startup, error) {
 	s := &Startup{Version: v}
 	for rest := string(rest); ; {
 		name, after, ok := strings.Cut(rest, "\x00")
@@ -54,7 +55,7 @@ func badLayout() *Error {
 	return protocolError("invalid startup packet layout: expected terminator as last byte")
 }
 
-// Get returns the value of a parameter, "" if there is none.
+// Get returns the value of a parameter, "" if the packet does not have it.
 func (s *Startup) Get(name string) string {
 	for i := len(s.Parameters) - 1; i >= 0; i-- {
 		if s.Parameters[i].Name == name {
@@ -64,7 +65,7 @@ func (s *Startup) Get(name string) string {
 	return ""
 }
 
-// Set gives a parameter one value; an empty one removes it.
+// Set sets the value of a parameter. An empty value removes the parameter.
 func (s *Startup) Set(name, value string) {
 	kept := s.Parameters[:0:0]
 	for _, p := range s.Parameters {
@@ -78,11 +79,12 @@ func (s *Startup) Set(name, value string) {
 	s.Parameters = kept
 }
 
-// User is the role that wants to log in, "" if the client named none, which
-// is an error that the server must report.
+// User returns the name of the role that logs in, "" if the client sent none,
+// which the server must report as an error.
 func (s *Startup) User() string { return s.Get("user") }
 
-// Database is the wanted database, by default one named like the user.
+// Database returns the name of the requested database. The default is the name of
+// the user.
 func (s *Startup) Database() string {
 	if db := s.Get("database"); db != "" {
 		return db
@@ -90,9 +92,9 @@ func (s *Startup) Database() string {
 	return s.User()
 }
 
-// Negotiate settles the version with a server that knows versions up to
-// newest and no protocol extensions. If the client asked for anything else,
-// agreed is false and it must be told by [AppendNegotiate].
+// Negotiate returns the protocol version for a server that supports versions up to
+// newest and no protocol extensions. If the client requested a newer version or
+// extensions, agreed is false, and the server must send [AppendNegotiate].
 func (s *Startup) Negotiate(newest Version) (v Version, unknown []string, agreed bool) {
 	for _, p := range s.Parameters {
 		if strings.HasPrefix(p.Name, extensionPrefix) {
@@ -103,15 +105,15 @@ func (s *Startup) Negotiate(newest Version) (v Version, unknown []string, agreed
 	return v, unknown, v == s.Version && unknown == nil
 }
 
-// AppendNegotiate appends a NegotiateProtocolVersion message: the version
-// that will be spoken, and the extensions that will not.
+// AppendNegotiate appends a NegotiateProtocolVersion message: the version that the
+// server will use, and the requested extensions that it does not support.
 func AppendNegotiate(dst []byte, v Version, unknown []string) []byte {
 	m := pgproto3.NegotiateProtocolVersion{NewestMinorProtocol: uint32(v), UnrecognizedOptions: unknown}
 	dst, _ = m.Encode(dst) // fails only beyond a gigabyte
 	return dst
 }
 
-// Append appends the packet as it goes over the wire.
+// Append appends the packet in wire format.
 func (s *Startup) Append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)

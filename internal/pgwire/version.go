@@ -2,8 +2,8 @@ package pgwire
 
 import "fmt"
 
-// Version is a protocol version: the major in the upper 16 bits, the minor in
-// the lower ones.
+// Version is a protocol version: the major version in the upper 16 bits, the minor
+// version in the lower 16 bits.
 type Version uint32
 
 // Protocol versions in use.
@@ -12,8 +12,10 @@ const (
 	Version32 Version = 3<<16 | 2 // cancel keys of up to 256 bytes
 )
 
-// Major and Minor are the two halves.
+// Major returns the major version.
 func (v Version) Major() int { return int(v >> 16) }
+
+// Minor returns the minor version.
 func (v Version) Minor() int { return int(v & 0xffff) }
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major(), v.Minor()) }
