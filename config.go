@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/redact"
-
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
 // Config says what to connect to and how. The zero value of each field means
@@ -148,25 +149,25 @@ func ParseConfig(target string) (*Config, error) {
 // apply fills c from args and, where they are silent, the environment.
 func (c *Config) apply(args arguments) error {
 	named, urlLabel := args.nameTarget(), ""
-	for _, s := range settings {
-		arg, found := args[s.name]
-		from := "argument"
+	for _, s := range c.table() {
+		arg, found := args[s.Name]
+		from := settings.FromArgument
 		if !found {
 			// The URL comes first in the table: it hides what it says itself.
-			if s.target && (named || c.URL != "") || c.urlGives(s.name) {
+			if isTarget(s.Name) && (named || c.URL != "") || c.urlGives(s.Name) {
 				continue
 			}
-			variable, value := s.lookupEnv()
+			variable, value := s.Environment()
 			if value == "" {
 				continue
 			}
-			arg, from = argument{value, variable}, "environment "+variable
+			arg, from = argument{value, variable}, settings.FromEnvironment+variable
 		}
-		if err := s.set(c, arg.value); err != nil {
+		if err := s.Set(arg.value, from); err != nil {
 			return badValue(arg.label, arg.value, err)
 		}
-		c.sources[s.name] = source{s.get(c), from}
-		if s.name == "url" {
+		c.sources[s.Name] = source{s.Value.String(), from}
+		if s.Name == "url" {
 			urlLabel = arg.label
 		}
 	}
@@ -187,8 +188,8 @@ func (c *Config) urlGives(name string) bool {
 
 // nameTarget reports whether the arguments say what to connect to.
 func (a arguments) nameTarget() bool {
-	for _, s := range settings {
-		if _, found := a[s.name]; found && s.target {
+	for name := range a {
+		if isTarget(name) {
 			return true
 		}
 	}
@@ -197,11 +198,11 @@ func (a arguments) nameTarget() bool {
 
 // validate reports the first thing wrong with c, whoever filled it in.
 func (c *Config) validate() error {
-	scratch := Config{URL: c.URL}
-	for _, s := range settings {
-		if v := s.get(c); v != "" {
-			if err := s.set(&scratch, v); err != nil {
-				return badValue("Config."+s.field, v, err)
+	scratch := (&Config{URL: c.URL}).table()
+	for i, s := range c.table() {
+		if v := s.Value.String(); v != "" {
+			if err := scratch[i].Value.Set(v); err != nil {
+				return badValue("Config."+s.Field, v, err)
 			}
 		}
 	}
@@ -225,14 +226,6 @@ const noTarget = "no target"
 
 var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
 
-// checkSSLMode holds static URLs to libpq's rules and tokens to ours.
-func (c *Config) checkSSLMode() error {
-	if c.URL != "" {
-		return checkStaticSSLMode(c.SSLMode)
-	}
-	return checkSSLMode(c.SSLMode)
-}
-
 // Target names what c connects to: the endpoint path, the instance, or the
 // host. It holds no secret.
 func (c *Config) Target() string {
@@ -247,23 +240,6 @@ func (c *Config) Target() string {
 		return redact.Value(c.Host)
 	}
 	return noTarget
-}
-
-// defaults are what the zero value of each field of Config means.
-func defaults() *Config {
-	return &Config{
-		Port:            5432,
-		Database:        "databricks_postgres",
-		SSLMode:         "verify-full",
-		SSLRootCert:     "system",
-		ApplicationName: programName(),
-		PoolSize:        5,
-		MaxOverflow:     10,
-		PoolRecycle:     time.Hour,
-		PoolTimeout:     30 * time.Second,
-		ConnectTimeout:  60 * time.Second,
-		TokenRefresh:    50 * time.Minute,
-	}
 }
 
 // String returns the configuration as a target that [ParseConfig] reads,
@@ -296,16 +272,8 @@ func programName() string {
 // a default holds it. With a static URL, what names the server stays as it
 // is: there libpq's rules fill the gaps.
 func (c *Config) withDefaults() *Config {
-	d := defaults()
-	if c.URL != "" {
-		d.Port, d.Database, d.SSLMode, d.SSLRootCert = 0, "", "", ""
-	}
 	full := *c
-	for _, s := range settings {
-		if v := s.get(d); v != "" && s.get(c) == "" {
-			_ = s.set(&full, v) // what one setting writes, it reads: a test holds this
-		}
-	}
+	full.table().ApplyDefaults()
 	if full.Logger == nil {
 		full.Logger = slog.Default()
 	}

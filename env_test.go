@@ -78,14 +78,14 @@ func TestEveryVariableIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range settings {
-		for _, variable := range s.env {
+	for _, s := range new(Config).table() {
+		for _, variable := range s.Variables {
 			if !strings.Contains(string(source), variable) {
 				t.Errorf("%s is missing from the documentation of ParseConfig", variable)
 			}
 		}
-		if _, ok := reflect.TypeFor[Config]().FieldByName(s.field); !ok {
-			t.Errorf("setting %s names the field %s, which Config does not have", s.name, s.field)
+		if _, ok := reflect.TypeFor[Config]().FieldByName(s.Field); !ok {
+			t.Errorf("setting %s names the field %s, which Config does not have", s.Name, s.Field)
 		}
 	}
 }
@@ -117,7 +117,7 @@ func TestFirstVariableWins(t *testing.T) {
 		{"host", []string{"LAKEBASE_HOST", "PGHOST"}, strings.ToLower},
 	} {
 		t.Run(test.setting, func(t *testing.T) {
-			if got := lookupSetting(test.setting).env; !slices.Equal(got, test.variables) {
+			if got := new(Config).table().Lookup(test.setting).Variables; !slices.Equal(got, test.variables) {
 				t.Fatalf("variables %q, want %q", got, test.variables)
 			}
 			env := map[string]string{}
@@ -130,7 +130,7 @@ func TestFirstVariableWins(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := lookupSetting(test.setting).get(c); got != test.value(v) {
+				if got := c.table().Lookup(test.setting).Value.String(); got != test.value(v) {
 					t.Errorf("with %q: got %q, want %q", slices.Sorted(maps.Keys(env)), got, test.value(v))
 				}
 				delete(env, v)

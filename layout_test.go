@@ -25,7 +25,7 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgxparse and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/resolver", "internal/spelling",
+	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/resolver", "internal/settings", "internal/spelling",
 		"internal/steps", "internal/tokencache", "internal/workspace"},
 	"internal/doctor":       {".", "internal/resolver", "internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/resultformat": {},
 	"internal/resultstream": {},
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},
+	"internal/settings":     {"internal/spelling"},
 	"internal/shellword":    {},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},

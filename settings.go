@@ -1,12 +1,14 @@
 package lakebase
 
 import (
+	"cmp"
 	"os"
 	"strings"
 
-	"github.com/lakebase-go/lakebase/internal/redact"
-
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
 // Setting is one line of the configuration as it is in force, for people who
@@ -23,29 +25,17 @@ type Setting struct {
 // latter and calls no one.
 func (c *Config) Settings() []Setting {
 	var list []Setting
-	for _, s := range settings {
-		list = append(list, c.describe(s))
+	for _, s := range c.table() {
+		list = append(list, Setting{
+			Name:   s.Name,
+			Value:  redact.Value(cmp.Or(s.Text(), s.Unset)),
+			Source: cmp.Or(s.Source, settings.FromDefault),
+		})
 	}
 	if c.URL != "" {
 		c.overlayStatic(list)
 	}
 	return append(list, c.loginSettings()...)
-}
-
-// describe says what s is in c, and why.
-func (c *Config) describe(s setting) Setting {
-	v := s.get(c)
-	switch known, ok := c.sources[s.name]; {
-	case v == "":
-		d := s.get(defaults())
-		if d == "" {
-			d = s.later
-		}
-		return Setting{Name: s.name, Value: d, Source: "default"}
-	case ok && known.value == v:
-		return Setting{Name: s.name, Value: redact.Value(v), Source: known.from}
-	}
-	return Setting{Name: s.name, Value: redact.Value(v), Source: "program"}
 }
 
 // overlayStatic puts what a static URL says in the place of what it
@@ -64,7 +54,7 @@ func (c *Config) overlayStatic(list []Setting) {
 		case !libpqKnows(s.Name):
 		case given[s.Name] != "":
 			s.Value, s.Source = full[s.Name], from
-		case s.Source == "default":
+		case s.Source == settings.FromDefault:
 			s.Value = full[s.Name]
 		}
 	}
@@ -91,9 +81,9 @@ func (c *Config) loginSettings() []Setting {
 		case a.Name == "profile":
 			continue
 		case c.Workspace != nil && !a.IsZero(c.Workspace):
-			s.Value, s.Source = a.GetString(c.Workspace), "program"
+			s.Value, s.Source = a.GetString(c.Workspace), settings.FromProgram
 		case value != "":
-			s.Value, s.Source = value, "environment "+variable
+			s.Value, s.Source = value, settings.FromEnvironment+variable
 		case profile.values[a.Name] != "":
 			s.Value, s.Source = profile.values[a.Name], "profile "+profile.name
 		default:

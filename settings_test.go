@@ -116,18 +116,16 @@ func TestSettingsOfLogin(t *testing.T) {
 // TestDefaultsReadBack: what the defaults say passes the checks that what
 // users say does.
 func TestDefaultsReadBack(t *testing.T) {
-	d := defaults()
-	for _, s := range settings {
-		v := s.get(d)
-		if v == "" {
-			if s.later == "" && !s.target && s.name != "read_only" {
-				t.Errorf("%s has neither a default nor says what decides", s.name)
+	var c Config
+	for _, s := range c.table() {
+		if s.Default == "" {
+			if s.Unset == "" && !isTarget(s.Name) && s.Name != "read_only" {
+				t.Errorf("%s has neither a default nor says what decides", s.Name)
 			}
 			continue
 		}
-		var c Config
-		if err := s.set(&c, v); err != nil || s.get(&c) != v {
-			t.Errorf("%s: the default %q is read as %q, %v", s.name, v, s.get(&c), err)
+		if err := s.Value.Set(s.Default); err != nil || s.Value.String() != s.Default {
+			t.Errorf("%s: the default %q is read as %q, %v", s.Name, s.Default, s.Value.String(), err)
 		}
 	}
 }

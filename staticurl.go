@@ -98,12 +98,12 @@ func (p staticParams) translate() error {
 	for _, name := range clientOnly {
 		delete(p, name)
 	}
-	for _, s := range settings {
-		if _, ok := p[s.name]; ok && !libpqKnows(s.name) {
-			if len(s.env) == 0 {
-				return fmt.Errorf("%s is no parameter of a static URL: drop it", s.name)
+	for _, s := range new(Config).table() {
+		if _, ok := p[s.Name]; ok && !libpqKnows(s.Name) {
+			if len(s.Variables) == 0 {
+				return fmt.Errorf("%s is no parameter of a static URL: drop it", s.Name)
 			}
-			return fmt.Errorf("%s is no parameter of a static URL: set %s", s.name, s.env[0])
+			return fmt.Errorf("%s is no parameter of a static URL: set %s", s.Name, s.Variables[0])
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (p staticParams) checkHosts() error {
 	for _, port := range strings.Split(p["port"], ",") {
 		// The text may be part of a password with an unencoded /, so it is
 		// not repeated.
-		if _, err := readPort(port); err != nil && port != "" {
+		if port != "" && checkPort(port) != nil {
 			return errors.New("the port is not a number from 1 to 65535; in user and password write : / ? @ as %3A %2F %3F %40")
 		}
 	}
@@ -195,7 +195,7 @@ func (p staticParams) complete(c *Config) error {
 // downstream looks for it in the environment.
 func (p staticParams) fillPorts(port uint16) {
 	if port == 0 {
-		port = defaults().Port
+		port = defaultPort
 	}
 	ports := strings.Split(p["port"], ",")
 	for i := range ports {

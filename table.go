@@ -1,135 +1,143 @@
 package lakebase
 
 import (
-	"fmt"
+	"errors"
+	"math"
+	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// setting ties a field of Config to its names in the world. The table below
-// is the one place that knows them: the environment, the parameters of a
-// target, the checks of New and the listing of Settings all read it.
-type setting struct {
-	name   string   // of the parameter and in Settings
-	field  string   // of Config
-	env    []string // variables; the first one set counts
-	target bool     // says what to connect to: an explicit target replaces it
-	later  string   // what empty means, where no constant can say it
+// maxPool is the most connections that one pool may hold. The largest compute
+// takes 4,000; more is a typing error.
+const maxPool = 10_000
 
-	// set reads v into the field, get writes the field as set reads it, or
-	// "" if it is zero.
-	set func(c *Config, v string) error
-	get func(c *Config) string
-}
+const defaultPort = 5432
 
-var settings = []setting{
-	{
-		name: "url", field: "URL", env: []string{"LAKEBASE_PG_URL"}, target: true,
-		set: func(c *Config, v string) error { c.URL = v; return nil },
-		get: func(c *Config) string { return c.URL },
-	},
-	target(text("instance", "Instance", func(c *Config) *string { return &c.Instance }, checkInstance, "LAKEBASE_INSTANCE_NAME")),
-	target(text("endpoint", "Endpoint", func(c *Config) *string { return &c.Endpoint }, checkEndpoint, "LAKEBASE_ENDPOINT", "ENDPOINT_NAME", "PGENDPOINT")),
-	target(text("host", "Host", func(c *Config) *string { return &c.Host }, checkHost, "LAKEBASE_HOST", "PGHOST")).empty("(looked up)"),
-	{
-		name: "port", field: "Port", env: []string{"PGPORT"},
-		set: func(c *Config, v string) (err error) { c.Port, err = readPort(v); return err },
-		get: func(c *Config) string { return writeNumber(int(c.Port)) },
-	},
-	text("database", "Database", func(c *Config) *string { return &c.Database }, checkIdentifier, "LAKEBASE_DATABASE_NAME", "PGDATABASE"),
-	text("user", "User", func(c *Config) *string { return &c.User }, checkIdentifier, "LAKEBASE_USERNAME", "PGUSER").empty("(the workspace identity)"),
-	{
-		name: "read_only", field: "ReadOnly",
-		set: func(c *Config, v string) (err error) { c.ReadOnly, err = readBool(v); return err },
-		get: func(c *Config) string { return writeBool(c.ReadOnly) },
-	},
-	{
-		name: "sslmode", field: "SSLMode", env: []string{"PGSSLMODE"},
-		set: func(c *Config, v string) error { c.SSLMode = v; return c.checkSSLMode() },
-		get: func(c *Config) string { return c.SSLMode },
-	},
-	text("sslrootcert", "SSLRootCert", func(c *Config) *string { return &c.SSLRootCert }, checkPrintable, "PGSSLROOTCERT"),
-	text("application_name", "ApplicationName", func(c *Config) *string { return &c.ApplicationName }, checkPrintable, "PGAPPNAME"),
-	{
-		name: "pool_size", field: "PoolSize", env: []string{"DB_POOL_SIZE"},
-		set: func(c *Config, v string) (err error) { c.PoolSize, err = readNumber(v, 1, maxPool); return err },
-		get: func(c *Config) string { return writeNumber(c.PoolSize) },
-	},
-	{
-		// None is 0 in the world and negative in Config, where 0 is the default.
-		name: "max_overflow", field: "MaxOverflow", env: []string{"DB_MAX_OVERFLOW"},
-		set: func(c *Config, v string) (err error) {
-			if c.MaxOverflow, err = readNumber(v, 0, maxPool); c.MaxOverflow == 0 {
-				c.MaxOverflow = -1
-			}
-			return err
-		},
-		get: func(c *Config) string {
-			if c.MaxOverflow < 0 {
-				return "0"
-			}
-			return writeNumber(c.MaxOverflow)
-		},
-	},
-	duration("pool_recycle", "PoolRecycle", func(c *Config) *time.Duration { return &c.PoolRecycle }, "-1 for never", "DB_POOL_RECYCLE_INTERVAL"),
-	duration("pool_timeout", "PoolTimeout", func(c *Config) *time.Duration { return &c.PoolTimeout }, "-1 to wait as long as the caller does", "DB_POOL_TIMEOUT"),
-	duration("connect_timeout", "ConnectTimeout", func(c *Config) *time.Duration { return &c.ConnectTimeout }, "", "PGCONNECT_TIMEOUT"),
-	duration("token_refresh", "TokenRefresh", func(c *Config) *time.Duration { return &c.TokenRefresh }, "", "LAKEBASE_TOKEN_REFRESH_SECONDS"),
-	{
-		name: "token_ttl", field: "TokenTTL", later: "(the service's)",
-		set: func(c *Config, v string) (err error) {
-			c.TokenTTL, err = readDuration(v, 5*time.Minute, time.Hour)
-			return err
-		},
-		get: func(c *Config) string { return writeDuration(c.TokenTTL) },
-	},
-	{
-		name: "dns_servers", field: "DNSServers", env: []string{"LAKEBASE_DNS_SERVERS"}, later: "(none)",
-		set: func(c *Config, v string) (err error) { c.DNSServers, err = readServers(v); return err },
-		get: func(c *Config) string { return strings.Join(c.DNSServers, ",") },
-	},
-	text("profile", "Profile", func(c *Config) *string { return &c.Profile }, checkPrintable, "DATABRICKS_CONFIG_PROFILE").empty("(the SDK's choice)"),
-}
-
-func text(name, field string, ptr func(*Config) *string, check func(string) error, env ...string) setting {
-	return setting{
-		name: name, field: field, env: env,
-		set: func(c *Config, v string) error { *ptr(c) = v; return check(v) },
-		get: func(c *Config) string { return *ptr(c) },
+// table returns the settings of c: their names in variables and in the
+// parameters of a target, their checks and their defaults. With a static URL,
+// libpq's rules are the defaults of what names the server.
+func (c *Config) table() settings.Table {
+	t := settings.Table{
+		{Name: "url", Field: "URL", Value: settings.Text(&c.URL, nil), Variables: []string{"LAKEBASE_PG_URL"}},
+		{Name: "instance", Field: "Instance", Value: settings.Text(&c.Instance, checkInstance), Variables: []string{"LAKEBASE_INSTANCE_NAME"}},
+		{Name: "endpoint", Field: "Endpoint", Value: settings.Text(&c.Endpoint, checkEndpoint), Variables: endpointVariables()},
+		{Name: "host", Field: "Host", Value: settings.Text(&c.Host, checkHost), Variables: []string{"LAKEBASE_HOST", "PGHOST"}, Unset: "(looked up)"},
+		{Name: "port", Field: "Port", Value: portValue(&c.Port), Variables: []string{"PGPORT"}, Default: "5432"},
+		{Name: "database", Field: "Database", Value: settings.Text(&c.Database, checkIdentifier), Variables: []string{"LAKEBASE_DATABASE_NAME", "PGDATABASE"}, Default: "databricks_postgres"},
+		{Name: "user", Field: "User", Value: settings.Text(&c.User, checkIdentifier), Variables: []string{"LAKEBASE_USERNAME", "PGUSER"}, Unset: "(the workspace identity)"},
+		{Name: "read_only", Field: "ReadOnly", Value: settings.Bool(&c.ReadOnly)},
+		{Name: "sslmode", Field: "SSLMode", Value: settings.Text(&c.SSLMode, c.checkSSLMode), Variables: []string{"PGSSLMODE"}, Default: "verify-full"},
+		{Name: "sslrootcert", Field: "SSLRootCert", Value: settings.Text(&c.SSLRootCert, checkPrintable), Variables: []string{"PGSSLROOTCERT"}, Default: "system"},
+		{Name: "application_name", Field: "ApplicationName", Value: settings.Text(&c.ApplicationName, checkPrintable), Variables: []string{"PGAPPNAME"}, Default: programName()},
+		{Name: "pool_size", Field: "PoolSize", Value: settings.Number(&c.PoolSize, 1, maxPool), Variables: []string{"DB_POOL_SIZE"}, Default: "5"},
+		{Name: "max_overflow", Field: "MaxOverflow", Value: overflowValue(&c.MaxOverflow), Variables: []string{"DB_MAX_OVERFLOW"}, Default: "10"},
+		{Name: "pool_recycle", Field: "PoolRecycle", Value: seconds(&c.PoolRecycle, "for never"), Variables: []string{"DB_POOL_RECYCLE_INTERVAL"}, Default: "3600"},
+		{Name: "pool_timeout", Field: "PoolTimeout", Value: seconds(&c.PoolTimeout, "to wait as long as the caller does"), Variables: []string{"DB_POOL_TIMEOUT"}, Default: "30"},
+		{Name: "connect_timeout", Field: "ConnectTimeout", Value: seconds(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
+		{Name: "token_refresh", Field: "TokenRefresh", Value: seconds(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
+		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Seconds(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
+		{Name: "dns_servers", Field: "DNSServers", Value: serversValue(&c.DNSServers), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
+		{Name: "profile", Field: "Profile", Value: settings.Text(&c.Profile, checkPrintable), Variables: []string{"DATABRICKS_CONFIG_PROFILE"}, Unset: "(the SDK's choice)"},
 	}
-}
-
-// duration is a setting in seconds. Where unlimited says what -1 stands for,
-// as it does to SQLAlchemy, -1 means no limit. Zero is refused throughout:
-// it means one thing to SQLAlchemy or libpq and the default to Config.
-func duration(name, field string, ptr func(*Config) *time.Duration, unlimited string, env ...string) setting {
-	return setting{
-		name: name, field: field, env: env,
-		set: func(c *Config, v string) (err error) {
-			if unlimited != "" && v == "-1" {
-				*ptr(c) = -1
-				return nil
+	for _, s := range t {
+		if c.URL != "" && slices.Contains([]string{"port", "database", "sslmode", "sslrootcert"}, s.Name) {
+			s.Default = ""
+		}
+		if v := s.Value.String(); v != "" {
+			s.Source = settings.FromProgram
+			if known := c.sources[s.Name]; known.value == v {
+				s.Source = known.from
 			}
-			if *ptr(c), err = readDuration(v, time.Millisecond, longest); err != nil && unlimited != "" {
-				return fmt.Errorf("%w, or %s", err, unlimited)
-			}
-			return err
-		},
-		get: func(c *Config) string {
-			if unlimited != "" && *ptr(c) < 0 {
-				return "-1"
-			}
-			return writeDuration(*ptr(c))
-		},
+		}
 	}
+	return t
 }
 
-func target(s setting) setting {
-	s.target = true
-	return s
+// isTarget reports whether a setting says what to connect to: a target that is
+// given replaces all of these.
+func isTarget(name string) bool {
+	return slices.Contains([]string{"url", "instance", "endpoint", "host"}, name)
 }
 
-func (s setting) empty(later string) setting {
-	s.later = later
-	return s
+// seconds is a setting in seconds. Zero is refused: it means one thing to
+// SQLAlchemy or libpq and the default to Config.
+func seconds(field *time.Duration, unlimited string) settings.Value {
+	return settings.Seconds(field, time.Millisecond, settings.Longest, unlimited)
+}
+
+func portValue(field *uint16) settings.Value { return settings.Number(field, 1, math.MaxUint16) }
+
+// overflowValue is MaxOverflow: none is written 0, and negative in Config,
+// where 0 is the default.
+func overflowValue(field *int) settings.Value {
+	number := settings.Number(field, 0, maxPool)
+	return settings.NewValue(number.Type(), func(v string) error {
+		err := number.Set(v)
+		if err == nil && *field == 0 {
+			*field = -1
+		}
+		return err
+	}, func() string {
+		if *field < 0 {
+			return "0"
+		}
+		return number.String()
+	})
+}
+
+// serversValue is a list of name servers: addresses or host names, with a port
+// where it is not 53.
+func serversValue(field *[]string) settings.Value {
+	return settings.NewValue("servers", func(v string) error {
+		var servers []string
+		for _, s := range strings.Split(v, ",") {
+			if s = strings.TrimSpace(s); s == "" {
+				continue
+			}
+			if err := checkServer(s); err != nil {
+				return err
+			}
+			servers = append(servers, s)
+		}
+		if servers == nil {
+			return errors.New("want name servers as host or host:port, separated by commas")
+		}
+		*field = servers
+		return nil
+	}, func() string { return strings.Join(*field, ",") })
+}
+
+// endpointName is too general a name to insist on: where it holds something
+// else than a resource path (a model serving endpoint, say) it is not ours.
+const endpointName = "ENDPOINT_NAME"
+
+func endpointVariables() []string {
+	variables := []string{"LAKEBASE_ENDPOINT", endpointName, "PGENDPOINT"}
+	if v := strings.TrimSpace(os.Getenv(endpointName)); v != "" && !strings.HasPrefix(v, "projects/") {
+		return slices.Delete(variables, 1, 2)
+	}
+	return variables
+}
+
+// checkEnvTarget finds what no single variable shows. Only the environment
+// can give both an instance and an endpoint: a target is one address.
+func (c *Config) checkEnvTarget() error {
+	if c.Instance != "" && c.Endpoint != "" {
+		return badConfig(c.variable("instance")+" and "+c.variable("endpoint"),
+			"both are set, to "+redact.Quote(c.Instance)+" and "+redact.Quote(c.Endpoint)+": unset one")
+	}
+	if v := strings.TrimSpace(os.Getenv(endpointName)); v != "" && c.Target() == noTarget {
+		return badValue(endpointName, v, checkEndpoint(v))
+	}
+	return nil
+}
+
+// variable returns the variable that name was read from.
+func (c *Config) variable(name string) string {
+	return strings.TrimPrefix(c.sources[name].from, settings.FromEnvironment)
 }

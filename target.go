@@ -245,9 +245,9 @@ func (a arguments) parseParams(query string) error {
 // are not the address itself.
 func paramNames() []string {
 	var names []string
-	for _, s := range settings {
-		if !slices.Contains([]string{"url", "instance", "endpoint"}, s.name) {
-			names = append(names, s.name)
+	for _, name := range new(Config).table().Names() {
+		if !slices.Contains([]string{"url", "instance", "endpoint"}, name) {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -284,8 +284,9 @@ func (c *Config) targetURL() string {
 		}
 	}
 	var params []string
+	table := c.table()
 	for _, name := range paramNames() {
-		if v := lookupSetting(name).get(c); v != "" && !inAddress[name] {
+		if v := table.Lookup(name).Value.String(); v != "" && !inAddress[name] {
 			params = append(params, name+"="+escape(v))
 		}
 	}

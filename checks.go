@@ -3,95 +3,17 @@ package lakebase
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-// What the settings are written as, in variables, in parameters and in
-// [Setting]: one reader and one writer each. Readers explain what would be
-// right; the caller adds which setting it is and what its value was.
-
-// Most connections that one pool may be told to hold. The largest compute
-// takes 4,000; more is a typing error.
-const maxPool = 10_000
-
-// longest is the longest time that makes sense for any setting.
-const longest = 7 * 24 * time.Hour
-
-func readNumber(v string, least, most int) (int, error) {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("want a whole number from %d to %d", least, most)
-	}
-	return n, nil
-}
-
-func writeNumber(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
-// readDuration reads seconds, or a Go duration such as 90s or 1h.
-func readDuration(v string, least, most time.Duration) (time.Duration, error) {
-	d, ok := parseSeconds(v)
-	if !ok {
-		var err error
-		if d, err = time.ParseDuration(v); err != nil {
-			return 0, fmt.Errorf("want seconds, from %s to %s", writeDuration(least), writeDuration(most))
-		}
-	}
-	if d < least || d > most {
-		return 0, fmt.Errorf("want seconds, from %s to %s", writeDuration(least), writeDuration(most))
-	}
-	return d, nil
-}
-
-func parseSeconds(v string) (time.Duration, bool) {
-	if v == "" || strings.Trim(v, "-.0123456789") != "" {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(v, 64)
-	if err != nil || math.Abs(f) > 1e9 {
-		return 0, false
-	}
-	return time.Duration(math.Round(f * float64(time.Second))), true
-}
-
-// writeDuration is the inverse of readDuration: seconds without a unit, and
-// "" for zero, as with all the writers here.
-func writeDuration(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
-}
-
-func readBool(v string) (bool, error) {
-	switch strings.ToLower(v) {
-	case "true", "1", "yes", "on":
-		return true, nil
-	case "false", "0", "no", "off":
-		return false, nil
-	}
-	return false, errors.New("want true or false")
-}
-
-func writeBool(b bool) string {
-	if b {
-		return "true"
-	}
-	return ""
-}
+// What values of settings must look like. Errors say what would be right; the
+// caller adds which setting it is and what its value was.
 
 // readSessionAttrs maps libpq's target_session_attrs to ReadOnly. The
 // prefer- modes try one server after the other, and a target has one host.
@@ -105,9 +27,9 @@ func readSessionAttrs(v string) (bool, error) {
 	return false, errors.New("want read-only, read-write or any")
 }
 
-func readPort(v string) (uint16, error) {
-	n, err := readNumber(v, 1, math.MaxUint16)
-	return uint16(n), err
+func checkPort(v string) error {
+	var port uint16
+	return portValue(&port).Set(v)
 }
 
 // secureModes are the spellings that a login with a token may use.
@@ -115,6 +37,14 @@ var secureModes = []string{"verify-full", "verify-ca", "require", insecureMode}
 
 // insecureMode is the name by which an unverified channel must be asked for.
 const insecureMode = "insecure-skip-verify"
+
+// checkSSLMode holds static URLs to libpq's rules and tokens to ours.
+func (c *Config) checkSSLMode(v string) error {
+	if c.URL != "" {
+		return checkStaticSSLMode(v)
+	}
+	return checkSSLMode(v)
+}
 
 func checkSSLMode(v string) error {
 	switch v {
@@ -256,7 +186,7 @@ func checkServer(s string) error {
 	host := s
 	if _, err := netip.ParseAddr(s); err != nil {
 		if h, port, err := net.SplitHostPort(s); err == nil {
-			if _, err := readPort(port); err != nil {
+			if checkPort(port) != nil {
 				return fmt.Errorf("the port of %s is not a number from 1 to 65535", redact.Quote(s))
 			}
 			host = h
