@@ -7,11 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/refusal"
 )
 
 // diagnosis is what a failed login comes down to.
@@ -45,96 +45,54 @@ func (d diagnosis) adviceFor(host, user, database string) string {
 
 func quoteSQL(v string) string { return `"` + strings.ReplaceAll(v, `"`, `""`) + `"` }
 
-// serverRule recognises one way in which a server refuses a login. The
-// service reports many of them as XX000, so that only the text tells; texts
-// are lower case and match anywhere.
-type serverRule struct {
-	texts []string
-	codes []string
-	diagnosis
-}
-
 const tokenHint = "the password must be a database token of the identity that the role belongs to: connect as that identity's role, here {role}, and let this library mint the token (personal access tokens and workspace tokens are refused)"
 
-// serverRules are tried in order: texts that say more stand before codes
-// that say less.
-var serverRules = []serverRule{
-	{texts: []string{"too many connections", "too many clients", "too many database connection attempts", "remaining connection slots"}, codes: []string{"53300"},
-		diagnosis: diagnosis{kind: KindTooManyConnections,
-			hint: "lower DB_POOL_SIZE and DB_MAX_OVERFLOW (every process has its own pool), or give the compute a larger maximum size"}},
-	{texts: []string{"endpoint is disabled", "endpoint has been disabled"},
-		diagnosis: diagnosis{kind: KindUnavailable, message: "the endpoint is disabled",
-			hint: "enable the endpoint in the workspace: a disabled one is not woken by connections"}},
-	{texts: []string{"invalid protocol version", "connection is insecure", "no encryption"},
-		diagnosis: diagnosis{kind: KindTLS, message: "the server takes only TLS connections",
-			hint: "set sslmode=verify-full (PGSSLMODE, or sslmode= in the static URL)"}},
-	{texts: []string{"endpoint id is not specified"},
-		diagnosis: diagnosis{kind: KindConnectFailed, message: "the server could not tell which endpoint is meant",
-			hint: "connect by host name, not by address: the name reaches the server through TLS (SNI)"}},
-	{texts: []string{"endpoint could not be found", "endpoint not found"},
-		diagnosis: diagnosis{kind: KindNotFound, message: "no endpoint behind {host}",
-			hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"}},
-	{texts: []string{"sasl authentication failed"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the server wanted a native password, not a token",
-			hint: "a host with -pooler takes only native passwords: use the direct host; on a direct host, {role} is a native-password role: create an OAuth role with databricks_create_role"}},
-	{texts: []string{"failed to decode token", "not a valid jwt encoding"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the password is not a database token", hint: tokenHint}},
-	{texts: []string{"invalid authorization for databricks identity"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token has expired or belongs to another identity",
-			hint: "connect as the role of the identity that mints the token: {role} is not it, or this machine's clock is wrong (\"lakebase doctor\" tells)"}},
-	{texts: []string{"jwt token has expired", "token is expired", "token has expired"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token has expired",
-			hint: "check this machine's clock: a token was used after its end"}},
-	{texts: []string{"invalid jwt token audience", "jwk not found"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, message: "the token is from another workspace",
-			hint: "log in to the workspace that owns {host}: check DATABRICKS_HOST and DATABRICKS_CONFIG_PROFILE"}},
-	{texts: []string{"is not permitted to log in"},
-		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ALTER ROLE {role} LOGIN, or connect as a role that may log in"}},
-	{texts: []string{"no pg_hba.conf entry"},
-		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "the server's pg_hba.conf admits no such login: check host, user and database"}},
-	{codes: []string{"3D000"},
-		diagnosis: diagnosis{kind: KindNotFound,
-			hint: "check the database's name (the one every project starts with is databricks_postgres, with an underscore) or create it"}},
-	{texts: []string{"permission denied for database"},
-		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ask the database's owner to GRANT CONNECT ON DATABASE {database} TO {role}"}},
-	{texts: []string{"the database system is", "couldn't connect to compute node", "endpoint is starting", "endpoint is stopped", "instance is stopped", "instance is starting"},
-		codes: []string{"57P01", "57P02", "57P03"},
-		diagnosis: diagnosis{kind: KindUnavailable,
-			hint: "the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace"}},
-	{texts: []string{"password authentication failed"}, codes: []string{"28P01"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, hint: tokenHint}},
-	{codes: []string{"42501"},
-		diagnosis: diagnosis{kind: KindPermissionDenied, hint: "ask the object's owner to GRANT the privilege to {role}"}},
-	{codes: []string{"28000"},
-		diagnosis: diagnosis{kind: KindTokenRejected, rejected: true, hint: tokenHint}},
-}
+var tooManyConnections = diagnosis{kind: KindTooManyConnections,
+	hint: "lower DB_POOL_SIZE and DB_MAX_OVERFLOW (every process has its own pool), or give the compute a larger maximum size"}
 
-// missingRole matches either style of quotes; "does not exist" alone could
-// be a database.
-var missingRole = regexp.MustCompile(`role ["'].*["'] does not exist`)
-
-var roleMissing = diagnosis{kind: KindRoleMissing,
-	hint: "in {database}, as a role that may: CREATE EXTENSION IF NOT EXISTS databricks_auth; SELECT databricks_create_role({'role'}, 'USER') (or 'SERVICE_PRINCIPAL', 'GROUP'); \"lakebase roles create\" does both"}
-
-// matchServerError diagnoses by text first, then by SQLSTATE.
-func matchServerError(e *pgconn.PgError) diagnosis {
-	text := strings.ToLower(e.Message + " " + e.Detail)
-	if missingRole.MatchString(text) {
-		return roleMissing
-	}
-	for _, r := range serverRules {
-		if slices.ContainsFunc(r.texts, func(t string) bool { return strings.Contains(text, t) }) || slices.Contains(r.codes, e.Code) {
-			return r.diagnosis
-		}
-	}
-	return diagnosis{kind: KindConnectFailed}
+// refusals says what each refusal of a server means to a login of this library.
+var refusals = map[refusal.Reason]diagnosis{
+	refusal.TooManyOfRole:      tooManyConnections,
+	refusal.TooManyOfDatabase:  tooManyConnections,
+	refusal.TooManyOfEndpoint:  tooManyConnections,
+	refusal.TooManyConnections: tooManyConnections,
+	refusal.EndpointDisabled: {kind: KindUnavailable, message: "the endpoint is disabled",
+		hint: "enable the endpoint in the workspace: a disabled one is not woken by connections"},
+	refusal.PlaintextRefused: {kind: KindTLS, message: "the server takes only TLS connections",
+		hint: "set sslmode=verify-full (PGSSLMODE, or sslmode= in the static URL)"},
+	refusal.EndpointUnspecified: {kind: KindConnectFailed, message: "the server could not tell which endpoint is meant",
+		hint: "connect by host name, not by address: the name reaches the server through TLS (SNI)"},
+	refusal.EndpointNotFound: {kind: KindNotFound, message: "no endpoint behind {host}",
+		hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"},
+	refusal.PasswordWanted: {kind: KindTokenRejected, rejected: true, message: "the server wanted a native password, not a token",
+		hint: "a host with -pooler takes only native passwords: use the direct host; on a direct host, {role} is a native-password role: create an OAuth role with databricks_create_role"},
+	refusal.NotAToken: {kind: KindTokenRejected, rejected: true, message: "the password is not a database token", hint: tokenHint},
+	refusal.TokenOfAnother: {kind: KindTokenRejected, rejected: true, message: "the token has expired or belongs to another identity",
+		hint: "connect as the role of the identity that mints the token: {role} is not it, or this machine's clock is wrong (\"lakebase doctor\" tells)"},
+	refusal.TokenExpired: {kind: KindTokenRejected, rejected: true, message: "the token has expired",
+		hint: "check this machine's clock: a token was used after its end"},
+	refusal.TokenOfOtherWorkspace: {kind: KindTokenRejected, rejected: true, message: "the token is from another workspace",
+		hint: "log in to the workspace that owns {host}: check DATABRICKS_HOST and DATABRICKS_CONFIG_PROFILE"},
+	refusal.WrongPassword: {kind: KindTokenRejected, rejected: true, hint: tokenHint},
+	refusal.NotAuthorized: {kind: KindTokenRejected, rejected: true, hint: tokenHint},
+	refusal.RoleMissing: {kind: KindRoleMissing,
+		hint: "in {database}, as a role that may: CREATE EXTENSION IF NOT EXISTS databricks_auth; SELECT databricks_create_role({'role'}, 'USER') (or 'SERVICE_PRINCIPAL', 'GROUP'); \"lakebase roles create\" does both"},
+	refusal.LoginNotPermitted: {kind: KindPermissionDenied, hint: "ALTER ROLE {role} LOGIN, or connect as a role that may log in"},
+	refusal.NoHBAEntry:        {kind: KindPermissionDenied, hint: "the server's pg_hba.conf admits no such login: check host, user and database"},
+	refusal.DatabaseMissing: {kind: KindNotFound,
+		hint: "check the database's name (the one every project starts with is databricks_postgres, with an underscore) or create it"},
+	refusal.ConnectNotGranted:   {kind: KindPermissionDenied, hint: "ask the database's owner to GRANT CONNECT ON DATABASE {database} TO {role}"},
+	refusal.PrivilegeNotGranted: {kind: KindPermissionDenied, hint: "ask the object's owner to GRANT the privilege to {role}"},
+	refusal.Starting: {kind: KindUnavailable,
+		hint: "the server is starting, waking or failing over: try again in a moment; if it stays so, check the instance's state in the workspace"},
+	refusal.Unknown: {kind: KindConnectFailed},
 }
 
 // isDisabled reports whether err says that the endpoint is disabled, which
 // no retry changes.
 func isDisabled(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && strings.Contains(strings.ToLower(e.Message), "disabled")
+	return errors.As(err, &e) && refusal.Of(e) == refusal.EndpointDisabled
 }
 
 // diagnose finds the part of err that tells most. That part alone becomes
@@ -148,7 +106,7 @@ func diagnose(err error) diagnosis {
 	)
 	switch {
 	case errors.As(err, &pgErr):
-		d := matchServerError(pgErr)
+		d := refusals[refusal.Of(pgErr)]
 		d.cause = pgErr
 		return d
 	case errors.Is(err, context.Canceled):

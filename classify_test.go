@@ -22,10 +22,10 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// refusals are what servers have been seen to say to a login, with the code
+// serverRefusals are what servers have been seen to say to a login, with the code
 // they said it with where it is known. The service sends most of them as
 // XX000.
-var refusals = []struct {
+var serverRefusals = []struct {
 	code, text string
 	kind       Kind
 	rejected   bool
@@ -69,7 +69,7 @@ var refusals = []struct {
 
 // TestServerRefusals lets a server say each text to pgx on the wire.
 func TestServerRefusals(t *testing.T) {
-	for _, r := range refusals {
+	for _, r := range serverRefusals {
 		t.Run(r.code+" "+r.text, func(t *testing.T) {
 			err := connect(t, "sslmode=disable", func(conn net.Conn) {
 				b := pgproto3.NewBackend(conn, conn)

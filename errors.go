@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/refusal"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -162,7 +163,7 @@ func retryableCause(err error) bool {
 // retryableState judges the server's errors: no connection left, a server
 // that starts or stops, lost connections, and transactions that lost a race.
 func retryableState(e *pgconn.PgError) bool {
-	switch matchServerError(e).kind {
+	switch refusals[refusal.Of(e)].kind {
 	case KindTooManyConnections:
 		return true
 	case KindUnavailable:

@@ -25,9 +25,10 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgxparse and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/resolver", "internal/settings", "internal/spelling",
-		"internal/steps", "internal/tokencache", "internal/workspace"},
-	"internal/doctor":       {".", "internal/resolver", "internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
+	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/refusal", "internal/resolver",
+		"internal/settings", "internal/spelling", "internal/steps", "internal/tokencache", "internal/workspace"},
+	"internal/doctor": {".", "internal/oneline", "internal/redact", "internal/refusal", "internal/resolver",
+		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgwire":       {},
@@ -36,6 +37,7 @@ var mayImport = map[string][]string{
 	"internal/quantile":     {},
 	"internal/rawnet":       {},
 	"internal/redact":       {},
+	"internal/refusal":      {},
 	"internal/resolver":     {},
 	"internal/resultformat": {},
 	"internal/resultstream": {},
@@ -47,7 +49,7 @@ var mayImport = map[string][]string{
 	"internal/steps":        {"internal/resolver", "internal/workspace"}, // what the root package shows the doctor
 	"internal/txpool":       {"internal/pgwire", "internal/sqlscan"},
 	"internal/tokencache":   {"internal/redact"},
-	"internal/workspace":    {"internal/oneline"},
+	"internal/workspace":    {"internal/oneline", "internal/redact"},
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/pgxparse", "internal/postgres", "internal/resolver"},
 	"lakebasetest":          {"local"},
