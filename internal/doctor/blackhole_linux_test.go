@@ -9,12 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lakebase-go/lakebase"
-	"github.com/lakebase-go/lakebase/internal/doctor"
-	"github.com/lakebase-go/lakebase/local"
 )
 
-// blackHole is a port that packets vanish at: its queue is full and nobody
-// accepts, so that Linux drops what else asks for a connection.
+// blackHole returns a port that answers no connection: its queue is full and
+// nothing accepts, so that Linux drops further requests.
 func blackHole(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -44,16 +42,15 @@ func blackHole(t *testing.T) int {
 	return 0
 }
 
-func TestDiagnosisOfBlackHole(t *testing.T) {
-	start(t, "my-instance", local.Options{})
+func TestDiagnosisOfAPortThatDoesNotAnswer(t *testing.T) {
+	shared(t, "my-instance")
 	port := strconv.Itoa(blackHole(t))
 	for _, d := range []diagnosis{
 		{name: "token", env: map[string]string{"PGPORT": port}},
 		{name: "static URL", env: map[string]string{"LAKEBASE_PG_URL": "postgres://me:correcthorse@127.0.0.1:" + port + "/db"}},
 	} {
-		d.check, d.kind, d.retry = "tcp", lakebase.KindUnavailable, true
+		d.check, d.hangs, d.kind, d.retry = "tcp", true, lakebase.KindUnavailable, true
 		d.words, d.advice, d.skipped = []string{":" + port + " does not answer", "firewall"}, []string{"let this machine out to "}, []string{"tls", "login", "role"}
-		d.options = doctor.Options{Timeout: time.Second}
 		t.Run(d.name, func(t *testing.T) { d.verify(t) })
 	}
 }

@@ -30,10 +30,10 @@ func fakeToken(expires time.Time) string {
 
 const accessToken = "dapi0123456789abcdef0123456789abcdef"
 
-// TestDiagnosisOfConfigurations is about what can be set wrong before anything
+// TestDiagnosisOfConfigurations is about settings that are wrong before anything
 // is contacted.
 func TestDiagnosisOfConfigurations(t *testing.T) {
-	start(t, "my-instance", local.Options{})
+	shared(t, "my-instance")
 	everything := doctor.Names()[1:]
 	table := []diagnosis{
 		{name: "no target", env: map[string]string{"LAKEBASE_INSTANCE_NAME": ""}, check: "configuration", kind: lakebase.KindBadConfig,
@@ -54,7 +54,7 @@ func TestDiagnosisOfConfigurations(t *testing.T) {
 			words: []string{"PGSSLROOTCERT: cannot be read"}, advice: []string{"unset PGSSLROOTCERT"}},
 		{name: "no place for a service", env: map[string]string{"PGSERVICE": "nowhere", "TMPDIR": "/nowhere"}, check: "configuration", kind: lakebase.KindBadConfig,
 			words: []string{"PGSERVICE cannot be set aside"}, advice: []string{"unset PGSERVICE"}},
-		{name: "somebody else's placeholder", env: map[string]string{"DB_PASSWORD": "${secret}", "DB_POOL_SIZE": "500"}, check: "connections", status: doctor.Warning},
+		{name: "placeholder of another program", env: map[string]string{"DB_PASSWORD": "${secret}", "DB_POOL_SIZE": "500"}, check: "connections", status: doctor.Warning},
 		{name: "pooled host", env: map[string]string{"PGHOST": "ep-a-b-pooler.database.eu-west-1.cloud.databricks.com", "LAKEBASE_INSTANCE_NAME": ""},
 			check: "configuration", kind: lakebase.KindBadConfig, words: []string{"the pooler refuses OAuth tokens", "native passwords"},
 			advice: []string{"export PGHOST=ep-a-b.database.eu-west-1.cloud.databricks.com"}},
@@ -69,7 +69,7 @@ func TestDiagnosisOfConfigurations(t *testing.T) {
 		{name: "access token in PGPASSWORD", env: map[string]string{"PGPASSWORD": accessToken}, check: "configuration", status: doctor.Warning,
 			words: []string{"PGPASSWORD holds a personal access token"}, advice: []string{"unset PGPASSWORD"}},
 		{name: "nothing verified", env: map[string]string{"PGSSLMODE": "insecure-skip-verify"}, check: "configuration", status: doctor.Warning,
-			words: []string{"lets whoever answers have the token"}, advice: []string{"unset PGSSLMODE"}},
+			words: []string{"sends the token to any server that answers"}, advice: []string{"unset PGSSLMODE"}},
 		{name: "large pool", env: map[string]string{"DB_POOL_SIZE": "500"}, check: "connections", status: doctor.Warning,
 			words: []string{"may open 510 connections, and 9"}, advice: []string{"export DB_POOL_SIZE=4"}},
 	}
@@ -78,8 +78,9 @@ func TestDiagnosisOfConfigurations(t *testing.T) {
 	}
 }
 
-// asksNameServer has this process ask s for every name, and not the machine's
-// name servers, which may take longer than a diagnosis does. s has the fault.
+// asksNameServer makes this process look every name up at s, which has the
+// fault, and not at the machine's name servers, which may be slower than a
+// diagnosis.
 func asksNameServer(s *local.Server, fault string) func(*testing.T) {
 	return func(t *testing.T) {
 		setFaults(t, s, nameServer(fault))
@@ -90,9 +91,9 @@ func asksNameServer(s *local.Server, fault string) func(*testing.T) {
 
 func nameServer(mode string) local.Faults { return local.Faults{DNS: local.DNSFault{Mode: mode}} }
 
-// TestDiagnosisOfLogins is about the way into the workspace.
+// TestDiagnosisOfLogins is about the login to the workspace.
 func TestDiagnosisOfLogins(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	s := shared(t, "my-instance")
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<html><title>Please log in</title></html>"))
@@ -115,12 +116,12 @@ func TestDiagnosisOfLogins(t *testing.T) {
 			check: "workspace", kind: lakebase.KindWorkspaceAuth, words: []string{"does not accept the credentials"}, advice: []string{"replace the client secret", "unset DATABRICKS_CLIENT_SECRET"}},
 		{name: "workspace host that does not exist", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, arm: asksNameServer(s, "nxdomain"), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"nowhere.invalid does not resolve", "no name server knows it"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
-		{name: "name servers that do not answer", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, arm: asksNameServer(s, "timeout"), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"nowhere.invalid does not resolve", "do not answer", "nothing came back in 2s"}, advice: []string{"check the network", "DATABRICKS_HOST sets it"}},
+		{name: "name servers that do not answer", env: map[string]string{"DATABRICKS_HOST": "https://nowhere.invalid"}, arm: asksNameServer(s, "timeout"), check: "workspace", hangs: true, kind: lakebase.KindWorkspaceUnreachable, retry: true,
+			words: []string{"nowhere.invalid does not resolve", "did not answer in 300ms"}, advice: []string{"check the network", "DATABRICKS_HOST sets it"}},
 		{name: "nothing at the workspace host", env: map[string]string{"DATABRICKS_HOST": "http://" + closedPort(t)}, check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}, advice: []string{"DATABRICKS_HOST sets it"}},
 		{name: "a web page at the workspace host", env: map[string]string{"DATABRICKS_HOST": page.URL}, check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"what answers is no workspace"}, advice: []string{"DATABRICKS_HOST sets it"}},
+			words: []string{"the server that answers is not a workspace"}, advice: []string{"DATABRICKS_HOST sets it"}},
 		{name: "identity without permission", env: map[string]string{"DATABRICKS_TOKEN": outsider}, check: "target",
 			words: []string{"my-instance"}},
 		{name: "mistyped instance", target: "my-instnace", check: "target", kind: lakebase.KindNotFound,
@@ -139,7 +140,7 @@ func TestDiagnosisOfLogins(t *testing.T) {
 	}
 }
 
-// profile writes a Databricks profile into the home directory of the test.
+// profile writes a Databricks profile into the test's home directory.
 func profile(host, name, token string) func(*testing.T) {
 	return func(t *testing.T) {
 		text := fmt.Sprintf("[%s]\nhost = %s\ntoken = %s\n", name, host, token)
@@ -149,7 +150,7 @@ func profile(host, name, token string) func(*testing.T) {
 	}
 }
 
-// closedPort is an address that nothing listens at.
+// closedPort returns an address at which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -160,8 +161,8 @@ func closedPort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// foreignRoot is a file with the certificate of an authority that signed
-// nothing here.
+// foreignRoot returns a file with the certificate of an authority that signed
+// none of the certificates here.
 func foreignRoot(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

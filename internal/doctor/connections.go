@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-
-	"github.com/jackc/pgx/v5"
 )
 
 const connectionsQuery = `
@@ -17,7 +15,7 @@ SELECT current_setting('max_connections')::int,
        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
        (SELECT datconnlimit FROM pg_database WHERE datname = current_database())`
 
-// connectionFacts count connections; a limit of -1 is none.
+// connectionFacts count connections. A limit of -1 is none.
 type connectionFacts struct {
 	Max, Reserved, Used, Own, InDatabase, RoleLimit, DatabaseLimit int
 }
@@ -34,19 +32,7 @@ func (c connectionFacts) left() int {
 	return max(left, 0)
 }
 
-// checkConnections compares what is taken, and what a pool may ask for, with
-// what there is.
-func checkConnections(ctx context.Context, v *visit) finding {
-	ctx, cancel := v.within(ctx)
-	defer cancel()
-	rows, err := v.conn.Query(ctx, connectionsQuery)
-	if err != nil {
-		return v.queryFailed(err)
-	}
-	c, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[connectionFacts])
-	if err != nil {
-		return v.queryFailed(err)
-	}
+func (c connectionFacts) details() []Detail {
 	details := []Detail{
 		{Name: "limit", Value: strconv.Itoa(c.Max)}, {Name: "reserved", Value: strconv.Itoa(c.Reserved)},
 		{Name: "used", Value: strconv.Itoa(c.Used)}, {Name: "used by this role", Value: strconv.Itoa(c.Own)},
@@ -57,29 +43,42 @@ func checkConnections(ctx context.Context, v *visit) finding {
 	if c.DatabaseLimit >= 0 {
 		details = append(details, Detail{Name: "limit of the database", Value: strconv.Itoa(c.DatabaseLimit)})
 	}
-	f := found(details, "%d of %d used", c.Used, c.Max-c.Reserved)
-	pool := v.poolMaximum()
+	return details
+}
+
+// checkConnections compares the connections in use, and those that a pool may
+// open, with the limits.
+func checkConnections(ctx context.Context, v *visit) finding {
+	ctx, cancel := v.within(ctx)
+	defer cancel()
+	c, err := queryFacts[connectionFacts](ctx, v.conn, connectionsQuery)
+	if err != nil {
+		return v.queryFailed(err)
+	}
+	limit := c.Max - c.Reserved
+	f := found(c.details(), "%d of %d used", c.Used, limit)
+	pool := v.maxPoolSize()
 	spare := c.left() + 1 // this session ends
 	switch {
-	case c.Used*5 >= (c.Max-c.Reserved)*4:
-		f = f.warn(fmt.Sprintf("%d of %d connections are used", c.Used, c.Max-c.Reserved), advice{
-			meaning: "when none is left, logins fail with 53300 and wait for one until their time is up",
+	case c.Used*5 >= limit*4:
+		f = f.warn(fmt.Sprintf("%d of %d connections are used", c.Used, limit), advice{
+			meaning: "when none is left, logins fail with 53300 and are repeated until their timeout",
 			action:  "open fewer (every process has a pool of its own), or give the compute a larger maximum size",
-			command: "export DB_POOL_SIZE=2 DB_MAX_OVERFLOW=0",
+			command: smallerPool(2),
 		})
 	case pool > spare:
 		f = f.warn(fmt.Sprintf("a pool as configured may open %d connections, and %d are left", pool, spare), advice{
 			meaning: "under load its last ones fail with 53300; other processes have pools too",
 			action:  "make the pool smaller, or give the compute a larger maximum size",
-			command: fmt.Sprintf("export DB_POOL_SIZE=%d DB_MAX_OVERFLOW=0", max(spare/2, 1)),
+			command: smallerPool(max(spare/2, 1)),
 		})
 	}
 	return f
 }
 
-// poolMaximum is how many connections one pool may open.
-func (v *visit) poolMaximum() int {
-	size, _ := strconv.Atoi(v.setting("pool_size").Value) // both are numbers by now
+// maxPoolSize is how many connections one pool may open.
+func (v *visit) maxPoolSize() int {
+	size, _ := strconv.Atoi(v.setting("pool_size").Value) // the configuration has been checked
 	overflow, _ := strconv.Atoi(v.setting("max_overflow").Value)
 	return size + overflow
 }

@@ -11,16 +11,17 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// diagnosis is what the doctor has to say of one thing that is wrong.
+// diagnosis is one mistake or fault, and what the doctor must report of it.
 type diagnosis struct {
 	name   string
 	faults local.Faults
-	env    map[string]string // "" unsets
-	target string            // argument; empty means the environment
-	arm    func(t *testing.T)
-	after  map[string]func(t *testing.T) // what happens once a check is done
+	env    map[string]string             // "" unsets
+	target string                        // argument; empty means the environment
+	arm    func(t *testing.T)            // before the run
+	after  map[string]func(t *testing.T) // at the end of a check
 
-	check   string // the one that says it
+	check   string // the one that reports it
+	hangs   bool   // that check ends with hangTimeout
 	status  doctor.Status
 	kind    lakebase.Kind
 	retry   bool     // the same run may go well later: exit code 4
@@ -31,7 +32,7 @@ type diagnosis struct {
 	options doctor.Options
 }
 
-// afterLogin are the checks that a session is needed for.
+// afterLogin are the checks that need a session.
 var afterLogin = []string{"role", "server", "connections"}
 
 // verify runs the doctor and compares.
@@ -45,6 +46,9 @@ func (d diagnosis) verify(t *testing.T) *doctor.Report {
 	}
 	o := d.options
 	o.Target = d.target
+	if d.hangs {
+		o.LimitCheck(d.check, hangTimeout)
+	}
 	o.OnEvent = func(e doctor.Event) {
 		if f := d.after[e.Check]; e.Result != nil && f != nil {
 			f(t)
@@ -81,7 +85,7 @@ func (d diagnosis) verify(t *testing.T) *doctor.Report {
 	return report
 }
 
-// verifyRest sees that nothing else is blamed.
+// verifyRest verifies that no other check fails.
 func (d diagnosis) verifyRest(t *testing.T, report *doctor.Report, text string) {
 	t.Helper()
 	if report.Status != d.status {
@@ -89,7 +93,7 @@ func (d diagnosis) verifyRest(t *testing.T, report *doctor.Report, text string) 
 	}
 	for _, c := range report.Checks {
 		if c.Name != d.check && c.Name != d.also && c.Status == doctor.Failed {
-			t.Errorf("%s is blamed too\n%s", c.Name, text)
+			t.Errorf("%s fails too\n%s", c.Name, text)
 		}
 	}
 	for _, name := range d.skipped {
@@ -133,10 +137,11 @@ const (
 	credentials = "/api/2.0/database/credentials"
 )
 
-// TestDiagnosisOfFaults switches on everything that can go wrong with the
-// local Lakebase, one after the other.
+// TestDiagnosisOfFaults sets each fault of the local Lakebase, one after the
+// other.
 func TestDiagnosisOfFaults(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	s := shared(t, "my-instance")
+	doctor.SetPollInterval(t, 20*time.Millisecond)
 	again := []string{"$ lakebase doctor"}
 	table := []diagnosis{
 		// The workspace.
@@ -146,17 +151,17 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "api 403", faults: api(local.APIFault{Status: 403}), check: "workspace", kind: lakebase.KindPermissionDenied,
 			words: []string{"may not use it"}, advice: []string{`"Can use"`}},
 		{name: "api 404", faults: api(local.APIFault{Status: 404}), check: "workspace", kind: lakebase.KindNotFound,
-			words: []string{"answers, but is no workspace"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
+			words: []string{"answers, but is not a workspace"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
 		{name: "api 400", faults: api(local.APIFault{Status: 400, PathPrefix: credentials}), check: "token", kind: lakebase.KindBadConfig,
 			words: []string{"refuses the request"}, skipped: []string{"login"}},
 		{name: "api 429", faults: api(local.APIFault{Status: 429, RetryAfter: 30}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests (429)"}, advice: append(again, "wait a minute")},
 		{name: "api 500", faults: api(local.APIFault{Status: 500}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"a problem of its own (500)"}, advice: append(again, "status page")},
+			words: []string{"an error of its own (500)"}, advice: append(again, "status page")},
 		{name: "api 503", faults: api(local.APIFault{Status: 503, PathPrefix: instances}), check: "target", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"a problem of its own (503)"}, advice: again, skipped: []string{"dns", "token", "login"}},
-		{name: "api hangs", faults: api(local.APIFault{Hang: true}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"does not answer", "in 2s"}, advice: []string{"HTTPS_PROXY", "curl -sS"}},
+			words: []string{"an error of its own (503)"}, advice: again, skipped: []string{"dns", "token", "login"}},
+		{name: "api hangs", faults: api(local.APIFault{Hang: true}), check: "workspace", hangs: true, kind: lakebase.KindWorkspaceUnreachable, retry: true,
+			words: []string{"does not answer", "in 300ms"}, advice: []string{"HTTPS_PROXY", "curl -sS"}},
 		{name: "api refuses connections", faults: api(local.APIFault{Refuse: true}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}, advice: []string{"HTTPS_PROXY", "curl -sS"}},
 		// The target.
@@ -164,15 +169,15 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"dev@example.com may not use my-instance"}, advice: []string{`grant dev@example.com "Can use"`}},
 		{name: "instances 429", faults: api(local.APIFault{Status: 429, PathPrefix: instances}), check: "target", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests"}},
-		{name: "instances hang", faults: api(local.APIFault{Hang: true, PathPrefix: instances}), check: "target", kind: lakebase.KindWorkspaceUnreachable, retry: true,
+		{name: "instances hang", faults: api(local.APIFault{Hang: true, PathPrefix: instances}), check: "target", hangs: true, kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}},
 		// The way to the server.
 		{name: "reset at accept", faults: reset("accept"), check: "tls", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{"cut before the handshake"}, advice: again, skipped: append([]string{"login"}, afterLogin...)},
 		{name: "reset at TLS", faults: reset("tls"), check: "tls", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{"cut before the handshake"}, advice: again},
-		{name: "black hole behind the accept", faults: local.Faults{Network: local.NetworkFault{Blackhole: true}}, check: "tls",
-			words: []string{"took the connection and says nothing", "load balancer"}, advice: again},
+		{name: "black hole behind the accept", faults: local.Faults{Network: local.NetworkFault{Blackhole: true}}, check: "tls", hangs: true,
+			words: []string{"accepted the connection and sent nothing", "load balancer"}, advice: again},
 		{name: "wrong name", faults: tlsMode("wrong_name"), check: "tls", kind: lakebase.KindTLS,
 			words: []string{"for another name", "localhost was asked for"}, advice: []string{"a name that is in the certificate"}, skipped: []string{"login"}},
 		{name: "wrong authority", faults: tlsMode("wrong_authority"), check: "tls", kind: lakebase.KindTLS,
@@ -191,11 +196,11 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "credentials 429", faults: api(local.APIFault{Status: 429, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests"}, advice: []string{"mints a token for every connection"}},
 		{name: "credentials 502", faults: api(local.APIFault{Status: 502, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceUnreachable, retry: true,
-			words: []string{"a problem of its own (502)"}},
-		{name: "credentials hang", faults: api(local.APIFault{Hang: true, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceUnreachable, retry: true,
+			words: []string{"an error of its own (502)"}},
+		{name: "credentials hang", faults: api(local.APIFault{Hang: true, PathPrefix: credentials}), check: "token", hangs: true, kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}},
 		{name: "short token", faults: local.Faults{Tokens: local.TokenFault{Lifetime: local.Duration(45 * time.Second)}}, check: "token", status: doctor.Warning,
-			words: []string{"the token lives 4", "only"}, advice: []string{"admin"}},
+			words: []string{"the token is valid for 4", "only"}, advice: []string{"admin"}},
 		{name: "clock ahead", faults: local.Faults{Tokens: local.TokenFault{ClockSkew: local.Duration(-10 * time.Minute)}}, check: "token", status: doctor.Warning,
 			words: []string{"clock is 1", "ahead of the workspace's"}, advice: []string{"clock", "$ "}},
 		{name: "clock behind", faults: local.Faults{Tokens: local.TokenFault{ClockSkew: local.Duration(10 * time.Minute)}}, check: "token", status: doctor.Warning,
@@ -227,22 +232,22 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "login endpoint_too_many", faults: login("endpoint_too_many"), check: "login", kind: lakebase.KindTooManyConnections, retry: true,
 			words: []string{"the endpoint has no connection left"}, advice: []string{"export DB_POOL_SIZE="}},
 		{name: "login starting", faults: login("starting"), check: "login", kind: lakebase.KindUnavailable, retry: true,
-			words: []string{"starting or failing over", "1.5s"}, advice: []string{"$ lakebase wait"}},
+			words: []string{"starting or failing over", "400ms"}, advice: []string{"$ lakebase wait"}},
 		{name: "login role_missing", faults: login("role_missing"), check: "login", kind: lakebase.KindRoleMissing,
-			words: []string{`no role "dev@example.com"`, "permission for the instance makes no role"}, advice: []string{"lakebase roles create dev@example.com --kind user"}},
+			words: []string{`no role "dev@example.com"`, "permission for the instance creates no role"}, advice: []string{"lakebase roles create dev@example.com --kind user"}},
 		{name: "login database_missing", faults: login("database_missing"), check: "login", kind: lakebase.KindNotFound,
-			words: []string{`no database "databricks_postgres"`}, advice: []string{"name one that is there"}},
+			words: []string{`no database "databricks_postgres"`}, advice: []string{"name one that exists"}},
 		{name: "login no_connect", faults: login("no_connect"), check: "login", kind: lakebase.KindPermissionDenied,
 			words: []string{"may not connect", "CONNECT"}, advice: []string{"lakebase roles grant dev@example.com --read --database databricks_postgres"}},
 		{name: "login disabled", faults: login("disabled"), check: "login", kind: lakebase.KindUnavailable,
 			words: []string{"the endpoint is disabled"}, advice: []string{"enable it"}},
 		{name: "login closed", faults: login("closed"), check: "login", kind: lakebase.KindUnavailable, retry: true,
-			words: []string{"hung up during the login", "native login is off"}, advice: again},
-		{name: "login hangs", faults: login("hang"), check: "login", kind: lakebase.KindConnectFailed,
-			words: []string{"did not finish the login in 2s"}, advice: again},
-		{name: "reset at startup", faults: reset("startup"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"hung up during the login"}},
-		{name: "reset at auth", faults: reset("auth"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"hung up during the login"}},
-		{name: "reset at ready", faults: reset("ready"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"hung up during the login"}},
+			words: []string{"closed the connection during the login", "native login is off"}, advice: again},
+		{name: "login hangs", faults: login("hang"), check: "login", hangs: true, kind: lakebase.KindConnectFailed,
+			words: []string{"did not finish the login in 300ms"}, advice: again},
+		{name: "reset at startup", faults: reset("startup"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"closed the connection during the login"}},
+		{name: "reset at auth", faults: reset("auth"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"closed the connection during the login"}},
+		{name: "reset at ready", faults: reset("ready"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"closed the connection during the login"}},
 		{name: "reset in a query", faults: reset("query"), check: "role", words: []string{"session was lost"}, retry: true},
 	}
 	for _, d := range table {
@@ -262,15 +267,15 @@ func TestDiagnosisOfFaults(t *testing.T) {
 	}
 }
 
-// everyFault reads the words that faults are made of from the refusal of one
-// that does not exist, so that a new fault cannot be forgotten here.
+// everyFault reads the kinds of faults from the error for one that does not
+// exist, so that a new one cannot be forgotten here.
 func everyFault(t *testing.T, s *local.Server) []string {
 	t.Helper()
 	var words []string
 	for _, f := range []local.Faults{login("?"), tlsMode("?"), reset("?")} {
 		err := s.SetFaults(f)
 		if err == nil {
-			t.Fatalf("a fault that does not exist is taken: %+v", f)
+			t.Fatalf("a fault that does not exist is accepted: %+v", f)
 		}
 		_, list, _ := strings.Cut(err.Error(), "use one of ")
 		words = append(words, strings.Split(list, ", ")...)

@@ -17,14 +17,15 @@ import (
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
-// nothingToResolve is for hosts that are addresses or sockets already.
+// nothingToResolve skips the check where every host is an address or a socket,
+// and takes the addresses.
 func nothingToResolve(v *visit) string {
 	kind := "an address"
 	for _, s := range v.servers {
-		switch _, err := netip.ParseAddr(s.Host); {
+		switch {
 		case isSocket(s.Host):
 			kind = "a socket on this machine"
-		case err != nil:
+		case !isAddress(s.Host):
 			return ""
 		}
 	}
@@ -36,45 +37,30 @@ func nothingToResolve(v *visit) string {
 	return "the host is " + kind
 }
 
-func socketsOnly(v *visit) string {
-	for _, s := range v.servers {
-		if !isSocket(s.Host) {
-			return ""
-		}
-	}
-	return "the host is a socket on this machine"
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
-func isSocket(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
-
-// lookupResult is what one resolver said of one host.
-type lookupResult struct {
-	resolver string
-	host     string
-	addrs    []string
-	err      error
-	took     time.Duration
-}
-
-// checkDNS asks every resolver that the library knows, each for itself.
+// checkDNS looks every host up by each resolver of the library on its own.
 func checkDNS(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	var failed *lookupResult
+	var failed *answer
 	var details []Detail
 	var fallback string
 	for _, s := range v.servers {
-		if isSocket(s.Host) {
+		switch {
+		case isSocket(s.Host):
 			continue
-		}
-		if _, err := netip.ParseAddr(s.Host); err == nil {
+		case isAddress(s.Host):
 			v.addresses = append(v.addresses, address{s, s.Host})
 			continue
 		}
-		answers := v.ask(ctx, s.Host)
+		answers := lookUpEverywhere(ctx, v.steps.Resolvers, s.Host)
 		for i, a := range answers {
 			details = append(details, a.detail())
-			if a.err == nil && !v.knows(s) {
+			if a.err == nil && !v.hasAddressOf(s) {
 				for _, ip := range a.addrs {
 					v.addresses = append(v.addresses, address{s, ip})
 				}
@@ -83,12 +69,12 @@ func checkDNS(ctx context.Context, v *visit) finding {
 				}
 			}
 		}
-		if !v.knows(s) && failed == nil {
-			failed = worst(answers)
+		if !v.hasAddressOf(s) && failed == nil {
+			failed = mostTelling(answers)
 		}
 	}
 	if len(v.addresses) == 0 {
-		return v.unresolved(*failed, details)
+		return v.explainLookup(*failed, details)
 	}
 	f := found(details, "%s", v.addressList())
 	if failed != nil {
@@ -103,31 +89,36 @@ func checkDNS(ctx context.Context, v *visit) finding {
 	return f
 }
 
-// ask puts the question to every resolver at once.
-func (v *visit) ask(ctx context.Context, host string) []lookupResult {
-	answers := make([]lookupResult, len(v.steps.Resolvers))
-	var asked sync.WaitGroup
-	for i, r := range v.steps.Resolvers {
-		asked.Go(func() {
+// answer is the result of one resolver for one host.
+type answer struct {
+	resolver string
+	host     string
+	addrs    []string
+	err      error
+	took     time.Duration
+}
+
+// lookUpEverywhere asks every resolver at once.
+func lookUpEverywhere(ctx context.Context, resolvers []resolver.Upstream, host string) []answer {
+	answers := make([]answer, len(resolvers))
+	var lookups sync.WaitGroup
+	for i, r := range resolvers {
+		lookups.Go(func() {
 			began := time.Now()
-			addrs, err := lookup(ctx, r, host)
-			answers[i] = lookupResult{r.Name, host, addrs, err, time.Since(began)}
+			addrs, err := resolve(ctx, r, host)
+			answers[i] = answer{r.Name, host, addrs, err, time.Since(began)}
 		})
 	}
-	asked.Wait()
+	lookups.Wait()
 	return answers
 }
 
-// lookup leaves a resolver that does not heed ctx behind.
-func lookup(ctx context.Context, r resolver.Upstream, host string) ([]string, error) {
-	type answer struct {
-		addrs []string
-		err   error
-	}
+// resolve returns at the end of ctx, even if the resolver does not.
+func resolve(ctx context.Context, r resolver.Upstream, host string) ([]string, error) {
 	answered := make(chan answer, 1)
 	go func() {
 		addrs, err := r.Lookup(ctx, host)
-		answered <- answer{addrs, err}
+		answered <- answer{addrs: addrs, err: err}
 	}()
 	select {
 	case a := <-answered:
@@ -140,7 +131,7 @@ func lookup(ctx context.Context, r resolver.Upstream, host string) ([]string, er
 	}
 }
 
-func (a lookupResult) detail() Detail {
+func (a answer) detail() Detail {
 	d := Detail{Name: a.resolver, Value: strings.Join(a.addrs, ", ")}
 	if a.err != nil {
 		d.Value = a.err.Error()
@@ -152,27 +143,27 @@ func (a lookupResult) detail() Detail {
 	return d
 }
 
-// worst picks the answer that says most: a resolver that fails says less of
-// the name than one that does not know it.
-func worst(answers []lookupResult) *lookupResult {
+func (a answer) notFound() bool {
+	var dns *net.DNSError
+	return errors.As(a.err, &dns) && dns.IsNotFound
+}
+
+// mostTelling picks the answer to explain: one resolver that fails leaves it
+// open whether the name exists, whatever the others answered.
+func mostTelling(answers []answer) *answer {
 	for i := range answers {
-		if !notFound(answers[i].err) {
+		if !answers[i].notFound() {
 			return &answers[i]
 		}
 	}
 	return &answers[0]
 }
 
-func notFound(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound
-}
-
-func (v *visit) knows(s steps.Server) bool {
+func (v *visit) hasAddressOf(s steps.Server) bool {
 	return slices.ContainsFunc(v.addresses, func(a address) bool { return a.server.Host == s.Host && a.server.Port == s.Port })
 }
 
-// addressList names the addresses, the private ones as such.
+// addressList lists the addresses, and marks the private ones.
 func (v *visit) addressList() string {
 	var list []string
 	for _, a := range v.addresses {
@@ -194,18 +185,17 @@ func resolverName(name string) string {
 	return "the name server " + name
 }
 
-// unresolved explains a host that no resolver has an address for.
-func (v *visit) unresolved(failed lookupResult, details []Detail) finding {
-	err := v.steps.Refused(failed.err, failed.host, v.user(), v.database())
+// explainLookup explains a host that no resolver has an address for.
+func (v *visit) explainLookup(failed answer, details []Detail) finding {
 	summary := "no resolver knows " + failed.host
 	a := advice{
 		meaning: "the name does not exist: it was mistyped, or the instance is gone, or the name is one of a private network",
 		action:  "name the target by its instance or endpoint, and its host is looked up",
 	}
-	if !notFound(failed.err) {
+	if !failed.notFound() {
 		summary = "no resolver could look " + failed.host + " up"
 		a = advice{
-			meaning: "the name servers fail or do not answer, which says nothing of the name",
+			meaning: "the name servers fail or do not answer, so the name may be right",
 			action:  "name a server that works", command: "export LAKEBASE_DNS_SERVERS=1.1.1.1",
 		}
 		if servers := v.variable("dns_servers"); servers != "" {
@@ -216,10 +206,11 @@ func (v *visit) unresolved(failed lookupResult, details []Detail) finding {
 	case v.isStatic():
 		a.action, a.command = "correct the host in the URL", ""
 	case v.overridesHost():
-		a.action, a.command = "let the workspace name the host", v.unsetHost()
+		a.action, a.command = v.orLetWorkspaceNameHost(""), v.unsetHost()
 	}
-	if errors.Is(err, lakebase.KindDNS) {
-		return fail(err, summary, a, details...)
+	err := v.refused(failed.err, failed.host)
+	if !errors.Is(err, lakebase.KindDNS) {
+		err = &lakebase.Error{Kind: lakebase.KindDNS, Resource: failed.host, Message: summary, Err: failed.err}
 	}
-	return fail(&lakebase.Error{Kind: lakebase.KindDNS, Resource: failed.host, Message: summary, Err: failed.err}, summary, a, details...)
+	return fail(err, summary, a, details...)
 }

@@ -1,71 +1,45 @@
 // Package doctor finds out why a connection to Lakebase does not work. It
-// takes the steps of one in order, with the library's own code, and says for
-// each what it saw, how long it took and, where it failed, what that means and
-// the one thing to do about it.
+// takes the steps of a connection in order, with the library's own code, and
+// reports for each what it saw, how long it took and, where it failed, what
+// that means and the one thing to do about it.
 //
-// It reads, and changes nothing but this: logging in wakes a sleeping endpoint.
+// It changes nothing, except that logging in wakes a sleeping endpoint.
 package doctor
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"time"
 )
 
-// Options configure a Run. The zero value checks what the environment names.
-type Options struct {
-	Target string // as lakebase.ParseConfig reads it
-	// Timeout bounds each check. Zero means 10 seconds.
-	Timeout time.Duration
-	// WakeTimeout bounds the wait for a database that is on its way up. Zero
-	// means 60 seconds.
-	WakeTimeout time.Duration
-	// OnEvent, if not nil, hears of every step as it is taken, from the
-	// goroutine that called Run.
-	OnEvent func(Event)
-	// Logger receives what the library logs; nil means discard.
-	Logger *slog.Logger
-	// Secrets collects what must not be shown; nil means one of Run's own.
-	Secrets *Secrets
-}
-
-// Event is the start of a check, something to say while it runs, or its end.
-type Event struct {
-	Check  string
-	Note   string  // what the check is waiting for
-	Result *Result // at its end
-}
-
-// check is one thing to look at.
+// check is one step of a connection.
 type check struct {
 	name string
-	// needs names the checks without whose success this one says nothing.
+	// needs names the checks without whose success this one means nothing.
 	needs func(*visit) []string
-	// spared says why there is nothing to check, "" if there is.
-	spared func(*visit) string
-	run    func(context.Context, *visit) finding
+	// skip returns why there is nothing to check, "" if there is.
+	skip func(*visit) string
+	run  func(context.Context, *visit) finding
 }
 
-// checks in the order of a connection.
+// checks are in the order of a connection.
 var checks = []check{
 	{name: "configuration", run: checkConfiguration},
-	{name: "workspace", needs: all("configuration"), spared: static, run: checkWorkspace},
-	{name: "target", needs: all("workspace"), spared: static, run: checkTarget},
-	{name: "pooler", needs: ifLookedUp("target"), run: checkPooler},
-	{name: "dns", needs: ifLookedUp("target"), spared: nothingToResolve, run: checkDNS},
-	{name: "tcp", needs: all("dns"), spared: socketsOnly, run: checkTCP},
-	{name: "tls", needs: all("tcp"), spared: socketsOnly, run: checkTLS},
-	{name: "token", needs: all("target"), spared: static, run: checkToken},
-	{name: "login", needs: all("pooler", "tls", "token"), run: checkLogin},
-	{name: "role", needs: all("login", session), run: checkRole},
-	{name: "server", needs: all("login", session), run: checkServer},
-	{name: "connections", needs: all("login", session), run: checkConnections},
+	{name: "workspace", needs: only("configuration"), skip: unlessWorkspace, run: checkWorkspace},
+	{name: "target", needs: only("workspace"), skip: unlessWorkspace, run: checkTarget},
+	{name: "pooler", needs: unlessHost("target"), run: checkPooler},
+	{name: "dns", needs: unlessHost("target"), skip: nothingToResolve, run: checkDNS},
+	{name: "tcp", needs: only("dns"), skip: socketsOnly, run: checkTCP},
+	{name: "tls", needs: only("tcp"), skip: socketsOnly, run: checkTLS},
+	{name: "token", needs: only("target"), skip: unlessWorkspace, run: checkToken},
+	{name: "login", needs: only("pooler", "tls", "token"), run: checkLogin},
+	{name: "role", needs: only("login", openSession), run: checkRole},
+	{name: "server", needs: only("login", openSession), run: checkServer},
+	{name: "connections", needs: only("login", openSession), run: checkConnections},
 }
 
-// session is what the checks after the login need beside it: that it is still
-// there.
-const session = "session"
+// openSession is what the checks after the login need beside it: a connection
+// that is still open.
+const openSession = "session"
 
 // Names returns the names of the checks, in order.
 func Names() []string {
@@ -76,13 +50,13 @@ func Names() []string {
 	return names
 }
 
-func all(names ...string) func(*visit) []string {
+func only(names ...string) func(*visit) []string {
 	return func(*visit) []string { return names }
 }
 
-// ifLookedUp is for checks of a host, which may be known from the
-// configuration alone.
-func ifLookedUp(name string) func(*visit) []string {
+// unlessHost is for checks of a host, which the configuration
+// alone may name.
+func unlessHost(name string) func(*visit) []string {
 	return func(v *visit) []string {
 		if v.steps != nil && len(v.servers) > 0 {
 			return []string{"configuration"}
@@ -91,74 +65,63 @@ func ifLookedUp(name string) func(*visit) []string {
 	}
 }
 
-func static(v *visit) string {
+func unlessWorkspace(v *visit) string {
 	if v.isStatic() {
 		return "a static URL needs no workspace"
 	}
 	return ""
 }
 
-// Run takes all the steps that can be taken. When ctx ends it stops and
-// returns what there is, with Report.Interrupted set.
+// Run makes every check that can be made. When ctx ends it stops and returns
+// the report so far, with Report.Interrupted set.
 func Run(ctx context.Context, o Options) *Report {
 	v := newVisit(o)
 	defer v.close()
 	began := time.Now()
 	report := &Report{Version: reportVersion, Time: began.UTC().Truncate(time.Second)}
 	for _, c := range checks {
-		result := v.perform(ctx, c)
+		result := c.perform(ctx, v)
 		if ctx.Err() != nil {
 			report.Interrupted = true
 			break
 		}
 		report.Checks = append(report.Checks, result)
-		v.tell(Event{Check: c.name, Result: &result})
+		v.notify(Event{Check: c.name, Result: &result})
 	}
 	report.Target = v.hide(v.targetName())
 	report.Milliseconds = milliseconds(time.Since(began))
-	report.conclude()
+	report.conclude(len(checks))
 	return report
 }
 
-// perform makes one check, or says why it does not.
-func (v *visit) perform(ctx context.Context, c check) Result {
+// perform makes the check, or says why it is skipped.
+func (c check) perform(ctx context.Context, v *visit) Result {
 	if c.needs != nil {
 		for _, name := range c.needs(v) {
 			if because := v.blockedBy[name]; because != "" {
 				v.blockedBy[c.name] = because
 				summary := "needs " + because + ", which failed"
-				if name == session {
+				if name == openSession {
 					summary = "the session was lost in " + because
 				}
 				return Result{Name: c.name, Status: Skipped, Because: because, Summary: summary}
 			}
 		}
 	}
-	if c.spared != nil {
-		if why := c.spared(v); why != "" {
+	if c.skip != nil {
+		if why := c.skip(v); why != "" {
 			return Result{Name: c.name, Status: Skipped, Summary: why}
 		}
 	}
-	v.tell(Event{Check: c.name})
+	v.begin(c.name)
 	began := time.Now()
 	f := c.run(ctx, v)
 	result := f.result(c.name, time.Since(began))
 	if result.Status == Failed {
 		v.blockedBy[c.name] = c.name
 		if v.conn != nil && v.conn.IsClosed() {
-			v.blockedBy[session] = c.name
+			v.blockedBy[openSession] = c.name
 		}
 	}
 	return result.hidden(v.hide)
-}
-
-// within bounds one check, or one part of it.
-func (v *visit) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, v.options.Timeout, fmt.Errorf("no answer within %s: %w", v.options.Timeout, context.DeadlineExceeded))
-}
-
-func (v *visit) tell(e Event) {
-	if v.options.OnEvent != nil {
-		v.options.OnEvent(e)
-	}
 }

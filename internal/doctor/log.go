@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Log is what the library says during a visit. It can be read while others
-// write to it: a login that is given up still does. The zero value is empty.
+// Log collects what the library logs during a [Run]. It is safe for concurrent
+// use, also after the run: an abandoned login still writes to it. The zero
+// value is empty.
 type Log struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -1,9 +1,12 @@
 package doctor_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,8 +22,8 @@ import (
 
 const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 
-// nameServerAddr is the name server (host:port) that net.DefaultResolver asks;
-// the machine's if it is empty.
+// nameServerAddr is the name server (host:port) of net.DefaultResolver, in place
+// of the machine's if it is set.
 var nameServerAddr atomic.Value
 
 func TestMain(m *testing.M) {
@@ -29,16 +32,54 @@ func TestMain(m *testing.M) {
 			address = other
 		}
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if err == nil { // Go's resolver would wait for an answer after its caller has gone
+		if err == nil { // Go's resolver goes on waiting for an answer when its caller has stopped
 			context.AfterFunc(ctx, func() { conn.Close() })
 		}
 		return conn, err
 	}}
 	// The official SDK's metrics library starts this one when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	goleak.VerifyTestMain(run{m}, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }
 
-// start starts a local Lakebase and sets what a client of target sets.
+// run closes the shared server before the search for leaks.
+type run struct{ *testing.M }
+
+func (r run) Run() int {
+	code := r.M.Run()
+	if sharedServer == nil {
+		return code
+	}
+	if err := sharedServer.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "the shared local Lakebase does not close cleanly:", err)
+		return 1
+	}
+	return code
+}
+
+// sharedServer serves all tests that leave no traces in it. They run one after
+// the other, because the doctor reads the environment.
+var sharedServer *local.Server
+
+// wakeDelay leaves an endpoint asleep long enough to be noticed.
+const wakeDelay = 300 * time.Millisecond
+
+// shared returns the shared server, and sets the variables of a client of
+// target.
+func shared(t *testing.T, target string) *local.Server {
+	t.Helper()
+	testkit.OnlyEnv(t, nil)
+	if sharedServer == nil {
+		var err error
+		if sharedServer, err = local.Start(t.Context(), local.Options{WakeDelay: wakeDelay}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lakebasetest.Setenv(t, sharedServer, target)
+	return sharedServer
+}
+
+// start starts a local Lakebase for one test, and sets the variables of a
+// client of target.
 func start(t *testing.T, target string, o local.Options) *local.Server {
 	t.Helper()
 	testkit.OnlyEnv(t, nil)
@@ -59,18 +100,24 @@ func setFaults(t *testing.T, s *local.Server, f local.Faults) {
 	})
 }
 
-// examine runs the doctor, with short time limits unless o has others, and
-// looks for tokens in all that comes of it.
+// Limits for tests. A check that hangs is bounded by hangTimeout; the others
+// have the time that a busy machine may need.
+const (
+	checkTimeout = 20 * time.Second
+	hangTimeout  = 300 * time.Millisecond
+	dnsTimeout   = 2 * time.Second // the machine's own name servers are asked too
+	wakeTimeout  = 400 * time.Millisecond
+)
+
+// examine runs the doctor, with the limits of tests unless o has others, and
+// fails the test if a token is in the report or the log.
 func examine(t *testing.T, o doctor.Options) *doctor.Report {
 	t.Helper()
 	var log doctor.Log
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if o.Timeout == 0 {
-		o.Timeout = 2 * time.Second
-	}
-	if o.WakeTimeout == 0 {
-		o.WakeTimeout = 1500 * time.Millisecond
-	}
+	o.Timeout = cmp.Or(o.Timeout, checkTimeout)
+	o.WakeTimeout = cmp.Or(o.WakeTimeout, wakeTimeout)
+	o.LimitCheck("dns", dnsTimeout)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 	defer cancel()
 	report := doctor.Run(ctx, o)
@@ -80,7 +127,7 @@ func examine(t *testing.T, o doctor.Options) *doctor.Report {
 	return report
 }
 
-// describe is a report in the words of all its parts.
+// describe writes out a whole report.
 func describe(r *doctor.Report) string {
 	var b strings.Builder
 	b.WriteString(string(r.Status) + ": " + r.Summary + "\n")

@@ -10,14 +10,14 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// noResolver is what all say of a name that nobody knows. Whether one "knows"
-// it not or "could look" it not up is up to the machine's own name servers,
-// which are asked as well and may take longer than a diagnosis does.
+// noResolver begins the summary for a name without an address. Whether no
+// resolver "knows" it or none "could look" it up depends on the machine's own
+// name servers, which are asked as well and may be slower than a diagnosis.
 const noResolver = "no resolver "
 
-// wantResolversWord sees that a diagnosis of a name that nobody has an address
-// for says of it what the resolvers have said.
-func wantResolversWord(t *testing.T, report *doctor.Report) {
+// wantResolversResult verifies that the diagnosis of a name without an address
+// agrees with the resolvers' answers.
+func wantResolversResult(t *testing.T, report *doctor.Report) {
 	t.Helper()
 	dns := resultOf(report, "dns")
 	if dns.Status != doctor.Failed {
@@ -34,8 +34,8 @@ func wantResolversWord(t *testing.T, report *doctor.Report) {
 	}
 }
 
-// TestDiagnosisOfNames is about host names, with hosts that look like the
-// service's and that only one name server knows.
+// TestDiagnosisOfNames is about host names that look like the service's and
+// resolve through one name server only.
 func TestDiagnosisOfNames(t *testing.T) {
 	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
 	var direct, pooled string
@@ -61,9 +61,9 @@ func TestDiagnosisOfNames(t *testing.T) {
 			words: []string{"no resolver could look instance-", "fail or do not answer"}, advice: []string{"correct LAKEBASE_DNS_SERVERS", "export LAKEBASE_DNS_SERVERS="}, skipped: after},
 		{name: "nxdomain", faults: nameServer("nxdomain"), check: "dns", kind: lakebase.KindDNS, retry: true,
 			words: []string{noResolver, "instance-"}, skipped: after},
-		{name: "no answer", faults: nameServer("timeout"), check: "dns", kind: lakebase.KindDNS, retry: true,
+		{name: "no answer", faults: nameServer("timeout"), check: "dns", hangs: true, kind: lakebase.KindDNS, retry: true,
 			words: []string{"no resolver could look instance-"}, advice: []string{"correct LAKEBASE_DNS_SERVERS"}, skipped: after},
-		{name: "nobody is asked who knows", env: map[string]string{"LAKEBASE_DNS_SERVERS": ""}, check: "dns", kind: lakebase.KindDNS, retry: true,
+		{name: "the only name server that knows is not configured", env: map[string]string{"LAKEBASE_DNS_SERVERS": ""}, check: "dns", kind: lakebase.KindDNS, retry: true,
 			words: []string{noResolver}},
 		{name: "wrong host", env: map[string]string{"PGHOST": "nowhere.invalid"}, check: "dns", kind: lakebase.KindDNS, retry: true,
 			words: []string{noResolver, "nowhere.invalid"}, advice: []string{"let the workspace name the host", "unset PGHOST"}, skipped: after},
@@ -89,17 +89,17 @@ func TestDiagnosisOfNames(t *testing.T) {
 	for _, d := range table {
 		t.Run(d.name, func(t *testing.T) {
 			setFaults(t, s, d.faults)
-			wantResolversWord(t, d.verify(t))
+			wantResolversResult(t, d.verify(t))
 		})
 	}
-	t.Run("wrong host is mentioned where it is compared", func(t *testing.T) {
+	t.Run("a configured host that is not the target's causes a warning", func(t *testing.T) {
 		t.Setenv("LAKEBASE_HOST", direct)
 		target := resultOf(examine(t, doctor.Options{}), "target")
 		if target.Status != doctor.Warning || !strings.Contains(target.Summary, "the configured host is "+direct+", but the workspace names instance-") || target.Command != "unset LAKEBASE_HOST" {
 			t.Errorf("%+v", target)
 		}
 	})
-	t.Run("a workspace that is away does not hide what the host is like", func(t *testing.T) {
+	t.Run("a configured host is checked even if the workspace is unreachable", func(t *testing.T) {
 		t.Setenv("LAKEBASE_HOST", s.Status().Endpoints[0].Host)
 		setFaults(t, s, api(local.APIFault{Status: 503}))
 		report := examine(t, doctor.Options{})

@@ -1,23 +1,19 @@
 package doctor
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/lakebase-go/lakebase"
 )
 
-// reportVersion changes only if a field changes its meaning. Fields are added
-// without.
+// reportVersion changes only if a field changes its meaning. New fields leave
+// it as it is.
 const reportVersion = 1
 
 // Status is how a check ended.
 type Status string
 
-// The statuses. A warning does not keep anyone from connecting.
+// The statuses. A warning does not prevent a connection.
 const (
 	OK      Status = "ok"
 	Warning Status = "warning"
@@ -25,7 +21,7 @@ const (
 	Skipped Status = "skipped"
 )
 
-// Report is what a Run found. As JSON it is a contract: see docs/doctor.md.
+// Report is what a [Run] found. As JSON it is a contract: see docs/json.md.
 type Report struct {
 	Version      int       `json:"version"`
 	Status       Status    `json:"status"` // the worst of the checks'
@@ -72,80 +68,27 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// conclude fills in what sums the checks up.
-func (r *Report) conclude() {
+// conclude fills in the fields that sum the checks up, of which there are
+// total.
+func (r *Report) conclude(total int) {
 	names := map[Status][]string{}
 	for _, c := range r.Checks {
 		names[c.Status] = append(names[c.Status], c.Name)
 	}
-	failed, warned := names[Failed], names[Warning]
+	failed, warned := strings.Join(names[Failed], ", "), strings.Join(names[Warning], ", ")
 	switch {
 	case r.Interrupted:
-		r.Status, r.Summary = Failed, fmt.Sprintf("interrupted after %d of %d checks", len(r.Checks), len(checks))
-	case len(failed) > 0:
-		r.Status, r.Summary = Failed, "failed: "+strings.Join(failed, ", ")
-		if len(warned) > 0 {
-			r.Summary += "; warnings: " + strings.Join(warned, ", ")
+		r.Status, r.Summary = Failed, fmt.Sprintf("interrupted after %d of %d checks", len(r.Checks), total)
+	case failed != "":
+		r.Status, r.Summary = Failed, "failed: "+failed
+		if warned != "" {
+			r.Summary += "; warnings: " + warned
 		}
-	case len(warned) > 0:
-		r.Status, r.Summary = Warning, "it connects, with warnings: "+strings.Join(warned, ", ")
+	case warned != "":
+		r.Status, r.Summary = Warning, "it connects, with warnings: "+warned
 	default:
 		r.Status, r.Summary = OK, "all is well"
 	}
-}
-
-// finding is what a check returns.
-type finding struct {
-	status  Status // empty means OK
-	summary string
-	advice
-	details []Detail
-	err     error
-}
-
-// advice says what a failure or a warning means and the one thing to do.
-type advice struct {
-	meaning string
-	action  string
-	command string
-}
-
-// found is a check that went well.
-func found(details []Detail, format string, args ...any) finding {
-	return finding{summary: fmt.Sprintf(format, args...), details: details}
-}
-
-// warn turns f into a warning, or adds one more to it.
-func (f finding) warn(summary string, a advice) finding {
-	if f.status == Warning {
-		f.details = append(f.details, Detail{Name: "also", Value: summary})
-		return f
-	}
-	f.details = append(f.details, Detail{Name: "result", Value: f.summary})
-	f.status, f.summary, f.advice = Warning, summary, a
-	return f
-}
-
-// fail is a check that ended with err.
-func fail(err error, summary string, a advice, details ...Detail) finding {
-	var e *lakebase.Error
-	if a.action == "" && errors.As(err, &e) {
-		a.action = e.Hint
-	}
-	details = append(details, Detail{Name: "error", Value: strings.TrimPrefix(err.Error(), "lakebase: ")})
-	return finding{status: Failed, summary: summary, advice: a, details: details, err: err}
-}
-
-func (f finding) result(name string, took time.Duration) Result {
-	r := Result{
-		Name: name, Status: cmp.Or(f.status, OK), Milliseconds: milliseconds(took), Summary: f.summary,
-		Meaning: f.meaning, Action: f.action, Command: f.command, Details: f.details, err: f.err,
-	}
-	var e *lakebase.Error
-	if errors.As(f.err, &e) {
-		r.Kind = string(e.Kind)
-	}
-	return r
 }
 
 // hidden passes every text through hide.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
@@ -21,14 +19,14 @@ SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolcreaterole, r.rolcreatedb,
        current_setting('search_path')
   FROM pg_roles r WHERE r.rolname = current_user`
 
-// roleFacts are what Postgres says of the role that logged in.
+// roleFacts are what Postgres knows of the role that logged in.
 type roleFacts struct {
 	Name                                   string
 	Login, Superuser, CreateRole, CreateDB bool
 	MemberOf                               []string
 	Connect, CreateInDatabase              bool
 	Usage, CreateInPublic                  bool
-	Public                                 bool // there is a schema of that name
+	Public                                 bool // a schema of that name exists
 	SearchPath                             string
 }
 
@@ -36,11 +34,7 @@ type roleFacts struct {
 func checkRole(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	rows, err := v.conn.Query(ctx, roleQuery)
-	if err != nil {
-		return v.queryFailed(err)
-	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[roleFacts])
+	r, err := queryFacts[roleFacts](ctx, v.conn, roleQuery)
 	if err != nil {
 		return v.queryFailed(err)
 	}
@@ -49,7 +43,7 @@ func checkRole(ctx context.Context, v *visit) finding {
 		f = f.warn(fmt.Sprintf("%s may use nothing in schema public", r.Name), advice{
 			meaning: "every statement about a table there ends in \"permission denied for schema public\"; other schemas are not affected",
 			action:  "if it should, have the schema's owner run this",
-			command: fmt.Sprintf("lakebase roles grant %s --read --schema public%s", shellword.Of(r.Name), v.on()),
+			command: "lakebase roles grant " + shellword.Of(r.Name) + " --read --schema public" + v.targetFlag(),
 		})
 	}
 	return f
@@ -83,13 +77,4 @@ func (r roleFacts) details() []Detail {
 		yes("USAGE on schema public", r.Usage), yes("CREATE on schema public", r.CreateInPublic),
 		{Name: "search_path", Value: r.SearchPath},
 	}
-}
-
-// queryFailed is for questions to Postgres that every role may ask.
-func (v *visit) queryFailed(err error) finding {
-	refused := v.steps.Refused(err, v.servers[0].Host, v.user(), v.database())
-	return fail(refused, "the session was lost, or the question refused", advice{
-		meaning: "the login worked; what came after it did not: " + err.Error(),
-		action:  "try again", command: v.again(),
-	})
 }

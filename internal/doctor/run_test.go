@@ -18,9 +18,8 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// Every check is there, in order, and told of as it goes.
-func TestRunTellsOfEveryCheck(t *testing.T) {
-	start(t, "my-instance", local.Options{})
+func TestRunReportsEveryCheckInOrder(t *testing.T) {
+	shared(t, "my-instance")
 	var begun, done []string
 	report := examine(t, doctor.Options{OnEvent: func(e doctor.Event) {
 		switch {
@@ -42,14 +41,13 @@ func TestRunTellsOfEveryCheck(t *testing.T) {
 	}
 	for _, c := range report.Checks {
 		if c.Status == doctor.OK && (c.Meaning != "" || c.Action != "" || c.Command != "" || c.Kind != "") {
-			t.Errorf("%+v is well and has advice", c)
+			t.Errorf("%+v passed and has advice", c)
 		}
 	}
 }
 
-// Whoever interrupts it gets what there is, at once.
-func TestRunIsInterrupted(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+func TestInterruptedRunReturnsItsReportAtOnce(t *testing.T) {
+	s := shared(t, "my-instance")
 	setFaults(t, s, local.Faults{Login: local.LoginFault{Kind: "hang"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -64,8 +62,7 @@ func TestRunIsInterrupted(t *testing.T) {
 	}
 }
 
-// A server of one's own on a socket has less to check.
-func TestRunOnSocket(t *testing.T) {
+func TestRunOnSocketSkipsTheNetwork(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
 	server := testpostgres.Start(t)
 	report := examine(t, doctor.Options{Target: "postgres:///postgres?user=" + postgres.Admin + "&host=" + url.QueryEscape(server.SocketDir())})
@@ -79,7 +76,7 @@ func TestRunOnSocket(t *testing.T) {
 	}
 }
 
-func TestSecrets(t *testing.T) {
+func TestSecretsAreHidden(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
 	t.Setenv("DATABRICKS_CLIENT_SECRET", "client-secret-value")
 	t.Setenv("PGPASSWORD", "pgpw")

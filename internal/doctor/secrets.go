@@ -9,20 +9,21 @@ import (
 	"sync"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-// Secrets knows what must appear in no report, and hides it. It is the last
-// line of defence: nothing that is reported is meant to hold a secret. It is
-// safe for concurrent use.
+// Secrets holds the values that must not appear in a report, and hides them.
+// It is the last line of defence: nothing that is reported is meant to hold a
+// secret. It is safe for concurrent use.
 type Secrets struct {
 	mu     sync.Mutex
-	values []string // longest first, so that no rest of one is left
+	values []string // longest first, so that none is hidden in part
 }
 
-const hidden = "[redacted]"
-
-// Lengths under which hiding a value would rather blot out words: of what is
-// known to be a secret, and of what a variable's name makes look like one.
+// Shorter values are words rather than secrets, and hiding them would spoil the
+// text: for values that are known to be secret, and for those of variables
+// whose names look like it.
 const (
 	shortestSecret = 4
 	shortestGuess  = 8
@@ -49,11 +50,11 @@ func NewSecrets() *Secrets {
 	return s
 }
 
-// secretName is what variables with a secret are called, whosever they are.
+// secretName matches the names of variables with a secret of any program.
 var secretName = regexp.MustCompile(`(?i)(pass|passwd|password|secret|token|credentials?|api_?key)$`)
 
-// addProfiles adds a key of every profile. A file that cannot be read has
-// nothing to tell.
+// addProfiles adds the value that each profile has for key. A file that cannot
+// be read has none.
 func (s *Secrets) addProfiles(key string) {
 	file, err := sdkconfig.LoadFile(strings.TrimSpace(os.Getenv("DATABRICKS_CONFIG_FILE")))
 	if err != nil {
@@ -77,9 +78,6 @@ func (s *Secrets) Add(values ...string) {
 }
 
 var (
-	// secretForm is what tokens look like, whoever they belong to: JSON web
-	// tokens, access tokens and client secrets of a workspace.
-	secretForm = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\b(dapi|dose)[0-9a-f]{8,}(-\d+)?`)
 	userinfo   = regexp.MustCompile(`(://[^\s/:@]*):[^\s/@]+@`)
 	assignment = regexp.MustCompile(`(?i)\b(password|passwd|client_secret|token)=[^\s&;,"']+`)
 )
@@ -89,15 +87,15 @@ func (s *Secrets) Hide(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, value := range s.values {
-		text = strings.ReplaceAll(text, value, hidden)
+		text = strings.ReplaceAll(text, value, redact.Placeholder)
 	}
-	text = secretForm.ReplaceAllString(text, hidden)
-	text = userinfo.ReplaceAllString(text, "$1:"+hidden+"@")
-	return assignment.ReplaceAllString(text, "$1="+hidden)
+	text = redact.Tokens(text)
+	text = userinfo.ReplaceAllString(text, "$1:"+redact.Placeholder+"@")
+	return assignment.ReplaceAllString(text, "$1="+redact.Placeholder)
 }
 
-// Writer returns a writer that hides secrets in what is written to w. Each
-// Write must be a whole line or more, as those of slog's handlers are.
+// Writer returns a writer that hides secrets in what it passes on to w. Each
+// Write must be one or more whole lines, as those of slog's handlers are.
 func (s *Secrets) Writer(w io.Writer) io.Writer { return hidingWriter{s, w} }
 
 type hidingWriter struct {

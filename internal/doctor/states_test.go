@@ -18,17 +18,18 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// session logs in as the environment says and ends with the test.
+// session logs in with the environment's settings, until the end of the test.
 func session(t *testing.T, target string) *pgx.Conn {
 	t.Helper()
 	conn, err := lakebase.Connect(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the server may be gone by then
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the server may be closed by then
 	return conn
 }
 
@@ -43,9 +44,10 @@ func execute(t *testing.T, conn *pgx.Conn, statements ...string) {
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// TestDiagnosisOfStates is about targets that are not up.
+// TestDiagnosisOfStates is about targets that are not available.
 func TestDiagnosisOfStates(t *testing.T) {
-	s := start(t, "my-instance", local.Options{WakeDelay: 300 * time.Millisecond})
+	s := shared(t, "my-instance")
+	doctor.SetPollInterval(t, 50*time.Millisecond)
 	unavailable := func(name, target string, words, advice []string) diagnosis {
 		return diagnosis{
 			name: name, target: target, check: "target", kind: lakebase.KindUnavailable, retry: true, words: words, advice: advice,
@@ -74,27 +76,30 @@ func TestDiagnosisOfStates(t *testing.T) {
 		}()
 		unavailable("", endpointPath, []string{"is disabled"}, []string{"enable it", "lakebase local start " + endpointPath}).verify(t)
 	})
-	for product, target := range map[string]string{"instance": "my-instance", "endpoint": endpointPath} {
-		t.Run(product+" that fails over", func(t *testing.T) {
-			done := make(chan error, 1)
-			go func() { done <- s.Failover(t.Context(), target, 2*time.Second) }()
-			awaitState(t, s, target, "FAILING_OVER", "DEGRADED")
-			var notes []string
-			report := examine(t, doctor.Options{Target: target, WakeTimeout: 20 * time.Second, OnEvent: func(e doctor.Event) { notes = append(notes, e.Note) }})
-			if report.Status == doctor.Failed || !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "waiting up to 20s") }) {
-				t.Errorf("notes %q\n%s", notes, describe(report))
-			}
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	t.Run("failover", func(t *testing.T) { // of both at once, because each takes its time
+		for product, target := range map[string]string{"instance": "my-instance", "endpoint": endpointPath} {
+			t.Run(product, func(t *testing.T) {
+				t.Parallel()
+				done := make(chan error, 1)
+				go func() { done <- s.Failover(t.Context(), target, 1500*time.Millisecond) }()
+				awaitState(t, s, target, "FAILING_OVER", "DEGRADED")
+				var notes []string
+				report := examine(t, doctor.Options{Target: target, WakeTimeout: 20 * time.Second, OnEvent: func(e doctor.Event) { notes = append(notes, e.Note) }})
+				if report.Status == doctor.Failed || !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "waiting up to 20s") }) {
+					t.Errorf("notes %q\n%s", notes, describe(report))
+				}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 	t.Run("sleeping endpoint", func(t *testing.T) {
 		if err := s.Suspend(t.Context(), endpointPath); err != nil {
 			t.Fatal(err)
 		}
 		var notes []string
-		report := examine(t, doctor.Options{Target: endpointPath, Timeout: 5 * time.Second, WakeTimeout: 20 * time.Second, OnEvent: func(e doctor.Event) { notes = append(notes, e.Note) }})
+		report := examine(t, doctor.Options{Target: endpointPath, WakeTimeout: 20 * time.Second, OnEvent: func(e doctor.Event) { notes = append(notes, e.Note) }})
 		text := describe(report)
 		if report.Status != doctor.OK || !strings.Contains(text, "asleep") || !slices.Contains(notes, "the endpoint is asleep: waking it, up to 20s") {
 			t.Errorf("notes %q\n%s", notes, text)
@@ -105,20 +110,15 @@ func TestDiagnosisOfStates(t *testing.T) {
 // awaitState waits until a target is in one of states.
 func awaitState(t *testing.T, s *local.Server, target string, states ...string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for time.Now().Before(deadline) {
-		for _, e := range s.Status().Endpoints {
-			if e.Target == target && slices.Contains(states, e.State) {
-				return
-			}
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("%s is never %q", target, states)
+	testkit.Eventually(t, fmt.Sprintf("%s is %q", target, states), func() bool {
+		return slices.ContainsFunc(s.Status().Endpoints, func(e local.EndpointStatus) bool {
+			return e.Target == target && slices.Contains(states, e.State)
+		})
+	})
 }
 
-// TestDiagnosisOfRoles is about identities, roles and rights as they are in
-// Postgres itself.
+// TestDiagnosisOfRoles is about identities, roles and privileges in Postgres. It
+// changes those, so that it has a server of its own.
 func TestDiagnosisOfRoles(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	id, secret := s.ServicePrincipal()
@@ -172,10 +172,10 @@ func TestDiagnosisOfRoles(t *testing.T) {
 	})
 }
 
-// TestDiagnosisOfStaticURLs is about what needs no workspace.
+// TestDiagnosisOfStaticURLs is about connections without a workspace.
 func TestDiagnosisOfStaticURLs(t *testing.T) {
-	s := start(t, "my-project", local.Options{})
-	execute(t, session(t, endpointPath), "CREATE ROLE app LOGIN PASSWORD 'correct horse'")
+	s := shared(t, "my-project")
+	execute(t, session(t, endpointPath), "DROP ROLE IF EXISTS app", "CREATE ROLE app LOGIN PASSWORD 'correct horse'")
 	token, err := s.Mint(local.MintOptions{Target: "my-project"})
 	if err != nil {
 		t.Fatal(err)
@@ -222,30 +222,30 @@ func TestDiagnosisOfStaticURLs(t *testing.T) {
 	}
 }
 
-// TestDiagnosisOfNetworks puts something in front of the workspace that
-// answers in the words of its network rules.
+// TestDiagnosisOfNetworks puts a proxy in front of the workspace that refuses
+// calls with the texts of its network rules.
 func TestDiagnosisOfNetworks(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	s := shared(t, "my-instance")
 	const privateLink = "Unauthorized network access to workspace 1234567890"
 	const acl = "Source IP address: 203.0.113.7 is blocked by Databricks IP ACL for workspace: 1234567890"
 	table := []diagnosis{
 		{name: "PrivateLink on login", arm: refuseCalls(s, whoami, privateLink), check: "workspace", kind: lakebase.KindPermissionDenied,
-			words: []string{"does not admit this network", "PrivateLink"}, advice: []string{"Service-Direct"}, skipped: []string{"target", "token", "login"}},
+			words: []string{"does not allow this network", "PrivateLink"}, advice: []string{"Service-Direct"}, skipped: []string{"target", "token", "login"}},
 		{name: "PrivateLink on credentials", arm: refuseCalls(s, credentials, privateLink), check: "token", kind: lakebase.KindPermissionDenied,
-			words: []string{"does not admit this network"}, advice: []string{"Service-Direct"}, skipped: []string{"login"}},
+			words: []string{"does not allow this network"}, advice: []string{"Service-Direct"}, skipped: []string{"login"}},
 		{name: "IP ACL on login", arm: refuseCalls(s, "/", acl), check: "workspace", kind: lakebase.KindPermissionDenied,
-			words: []string{"does not admit this machine's address", "203.0.113.7"}, advice: []string{"IP access list"}},
+			words: []string{"does not allow this machine's address", "203.0.113.7"}, advice: []string{"IP access list"}},
 		{name: "IP ACL on credentials", arm: refuseCalls(s, credentials, acl), check: "token", kind: lakebase.KindPermissionDenied,
 			words: []string{"203.0.113.7"}, advice: []string{"IP access list"}},
-		{name: "only who is asked for is refused", arm: refuseCalls(s, whoami, "no SCIM for you"), env: map[string]string{"PGUSER": s.User()}, check: "workspace", status: doctor.Warning,
-			words: []string{"does not say who this is"}, advice: []string{"nothing, unless"}},
+		{name: "only the call for the identity is refused", arm: refuseCalls(s, whoami, "no SCIM for you"), env: map[string]string{"PGUSER": s.User()}, check: "workspace", status: doctor.Warning,
+			words: []string{"does not identify the caller"}, advice: []string{"nothing, unless"}},
 	}
 	for _, d := range table {
 		t.Run(d.name, func(t *testing.T) { d.verify(t) })
 	}
 }
 
-// refuseCalls makes the workspace answer 403 with message below a path.
+// refuseCalls makes the workspace answer calls below a path with 403 and message.
 func refuseCalls(s *local.Server, path, message string) func(*testing.T) {
 	return func(t *testing.T) {
 		to, err := url.Parse(s.WorkspaceURL())

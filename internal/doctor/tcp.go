@@ -4,16 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// checkTCP connects to every address, and hangs up.
+// socketsOnly skips a check of TCP or TLS where no server has either.
+func socketsOnly(v *visit) string {
+	for _, s := range v.servers {
+		if !isSocket(s.Host) {
+			return ""
+		}
+	}
+	return "the host is a socket on this machine"
+}
+
+// checkTCP connects to every address, and closes the connections.
 func checkTCP(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
@@ -23,7 +31,7 @@ func checkTCP(ctx context.Context, v *visit) finding {
 	for i, a := range v.addresses {
 		dials.Go(func() {
 			began := time.Now()
-			conn, err := dial(ctx, a)
+			conn, err := a.dial(ctx)
 			if err == nil {
 				err = conn.Close()
 			}
@@ -35,27 +43,30 @@ func checkTCP(ctx context.Context, v *visit) finding {
 	var silent, first error
 	var names []string
 	for i, a := range v.addresses {
-		said := "answers"
-		switch {
-		case errs[i] == nil:
+		result := "answers"
+		switch err := errs[i]; {
+		case err == nil, errors.Is(err, syscall.ECONNRESET):
 			v.reached = append(v.reached, a)
 			names = append(names, a.String())
-		case errors.Is(errs[i], syscall.ECONNRESET):
-			// It was there: what cuts the connection is for the next check.
-			v.reached = append(v.reached, a)
-			names = append(names, a.String())
-			said = "answers, and cuts the connection"
+			if err != nil { // the next check finds out what cuts the connection
+				result = "answers, and cuts the connection"
+			}
 		default:
-			said = reason(errs[i])
-			first = cmpError(first, errs[i])
-			if isTimeout(errs[i]) {
-				silent = errs[i]
+			result = reason(err)
+			if first == nil {
+				first = err
+			}
+			if isTimeout(err) {
+				silent = err
 			}
 		}
-		details = append(details, Detail{Name: a.String(), Value: fmt.Sprintf("%s (%s)", said, rounded(took[i]))})
+		details = append(details, Detail{Name: a.String(), Value: fmt.Sprintf("%s (%s)", result, rounded(took[i]))})
 	}
-	if len(v.reached) == 0 {
-		return v.unreached(cmpError(silent, first), silent != nil, details)
+	switch {
+	case len(v.reached) == 0 && silent != nil:
+		return v.explainSilence(silent, details)
+	case len(v.reached) == 0:
+		return v.explainDial(first, details)
 	}
 	f := found(details, "%s answers", strings.Join(names, ", "))
 	if silent != nil {
@@ -67,60 +78,32 @@ func checkTCP(ctx context.Context, v *visit) finding {
 	return f
 }
 
-func cmpError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-func (a address) String() string {
-	return net.JoinHostPort(a.ip, strconv.Itoa(int(a.server.Port)))
-}
-
-func dial(ctx context.Context, a address) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(ctx, "tcp", a.String())
-}
-
-func isTimeout(err error) bool {
-	var e net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Timeout()
-}
-
-// reason is the part of a network error that tells.
-func reason(err error) string {
-	var number syscall.Errno
-	switch {
-	case isTimeout(err):
-		return "no answer"
-	case errors.As(err, &number):
-		return number.Error()
-	}
-	return err.Error()
-}
-
-// unreached explains a server that no connection gets to.
-func (v *visit) unreached(err error, silent bool, details []Detail) finding {
+// explainSilence explains a server that does not answer.
+func (v *visit) explainSilence(err error, details []Detail) finding {
 	server := v.addresses[0].server
-	at := net.JoinHostPort(server.Host, strconv.Itoa(int(server.Port)))
-	refused := v.steps.Refused(err, server.Host, v.user(), v.database())
-	if silent {
-		a := advice{
-			meaning: "packets go there and nothing comes back: a firewall or security group between here and there drops them",
-			action:  "have the network let this machine out to " + at + " over TCP",
-		}
-		if ip, err := netip.ParseAddr(v.addresses[0].ip); err == nil && ip.IsPrivate() {
-			a.meaning = "the address is a private one, and this machine is not in its network, or a firewall drops the packets"
-		}
-		return fail(refused, at+" does not answer", v.otherPort(a), details...)
+	at := hostPort(server.Host, server.Port)
+	a := advice{
+		meaning: "packets go there and none come back: a firewall or security group between here and there drops them",
+		action:  "have the network let this machine out to " + at + " over TCP",
 	}
+	if ip, err := netip.ParseAddr(v.addresses[0].ip); err == nil && ip.IsPrivate() {
+		a.meaning = "the address is a private one, and this machine is not in its network, or a firewall drops the packets"
+	}
+	return fail(v.refused(err, server.Host), at+" does not answer", v.orUsualPort(a), details...)
+}
+
+// explainDial explains a server that no connection reaches.
+func (v *visit) explainDial(err error, details []Detail) finding {
+	server := v.addresses[0].server
 	a := advice{
 		meaning: "the machine was reached, or its network, and nothing listens at that port",
-		action:  "check that the instance runs, and look its host up anew", command: v.again(),
+		action:  "check that the instance runs, and look its host up again", command: v.again(),
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		a.meaning = "there is no way to that address from here: no route, or no network at all"
-		a.action, a.command = "check this machine's network, VPN included", ""
+		a = advice{
+			meaning: "there is no route to that address from here, or no network at all",
+			action:  "check this machine's network, VPN included",
+		}
 	}
 	switch {
 	case v.isLocalLakebase():
@@ -128,13 +111,14 @@ func (v *visit) unreached(err error, silent bool, details []Detail) finding {
 	case v.isStatic():
 		a.action, a.command = "start the server, or correct host and port in the URL", ""
 	}
-	return fail(refused, fmt.Sprintf("no connection to %s: %s", at, reason(err)), v.otherPort(a), details...)
+	return fail(v.refused(err, server.Host), fmt.Sprintf("no connection to %s: %s", hostPort(server.Host, server.Port), reason(err)), v.orUsualPort(a), details...)
 }
 
-// otherPort doubts a port that is not the usual one first.
-func (v *visit) otherPort(a advice) advice {
+// orUsualPort advises to unset a port that is not the usual one, before
+// anything else.
+func (v *visit) orUsualPort(a advice) advice {
 	if variable := v.variable("port"); variable != "" && !v.isStatic() && !v.isLocalLakebase() && v.addresses[0].server.Port != 5432 {
-		a.action = "use the port that Lakebase has, 5432: " + variable + " sets another"
+		a.action = "use Lakebase's port, 5432: " + variable + " sets another"
 		a.command = "unset " + variable
 	}
 	return a

@@ -3,7 +3,6 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// shortest is the least that the service gives a token.
-const shortest = 5 * time.Minute
+// shortestLifetime is the shortest that the service gives a token.
+const shortestLifetime = 5 * time.Minute
 
 // checkToken mints a token and looks at it, without showing it.
 func checkToken(ctx context.Context, v *visit) finding {
@@ -22,17 +21,17 @@ func checkToken(ctx context.Context, v *visit) finding {
 	defer cancel()
 	token, err := v.steps.Mint(ctx)
 	if err != nil {
-		return v.notMinted(err)
+		return v.explainMint(err)
 	}
 	v.options.Secrets.Add(token.Secret)
-	c := claimsOf(token.Secret)
+	c := workspace.ClaimsOf(token.Secret)
 	v.subject, v.lifetime = cmp.Or(c.Subject, c.ClientID), token.Lifetime
 	details := []Detail{{Name: "lifetime", Value: rounded(token.Lifetime).String()}}
 	if v.subject != "" {
 		details = append(details, Detail{Name: "identity", Value: v.subject})
 	}
 	details = append(details, Detail{Name: "role", Value: v.user()}, v.clockDetail())
-	f := found(details, "minted, good for %s", rounded(token.Lifetime))
+	f := found(details, "minted, valid for %s", rounded(token.Lifetime))
 	if v.subject != "" {
 		f.summary += ", for " + v.subject
 	}
@@ -43,25 +42,23 @@ func checkToken(ctx context.Context, v *visit) finding {
 }
 
 func (v *visit) judgeToken(f finding) finding {
-	if skew, wrong := v.skewed(); wrong {
+	if skew, wrong := v.skew(); wrong {
 		side := "ahead of"
 		if skew < 0 {
 			side = "behind"
 		}
-		f = f.warn(fmt.Sprintf("this machine's clock is %s %s the workspace's", rounded(skew.Abs()), side), advice{
-			meaning: "tokens are refreshed in time all the same, since their age is corrected for it; certificates and other programs are not",
-			action:  setClock(), command: setClockCommand(),
-		})
+		f = f.warn(fmt.Sprintf("this machine's clock is %s %s the workspace's", rounded(skew.Abs()), side),
+			setClock("tokens are refreshed in time all the same, since their age is corrected for it; certificates and other programs are not"))
 	}
-	if v.lifetime < shortest {
+	if v.lifetime < shortestLifetime {
 		a := advice{
-			meaning: "every connection that is opened later than that needs another one, so the workspace must answer that often",
+			meaning: "every connection that is opened later needs another token, so the workspace must answer that often",
 			action:  "ask for longer ones",
 		}
-		if v.variable("token_ttl") == "" && v.setting("token_ttl").Source == "default" {
-			a.action = "have the workspace's admin see why its tokens are that short"
+		if v.setting("token_ttl").Source == "default" {
+			a.action = askForLongerTokens
 		}
-		f = f.warn(fmt.Sprintf("the token lives %s only", rounded(v.lifetime)), a)
+		f = f.warn(fmt.Sprintf("the token is valid for %s only", rounded(v.lifetime)), a)
 	}
 	return f
 }
@@ -69,27 +66,19 @@ func (v *visit) judgeToken(f finding) finding {
 func (v *visit) clockDetail() Detail {
 	skew, known := v.steps.Workspace.Skew()
 	if !known {
-		return Detail{Name: "clock", Value: "the workspace does not tell its time"}
+		return Detail{Name: "clock", Value: "the workspace's replies have no date"}
 	}
 	return Detail{Name: "clock", Value: fmt.Sprintf("%s off the workspace's", skew.Abs().Round(time.Second))}
 }
 
-// notMinted explains a refused credential.
-func (v *visit) notMinted(err error) finding {
-	var e *lakebase.Error
-	if !errors.As(err, &e) {
-		return fail(err, err.Error(), advice{})
-	}
-	var call *workspace.Error
-	if !errors.As(err, &call) {
-		call = &workspace.Error{}
-	}
-	summary, a := v.workspaceProblem(err)
-	switch e.Kind {
+// explainMint explains a token that was not minted.
+func (v *visit) explainMint(err error) finding {
+	summary, a := v.explainCall(err)
+	switch asError(err).Kind {
 	case lakebase.KindNotFound:
 		summary = "the credentials API does not know " + v.targetName()
 		a = advice{
-			meaning: "the target was there a moment ago: it was deleted, or became a project under another name",
+			meaning: "the target existed a moment ago: it was deleted, or became a project under another name",
 			action:  "look it up again", command: v.again(),
 		}
 	case lakebase.KindWorkspaceAuth:
@@ -100,7 +89,7 @@ func (v *visit) notMinted(err error) finding {
 		}
 	case lakebase.KindBadConfig:
 		summary = "the credentials API refuses the request"
-		a.meaning = call.Message
+		a.meaning = asCall(err).Message
 	}
 	return fail(err, summary, a)
 }

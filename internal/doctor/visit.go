@@ -3,7 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"log/slog"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -11,15 +11,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
-	"github.com/lakebase-go/lakebase/internal/roles"
-	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
-// visit is what the checks of one run have found out so far, for those that
-// come after them.
+// visit is one run: what its checks have found out so far, for those that come
+// after them.
 type visit struct {
 	options   Options
+	timeout   time.Duration     // of the check that runs
 	blockedBy map[string]string // by check: the failed one that it is or needs
 
 	cfg       *lakebase.Config
@@ -28,51 +27,71 @@ type visit struct {
 	steps     *steps.Steps
 
 	workspaceURL string
-	nameless     bool   // its name had no address when the time for it was over
-	identity     string // who the workspace says we are
+	unresolved   bool   // the workspace's name had no address within the timeout
+	identity     string // of the caller, as the workspace names it
 	groups       []string
 	target       steps.Target
 	asleep       bool // logging in wakes it
 	servers      []steps.Server
-	addresses    []address // that the servers' names lead to
+	addresses    []address // that the servers' names resolve to
 	reached      []address // of those, which answered
-	subject      string    // whose token it is
+	subject      string    // the identity that the token belongs to
 	lifetime     time.Duration
 	conn         *pgx.Conn
 }
 
-// address is one address of a server.
-type address struct {
-	server steps.Server
-	ip     string
-}
-
-const (
-	defaultTimeout     = 10 * time.Second
-	defaultWakeTimeout = time.Minute
-)
-
 func newVisit(o Options) *visit {
-	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
-	o.WakeTimeout = cmp.Or(o.WakeTimeout, defaultWakeTimeout)
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Secrets == nil {
-		o.Secrets = NewSecrets()
-	}
-	return &visit{options: o, blockedBy: map[string]string{}}
+	return &visit{options: o.withDefaults(), blockedBy: map[string]string{}}
 }
 
-// close ends what the checks have opened.
+// close closes what the checks have opened.
 func (v *visit) close() {
 	if v.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = v.conn.Close(ctx) // it is of no use to anyone any more
+		_ = v.conn.Close(ctx) // the report is complete without it
 	}
 	if v.connector != nil {
 		v.connector.Close()
+	}
+}
+
+// begin starts a check.
+func (v *visit) begin(check string) {
+	v.timeout = cmp.Or(v.options.timeouts[check], v.options.Timeout)
+	v.notify(Event{Check: check})
+}
+
+func (v *visit) notify(e Event) {
+	if v.options.OnEvent != nil {
+		v.options.OnEvent(e)
+	}
+}
+
+// within bounds the check that runs, or one part of it.
+func (v *visit) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, v.timeout, fmt.Errorf("no answer within %s: %w", v.timeout, context.DeadlineExceeded))
+}
+
+// pollInterval is the pause between two looks at a target or server that is
+// starting. Tests shorten it.
+var pollInterval = time.Second
+
+// poll calls try until it succeeds, fails for another reason than that the
+// database is starting, or the wake timeout has passed. note says what for.
+func (v *visit) poll(ctx context.Context, check string, try func() (starting bool, err error), note func() string) error {
+	deadline := time.Now().Add(v.options.WakeTimeout)
+	for {
+		starting, err := try()
+		if !starting || time.Until(deadline) < pollInterval {
+			return err
+		}
+		v.notify(Event{Check: check, Note: note()})
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pollInterval):
+		}
 	}
 }
 
@@ -80,7 +99,7 @@ func (v *visit) hide(text string) string { return v.options.Secrets.Hide(text) }
 
 func (v *visit) isStatic() bool { return v.steps != nil && v.steps.Workspace == nil }
 
-// targetName is what is connected to, for people.
+// targetName names the target for people.
 func (v *visit) targetName() string {
 	switch {
 	case v.target.Name() != "":
@@ -91,36 +110,13 @@ func (v *visit) targetName() string {
 	return ""
 }
 
-// again is the command that repeats the run.
-func (v *visit) again() string { return "lakebase doctor" + v.argument() }
-
-// wait is the command that waits for the target.
-func (v *visit) wait() string { return "lakebase wait" + v.argument() }
-
-// argument is the target as an argument of another command, unless it may hold
-// a secret.
-func (v *visit) argument() string {
-	if v.options.Target == "" || v.hide(v.options.Target) != v.options.Target || strings.Contains(v.options.Target, "://") {
-		return ""
-	}
-	return " " + shellword.Of(v.options.Target)
-}
-
-// on is what names the target in other commands.
-func (v *visit) on() string {
-	if v.options.Target == "" {
-		return ""
-	}
-	return " --target " + shellword.Of(v.targetName())
-}
-
-// overridesHost reports whether a host is configured that the workspace would
-// name if it were not.
+// overridesHost reports whether a host is configured in place of the one that
+// the workspace names.
 func (v *visit) overridesHost() bool {
 	return v.cfg.Host != "" && (v.cfg.Instance != "" || v.cfg.Endpoint != "")
 }
 
-// user is the role that logs in, as far as it is known.
+// user is the role that logs in, "" while it is unknown.
 func (v *visit) user() string {
 	if v.steps == nil {
 		return ""
@@ -143,19 +139,32 @@ func (v *visit) setting(name string) lakebase.Setting {
 // variable returns the environment variable that a setting came from, "" if
 // it came from elsewhere.
 func (v *visit) variable(name string) string {
-	variable, _ := strings.CutPrefix(v.setting(name).Source, "environment ")
-	if variable == v.setting(name).Source {
+	variable, ok := strings.CutPrefix(v.setting(name).Source, "environment ")
+	if !ok {
 		return ""
 	}
 	return variable
 }
 
-// isLocalLakebase reports whether the workspace is one on this machine.
+// skew returns how far this machine's clock is off the workspace's, and
+// whether that is more than a reply's delay explains.
+func (v *visit) skew() (skew time.Duration, wrong bool) {
+	if v.steps.Workspace == nil {
+		return 0, false
+	}
+	skew, known := v.steps.Workspace.Skew()
+	return skew, known && skew.Abs() > 30*time.Second
+}
+
+// isLocalLakebase reports whether the workspace is a local Lakebase.
 func (v *visit) isLocalLakebase() bool {
 	_, rest, _ := strings.Cut(v.workspaceURL, "://")
 	host, err := netip.ParseAddrPort(rest)
 	return err == nil && host.Addr().IsLoopback()
 }
 
-// identityKind is the --kind of roles create for an identity.
-func identityKind(name string) roles.Kind { return cmp.Or(roles.KindOf(name), roles.User) }
+// refused is the library's error for a failed attempt to reach host or to log
+// in there.
+func (v *visit) refused(err error, host string) error {
+	return v.steps.Refused(err, host, v.user(), v.database())
+}

@@ -30,6 +30,14 @@ var (
 	portOnly  = regexp.MustCompile(`^[^:]*(:[0-9]*)?$`)
 )
 
+// tokens matches JSON web tokens, and access tokens and client secrets of a
+// workspace, anywhere in a text.
+var tokens = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\b(dapi|dose)[0-9a-f]{8,}(-\d+)?`)
+
+// Tokens returns text with each token of any workspace or database in it
+// replaced.
+func Tokens(text string) string { return tokens.ReplaceAllString(text, Placeholder) }
+
 // SecretName reports whether a parameter of this name holds a secret.
 func SecretName(name string) bool { return passwordWord.MatchString(name) }
 

@@ -45,3 +45,15 @@ func TestSecretNames(t *testing.T) {
 		}
 	}
 }
+
+func TestTokensAreHiddenWithinText(t *testing.T) {
+	for text, want := range map[string]string{
+		"bearer eyJhbGciOi.eyJzdWIiOi.c2ln!":       "bearer [redacted]!",
+		"dapi0123456789abcdef-2 and dose01234567.": "[redacted] and [redacted].",
+		"no eyJ, no dapi, me@example.com":          "no eyJ, no dapi, me@example.com",
+	} {
+		if got := redact.Tokens(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}

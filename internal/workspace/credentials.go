@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -78,7 +77,7 @@ func (c *Client) credential(ctx context.Context, path string, in any) (*Credenti
 	}
 	expiry := minted.expiry()
 	if expiry.IsZero() {
-		expiry = jwtExpiry(minted.Token)
+		expiry = ClaimsOf(minted.Token).Expiry()
 	}
 	if expiry.IsZero() {
 		expiry = rep.serverTime().Add(assumedLifetime)
@@ -157,24 +156,4 @@ func unixTime(n float64) time.Time {
 		n *= 1000
 	}
 	return time.UnixMilli(int64(n))
-}
-
-// jwtExpiry returns the exp claim of a JSON web token, the zero time if it
-// has none. Nothing is verified: it is the server's business to refuse it.
-func jwtExpiry(token string) time.Time {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return time.Time{}
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return time.Time{}
-	}
-	var claims struct {
-		Exp float64 `json:"exp"`
-	}
-	if json.Unmarshal(payload, &claims) != nil || !(claims.Exp > 0 && claims.Exp < 1e11) {
-		return time.Time{}
-	}
-	return unixTime(claims.Exp)
 }

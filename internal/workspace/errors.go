@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
 // Codes of errors that are made here rather than by the service.
@@ -224,9 +225,6 @@ var (
 	htmlTitle   = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 	htmlPre     = regexp.MustCompile(`(?is)<pre[^>]*>(.*?)</pre>`)
 	htmlTag     = regexp.MustCompile(`<[^>]*>`)
-
-	// tokenLike matches JSON web tokens and workspace tokens.
-	tokenLike = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\bdapi[0-9a-f]{16,}(-\d+)?|\bdose[0-9a-f]{16,}`)
 )
 
 func isJSON(contentType string) bool {
@@ -256,11 +254,10 @@ func htmlText(page string) string {
 func quotable(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if len(secret) >= 8 { // anything shorter is no secret, and would blot out words
-			s = strings.ReplaceAll(s, secret, "[redacted]")
+			s = strings.ReplaceAll(s, secret, redact.Placeholder)
 		}
 	}
-	s = tokenLike.ReplaceAllString(s, "[redacted]")
-	s = oneline.Text(s)
+	s = oneline.Text(redact.Tokens(s))
 	if r := []rune(s); len(r) > maxMessage {
 		s = string(r[:maxMessage-1]) + "…"
 	}

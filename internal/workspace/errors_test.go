@@ -127,7 +127,7 @@ func FuzzReply(f *testing.F) {
 			if e := c.expiry(); !e.IsZero() && (e.Year() < 0 || e.Year() > 9999) {
 				t.Errorf("expiry %s", e)
 			}
-			jwtExpiry(c.Token)
+			ClaimsOf(c.Token).Expiry()
 		}
 		resp := &http.Response{StatusCode: 400, Header: http.Header{}}
 		e := refused("GET /x", resp, body, []string{pat})
