@@ -70,10 +70,10 @@ func showStats(totals, averages bool) func(context.Context, *Session, string) ([
 		for _, database := range slices.Sorted(maps.Keys(now.totals)) {
 			r := row{database}
 			if totals {
-				r = append(r, allTotals(now.totals[database])...)
+				r = append(r, totalsOf(now.totals[database])...)
 			}
 			if averages {
-				r = append(r, allAverages(then.totals[database], now.totals[database], now.at.Sub(then.at))...)
+				r = append(r, averagesOf(then.totals[database], now.totals[database], now.at.Sub(then.at))...)
 			}
 			rows = append(rows, r)
 		}
@@ -81,7 +81,7 @@ func showStats(totals, averages bool) func(context.Context, *Session, string) ([
 	}
 }
 
-func allTotals(t snapshot.Totals) (values []any) {
+func totalsOf(t snapshot.Totals) (values []any) {
 	for _, s := range stats {
 		if s.of == nil {
 			values = append(values, nil)
@@ -92,7 +92,7 @@ func allTotals(t snapshot.Totals) (values []any) {
 	return values
 }
 
-func allAverages(then, now snapshot.Totals, time time.Duration) (values []any) {
+func averagesOf(then, now snapshot.Totals, time time.Duration) (values []any) {
 	for _, s := range stats {
 		if s.of == nil {
 			values = append(values, nil)
@@ -121,10 +121,10 @@ func showTotals(_ context.Context, s *Session, _ string) (rows []row, _ error) {
 	for _, t := range now.totals {
 		after.Add(t)
 	}
-	for i, v := range allTotals(after) {
+	for i, v := range totalsOf(after) {
 		rows = append(rows, row{"total_" + stats[i].list, v})
 	}
-	for i, v := range allAverages(before, after, now.at.Sub(then.at)) {
+	for i, v := range averagesOf(before, after, now.at.Sub(then.at)) {
 		rows = append(rows, row{"avg_" + stats[i].list, v})
 	}
 	return rows, nil

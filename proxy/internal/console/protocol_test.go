@@ -1,4 +1,4 @@
-package proxy_test
+package console_test
 
 import (
 	"bytes"
@@ -7,11 +7,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// talk sends messages to a console and returns what it answers up to so many
+// talk sends messages to a console and returns its answers up to so many
 // ReadyForQuery, one word for each message.
 func talk(t *testing.T, front *pgproto3.Frontend, owed int, messages ...pgproto3.FrontendMessage) string {
 	t.Helper()
@@ -21,11 +19,11 @@ func talk(t *testing.T, front *pgproto3.Frontend, owed int, messages ...pgproto3
 	if err := front.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	var said []string
+	var words []string
 	for owed > 0 {
 		m, err := front.Receive()
 		if err != nil {
-			t.Fatalf("%v after %q", err, said)
+			t.Fatalf("%v after %q", err, words)
 		}
 		word := strings.TrimPrefix(fmt.Sprintf("%T", m), "*pgproto3.")
 		switch m := m.(type) {
@@ -41,17 +39,14 @@ func talk(t *testing.T, front *pgproto3.Frontend, owed int, messages ...pgproto3
 		case *pgproto3.RowDescription:
 			word += fmt.Sprintf(":%d", m.Fields[0].Format)
 		}
-		said = append(said, word)
+		words = append(words, word)
 	}
-	return strings.Join(said, " ")
+	return strings.Join(words, " ")
 }
 
 func TestConsoleSpeaksTheExtendedProtocol(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
-	raw := r.dial()
-	front := pgproto3.NewFrontend(raw, raw)
-	login(t, front, map[string]string{"user": "me", "database": "pgbouncer"})
+	raw, front := start(t, &fake{}).raw()
 	parse := func(name, sql string) *pgproto3.Parse { return &pgproto3.Parse{Name: name, Query: sql} }
 	bind := func(portal, name string, formats ...int16) *pgproto3.Bind {
 		return &pgproto3.Bind{DestinationPortal: portal, PreparedStatement: name, ResultFormatCodes: formats}
@@ -90,7 +85,7 @@ func TestConsoleSpeaksTheExtendedProtocol(t *testing.T) {
 		{"many simple ones", []pgproto3.FrontendMessage{&pgproto3.Query{String: "SELECT 1; SET a = 'b'; NONSENSE; SELECT 2"}, &pgproto3.Query{}},
 			`RowDescription:0 DataRow:"1" CommandComplete:SELECT_1 CommandComplete:SET ERROR:42601 ReadyForQuery:I EmptyQueryResponse ReadyForQuery:I`},
 		{"a function call", []pgproto3.FrontendMessage{&pgproto3.FunctionCall{Function: 1, ResultFormatCode: 0}}, `ERROR:0A000 ReadyForQuery:I`},
-		{"copy data that nobody wants", []pgproto3.FrontendMessage{&pgproto3.CopyData{Data: []byte("x")}, &pgproto3.CopyDone{}, &pgproto3.Query{String: "SELECT 1"}},
+		{"copy data that is not expected", []pgproto3.FrontendMessage{&pgproto3.CopyData{Data: []byte("x")}, &pgproto3.CopyDone{}, &pgproto3.Query{String: "SELECT 1"}},
 			`RowDescription:0 DataRow:"1" CommandComplete:SELECT_1 ReadyForQuery:I`},
 	} {
 		if got := talk(t, front, strings.Count(c.want, "ReadyForQuery"), c.messages...); got != c.want {
@@ -104,13 +99,10 @@ func TestConsoleSpeaksTheExtendedProtocol(t *testing.T) {
 	}
 }
 
-// What comes in pieces or is too long must neither hang nor be kept.
+// A message that is too long ends the session before it is read.
 func TestConsoleBoundsMessages(t *testing.T) {
 	t.Parallel()
-	r := start(t, proxy.Config{})
-	raw := r.dial()
-	front := pgproto3.NewFrontend(raw, raw)
-	login(t, front, map[string]string{"user": "me", "database": "pgbouncer"})
+	raw, front := start(t, &fake{}).raw()
 	raw.Write([]byte("Q\x40\x00\x00\x00"))
 	m, err := front.Receive()
 	if e, ok := m.(*pgproto3.ErrorResponse); !ok || e.Severity != "FATAL" || e.Code != "08P01" {
