@@ -170,43 +170,43 @@ func (a admin) Users() []string {
 }
 
 // Route implements [console.Proxy].
-func (a admin) Route(name string) (target, database string, err error) {
+func (a admin) Route(name string) (snapshot.Database, error) {
 	r, err := a.server.settings.Load().route(name)
 	if err != nil {
-		return "", "", err
+		return snapshot.Database{}, err
 	}
-	return r.target.name, r.database, nil
+	return snapshot.Database{Target: r.target.name, Name: r.database}, nil
 }
 
 // Switched implements [console.Proxy].
-func (a admin) Switched(target, database string) (paused, disabled bool) {
+func (a admin) Switched(db snapshot.Database) (paused, disabled bool) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
-	return a.server.paused.on(target, database), a.server.disabled.on(target, database)
+	return a.server.paused.on(db.Target, db.Name), a.server.disabled.on(db.Target, db.Name)
 }
 
 // The control methods implement [console.Proxy].
 
-func (a admin) Pause(ctx context.Context, target, database string) error {
-	return a.server.pause(ctx, target, database)
+func (a admin) Pause(ctx context.Context, db snapshot.Database) error {
+	return a.server.pause(ctx, db.Target, db.Name)
 }
 
-func (a admin) WaitClose(ctx context.Context, target, database string) error {
-	return a.server.waitClose(ctx, target, database)
+func (a admin) WaitClose(ctx context.Context, db snapshot.Database) error {
+	return a.server.waitClose(ctx, db.Target, db.Name)
 }
 
-func (a admin) Resume(target, database string) error    { return a.server.resume(target, database) }
-func (a admin) Reconnect(target, database string) error { return a.server.reconnect(target, database) }
-func (a admin) Kill(target, database string) error      { return a.server.kill(target, database) }
-func (a admin) KillClient(id uint64) error              { return a.server.killClient(id) }
+func (a admin) Resume(db snapshot.Database) error    { return a.server.resume(db.Target, db.Name) }
+func (a admin) Reconnect(db snapshot.Database) error { return a.server.reconnect(db.Target, db.Name) }
+func (a admin) Kill(db snapshot.Database) error      { return a.server.kill(db.Target, db.Name) }
+func (a admin) KillClient(id uint64) error           { return a.server.killClient(id) }
 
-func (a admin) Disable(target, database string) error {
-	a.server.disable(target, database, true)
+func (a admin) Disable(db snapshot.Database) error {
+	a.server.disable(db.Target, db.Name, true)
 	return nil
 }
 
-func (a admin) Enable(target, database string) error {
-	a.server.disable(target, database, false)
+func (a admin) Enable(db snapshot.Database) error {
+	a.server.disable(db.Target, db.Name, false)
 	return nil
 }
 

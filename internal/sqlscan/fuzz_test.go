@@ -9,9 +9,7 @@ import (
 	"time"
 )
 
-// FuzzClassifyMissesNothing checks that Classify reports all effects that a full
-// scan finds, and that space and comments between tokens change nothing.
-func FuzzClassifyMissesNothing(f *testing.F) {
+func FuzzClassify(f *testing.F) {
 	for _, tt := range classifyTests {
 		f.Add([]byte(tt.text))
 	}
@@ -20,7 +18,7 @@ func FuzzClassifyMissesNothing(f *testing.F) {
 		for _, backslash := range []bool{false, true} {
 			statements, full := scan(t, text, backslash)
 			if !backslash && full&^quick != 0 {
-				t.Errorf("Classify finds %v, a full scan %v", quick, full)
+				t.Errorf("Classify finds %v, a full reading %v", quick, full)
 			}
 			spaced, ambiguous := respace(t, text, backslash)
 			again, effects := scan(t, spaced, backslash)
@@ -41,7 +39,7 @@ func sameNames(a, b Statement) bool {
 	return a.Effects == b.Effects && bytes.Equal(AppendName(nil, a.Name), AppendName(nil, b.Name))
 }
 
-// scan returns the statements of text and checks their order.
+// scan returns the statements of text and checks that they lie in it in order.
 func scan(t *testing.T, text []byte, backslash bool) (statements []Statement, effects Effects) {
 	t.Helper()
 	s := NewScanner(text, backslash)
@@ -61,27 +59,25 @@ func scan(t *testing.T, text []byte, backslash bool) (statements []Statement, ef
 	return statements, effects
 }
 
-// respace returns text with space and a comment before each token.
+// respace puts a comment and space between all tokens of text.
 func respace(t *testing.T, text []byte, backslash bool) (spaced []byte, ambiguous bool) {
-	l := Lexer{text: text, backslash: backslash}
+	l := lexer{text: text, backslash: backslash}
 	end := 0
 	for {
-		tok := l.Next()
-		if tok.Start < end || tok.End < tok.Start || tok.Kind != EndOfText && tok.End == tok.Start {
-			t.Fatalf("token %d-%d after %d", tok.Start, tok.End, end)
+		tok := l.next()
+		if tok.start < end || tok.end < tok.start || tok.kind != endOfText && tok.end == tok.start {
+			t.Fatalf("token %d-%d after %d", tok.start, tok.end, end)
 		}
-		end = tok.End
-		if tok.Kind == EndOfText {
+		end = tok.end
+		if tok.kind == endOfText {
 			return spaced, l.ambiguous
 		}
 		spaced = append(spaced, "\t/*'\";$$/*--*/set */ "...)
-		spaced = append(spaced, l.Text(tok)...)
+		spaced = append(spaced, l.bytes(tok)...)
 	}
 }
 
-// FuzzOptionsSurviveFormatting checks that options are the same after they have been
-// formatted and parsed again.
-func FuzzOptionsSurviveFormatting(f *testing.F) {
+func FuzzOptions(f *testing.F) {
 	for _, tt := range optionTests {
 		f.Add(tt.options)
 	}
@@ -93,7 +89,7 @@ func FuzzOptionsSurviveFormatting(f *testing.F) {
 			}
 			return
 		}
-		written := formatOptions(parsed)
+		written := FormatOptions(parsed)
 		again, err := ParseOptions(written)
 		if err != nil || !slices.Equal(again, parsed) {
 			t.Errorf("%q = %q, written as %q, is %q, %v", options, parsed, written, again, err)
@@ -101,9 +97,9 @@ func FuzzOptionsSurviveFormatting(f *testing.F) {
 	})
 }
 
-// If the time grew with the square of the length, it would exceed the limit by far
-// in each of the attempts. The limit is a hundred times the time that is needed;
-// several attempts are made because the machine may be busy.
+// A reading whose time grew with the square of the length would take far longer
+// than the limit, which is a hundred times what is needed, and each time: a busy
+// machine is given several.
 func TestTimeIsLinear(t *testing.T) {
 	const length = 1 << 17
 	for _, piece := range []string{

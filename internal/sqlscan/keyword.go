@@ -1,13 +1,16 @@
 package sqlscan
 
-// keyword identifies a word that the package knows, 0 for all others.
+// keyword is a word that means something here; 0 is any other.
 type keyword uint8
 
 const (
 	_ keyword = iota
+	closingParen
 	kwAbort
+	kwAnalyze
 	kwAnd
 	kwAs
+	kwAtomic
 	kwAuthorization
 	kwBegin
 	kwCall
@@ -16,6 +19,7 @@ const (
 	kwClose
 	kwCommit
 	kwConstraints
+	kwCopy
 	kwCreate
 	kwDeallocate
 	kwDeclare
@@ -24,6 +28,8 @@ const (
 	kwDrop
 	kwEnd
 	kwExecute
+	kwExplain
+	kwFrom
 	kwFunction
 	kwGlobal
 	kwHold
@@ -34,16 +40,21 @@ const (
 	kwLocal
 	kwMerge
 	kwNames
+	kwNotify
 	kwOn
 	kwOr
 	kwPrepare
+	kwPrepared
 	kwProcedure
+	kwRelease
 	kwReplace
 	kwReset
 	kwRollback
+	kwSavepoint
 	kwSchema
 	kwSession
 	kwSet
+	kwStandardStream
 	kwStart
 	kwTemp
 	kwTime
@@ -52,10 +63,11 @@ const (
 	kwTrue
 	kwUnlisten
 	kwUpdate
+	kwVerbose
 	kwWith
 	kwXML
 
-	// Names, which may be quoted.
+	// Names, which mean the same when quoted.
 	nameSetConfig
 	nameSetLimit
 	nameAdvisoryLock
@@ -69,8 +81,11 @@ const (
 
 var keywords = map[string]keyword{
 	"abort":           kwAbort,
+	"analyze":         kwAnalyze,
+	"analyse":         kwAnalyze,
 	"and":             kwAnd,
 	"as":              kwAs,
+	"atomic":          kwAtomic,
 	"authorization":   kwAuthorization,
 	"begin":           kwBegin,
 	"call":            kwCall,
@@ -79,6 +94,7 @@ var keywords = map[string]keyword{
 	"close":           kwClose,
 	"commit":          kwCommit,
 	"constraints":     kwConstraints,
+	"copy":            kwCopy,
 	"create":          kwCreate,
 	"deallocate":      kwDeallocate,
 	"declare":         kwDeclare,
@@ -87,6 +103,8 @@ var keywords = map[string]keyword{
 	"drop":            kwDrop,
 	"end":             kwEnd,
 	"execute":         kwExecute,
+	"explain":         kwExplain,
+	"from":            kwFrom,
 	"function":        kwFunction,
 	"global":          kwGlobal,
 	"hold":            kwHold,
@@ -97,16 +115,22 @@ var keywords = map[string]keyword{
 	"local":           kwLocal,
 	"merge":           kwMerge,
 	"names":           kwNames,
+	"notify":          kwNotify,
 	"on":              kwOn,
 	"or":              kwOr,
 	"prepare":         kwPrepare,
+	"prepared":        kwPrepared,
 	"procedure":       kwProcedure,
+	"release":         kwRelease,
 	"replace":         kwReplace,
 	"reset":           kwReset,
 	"rollback":        kwRollback,
+	"savepoint":       kwSavepoint,
 	"schema":          kwSchema,
 	"session":         kwSession,
 	"set":             kwSet,
+	"stdin":           kwStandardStream,
+	"stdout":          kwStandardStream,
 	"start":           kwStart,
 	"temp":            kwTemp,
 	"temporary":       kwTemp,
@@ -116,6 +140,7 @@ var keywords = map[string]keyword{
 	"true":            kwTrue,
 	"unlisten":        kwUnlisten,
 	"update":          kwUpdate,
+	"verbose":         kwVerbose,
 	"with":            kwWith,
 	"xml":             kwXML,
 
@@ -141,8 +166,8 @@ const (
 	pgTemp         = "pg_temp"
 )
 
-// keywordLengths has the lengths of the keywords that start with a byte, of either
-// case, as bits. It excludes most words that are not keywords.
+// keywordLengths has for each byte, of either case, the lengths of the
+// keywords that start with it, as bits. Most words are none and end here.
 var keywordLengths = func() (lengths [256]uint32) {
 	for spelling := range keywords {
 		lengths[spelling[0]] |= 1 << len(spelling)
@@ -156,7 +181,7 @@ var keywordLengths = func() (lengths [256]uint32) {
 	return lengths
 }()
 
-// lookUp returns the keyword w, whose letters may be of either case.
+// lookUp returns the keyword that w is, in letters of either case.
 func lookUp(w []byte) keyword {
 	if len(w) == 0 || len(w) > longestKeyword || keywordLengths[w[0]]>>len(w)&1 == 0 {
 		return 0
@@ -168,7 +193,7 @@ func lookUp(w []byte) keyword {
 	if kw := keywords[string(folded[:len(w)])]; kw != 0 {
 		return kw
 	}
-	// The schema that pg_temp is an alias of is named pg_temp_ and a number.
+	// What pg_temp stands for is called pg_temp_ and a number.
 	if hasPrefixFold(w, pgTemp) {
 		return namePgTemp
 	}
@@ -182,8 +207,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// hasPrefixFold reports whether text starts with prefix, ignoring the case of
-// letters. prefix is in lower case.
+// hasPrefixFold reports whether text starts with prefix, which is lower case,
+// in letters of either case.
 func hasPrefixFold(text []byte, prefix string) bool {
 	if len(text) < len(prefix) {
 		return false
@@ -196,9 +221,8 @@ func hasPrefixFold(text []byte, prefix string) bool {
 	return true
 }
 
-// containsFold reports whether text contains part, ignoring the case of letters.
-// part is in lower case. It must be short: the time is proportional to the product
-// of both lengths.
+// containsFold is hasPrefixFold anywhere. Its time is bounded by the product
+// of both lengths, so part must be short.
 func containsFold(text []byte, part string) bool {
 	for i := range text {
 		if lower(text[i]) == part[0] && hasPrefixFold(text[i:], part) {

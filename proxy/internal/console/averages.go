@@ -17,27 +17,35 @@ type averages struct {
 	older, newer totalsAt
 }
 
+func newAverages(now time.Time) *averages {
+	return &averages{older: totalsAt{at: now}, newer: totalsAt{at: now}}
+}
+
+// keep begins a new period if the last one is over.
+func (a *averages) keep(from snapshot.Source) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.newer.at) >= StatsPeriod {
+		a.older, a.newer = a.newer, totalsNow(from)
+	}
+}
+
+// since returns the totals from which averages are computed.
+func (a *averages) since() totalsAt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.older
+}
+
 // totalsAt has the totals of each database at one moment.
 type totalsAt struct {
 	at     time.Time
 	totals map[string]snapshot.Totals // by the name of the database
 }
 
-// KeepAverages begins a new period of the averages if the last one is over. The
-// proxy calls it every second or so.
-func (c *Console) KeepAverages() {
-	a := &c.averages
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if time.Since(a.newer.at) >= StatsPeriod {
-		a.older, a.newer = a.newer, c.totals()
-	}
-}
-
-// totals returns the totals of now.
-func (c *Console) totals() totalsAt {
+func totalsNow(from snapshot.Source) totalsAt {
 	now := totalsAt{at: time.Now(), totals: map[string]snapshot.Totals{}}
-	for _, p := range c.proxy.Pools() {
+	for _, p := range from.Pools() {
 		t := now.totals[p.Name()]
 		t.Add(p.Totals)
 		now.totals[p.Name()] = t
@@ -45,9 +53,10 @@ func (c *Console) totals() totalsAt {
 	return now
 }
 
-// base returns the totals from which averages are computed.
-func (c *Console) base() totalsAt {
-	c.averages.mu.Lock()
-	defer c.averages.mu.Unlock()
-	return c.averages.older
+// sum returns the totals of all databases together.
+func (t totalsAt) sum() (sum snapshot.Totals) {
+	for _, one := range t.totals {
+		sum.Add(one)
+	}
+	return sum
 }

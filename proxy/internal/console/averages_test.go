@@ -26,7 +26,7 @@ func TestAveragesCoverOneToTwoPeriods(t *testing.T) {
 		proxy := &counting{}
 		c := New(proxy, slog.New(slog.DiscardHandler))
 		perSecond := func() int64 {
-			then, now := c.base(), c.totals()
+			then, now := c.averages.since(), totalsNow(proxy)
 			return averagesOf(then.totals["shop"], now.totals["shop"], now.at.Sub(then.at))[2].(int64) // queries
 		}
 		step := func(n int, queries uint64) {

@@ -21,7 +21,7 @@ func TestControlCommandsReachTheProxy(t *testing.T) {
 	proxy := &fake{}
 	conn := start(t, proxy).connect()
 	for sql, want := range map[string]string{
-		"PAUSE":                     "pause /",
+		"PAUSE":                     "pause",
 		"pause shop;":               "pause shop/",
 		"RESUME shop/postgres":      "resume shop/postgres",
 		`RECONNECT "shop/a b"`:      "reconnect shop/a b",

@@ -2,6 +2,8 @@ package console
 
 import (
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
 // token is the smallest part of a console command that means something.
@@ -142,4 +144,8 @@ func (l *lexer) quoted(quote byte) (string, error) {
 		}
 		b.WriteString(l.take(1))
 	}
+}
+
+func syntaxError(message string) *pgwire.Error {
+	return &pgwire.Error{Severity: "ERROR", Code: "42601", Message: message}
 }

@@ -61,15 +61,15 @@ func (f *fake) Settings() []console.Setting {
 	return []console.Setting{{Key: "default_pool_size", Value: "5", Default: "20", Reloads: true}}
 }
 
-func (f *fake) Route(name string) (target, database string, err error) {
-	target, database, _ = strings.Cut(name, "/")
+func (f *fake) Route(name string) (snapshot.Database, error) {
+	target, database, _ := strings.Cut(name, "/")
 	if target == "unknown" {
-		return "", "", &pgwire.Error{Code: "3D000", Message: "no target"}
+		return snapshot.Database{}, &pgwire.Error{Code: "3D000", Message: "no target"}
 	}
-	return target, database, nil
+	return snapshot.Database{Target: target, Name: database}, nil
 }
 
-func (f *fake) Switched(target, database string) (paused, disabled bool) { return false, false }
+func (f *fake) Switched(snapshot.Database) (paused, disabled bool) { return false, false }
 
 func (f *fake) record(call string, args ...any) error {
 	f.mu.Lock()
@@ -87,8 +87,8 @@ func (f *fake) recorded() []string {
 	return calls
 }
 
-func (f *fake) Pause(ctx context.Context, target, database string) error {
-	f.record("pause", target, "/", database)
+func (f *fake) Pause(ctx context.Context, db snapshot.Database) error {
+	f.record("pause", db)
 	if f.paused == nil {
 		return nil
 	}
@@ -97,33 +97,18 @@ func (f *fake) Pause(ctx context.Context, target, database string) error {
 	return fmt.Errorf("2 server connections are still in use: %w", ctx.Err())
 }
 
-func (f *fake) Resume(target, database string) error {
-	return f.record("resume", target, "/", database)
+func (f *fake) WaitClose(_ context.Context, db snapshot.Database) error {
+	return f.record("wait close", db)
 }
 
-func (f *fake) Reconnect(target, database string) error {
-	return f.record("reconnect", target, "/", database)
-}
-
-func (f *fake) WaitClose(_ context.Context, target, database string) error {
-	return f.record("wait close", target, "/", database)
-}
-
-func (f *fake) Kill(target, database string) error {
-	return f.record("kill", target, "/", database)
-}
-
-func (f *fake) Disable(target, database string) error {
-	return f.record("disable", target, "/", database)
-}
-
-func (f *fake) Enable(target, database string) error {
-	return f.record("enable", target, "/", database)
-}
-
-func (f *fake) KillClient(id uint64) error { return f.record("kill client", id) }
-func (f *fake) Shutdown(wait console.Wait) { f.record("shutdown", wait) }
-func (f *fake) Reload() error              { f.record("reload"); return errors.New("the file is gone") }
+func (f *fake) Resume(db snapshot.Database) error    { return f.record("resume", db) }
+func (f *fake) Reconnect(db snapshot.Database) error { return f.record("reconnect", db) }
+func (f *fake) Kill(db snapshot.Database) error      { return f.record("kill", db) }
+func (f *fake) Disable(db snapshot.Database) error   { return f.record("disable", db) }
+func (f *fake) Enable(db snapshot.Database) error    { return f.record("enable", db) }
+func (f *fake) KillClient(id uint64) error           { return f.record("kill client", id) }
+func (f *fake) Shutdown(wait console.Wait)           { f.record("shutdown", wait) }
+func (f *fake) Reload() error                        { f.record("reload"); return errors.New("the file is gone") }
 
 // rig is a console that listens.
 type rig struct {

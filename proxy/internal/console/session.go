@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -42,49 +44,44 @@ type Client struct {
 }
 
 // Session is one client of the console. One goroutine reads its messages,
-// another executes them.
+// another answers them.
 type Session struct {
-	console  *Console
-	client   Client
-	pid      uint32 // in the client's cancel key
-	out      []byte // written together
-	messages chan pgwire.Message
-	life     context.Context // its cause is the reason to end
-	end      context.CancelCauseFunc
+	client       Client
+	proxy        Proxy
+	log          *slog.Logger
+	variables    variables
+	conversation conversation
+	messages     chan pgwire.Message
+	life         context.Context // its cause is the reason to end
+	end          context.CancelCauseFunc
+	closed       func() // called by Close
 
-	running sync.Mutex
-	cancel  context.CancelCauseFunc // of the current command, nil without one
-
-	settings   map[string]string // what the client has SET, without effect
-	status     pgwire.TxStatus   // that the client expects
-	statements map[string]*statement
-	portals    map[string]*portal
-	syncing    bool   // a message of the extended protocol awaits its Sync
-	skipping   bool   // after an error, until the Sync
-	after      func() // to be called when the client has its answer
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // of the current command, nil without one
 }
 
-// Open begins a session, which the caller must [Session.Close]. The error, a
-// [pgwire.Error], is for the client.
-func (c *Console) Open(client Client) (*Session, error) {
-	if err := c.admit(client.User); err != nil {
-		return nil, err
-	}
-	s := &Session{console: c, client: client, messages: make(chan pgwire.Message, readAhead), status: pgwire.TxIdle,
-		settings: map[string]string{}, statements: map[string]*statement{}, portals: map[string]*portal{}}
-	s.life, s.end = context.WithCancelCause(context.Background())
+func newSession(client Client, proxy Proxy, all commands, log *slog.Logger, closed func()) *Session {
+	s := &Session{client: client, proxy: proxy, closed: closed, messages: make(chan pgwire.Message, readAhead),
+		log: log.With("client", client.Conn.RemoteAddr(), "user", client.User)}
+	s.variables = variables{product: proxy.Overview().Product, user: client.User, application: client.Startup.Get("application_name"), set: map[string]string{}}
 	for _, p := range client.Startup.Parameters {
 		if p.Name != "user" && p.Name != "database" {
-			s.set(p.Name, p.Value)
+			s.variables.store(p.Name, p.Value)
 		}
 	}
-	return s, nil
+	s.conversation = conversation{proxy: proxy, commands: all, variables: &s.variables, execute: s.execute, status: pgwire.TxIdle,
+		statements: map[string]*statement{}, portals: map[string]*portal{}}
+	s.life, s.end = context.WithCancelCause(context.Background())
+	return s
 }
 
-// Close releases the session's place.
+// Parameters returns what a server reports in ParameterStatus messages.
+func (s *Session) Parameters() iter.Seq2[string, string] { return s.variables.parameters() }
+
+// Close makes room for another session.
 func (s *Session) Close() {
 	s.end(errDisconnected)
-	s.console.sessions.Add(-1)
+	s.closed()
 }
 
 // End ends the session with an error for the client after the command that
@@ -94,19 +91,18 @@ func (s *Session) End(reason *pgwire.Error) { s.end(reason) }
 // Cancel cancels the command that runs, if one does. It may be called at any
 // time.
 func (s *Session) Cancel() {
-	s.running.Lock()
-	defer s.running.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.cancel != nil {
 		s.cancel(errCanceled)
 	}
 }
 
-// Serve executes what the client sends until it disconnects or the session is
+// Serve answers what the client sends until it disconnects or the session is
 // ended. pid is the process ID in the client's cancel key.
 func (s *Session) Serve(pid uint32) {
-	s.pid = pid
-	log := s.console.log.With("client", s.client.Conn.RemoteAddr(), "user", s.client.User)
-	log.Info("console opened")
+	s.variables.pid = pid
+	s.log.Info("console opened")
 	go s.read()
 	reason := s.run()
 	if half, ok := s.client.Conn.(interface{ CloseWrite() error }); ok {
@@ -115,10 +111,10 @@ func (s *Session) Serve(pid uint32) {
 	s.client.Conn.SetReadDeadline(time.Now().Add(lingerTimeout))
 	for range s.messages { // until the client disconnects, or the deadline
 	}
-	if s.after != nil {
-		s.after()
+	if after := s.conversation.after; after != nil {
+		after()
 	}
-	log.Info("console closed", "reason", reason)
+	s.log.Info("console closed", "reason", reason)
 }
 
 // read passes on the client's messages. When the client disconnects, a command
@@ -141,7 +137,7 @@ func (s *Session) read() {
 	}
 }
 
-// run handles messages until the session ends, and returns the reason.
+// run answers messages until the session ends, and returns the reason.
 func (s *Session) run() (reason string) {
 	for {
 		if err := context.Cause(s.life); err != nil && !errors.Is(err, errDisconnected) {
@@ -163,7 +159,7 @@ func (s *Session) run() (reason string) {
 			}
 			s.handle(m)
 		}
-		if len(s.messages) == 0 || len(s.out) > maxMessage {
+		if len(s.messages) == 0 || len(s.conversation.out) > maxMessage {
 			if s.flush() != nil {
 				return errDisconnected.Error()
 			}
@@ -171,14 +167,21 @@ func (s *Session) run() (reason string) {
 	}
 }
 
+func (s *Session) handle(m pgwire.Message) {
+	if err := s.conversation.handle(m); err != nil {
+		s.end(err)
+	}
+}
+
 // flush writes the answers, and then does what had to wait for that.
 func (s *Session) flush() error {
-	if len(s.out) == 0 {
+	c := &s.conversation
+	if len(c.out) == 0 {
 		return nil
 	}
 	err := s.write(s.client.WriteTimeout)
-	if after := s.after; after != nil && !s.syncing {
-		s.after = nil
+	if after := c.after; after != nil && !c.syncing {
+		c.after = nil
 		after()
 	}
 	return err
@@ -186,8 +189,8 @@ func (s *Session) flush() error {
 
 func (s *Session) write(timeout time.Duration) error {
 	s.client.Conn.SetWriteDeadline(time.Now().Add(timeout))
-	_, err := s.client.Conn.Write(s.out)
-	s.out = nil
+	_, err := s.client.Conn.Write(s.conversation.out)
+	s.conversation.out = nil
 	return err
 }
 
@@ -195,7 +198,7 @@ func (s *Session) write(timeout time.Duration) error {
 func (s *Session) fail(err error) string {
 	var e *pgwire.Error
 	if errors.As(err, &e) {
-		s.out = e.Append(s.out)
+		s.conversation.out = e.Append(s.conversation.out)
 	}
 	_ = s.write(lingerTimeout) // the client may have disconnected
 	return err.Error()
@@ -203,7 +206,7 @@ func (s *Session) fail(err error) string {
 
 // execute runs a statement, which can be canceled.
 func (s *Session) execute(st *statement) ([]row, error) {
-	if st.admin && s.console.proxy.Access(s.client.User) != MayControl {
+	if st.admin && s.proxy.Access(s.client.User) != MayControl {
 		return nil, &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not use %s: it needs an admin", s.client.User, st.tag),
 			Hint: "name it among the admins of the proxy"}
 	}
@@ -211,25 +214,24 @@ func (s *Session) execute(st *statement) ([]row, error) {
 	s.setCancel(cancel)
 	defer cancel(nil)
 	defer s.setCancel(nil)
-	rows, err := st.run(ctx, s)
+	rows, err := st.run(ctx)
 	if err != nil {
-		return nil, asWireError(ctx, err)
+		return nil, commandError(ctx, err)
 	}
 	if st.admin {
-		s.console.log.Info("console command", "client", s.client.Conn.RemoteAddr(), "user", s.client.User,
-			"command", strings.TrimSpace(st.tag+" "+st.argument))
+		s.log.Info("console command", "command", strings.TrimSpace(st.tag+" "+st.argument))
 	}
 	return rows, nil
 }
 
 func (s *Session) setCancel(cancel context.CancelCauseFunc) {
-	s.running.Lock()
-	defer s.running.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.cancel = cancel
 }
 
-// asWireError turns the error of a command into one for the client.
-func asWireError(ctx context.Context, err error) *pgwire.Error {
+// commandError turns the error of a command into one for the client.
+func commandError(ctx context.Context, err error) *pgwire.Error {
 	var e *pgwire.Error
 	switch {
 	case errors.As(err, &e):

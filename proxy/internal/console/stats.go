@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -9,8 +8,7 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// stat is a figure of PgBouncer's statistics, which goes by a name in each
-// command.
+// stat is one of PgBouncer's statistics. Each command has its own name for it.
 type stat struct {
 	total, avg       string // in SHOW STATS, without total_ and avg_
 	totals, averages string // in SHOW STATS_TOTALS and SHOW STATS_AVERAGES
@@ -19,7 +17,7 @@ type stat struct {
 	per              func(*snapshot.Totals) uint64 // what the average is over; nil for seconds
 }
 
-// stats are in PgBouncer's order. What is not counted has no of, and is NULL.
+// stats are in PgBouncer's order. One without of is not counted, and NULL.
 var stats = []stat{
 	named("server_assignment_count", func(t *snapshot.Totals) uint64 { return t.Assignments }, nil),
 	named("xact_count", func(t *snapshot.Totals) uint64 { return t.Transactions }, nil),
@@ -35,38 +33,27 @@ var stats = []stat{
 	{"client_login_count", "client_login_count", "client_login_count", "avg_client_login_count", "client_login_count", func(t *snapshot.Totals) uint64 { return t.Sessions }, nil},
 }
 
-// named is a figure with one name for all commands.
+// named returns a statistic with one name for all commands.
 func named(name string, of, per func(*snapshot.Totals) uint64) stat {
 	return stat{name, name, name, name, name, of, per}
 }
 
 func microseconds(d time.Duration) uint64 { return uint64(max(d.Microseconds(), 0)) }
 
-func statsCommands() []command {
-	names := func(name func(stat) string) (names []string) {
-		for _, s := range stats {
-			names = append(names, name(s))
-		}
-		return names
+// statColumns returns one column for each statistic, by one of its names.
+func statColumns(name func(stat) string) []column {
+	var names []string
+	for _, s := range stats {
+		names = append(names, name(s))
 	}
-	totals := number(names(func(s stat) string { return "total_" + s.total })...)
-	averages := number(names(func(s stat) string { return "avg_" + s.avg })...)
-	return []command{
-		{words: "SHOW STATS", means: "what each database has served, and averages of the last minute or two", run: showStats(true, true),
-			columns: slices.Concat(text("database"), totals, averages)},
-		{words: "SHOW STATS_TOTALS", means: "what each database has served", run: showStats(true, false),
-			columns: append(text("database"), number(names(func(s stat) string { return s.totals })...)...)},
-		{words: "SHOW STATS_AVERAGES", means: "averages of the last minute or two, per second, and of times per transaction, query or wait", run: showStats(false, true),
-			columns: append(text("database"), number(names(func(s stat) string { return s.averages })...)...)},
-		{words: "SHOW TOTALS", means: "what all databases together have served", run: showTotals,
-			columns: append(text("name"), number("value")...)},
-	}
+	return number(names...)
 }
 
-// showStats returns what shows the totals and averages of each database.
-func showStats(totals, averages bool) func(context.Context, *Session, string) ([]row, error) {
-	return func(_ context.Context, s *Session, _ string) (rows []row, _ error) {
-		then, now := s.console.base(), s.console.totals()
+// showStats returns a command that shows the totals and averages of each
+// database.
+func showStats(a *averages, totals, averages bool) func(Proxy) []row {
+	return func(p Proxy) (rows []row) {
+		then, now := a.since(), totalsNow(p)
 		for _, database := range slices.Sorted(maps.Keys(now.totals)) {
 			r := row{database}
 			if totals {
@@ -77,7 +64,7 @@ func showStats(totals, averages bool) func(context.Context, *Session, string) ([
 			}
 			rows = append(rows, r)
 		}
-		return rows, nil
+		return rows
 	}
 }
 
@@ -103,7 +90,7 @@ func averagesOf(then, now snapshot.Totals, time time.Duration) (values []any) {
 		if s.per != nil {
 			over = float64(s.per(&now)) - float64(s.per(&then))
 		}
-		if over > 0 && more > 0 { // there are fewer when a target has been removed
+		if over > 0 && more > 0 { // totals shrink when a target is removed
 			values = append(values, int64(more/over))
 		} else {
 			values = append(values, int64(0))
@@ -112,20 +99,15 @@ func averagesOf(then, now snapshot.Totals, time time.Duration) (values []any) {
 	return values
 }
 
-func showTotals(_ context.Context, s *Session, _ string) (rows []row, _ error) {
-	then, now := s.console.base(), s.console.totals()
-	var before, after snapshot.Totals
-	for _, t := range then.totals {
-		before.Add(t)
+func showTotals(a *averages) func(Proxy) []row {
+	return func(p Proxy) (rows []row) {
+		then, now := a.since(), totalsNow(p)
+		for i, v := range totalsOf(now.sum()) {
+			rows = append(rows, row{"total_" + stats[i].list, v})
+		}
+		for i, v := range averagesOf(then.sum(), now.sum(), now.at.Sub(then.at)) {
+			rows = append(rows, row{"avg_" + stats[i].list, v})
+		}
+		return rows
 	}
-	for _, t := range now.totals {
-		after.Add(t)
-	}
-	for i, v := range totalsOf(after) {
-		rows = append(rows, row{"total_" + stats[i].list, v})
-	}
-	for i, v := range averagesOf(before, after, now.at.Sub(then.at)) {
-		rows = append(rows, row{"avg_" + stats[i].list, v})
-	}
-	return rows, nil
 }

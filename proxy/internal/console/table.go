@@ -147,3 +147,6 @@ func ifPort(port uint16) any {
 	}
 	return int64(port)
 }
+
+// seconds is a duration in whole seconds.
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }

@@ -4,7 +4,6 @@ package monitor
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,31 +11,15 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // closeTimeout bounds the wait for answers that are being written when the
 // Monitor is closed.
 const closeTimeout = time.Second
 
-// Proxy is what the monitor shows.
-type Proxy interface {
-	snapshot.Source
-
-	// Started returns an error until the proxy serves clients.
-	Started() error
-	// Ready returns why new clients are not accepted.
-	Ready() error
-	// Alive returns as long as the proxy is not deadlocked.
-	Alive() error
-}
-
 // Monitor is an HTTP server for one proxy. It outlives the proxy's listeners, so
 // that health checks see that the proxy is shutting down.
 type Monitor struct {
-	proxy    Proxy
-	log      *slog.Logger
 	listener net.Listener
 	server   *http.Server
 	serving  sync.WaitGroup
@@ -48,17 +31,16 @@ func Listen(address string, proxy Proxy, log *slog.Logger) (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Monitor{proxy: proxy, log: log, listener: l}
-	m.server = &http.Server{
-		Handler:           m.handler(),
+	onLoopback := l.Addr().(*net.TCPAddr).IP.IsLoopback()
+	return &Monitor{listener: l, server: &http.Server{
+		Handler:           newHandler(proxy, onLoopback, log),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	return m, nil
+	}}, nil
 }
 
 // Addr returns the address.
@@ -81,14 +63,13 @@ func (m *Monitor) Close() {
 	m.serving.Wait()
 }
 
-func (m *Monitor) handler() http.Handler {
+func newHandler(proxy Proxy, onLoopback bool, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /startup", probe(m.proxy.Started))
-	mux.HandleFunc("GET /readiness", probe(m.proxy.Ready))
-	mux.HandleFunc("GET /liveness", probe(m.proxy.Alive))
-	mux.Handle("GET /metrics", metricsHandler(m.proxy))
-	mux.HandleFunc("GET /{$}", m.statusPage)
-	onLoopback := m.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+	mux.HandleFunc("GET /startup", probe(proxy.Started))
+	mux.HandleFunc("GET /readiness", probe(proxy.Ready))
+	mux.HandleFunc("GET /liveness", probe(proxy.Alive))
+	mux.Handle("GET /metrics", metricsHandler(proxy))
+	mux.Handle("GET /{$}", statusPage(proxy, log))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if onLoopback && !isLocalHost(r.Host) {
 			http.Error(w, "this address answers to localhost and IP addresses alone", http.StatusMisdirectedRequest)
@@ -113,17 +94,4 @@ func isLocalHost(host string) bool {
 	}
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil || strings.EqualFold(host, "localhost")
-}
-
-// probe answers a health check: "ok", or 503 with the reason.
-func probe(check func() error) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if err := check(); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, err)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	}
 }

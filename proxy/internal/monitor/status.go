@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
-	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
@@ -48,13 +47,13 @@ type status struct {
 	MoreClients    int
 }
 
-// status takes the snapshots for one page.
-func (m *Monitor) status() status {
+// newStatus takes the snapshots for one page.
+func newStatus(proxy Proxy) status {
 	now := time.Now()
-	page := status{Overview: m.proxy.Overview(), State: "ready", Now: now.UTC().Truncate(time.Second), Refresh: int(statusRefresh / time.Second),
-		Pools: snapshot.Merge(m.proxy.Pools(), snapshot.Pool.Name), Targets: m.proxy.Targets(), Clients: m.proxy.Clients()}
+	page := status{Overview: proxy.Overview(), State: "ready", Now: now.UTC().Truncate(time.Second), Refresh: int(statusRefresh / time.Second),
+		Pools: snapshot.Merge(proxy.Pools(), snapshot.Pool.Name), Targets: proxy.Targets(), Clients: proxy.Clients()}
 	page.Uptime = now.Sub(page.Began)
-	if err := m.proxy.Ready(); err != nil {
+	if err := proxy.Ready(); err != nil {
 		page.State, page.Problem = "not ready", err.Error()
 	}
 	slices.SortStableFunc(page.Clients, func(a, b snapshot.Client) int {
@@ -70,54 +69,15 @@ func urgency(c snapshot.Client) int {
 	return slices.Index([]string{snapshot.ClientWaiting, snapshot.ClientActive, snapshot.ClientLogin, snapshot.ClientIdle}, c.State)
 }
 
-func (m *Monitor) statusPage(w http.ResponseWriter, _ *http.Request) {
-	var page bytes.Buffer
-	if err := statusTemplate.Execute(&page, m.status()); err != nil {
-		m.log.Error("cannot render the status page", "error", err)
-		http.Error(w, "cannot render the status page", http.StatusInternalServerError)
-		return
+func statusPage(proxy Proxy, log *slog.Logger) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var page bytes.Buffer
+		if err := statusTemplate.Execute(&page, newStatus(proxy)); err != nil {
+			log.Error("cannot render the status page", "error", err)
+			http.Error(w, "cannot render the status page", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Write(page.Bytes())
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(page.Bytes())
-}
-
-// brief formats a duration in one or two units.
-func brief(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "-" + brief(-d)
-	case d < time.Millisecond:
-		return "0 s"
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
-// count formats a number in groups of three digits.
-func count(n any) string {
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "\u202f" + digits[i:]
-	}
-	return digits
-}
-
-// byteSize formats a number of bytes in the unit that fits.
-func byteSize(n uint64) string {
-	units := strings.Fields("B kB MB GB TB PB EB")
-	size := float64(n)
-	for size >= 1000 && len(units) > 1 {
-		size, units = size/1000, units[1:]
-	}
-	if size >= 100 || units[0] == "B" {
-		return fmt.Sprintf("%.0f %s", size, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", size, units[0])
 }

@@ -28,22 +28,13 @@ type Pool struct {
 }
 
 // Name is the database name by which clients reach the pool.
-func (p Pool) Name() string { return DatabaseName(p.Target, p.Database) }
+func (p Pool) Name() string { return Database{p.Target, p.Database}.String() }
 
 // Clients is the number of clients.
 func (p Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting + p.ClientsIdle }
 
 // Servers is the number of server connections that have logged in.
 func (p Pool) Servers() int { return p.ServersActive + p.ServersIdle + p.ServersResting }
-
-// DatabaseName is the database name by which clients reach a database of a
-// target.
-func DatabaseName(target, database string) string {
-	if database == target {
-		return target
-	}
-	return target + "/" + database
-}
 
 // Merge adds up pools that have the same key, in the order of the first of
 // each. Clients that replicate have sessions beside the pool of their database,

@@ -1,0 +1,114 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// socketColumns are those of clients and server connections.
+var socketColumns = slices.Concat(
+	text("type", "user", "database", "replication", "state", "addr"), number("port"),
+	text("local_addr"), number("local_port"), text("connect_time", "request_time"),
+	number("wait", "wait_us", "close_needed"), text("ptr", "link"), number("remote_pid"),
+	text("tls", "application_name"), number("prepared_statements", "id"),
+	text("target", "pinned"))
+
+// commands are all of them, in the order of the help. Columns are PgBouncer's in
+// its order, then ours.
+type commands []command
+
+func newCommands(a *averages) commands {
+	var all commands
+	help := func(Proxy) (rows []row) {
+		for _, k := range all {
+			rows = append(rows, row{k.usage(), k.means})
+		}
+		return rows
+	}
+	all = commands{
+		{words: "SHOW HELP", means: "these commands", show: help, columns: text("command", "meaning")},
+		{words: "SHOW VERSION", means: "the version of the proxy", show: showVersion, columns: text("version")},
+		{words: "SHOW POOLS", means: "clients and server connections of each database", show: showPools, columns: slices.Concat(
+			text("database", "user"),
+			number("cl_active", "cl_waiting", "cl_active_cancel_req", "cl_waiting_cancel_req",
+				"sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login",
+				"maxwait", "maxwait_us"), text("pool_mode", "load_balance_hosts"),
+			text("target"), number("cl_idle", "sv_pinned", "pool_size", "paused"), text("last_error"))},
+		{words: "SHOW CLIENTS", means: "the clients", show: showClients, columns: socketColumns},
+		{words: "SHOW SERVERS", means: "the server connections", show: showServers, columns: socketColumns},
+		{words: "SHOW SOCKETS", means: "clients and server connections", show: showSockets, columns: socketColumns},
+		{words: "SHOW ACTIVE_SOCKETS", means: "those of them that are active", show: showActiveSockets, columns: socketColumns},
+		{words: "SHOW TARGETS", means: "the targets, their tokens and limits", show: showTargets, columns: slices.Concat(
+			text("target"), number("is_default"), text("host"), number("port"), text("user", "database", "token", "token_expiry"),
+			number("token_seconds_left", "tokens", "credential_calls", "credential_failures", "token_rejections",
+				"server_connections", "max_server_connections"), text("last_error"))},
+		{words: "SHOW PREPARED", means: "prepared statements of each database", show: showPrepared, columns: slices.Concat(
+			text("database"), number("statements", "server_connections", "prepared", "max_prepared"))},
+		{words: "SHOW STATS", means: "what each database has served, and averages of the last minute or two", show: showStats(a, true, true),
+			columns: slices.Concat(text("database"),
+				statColumns(func(s stat) string { return "total_" + s.total }), statColumns(func(s stat) string { return "avg_" + s.avg }))},
+		{words: "SHOW STATS_TOTALS", means: "what each database has served", show: showStats(a, true, false),
+			columns: append(text("database"), statColumns(func(s stat) string { return s.totals })...)},
+		{words: "SHOW STATS_AVERAGES", means: "averages of the last minute or two, per second, and of times per transaction, query or wait", show: showStats(a, false, true),
+			columns: append(text("database"), statColumns(func(s stat) string { return s.averages })...)},
+		{words: "SHOW TOTALS", means: "what all databases together have served", show: showTotals(a),
+			columns: append(text("name"), number("value")...)},
+		{words: "SHOW DATABASES", means: "databases that clients can connect to, with their limits", show: showDatabases, columns: slices.Concat(
+			text("name", "host"), number("port"), text("database", "force_user"),
+			number("pool_size", "min_pool_size", "reserve_pool_size", "server_lifetime"), text("pool_mode", "load_balance_hosts"),
+			number("max_connections", "current_connections", "max_client_connections", "current_client_connections", "paused", "disabled"),
+			text("target"))},
+		{words: "SHOW USERS", means: "users that have a password, and users that are connected", show: showUsers, columns: slices.Concat(
+			text("name"), number("pool_size", "reserve_pool_size"), text("pool_mode"),
+			number("max_user_connections", "current_connections", "max_user_client_connections", "current_client_connections"), text("console"))},
+		{words: "SHOW LISTS", means: "the sizes of internal lists", show: showLists, columns: append(text("list"), number("items")...)},
+		{words: "SHOW CONFIG", means: "the settings; times in seconds", show: showConfig, columns: text("key", "value", "default", "changeable")},
+		{words: "SHOW MEM", means: "memory, in bytes", show: showMemory, columns: append(text("name"), number("size", "used", "free", "memtotal")...)},
+		{words: "SHOW STATE", means: "whether the proxy is active, paused or shutting down", show: showState, columns: text("key", "value")},
+		{words: "PAUSE", argument: "[db]", means: "stop handing out server connections, wait for transactions to end, close the server connections", do: onDatabase(pause)},
+		{words: "RESUME", argument: "[db]", means: "end a pause", do: onDatabase(atOnce(Proxy.Resume))},
+		{words: "RECONNECT", argument: "[db]", means: "replace each server connection when its transaction has ended", do: onDatabase(atOnce(Proxy.Reconnect))},
+		{words: "WAIT_CLOSE", argument: "[db]", means: "wait until RECONNECT has replaced them", do: onDatabase(waitClose)},
+		{words: "KILL", argument: "[db]", means: "close server connections now, and disconnect the clients that have one", do: onDatabase(atOnce(Proxy.Kill))},
+		{words: "KILL_CLIENT", argument: "id", means: "disconnect the client with this id of SHOW CLIENTS", do: killClient},
+		{words: "DISABLE", argument: "db", means: "refuse new clients", do: onDatabase(atOnce(Proxy.Disable))},
+		{words: "ENABLE", argument: "db", means: "accept them again", do: onDatabase(atOnce(Proxy.Enable))},
+		{words: "RELOAD", means: "read the configuration again", do: func(_ context.Context, p Proxy, _ string) error { return p.Reload() }},
+		{words: "SHUTDOWN", argument: "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", means: "end the proxy: now, when transactions have ended, or when clients have disconnected",
+			do: checkShutdown, after: func(p Proxy, argument string) { p.Shutdown(waits[strings.ToUpper(argument)]) }},
+	}
+	return all
+}
+
+// prepare parses one statement that is a command, or returns nil.
+func (all commands) prepare(p Proxy, tokens []token) (*statement, error) {
+	for _, k := range all {
+		rest, ok := k.match(tokens)
+		if !ok {
+			continue
+		}
+		argument, err := k.argumentOf(rest)
+		if err != nil {
+			return nil, err
+		}
+		return k.statement(p, argument), nil
+	}
+	return nil, nil
+}
+
+// unknown is the error for a statement that is no command.
+func (all commands) unknown(tokens []token) error {
+	var first, usages []string
+	for _, t := range tokens[:min(len(tokens), 4)] {
+		first = append(first, t.text)
+	}
+	for _, k := range all {
+		usages = append(usages, k.usage())
+	}
+	return &pgwire.Error{Code: "42601", Message: fmt.Sprintf("unknown command %q in the proxy's console", strings.Join(first, " ")),
+		Hint: strings.Join(usages, "; ")}
+}
