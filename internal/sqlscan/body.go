@@ -6,28 +6,29 @@ import (
 	"strings"
 )
 
-// Body is what the body of a function does to the session of those who call it.
+// Body describes the effects of a function's body on the session that calls it.
 type Body struct {
 	Effects Effects
-	// Settings are those that it sets, for the session or the transaction, in
-	// lower case.
+	// Settings are the names, in lower case, of the settings that it sets for the
+	// session or the transaction.
 	Settings []string
-	// Unknown says that it sets some that are not named by a plain literal.
+	// Unknown reports whether it also sets settings whose names are not plain
+	// literals.
 	Unknown bool
 }
 
-// bodyEffects are those that matter in a body. What currval reads there, a
-// nextval of the same body has left nearly always.
+// bodyEffects are the effects that matter in a body. Sequence does not: in a body,
+// currval nearly always follows a nextval of the same body.
 const bodyEffects = Set | Reset | SetLocal | SetConfig | Discard | Temp | Listen | Unlisten | Prepare | Deallocate |
 	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Opaque
 
-// maxNesting is how deep literals within literals are read.
+// maxNesting limits how deep literals within literals are read.
 const maxNesting = 8
 
-// ReadBody reads the source of a function in SQL, PL/pgSQL or whatever has SQL
-// in its literals: these are read as well, since they may be executed. Text
-// that is put together in other ways to be executed makes the body Opaque.
-// Which other functions the body calls is not its concern.
+// ReadBody reads the source of a function in SQL, PL/pgSQL or another language. It
+// reads the text in literals as well, because that may be executed. A body that
+// executes text from elsewhere is [Opaque]. ReadBody does not consider which other
+// functions the body calls.
 func ReadBody(text []byte) Body {
 	var b bodyReader
 	b.read(text, 0)
@@ -40,34 +41,34 @@ func ReadBody(text []byte) Body {
 type bodyReader struct{ Body }
 
 func (b *bodyReader) read(text []byte, depth int) {
-	lex := lexer{text: text}
+	lex := Lexer{text: text}
 	var r reader
 	var found Effects
-	for begins := true; ; {
-		t := lex.next()
-		if t.kind == endOfText {
+	for starts := true; ; {
+		t := lex.Next()
+		if t.Kind == EndOfText {
 			break
 		}
-		if begins {
+		if starts {
 			found |= r.effects()
 			r = reader{}
 		}
-		if begins && t.kind == word {
-			r.verb = lookUp(lex.bytes(t))
+		if starts && t.Kind == Word {
+			r.verb = lookUp(lex.Text(t))
 			found |= b.statement(r.verb, &lex)
 		}
 		r.read(t, &lex)
-		switch t.kind {
-		case literal, quoted:
-			if inside := contents(lex.bytes(t)); depth < maxNesting && len(inside) > 0 {
+		switch t.Kind {
+		case Literal, QuotedName:
+			if inside := contents(lex.Text(t)); depth < maxNesting && len(inside) > 0 {
 				b.read(inside, depth+1)
 			}
-		case word:
-			if lookUp(lex.bytes(t)) == kwExecute && !executesLiteral(lex) {
+		case Word:
+			if lookUp(lex.Text(t)) == kwExecute && !executesLiteral(lex) {
 				found |= Opaque
 			}
 		}
-		begins = endsBefore(t, &lex)
+		starts = precedesStatement(t, &lex)
 	}
 	found |= r.effects()
 	if found&(SetConfig|SetLocal) != 0 {
@@ -78,9 +79,9 @@ func (b *bodyReader) read(text []byte, depth int) {
 	b.Effects |= found
 }
 
-// statement is what the statement does that begins with verb, as far as that
-// word decides it.
-func (b *bodyReader) statement(verb keyword, lex *lexer) Effects {
+// statement returns the effects of a statement as its first word, verb, and the
+// words after it determine them.
+func (b *bodyReader) statement(verb keyword, lex *Lexer) Effects {
 	switch verb {
 	case kwSet, kwReset, kwDiscard, kwListen, kwUnlisten, kwPrepare, kwDeallocate, kwClose, kwLoad:
 	default:
@@ -88,22 +89,22 @@ func (b *bodyReader) statement(verb keyword, lex *lexer) Effects {
 	}
 	effects, name := form(verb, lex)
 	if effects&(Set|SetLocal) != 0 {
-		if name != nil { // otherwise those of transactions
+		if name != nil { // SET TRANSACTION and the like have none
 			b.Settings = append(b.Settings, strings.ToLower(string(AppendName(nil, name))))
 		}
 	}
 	return effects
 }
 
-// endsBefore reports whether a statement may begin after t.
-func endsBefore(t token, lex *lexer) bool {
-	if lex.is(t, ';') {
+// precedesStatement reports whether a statement may start after t.
+func precedesStatement(t Token, lex *Lexer) bool {
+	if lex.Is(t, ';') {
 		return true
 	}
-	if t.kind != word {
+	if t.Kind != Word {
 		return false
 	}
-	switch w := lex.bytes(t); len(w) {
+	switch w := lex.Text(t); len(w) {
 	case 4:
 		return bytes.EqualFold(w, []byte("then")) || bytes.EqualFold(w, []byte("else")) || bytes.EqualFold(w, []byte("loop"))
 	case 5:
@@ -112,23 +113,24 @@ func endsBefore(t token, lex *lexer) bool {
 	return false
 }
 
-// executesLiteral reports whether what follows EXECUTE is a literal, or format
-// of one; or not text to be executed at all, as in GRANT EXECUTE ON.
-func executesLiteral(lex lexer) bool {
+// executesLiteral reports whether EXECUTE is followed by a literal or by a call of
+// format with a literal, or does not execute text, as in GRANT EXECUTE ON.
+func executesLiteral(lex Lexer) bool {
 	h := head{lex: lex}.peek()
-	if h.tok.kind == word && bytes.EqualFold(h.lex.bytes(h.tok), []byte("format")) {
+	if h.tok.Kind == Word && bytes.EqualFold(h.lex.Text(h.tok), []byte("format")) {
 		h.advance()
 	}
-	if h.lex.is(h.tok, '(') {
+	if h.lex.Is(h.tok, '(') {
 		h.advance()
-		if h.tok.kind == quoted { // a string in another language
+		if h.tok.Kind == QuotedName { // a string in another language
 			return true
 		}
 	}
-	return h.tok.kind == literal || h.kw == kwOn
+	return h.tok.Kind == Literal || h.kw == kwOn
 }
 
-// contents is what a literal or a quoted name says.
+// contents returns the text in a literal or quoted name. Whether a backslash is an
+// escape is not known there, so a backslash before a quote counts as one.
 func contents(quoted []byte) []byte {
 	if quoted[0] == '$' {
 		tag := bytes.IndexByte(quoted[1:], '$') + 2

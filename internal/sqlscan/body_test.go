@@ -47,7 +47,9 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-func FuzzReadBody(f *testing.F) {
+// FuzzReadBodyReportsOnlyBodyEffects checks that no text makes ReadBody panic or
+// report an effect that does not matter in a body.
+func FuzzReadBodyReportsOnlyBodyEffects(f *testing.F) {
 	f.Add([]byte("BEGIN EXECUTE format('SET x.y = %L', $1); END"))
 	f.Add([]byte("$a$ '' \"\" E'\\'' U&\"x\" $a$"))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -1,6 +1,6 @@
 package sqlscan
 
-// Names of the settings that have a syntax of their own.
+// Names of the settings that SET and RESET have keywords for.
 var (
 	timeZone             = []byte("timezone")
 	clientEncoding       = []byte("client_encoding")
@@ -9,42 +9,42 @@ var (
 	xmlOption            = []byte("xmloption")
 )
 
-// head reads the first words of a statement. It works on a copy of the
-// scanner's lexer.
+// head reads the first words of a statement. Its lexer is a copy of the
+// scanner's.
 type head struct {
-	lex lexer
-	tok token
+	lex Lexer
+	tok Token
 	kw  keyword // of tok
 }
 
 func (h *head) advance() {
-	h.tok = h.lex.next()
+	h.tok = h.lex.Next()
 	h.kw = 0
-	if h.tok.kind == word {
-		h.kw = lookUp(h.lex.bytes(h.tok))
+	if h.tok.Kind == Word {
+		h.kw = lookUp(h.lex.Text(h.tok))
 	}
 }
 
-// peek returns the head after the next advance.
+// peek returns a copy of the head, advanced by one token.
 func (h head) peek() head {
 	h.advance()
 	return h
 }
 
-// namesSetting reports whether the current word, though a keyword, is the
-// name of a setting: SET local.x = 1.
+// namesSetting reports whether the current word, though a keyword, is the name
+// of a setting, as in SET local.x = 1.
 func (h head) namesSetting() bool {
 	next := h.peek()
-	return next.kw == kwTo || h.lex.is(next.tok, '.') || h.lex.is(next.tok, '=')
+	return next.kw == kwTo || h.lex.Is(next.tok, '.') || h.lex.Is(next.tok, '=')
 }
 
-// name returns the name that starts at the current token, dots included.
+// name returns the name that starts at the current token, including its dots.
 func (h head) name() []byte {
-	start, end := h.tok.start, h.tok.end
-	switch h.tok.kind {
-	case word, quoted:
-	case symbol:
-		if h.lex.is(h.tok, '*') {
+	start, end := h.tok.Start, h.tok.End
+	switch h.tok.Kind {
+	case Word, QuotedName:
+	case Symbol:
+		if h.lex.Is(h.tok, '*') {
 			return h.lex.text[start:end]
 		}
 		return nil
@@ -53,56 +53,54 @@ func (h head) name() []byte {
 	}
 	for {
 		h.advance()
-		if !h.lex.is(h.tok, '.') {
+		if !h.lex.Is(h.tok, '.') {
 			return h.lex.text[start:end]
 		}
 		h.advance()
-		if h.tok.kind != word && h.tok.kind != quoted {
+		if h.tok.Kind != Word && h.tok.Kind != QuotedName {
 			return nil
 		}
-		end = h.tok.end
+		end = h.tok.End
 	}
 }
 
-// form returns what a statement does by its first word, verb, and the words
-// that follow at the lexer's position.
-func form(verb keyword, lex *lexer) (Effects, []byte) {
-	var effect Effects
+// form returns the effects and the name of a statement as its first word, verb,
+// and the words at the position of lex determine them.
+func form(verb keyword, lex *Lexer) (Effects, []byte) {
+	h := head{lex: *lex}
 	switch verb {
-	case kwSet, kwReset, kwPrepare, kwDeallocate, kwCommit, kwEnd, kwRollback, kwAbort:
-		h := head{lex: *lex}
-		h.advance()
-		return longForm(verb, h)
-	case kwDo, kwCall:
-		return Opaque, nil
+	case kwSet:
+		return setForm(h.peek())
+	case kwReset:
+		_, name := setting(h.peek())
+		return Reset, name
+	case kwDiscard:
+		return Discard, h.peek().name()
+	case kwListen:
+		return Listen, h.peek().name()
+	case kwUnlisten:
+		return Unlisten, h.peek().name()
+	case kwPrepare:
+		return prepareForm(h.peek())
+	case kwDeallocate:
+		return Deallocate, deallocateForm(h.peek())
+	case kwDeclare: // Hold depends on WITH HOLD, which comes later
+		return 0, h.peek().name()
+	case kwClose:
+		return Close, h.peek().name()
 	case kwLoad:
 		return Load, nil
-	case kwCreate:
-		return createForm(head{lex: *lex}.peek()), nil
+	case kwDo, kwCall:
+		return Opaque, nil
 	case kwBegin, kwStart:
 		return Begin, nil
-	case kwDiscard:
-		effect = Discard
-	case kwListen:
-		effect = Listen
-	case kwUnlisten:
-		effect = Unlisten
-	case kwNotify:
-		effect = Notify
-	case kwExecute:
-		effect = Execute
-	case kwClose:
-		effect = Close
-	case kwSavepoint, kwRelease:
-		return Savepoint, nil
-	case kwDeclare: // WITH HOLD comes later
-	default:
-		return 0, nil
+	case kwCreate:
+		return createForm(h.peek()), nil
 	}
-	return effect, head{lex: *lex}.peek().name()
+	return 0, nil
 }
 
-// createForm is CREATE after its first word.
+// createForm is form after CREATE.
 func createForm(h head) Effects {
 	if h.kw == kwOr {
 		h.advance()
@@ -114,41 +112,23 @@ func createForm(h head) Effects {
 	return 0
 }
 
-func longForm(verb keyword, h head) (Effects, []byte) {
-	switch verb {
-	case kwSet:
-		return setForm(h)
-	case kwReset:
-		_, name := setting(h)
-		return Reset, name
-	case kwPrepare:
-		if next := h.peek(); h.kw == kwTransaction && next.kw != kwAs && !h.lex.is(next.tok, '(') {
-			return TwoPhase, nil
-		}
-		return Prepare, h.name()
-	case kwDeallocate:
-		if next := h.peek(); h.kw == kwPrepare && next.tok.kind != endOfText && !h.lex.is(next.tok, ';') {
-			h = next
-		}
-		return Deallocate, h.name()
-	case kwRollback, kwAbort:
-		// ROLLBACK [WORK | TRANSACTION] TO
-		if h.kw == kwTo || h.peek().kw == kwTo {
-			return Savepoint, nil
-		}
-		if h.kw != kwPrepared {
-			return Rollback, nil
-		}
-		return TwoPhase, nil
-	default: // COMMIT, END
-		if h.kw == kwPrepared {
-			return TwoPhase, nil
-		}
-		return Commit, nil
+// prepareForm is form after PREPARE.
+func prepareForm(h head) (Effects, []byte) {
+	if next := h.peek(); h.kw == kwTransaction && next.kw != kwAs && !h.lex.Is(next.tok, '(') {
+		return 0, nil // PREPARE TRANSACTION
 	}
+	return Prepare, h.name()
 }
 
-// setForm is SET after its first word.
+// deallocateForm returns the name after DEALLOCATE [PREPARE].
+func deallocateForm(h head) []byte {
+	if next := h.peek(); h.kw == kwPrepare && next.tok.Kind != EndOfText && !h.lex.Is(next.tok, ';') {
+		h = next
+	}
+	return h.name()
+}
+
+// setForm is form after SET.
 func setForm(h head) (Effects, []byte) {
 	effect := Set
 	if !h.namesSetting() {
@@ -167,8 +147,8 @@ func setForm(h head) (Effects, []byte) {
 	return effect, name
 }
 
-// setting returns which setting the words are about; local if it is one of
-// the transaction.
+// setting returns the name of the setting in SET or RESET. local reports whether
+// it applies to the transaction only.
 func setting(h head) (local bool, name []byte) {
 	if h.namesSetting() {
 		return false, h.name()
@@ -188,7 +168,7 @@ func setting(h head) (local bool, name []byte) {
 		if h.peek().kw == kwAuthorization {
 			return false, sessionAuthorization
 		}
-		return false, nil // CHARACTERISTICS: several
+		return false, nil // CHARACTERISTICS: several settings
 	}
 	return false, h.name()
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-func FuzzClassify(f *testing.F) {
+// FuzzClassifyMissesNothing checks that Classify reports all effects that a full
+// scan finds, and that space and comments between tokens change nothing.
+func FuzzClassifyMissesNothing(f *testing.F) {
 	for _, tt := range classifyTests {
 		f.Add([]byte(tt.text))
 	}
@@ -18,7 +20,7 @@ func FuzzClassify(f *testing.F) {
 		for _, backslash := range []bool{false, true} {
 			statements, full := scan(t, text, backslash)
 			if !backslash && full&^quick != 0 {
-				t.Errorf("Classify finds %v, a full reading %v", quick, full)
+				t.Errorf("Classify finds %v, a full scan %v", quick, full)
 			}
 			spaced, ambiguous := respace(t, text, backslash)
 			again, effects := scan(t, spaced, backslash)
@@ -39,7 +41,7 @@ func sameNames(a, b Statement) bool {
 	return a.Effects == b.Effects && bytes.Equal(AppendName(nil, a.Name), AppendName(nil, b.Name))
 }
 
-// scan returns the statements of text and checks that they lie in it in order.
+// scan returns the statements of text and checks their order.
 func scan(t *testing.T, text []byte, backslash bool) (statements []Statement, effects Effects) {
 	t.Helper()
 	s := NewScanner(text, backslash)
@@ -59,25 +61,27 @@ func scan(t *testing.T, text []byte, backslash bool) (statements []Statement, ef
 	return statements, effects
 }
 
-// respace puts a comment and space between all tokens of text.
+// respace returns text with space and a comment before each token.
 func respace(t *testing.T, text []byte, backslash bool) (spaced []byte, ambiguous bool) {
-	l := lexer{text: text, backslash: backslash}
+	l := Lexer{text: text, backslash: backslash}
 	end := 0
 	for {
-		tok := l.next()
-		if tok.start < end || tok.end < tok.start || tok.kind != endOfText && tok.end == tok.start {
-			t.Fatalf("token %d-%d after %d", tok.start, tok.end, end)
+		tok := l.Next()
+		if tok.Start < end || tok.End < tok.Start || tok.Kind != EndOfText && tok.End == tok.Start {
+			t.Fatalf("token %d-%d after %d", tok.Start, tok.End, end)
 		}
-		end = tok.end
-		if tok.kind == endOfText {
+		end = tok.End
+		if tok.Kind == EndOfText {
 			return spaced, l.ambiguous
 		}
 		spaced = append(spaced, "\t/*'\";$$/*--*/set */ "...)
-		spaced = append(spaced, l.bytes(tok)...)
+		spaced = append(spaced, l.Text(tok)...)
 	}
 }
 
-func FuzzOptions(f *testing.F) {
+// FuzzOptionsSurviveFormatting checks that options are the same after they have been
+// formatted and parsed again.
+func FuzzOptionsSurviveFormatting(f *testing.F) {
 	for _, tt := range optionTests {
 		f.Add(tt.options)
 	}
@@ -89,7 +93,7 @@ func FuzzOptions(f *testing.F) {
 			}
 			return
 		}
-		written := FormatOptions(parsed)
+		written := formatOptions(parsed)
 		again, err := ParseOptions(written)
 		if err != nil || !slices.Equal(again, parsed) {
 			t.Errorf("%q = %q, written as %q, is %q, %v", options, parsed, written, again, err)
@@ -97,9 +101,9 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// A reading whose time grew with the square of the length would take far longer
-// than the limit, which is a hundred times what is needed, and each time: a busy
-// machine is given several.
+// If the time grew with the square of the length, it would exceed the limit by far
+// in each of the attempts. The limit is a hundred times the time that is needed;
+// several attempts are made because the machine may be busy.
 func TestTimeIsLinear(t *testing.T) {
 	const length = 1 << 17
 	for _, piece := range []string{

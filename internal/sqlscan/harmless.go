@@ -1,9 +1,9 @@
 package sqlscan
 
-// telling has the bytes that each name of interest has at a known place, and
-// for each of them, as bits, the last five bits of those that stand before it
-// there. Most text is seen through with this one look at each byte.
-var telling = func() (before [256]uint32) {
+// hints has one byte of each name that has effects, and as bits the last five bits
+// of the bytes that come before it in these names. Most texts need no more than this
+// lookup for each of their bytes.
+var hints = func() (before [256]uint32) {
 	for c, letters := range map[byte]string{
 		'_': "gtk", // pg_settings, set_config, set_limit, dblink_connect
 		'v': "rtd", // currval, lastval, pg_advisory
@@ -20,16 +20,16 @@ var telling = func() (before [256]uint32) {
 	return before
 }()
 
-// harmless reports whether text is a single query or data modification in
-// which nothing of interest is mentioned, not even in a literal or comment.
-// It may say no without need, never yes.
+// harmless reports whether text is a single query or data modification that
+// contains no name with effects, not even in a literal or comment. It may return
+// false for a text without effects, but never true for one with effects.
 func harmless(text []byte) bool {
 	if !isQuery(text) {
 		return false
 	}
 	var previous byte
 	for i, c := range text {
-		if telling[c]>>(previous&31)&1 != 0 && !harmlessAt(text, i) {
+		if hints[c]>>(previous&31)&1 != 0 && !harmlessAt(text, i) {
 			return false
 		}
 		previous = c
@@ -37,10 +37,10 @@ func harmless(text []byte) bool {
 	return true
 }
 
-// isQuery reports whether text starts with a word that itself has no effect.
-// No other word that starts a statement starts with the same letters.
+// isQuery reports whether text starts with a verb that has no effect. No other verb
+// starts with the same letters.
 func isQuery(text []byte) bool {
-	l := lexer{text: text}
+	l := Lexer{text: text}
 	l.skipSpace()
 	if text = text[l.pos:]; len(text) == 0 {
 		return false
@@ -60,7 +60,7 @@ func isQuery(text []byte) bool {
 	return false
 }
 
-// harmlessAt looks at what is around a telling byte.
+// harmlessAt reports whether the hint at i is not part of a name with effects.
 func harmlessAt(text []byte, i int) bool {
 	switch lower(text[i]) {
 	case ';':
@@ -68,19 +68,19 @@ func harmlessAt(text []byte, i int) bool {
 	case '&': // U&"..."
 		return i == 0 || lower(text[i-1]) != 'u'
 	case 'v':
-		return !liesAt(text, i-4, "currval") && !liesAt(text, i-4, "lastval") && !liesAt(text, i-2, "advisory")
+		return !hasAt(text, i-4, "currval") && !hasAt(text, i-4, "lastval") && !hasAt(text, i-2, "advisory")
 	case 'm':
-		return !liesAt(text, i-2, "temp")
+		return !hasAt(text, i-2, "temp")
 	case 'd':
-		return !liesAt(text, i-6, "setseed")
+		return !hasAt(text, i-6, "setseed")
 	default: // _
-		return !liesAt(text, i-3, "set_config") && !liesAt(text, i-3, "set_limit") &&
-			!liesAt(text, i-2, "pg_settings") && !liesAt(text, i-6, "dblink_connect")
+		return !hasAt(text, i-3, "set_config") && !hasAt(text, i-3, "set_limit") &&
+			!hasAt(text, i-2, "pg_settings") && !hasAt(text, i-6, "dblink_connect")
 	}
 }
 
-// liesAt reports whether part, which is lower case, starts at start.
-func liesAt(text []byte, start int, part string) bool {
+// hasAt reports whether part, in lower case, starts at start.
+func hasAt(text []byte, start int, part string) bool {
 	return start >= 0 && hasPrefixFold(text[start:], part)
 }
 

@@ -1,16 +1,13 @@
 package sqlscan
 
-// keyword is a word that means something here; 0 is any other.
+// keyword identifies a word that the package knows, 0 for all others.
 type keyword uint8
 
 const (
 	_ keyword = iota
-	closingParen
 	kwAbort
-	kwAnalyze
 	kwAnd
 	kwAs
-	kwAtomic
 	kwAuthorization
 	kwBegin
 	kwCall
@@ -19,7 +16,6 @@ const (
 	kwClose
 	kwCommit
 	kwConstraints
-	kwCopy
 	kwCreate
 	kwDeallocate
 	kwDeclare
@@ -28,8 +24,6 @@ const (
 	kwDrop
 	kwEnd
 	kwExecute
-	kwExplain
-	kwFrom
 	kwFunction
 	kwGlobal
 	kwHold
@@ -40,21 +34,16 @@ const (
 	kwLocal
 	kwMerge
 	kwNames
-	kwNotify
 	kwOn
 	kwOr
 	kwPrepare
-	kwPrepared
 	kwProcedure
-	kwRelease
 	kwReplace
 	kwReset
 	kwRollback
-	kwSavepoint
 	kwSchema
 	kwSession
 	kwSet
-	kwStandardStream
 	kwStart
 	kwTemp
 	kwTime
@@ -63,11 +52,10 @@ const (
 	kwTrue
 	kwUnlisten
 	kwUpdate
-	kwVerbose
 	kwWith
 	kwXML
 
-	// Names, which mean the same when quoted.
+	// Names, which may be quoted.
 	nameSetConfig
 	nameSetLimit
 	nameAdvisoryLock
@@ -81,11 +69,8 @@ const (
 
 var keywords = map[string]keyword{
 	"abort":           kwAbort,
-	"analyze":         kwAnalyze,
-	"analyse":         kwAnalyze,
 	"and":             kwAnd,
 	"as":              kwAs,
-	"atomic":          kwAtomic,
 	"authorization":   kwAuthorization,
 	"begin":           kwBegin,
 	"call":            kwCall,
@@ -94,7 +79,6 @@ var keywords = map[string]keyword{
 	"close":           kwClose,
 	"commit":          kwCommit,
 	"constraints":     kwConstraints,
-	"copy":            kwCopy,
 	"create":          kwCreate,
 	"deallocate":      kwDeallocate,
 	"declare":         kwDeclare,
@@ -103,8 +87,6 @@ var keywords = map[string]keyword{
 	"drop":            kwDrop,
 	"end":             kwEnd,
 	"execute":         kwExecute,
-	"explain":         kwExplain,
-	"from":            kwFrom,
 	"function":        kwFunction,
 	"global":          kwGlobal,
 	"hold":            kwHold,
@@ -115,22 +97,16 @@ var keywords = map[string]keyword{
 	"local":           kwLocal,
 	"merge":           kwMerge,
 	"names":           kwNames,
-	"notify":          kwNotify,
 	"on":              kwOn,
 	"or":              kwOr,
 	"prepare":         kwPrepare,
-	"prepared":        kwPrepared,
 	"procedure":       kwProcedure,
-	"release":         kwRelease,
 	"replace":         kwReplace,
 	"reset":           kwReset,
 	"rollback":        kwRollback,
-	"savepoint":       kwSavepoint,
 	"schema":          kwSchema,
 	"session":         kwSession,
 	"set":             kwSet,
-	"stdin":           kwStandardStream,
-	"stdout":          kwStandardStream,
 	"start":           kwStart,
 	"temp":            kwTemp,
 	"temporary":       kwTemp,
@@ -140,7 +116,6 @@ var keywords = map[string]keyword{
 	"true":            kwTrue,
 	"unlisten":        kwUnlisten,
 	"update":          kwUpdate,
-	"verbose":         kwVerbose,
 	"with":            kwWith,
 	"xml":             kwXML,
 
@@ -166,8 +141,8 @@ const (
 	pgTemp         = "pg_temp"
 )
 
-// keywordLengths has for each byte, of either case, the lengths of the
-// keywords that start with it, as bits. Most words are none and end here.
+// keywordLengths has the lengths of the keywords that start with a byte, of either
+// case, as bits. It excludes most words that are not keywords.
 var keywordLengths = func() (lengths [256]uint32) {
 	for spelling := range keywords {
 		lengths[spelling[0]] |= 1 << len(spelling)
@@ -181,7 +156,7 @@ var keywordLengths = func() (lengths [256]uint32) {
 	return lengths
 }()
 
-// lookUp returns the keyword that w is, in letters of either case.
+// lookUp returns the keyword w, whose letters may be of either case.
 func lookUp(w []byte) keyword {
 	if len(w) == 0 || len(w) > longestKeyword || keywordLengths[w[0]]>>len(w)&1 == 0 {
 		return 0
@@ -193,7 +168,7 @@ func lookUp(w []byte) keyword {
 	if kw := keywords[string(folded[:len(w)])]; kw != 0 {
 		return kw
 	}
-	// What pg_temp stands for is called pg_temp_ and a number.
+	// The schema that pg_temp is an alias of is named pg_temp_ and a number.
 	if hasPrefixFold(w, pgTemp) {
 		return namePgTemp
 	}
@@ -207,8 +182,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// hasPrefixFold reports whether text starts with prefix, which is lower case,
-// in letters of either case.
+// hasPrefixFold reports whether text starts with prefix, ignoring the case of
+// letters. prefix is in lower case.
 func hasPrefixFold(text []byte, prefix string) bool {
 	if len(text) < len(prefix) {
 		return false
@@ -221,8 +196,9 @@ func hasPrefixFold(text []byte, prefix string) bool {
 	return true
 }
 
-// containsFold is hasPrefixFold anywhere. Its time is bounded by the product
-// of both lengths, so part must be short.
+// containsFold reports whether text contains part, ignoring the case of letters.
+// part is in lower case. It must be short: the time is proportional to the product
+// of both lengths.
 func containsFold(text []byte, part string) bool {
 	for i := range text {
 		if lower(text[i]) == part[0] && hasPrefixFold(text[i:], part) {

@@ -2,33 +2,41 @@ package sqlscan
 
 import "bytes"
 
-type kind uint8
+// Kind is the kind of a [Token].
+type Kind uint8
 
+// Kinds of tokens.
 const (
-	endOfText kind = iota
-	word           // an unquoted name or a keyword
-	quoted         // "name"
-	unicode        // U&"name"
-	literal        // a string of any form
-	symbol         // one byte of anything else; of a number or parameter, all digits
+	EndOfText   Kind = iota
+	Word             // a keyword, or a name without quotes
+	QuotedName       // "name"
+	UnicodeName      // U&"name"
+	Literal          // a string literal of any form
+	Symbol           // one byte of anything else, or all digits of a number or parameter
 )
 
-// token is a piece of the text: text[start:end].
-type token struct {
-	kind       kind
-	start, end int
+// Token is a part of the text of a [Lexer], from Start up to but excluding End.
+type Token struct {
+	Kind       Kind
+	Start, End int
 }
 
-// lexer cuts text into tokens where Postgres does. Numbers are cut more
-// finely, since nothing here depends on them.
-type lexer struct {
+// Lexer splits SQL text into tokens where PostgreSQL does, and skips white space
+// and comments. Only numbers are split more finely. It keeps the text and does not
+// change it. A Lexer may be copied to look ahead.
+type Lexer struct {
 	text []byte
 	pos  int
-	// backslash: in '...' a backslash escapes, standard_conforming_strings = off.
+	// backslash: a backslash escapes in '...'; standard_conforming_strings is off.
 	backslash bool
-	// ambiguous: a literal was met that ends elsewhere with the other setting.
+	// ambiguous: a literal ends elsewhere under the other value of backslash.
 	ambiguous bool
+	// unterminated: the text ends within a literal, quoted name or comment.
+	unterminated bool
 }
+
+// NewLexer returns a lexer of text, with standard_conforming_strings on.
+func NewLexer(text []byte) Lexer { return Lexer{text: text} }
 
 const (
 	spaceByte = 1 << iota
@@ -54,45 +62,60 @@ var classOf = func() (class [256]uint8) {
 	return class
 }()
 
+// Next returns the next token. At the end of the text it returns one of the kind
+// [EndOfText].
+func (l *Lexer) Next() Token {
+	l.skipSpace()
+	t := Token{Kind: Symbol, Start: l.pos}
+	if l.pos == len(l.text) {
+		return Token{EndOfText, l.pos, l.pos}
+	}
+	switch c := l.text[l.pos]; {
+	case classOf[c]&wordStart != 0:
+		t.Kind = l.word()
+	case classOf[c]&digitByte != 0:
+		l.skip(digitByte)
+	case c == '\'':
+		t.Kind = Literal
+		l.string(l.backslash)
+	case c == '"':
+		t.Kind = QuotedName
+		l.quotedName()
+	case c == '$':
+		t.Kind = l.dollar()
+	default:
+		l.pos++
+	}
+	t.End = l.pos
+	return t
+}
+
+// Text returns the text of t, including its quotes.
+func (l *Lexer) Text(t Token) []byte { return l.text[t.Start:t.End] }
+
+// Value returns the text between the quotes of a quoted name or of a literal
+// '...', with doubled quotes as one. It does not interpret backslash escapes.
+func (l *Lexer) Value(t Token) []byte {
+	return appendUndoubled(nil, unquoted(l.Text(t)), l.text[t.Start])
+}
+
+// Is reports whether t is the symbol c.
+func (l *Lexer) Is(t Token, c byte) bool { return t.Kind == Symbol && l.text[t.Start] == c }
+
+// Unterminated reports whether the text that has been read so far ends within a
+// literal, a quoted name or a comment.
+func (l *Lexer) Unterminated() bool { return l.unterminated }
+
 // at returns the byte at i, 0 outside the text.
-func (l *lexer) at(i int) byte {
+func (l *Lexer) at(i int) byte {
 	if uint(i) < uint(len(l.text)) {
 		return l.text[i]
 	}
 	return 0
 }
 
-func (l *lexer) is(t token, c byte) bool { return t.kind == symbol && l.text[t.start] == c }
-
-func (l *lexer) bytes(t token) []byte { return l.text[t.start:t.end] }
-
-func (l *lexer) next() token {
-	l.skipSpace()
-	t := token{kind: symbol, start: l.pos}
-	if l.pos == len(l.text) {
-		return token{endOfText, l.pos, l.pos}
-	}
-	switch c := l.text[l.pos]; {
-	case classOf[c]&wordStart != 0:
-		t.kind = l.word()
-	case classOf[c]&digitByte != 0:
-		l.skip(digitByte)
-	case c == '\'':
-		t.kind = literal
-		l.string(l.backslash)
-	case c == '"':
-		t.kind = quoted
-		l.quotedName()
-	case c == '$':
-		t.kind = l.dollar()
-	default:
-		l.pos++
-	}
-	t.end = l.pos
-	return t
-}
-
-func (l *lexer) skip(class uint8) {
+// skip skips bytes of a class.
+func (l *Lexer) skip(class uint8) {
 	i := l.pos
 	for i < len(l.text) && classOf[l.text[i]]&class != 0 {
 		i++
@@ -100,7 +123,8 @@ func (l *lexer) skip(class uint8) {
 	l.pos = i
 }
 
-func (l *lexer) skipSpace() {
+// skipSpace skips white space and comments.
+func (l *Lexer) skipSpace() {
 	for {
 		l.skip(spaceByte)
 		switch c := l.at(l.pos); {
@@ -114,14 +138,14 @@ func (l *lexer) skipSpace() {
 	}
 }
 
-func (l *lexer) lineComment() {
+func (l *Lexer) lineComment() {
 	for l.pos < len(l.text) && l.text[l.pos] != '\n' && l.text[l.pos] != '\r' {
 		l.pos++
 	}
 }
 
-// blockComment skips a comment and those nested in it.
-func (l *lexer) blockComment() {
+// blockComment skips a comment and the comments nested in it.
+func (l *Lexer) blockComment() {
 	depth := 0
 	for l.pos < len(l.text) {
 		switch c, d := l.text[l.pos], l.at(l.pos+1); {
@@ -138,33 +162,34 @@ func (l *lexer) blockComment() {
 			l.pos++
 		}
 	}
+	l.unterminated = true
 }
 
-// word reads a name, or what an E or U& makes of the quote after it.
-func (l *lexer) word() kind {
+// word skips a word, or a literal or quoted name that starts with E or U&.
+func (l *Lexer) word() Kind {
 	start := l.pos
 	l.skip(wordByte)
 	if l.pos != start+1 {
-		return word
+		return Word
 	}
 	switch first, c := l.text[start]|0x20, l.at(l.pos); {
 	case first == 'e' && c == '\'':
 		l.escapeString()
-		return literal
+		return Literal
 	case first == 'u' && c == '&' && l.at(l.pos+1) == '\'':
 		l.pos++
 		l.string(l.backslash)
-		return literal
+		return Literal
 	case first == 'u' && c == '&' && l.at(l.pos+1) == '"':
 		l.pos++
 		l.quotedName()
-		return unicode
+		return UnicodeName
 	}
-	return word
+	return Word
 }
 
 // string skips '...'.
-func (l *lexer) string(backslash bool) {
+func (l *Lexer) string(backslash bool) {
 	for i := l.pos + 1; i < len(l.text); i++ {
 		switch l.text[i] {
 		case '\\':
@@ -181,12 +206,12 @@ func (l *lexer) string(backslash bool) {
 			i++
 		}
 	}
-	l.pos = len(l.text)
+	l.end()
 }
 
-// escapeString skips '...' with backslashes and what continues it: after a
-// line break another quote goes on with the same string and the same escapes.
-func (l *lexer) escapeString() {
+// escapeString skips '...' with backslash escapes, and its continuations: a
+// literal after a line break continues it, with the same escapes.
+func (l *Lexer) escapeString() {
 	for {
 		l.string(true)
 		after := l.pos
@@ -204,7 +229,7 @@ func (l *lexer) escapeString() {
 	}
 }
 
-func (l *lexer) quotedName() {
+func (l *Lexer) quotedName() {
 	for i := l.pos + 1; i < len(l.text); i++ {
 		if l.text[i] != '"' {
 			continue
@@ -215,29 +240,51 @@ func (l *lexer) quotedName() {
 		}
 		i++
 	}
-	l.pos = len(l.text)
+	l.end()
 }
 
-// dollar skips $tag$...$tag$, a parameter, or a lone dollar sign.
-func (l *lexer) dollar() kind {
+// dollar skips $tag$...$tag$, a parameter, or a dollar sign alone.
+func (l *Lexer) dollar() Kind {
 	start := l.pos
 	l.pos++
 	if classOf[l.at(l.pos)]&digitByte != 0 {
 		l.skip(digitByte)
-		return symbol
+		return Symbol
 	}
 	i := l.pos
 	for i < len(l.text) && l.text[i] != '$' && classOf[l.text[i]]&wordByte != 0 {
 		i++
 	}
 	if l.at(i) != '$' {
-		return symbol
+		return Symbol
 	}
 	tag := l.text[start : i+1]
 	if n := bytes.Index(l.text[i+1:], tag); n >= 0 {
 		l.pos = i + 1 + n + len(tag)
 	} else {
-		l.pos = len(l.text)
+		l.end()
 	}
-	return literal
+	return Literal
+}
+
+// end skips the rest of the text, which lacks the end of a literal or name.
+func (l *Lexer) end() { l.pos, l.unterminated = len(l.text), true }
+
+// unquoted returns the text between the quotes of a quoted name or literal.
+func unquoted(text []byte) []byte {
+	if len(text) < 2 {
+		return nil
+	}
+	return text[1 : len(text)-1]
+}
+
+// appendUndoubled appends text with each doubled quote as one.
+func appendUndoubled(dst, text []byte, quote byte) []byte {
+	for i := 0; i < len(text); i++ {
+		dst = append(dst, text[i])
+		if text[i] == quote {
+			i++
+		}
+	}
+	return dst
 }

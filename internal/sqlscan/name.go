@@ -1,29 +1,23 @@
 package sqlscan
 
-// AppendName appends a Statement's Name as the server understands it, so that
-// names can be compared: unquoted, lower case where it is not quoted, and
-// without what may stand around dots. It does not cut names to the server's 63
-// bytes.
+// AppendName appends the Name of a [Statement] as the server understands it, so
+// that names can be compared: without quotes, in lower case where it is not
+// quoted, and without space or comments around dots. It does not truncate names
+// to the server's limit of 63 bytes.
 func AppendName(dst, name []byte) []byte {
-	l := lexer{text: name}
+	l := Lexer{text: name}
 	for {
-		switch t := l.next(); t.kind {
-		case endOfText:
+		switch t := l.Next(); t.Kind {
+		case EndOfText:
 			return dst
-		case word:
-			for _, c := range l.bytes(t) {
+		case Word:
+			for _, c := range l.Text(t) {
 				dst = append(dst, lower(c))
 			}
-		case quoted:
-			inside := unquoted(l.bytes(t))
-			for i := 0; i < len(inside); i++ {
-				dst = append(dst, inside[i])
-				if inside[i] == '"' {
-					i++ // doubled
-				}
-			}
+		case QuotedName:
+			dst = appendUndoubled(dst, unquoted(l.Text(t)), '"')
 		default:
-			dst = append(dst, l.bytes(t)...)
+			dst = append(dst, l.Text(t)...)
 		}
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Option is a setting that a client asks for as it connects.
+// Option is a setting that a client requests in its startup packet.
 type Option struct{ Name, Value string }
 
-// ParseOptions parses the parameter options of a startup packet as the server
-// does: -c name=value, -cname=value and --name=value, separated by white
-// space, with a backslash before a byte that is to be taken as it is. In names
-// hyphens become underscores; a name that comes twice is returned twice, and
-// the last one counts. The server's other switches are errors.
+// ParseOptions parses the parameter "options" of a startup packet as the server
+// does: -c name=value, -cname=value and --name=value, separated by white space. A
+// backslash escapes the next byte. Hyphens in names become underscores. A name that
+// occurs twice is returned twice; the last value counts. The other switches of the
+// server are errors.
 func ParseOptions(options string) ([]Option, error) {
 	var parsed []Option
 	rest := options
@@ -51,26 +51,6 @@ func ParseOptions(options string) ([]Option, error) {
 	}
 }
 
-// FormatOptions is the reverse of ParseOptions.
-func FormatOptions(options []Option) string {
-	var b strings.Builder
-	for i, o := range options {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString("-c ")
-		b.WriteString(o.Name)
-		b.WriteByte('=')
-		for j := range len(o.Value) {
-			if c := o.Value[j]; c == '\\' || classOf[c] == spaceByte {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(o.Value[j])
-		}
-	}
-	return b.String()
-}
-
 // cutArgument returns the first argument of s, unescaped, and what follows it.
 func cutArgument(s string) (arg, rest string, ok bool) {
 	for len(s) > 0 && classOf[s[0]] == spaceByte {
@@ -92,8 +72,8 @@ func cutArgument(s string) (arg, rest string, ok bool) {
 	return b.String(), s[i:], true
 }
 
-// isSettingName reports whether name is what the server takes for the name of
-// a setting: words joined by dots.
+// isSettingName reports whether name is valid as the name of a setting: words
+// joined by dots.
 func isSettingName(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
 		if part == "" || classOf[part[0]]&wordStart == 0 {

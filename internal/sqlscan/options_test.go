@@ -58,6 +58,26 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
+// formatOptions is the reverse of ParseOptions.
+func formatOptions(options []Option) string {
+	var b strings.Builder
+	for i, o := range options {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString("-c ")
+		b.WriteString(o.Name)
+		b.WriteByte('=')
+		for j := range len(o.Value) {
+			if c := o.Value[j]; c == '\\' || classOf[c] == spaceByte {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(o.Value[j])
+		}
+	}
+	return b.String()
+}
+
 func TestFormatOptions(t *testing.T) {
 	for _, tt := range []struct {
 		options []Option
@@ -67,8 +87,8 @@ func TestFormatOptions(t *testing.T) {
 		{[]Option{{"a", ""}}, "-c a="},
 		{[]Option{{"a", "x y"}, {"b.c", `d\e`}}, `-c a=x\ y -c b.c=d\\e`},
 	} {
-		if got := FormatOptions(tt.options); got != tt.want {
-			t.Errorf("FormatOptions(%q) = %q, want %q", tt.options, got, tt.want)
+		if got := formatOptions(tt.options); got != tt.want {
+			t.Errorf("formatOptions(%q) = %q, want %q", tt.options, got, tt.want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
-// leftBehind finds what a session holds: the names of the Effects that must
+// leftBehind returns what the session holds, by the name of an effect that must
 // have been reported for it.
 const leftBehind = `SELECT 'Set' WHERE current_setting('probe.x', true) <> ''
 UNION ALL SELECT 'Temp' FROM pg_class WHERE relnamespace = pg_my_temp_schema()
@@ -23,7 +23,7 @@ UNION ALL SELECT 'Prepare' FROM pg_prepared_statements WHERE from_sql
 UNION ALL SELECT 'Hold' FROM pg_cursors WHERE is_holdable
 UNION ALL SELECT 'AdvisoryLock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`
 
-// mayLeave is which effects account for what leftBehind finds.
+// mayLeave has the effects that account for each result of leftBehind.
 var mayLeave = map[string]Effects{
 	"Set": Set | SetConfig, "Temp": Temp, "Listen": Listen,
 	"Prepare": Prepare, "Hold": Hold, "AdvisoryLock": AdvisoryLock,
@@ -35,9 +35,9 @@ func TestAgreesWithPostgres(t *testing.T) {
 	t.Run("options", func(t *testing.T) { testOptionsAgree(t, server) })
 }
 
-// testTextsAgree gives texts, made at random of pieces that are easily
-// misread, to a server: Classify must account for what they leave behind, and
-// the Scanner must find as many statements as the server does.
+// testTextsAgree runs random texts of easily misread pieces on a server. Classify
+// must account for what they leave behind in the session, and Scanner must find as
+// many statements as the server.
 func testTextsAgree(t *testing.T, server *postgres.Server) {
 	conn, err := connect(t.Context(), server, "")
 	if err != nil {
@@ -140,7 +140,7 @@ func countStatements(text string, backslash bool) (n int) {
 	return n
 }
 
-// Postgres must take options as ParseOptions does.
+// The server must parse options as ParseOptions does.
 func testOptionsAgree(t *testing.T, server *postgres.Server) {
 	ctx := t.Context()
 	for _, options := range []string{
@@ -149,7 +149,7 @@ func testOptionsAgree(t *testing.T, server *postgres.Server) {
 		`-c`, `-c probe.a`, `--probe.a`, `-c =b`, `probe.a=b`, `-c probe..a=b`,
 	} {
 		parsed, parseErr := ParseOptions(options)
-		for _, written := range []string{options, FormatOptions(parsed)} {
+		for _, written := range []string{options, formatOptions(parsed)} {
 			if parseErr != nil && written != options {
 				continue
 			}

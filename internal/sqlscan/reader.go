@@ -1,48 +1,43 @@
 package sqlscan
 
-// reader looks at all tokens of a statement for what may stand anywhere in it.
+// reader finds the effects that depend on words anywhere in a statement. It reads
+// all tokens of the statement.
 type reader struct {
 	verb       keyword // the first word
-	previous   keyword // that the token before is
-	beforeThat keyword
+	previous   keyword // the token before
+	beforeThat keyword // the token before previous
 	found      Effects
-	name       []byte
 
-	atomic        bool // the body of a function has begun
 	dropsOnCommit bool
 	updates       bool
-	settingsView  bool // pg_settings was mentioned
+	settingsView  bool // pg_settings occurred
 }
 
-// read takes the next token; lex stands behind it.
-func (r *reader) read(t token, lex *lexer) {
+// read handles the next token. lex is positioned after it.
+func (r *reader) read(t Token, lex *Lexer) {
 	var kw keyword
-	switch t.kind {
-	case word:
-		kw = lookUp(lex.bytes(t))
-		r.found |= r.phrase(kw, lex) | r.named(kw, lex)
-	case quoted:
-		r.found |= r.named(lookUp(unquoted(lex.bytes(t))), lex)
-	case unicode:
+	switch t.Kind {
+	case Word:
+		kw = lookUp(lex.Text(t))
+		r.found |= r.phrase(kw) | r.named(kw, lex)
+	case QuotedName:
+		r.found |= r.named(lookUp(unquoted(lex.Text(t))), lex)
+	case UnicodeName:
 		r.found |= byName
-	case symbol:
-		if lex.is(t, ')') {
-			kw = closingParen
-		}
 	}
 	r.beforeThat, r.previous = r.previous, kw
 }
 
-// effects are those of the tokens up to here, which are a statement.
+// effects returns the effects of the statement whose tokens have been read.
 func (r *reader) effects() Effects {
 	if r.dropsOnCommit {
-		return r.found &^ Temp // nothing of it is left after the transaction
+		return r.found &^ Temp // the table does not outlive the transaction
 	}
 	return r.found
 }
 
-// phrase returns what kw completes together with the words before it.
-func (r *reader) phrase(kw keyword, lex *lexer) Effects {
+// phrase returns the effects of a phrase that ends with kw.
+func (r *reader) phrase(kw keyword) Effects {
 	switch kw {
 	case kwTemp:
 		switch r.previous {
@@ -57,24 +52,9 @@ func (r *reader) phrase(kw keyword, lex *lexer) Effects {
 		if r.verb == kwDeclare && r.previous == kwWith {
 			return Hold
 		}
-	case kwStandardStream:
-		if r.verb == kwCopy && (r.previous == kwFrom || r.previous == kwTo) {
-			return Copy
-		}
 	case kwChain:
 		if r.previous == kwAnd && r.endsTransaction() {
 			return Begin
-		}
-	case kwExecute:
-		if r.explainsOrCreates() {
-			r.name = head{lex: *lex}.peek().name()
-			return Execute
-		}
-	case kwAtomic:
-		r.atomic = r.atomic || r.verb == kwCreate && r.previous == kwBegin
-	case kwEnd:
-		if r.previous == kwAtomic {
-			r.atomic = false
 		}
 	case kwDrop:
 		if r.verb == kwCreate && r.previous == kwCommit && r.beforeThat == kwOn {
@@ -95,23 +75,11 @@ func (r *reader) endsTransaction() bool {
 	return false
 }
 
-// explainsOrCreates reports whether EXECUTE, coming now, is the statement that
-// EXPLAIN explains or that CREATE TABLE takes its rows from.
-func (r *reader) explainsOrCreates() bool {
-	switch r.previous {
-	case kwAs:
-		return r.verb == kwExplain || r.verb == kwCreate
-	case kwExplain, kwAnalyze, kwVerbose, closingParen:
-		return r.verb == kwExplain
-	}
-	return false
-}
-
-// named returns what the mention of a name does.
-func (r *reader) named(kw keyword, lex *lexer) Effects {
+// named returns the effects of a name, wherever it is in the statement.
+func (r *reader) named(kw keyword, lex *Lexer) Effects {
 	switch kw {
 	case nameSetConfig:
-		if endsWithTransaction(lex) {
+		if isLocal(lex) {
 			return SetLocal
 		}
 		return SetConfig
@@ -143,40 +111,32 @@ func (r *reader) updatesSettings() Effects {
 	return 0
 }
 
-// endsWithTransaction reports whether the arguments at lex are two and the
-// word true. It gives up at the next set_config, so that however they are
-// nested no part of the text is read here twice.
-func endsWithTransaction(lex *lexer) bool {
+// isLocal reports whether the arguments of set_config at lex are two expressions
+// and the word true. It stops at the next set_config, so that no part of the text is
+// read here twice, however the calls are nested.
+func isLocal(lex *Lexer) bool {
 	h := head{lex: *lex}.peek()
-	if !lex.is(h.tok, '(') {
+	if !lex.Is(h.tok, '(') {
 		return false
 	}
 	arguments := 1
 	for depth := 1; depth > 0; {
 		h.advance()
 		switch {
-		case h.tok.kind == endOfText || h.kw == nameSetConfig || h.tok.kind == quoted || h.tok.kind == unicode:
+		case h.tok.Kind == EndOfText || h.kw == nameSetConfig || h.tok.Kind == QuotedName || h.tok.Kind == UnicodeName:
 			return false
-		case h.tok.kind != symbol:
-		case h.lex.is(h.tok, '('):
+		case h.tok.Kind != Symbol:
+		case h.lex.Is(h.tok, '('):
 			depth++
-		case h.lex.is(h.tok, ')'):
+		case h.lex.Is(h.tok, ')'):
 			depth--
-		case h.lex.is(h.tok, ',') && depth == 1:
+		case h.lex.Is(h.tok, ',') && depth == 1:
 			arguments++
 			if arguments == 3 {
 				h.advance()
-				return h.kw == kwTrue && h.lex.is(h.peek().tok, ')')
+				return h.kw == kwTrue && h.lex.Is(h.peek().tok, ')')
 			}
 		}
 	}
 	return false
-}
-
-// unquoted returns what is between the quotes.
-func unquoted(name []byte) []byte {
-	if len(name) < 2 {
-		return nil
-	}
-	return name[1 : len(name)-1]
 }

@@ -3,69 +3,61 @@ package sqlscan
 // Statement is one statement of a text.
 type Statement struct {
 	Effects Effects
-	// Name is the name that the Effects speak of, as it is written or, where
-	// the syntax has words of its own for it, that of the setting (timezone for
-	// TIME ZONE). It is nil where there is none or it is in the form U&"...".
-	// AppendName makes names comparable.
+	// Name is the name of the object or setting that Effects are about, as it is
+	// written, or the name of the setting that a keyword stands for (timezone for
+	// TIME ZONE). It is nil if there is none or if it has the form U&"...".
+	// [AppendName] makes names comparable.
 	Name []byte
-	// Text is the statement without what is around it. The body of a function
-	// in BEGIN ATOMIC counts as statements of their own, without effects.
+	// Text is the text of the statement without space, comments and semicolons
+	// around it. Each statement in a function's body in BEGIN ATOMIC is a statement
+	// of its own.
 	Text []byte
 }
 
-// Scanner splits a text into statements. Empty ones are left out.
+// Scanner splits a text into statements. It omits empty ones.
 type Scanner struct {
-	lex    lexer
-	atomic bool // in the body of BEGIN ATOMIC
+	lex Lexer
 }
 
-// NewScanner returns a scanner of text, which it keeps. backslash says that a
-// backslash in '...' escapes, which it does where standard_conforming_strings
-// is off as the text arrives at the server.
+// NewScanner returns a scanner of text, which it keeps. backslash reports whether a
+// backslash in '...' is an escape, as it is if standard_conforming_strings is off
+// when the server parses the text.
 func NewScanner(text []byte, backslash bool) Scanner {
-	return Scanner{lex: lexer{text: text, backslash: backslash}}
+	return Scanner{lex: Lexer{text: text, backslash: backslash}}
 }
 
 // Next returns the next statement; ok is false at the end of the text.
 func (s *Scanner) Next() (st Statement, ok bool) {
-	first := s.lex.next()
-	for s.lex.is(first, ';') {
-		first = s.lex.next()
+	first := s.lex.Next()
+	for s.lex.Is(first, ';') {
+		first = s.lex.Next()
 	}
-	if first.kind == endOfText {
+	if first.Kind == EndOfText {
 		return Statement{}, false
 	}
 
 	var r reader
-	if first.kind == word {
-		r.verb = lookUp(s.lex.bytes(first))
+	if first.Kind == Word {
+		r.verb = lookUp(s.lex.Text(first))
 	}
 	st.Effects, st.Name = form(r.verb, &s.lex)
-	if s.atomic && r.verb == kwEnd {
-		s.atomic = false // of a function, not of a transaction
-		st.Effects = 0
-	}
 
 	depth, last := 0, first
-	for t := first; t.kind != endOfText; t = s.lex.next() {
-		if s.lex.is(t, ';') && depth == 0 {
+	for t := first; t.Kind != EndOfText; t = s.lex.Next() {
+		if s.lex.Is(t, ';') && depth == 0 {
 			break
 		}
 		switch {
-		case s.lex.is(t, '('):
+		case s.lex.Is(t, '('): // semicolons in CREATE RULE
 			depth++
-		case s.lex.is(t, ')'):
+		case s.lex.Is(t, ')'):
 			depth--
 		}
 		r.read(t, &s.lex)
 		last = t
 	}
-	s.atomic = s.atomic || r.atomic
-	st.Text = s.lex.text[first.start:last.end]
+	st.Text = s.lex.text[first.Start:last.End]
 	st.Effects |= r.effects()
-	if st.Name == nil {
-		st.Name = r.name
-	}
 	if st.Effects&(Set|SetLocal|SetConfig) != 0 && containsFold(st.Text, pgTemp) {
 		st.Effects |= Temp
 	}

@@ -2,22 +2,22 @@ package sqlscan
 
 import "bytes"
 
-// SetConfigNames returns the settings that the calls of set_config in text are
-// about, in lower case. known is false if one of them cannot be told: the name
-// is not a plain literal.
+// SetConfigNames returns the names, in lower case, of the settings that the calls of
+// set_config in text set. known is false if the name in one of the calls is not a
+// plain literal.
 func SetConfigNames(text []byte) (names []string, known bool) {
-	l := lexer{text: text}
-	for t := l.next(); t.kind != endOfText; t = l.next() {
-		switch t.kind {
-		case word:
-			if lookUp(l.bytes(t)) != nameSetConfig {
+	l := Lexer{text: text}
+	for t := l.Next(); t.Kind != EndOfText; t = l.Next() {
+		switch t.Kind {
+		case Word:
+			if lookUp(l.Text(t)) != nameSetConfig {
 				continue
 			}
-		case quoted:
-			if lookUp(unquoted(l.bytes(t))) != nameSetConfig {
+		case QuotedName:
+			if lookUp(unquoted(l.Text(t))) != nameSetConfig {
 				continue
 			}
-		case unicode:
+		case UnicodeName:
 			return nil, false
 		default:
 			continue
@@ -32,16 +32,16 @@ func SetConfigNames(text []byte) (names []string, known bool) {
 }
 
 // firstArgument reads the literal between a parenthesis and a comma.
-func firstArgument(l *lexer) (string, bool) {
-	if !l.is(l.next(), '(') {
+func firstArgument(l *Lexer) (string, bool) {
+	if !l.Is(l.Next(), '(') {
 		return "", false
 	}
-	t := l.next()
-	if t.kind != literal || l.text[t.start] != '\'' {
+	t := l.Next()
+	if t.Kind != Literal || l.text[t.Start] != '\'' {
 		return "", false
 	}
-	inside := unquoted(l.bytes(t))
-	if len(inside) == 0 || bytes.ContainsAny(inside, `'\`) || !l.is(l.next(), ',') {
+	inside := unquoted(l.Text(t))
+	if len(inside) == 0 || bytes.ContainsAny(inside, `'\`) || !l.Is(l.Next(), ',') {
 		return "", false
 	}
 	return string(bytes.ToLower(inside)), true

@@ -1,59 +1,56 @@
-// Package sqlscan tells what a client's SQL text does to the state of
-// its session, as far as that state outlives the transaction: settings,
-// temporary tables, listening, prepared statements, held cursors, session
-// advisory locks. A pooler that gives a connection to another client after
-// each transaction must know.
+// Package sqlscan splits SQL text into tokens and statements, and determines the
+// effects of the text on the session, as far as they outlive the transaction:
+// settings, temporary tables, LISTEN, prepared statements, cursors WITH HOLD,
+// advisory locks. A pooler that gives a server connection to another client after
+// each transaction depends on that.
 //
-// The text is lexed as Postgres does it but not parsed: comments, literals
-// and quoted names are told from words, statements are split, and words are
-// looked at. Nothing is allocated, and the time taken grows with the length
-// of the text only.
+// The text is split as PostgreSQL does it, but it is not parsed: comments, literals
+// and quoted names are recognized, and the words of each statement are examined.
+// [Classify] and [Scanner] allocate nothing, and their time is proportional to the
+// length of the text.
 //
 // # What is never missed
 //
-// Every form named at the Effects, however it is spaced, commented, cased or
-// quoted, in any statement of the text. Text that Postgres refuses to parse
-// has no effect at all, so nothing is promised about it.
+// Every form that is named at the Effects, whatever its space, comments, case and
+// quotes, in any statement of the text. Nothing is promised about a text that
+// PostgreSQL does not parse, which has no effect.
 //
 // # What is reported without need
 //
 //   - A column, table or alias named like one of the functions (lastval,
 //     setseed, ...) counts as a call of it.
-//   - Any mention of the schema pg_temp counts as Temp, DROP TABLE pg_temp.x
-//     included; so does a mention inside a literal in a statement that changes
-//     settings, since search_path can make CREATE TABLE a temporary one.
+//   - Any occurrence of the schema pg_temp counts as Temp, including DROP TABLE
+//     pg_temp.x. So does one in a literal of a statement that changes settings,
+//     since CREATE TABLE creates a temporary table if search_path starts with
+//     pg_temp.
 //   - SELECT ... INTO temp FROM, with a permanent table named temp, is Temp.
-//   - A name in the form U&"..." may spell anything and counts as every
-//     function and as pg_temp.
+//   - A name in the form U&"..." may be any name and counts as all functions
+//     and as pg_temp.
 //   - set_config counts as SetConfig unless its third argument is the word true.
-//   - UPDATE together with pg_settings in one statement is SetConfig, since an
-//     UPDATE of that view is.
+//   - UPDATE together with pg_settings in one statement is SetConfig.
 //   - DECLARE ... WITH hold AS (...), with a query named hold, is Hold.
-//   - In EXPLAIN and CREATE, a label AS execute is Execute.
-//   - A literal with a backslash before a quote is read both ways, with
-//     standard_conforming_strings on and off; Classify reports what either
-//     reading finds.
+//   - A text with a backslash before a quote in a literal is read twice, with
+//     standard_conforming_strings on and off. Classify reports the effects of both.
 //
-// # What cannot be seen
+// # What is not detected
 //
-//   - What functions, procedures, DO blocks, triggers and rules do inside, and
-//     names that arrive as parameters. DO and CALL report Opaque; a SELECT of
-//     somebody's function does not.
-//   - Text in an encoding in which a byte below 128 may be part of a longer
-//     character (SJIS, BIG5, GBK, GB18030, UHC, JOHAB): such a byte may be
-//     taken for a backslash. Keep those clients on a connection of their own.
+//   - The effects of functions, procedures, DO blocks, triggers and rules, and names
+//     in parameters. DO and CALL are Opaque; a SELECT that calls a function is
+//     not. Package routines reads the functions of a database.
+//   - Effects of text in an encoding in which a byte below 128 may be part of a
+//     character (SJIS, BIG5, GBK, GB18030, UHC, JOHAB): such a byte may look like a
+//     backslash. Such clients need a server connection of their own.
 package sqlscan
 
-// Classify returns what the statements of text do together. It reads text
-// once, twice if a literal can be read in two ways; see the package comment.
+// Classify returns the effects of all statements of text.
 func Classify(text []byte) Effects {
 	if harmless(text) {
 		return 0
 	}
 	found, ambiguous := classify(text, false)
 	if ambiguous {
-		more, _ := classify(text, true)
-		found |= more
+		withBackslash, _ := classify(text, true)
+		found |= withBackslash
 	}
 	return found
 }
