@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"lakebasetest":          {"local"},
 	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
-	"proxy/internal/console":  {"internal/pgwire", "proxy/internal/snapshot"},
+	"proxy/internal/console":  {"internal/pgwire", "internal/sqlscan", "proxy/internal/snapshot"},
 	"proxy/internal/monitor":  {"proxy/internal/snapshot"},
 	"proxy/internal/snapshot": {},
 
