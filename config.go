@@ -198,13 +198,9 @@ func (a arguments) nameTarget() bool {
 
 // validate reports the first thing wrong with c, whoever filled it in.
 func (c *Config) validate() error {
-	scratch := (&Config{URL: c.URL}).table()
-	for i, s := range c.table() {
-		if v := s.Value.String(); v != "" {
-			if err := scratch[i].Value.Set(v); err != nil {
-				return badValue("Config."+s.Field, v, err)
-			}
-		}
+	written := *c
+	if s, err := written.table().Check(); err != nil {
+		return badValue("Config."+s.Field, s.Value.String(), err)
 	}
 	switch {
 	case c.Instance != "" && c.Endpoint != "":

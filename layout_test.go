@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/webservice":   {"."},
 	"local":                 {"internal/pgwire", "internal/pgxparse", "internal/postgres", "internal/resolver"},
 	"lakebasetest":          {"local"},
-	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/sqlscan", "internal/txpool",
+	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/settings", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
 	"proxy/internal/console":  {"internal/pgwire", "internal/sqlscan", "proxy/internal/snapshot"},
 	"proxy/internal/monitor":  {"proxy/internal/snapshot"},

@@ -40,7 +40,7 @@ func (c *Config) table() settings.Table {
 		{Name: "pool_timeout", Field: "PoolTimeout", Value: seconds(&c.PoolTimeout, "to wait as long as the caller does"), Variables: []string{"DB_POOL_TIMEOUT"}, Default: "30"},
 		{Name: "connect_timeout", Field: "ConnectTimeout", Value: seconds(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
 		{Name: "token_refresh", Field: "TokenRefresh", Value: seconds(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
-		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Seconds(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
+		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Duration(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
 		{Name: "dns_servers", Field: "DNSServers", Value: serversValue(&c.DNSServers), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
 		{Name: "profile", Field: "Profile", Value: settings.Text(&c.Profile, checkPrintable), Variables: []string{"DATABRICKS_CONFIG_PROFILE"}, Unset: "(the SDK's choice)"},
 	}
@@ -67,7 +67,7 @@ func isTarget(name string) bool {
 // seconds is a setting in seconds. Zero is refused: it means one thing to
 // SQLAlchemy or libpq and the default to Config.
 func seconds(field *time.Duration, unlimited string) settings.Value {
-	return settings.Seconds(field, time.Millisecond, settings.Longest, unlimited)
+	return settings.Duration(field, time.Millisecond, settings.Longest, unlimited)
 }
 
 func portValue(field *uint16) settings.Value { return settings.Number(field, 1, math.MaxUint16) }

@@ -34,7 +34,7 @@ func (s *Server) admit(startup *pgwire.Startup) (route, error) {
 
 // checkParameters refuses what no client may ask for as it connects. Servers
 // take names of settings in any case.
-func (s *settings) checkParameters(startup *pgwire.Startup) error {
+func (s *configuration) checkParameters(startup *pgwire.Startup) error {
 	asked, err := sqlscan.ParseOptions(startup.Get("options"))
 	if err != nil {
 		return &pgwire.Error{Code: "22023", Message: err.Error()}
@@ -65,7 +65,7 @@ func checkParameter(name string) error {
 }
 
 // checkAccess refuses routes that the configuration does not allow.
-func (s *settings) checkAccess(r route, startup *pgwire.Startup) error {
+func (s *configuration) checkAccess(r route, startup *pgwire.Startup) error {
 	name := r.target.name
 	if allowed, ok := s.UserTargets[startup.User()]; ok && !slices.Contains(allowed, name) {
 		return &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not connect to the target %q", startup.User(), name),
@@ -87,7 +87,7 @@ func (s *settings) checkAccess(r route, startup *pgwire.Startup) error {
 }
 
 // isOpen reports whether clients may still come to a database of t.
-func (s *settings) isOpen(t *target, database string) bool {
+func (s *configuration) isOpen(t *target, database string) bool {
 	allowed, limited := s.Databases[t.name]
 	return s.targets[t.name] == t && (database == "" || !limited || slices.Contains(allowed, database))
 }

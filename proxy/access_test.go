@@ -184,7 +184,7 @@ func TestNewRefusesNamesThatMeanNobody(t *testing.T) {
 		"an unknown target of a user": {proxy.Config{Users: login, UserTargets: map[string][]string{"ann": {"shopp"}}}, `"shopp", which there is not`},
 		"an unknown admin":            {proxy.Config{Users: login, AdminUsers: []string{"root"}}, `"root" may use the console, but cannot log in`},
 		"an unknown user of stats":    {proxy.Config{Users: login, StatsUsers: []string{"grafana"}}, `"grafana" may use the console`},
-		"HTTP without a port":         {proxy.Config{HTTPListen: "127.0.0.1"}, "not host:port"},
+		"HTTP without a port":         {proxy.Config{HTTPListen: "127.0.0.1"}, `want host:port`},
 	} {
 		c.cfg.Targets = targets
 		if _, err := proxy.New(c.cfg); err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {

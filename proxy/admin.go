@@ -234,52 +234,15 @@ func (a admin) Shutdown(wait console.Wait) {
 // Settings implements [console.Proxy].
 func (a admin) Settings() []console.Setting {
 	cfg := a.server.config()
-	settings := cfg.consoleSettings()
-	defaults, _ := Config{}.withDefaults() // misses a target, which has no default
-	for i, s := range defaults.consoleSettings() {
-		settings[i].Default = s.Value
-		settings[i].Reloads = settings[i].Reloads && cfg.OnReload != nil
+	period := strconv.Itoa(int(console.StatsPeriod / time.Second))
+	rows := []console.Setting{
+		{Key: "auth_type", Value: map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil], Default: "any", Reloads: cfg.OnReload != nil},
+		{Key: "max_user_connections", Value: "0", Default: "0"}, // for PgBouncer's exporter: there is no such limit
+		{Key: "stats_period", Value: period, Default: period},
 	}
-	return settings
-}
-
-// consoleSettings lists the configuration under PgBouncer's names where it has
-// one, without defaults.
-func (cfg *Config) consoleSettings() []console.Setting {
-	text := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value, Reloads: true} }
-	fixed := func(key, value string) console.Setting { return console.Setting{Key: key, Value: value} }
-	number := func(key string, n int) console.Setting { return text(key, strconv.Itoa(n)) }
-	duration := func(key string, d time.Duration) console.Setting {
-		return text(key, strconv.FormatFloat(d.Seconds(), 'f', -1, 64))
+	for _, s := range cfg.table() {
+		rows = append(rows, console.Setting{Key: s.Name, Value: s.Text(), Default: s.Default, Reloads: !s.Restart && cfg.OnReload != nil})
 	}
-	yesNo := func(key string, b bool) console.Setting {
-		return text(key, map[bool]string{true: "yes", false: "no"}[b])
-	}
-	return []console.Setting{
-		text("admin_users", strings.Join(cfg.AdminUsers, ",")),
-		yesNo("allow_set_role", cfg.AllowSetRole),
-		text("auth_type", map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil]),
-		duration("client_idle_timeout", cfg.ClientIdleTimeout),
-		duration("client_login_timeout", cfg.ClientLoginTimeout),
-		number("default_pool_size", cfg.DefaultPoolSize),
-		text("default_target", cfg.DefaultTarget),
-		duration("drain_delay", cfg.DrainDelay),
-		fixed("http_listen", cfg.HTTPListen),
-		fixed("listen", cfg.Listen),
-		number("max_client_conn", cfg.MaxClientConn),
-		number("max_prepared_statements", cfg.MaxPreparedStatements),
-		number("max_target_connections", cfg.MaxTargetConnections),
-		fixed("max_user_connections", "0"), // for PgBouncer's exporter: there is no such limit
-		number("min_pool_size", cfg.MinPoolSize),
-		duration("network_timeout", cfg.NetworkTimeout),
-		fixed("pool_mode", string(cfg.PoolMode)),
-		duration("query_wait_timeout", cfg.QueryWaitTimeout),
-		duration("server_connect_timeout", cfg.ServerConnectTimeout),
-		duration("server_idle_timeout", cfg.ServerIdleTimeout),
-		duration("server_lifetime", cfg.ServerLifetime),
-		duration("stats_period", console.StatsPeriod),
-		text("stats_users", strings.Join(cfg.StatsUsers, ",")),
-		yesNo("trust_functions", cfg.TrustFunctions),
-		fixed("unix_socket_dir", cfg.UnixSocketDir),
-	}
+	slices.SortFunc(rows, func(a, b console.Setting) int { return strings.Compare(a.Key, b.Key) })
+	return rows
 }

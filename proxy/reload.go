@@ -52,17 +52,10 @@ func (s *Server) Reload(cfg Config) error {
 // needsRestart refuses changes that cannot be made while the proxy runs.
 func (c *Config) needsRestart(next *Config) error {
 	var changed []string
-	for _, setting := range []struct {
-		name     string
-		old, new string
-	}{
-		{"pool_mode", string(c.PoolMode), string(next.PoolMode)},
-		{"listen", c.Listen, next.Listen},
-		{"unix_socket_dir", c.UnixSocketDir, next.UnixSocketDir},
-		{"http_listen", c.HTTPListen, next.HTTPListen},
-	} {
-		if setting.old != setting.new {
-			changed = append(changed, fmt.Sprintf("%s from %q to %q", setting.name, setting.old, setting.new))
+	future := next.table()
+	for i, s := range c.table() {
+		if was, will := s.Text(), future[i].Text(); s.Restart && was != will {
+			changed = append(changed, fmt.Sprintf("%s from %q to %q", s.Name, was, will))
 		}
 	}
 	if changed != nil {
@@ -73,13 +66,13 @@ func (c *Config) needsRestart(next *Config) error {
 
 // exchangeTargets makes cfg the configuration. Targets that stay keep what they
 // have.
-func (s *Server) exchangeTargets(old *settings, cfg Config) (added, removed []string, err error) {
+func (s *Server) exchangeTargets(old *configuration, cfg Config) (added, removed []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isDraining() {
 		return nil, nil, ErrServerClosed
 	}
-	next := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	next := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
 	for name, connector := range cfg.Targets {
 		t := old.targets[name]
 		if t == nil || t.connector != connector {

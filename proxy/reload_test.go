@@ -258,7 +258,7 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		"another address":     {func(c *proxy.Config) { c.Listen = "127.0.0.1:1" }, `listen from "127.0.0.1:0" to "127.0.0.1:1" needs a restart`},
 		"a Unix socket":       {func(c *proxy.Config) { c.UnixSocketDir = "/run/x" }, `unix_socket_dir from "" to "/run/x" needs a restart`},
 		"an HTTP address":     {func(c *proxy.Config) { c.HTTPListen = "127.0.0.1:0" }, "http_listen"},
-		"a limit is negative": {func(c *proxy.Config) { c.DefaultPoolSize = -1 }, "negative"},
+		"a limit is negative": {func(c *proxy.Config) { c.DefaultPoolSize = -1 }, "want a whole number"},
 		"no target":           {func(c *proxy.Config) { c.Targets = nil }, "no target"},
 		"an unknown database": {func(c *proxy.Config) { c.Databases = map[string][]string{"shopp": {"a"}} }, "there is not"},
 	} {

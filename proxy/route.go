@@ -15,7 +15,7 @@ type route struct {
 
 // route finds where a database name of a client leads. Where several targets'
 // names begin it, the longest counts.
-func (s *settings) route(name string) (route, error) {
+func (s *configuration) route(name string) (route, error) {
 	if t := s.targets[name]; t != nil {
 		return route{target: t}, nil
 	}

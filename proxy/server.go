@@ -29,7 +29,7 @@ const spareConns = 256
 
 // Server is a proxy. Its methods are safe for concurrent use.
 type Server struct {
-	settings     atomic.Pointer[settings]
+	settings     atomic.Pointer[configuration]
 	reloading    sync.Mutex // one at a time; taken before all others
 	log          *slog.Logger
 	began        time.Time
@@ -101,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.began = time.Now()
 	s.console = console.New(admin{s}, cfg.Logger)
-	all := &settings{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	all := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
 	for name, connector := range cfg.Targets {
 		all.targets[name] = &target{name: name, connector: connector}
 		s.hold(connector)

@@ -7,9 +7,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// settings are a configuration together with the targets that it leads to.
-// They are not modified, only replaced: see [Server.Reload].
-type settings struct {
+// configuration is a Config together with the targets that it leads to.
+// It is not modified, only replaced: see [Server.Reload].
+type configuration struct {
 	Config
 	targets map[string]*target
 }
@@ -140,7 +140,7 @@ func (s *Server) refresh() (stop func()) {
 
 // info describes t, which has so many server connections. all is the
 // configuration that t belongs to.
-func (t *target) info(all *settings, conns int64) snapshot.Target {
+func (t *target) info(all *configuration, conns int64) snapshot.Target {
 	seen, stats := t.seen(), t.connector.Stats()
 	return snapshot.Target{
 		Name: t.name, Default: t.name == all.DefaultTarget,

@@ -355,15 +355,15 @@ func TestNewRefuses(t *testing.T) {
 		text string
 	}{
 		"no target":          {proxy.Config{}, "no target"},
-		"another mode":       {proxy.Config{Targets: targets, PoolMode: "statement"}, `no mode "statement"`},
+		"another mode":       {proxy.Config{Targets: targets, PoolMode: "statement"}, `pool_mode: "statement": want session or transaction`},
 		"all addresses":      {proxy.Config{Targets: targets, Listen: "0.0.0.0:0"}, "not a loopback address"},
 		"no host":            {proxy.Config{Targets: targets, Listen: ":0"}, "not a loopback address"},
 		"without TLS":        {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", Users: login}, "not a loopback address"},
 		"without login":      {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", ClientTLS: server}, "not a loopback address"},
-		"no port":            {proxy.Config{Targets: targets, Listen: "localhost"}, "not host:port"},
-		"nowhere":            {proxy.Config{Targets: targets, Listen: "none"}, "nowhere to listen"},
-		"an unknown default": {proxy.Config{Targets: targets, DefaultTarget: "b"}, "not among the targets"},
-		"a negative limit":   {proxy.Config{Targets: targets, MaxClientConn: -1}, "negative"},
+		"no port":            {proxy.Config{Targets: targets, Listen: "localhost"}, `want host:port`},
+		"nowhere":            {proxy.Config{Targets: targets, Listen: "none"}, "nothing to listen on"},
+		"an unknown default": {proxy.Config{Targets: targets, DefaultTarget: "b"}, `unknown target "b"`},
+		"a negative limit":   {proxy.Config{Targets: targets, MaxClientConn: -1}, "want a whole number"},
 	} {
 		if _, err := proxy.New(c.cfg); err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)

@@ -104,3 +104,17 @@ func (t Table) ApplyDefaults() {
 		}
 	}
 }
+
+// Check returns the first setting whose field holds what it would not read, and
+// what would be right. It sets every field to what was written, which is the
+// same but for spellings.
+func (t Table) Check() (*Setting, error) {
+	for _, s := range t {
+		if v := s.Value.String(); v != "" {
+			if err := s.Value.Set(v); err != nil {
+				return s, err
+			}
+		}
+	}
+	return nil, nil
+}

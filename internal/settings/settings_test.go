@@ -26,8 +26,8 @@ func (f *fields) table() Table {
 		{Name: "some_text", Value: Text(&f.text, nil), Variables: []string{"FIRST_TEXT", "SECOND_TEXT"}, Default: "abc"},
 		{Name: "number", Value: Number(&f.number, 1, NoLimit), Default: "20"},
 		{Name: "port", Value: Number(&f.port, 1, 65535), Default: "5432"},
-		{Name: "span", Value: Duration(&f.span, 0, Longest), Default: "1h"},
-		{Name: "seconds", Value: Seconds(&f.seconds, time.Millisecond, Longest, "for never"), Default: "3600"},
+		{Name: "span", Value: Duration(&f.span, 0, Longest, ""), Default: "3600"},
+		{Name: "seconds", Value: Duration(&f.seconds, time.Millisecond, Longest, "for never"), Default: "3600"},
 		{Name: "on", Value: Bool(&f.on), Default: "false"},
 		{Name: "word", Value: Word(&f.word, "session", "transaction"), Default: "transaction"},
 		{Name: "names", Value: Names(&f.names)},
@@ -38,7 +38,7 @@ func (f *fields) table() Table {
 func TestValuesReadAndWrite(t *testing.T) {
 	for _, test := range []struct{ name, text, written string }{
 		{"some_text", "x y", "x y"}, {"number", "7", "7"}, {"port", "65535", "65535"},
-		{"span", "90", "1m30s"}, {"span", "0.5", "500ms"}, {"span", "168h", "168h"}, {"span", "1h0m", "1h"}, {"span", "90m", "1h30m"}, {"span", "0", ""},
+		{"span", "90", "90"}, {"span", "500ms", "0.5"}, {"span", "168h", "604800"}, {"span", "1h30m", "5400"}, {"span", "0", ""},
 		{"seconds", "90s", "90"}, {"seconds", "2.5", "2.5"}, {"seconds", "-1", "-1"},
 		{"on", "YES", "true"}, {"on", "1", "true"}, {"on", "off", ""},
 		{"word", "session", "session"}, {"names", "a , b", "a,b"}, {"level", "WARN", "warn"}, {"level", "info", ""},
@@ -56,7 +56,8 @@ func TestValuesReadAndWrite(t *testing.T) {
 }
 
 func TestValuesSayWhatWouldBeRight(t *testing.T) {
-	const span, seconds = "want seconds, or a time such as 90s or 1h, from 0 to 168h", "want seconds, or a time such as 90s or 1h, from 1ms to 168h, or -1 for never"
+	const span = "want seconds, or a time such as 90s or 1h, from 0 to 604800 seconds"
+	const seconds = "want seconds, or a time such as 90s or 1h, from 0.001 to 604800 seconds, or -1 for never"
 	for _, test := range []struct{ name, text, want string }{
 		{"number", "many", "want a whole number, 1 or more"}, {"number", "0", "want a whole number, 1 or more"},
 		{"port", "0", "want a whole number from 1 to 65535"}, {"port", "65536", "want a whole number from 1 to 65535"},

@@ -77,51 +77,32 @@ func Number[N int | uint16](field *N, least, most int) Value {
 // Longest is the longest time that makes sense for any setting.
 const Longest = 7 * 24 * time.Hour
 
-// Duration is a time from least, at the least a millisecond unless it is zero,
-// to most. It is read as seconds or with a unit, and written with one.
-func Duration(field *time.Duration, least, most time.Duration) Value {
+// Duration is a time from least to most. It is read as seconds or with a unit,
+// and written in seconds. Where unlimited says what -1 stands for, as it does
+// to SQLAlchemy, -1 means no limit and is a negative field.
+func Duration(field *time.Duration, least, most time.Duration, unlimited string) Value {
 	return Value{"time", func(text string) error {
 		d, err := parseDuration(text)
-		if err != nil || d < least || d > most {
-			return fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s", FormatDuration(least), FormatDuration(most))
+		switch {
+		case err == nil && d >= least && d <= most:
+			*field = d
+			return nil
+		case unlimited == "":
+			return fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds", formatSeconds(least), formatSeconds(most))
+		case text != "-1":
+			return fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds, or -1 %s", formatSeconds(least), formatSeconds(most), unlimited)
 		}
-		*field = d
+		*field = -1
 		return nil
 	}, func() string {
-		if *field == 0 {
-			return ""
-		}
-		return FormatDuration(*field)
-	}}
-}
-
-// Seconds is a Duration that is written in seconds. Where unlimited says what
-// -1 stands for, as it does to SQLAlchemy, -1 means no limit and is a negative
-// field.
-func Seconds(field *time.Duration, least, most time.Duration, unlimited string) Value {
-	v := Duration(field, least, most)
-	read := v.set
-	v.set = func(text string) error {
-		switch err := read(text); {
-		case unlimited == "" || err == nil:
-			return err
-		case text == "-1":
-			*field = -1
-			return nil
-		default:
-			return fmt.Errorf("%w, or -1 %s", err, unlimited)
-		}
-	}
-	v.get = func() string {
 		switch {
 		case *field == 0:
 			return ""
 		case *field < 0 && unlimited != "":
 			return "-1"
 		}
-		return FormatSeconds(*field)
-	}
-	return v
+		return formatSeconds(*field)
+	}}
 }
 
 // parseDuration reads seconds, with or without a fraction, or a time with a
@@ -137,23 +118,7 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(math.Round(seconds * float64(time.Second))), nil
 }
 
-// FormatDuration writes a time with units, without those that are zero: 1h30m.
-func FormatDuration(d time.Duration) string {
-	if d == 0 {
-		return "0"
-	}
-	text := d.String()
-	if short, ok := strings.CutSuffix(text, "m0s"); ok {
-		text = short + "m"
-	}
-	if short, ok := strings.CutSuffix(text, "h0m"); ok {
-		text = short + "h"
-	}
-	return text
-}
-
-// FormatSeconds writes a time in seconds, without a unit.
-func FormatSeconds(d time.Duration) string {
+func formatSeconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
 
