@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lakebase-go/lakebase/internal/resolver"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
 )
 
 // resolvesLocalhostNames asks whether programs on this machine find names
@@ -25,7 +26,7 @@ func resolvesLocalhostNames(ctx context.Context) bool {
 	for _, preferGo := range []bool{false, true} {
 		go func() {
 			addrs, err := resolver.NewClient(preferGo, "").LookupNetIP(ctx, "ip4", name)
-			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == loopback
+			answers <- err == nil && len(addrs) > 0 && addrs[0].Unmap() == hosts.Loopback
 		}()
 	}
 	return <-answers && <-answers
@@ -57,7 +58,7 @@ func listenMain(want string, listen func(string) (net.Addr, error)) (netip.AddrP
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	if addr.Addr() == loopback {
+	if addr.Addr() == hosts.Loopback {
 		// Best effort: there may be no IPv6, and with a port of our own
 		// choice nobody else is likely to be there.
 		_, _ = listen(net.JoinHostPort("::1", fmt.Sprint(addr.Port())))

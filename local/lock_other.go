@@ -16,4 +16,4 @@ func locked(file string) bool {
 	return err == nil
 }
 
-func sweepAbandoned(string) {}
+func removeAbandoned(string) {}

@@ -47,12 +47,12 @@ func locked(file string) bool {
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// sweepAbandoned removes the temporary data directories in dir of servers
+// removeAbandoned removes the temporary data directories in dir of servers
 // that were killed: ours, and not locked although they have had the time.
-func sweepAbandoned(dir string) {
+func removeAbandoned(dir string) {
 	found, _ := filepath.Glob(filepath.Join(dir, ephemeralPrefix+"*")) // fails for bad patterns alone
 	for _, root := range found {
-		lock := dataDirs{root}.lock()
+		lock := dataPaths{root}.lockFile()
 		info, err := os.Lstat(lock)
 		if err != nil || time.Since(info.ModTime()) < time.Minute || locked(lock) {
 			continue

@@ -2,14 +2,12 @@ package local_test
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"github.com/miekg/dns"
 
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -54,35 +52,11 @@ func TestServiceNames(t *testing.T) {
 // resolve asks a name server for the one address of host.
 func resolve(t testing.TB, server, host string) string {
 	t.Helper()
-	q := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(host + "."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	reply, _, err := new(dns.Client).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(host+".", dns.TypeA), server)
+	if err != nil || len(reply.Answer) != 1 {
+		t.Fatalf("%s: %v, %v", host, reply, err)
 	}
-	packet, err := q.Pack()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.Dial("udp", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Write(packet); err != nil {
-		t.Fatal(err)
-	}
-	buffer := make([]byte, 512)
-	n, err := conn.Read(buffer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answer dnsmessage.Message
-	if err := answer.Unpack(buffer[:n]); err != nil || len(answer.Answers) != 1 {
-		t.Fatalf("%s: %v, %v", host, answer, err)
-	}
-	return netip.AddrFrom4(answer.Answers[0].Body.(*dnsmessage.AResource).A).String()
+	return reply.Answer[0].(*dns.A).A.String()
 }
 
 // TestAutoPort takes 5432 if nobody has it, and any other port if somebody does.

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
 // HostNaming says which host names the REST API gives out.
@@ -108,7 +110,7 @@ func (o Options) withDefaults() (Options, error) {
 // An upgraded instance is a project of its name, so they share one space.
 func checkNames(names []string) error {
 	for i, name := range names {
-		if err := checkID("name", name); err != nil {
+		if err := model.CheckID("name", name); err != nil {
 			return err
 		}
 		if slices.Contains(names[:i], name) {
@@ -117,9 +119,6 @@ func checkNames(names []string) error {
 	}
 	return nil
 }
-
-// tokenLifetime is that of a database token that was not asked to be shorter.
-func (s *Server) tokenLifetime() time.Duration { return s.opts.TokenLifetime }
 
 // DefaultDataDir is where `lakebase local` keeps its data: LAKEBASE_LOCAL_DIR
 // if set; else, for root, /var/lib/lakebase/local; else lakebase/local in

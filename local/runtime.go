@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
 )
 
 // Runtime is what other processes need to know of a running server. It holds
@@ -29,11 +31,11 @@ var ErrNotRunning = errors.New("no local Lakebase is running")
 // ReadRuntime returns what the server that runs on dataDir says of itself.
 // If none does, the error is [ErrNotRunning].
 func ReadRuntime(dataDir string) (Runtime, error) {
-	dirs := dataDirs{dataDir}
-	if !locked(dirs.lock()) {
+	dirs := dataPaths{dataDir}
+	if !locked(dirs.lockFile()) {
 		return Runtime{}, fmt.Errorf("%w on %s: start it with lakebase local", ErrNotRunning, dataDir)
 	}
-	return readRuntimeFile(dirs.runtime())
+	return readRuntimeFile(dirs.runtimeFile())
 }
 
 func readRuntimeFile(file string) (Runtime, error) {
@@ -53,13 +55,13 @@ func (r Runtime) write(file string) error {
 	if err != nil {
 		return err
 	}
-	return writePrivate(file, data)
+	return atomicfile.Replace(file, data, 0o600)
 }
 
 // alreadyRunning explains who holds the lock on a data directory.
-func alreadyRunning(dirs dataDirs) error {
+func alreadyRunning(dirs dataPaths) error {
 	who := "a local Lakebase is already running"
-	if r, err := readRuntimeFile(dirs.runtime()); err == nil {
+	if r, err := readRuntimeFile(dirs.runtimeFile()); err == nil {
 		who += fmt.Sprintf(" (pid %d, %s)", r.PID, r.WorkspaceURL)
 	}
 	return fmt.Errorf("%s on %s: use that one, or run another with a data directory of its own (LAKEBASE_LOCAL_DIR) or none (ephemeral)", who, dirs.root)

@@ -12,51 +12,60 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/frontend"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+	"github.com/lakebase-go/lakebase/local/internal/nameserver"
+	"github.com/lakebase-go/lakebase/local/internal/pki"
+	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
 // Server is a running local Lakebase. Its methods are safe for concurrent use.
 type Server struct {
-	opts      Options
-	log       *slog.Logger
-	ephemeral bool
-	started   time.Time
+	opts    Options
+	log     *slog.Logger
+	started time.Time
+	dir     *dataDir
 
-	ws        *workspace
 	faults    faultBox
 	stats     counters
-	authority *authority
+	authority *pki.Authority
 	roots     *x509.CertPool
-	front     *front
-	dns       *nameserver
+	tokens    *pki.Issuer
+	hosts     *hosts.Table
+	ws        *workspace.Workspace
+	front     *frontend.Server
+	dns       *nameserver.Server
 	rest      *http.Server
 	restAddr  netip.AddrPort
-	listener  net.Listener
+	listener  net.Listener // of rest
 	serving   sync.WaitGroup
 
-	ctx    context.Context // ends at Close
+	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	lock   *os.File
 
 	closing  sync.Once
 	closeErr error
 }
 
-// Close stops everything and, where the data is ephemeral, removes it. It
-// may be called any number of times.
+// Close stops the server and, if its data is ephemeral, removes it. Further
+// calls return the result of the first.
 func (s *Server) Close() error {
 	s.closing.Do(func() { s.closeErr = s.shutdown() })
 	return s.closeErr
 }
 
-// shutdown undoes what Start has done so far, from the outside inward.
+// shutdown undoes what Start has done so far, in the reverse order.
 func (s *Server) shutdown() error {
 	s.cancel()
 	var errs []error
 	if s.ws != nil {
-		errs = append(errs, remove(s.ws.dirs.runtime()))
+		if err := os.Remove(s.dir.runtimeFile()); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	if s.rest != nil {
 		grace, done := context.WithTimeout(context.Background(), 5*time.Second)
@@ -70,218 +79,208 @@ func (s *Server) shutdown() error {
 	}
 	s.serving.Wait()
 	if s.front != nil {
-		errs = append(errs, s.front.close())
+		errs = append(errs, s.front.Close())
 	}
 	if s.dns != nil {
-		errs = append(errs, s.dns.close())
+		errs = append(errs, s.dns.Close())
 	}
 	if s.ws != nil {
-		errs = append(errs, s.ws.close(), s.ws.saveIfAny())
-		if s.ephemeral {
-			errs = append(errs, os.RemoveAll(s.ws.dirs.root))
-		}
+		errs = append(errs, s.ws.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+	if s.dir != nil {
+		errs = append(errs, s.dir.close())
 	}
 	return errors.Join(errs...)
 }
 
-func remove(file string) error {
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// WorkspaceURL is the base URL of the REST API: DATABRICKS_HOST. The same
-// port speaks https with a certificate of the authority.
+// WorkspaceURL is the base URL of the REST API, for DATABRICKS_HOST. The same
+// port serves https with a certificate of the local authority.
 func (s *Server) WorkspaceURL() string { return "http://" + s.restAddr.String() }
 
-// Token is the personal access token of the default user: DATABRICKS_TOKEN.
+// Token is the default user's personal access token, for DATABRICKS_TOKEN.
 func (s *Server) Token() string { return s.principal(0).Secret }
 
 // User is the default user's name, which is also its Postgres role.
 func (s *Server) User() string { return s.principal(0).Name }
 
-// ServicePrincipal returns id and secret of the machine-to-machine identity.
+// ServicePrincipal returns the id and secret of the machine-to-machine identity.
 // It has no Postgres role until one is created for it.
 func (s *Server) ServicePrincipal() (id, secret string) {
 	p := s.principal(1)
 	return p.Name, p.Secret
 }
 
-// Outsider returns name and access token of a user who may log in to the
-// workspace and use nothing in it.
+// Outsider returns the name and access token of a user who can log in to the
+// workspace and has no permission in it.
 func (s *Server) Outsider() (name, token string) {
 	p := s.principal(2)
 	return p.Name, p.Secret
 }
 
-func (s *Server) principal(i int) *principal {
-	s.ws.mu.Lock()
-	defer s.ws.mu.Unlock()
-	return s.ws.state.Principals[i]
+func (s *Server) principal(i int) *model.Principal {
+	s.ws.Lock()
+	defer s.ws.Unlock()
+	return s.ws.State.Principals[i]
 }
 
-// PostgresAddr is host:port of the front.
-func (s *Server) PostgresAddr() string { return s.ws.hosts.main.String() }
+// PostgresAddr is host:port of the frontend.
+func (s *Server) PostgresAddr() string { return s.hosts.Main().String() }
 
-// DNSAddr is host:port of the name server that resolves every host name
+// DNSAddr is host:port of the name server, which resolves every host name that
 // this server gives out.
-func (s *Server) DNSAddr() string { return s.dns.addr() }
+func (s *Server) DNSAddr() string { return s.dns.Addr() }
 
-// RootCertFile is the PEM file of the authority to trust: PGSSLROOTCERT.
-func (s *Server) RootCertFile() string { return s.authority.rootFile() }
+// RootCertFile is the PEM file of the authority to trust, for PGSSLROOTCERT.
+func (s *Server) RootCertFile() string { return s.authority.RootFile() }
 
-// RootCAs is the same authority as a pool. It is shared: clone it to add more.
+// RootCAs is the authority to trust as a pool. The pool is shared: clone it
+// before adding to it.
 func (s *Server) RootCAs() *x509.CertPool { return s.roots }
 
-// SetFaults replaces the faults in force; the zero value ends them all.
+// SetFaults replaces the faults in force. The zero value ends all faults.
 func (s *Server) SetFaults(f Faults) error { return s.faults.set(f) }
 
-// Faults returns those in force. One that ran out is gone from it.
+// Faults returns the faults in force. A fault whose Remaining has run out is not
+// among them.
 func (s *Server) Faults() Faults { return s.faults.get() }
 
-// MintOptions describe a token made outside the REST API, to test refusals.
-type MintOptions struct {
-	Subject  string        // role; empty means the default user
-	Target   string        // as in Env
-	Lifetime time.Duration // zero: as usual; negative: already expired
-	Foreign  bool          // signed by a key that this workspace does not know
+// Stats returns the statistics since the start.
+func (s *Server) Stats() Stats {
+	stats := s.stats.snapshot()
+	stats.Connections = int64(s.front.Connections(""))
+	return stats
 }
 
-// Mint makes a token.
+// MintOptions describe a token that is not requested over REST, to test
+// refusals.
+type MintOptions struct {
+	Subject  string        // Postgres role; empty means the default user
+	Target   string        // as in Env
+	Lifetime time.Duration // zero means as usual, negative already expired
+	Foreign  bool          // sign with a key that this workspace does not have
+}
+
+// Mint signs a token.
 func (s *Server) Mint(o MintOptions) (string, error) {
-	s.ws.mu.Lock()
-	e, err := s.ws.target(o.Target)
+	s.ws.Lock()
+	e, err := s.ws.State.Target(o.Target)
 	if err != nil {
-		s.ws.mu.Unlock()
+		s.ws.Unlock()
 		return "", err
 	}
-	r := tokenRequest{subject: o.Subject, audience: []string{e.UID}, scope: scopePostgres, lifetime: o.Lifetime, foreign: o.Foreign}
-	if r.subject == "" {
-		r.subject = s.ws.state.owner().Name
+	r := pki.Request{Subject: o.Subject, Audience: []string{e.UID}, Scope: pki.ScopePostgres, Lifetime: o.Lifetime, Foreign: o.Foreign}
+	if r.Subject == "" {
+		r.Subject = s.ws.State.Owner().Name
 	}
-	s.ws.mu.Unlock()
-	if r.lifetime == 0 {
-		r.lifetime = s.tokenLifetime()
+	s.ws.Unlock()
+	if r.Lifetime == 0 {
+		r.Lifetime = s.opts.TokenLifetime
 	}
-	token, _, err := s.ws.tokens.mint(r)
+	token, _, err := s.tokens.Mint(r)
 	return token, err
 }
 
-// RevokeTokens makes every database token minted so far invalid for further
-// logins. It survives a restart.
+// RevokeTokens invalidates all database tokens signed so far for further logins.
+// A revocation survives a restart.
 func (s *Server) RevokeTokens() {
-	s.ws.mu.Lock()
-	s.ws.state.Generation = s.ws.tokens.revokeAll()
-	s.ws.mu.Unlock()
-	if err := s.ws.save(); err != nil {
+	s.ws.Lock()
+	s.ws.State.Generation = s.tokens.RevokeAll()
+	s.ws.Unlock()
+	if err := s.ws.Save(); err != nil {
 		s.log.Error("revocation will not survive a restart", "error", err)
 	}
 }
 
-// CreateInstance and CreateProject add resources, CreateBranch a copy of
-// source (a branch path). Each returns when it can be connected to.
+// CreateInstance creates a Provisioned database instance. It returns when
+// clients can connect to it.
 func (s *Server) CreateInstance(ctx context.Context, name string) error {
-	i, _, err := s.ws.addInstance(instanceSpec{Name: name}, s.User())
+	i, _, err := s.ws.AddInstance(workspace.InstanceSpec{Name: name}, s.User())
 	if err != nil {
 		return err
 	}
-	return s.ws.provision(ctx, i.Branch, nil, s.User())
+	return s.ws.Provision(ctx, i.Branch, nil, s.User())
 }
 
-// CreateProject is described at CreateInstance.
+// CreateProject creates an Autoscaling project with a branch and an endpoint. It
+// returns when clients can connect to it.
 func (s *Server) CreateProject(ctx context.Context, name string) error {
-	p, err := s.ws.addProject(projectSpec{ID: name, NativeLogin: true}, s.User())
+	p, err := s.ws.AddProject(workspace.ProjectSpec{ID: name, NativeLogin: true}, s.User())
 	if err != nil {
 		return err
 	}
-	return s.ws.provision(ctx, p.Branches[0], nil, s.User())
+	return s.ws.Provision(ctx, p.Branches[0], nil, s.User())
 }
 
-// CreateBranch is described at CreateInstance.
+// CreateBranch creates a branch as a copy of source, a resource path of a
+// branch or one of its endpoints. It returns when clients can connect to it.
 func (s *Server) CreateBranch(ctx context.Context, source, name string) error {
-	e, err := s.ws.lookup(source)
+	e, err := s.ws.Lookup(source)
 	if err != nil {
 		return err
 	}
-	if e.provisioned() {
+	if e.Provisioned() {
 		return fmt.Errorf("%q is a database instance, which has no branches: name a branch projects/p/branches/b", source)
 	}
-	b, from, err := s.ws.addBranch(e.branch.project.ID, name, e.branch.name(), nil)
+	b, from, err := s.ws.AddBranch(e.Branch.Project.ID, name, e.Branch.Path(), nil)
 	if err != nil {
 		return err
 	}
-	return s.ws.provision(ctx, b, from, s.User())
+	return s.ws.Provision(ctx, b, from, s.User())
 }
 
-// UpgradeInstance turns a Provisioned instance into a project of the same
-// name, keeping its data and its host. Sessions are cut.
-func (s *Server) UpgradeInstance(_ context.Context, name string) error { return s.ws.upgrade(name) }
+// UpgradeInstance turns a Provisioned instance into a project of the same name,
+// which keeps its data and its host. Sessions are reset.
+func (s *Server) UpgradeInstance(_ context.Context, name string) error { return s.ws.Upgrade(name) }
 
-// StopTarget, StartTarget, Suspend and Failover change the state of an
-// instance or endpoint (see Env for target). A failover cuts all sessions
-// and moves the host name to another address; until then the state is
-// FAILING_OVER and logins are refused.
+// StopTarget stops an instance or endpoint (see Env for target) until
+// StartTarget: logins are refused. Sessions are reset.
 func (s *Server) StopTarget(ctx context.Context, target string) error {
-	return s.onTarget(target, func(e *endpoint) error { return s.ws.stop(ctx, e) })
+	return s.onTarget(target, func(e *model.Endpoint) error { return s.ws.Stop(ctx, e) })
 }
 
-// StartTarget is described at StopTarget.
+// StartTarget ends a stop. It returns when clients can connect.
 func (s *Server) StartTarget(ctx context.Context, target string) error {
-	return s.onTarget(target, func(e *endpoint) error { return s.ws.start(ctx, e) })
+	return s.onTarget(target, func(e *model.Endpoint) error { return s.ws.Start(ctx, e) })
 }
 
-// Suspend is described at StopTarget.
+// Suspend scales an instance or endpoint to zero: the next connection wakes it.
 func (s *Server) Suspend(ctx context.Context, target string) error {
-	return s.onTarget(target, func(e *endpoint) error { return s.ws.doze(ctx, e) })
+	return s.onTarget(target, func(e *model.Endpoint) error { return s.ws.Suspend(ctx, e) })
 }
 
-// Failover is described at StopTarget. It takes at least d.
+// Failover resets all sessions of an instance or endpoint and moves its host
+// name to another address, which takes at least d. Until then its state is
+// FAILING_OVER and logins are refused.
 func (s *Server) Failover(ctx context.Context, target string, d time.Duration) error {
-	return s.onTarget(target, func(e *endpoint) error { return s.ws.failover(ctx, e, d) })
+	return s.onTarget(target, func(e *model.Endpoint) error { return s.ws.Failover(ctx, e, d) })
 }
 
-func (s *Server) onTarget(target string, f func(*endpoint) error) error {
-	e, err := s.ws.lookup(target)
+func (s *Server) onTarget(target string, f func(*model.Endpoint) error) error {
+	e, err := s.ws.Lookup(target)
 	if err != nil {
 		return err
 	}
 	return f(e)
 }
 
-// CloseConnections cuts every client connection (TCP reset) to target and
-// returns how many there were; none if there is no such target.
+// CloseConnections closes all client connections to target with a TCP reset. It
+// returns how many there were, 0 if there is no such target.
 func (s *Server) CloseConnections(target string) int {
-	e, err := s.ws.lookup(target)
+	e, err := s.ws.Lookup(target)
 	if err != nil {
 		return 0
 	}
-	return s.front.reset(e.Key)
+	return s.front.Reset(e.Key)
 }
 
-// certificate chooses what the front and the REST API present.
+// certificate returns the frontend's certificate for a connection to the
+// address local.
 func (s *Server) certificate(serverName string, local netip.AddrPort) (*tls.Certificate, error) {
-	name := s.ws.hosts.certificateName(serverName, local)
+	name := s.hosts.CertificateName(serverName, local)
 	switch mode := s.faults.get().TLS.Mode; mode {
 	case "", "plaintext":
-		return s.authority.certificate(name)
+		return s.authority.Certificate(name)
 	default:
-		return s.authority.faulty(mode, name)
+		return s.authority.Faulty(mode, name)
 	}
-}
-
-// loadRoots reads the authority's certificate as clients do.
-func loadRoots(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate: remove %s to get a new authority", file, filepath.Dir(file))
-	}
-	return pool, nil
 }

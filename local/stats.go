@@ -6,34 +6,41 @@ import (
 	"sync/atomic"
 )
 
-// Stats counts what clients did since the start.
+// Stats are counts since the start of the server.
 type Stats struct {
-	CredentialCalls int64 `json:"credential_calls"` // credential requests that were received, refused ones included
-	CredentialsPeak int64 `json:"credentials_peak"` // the most credential requests of one caller that were under way at once
+	CredentialCalls int64 `json:"credential_calls"` // requests for database credentials, including refused ones
+	CredentialsPeak int64 `json:"credentials_peak"` // maximum of concurrent credential calls by one caller
 	TokensMinted    int64 `json:"tokens_minted"`
-	APICalls        int64 `json:"api_calls"`     // those to /local/ are not counted
+	APICalls        int64 `json:"api_calls"`     // without those to /local/
 	Logins          int64 `json:"logins"`        // successful OAuth logins
-	NativeLogins    int64 `json:"native_logins"` // successful logins with a password of Postgres' own
+	NativeLogins    int64 `json:"native_logins"` // successful logins with a password
 	LoginsRefused   int64 `json:"logins_refused"`
-	TokensUsed      int64 `json:"tokens_used"`    // different tokens that logged in at least once
+	TokensUsed      int64 `json:"tokens_used"`    // different tokens that have logged in
 	Connections     int64 `json:"connections"`    // open now
-	PasswordBytes   int64 `json:"password_bytes"` // password-message bytes received by the front
+	PasswordBytes   int64 `json:"password_bytes"` // bytes of password messages received
 }
 
-// counters are the live numbers behind Stats.
+// counters are the values of Stats. The zero value is ready to use. It is safe
+// for concurrent use.
 type counters struct {
 	credentialCalls, tokensMinted, apiCalls     atomic.Int64
 	logins, nativeLogins, refused, passwordSize atomic.Int64
 
 	mu      sync.Mutex
-	used    map[[sha256.Size]byte]struct{} // digests of the tokens that logged in
-	minting map[[sha256.Size]byte]int64    // credential requests under way, by who asks
-	peak    int64                          // of them
+	used    map[[sha256.Size]byte]struct{} // digests of the tokens that have logged in
+	minting map[[sha256.Size]byte]int64    // credential calls in progress, by caller
+	peak    int64                          // of minting
 }
 
-// credentialCall counts a credential request until it has ended. Who asks is
-// told by the token for the API, which nobody has judged yet: faults come first.
-func (c *counters) credentialCall(token string) (ended func()) {
+// Call counts a REST call.
+func (c *counters) Call() { c.apiCalls.Add(1) }
+
+// TokenMinted counts a new database token.
+func (c *counters) TokenMinted() { c.tokensMinted.Add(1) }
+
+// CredentialCall counts a credential call until it has ended. The access token
+// identifies the caller; it is not verified yet, because faults come first.
+func (c *counters) CredentialCall(token string) (ended func()) {
 	c.credentialCalls.Add(1)
 	caller := sha256.Sum256([]byte(token))
 	c.mu.Lock()
@@ -52,6 +59,7 @@ func (c *counters) credentialCall(token string) (ended func()) {
 	}
 }
 
+// login counts a login, with a token or with a password of its own.
 func (c *counters) login(native bool, token string) {
 	if native {
 		c.nativeLogins.Add(1)
@@ -81,11 +89,4 @@ func (c *counters) snapshot() Stats {
 		TokensUsed:      used,
 		PasswordBytes:   c.passwordSize.Load(),
 	}
-}
-
-// Stats returns the counters.
-func (s *Server) Stats() Stats {
-	stats := s.stats.snapshot()
-	stats.Connections = int64(s.front.connections(""))
-	return stats
 }

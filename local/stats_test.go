@@ -16,7 +16,7 @@ func TestCredentialsPeak(t *testing.T) {
 	} {
 		var ends []func()
 		for _, caller := range step.callers {
-			ends = append(ends, c.credentialCall(caller))
+			ends = append(ends, c.CredentialCall(caller))
 		}
 		for _, end := range ends {
 			end()

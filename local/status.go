@@ -1,12 +1,15 @@
 package local
 
 import (
-	"cmp"
 	"os"
 	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
-// Status is what runs, for people and tools to look at. It holds no secret.
+// Status describes a running server. It contains no secret.
 type Status struct {
 	PID          int              `json:"pid"`
 	Started      time.Time        `json:"started"`
@@ -18,20 +21,20 @@ type Status struct {
 	RootCertFile string           `json:"root_cert_file"`
 	HostNames    HostNaming       `json:"host_names"`
 	User         string           `json:"user"`
-	Postgres     string           `json:"postgres_version,omitempty"` // unknown with DatabaseURL
+	Postgres     string           `json:"postgres_version,omitempty"` // empty with DatabaseURL
 	Connections  int              `json:"connections"`
 	Endpoints    []EndpointStatus `json:"endpoints"`
 	Faults       Faults           `json:"faults"`
 	Stats        Stats            `json:"stats"`
 }
 
-// EndpointStatus is something that can be connected to.
+// EndpointStatus describes an instance or endpoint.
 type EndpointStatus struct {
-	Target       string `json:"target"` // as in [Server.Env]
-	Product      string `json:"product"`
+	Target       string `json:"target"`  // for [Server.Env]
+	Product      string `json:"product"` // provisioned or autoscaling
 	Default      bool   `json:"default,omitempty"`
 	ReadOnly     bool   `json:"read_only,omitempty"`
-	State        string `json:"state"`   // as the service words it
+	State        string `json:"state"`   // in the words of the API
 	Compute      string `json:"compute"` // idle, waking, active or stopped
 	Host         string `json:"host,omitempty"`
 	ReadOnlyHost string `json:"read_only_host,omitempty"`
@@ -40,47 +43,36 @@ type EndpointStatus struct {
 	Connections  int    `json:"connections"`
 }
 
-// Status returns what runs.
+// Status describes the server.
 func (s *Server) Status() Status {
 	st := Status{
-		PID: os.Getpid(), Started: s.started, DataDir: s.ws.dirs.root, Ephemeral: s.ephemeral,
+		PID: os.Getpid(), Started: s.started, DataDir: s.dir.root, Ephemeral: s.dir.ephemeral,
 		WorkspaceURL: s.WorkspaceURL(), PostgresAddr: s.PostgresAddr(), DNSAddr: s.DNSAddr(), RootCertFile: s.RootCertFile(),
-		HostNames: s.opts.HostNames, User: s.User(), Connections: s.front.connections(""),
+		HostNames: s.opts.HostNames, User: s.User(), Postgres: s.ws.PostgresVersion(), Connections: s.front.Connections(""),
 		Faults: s.Faults(), Stats: s.Stats(),
 	}
-	if in := s.ws.compute.Installation; in != nil {
-		st.Postgres = in.Version
-	}
-	s.ws.mu.Lock()
-	defer s.ws.mu.Unlock()
-	for _, e := range s.ws.state.endpoints() {
+	s.ws.Lock()
+	defer s.ws.Unlock()
+	for _, e := range s.ws.State.Endpoints() {
 		st.Endpoints = append(st.Endpoints, s.endpointStatus(e))
 	}
 	return st
 }
 
 // endpointStatus describes an endpoint. The caller holds the workspace's lock.
-func (s *Server) endpointStatus(e *endpoint) EndpointStatus {
+func (s *Server) endpointStatus(e *model.Endpoint) EndpointStatus {
+	main, _ := s.hosts.Host(e.Key, hosts.Main)
+	readOnly, _ := s.hosts.Host(e.Key, hosts.ReadOnly)
+	pooled, _ := s.hosts.Host(e.Key, hosts.Pooled)
 	es := EndpointStatus{
-		Target: e.title(), Product: "autoscaling", Default: e.Key == s.ws.state.Default, ReadOnly: e.ReadOnly,
-		Compute: string(e.compute().state()), Connections: s.front.connections(e.Key),
+		Target: e.Title(), Product: "autoscaling", Default: e.Key == s.ws.State.Default, ReadOnly: e.ReadOnly,
+		Compute: string(e.Compute().State()), Connections: s.front.Connections(e.Key),
+		Host: main.Host, Port: main.Addr.Port(), ReadOnlyHost: readOnly.Host, PooledHost: pooled.Host,
 	}
-	if e.provisioned() {
-		es.Product, es.State = "provisioned", s.ws.instanceState(e.branch.instance)
+	if e.Provisioned() {
+		es.Product, es.State = "provisioned", rest.InstanceState(e.Branch.Instance)
 	} else {
-		es.State, _ = endpointState(e)
+		es.State, _ = rest.EndpointState(e)
 	}
-	host, addr, _ := s.ws.hosts.address(e, doorMain)
-	es.Host, es.Port = host, addr.Port()
-	es.ReadOnlyHost, _, _ = s.ws.hosts.address(e, doorReadOnly)
-	es.PooledHost, _, _ = s.ws.hosts.address(e, doorPooled)
 	return es
-}
-
-// major is the PostgreSQL version that projects report.
-func (w *workspace) major() int {
-	if w.compute.Installation == nil {
-		return 17
-	}
-	return cmp.Or(w.compute.Installation.Major, 17)
 }

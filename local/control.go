@@ -1,0 +1,156 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
+	"github.com/lakebase-go/lakebase/local/internal/rest"
+)
+
+// control has the REST calls that the service does not have, for clients that
+// cannot call the methods of [Server]. Each takes the default user's access
+// token and replies with JSON. Faults do not affect them.
+//
+//	GET    /local/v1/status                      Status
+//	GET    /local/v1/stats                       Stats
+//	GET    /local/v1/env?target=T                the variables to connect to T: [{"name","value"}]
+//	GET    /local/v1/principals                  the identities with their secrets
+//	GET    /local/v1/faults                      the faults in force: Faults
+//	PUT    /local/v1/faults                      replace them by the Faults in the body
+//	DELETE /local/v1/faults                      end them all
+//	POST   /local/v1/tokens:mint                 {"subject","target","lifetime":"1m","foreign"} -> {"token"}
+//	POST   /local/v1/tokens:revoke               invalidate every database token minted so far
+//	POST   /local/v1/targets/T:stop              stop it; connections do not wake it
+//	POST   /local/v1/targets/T:start             end a stop; answers when it accepts connections
+//	POST   /local/v1/targets/T:suspend           scale to zero; the next connection wakes it
+//	POST   /local/v1/targets/T:failover          {"duration":"2s"}; answers when it is over
+//	POST   /local/v1/targets/T:upgrade           turn an instance into a project
+//	POST   /local/v1/targets/T:reset-connections cut every client connection -> {"connections"}
+//
+// T is an instance name or a resource path, its slashes as they are, or
+// empty for the default.
+type control struct{ *Server }
+
+func (h control) routes(api *rest.API) {
+	api.HandlePublic("GET /{$}", h.page)
+	api.HandleOwner("GET /local/v1/status", func(*rest.Call) (any, error) { return h.Status(), nil })
+	api.HandleOwner("GET /local/v1/stats", func(*rest.Call) (any, error) { return h.Stats(), nil })
+	api.HandleOwner("GET /local/v1/env", func(c *rest.Call) (any, error) { return h.Env(c.URL.Query().Get("target")) })
+	api.HandleOwner("GET /local/v1/principals", h.principals)
+	api.HandleOwner("GET /local/v1/faults", func(*rest.Call) (any, error) { return h.Faults(), nil })
+	api.HandleOwner("PUT /local/v1/faults", h.putFaults)
+	api.HandleOwner("DELETE /local/v1/faults", func(*rest.Call) (any, error) { return Faults{}, h.SetFaults(Faults{}) })
+	api.HandleOwner("POST /local/v1/tokens:mint", h.mint)
+	api.HandleOwner("POST /local/v1/tokens:revoke", func(*rest.Call) (any, error) {
+		h.RevokeTokens()
+		return struct{}{}, nil
+	})
+	api.HandleOwner("POST /local/v1/targets/{target...}", h.targetAction)
+}
+
+//go:embed status.html
+var statusHTML string
+
+var statusTemplate = template.Must(template.New("status").Parse(statusHTML))
+
+// page is the status page. It contains no secret, and needs no token.
+func (h control) page(w http.ResponseWriter, _ *http.Request) {
+	var page bytes.Buffer
+	if err := statusTemplate.Execute(&page, h.Status()); err != nil {
+		h.log.Error("status page failed", "error", err)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	_, _ = w.Write(page.Bytes())
+}
+
+func (h control) principals(*rest.Call) (any, error) {
+	h.ws.Lock()
+	defer h.ws.Unlock()
+	return slices.Clone(h.ws.State.Principals), nil
+}
+
+// putFaults refuses unknown fields: a misspelled fault would have no effect.
+func (h control) putFaults(c *rest.Call) (any, error) {
+	body, err := io.ReadAll(c.Body)
+	if err != nil {
+		return nil, apierror.Malformed("could not read the request: %v", err)
+	}
+	var f Faults
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		return nil, apierror.Invalid("faults: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if err := h.SetFaults(f); err != nil {
+		return nil, apierror.Invalid("%v", err)
+	}
+	return h.Faults(), nil
+}
+
+func (h control) mint(c *rest.Call) (any, error) {
+	var in struct {
+		Subject  string   `json:"subject"`
+		Target   string   `json:"target"`
+		Lifetime Duration `json:"lifetime"`
+		Foreign  bool     `json:"foreign"`
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	token, err := h.Mint(MintOptions{Subject: in.Subject, Target: in.Target, Lifetime: time.Duration(in.Lifetime), Foreign: in.Foreign})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"token": token}, nil
+}
+
+// targetAction changes the state of a target. It completes even if the client
+// does not wait for it.
+func (h control) targetAction(c *rest.Call) (any, error) {
+	target := c.PathValue("target")
+	colon := strings.LastIndex(target, ":")
+	if colon < 0 {
+		return nil, apierror.MissingPath(c.Method, c.URL.Path)
+	}
+	target, action := target[:colon], target[colon+1:]
+	ctx := context.WithoutCancel(c.Context())
+	var err error
+	switch action {
+	case "stop":
+		err = h.StopTarget(ctx, target)
+	case "start":
+		err = h.StartTarget(ctx, target)
+	case "suspend":
+		err = h.Suspend(ctx, target)
+	case "failover":
+		var in struct {
+			Duration Duration `json:"duration"`
+		}
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		err = h.Failover(ctx, target, time.Duration(in.Duration))
+	case "upgrade":
+		err = h.UpgradeInstance(ctx, target)
+	case "reset-connections":
+		if _, err := h.ws.Lookup(target); err != nil {
+			return nil, err
+		}
+		return map[string]int{"connections": h.CloseConnections(target)}, nil
+	default:
+		return nil, apierror.MissingPath(c.Method, c.URL.Path)
+	}
+	return struct{}{}, err
+}

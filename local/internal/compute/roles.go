@@ -1,0 +1,174 @@
+package compute
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/postgres"
+)
+
+const (
+	oauthRole = "databricks_oauth" // its members log in with a token
+	// SuperuserRole is what the service has in place of superusers.
+	SuperuserRole = "databricks_superuser"
+)
+
+// MaxRoleName is the longest name of a role in bytes. Postgres truncates longer
+// ones.
+const MaxRoleName = 63
+
+// IsServiceRole reports whether the role belongs to the service itself. Clients
+// cannot log in as one, nor create one.
+func IsServiceRole(name string) bool {
+	switch name {
+	case postgres.Admin, SuperuserRole, oauthRole, "databricks_gateway", "databricks_monitor", "databricks_control_plane":
+		return true
+	}
+	return false
+}
+
+// Role is a role as it is in Postgres, which is the authority on roles: clients
+// create and change them in SQL too.
+type Role struct {
+	Name       string
+	OAuth      bool // logs in with a token, and has no password
+	NoLogin    bool
+	Superuser  bool // member of SuperuserRole
+	BypassRLS  bool
+	CreateDB   bool
+	CreateRole bool
+}
+
+func (r Role) options() string {
+	option := func(set bool, name string) string {
+		if set {
+			return name
+		}
+		return "NO" + name
+	}
+	return strings.Join([]string{
+		option(!r.NoLogin, "LOGIN"), option(r.BypassRLS, "BYPASSRLS"),
+		option(r.CreateDB, "CREATEDB"), option(r.CreateRole, "CREATEROLE"),
+	}, " ")
+}
+
+const rolesQuery = `
+SELECT r.rolname, NOT r.rolcanlogin, r.rolbypassrls, r.rolcreatedb, r.rolcreaterole,
+       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_oauth')),
+       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_superuser'))
+  FROM pg_roles r
+ WHERE r.rolname !~ '^(pg_|databricks_)' AND r.rolname <> current_user
+ ORDER BY r.rolname`
+
+// Roles lists the roles in the order of their names, without those of Postgres
+// and of the service.
+func (c Catalog) Roles(ctx context.Context) (all []Role, err error) {
+	err = c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, rolesQuery)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Role, err error) {
+			err = row.Scan(&r.Name, &r.NoLogin, &r.BypassRLS, &r.CreateDB, &r.CreateRole, &r.OAuth, &r.Superuser)
+			return r, err
+		})
+		return err
+	})
+	return all, err
+}
+
+// CreateRole creates r.
+func (c Catalog) CreateRole(ctx context.Context, r Role) error {
+	sql := []string{"CREATE ROLE " + quote(r.Name) + " " + r.options()}
+	if r.OAuth {
+		sql = append(sql, "GRANT "+oauthRole+" TO "+quote(r.Name))
+	}
+	if r.Superuser {
+		sql = append(sql, "GRANT "+SuperuserRole+" TO "+quote(r.Name))
+	}
+	return c.exec(ctx, DefaultDatabase, sql...)
+}
+
+// AlterRole changes the role named like r to be like r, except for OAuth.
+func (c Catalog) AlterRole(ctx context.Context, r Role) error {
+	membership := "REVOKE " + SuperuserRole + " FROM " + quote(r.Name)
+	if r.Superuser {
+		membership = "GRANT " + SuperuserRole + " TO " + quote(r.Name)
+	}
+	return c.exec(ctx, DefaultDatabase, "ALTER ROLE "+quote(r.Name)+" "+r.options(), membership)
+}
+
+// DropRole removes a role. What it owns, in every database, is given to heir;
+// if heir is empty, owning anything is an error.
+func (c Catalog) DropRole(ctx context.Context, name, heir string) error {
+	if heir != "" {
+		databases, err := c.Databases(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range databases {
+			err := c.exec(ctx, d.Name,
+				"REASSIGN OWNED BY "+quote(name)+" TO "+quote(heir),
+				"DROP OWNED BY "+quote(name))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return c.exec(ctx, DefaultDatabase, "DROP ROLE "+quote(name))
+}
+
+// CreateOwner creates an OAuth role, or makes an existing one such a role, with
+// what the service grants to the owner of a project: it may create roles and
+// databases, bypasses row-level security, and acts as the owner of the default
+// database.
+func (c Catalog) CreateOwner(ctx context.Context, name string) error {
+	if name == "" || len(name) > MaxRoleName || IsServiceRole(name) {
+		return fmt.Errorf("%q cannot be a role for an identity", name)
+	}
+	err := c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return createOwner(ctx, tx, name) })
+	})
+	if err != nil {
+		return fmt.Errorf("create role %q: %w", name, err)
+	}
+	return nil
+}
+
+// roleLock serialises changes of roles. Concurrent ones fail with "tuple
+// concurrently updated".
+const roleLock = 0x6c616b65
+
+func createOwner(ctx context.Context, tx pgx.Tx, name string) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", roleLock); err != nil {
+		return err
+	}
+	var exists bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name).Scan(&exists); err != nil {
+		return err
+	}
+	role := quote(name)
+	var sql []string
+	if !exists {
+		sql = append(sql, "CREATE ROLE "+role)
+	}
+	sql = append(sql,
+		"ALTER ROLE "+role+" LOGIN CREATEDB CREATEROLE BYPASSRLS",
+		"GRANT "+oauthRole+" TO "+role,
+		"GRANT "+SuperuserRole+" TO "+role+" WITH ADMIN OPTION")
+	rows, err := tx.Query(ctx, `
+SELECT format('GRANT CREATE, CONNECT, TEMPORARY ON DATABASE %I TO databricks_superuser', datname)
+  FROM pg_database WHERE datallowconn AND NOT datistemplate`)
+	if err != nil {
+		return err
+	}
+	grants, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, strings.Join(append(sql, grants...), ";\n"), pgx.QueryExecModeSimpleProtocol)
+	return err
+}

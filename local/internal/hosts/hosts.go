@@ -1,0 +1,270 @@
+// Package hosts binds host names and addresses to the endpoints of a local
+// Lakebase.
+package hosts
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+)
+
+var (
+	// Loopback is the address that the frontend listens on first.
+	Loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	// otherLoopback is the address that a failover moves to.
+	otherLoopback = netip.AddrFrom4([4]byte{127, 0, 0, 2})
+)
+
+// Binding is a host of an endpoint.
+type Binding struct {
+	Key  string // of the endpoint
+	Kind Kind
+	Host string // name or address
+	Addr netip.AddrPort
+}
+
+// Options say which host names a Table gives out.
+type Options struct {
+	// ServiceNames gives out names like the service's, which only this server's
+	// name server resolves. Otherwise names and addresses work for every
+	// program on this machine.
+	ServiceNames bool
+	// LocalhostNames says that this machine resolves all names under .localhost.
+	LocalhostNames bool
+}
+
+// Table has the bindings of all endpoints, by endpoint, by name and by address.
+// It is safe for concurrent use, except for the Names that callers pass in.
+type Table struct {
+	o Options
+
+	mu         sync.Mutex
+	main       netip.AddrPort
+	listen     func(addr string) (net.Addr, error)
+	listening  map[netip.AddrPort]bool
+	byEndpoint map[string]map[Kind]*Binding
+	byName     map[string]*Binding
+	byAddr     map[netip.AddrPort]*Binding // those with an address of their own
+	first      *Binding                    // localhost
+}
+
+// New returns an empty table. Call Open before Bind.
+func New(o Options) *Table {
+	return &Table{
+		o:          o,
+		listening:  map[netip.AddrPort]bool{},
+		byEndpoint: map[string]map[Kind]*Binding{},
+		byName:     map[string]*Binding{},
+		byAddr:     map[netip.AddrPort]*Binding{},
+	}
+}
+
+// Open sets the address that the frontend listens on, and the function that
+// makes it listen on another.
+func (t *Table) Open(main netip.AddrPort, listen func(addr string) (net.Addr, error)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.main, t.listen = main, listen
+	t.listening[main] = true
+}
+
+// Main is the address that the frontend listens on first.
+func (t *Table) Main() netip.AddrPort {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.main
+}
+
+// Bind gives an endpoint a host of a kind. It may set n.Octets. The main host
+// of the first endpoint is localhost, unless hosts have service names.
+func (t *Table) Bind(key string, n *Names, kind Kind, first bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := &Binding{Key: key, Kind: kind, Addr: t.main}
+	switch {
+	case t.o.ServiceNames:
+		b.Host = n.service(kind)
+		if n.Moved {
+			b.Addr = netip.AddrPortFrom(otherLoopback, t.main.Port())
+		}
+		if err := t.listenOn(b.Addr); err != nil {
+			return err
+		}
+	case first && kind == Main:
+		b.Host = "localhost"
+	case t.o.LocalhostNames:
+		b.Host = n.localhost(kind, func(name string) bool { return t.byName[name] != nil })
+	default:
+		addr, err := t.ownAddress(n, kind)
+		if err != nil {
+			return err
+		}
+		b.Host, b.Addr = addr.Addr().String(), addr
+		t.byAddr[addr] = b
+	}
+	if first && kind == Main {
+		t.first = b
+	}
+	t.byName[b.Host] = b
+	if t.byEndpoint[key] == nil {
+		t.byEndpoint[key] = map[Kind]*Binding{}
+	}
+	t.byEndpoint[key][kind] = b
+	return nil
+}
+
+// ownAddress listens on an address that no other host has: 127.0.0.N on the
+// main port where the system has those, else a port of its own.
+func (t *Table) ownAddress(n *Names, kind Kind) (netip.AddrPort, error) {
+	for octet := range t.octets(n.Octets[kind]) {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(octet)}), t.main.Port())
+		if t.byAddr[addr] != nil || t.listenOn(addr) != nil {
+			continue
+		}
+		if n.Octets == nil {
+			n.Octets = map[Kind]int{}
+		}
+		n.Octets[kind] = octet
+		return addr, nil
+	}
+	l, err := t.listen(net.JoinHostPort(Loopback.String(), "0"))
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("no address for another host: %w", err)
+	}
+	addr, err := netip.ParseAddrPort(l.String())
+	if err == nil {
+		t.listening[addr] = true
+	}
+	return addr, err
+}
+
+// octets yields candidates for N in 127.0.0.N, the saved one first. Only Linux
+// has the whole of 127.0.0.0/8.
+func (t *Table) octets(saved int) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		if runtime.GOOS != "linux" || saved != 0 && !yield(saved) {
+			return
+		}
+		for n := 2; n < 255; n++ {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table) listenOn(addr netip.AddrPort) error {
+	if t.listening[addr] {
+		return nil
+	}
+	if _, err := t.listen(addr.String()); err != nil {
+		return err
+	}
+	t.listening[addr] = true
+	return nil
+}
+
+// Unbind removes a host, if the endpoint has it.
+func (t *Table) Unbind(key string, kind Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.byEndpoint[key][kind]
+	if b == nil {
+		return
+	}
+	delete(t.byEndpoint[key], kind)
+	if t.byName[b.Host] == b {
+		delete(t.byName, b.Host)
+	}
+	delete(t.byAddr, b.Addr)
+	if t.first == b {
+		t.first = nil
+	}
+}
+
+// Move moves an endpoint's hosts to the other loopback address, or back, and
+// sets n.Moved. Hosts that are addresses, and those of a system with a single
+// loopback address, stay.
+func (t *Table) Move(key string, n *Names) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.o.ServiceNames {
+		return
+	}
+	to := netip.AddrPortFrom(otherLoopback, t.main.Port())
+	if n.Moved {
+		to = t.main
+	}
+	if t.listenOn(to) != nil {
+		return
+	}
+	n.Moved = !n.Moved
+	for _, b := range t.byEndpoint[key] {
+		b.Addr = to
+	}
+}
+
+// Find returns the host that a connection to the address local is for: by its
+// server name, by the endpoint that it names, if key is not empty, or by the
+// address.
+func (t *Table) Find(serverName, key string, local netip.AddrPort) (Binding, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.byName[canonical(serverName)]
+	if b == nil || b.Host == "localhost" {
+		b = t.byAddr[netip.AddrPortFrom(local.Addr().Unmap(), local.Port())]
+		switch {
+		case key != "":
+			b = t.byEndpoint[key][Main]
+		case b == nil && !t.o.ServiceNames:
+			b = t.first
+		}
+	}
+	if b == nil {
+		return Binding{}, false
+	}
+	return *b, true
+}
+
+// Moved reports whether b is no longer, or not yet, at the address local.
+func (t *Table) Moved(b Binding, local netip.AddrPort) bool {
+	return t.o.ServiceNames && b.Addr.Addr() != local.Addr().Unmap()
+}
+
+// Host returns an endpoint's host of a kind; ok is false if it has none.
+func (t *Table) Host(key string, kind Kind) (b Binding, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if b := t.byEndpoint[key][kind]; b != nil {
+		return *b, true
+	}
+	return Binding{}, false
+}
+
+// Lookup resolves a host name, for the name server.
+func (t *Table) Lookup(name string) (addrs []netip.Addr, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if b := t.byName[canonical(name)]; b != nil {
+		return []netip.Addr{b.Addr.Addr()}, true
+	}
+	return nil, false
+}
+
+// CertificateName returns the name for the certificate of a connection: the
+// requested one if it is one of the hosts, else the address local. A client
+// that requests another name must not get a certificate for it.
+func (t *Table) CertificateName(serverName string, local netip.AddrPort) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	name := canonical(serverName)
+	if name == "localhost" || t.byName[name] != nil {
+		return name
+	}
+	return local.Addr().Unmap().String()
+}
+
+func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

@@ -1,0 +1,145 @@
+package model
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/compute"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+)
+
+// Endpoint is what clients connect to: an Autoscaling endpoint, or the one of a
+// Provisioned instance.
+type Endpoint struct {
+	Key          string            `json:"key"` // never changes
+	ID           string            `json:"id"`
+	UID          string            `json:"uid"`
+	ReadOnly     bool              `json:"read_only,omitempty"`
+	Created      time.Time         `json:"created"`
+	Updated      time.Time         `json:"updated"`
+	Disabled     bool              `json:"disabled,omitempty"` // stopped on request
+	Settings     Settings          `json:"settings"`
+	Availability Availability      `json:"group"`
+	PGSettings   map[string]string `json:"pg_settings,omitempty"`
+	// StandbyCluster is the name of its standby's data directory, if it has a
+	// standby.
+	StandbyCluster string      `json:"standby,omitempty"`
+	Names          hosts.Names `json:"names"`
+
+	Branch  *Branch          `json:"-"`
+	Standby *compute.Compute `json:"-"`
+	Change  Change           `json:"-"`
+}
+
+// Change is a change of an endpoint that is in progress.
+type Change int
+
+// The changes of an endpoint.
+const (
+	NoChange Change = iota
+	Starting
+	FailingOver
+	Deleting
+)
+
+// Path is the endpoint's resource path. It must belong to a project.
+func (e *Endpoint) Path() string { return e.Branch.Path() + "/endpoints/" + e.ID }
+
+// Provisioned reports whether the endpoint belongs to a database instance.
+func (e *Endpoint) Provisioned() bool { return e.Branch.Instance != nil }
+
+// Title is the name of its instance, or its resource path.
+func (e *Endpoint) Title() string {
+	if e.Provisioned() {
+		return e.Branch.Instance.Name
+	}
+	return e.Path()
+}
+
+// Compute returns the compute that serves the endpoint's main host.
+func (e *Endpoint) Compute() *compute.Compute { return e.ComputeOf(hosts.Main) }
+
+// ComputeOf returns the compute that serves the endpoint's host of a kind.
+func (e *Endpoint) ComputeOf(kind hosts.Kind) *compute.Compute {
+	if e.ReadOnly || kind.IsReadOnly() {
+		return e.Standby
+	}
+	return e.Branch.Compute
+}
+
+// Computes returns the endpoint's computes, the standby first.
+func (e *Endpoint) Computes() []*compute.Compute {
+	var all []*compute.Compute
+	if e.Standby != nil {
+		all = append(all, e.Standby)
+	}
+	if !e.ReadOnly {
+		all = append(all, e.Branch.Compute)
+	}
+	return all
+}
+
+// WantsStandby reports whether one of its hosts is read-only.
+func (e *Endpoint) WantsStandby() bool { return e.ReadOnly || e.Availability.Readable }
+
+// Hosts returns the kinds of hosts that the endpoint has.
+func (e *Endpoint) Hosts() []hosts.Kind {
+	kinds := []hosts.Kind{hosts.Main}
+	if !e.Provisioned() {
+		kinds = append(kinds, hosts.Pooled)
+	}
+	if e.Availability.Readable && !e.ReadOnly {
+		kinds = append(kinds, hosts.ReadOnly)
+		if !e.Provisioned() {
+			kinds = append(kinds, hosts.ReadOnlyPooled)
+		}
+	}
+	return kinds
+}
+
+// Audience returns the audiences of a token for the endpoint. The key is its
+// first UID: tokens stay valid when an instance is upgraded.
+func (e *Endpoint) Audience() []string { return []string{e.UID, e.Key} }
+
+// Settings are the size of a compute and when it is suspended.
+type Settings struct {
+	MinCU     float64       `json:"min_cu"`
+	MaxCU     float64       `json:"max_cu"`
+	Suspend   time.Duration `json:"suspend,omitempty"` // zero means the server's default
+	NoSuspend bool          `json:"no_suspend,omitempty"`
+}
+
+// WithDefaults returns s with what it leaves open taken from parent, or else as
+// the service sets it.
+func (s Settings) WithDefaults(parent Settings) Settings {
+	s.MinCU = cmp.Or(s.MinCU, parent.MinCU, 1)
+	s.MaxCU = max(cmp.Or(s.MaxCU, parent.MaxCU, 1), s.MinCU)
+	if s.Suspend == 0 && !s.NoSuspend {
+		s.Suspend, s.NoSuspend = parent.Suspend, parent.NoSuspend
+	}
+	return s
+}
+
+// SuspendAfter returns the idle time after which the compute is suspended: its
+// own or else the server's default. Zero means never.
+func (s Settings) SuspendAfter(fallback time.Duration) time.Duration {
+	if s.NoSuspend {
+		return 0
+	}
+	return cmp.Or(s.Suspend, fallback)
+}
+
+// Availability is the high-availability configuration of an endpoint.
+type Availability struct {
+	Min      int  `json:"min"` // computes
+	Max      int  `json:"max"`
+	Readable bool `json:"readable,omitempty"` // has readable secondaries
+}
+
+// WithDefaults returns a as the service completes it.
+func (a Availability) WithDefaults() Availability {
+	a.Min = max(a.Min, 1)
+	a.Max = max(a.Max, a.Min)
+	a.Readable = a.Readable && a.Max > 1
+	return a
+}

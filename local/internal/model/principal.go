@@ -1,0 +1,120 @@
+package model
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// The kinds of identity, as both APIs spell them.
+const (
+	User             = "USER"
+	ServicePrincipal = "SERVICE_PRINCIPAL"
+	Group            = "GROUP"
+)
+
+const (
+	// DefaultUser is the default user's name by default.
+	DefaultUser = "dev@example.com"
+	// OutsiderUser can log in to the workspace and has no permission in it.
+	OutsiderUser = "outsider@example.com"
+	// DefaultGroup has the default user and the service principal as members.
+	DefaultGroup = "data-team"
+)
+
+// Principal is an identity of the workspace. Its name is also the name of its
+// Postgres role.
+type Principal struct {
+	ID      string   `json:"id"` // SCIM id
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"` // email address, application id or name of the group
+	Display string   `json:"display"`
+	Secret  string   `json:"secret,omitempty"`  // a user's access token, a service principal's OAuth secret
+	Members []string `json:"members,omitempty"` // names, of a group
+	// Outsider has no permission in the workspace.
+	Outsider bool `json:"outsider,omitempty"`
+}
+
+// HasSecret compares secret with the principal's in constant time.
+func (p *Principal) HasSecret(secret string) bool {
+	return p.Secret != "" && subtle.ConstantTimeCompare([]byte(p.Secret), []byte(secret)) == 1
+}
+
+// newPrincipals returns the principals of a new workspace, the default user
+// first.
+func newPrincipals(user string) []*Principal {
+	app := &Principal{Kind: ServicePrincipal, Name: uuid.NewString(), Display: "local-app", Secret: newSecret("dose")}
+	all := []*Principal{
+		{Kind: User, Name: user, Display: user, Secret: newSecret("dapi")},
+		app,
+		{Kind: User, Name: OutsiderUser, Display: OutsiderUser, Secret: newSecret("dapi"), Outsider: true},
+		{Kind: Group, Name: DefaultGroup, Display: DefaultGroup, Members: []string{user, app.Name}},
+	}
+	for i, p := range all {
+		p.ID = strconv.Itoa(7_000_000_000_001 + i)
+	}
+	return all
+}
+
+// newSecret returns a secret that looks like the service's, whose prefixes say
+// what they are for.
+func newSecret(prefix string) string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return prefix + hex.EncodeToString(b[:])
+}
+
+// Principal returns the principal with that name, or nil.
+func (s *State) Principal(name string) *Principal {
+	return find(s.Principals, func(p *Principal) bool { return p.Name == name })
+}
+
+// Owner is the default user.
+func (s *State) Owner() *Principal { return s.Principals[0] }
+
+// UserWithToken returns the user with that access token, or nil.
+func (s *State) UserWithToken(token string) *Principal {
+	return find(s.Principals, func(p *Principal) bool { return p.Kind == User && p.HasSecret(token) })
+}
+
+// GroupsOf returns the groups that p is a member of.
+func (s *State) GroupsOf(p *Principal) []*Principal {
+	var groups []*Principal
+	for _, g := range s.Principals {
+		if g.Kind == Group && slices.Contains(g.Members, p.Name) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// MayLoginAs reports whether a token of subject is valid for the Postgres role:
+// its own, or that of a group it is a member of.
+func (s *State) MayLoginAs(subject, role string) bool {
+	if subject == role {
+		return true
+	}
+	group := s.Principal(role)
+	return group != nil && group.Kind == Group && slices.Contains(group.Members, subject)
+}
+
+// KindOf returns the kind of the identity of an OAuth role, by its name where
+// the workspace has no such principal: service principals have UUIDs, users
+// email addresses.
+func (s *State) KindOf(role string) string {
+	if p := s.Principal(role); p != nil {
+		return p.Kind
+	}
+	if _, err := uuid.Parse(role); err == nil {
+		return ServicePrincipal
+	}
+	if strings.Contains(role, "@") {
+		return User
+	}
+	return Group
+}

@@ -1,0 +1,226 @@
+// Package model has the objects of a local workspace: principals, database
+// instances, projects with branches and endpoints. They are saved as one file
+// of JSON.
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
+)
+
+const stateVersion = 1
+
+// State is all that survives the process except for the data itself.
+type State struct {
+	Version     int          `json:"version"`
+	External    bool         `json:"external,omitempty"` // the data is in a server of the user's
+	WorkspaceID string       `json:"workspace_id"`
+	AccountID   string       `json:"account_id"`
+	Generation  int64        `json:"generation"` // of database tokens; older ones are revoked
+	Default     string       `json:"default"`    // key of the default endpoint
+	Principals  []*Principal `json:"principals"`
+	Instances   []*Instance  `json:"instances"`
+	Projects    []*Project   `json:"projects"`
+}
+
+// NewState returns the state of a new workspace. user is the name of its
+// default user.
+func NewState(user string, external bool) *State {
+	return &State{
+		Version:     stateVersion,
+		External:    external,
+		WorkspaceID: strconv.FormatInt(1e15+rand.Int64N(8e15), 10),
+		AccountID:   uuid.NewString(),
+		Principals:  newPrincipals(user),
+	}
+}
+
+// ReadState reads the state in file. It returns nil if there is no file.
+func ReadState(file string) (*State, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s State
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w: restore it, or remove %s to begin anew", file, err, filepath.Dir(file))
+	}
+	if s.Version != stateVersion {
+		return nil, fmt.Errorf("%s has version %d, this program writes %d: remove %s to begin anew", file, s.Version, stateVersion, filepath.Dir(file))
+	}
+	s.prune()
+	s.link()
+	return &s, nil
+}
+
+// prune removes what a crash left incomplete. If the default endpoint is gone,
+// the first of the others takes its place.
+func (s *State) prune() {
+	s.Instances = slices.DeleteFunc(s.Instances, func(i *Instance) bool {
+		return i.Branch == nil || !i.Branch.Ready || len(i.Branch.Endpoints) == 0
+	})
+	for _, p := range s.Projects {
+		p.Branches = slices.DeleteFunc(p.Branches, func(b *Branch) bool { return !b.Ready || b.Primary() == nil })
+	}
+	s.Projects = slices.DeleteFunc(s.Projects, func(p *Project) bool { return p.DefaultBranch() == nil })
+	if all := s.Endpoints(); s.Endpoint(s.Default) == nil && len(all) > 0 {
+		s.Default = all[0].Key
+	}
+}
+
+// link sets the pointers to parents.
+func (s *State) link() {
+	for _, i := range s.Instances {
+		i.Branch.Instance = i
+	}
+	for _, p := range s.Projects {
+		for _, b := range p.Branches {
+			b.Project = p
+		}
+	}
+	for _, b := range s.Branches() {
+		for _, e := range b.Endpoints {
+			e.Branch = b
+		}
+	}
+}
+
+// Branches returns all branches, those of instances first.
+func (s *State) Branches() []*Branch {
+	var all []*Branch
+	for _, i := range s.Instances {
+		all = append(all, i.Branch)
+	}
+	for _, p := range s.Projects {
+		all = append(all, p.Branches...)
+	}
+	return all
+}
+
+// Endpoints returns all endpoints in the order in which they are listed.
+func (s *State) Endpoints() []*Endpoint {
+	var all []*Endpoint
+	for _, b := range s.Branches() {
+		all = append(all, b.Endpoints...)
+	}
+	return all
+}
+
+// Endpoint returns the endpoint with that key, or nil.
+func (s *State) Endpoint(key string) *Endpoint {
+	return find(s.Endpoints(), func(e *Endpoint) bool { return e.Key == key })
+}
+
+// EndpointWithUID returns the endpoint with that UID, or nil.
+func (s *State) EndpointWithUID(uid string) *Endpoint {
+	return find(s.Endpoints(), func(e *Endpoint) bool { return e.UID == uid })
+}
+
+// Instance returns the instance with that name, or nil.
+func (s *State) Instance(name string) *Instance {
+	return find(s.Instances, func(i *Instance) bool { return i.Name == name })
+}
+
+// InstanceWithUID returns the instance with that UID, or nil.
+func (s *State) InstanceWithUID(uid string) *Instance {
+	return find(s.Instances, func(i *Instance) bool { return i.UID == uid })
+}
+
+// Project returns the project with that id, or nil.
+func (s *State) Project(id string) *Project {
+	return find(s.Projects, func(p *Project) bool { return p.ID == id })
+}
+
+// Target returns the endpoint that a target names: an instance or a project by
+// its name, or a resource path whose end may be omitted. "" is the default.
+func (s *State) Target(target string) (*Endpoint, error) {
+	if target == "" {
+		if e := s.Endpoint(s.Default); e != nil {
+			return e, nil
+		}
+		return nil, errors.New("there is no default instance any more: name a target")
+	}
+	if strings.Contains(target, "/") {
+		return s.EndpointAt(target)
+	}
+	if i := s.Instance(target); i != nil {
+		return i.Endpoint(), nil
+	}
+	if p := s.Project(target); p != nil {
+		return p.DefaultBranch().Primary(), nil
+	}
+	return nil, apierror.MissingInstance(target)
+}
+
+// EndpointAt returns the endpoint at a path projects/p[/branches/b[/endpoints/e]].
+func (s *State) EndpointAt(path string) (*Endpoint, error) {
+	part := strings.Split(path, "/")
+	if part[0] != "projects" || len(part)%2 != 0 || len(part) > 6 ||
+		len(part) > 2 && part[2] != "branches" || len(part) > 4 && part[4] != "endpoints" {
+		return nil, apierror.NotAPath(path)
+	}
+	p := s.Project(part[1])
+	if p == nil {
+		return nil, apierror.Missing("project")
+	}
+	b := p.DefaultBranch()
+	if len(part) > 2 {
+		b = p.Branch(part[3])
+	}
+	if b == nil {
+		return nil, apierror.Missing("branch")
+	}
+	e := b.Primary()
+	if len(part) > 4 {
+		e = b.Endpoint(part[5])
+	}
+	if e == nil {
+		return nil, apierror.Missing("endpoint")
+	}
+	return e, nil
+}
+
+// Clusters returns the names of the data directories in use.
+func (s *State) Clusters() map[string]bool {
+	used := map[string]bool{}
+	for _, b := range s.Branches() {
+		used[b.Cluster] = true
+	}
+	for _, e := range s.Endpoints() {
+		used[e.StandbyCluster] = true
+	}
+	return used
+}
+
+// CheckID returns an error unless the value of a field is a valid id.
+func CheckID(field, id string) error {
+	switch {
+	case id == "":
+		return apierror.Required(field)
+	case !idPattern.MatchString(id):
+		return apierror.Invalid("Field %s must match pattern %s, got '%s'.", field, idPattern, id)
+	}
+	return nil
+}
+
+func find[T any](list []*T, match func(*T) bool) *T {
+	if i := slices.IndexFunc(list, match); i >= 0 {
+		return list[i]
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// names is a zone for tests.
+var names = map[string][]netip.Addr{
+	"four.example": {netip.MustParseAddr("127.0.0.4"), netip.MustParseAddr("127.0.0.5")},
+	"six.example":  {netip.MustParseAddr("::6")},
+	"both.example": {netip.MustParseAddr("127.0.0.4"), netip.MustParseAddr("::6")},
+	"none.example": {},
+}
+
+func startNames(t *testing.T, mode *atomic.Value) *Server {
+	t.Helper()
+	many := make([]netip.Addr, 100)
+	for i := range many {
+		many[i] = netip.AddrFrom4([4]byte{127, 0, 1, byte(i)})
+	}
+	n, err := Start("127.0.0.1:0", Options{
+		Lookup: func(name string) ([]netip.Addr, bool) {
+			if name == "many.example" {
+				return many, true
+			}
+			a, ok := names[name]
+			return a, ok
+		},
+		Fault: func() string { s, _ := mode.Load().(string); return s },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// resolver asks n over network only.
+func resolver(n *Server, network string) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, asked, _ string) (net.Conn, error) {
+		if network != "" {
+			asked = network
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, asked, n.Addr())
+	}}
+}
+
+func TestNameserverResolves(t *testing.T) {
+	t.Parallel()
+	n := startNames(t, &atomic.Value{})
+	for _, network := range []string{"udp", "tcp"} {
+		r := resolver(n, network)
+		for _, c := range []struct {
+			name, kind string
+			want       []string
+		}{
+			{"four.example", "ip4", []string{"127.0.0.4", "127.0.0.5"}},
+			{"FOUR.Example.", "ip4", []string{"127.0.0.4", "127.0.0.5"}},
+			{"six.example", "ip6", []string{"::6"}},
+			{"both.example", "ip", []string{"127.0.0.4", "::6"}},
+		} {
+			got, err := r.LookupNetIP(t.Context(), c.kind, c.name)
+			if err != nil {
+				t.Errorf("%s %s %s: %v", network, c.kind, c.name, err)
+				continue
+			}
+			var s []string
+			for _, a := range got {
+				s = append(s, a.String())
+			}
+			slices.Sort(s)
+			if !slices.Equal(s, c.want) {
+				t.Errorf("%s %s %s: %v, want %v", network, c.kind, c.name, s, c.want)
+			}
+		}
+		var failed *net.DNSError
+		if _, err := r.LookupHost(t.Context(), "missing.example"); !errors.As(err, &failed) || !failed.IsNotFound {
+			t.Errorf("%s: missing name gave %v", network, err)
+		}
+	}
+}
+
+func TestNameserverTruncates(t *testing.T) {
+	t.Parallel()
+	n := startNames(t, &atomic.Value{})
+	// Over UDP first, then, being told so, over TCP.
+	got, err := resolver(n, "").LookupNetIP(t.Context(), "ip4", "many.example")
+	if err != nil || len(got) != 100 {
+		t.Errorf("%d addresses, %v; want 100", len(got), err)
+	}
+	m := ask(t, n, dns.TypeA, "many.example.")
+	if !m.Truncated || len(m.Answer) != 0 {
+		t.Errorf("without EDNS: truncated %v with %d answers", m.Truncated, len(m.Answer))
+	}
+}
+
+func TestNameserverFaults(t *testing.T) {
+	t.Parallel()
+	var mode atomic.Value
+	n := startNames(t, &mode)
+	r := resolver(n, "udp")
+	var failed *net.DNSError
+
+	mode.Store("servfail")
+	if _, err := r.LookupHost(t.Context(), "four.example"); !errors.As(err, &failed) || failed.IsNotFound || failed.IsTimeout {
+		t.Errorf("servfail: %v", err)
+	}
+	mode.Store("nxdomain")
+	if _, err := r.LookupHost(t.Context(), "four.example"); !errors.As(err, &failed) || !failed.IsNotFound {
+		t.Errorf("nxdomain: %v", err)
+	}
+	mode.Store("timeout")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := r.LookupHost(ctx, "four.example"); !errors.As(err, &failed) || !failed.IsTimeout {
+		t.Errorf("timeout: %v", err)
+	}
+	mode.Store("")
+	if _, err := r.LookupHost(t.Context(), "four.example"); err != nil {
+		t.Errorf("after the fault: %v", err)
+	}
+}
+
+// ask sends one question without EDNS over UDP.
+func ask(t *testing.T, n *Server, kind uint16, names ...string) *dns.Msg {
+	t.Helper()
+	q := &dns.Msg{MsgHdr: dns.MsgHdr{Id: 77, RecursionDesired: true}}
+	for _, name := range names {
+		q.Question = append(q.Question, dns.Question{Name: name, Qtype: kind, Qclass: dns.ClassINET})
+	}
+	b, err := q.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("udp", n.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.Write(b)
+	buf := make([]byte, 4096)
+	size, err := c.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := new(dns.Msg)
+	if err := m.Unpack(buf[:size]); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestNameserverMessages(t *testing.T) {
+	t.Parallel()
+	n := startNames(t, &atomic.Value{})
+	for _, c := range []struct {
+		kind    uint16
+		names   []string
+		rcode   int
+		answers int
+	}{
+		{dns.TypeA, []string{"four.example."}, dns.RcodeSuccess, 2},
+		{dns.TypeAAAA, []string{"four.example."}, dns.RcodeSuccess, 0},
+		{dns.TypeA, []string{"six.example."}, dns.RcodeSuccess, 0},
+		{dns.TypeMX, []string{"both.example."}, dns.RcodeSuccess, 0},
+		{dns.TypeANY, []string{"both.example."}, dns.RcodeSuccess, 2},
+		{dns.TypeA, []string{"none.example."}, dns.RcodeSuccess, 0},
+		{dns.TypeMX, []string{"missing.example."}, dns.RcodeNameError, 0},
+		{dns.TypeA, []string{"four.example.", "six.example."}, dns.RcodeFormatError, 0},
+		{dns.TypeA, nil, dns.RcodeFormatError, 0},
+	} {
+		t.Run(fmt.Sprint(dns.TypeToString[c.kind], c.names), func(t *testing.T) {
+			t.Parallel()
+			m := ask(t, n, c.kind, c.names...)
+			if m.Id != 77 || !m.Response || m.Rcode != c.rcode || len(m.Answer) != c.answers {
+				t.Fatalf("got %v with %d answers, want %v with %d", m.Rcode, len(m.Answer), c.rcode, c.answers)
+			}
+			for _, a := range m.Answer {
+				if a.Header().Ttl != 1 {
+					t.Errorf("TTL %d", a.Header().Ttl)
+				}
+			}
+		})
+	}
+}
+
+func TestNameserverIgnoresNonsense(t *testing.T) {
+	t.Parallel()
+	n := startNames(t, &atomic.Value{})
+	c, err := net.Dial("udp", n.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Write([]byte("nonsense"))
+	tcp, err := net.Dial("tcp", n.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close() // still open when the server closes
+	tcp.Write([]byte("\x00\x08nonsense\x00"))
+	if m := ask(t, n, dns.TypeA, "four.example."); len(m.Answer) != 2 {
+		t.Error("no answer after nonsense")
+	}
+}
+
+func TestNameserverLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	if n, err := Start("0.0.0.0:0", Options{}); err == nil {
+		n.Close()
+		t.Error("listens beyond loopback")
+	}
+}
+
+func FuzzNameserverAnswer(f *testing.F) {
+	b, err := new(dns.Msg).SetQuestion("four.example.", dns.TypeA).Pack()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte("nonsense"))
+	n := &Server{o: Options{
+		Lookup: func(string) ([]netip.Addr, bool) { return names["both.example"], true },
+		Fault:  func() string { return "" },
+	}}
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		query := new(dns.Msg)
+		if query.Unpack(packet) != nil || len(query.Question) != 1 {
+			return // the library answers these itself
+		}
+		b, err := n.answer(query, dns.MinMsgSize).Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := new(dns.Msg)
+		if err := m.Unpack(b); err != nil || !m.Response {
+			t.Fatalf("answered with %x: %v", b, err)
+		}
+	})
+}

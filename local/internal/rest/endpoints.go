@@ -1,0 +1,267 @@
+package rest
+
+import (
+	"context"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
+	"github.com/lakebase-go/lakebase/local/internal/compute"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+)
+
+const (
+	typeReadWrite = "ENDPOINT_TYPE_READ_WRITE"
+	typeReadOnly  = "ENDPOINT_TYPE_READ_ONLY"
+)
+
+// endpointJSON is an endpoint on the wire.
+type endpointJSON struct {
+	Name       string          `json:"name"`
+	EndpointID string          `json:"endpoint_id,omitempty"`
+	UID        string          `json:"uid,omitempty"`
+	Parent     string          `json:"parent,omitempty"`
+	CreateTime time.Time       `json:"create_time,omitzero"`
+	UpdateTime time.Time       `json:"update_time,omitzero"`
+	Spec       endpointSpec    `json:"spec,omitzero"`
+	Status     *endpointStatus `json:"status,omitempty"`
+}
+
+type endpointSpec struct {
+	EndpointType string `json:"endpoint_type,omitempty"`
+	settingsJSON
+	Disabled *bool      `json:"disabled,omitempty"`
+	Group    *groupJSON `json:"group,omitempty"`
+	Settings *struct {
+		PGSettings map[string]string `json:"pg_settings,omitempty"`
+	} `json:"settings,omitempty"`
+}
+
+type endpointStatus struct {
+	EndpointID   string `json:"endpoint_id"`
+	EndpointType string `json:"endpoint_type"`
+	CurrentState string `json:"current_state"`
+	PendingState string `json:"pending_state,omitempty"`
+	Disabled     bool   `json:"disabled"`
+	settingsJSON
+	Group    groupJSON         `json:"group"`
+	Settings map[string]any    `json:"settings"`
+	Hosts    map[string]string `json:"hosts,omitempty"`
+}
+
+const endpointsPath = branchesPath + "/{branch}/endpoints"
+
+// endpoints has the endpoints of branches.
+type endpoints struct{ *router }
+
+func (h endpoints) routes() {
+	h.resource("GET "+endpointsPath, h.locked(h.list))
+	h.resource("POST "+endpointsPath, h.create)
+	h.resource("GET "+endpointsPath+"/{endpoint}", h.locked(h.get))
+	h.resource("PATCH "+endpointsPath+"/{endpoint}", h.update)
+	h.resource("DELETE "+endpointsPath+"/{endpoint}", h.delete)
+	h.resource("GET "+endpointsPath+"/{endpoint}/operations/{operation}", h.getOperation)
+}
+
+// render is the endpoint on the wire. The caller holds the lock.
+func (h endpoints) render(e *model.Endpoint) endpointJSON {
+	status := &endpointStatus{
+		EndpointID: e.ID, EndpointType: typeReadWrite, Disabled: e.Disabled,
+		settingsJSON: h.renderSettings(e.Settings),
+		Group:        groupJSON(e.Availability),
+		Settings:     map[string]any{},
+		Hosts:        h.hosts(e),
+	}
+	if e.ReadOnly {
+		status.EndpointType = typeReadOnly
+	}
+	if e.PGSettings != nil {
+		status.Settings["pg_settings"] = e.PGSettings
+	}
+	status.CurrentState, status.PendingState = EndpointState(e)
+	return endpointJSON{
+		Name: e.Path(), EndpointID: e.ID, UID: e.UID, Parent: e.Branch.Path(), CreateTime: e.Created, UpdateTime: e.Updated,
+		Status: status,
+	}
+}
+
+// hosts returns the hosts of an endpoint, none before it can be connected to.
+func (h endpoints) hosts(e *model.Endpoint) map[string]string {
+	if !e.Branch.Ready {
+		return nil
+	}
+	fields := map[string]hosts.Kind{
+		"host": hosts.Main, "read_only_host": hosts.ReadOnly,
+		"read_write_pooled_host": hosts.Pooled, "read_only_pooled_host": hosts.ReadOnlyPooled,
+	}
+	if e.ReadOnly {
+		fields = map[string]hosts.Kind{"host": hosts.Main, "read_only_host": hosts.Main, "read_only_pooled_host": hosts.Pooled}
+	}
+	found := map[string]string{}
+	for field, kind := range fields {
+		if b, ok := h.ws.Hosts.Host(e.Key, kind); ok {
+			found[field] = b.Host
+		}
+	}
+	return found
+}
+
+// EndpointState returns the state of an endpoint in the API, and the state that
+// it will have soon. The caller holds the workspace's lock.
+func EndpointState(e *model.Endpoint) (current, pending string) {
+	switch {
+	case !e.Branch.Ready, e.Change == model.Starting:
+		return "INIT", "ACTIVE"
+	case e.Change == model.FailingOver:
+		return "DEGRADED", "ACTIVE"
+	}
+	switch e.Compute().State() {
+	case compute.Active:
+		return "ACTIVE", ""
+	case compute.Waking:
+		return "IDLE", "ACTIVE"
+	}
+	return "IDLE", ""
+}
+
+// endpoint returns the endpoint that the call's path names. The caller holds the
+// lock.
+func (h endpoints) endpoint(c *Call) (*model.Endpoint, error) {
+	b, err := h.branch(c)
+	if err != nil {
+		return nil, err
+	}
+	if e := b.Endpoint(c.PathValue("endpoint")); e != nil {
+		return e, nil
+	}
+	return nil, apierror.Missing("endpoint")
+}
+
+func (h endpoints) list(c *Call) (any, error) {
+	b, err := h.branch(c)
+	if err != nil {
+		return nil, err
+	}
+	return list(c, "endpoints", b.Endpoints, h.render)
+}
+
+func (h endpoints) get(c *Call) (any, error) {
+	e, err := h.endpoint(c)
+	if err != nil {
+		return nil, err
+	}
+	return h.render(e), nil
+}
+
+func (h endpoints) create(c *Call) (any, error) {
+	var in endpointJSON
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	spec := in.Spec
+	if spec.EndpointType != typeReadWrite && spec.EndpointType != typeReadOnly {
+		return nil, apierror.Required("endpoint.spec.endpoint_type")
+	}
+	settings, err := spec.model()
+	if err != nil {
+		return nil, err
+	}
+	b, err := h.readyBranch(c)
+	if err != nil {
+		return nil, err
+	}
+	id := c.URL.Query().Get("endpoint_id")
+	h.ws.Lock()
+	exists := b.Endpoint(id) != nil
+	h.ws.Unlock()
+	if exists && c.URL.Query().Get("replace_existing") == "true" {
+		c.SetPathValue("endpoint", id)
+		return h.change(c, spec, settings, fieldMask{all: true})
+	}
+	e, err := h.ws.AddEndpoint(b, id, spec.EndpointType == typeReadOnly, func(e *model.Endpoint) {
+		e.Settings = settings.WithDefaults(e.Settings)
+		e.Availability = spec.Group.model().WithDefaults()
+		e.Disabled = isTrue(spec.Disabled)
+		if spec.Settings != nil {
+			e.PGSettings = spec.Settings.PGSettings
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h.later(e.Path(), "Endpoint", func(ctx context.Context) error {
+		if err := h.ws.Save(); err != nil || isTrue(spec.Disabled) {
+			return err
+		}
+		return e.Compute().Wake(ctx)
+	}, func() any { return h.render(e) }), nil
+}
+
+func (h endpoints) update(c *Call) (any, error) {
+	var in endpointJSON
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	mask, err := updateMask(c,
+		"spec", "spec.autoscaling_limit_max_cu", "spec.autoscaling_limit_min_cu", "spec.disabled",
+		"spec.group", "spec.group.enable_readable_secondaries", "spec.group.max", "spec.group.min",
+		"spec.settings", "spec.settings.pg_settings", "spec.suspension")
+	if err != nil {
+		return nil, err
+	}
+	settings, err := in.Spec.model()
+	if err != nil {
+		return nil, err
+	}
+	return h.change(c, in.Spec, settings, mask)
+}
+
+// change applies an update. Suspension takes effect at the next start of the
+// server.
+func (h endpoints) change(c *Call, spec endpointSpec, settings model.Settings, mask fieldMask) (any, error) {
+	h.ws.Lock()
+	e, err := h.endpoint(c)
+	if err == nil && spec.EndpointType != "" && (spec.EndpointType == typeReadOnly) != e.ReadOnly {
+		err = apierror.Invalid("endpoint_type of '%s' cannot be changed", e.Path())
+	}
+	if err != nil {
+		h.ws.Unlock()
+		return nil, err
+	}
+	e.Settings = mask.settings("spec", e.Settings, settings)
+	if mask.has("spec.settings.pg_settings") && spec.Settings != nil {
+		e.PGSettings = spec.Settings.PGSettings
+	}
+	availability := mask.availability(e.Availability, spec.Group)
+	e.Updated = h.ws.Now()
+	disabled := e.Disabled
+	h.ws.Unlock()
+
+	if err := h.ws.SetAvailability(e, availability); err != nil {
+		return nil, err
+	}
+	return h.later(e.Path(), "Endpoint", func(ctx context.Context) error {
+		switch {
+		case !mask.has("spec.disabled") || spec.Disabled == nil || *spec.Disabled == disabled:
+			return h.ws.Save()
+		case *spec.Disabled:
+			return h.ws.Stop(ctx, e)
+		}
+		return h.ws.Start(ctx, e)
+	}, func() any { return h.render(e) }), nil
+}
+
+func (h endpoints) delete(c *Call) (any, error) {
+	h.ws.Lock()
+	e, err := h.endpoint(c)
+	if err == nil && !e.ReadOnly {
+		err = apierror.ManagedByParent("Cannot delete read-write endpoint '%s'. Read-write endpoints cannot be deleted.", e.Path())
+	}
+	if err != nil {
+		h.ws.Unlock()
+		return nil, err
+	}
+	path := e.Path()
+	h.ws.Unlock()
+	return h.later(path, "Endpoint", h.ws.DeleteEndpoint(e), emptyResponse), nil
+}

@@ -1,0 +1,323 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+	"github.com/lakebase-go/lakebase/local/internal/workspace"
+)
+
+const instancesPath = "/api/2.0/database/instances"
+
+var instanceCapacities = []string{"CU_1", "CU_2", "CU_4", "CU_8"}
+
+// instanceJSON is an instance on the wire. Effective values are always present,
+// even if false.
+type instanceJSON struct {
+	Name                   string              `json:"name,omitempty"`
+	UID                    string              `json:"uid"`
+	Creator                string              `json:"creator"`
+	CreationTime           string              `json:"creation_time"`
+	State                  string              `json:"state"`
+	PGVersion              string              `json:"pg_version"`
+	ReadWriteDNS           string              `json:"read_write_dns,omitempty"`
+	ReadOnlyDNS            string              `json:"read_only_dns,omitempty"`
+	Capacity               string              `json:"capacity,omitempty"`
+	EffectiveCapacity      string              `json:"effective_capacity"`
+	NodeCount              int                 `json:"node_count,omitempty"`
+	EffectiveNodeCount     int                 `json:"effective_node_count"`
+	Readable               *bool               `json:"enable_readable_secondaries,omitempty"`
+	EffectiveReadable      bool                `json:"effective_enable_readable_secondaries"`
+	NativeLogin            *bool               `json:"enable_pg_native_login,omitempty"`
+	EffectiveNativeLogin   bool                `json:"effective_enable_pg_native_login"`
+	Stopped                *bool               `json:"stopped,omitempty"`
+	EffectiveStopped       bool                `json:"effective_stopped"`
+	Retention              int                 `json:"retention_window_in_days,omitempty"`
+	EffectiveRetention     int                 `json:"effective_retention_window_in_days"`
+	UsagePolicyID          string              `json:"usage_policy_id,omitempty"`
+	EffectiveUsagePolicyID string              `json:"effective_usage_policy_id,omitempty"`
+	CustomTags             []model.Tag         `json:"custom_tags,omitempty"`
+	EffectiveCustomTags    []model.Tag         `json:"effective_custom_tags,omitempty"`
+	ParentInstanceRef      *model.InstanceRef  `json:"parent_instance_ref,omitempty"`
+	ChildInstanceRefs      []model.InstanceRef `json:"child_instance_refs,omitempty"`
+}
+
+// instances has the Provisioned database instances.
+type instances struct{ *router }
+
+func (h instances) routes() {
+	h.resource("GET "+instancesPath, h.locked(h.list))
+	h.resource("POST "+instancesPath, h.create)
+	h.resource("GET "+instancesPath+":findByUid", h.locked(h.find))
+	h.resource("GET "+instancesPath+"/{name}", h.locked(h.get))
+	h.resource("PATCH "+instancesPath+"/{name}", h.update)
+	h.resource("DELETE "+instancesPath+"/{name}", h.delete)
+	for _, path := range []string{
+		instancesPath + "/{name}/catalogs", instancesPath + "/{name}/synced_tables",
+		"/api/2.0/database/catalogs", "/api/2.0/database/catalogs/{name}",
+		"/api/2.0/database/tables", "/api/2.0/database/tables/{name}",
+		"/api/2.0/database/synced_tables", "/api/2.0/database/synced_tables/{name}",
+	} {
+		h.resource(path, notImplemented)
+	}
+}
+
+func notImplemented(*Call) (any, error) {
+	return nil, apierror.NotImplemented("catalogs and synced tables")
+}
+
+// instance returns the instance that the call's path names. The caller holds the
+// lock.
+func (r *router) instance(c *Call) (*model.Instance, error) {
+	name := c.PathValue("name")
+	if i := r.ws.State.Instance(name); i != nil {
+		return i, nil
+	}
+	return nil, apierror.MissingInstance(name)
+}
+
+// render is the instance on the wire. The caller holds the lock.
+func (h instances) render(c *Call, i *model.Instance) instanceJSON {
+	e := i.Endpoint()
+	j := instanceJSON{
+		Name: i.Name, UID: i.UID, Creator: i.Creator, CreationTime: i.Created.Format(time.RFC3339),
+		State: InstanceState(i), PGVersion: fmt.Sprintf("PG_VERSION_%d", h.ws.Major()),
+		Capacity: i.Capacity, EffectiveCapacity: i.Capacity,
+		NodeCount: i.Nodes, EffectiveNodeCount: i.Nodes,
+		Readable: pointer(i.Readable), EffectiveReadable: e.Availability.Readable,
+		NativeLogin: pointer(i.NativeLogin), EffectiveNativeLogin: i.NativeLogin,
+		Stopped: pointer(e.Disabled), EffectiveStopped: e.Disabled,
+		Retention: i.Retention, EffectiveRetention: i.Retention,
+		UsagePolicyID: i.UsagePolicy, EffectiveUsagePolicyID: i.UsagePolicy,
+		CustomTags: i.Tags, EffectiveCustomTags: i.Tags,
+		ParentInstanceRef: i.Parent, ChildInstanceRefs: h.ws.State.Children(i),
+	}
+	if i.Branch.Ready { // there is no host before that
+		main, _ := h.ws.Hosts.Host(e.Key, hosts.Main)
+		readOnly, _ := h.ws.Hosts.Host(e.Key, hosts.ReadOnly)
+		j.ReadWriteDNS, j.ReadOnlyDNS = main.Host, readOnly.Host
+	}
+	if c.faults.OmitName {
+		j.Name = ""
+	}
+	return j
+}
+
+// InstanceState returns the state of an instance in the API. The caller holds
+// the workspace's lock.
+func InstanceState(i *model.Instance) string {
+	e := i.Endpoint()
+	switch {
+	case e.Change == model.Deleting:
+		return "DELETING"
+	case !i.Branch.Ready, e.Change == model.Starting:
+		return "STARTING"
+	case e.Change == model.FailingOver:
+		return "FAILING_OVER"
+	case e.Disabled:
+		return "STOPPED"
+	}
+	return "AVAILABLE"
+}
+
+func (h instances) list(c *Call) (any, error) {
+	return list(c, "database_instances", h.ws.State.Instances, func(i *model.Instance) instanceJSON { return h.render(c, i) })
+}
+
+func (h instances) get(c *Call) (any, error) {
+	i, err := h.instance(c)
+	if err != nil {
+		return nil, err
+	}
+	return h.render(c, i), nil
+}
+
+func (h instances) find(c *Call) (any, error) {
+	uid := c.URL.Query().Get("uid")
+	if uid == "" {
+		return nil, apierror.Required("uid")
+	}
+	i := h.ws.State.InstanceWithUID(uid)
+	if i == nil {
+		return nil, apierror.MissingInstance(uid)
+	}
+	return h.render(c, i), nil
+}
+
+func (h instances) create(c *Call) (any, error) {
+	var in instanceJSON
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Name == "" {
+		return nil, apierror.Required("name")
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	i, source, err := h.ws.AddInstance(workspace.InstanceSpec{
+		Name: in.Name, Capacity: in.Capacity, Nodes: in.NodeCount, Readable: isTrue(in.Readable),
+		NativeLogin: isTrue(in.NativeLogin), Retention: in.Retention, UsagePolicy: in.UsagePolicyID,
+		Tags: in.CustomTags, Parent: in.ParentInstanceRef,
+	}, c.caller.Name)
+	if err != nil {
+		return nil, err
+	}
+	h.background("instance was not created", i.Name, func(ctx context.Context) error {
+		err := h.ws.Provision(ctx, i.Branch, source, c.caller.Name)
+		if err == nil && isTrue(in.Stopped) {
+			err = h.ws.Stop(ctx, i.Endpoint())
+		}
+		return err
+	})
+	h.ws.Lock()
+	defer h.ws.Unlock()
+	return h.render(c, i), nil
+}
+
+// background continues work on an instance after the reply, and logs failure if
+// it fails.
+func (h instances) background(failure, name string, work func(context.Context) error) {
+	h.ws.Background(func(ctx context.Context) {
+		if err := work(ctx); err != nil {
+			h.log.Error(failure, "target", name, "error", err)
+		}
+	})
+}
+
+// check refuses values that the service does not accept.
+func (in *instanceJSON) check() error {
+	switch {
+	case in.Capacity != "" && !slices.Contains(instanceCapacities, in.Capacity):
+		return apierror.Invalid("capacity must be one of %s, got '%s'.", strings.Join(instanceCapacities, ", "), in.Capacity)
+	case in.NodeCount < 0 || in.NodeCount > 3:
+		return apierror.Invalid("node_count must be between 1 and 3, got %d.", in.NodeCount)
+	case in.Retention != 0 && (in.Retention < 2 || in.Retention > 35):
+		return apierror.Invalid("retention_window_in_days must be between 2 and 35, got %d.", in.Retention)
+	}
+	return nil
+}
+
+func (h instances) update(c *Call) (any, error) {
+	var in instanceJSON
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	mask, err := updateMask(c,
+		"capacity", "node_count", "enable_readable_secondaries", "enable_pg_native_login", "stopped",
+		"retention_window_in_days", "usage_policy_id", "custom_tags")
+	if err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	h.ws.Lock()
+	i, err := h.instance(c)
+	if err != nil {
+		h.ws.Unlock()
+		return nil, err
+	}
+	in.applyTo(i, mask)
+	e, availability := i.Endpoint(), i.Availability()
+	stopped := e.Disabled
+	h.ws.Unlock()
+
+	if err := h.ws.SetAvailability(e, availability); err != nil {
+		return nil, err
+	}
+	if mask.has("stopped") && in.Stopped != nil && *in.Stopped != stopped {
+		if err := h.setStopped(c, e, *in.Stopped); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.ws.Save(); err != nil {
+		return nil, err
+	}
+	h.ws.Lock()
+	defer h.ws.Unlock()
+	return h.render(c, i), nil
+}
+
+// applyTo changes the fields of i that mask names.
+func (in *instanceJSON) applyTo(i *model.Instance, mask fieldMask) {
+	if mask.has("capacity") {
+		i.Capacity = cmp.Or(in.Capacity, i.Capacity)
+	}
+	if mask.has("node_count") && in.NodeCount > 0 {
+		i.Nodes = in.NodeCount
+	}
+	if mask.has("enable_readable_secondaries") && in.Readable != nil {
+		i.Readable = *in.Readable
+	}
+	if mask.has("enable_pg_native_login") && in.NativeLogin != nil {
+		i.NativeLogin = *in.NativeLogin
+	}
+	if mask.has("retention_window_in_days") && in.Retention > 0 {
+		i.Retention = in.Retention
+	}
+	if mask.has("usage_policy_id") && in.UsagePolicyID != "" {
+		i.UsagePolicy = in.UsagePolicyID
+	}
+	if mask.has("custom_tags") && in.CustomTags != nil {
+		i.Tags = in.CustomTags
+	}
+}
+
+// setStopped stops before the reply. A start continues after the reply, which
+// has the state STARTING.
+func (h instances) setStopped(c *Call, e *model.Endpoint, stopped bool) error {
+	if stopped {
+		return h.ws.Stop(context.WithoutCancel(c.Context()), e)
+	}
+	if h.ws.External() {
+		return apierror.Unavailable("stop and start are")
+	}
+	h.ws.Lock()
+	e.Disabled, e.Change = false, model.Starting
+	h.ws.Unlock()
+	h.background("instance does not start", c.PathValue("name"), func(ctx context.Context) error { return h.ws.Start(ctx, e) })
+	return nil
+}
+
+func (h instances) delete(c *Call) (any, error) {
+	h.ws.Lock()
+	i, err := h.deletable(c)
+	h.ws.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	h.background("instance was not deleted cleanly", i.Name, h.ws.DeleteBranch(i.Branch))
+	return struct{}{}, nil
+}
+
+// deletable returns the instance that the call names if it can be deleted. The
+// caller holds the lock.
+func (h instances) deletable(c *Call) (*model.Instance, error) {
+	i, err := h.instance(c)
+	if err != nil {
+		return nil, err
+	}
+	if !i.Branch.Ready {
+		return nil, apierror.BadRequest("Database instance %s is still being created", i.Name)
+	}
+	var children []string
+	for _, child := range h.ws.State.Children(i) {
+		children = append(children, child.Name)
+	}
+	if len(children) > 0 && c.URL.Query().Get("force") != "true" {
+		return nil, apierror.BadRequest("Database instance %s has child instances (%s): set force to delete it", i.Name, strings.Join(children, ", "))
+	}
+	return i, nil
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+func pointer(b bool) *bool { return &b }

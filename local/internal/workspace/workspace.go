@@ -1,0 +1,249 @@
+// Package workspace creates, changes and deletes the objects of a local
+// workspace together with their computes and hosts.
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
+	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
+	"github.com/lakebase-go/lakebase/local/internal/compute"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+)
+
+// Options configure a Workspace. All fields are required.
+type Options struct {
+	Context      context.Context // of background jobs; must end before Close
+	State        *model.State
+	StateFile    string
+	ClusterDir   string
+	Compute      compute.Options // what all computes share
+	SuspendAfter time.Duration   // of endpoints by default; zero means never
+	WakeDelay    time.Duration   // of endpoints
+	Hosts        *hosts.Table
+	Sessions     Sessions
+	Now          func() time.Time // the service's clock
+	Logger       *slog.Logger
+}
+
+// Sessions are the client connections to endpoints.
+type Sessions interface {
+	// Reset closes the connections to the endpoint with that key with a TCP
+	// reset, and returns how many there were.
+	Reset(key string) int
+}
+
+// Workspace is the state of a workspace and what runs for it. Its methods are
+// safe for concurrent use; those that need the lock held say so.
+type Workspace struct {
+	// Mutex guards State and all that it points to. It is never held during I/O
+	// except for opening a listener.
+	sync.Mutex
+	State *model.State
+	Hosts *hosts.Table
+
+	o      Options
+	log    *slog.Logger
+	saving sync.Mutex // serialises writes of the state file
+
+	jobs sync.WaitGroup
+}
+
+// New returns a workspace with the objects of o.State. Call Restore before
+// anything else.
+func New(o Options) *Workspace {
+	return &Workspace{State: o.State, Hosts: o.Hosts, o: o, log: o.Logger}
+}
+
+// Restore creates the computes and hosts of the objects in the state, and
+// removes data directories that belong to none.
+func (w *Workspace) Restore() error {
+	w.Lock()
+	defer w.Unlock()
+	for _, b := range w.State.Branches() {
+		if err := w.attach(b); err != nil {
+			return err
+		}
+	}
+	used := w.State.Clusters()
+	entries, err := os.ReadDir(w.o.ClusterDir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !used[entry.Name()] {
+			errs = append(errs, os.RemoveAll(w.clusterDir(entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// External reports whether the data is in a server of the user's.
+func (w *Workspace) External() bool { return w.o.Compute.External != "" }
+
+// Major returns the major version of PostgreSQL. It is 17 for an external
+// server.
+func (w *Workspace) Major() int {
+	if w.o.Compute.Installation == nil {
+		return 17
+	}
+	return cmp.Or(w.o.Compute.Installation.Major, 17)
+}
+
+// PostgresVersion returns the version of PostgreSQL, such as "17.5". It is empty
+// for an external server.
+func (w *Workspace) PostgresVersion() string {
+	if w.o.Compute.Installation == nil {
+		return ""
+	}
+	return w.o.Compute.Installation.Version
+}
+
+// SuspendAfter returns the idle time after which an endpoint with these
+// settings is suspended. Zero means never.
+func (w *Workspace) SuspendAfter(s model.Settings) time.Duration {
+	return s.SuspendAfter(w.o.SuspendAfter)
+}
+
+// Now returns the time by the service's clock.
+func (w *Workspace) Now() time.Time { return w.o.Now() }
+
+// Save writes the state to disk.
+func (w *Workspace) Save() error {
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	w.Lock()
+	data, err := json.MarshalIndent(w.State, "", "  ")
+	w.Unlock()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(w.o.StateFile, data, 0o600)
+}
+
+// Background runs a job until Options.Context ends. It must report its own
+// errors.
+func (w *Workspace) Background(job func(ctx context.Context)) {
+	w.jobs.Go(func() { job(w.o.Context) })
+}
+
+// Lookup is State.Target for callers that do not hold the lock.
+func (w *Workspace) Lookup(target string) (*model.Endpoint, error) {
+	w.Lock()
+	defer w.Unlock()
+	return w.State.Target(target)
+}
+
+// Catalog returns the roles and databases of a branch. It is an error if the
+// branch is stopped.
+func (w *Workspace) Catalog(b *model.Branch) (compute.Catalog, error) {
+	w.Lock()
+	defer w.Unlock()
+	if b.Primary().Disabled {
+		return compute.Catalog{}, apierror.BadRequest("the compute is stopped: start it first")
+	}
+	return b.Compute.Catalog(), nil
+}
+
+// attach gives a branch its compute and its endpoints their standbys and hosts.
+// The caller holds the lock.
+func (w *Workspace) attach(b *model.Branch) error {
+	b.Compute = w.newCompute(b.Cluster, b.Primary(), nil)
+	for _, e := range b.Endpoints {
+		if err := w.attachEndpoint(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attachEndpoint gives an endpoint the standby and hosts of its configuration.
+// The caller holds the lock.
+func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
+	if e.WantsStandby() && e.Standby == nil {
+		if e.StandbyCluster == "" {
+			e.StandbyCluster = newClusterName("standby")
+		}
+		e.Standby = w.newCompute(e.StandbyCluster, e, e.Branch.Compute)
+	}
+	wanted := map[hosts.Kind]bool{}
+	for _, kind := range e.Hosts() {
+		wanted[kind] = true
+	}
+	for _, kind := range hosts.Kinds {
+		_, exists := w.Hosts.Host(e.Key, kind)
+		switch {
+		case wanted[kind] && !exists:
+			if err := w.Hosts.Bind(e.Key, &e.Names, kind, e.Key == w.State.Default); err != nil {
+				return err
+			}
+		case !wanted[kind] && exists:
+			w.Hosts.Unbind(e.Key, kind)
+		}
+	}
+	return nil
+}
+
+// detach removes the hosts of a branch that is being deleted. The caller holds
+// the lock.
+func (w *Workspace) detach(b *model.Branch) {
+	for _, e := range b.Endpoints {
+		w.detachEndpoint(e)
+	}
+}
+
+func (w *Workspace) detachEndpoint(e *model.Endpoint) {
+	e.Change = model.Deleting
+	for _, kind := range hosts.Kinds {
+		w.Hosts.Unbind(e.Key, kind)
+	}
+}
+
+// newCompute returns the compute on the named data directory, a standby if
+// primary is not nil. Computes of Provisioned instances are not suspended when
+// idle, and wake without delay.
+func (w *Workspace) newCompute(cluster string, e *model.Endpoint, primary *compute.Compute) *compute.Compute {
+	o := w.o.Compute
+	o.Dir = w.clusterDir(cluster)
+	o.Primary = primary
+	o.Logger = w.log.With("target", e.Title())
+	if !e.Provisioned() {
+		o.SuspendAfter = w.SuspendAfter(e.Settings)
+		if e.Branch.Ready { // Provision sets it otherwise
+			o.WakeDelay = w.o.WakeDelay
+		}
+	}
+	return compute.New(o)
+}
+
+func (w *Workspace) clusterDir(name string) string { return filepath.Join(w.o.ClusterDir, name) }
+
+// Close waits for the background jobs, stops all servers, and saves the state if it
+// has been saved before: a failed start must not leave a state that claims more
+// than there is.
+func (w *Workspace) Close() error {
+	w.jobs.Wait()
+	w.Lock()
+	branches := w.State.Branches()
+	w.Unlock()
+	errs := make([]error, len(branches)+1)
+	var wg sync.WaitGroup
+	for i, b := range branches {
+		wg.Go(func() { errs[i] = b.CloseComputes() })
+	}
+	wg.Wait()
+	if _, err := os.Stat(w.o.StateFile); err == nil {
+		errs[len(branches)] = w.Save()
+	}
+	return errors.Join(errs...)
+}

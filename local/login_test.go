@@ -1,0 +1,96 @@
+package local
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/lakebase-go/lakebase/local/internal/frontend"
+	"github.com/lakebase-go/lakebase/local/internal/model"
+	"github.com/lakebase-go/lakebase/local/internal/pki"
+	"github.com/lakebase-go/lakebase/local/internal/workspace"
+)
+
+// TestAuthenticate checks who may log in as whom, and how each product words
+// its refusals.
+func TestAuthenticate(t *testing.T) {
+	key, err := pki.EphemeralSigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	issuer := pki.NewIssuer(key, "http://localhost/oidc", 0, func() time.Time { return now })
+	s := model.NewState("dev@example.com", false)
+	app := s.Principals[1]
+	i := &model.Instance{Name: "inst"}
+	i.Branch = &model.Branch{Instance: i, Ready: true}
+	provisioned := &model.Endpoint{Key: "inst-uid", UID: "inst-uid", Branch: i.Branch}
+	i.Branch.Endpoints = []*model.Endpoint{provisioned}
+	p := &model.Project{ID: "proj"}
+	b := &model.Branch{Project: p, Ready: true, ID: "production", Default: true}
+	autoscaling := &model.Endpoint{Key: "ep-key", UID: "ep-uid", ID: "primary", Branch: b}
+	b.Endpoints, p.Branches = []*model.Endpoint{autoscaling}, []*model.Branch{b}
+	s.Instances, s.Projects = []*model.Instance{i}, []*model.Project{p}
+	l := &logins{ws: workspace.New(workspace.Options{State: s}), tokens: issuer, log: slog.New(slog.DiscardHandler)}
+
+	mint := func(subject string, e *model.Endpoint, edit func(*pki.Request)) string {
+		r := pki.Request{Subject: subject, Audience: []string{e.UID}, Scope: pki.ScopePostgres, Lifetime: time.Hour}
+		if edit != nil {
+			edit(&r)
+		}
+		token, _, err := issuer.Mint(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	const identity = "Invalid authorization for databricks identity login"
+	decode := "Failed to decode token for role \"dev@example.com\"\nand native postgres login was either not attempted due to configuration or failed."
+	none := func(*model.Endpoint) frontend.Refusal { return frontend.Refusal{} }
+	either := func(provisionedText, provisionedCode, autoscalingText string) func(*model.Endpoint) frontend.Refusal {
+		return func(e *model.Endpoint) frontend.Refusal {
+			if e.Provisioned() {
+				return frontend.Refusal{Severity: "FATAL", Code: provisionedCode, Message: provisionedText}
+			}
+			return frontend.Refusal{Severity: "ERROR", Code: "XX000", Message: autoscalingText}
+		}
+	}
+	for _, e := range []*model.Endpoint{provisioned, autoscaling} {
+		for _, test := range []struct {
+			name, role, token string
+			want              func(*model.Endpoint) frontend.Refusal
+		}{
+			{"own role", "dev@example.com", mint("dev@example.com", e, nil), none},
+			{"service principal", app.Name, mint(app.Name, e, nil), none},
+			{"member as group", model.DefaultGroup, mint(app.Name, e, nil), none},
+			{"by the key the endpoint began with", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Audience = []string{e.Key} }), none},
+			{"stranger as group", model.DefaultGroup, mint(model.OutsiderUser, e, nil), either(identity, "28000", identity)},
+			{"somebody else's role", "dev@example.com", mint(app.Name, e, nil), either(identity, "28000", identity)},
+			{"role named like the group's member", app.Name, mint("dev@example.com", e, nil), either(identity, "28000", identity)},
+			{"access token", "dev@example.com", s.Principals[0].Secret, either(decode, "28P01", "Provided authentication token is not a valid JWT encoding")},
+			{"expired", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Lifetime = -time.Hour }), either(identity, "28000", "JWT token has expired (exp=1785582000)")},
+			{"foreign", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Foreign = true }), either(decode, "28P01", "jwk not found")},
+			{"other target", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Audience = []string{"ep-other"} }), either(identity, "28000", "invalid JWT token audience")},
+			{"workspace token", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Scope = pki.ScopeWorkspace }), either(identity, "28000", "invalid JWT token audience")},
+		} {
+			got := frontend.Refusal{}
+			if r := l.authenticate(&frontend.Route{Target: e.Key}, test.role, test.token); r != nil {
+				got = *r
+			}
+			if want := test.want(e); got != want {
+				t.Errorf("%s, %s: got %+v, want %+v", e.Title(), test.name, got, want)
+			}
+		}
+	}
+	good := mint("dev@example.com", autoscaling, nil)
+	if r := l.authenticate(&frontend.Route{Target: "ep-key", Pooled: true}, "dev@example.com", good); r == nil || r.Message != "SASL authentication failed" {
+		t.Errorf("token at a pooled host: got %+v", r)
+	}
+	if r := l.authenticate(&frontend.Route{Target: "gone"}, "dev@example.com", good); r == nil || r.Code != "57P03" {
+		t.Errorf("deleted endpoint: got %+v", r)
+	}
+	issuer.RevokeAll()
+	if r := l.authenticate(&frontend.Route{Target: "ep-key"}, "dev@example.com", good); r == nil || r.Message != identity {
+		t.Errorf("revoked: got %+v", r)
+	}
+}
