@@ -17,10 +17,10 @@ func showPools(p Proxy) (rows []row) {
 	}
 	for _, pool := range snapshot.Merge(p.Pools(), snapshot.Pool.Name) {
 		rows = append(rows, row{pool.Name(), users[pool.Target],
-			int64(pool.ClientsActive + pool.ClientsIdle), int64(pool.ClientsWaiting), int64(0), int64(0),
-			int64(pool.ServersActive), int64(0), int64(pool.ServersResting), int64(pool.ServersIdle), int64(0), int64(0), int64(pool.ServersConnecting),
+			pool.ClientsActive + pool.ClientsIdle, pool.ClientsWaiting, 0, 0,
+			pool.ServersActive, 0, pool.ServersResting, pool.ServersIdle, 0, 0, pool.ServersConnecting,
 			seconds(pool.OldestWait), pool.OldestWait.Microseconds() % 1e6, pool.Mode, nil,
-			pool.Target, int64(pool.ClientsIdle), int64(pool.ServersPinned), int64(pool.Limit), flag(pool.Paused), ifKnown(pool.LastError)})
+			pool.Target, pool.ClientsIdle, pool.ServersPinned, pool.Limit, flag(pool.Paused), orNull(pool.LastError)})
 	}
 	return rows
 }
@@ -48,9 +48,9 @@ func showDatabases(p Proxy) (rows []row) {
 			size = all.MaxTargetConnections
 		}
 		paused, disabled := p.Switched(snapshot.Database{Target: pool.Target, Name: pool.Database})
-		rows = append(rows, row{pool.Name(), ifKnown(t.Host), ifPort(t.Port), ifKnown(database), ifKnown(t.User),
-			int64(size), int64(all.MinPoolSize), int64(0), seconds(all.ServerLifetime), pool.Mode, nil,
-			int64(all.MaxTargetConnections), int64(pool.Servers()), int64(all.MaxClientConn), int64(pool.Clients()), flag(paused), flag(disabled), pool.Target})
+		rows = append(rows, row{pool.Name(), orNull(t.Host), orNull(t.Port), orNull(database), orNull(t.User),
+			size, all.MinPoolSize, 0, seconds(all.ServerLifetime), pool.Mode, nil,
+			all.MaxTargetConnections, pool.Servers(), all.MaxClientConn, pool.Clients(), flag(paused), flag(disabled), pool.Target})
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a[0].(string), b[0].(string)) })
 	return rows
@@ -66,19 +66,19 @@ func showTargets(p Proxy) (rows []row) {
 		if !t.TokenExpiry.IsZero() {
 			left = seconds(time.Until(t.TokenExpiry))
 		}
-		rows = append(rows, row{t.Name, flag(t.Default), ifKnown(t.Host), ifPort(t.Port), ifKnown(t.User), ifKnown(t.Database),
+		rows = append(rows, row{t.Name, flag(t.Default), orNull(t.Host), orNull(t.Port), orNull(t.User), orNull(t.Database),
 			t.Token(), moment(t.TokenExpiry), left, t.Tokens, t.CredentialCalls, t.CredentialFailures, t.Rejections,
-			t.ServerConns, int64(t.MaxTargetConnections), ifKnown(failures[t.Name])})
+			t.ServerConns, t.MaxTargetConnections, orNull(failures[t.Name])})
 	}
 	return rows
 }
 
 // showPrepared lists the pools of transaction mode.
 func showPrepared(p Proxy) (rows []row) {
-	maximum := int64(p.Overview().MaxPreparedStatements)
+	maximum := p.Overview().MaxPreparedStatements
 	for _, pool := range p.Pools() {
 		if pool.Mode == snapshot.TransactionMode {
-			rows = append(rows, row{pool.Name(), int64(pool.Statements), int64(pool.Servers()), int64(pool.Prepared), maximum})
+			rows = append(rows, row{pool.Name(), pool.Statements, pool.Servers(), pool.Prepared, maximum})
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a[0].(string), b[0].(string)) })

@@ -26,8 +26,8 @@ func showClients(p Proxy) (rows []row) {
 		localAddr, localPort := addressOf(c.LocalAddr)
 		rows = append(rows, row{"C", cmp.Or(c.User, "(nouser)"), database, cmp.Or(c.Replication, "none"), c.State,
 			addr, port, localAddr, localPort, moment(c.Connected), moment(c.Requested),
-			seconds(c.Waiting), c.Waiting.Microseconds() % 1e6, int64(0), clientPointer(c.Target, c.ID), link, int64(0),
-			c.TLS, c.ApplicationName, nil, int64(c.ID), ifKnown(c.Target), ifKnown(c.Pinned)})
+			seconds(c.Waiting), c.Waiting.Microseconds() % 1e6, 0, clientPointer(c.Target, c.ID), link, 0,
+			c.TLS, c.ApplicationName, nil, c.ID, orNull(c.Target), orNull(c.Pinned)})
 	}
 	return rows
 }
@@ -47,9 +47,9 @@ func showServers(p Proxy) (rows []row) {
 		addr, port := addressOf(server.Addr)
 		localAddr, localPort := addressOf(server.LocalAddr)
 		rows = append(rows, row{"S", server.User, snapshot.Database{Target: server.Target, Name: server.Database}.String(), cmp.Or(client.Replication, "none"), serverState(server.State),
-			addr, port, localAddr, localPort, moment(server.Connected), moment(server.Used), int64(0), int64(0), flag(server.CloseNeeded),
-			serverPointer(server.Target, server.PID), link, int64(server.PID), server.TLS, client.ApplicationName, int64(server.Prepared),
-			int64(server.PID), server.Target, ifKnown(client.Pinned)})
+			addr, port, localAddr, localPort, moment(server.Connected), moment(server.Used), 0, 0, flag(server.CloseNeeded),
+			serverPointer(server.Target, server.PID), link, server.PID, server.TLS, client.ApplicationName, server.Prepared,
+			server.PID, server.Target, orNull(client.Pinned)})
 	}
 	return rows
 }
@@ -92,9 +92,9 @@ func serverPointer(target string, pid uint32) string { return fmt.Sprintf("%s:se
 func addressOf(addr net.Addr) (host, port any) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
-		return a.IP.String(), int64(a.Port)
+		return a.IP.String(), a.Port
 	case nil:
 		return nil, nil
 	}
-	return "unix", int64(0)
+	return "unix", 0
 }

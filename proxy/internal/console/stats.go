@@ -74,7 +74,7 @@ func totalsOf(t snapshot.Totals) (values []any) {
 			values = append(values, nil)
 			continue
 		}
-		values = append(values, int64(s.of(&t)))
+		values = append(values, s.of(&t))
 	}
 	return values
 }
@@ -90,11 +90,11 @@ func averagesOf(then, now snapshot.Totals, time time.Duration) (values []any) {
 		if s.per != nil {
 			over = float64(s.per(&now)) - float64(s.per(&then))
 		}
+		average := int64(0)
 		if over > 0 && more > 0 { // totals shrink when a target is removed
-			values = append(values, int64(more/over))
-		} else {
-			values = append(values, int64(0))
+			average = int64(more / over)
 		}
+		values = append(values, average)
 	}
 	return values
 }

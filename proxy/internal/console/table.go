@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/binary"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -10,16 +11,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// column is one of a console's answer.
+// column is one column of a result.
 type column struct {
 	name string
 	oid  uint32
 }
 
-// text makes columns of type text.
+// text returns columns of type text.
 func text(names ...string) []column { return columns(pgtype.TextOID, names) }
 
-// number makes columns of type bigint.
+// number returns columns of type bigint.
 func number(names ...string) []column { return columns(pgtype.Int8OID, names) }
 
 func columns(oid uint32, names []string) []column {
@@ -30,19 +31,30 @@ func columns(oid uint32, names []string) []column {
 	return made
 }
 
-// typeOf is the type of a value of a row.
+// row has a value for each column: a string, an integer, a bool, or nil.
+type row []any
+
+// integer returns the value of an integer of any type.
+func integer(value any) (n int64, ok bool) {
+	switch v := reflect.ValueOf(value); {
+	case v.CanInt():
+		return v.Int(), true
+	case v.CanUint():
+		return int64(v.Uint()), true
+	}
+	return 0, false
+}
+
+// typeOf returns the type of a value of a row.
 func typeOf(value any) uint32 {
-	switch value.(type) {
-	case int64:
-		return pgtype.Int8OID
-	case bool:
+	if _, ok := value.(bool); ok {
 		return pgtype.BoolOID
+	}
+	if _, ok := integer(value); ok {
+		return pgtype.Int8OID
 	}
 	return pgtype.TextOID
 }
-
-// row has a value for each column: a string, an int64, a bool, or nil.
-type row []any
 
 // sizes of types, in bytes. The others vary.
 var sizes = map[uint32]int16{pgtype.Int8OID: 8, pgtype.BoolOID: 1}
@@ -53,8 +65,8 @@ const (
 	binaryFormat = 1
 )
 
-// appendRowDescription appends the RowDescription of columns, whose formats
-// are those that a Bind asked for.
+// appendRowDescription appends the RowDescription of columns in the formats that
+// a Bind requested.
 func appendRowDescription(dst []byte, columns []column, formats []int16) []byte {
 	m := pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, len(columns))}
 	for i, c := range columns {
@@ -68,8 +80,8 @@ func appendRowDescription(dst []byte, columns []column, formats []int16) []byte 
 	return dst
 }
 
-// formatOf is the format of the i-th column: of no formats all are text, and
-// one is for all.
+// formatOf returns the format of the i-th column: without formats it is text,
+// and a single one is for all columns.
 func formatOf(formats []int16, i int) int16 {
 	switch {
 	case len(formats) == 1:
@@ -89,26 +101,28 @@ func appendDataRow(dst []byte, r row, formats []int16) []byte {
 	return dst
 }
 
-// encode is a value as it is sent, nil for NULL.
+// encode returns a value as it is sent, nil for NULL.
 func encode(value any, inBinary bool) []byte {
 	switch v := value.(type) {
 	case string:
 		return []byte(strings.ToValidUTF8(v, "?")) // the same in either format
-	case int64:
-		if inBinary {
-			return binary.BigEndian.AppendUint64(nil, uint64(v))
-		}
-		return strconv.AppendInt(nil, v, 10)
 	case bool:
 		if inBinary {
 			return []byte{byte(flag(v))}
 		}
-		return []byte(strconv.FormatBool(v)[:1])
+		return strconv.AppendBool(nil, v)[:1]
 	}
-	return nil
+	n, ok := integer(value)
+	switch {
+	case !ok:
+		return nil
+	case inBinary:
+		return binary.BigEndian.AppendUint64(nil, uint64(n))
+	}
+	return strconv.AppendInt(nil, n, 10)
 }
 
-// moment is a time as PgBouncer writes it.
+// moment formats a time as PgBouncer does, NULL for the zero time.
 func moment(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -116,7 +130,7 @@ func moment(t time.Time) any {
 	return t.UTC().Format("2006-01-02 15:04:05 MST")
 }
 
-// yesNo is a boolean as PgBouncer has it in key and value lists.
+// yesNo formats a boolean as PgBouncer does in key and value lists.
 func yesNo(b bool) string {
 	if b {
 		return "yes"
@@ -124,29 +138,22 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// flag is a boolean as PgBouncer has it in a column.
-func flag(b bool) int64 {
+// flag formats a boolean as PgBouncer does in a column.
+func flag(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// ifKnown is a text, or NULL where it is empty.
-func ifKnown(s string) any {
-	if s == "" {
+// orNull returns a value, or NULL in place of the zero value.
+func orNull[T comparable](value T) any {
+	var zero T
+	if value == zero {
 		return nil
 	}
-	return s
+	return value
 }
 
-// ifPort is a port, or NULL where it is 0.
-func ifPort(port uint16) any {
-	if port == 0 {
-		return nil
-	}
-	return int64(port)
-}
-
-// seconds is a duration in whole seconds.
+// seconds formats a duration in whole seconds.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
