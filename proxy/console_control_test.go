@@ -54,7 +54,7 @@ func TestPauseCanBeCanceled(t *testing.T) {
 	}
 }
 
-// A cancel request that comes when nothing waits must not hit the next command.
+// A cancel request that arrives when no command waits does not cancel the next one.
 func TestConsoleIgnoresLateCancel(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
@@ -69,9 +69,8 @@ func TestConsoleIgnoresLateCancel(t *testing.T) {
 	}
 }
 
-// A login that is under way when PAUSE comes, and fails, must not keep it
-// waiting.
-func TestPauseSeesLoginFail(t *testing.T) {
+// PAUSE does not wait for a login that fails meanwhile.
+func TestPauseEndsWhenALoginFails(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	// The database does not exist, which the server finds out.
@@ -124,7 +123,7 @@ func TestReconnectReplacesServerConnections(t *testing.T) {
 	}
 }
 
-func TestConsoleKill(t *testing.T) {
+func TestKillDisconnectsClientsOfTheDatabaseOnly(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		r := start(t, proxy.Config{PoolMode: mode})
@@ -143,7 +142,7 @@ func TestConsoleKill(t *testing.T) {
 	}
 }
 
-func TestConsoleKillClient(t *testing.T) {
+func TestKillClientDisconnectsOneClient(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		for _, state := range []string{"idle", "in a transaction", "working"} {
@@ -175,7 +174,7 @@ func TestConsoleKillClient(t *testing.T) {
 			if errors.As(err, &e) && (e.Code != "57P01" || !strings.Contains(e.Message, "console")) {
 				t.Errorf("%s mode, %s: %v", mode, state, err)
 			} else if state == "working" && e == nil {
-				t.Errorf("%s mode, %s: the client was not told: %v", mode, state, err)
+				t.Errorf("%s mode, %s: the client got no error: %v", mode, state, err)
 			}
 			one[int](t, bystander, "SELECT 1")
 			_, err = conn.Exec(t.Context(), "KILL_CLIENT 1")
@@ -217,7 +216,7 @@ func TestControlInSessionModeIsRefused(t *testing.T) {
 	}
 }
 
-func TestReloadCallsTheHook(t *testing.T) {
+func TestReloadCallsOnReload(t *testing.T) {
 	t.Parallel()
 	_, err := start(t, proxy.Config{}).console().Exec(t.Context(), "RELOAD")
 	wantCode(t, err, "0A000", "configuration")
@@ -234,11 +233,11 @@ func TestReloadCallsTheHook(t *testing.T) {
 	}
 	_, rows := rowsOf(t, conn, "SHOW CONFIG")
 	if only(t, rows, "key", "max_client_conn")["changeable"] != "yes" || only(t, rows, "key", "listen")["changeable"] != "no" {
-		t.Error("SHOW CONFIG does not tell what RELOAD may change")
+		t.Error("SHOW CONFIG does not show what RELOAD may change")
 	}
 }
 
-func TestShutdownFromConsole(t *testing.T) {
+func TestShutdownCommandWaitsForItsArgument(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeCacheStatement} {
 		t.Run("now"+mode.String(), func(t *testing.T) {
@@ -292,7 +291,7 @@ func isServed(t *testing.T, r *rig) {
 	testkit.Eventually(t, "Serve has ended", func() bool { return !pending(r.served) })
 }
 
-func TestConsoleEndsAtDrain(t *testing.T) {
+func TestConsoleSessionsEndAtDrain(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	working := r.connect()
@@ -317,7 +316,7 @@ func TestConsoleOpensWhenTheProxyIsFull(t *testing.T) {
 	r.connect()
 	r.connect()
 	refused(t, r.url("shop", ""), "53300", "2 clients")
-	testkit.Eventually(t, "who was refused is gone, and the console is no client", func() bool { return r.Stats().Clients == 2 })
+	testkit.Eventually(t, "the refused client has disconnected, and the console is no client", func() bool { return r.Stats().Clients == 2 })
 	conn := r.console()
 	_, rows := rowsOf(t, conn, "SHOW LISTS")
 	if used := only(t, rows, "list", "used_clients")["items"]; used != int64(3) {
@@ -328,7 +327,7 @@ func TestConsoleOpensWhenTheProxyIsFull(t *testing.T) {
 	}
 }
 
-func TestConsoleAccess(t *testing.T) {
+func TestConsoleAccessDependsOnTheUser(t *testing.T) {
 	t.Parallel()
 	users, err := proxy.NewUsers(map[string]string{"boss": "b", "watcher": "w", "worker": "k"})
 	if err != nil {
@@ -358,7 +357,7 @@ func TestConsoleAccess(t *testing.T) {
 	if controls != 10 {
 		t.Errorf("%d commands that control, want 10", controls)
 	}
-	exec(t, watcher, "SET application_name = 'mine'") // is nobody's business
+	exec(t, watcher, "SET application_name = 'mine'") // changes nothing but the session
 	exec(t, boss, "PAUSE")
 	exec(t, boss, "RESUME")
 	_, rows := rowsOf(t, boss, "SHOW USERS")
@@ -366,11 +365,11 @@ func TestConsoleAccess(t *testing.T) {
 		t.Errorf("SHOW USERS: %v", rows)
 	}
 	if !strings.Contains(r.log.String(), "command=PAUSE") {
-		t.Error("the log does not tell of PAUSE")
+		t.Error("the log does not have PAUSE")
 	}
 }
 
-func TestTargetCannotTakeTheConsolesName(t *testing.T) {
+func TestTargetCannotHaveTheConsolesName(t *testing.T) {
 	t.Parallel()
 	_, err := proxy.New(proxy.Config{Targets: map[string]*lakebase.Connector{"pgbouncer": newConnector(t, "my-instance")}})
 	if err == nil || !strings.Contains(err.Error(), "console") {

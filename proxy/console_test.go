@@ -15,7 +15,7 @@ import (
 // console logs in to the console.
 func (r *rig) console() *pgx.Conn { return connect(r.t, r.url("pgbouncer", "")) }
 
-// consoleIn is console for one of pgx's ways to ask.
+// consoleIn logs in to the console with one of pgx's ways to query.
 func (r *rig) consoleIn(mode pgx.QueryExecMode) *pgx.Conn {
 	r.t.Helper()
 	cfg, err := pgx.ParseConfig(r.url("pgbouncer", ""))
@@ -33,7 +33,7 @@ func (r *rig) consoleIn(mode pgx.QueryExecMode) *pgx.Conn {
 
 var allModes = []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeCacheStatement}
 
-// rowsOf asks a console for rows by column name.
+// rowsOf queries a console and returns rows by column name.
 func rowsOf(t testing.TB, conn *pgx.Conn, sql string) (columns []string, rows []map[string]any) {
 	t.Helper()
 	result, err := conn.Query(t.Context(), sql)
@@ -65,7 +65,7 @@ func only(t testing.TB, rows []map[string]any, column string, value any) map[str
 	return found[0]
 }
 
-// What PgBouncer 1.25 has for columns, in its order. Ours may only follow.
+// pgbouncerColumns are those of PgBouncer 1.25 in its order. Ours may only follow.
 var pgbouncerColumns = map[string]string{
 	"SHOW VERSION":        "version",
 	"SHOW POOLS":          "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts",
@@ -202,7 +202,7 @@ func pending(done chan error) bool {
 	}
 }
 
-func TestPauseWaitsAndResumeLetsGo(t *testing.T) {
+func TestPauseWaitsForTransactionsUntilResume(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	working, waiting := r.connect(), r.connect()

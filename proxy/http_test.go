@@ -20,7 +20,7 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// get asks the proxy's HTTP address, on a connection of its own.
+// get requests a page of the proxy's monitor, on a connection of its own.
 func (r *rig) get(path string, change ...func(*http.Request)) (status int, body string, header http.Header) {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://"+r.HTTPAddr().String()+path, nil)
@@ -50,7 +50,7 @@ func (r *rig) wantProbe(path string, status int, reason string) {
 	}
 }
 
-func TestProbesThroughADrain(t *testing.T) {
+func TestProbesDuringADrain(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		r := start(t, proxy.Config{PoolMode: mode, HTTPListen: "127.0.0.1:0"})
@@ -61,7 +61,7 @@ func TestProbesThroughADrain(t *testing.T) {
 		exec(t, working, "BEGIN")
 		drained := make(chan error, 1)
 		go func() { drained <- r.Shutdown(context.Background()) }()
-		testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+		testkit.Eventually(t, "it is not ready", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 		r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
 		r.wantProbe("/liveness", http.StatusOK, "ok")
 		r.wantProbe("/startup", http.StatusOK, "ok")
@@ -78,7 +78,7 @@ func TestProbesThroughADrain(t *testing.T) {
 	}
 }
 
-// While load balancers turn away, clients are still served.
+// Clients are served until load balancers have noticed the drain.
 func TestReadinessDuringTheDrainDelay(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0", DrainDelay: time.Minute})
@@ -86,7 +86,7 @@ func TestReadinessDuringTheDrainDelay(t *testing.T) {
 	ctx, hurry := context.WithCancel(t.Context())
 	drained := make(chan error, 1)
 	go func() { drained <- r.Shutdown(ctx) }()
-	testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	testkit.Eventually(t, "it is not ready", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 	r.wantProbe("/readiness", http.StatusServiceUnavailable, "shutting down")
 	if got := sample(t, r.families(), "lakebase_proxy_draining"); got != 1 {
 		t.Errorf("draining is %v", got)
@@ -98,14 +98,14 @@ func TestReadinessDuringTheDrainDelay(t *testing.T) {
 		t.Error(rows)
 	}
 	conn.Close(t.Context())
-	testkit.Eventually(t, "the client has left", func() bool { return r.Stats().Clients == 0 })
+	testkit.Eventually(t, "the client has disconnected", func() bool { return r.Stats().Clients == 0 })
 	hurry()
 	<-drained
 }
 
-// A database that sleeps, or is out of reach, is woken by a client; a proxy
-// without traffic could never become ready again.
-func TestReadinessDoesNotAskTheDatabase(t *testing.T) {
+// A client wakes a sleeping database. If readiness depended on the database, a
+// proxy without traffic could never become ready again.
+func TestReadinessDoesNotQueryTheDatabase(t *testing.T) {
 	t.Parallel()
 	address, logins := refusingServer(t)
 	c := newConnector(t, "postgres://me@"+address+"/absent?sslmode=disable")
@@ -142,7 +142,7 @@ func refusingServer(t *testing.T) (address string, logins *atomic.Int64) {
 			backend := pgproto3.NewBackend(conn, conn)
 			if _, err := backend.ReceiveStartupMessage(); err == nil {
 				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "3D000", Message: "no such database"})
-				_ = backend.Flush() // the client's end tells
+				_ = backend.Flush() // the test sees what the client receives
 			}
 			conn.Close()
 		}
@@ -150,12 +150,12 @@ func refusingServer(t *testing.T) (address string, logins *atomic.Int64) {
 	return listener.Addr().String(), logins
 }
 
-func TestNotReadyWhileClientsMayLeave(t *testing.T) {
+func TestNotReadyWhileWaitingForClients(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
 	client := r.connect()
 	exec(t, r.console(), "SHUTDOWN WAIT_FOR_CLIENTS")
-	testkit.Eventually(t, "it is not ready any more", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
+	testkit.Eventually(t, "it is not ready", func() bool { status, _, _ := r.get("/readiness"); return status != http.StatusOK })
 	r.wantProbe("/readiness", http.StatusServiceUnavailable, "last clients")
 	client.Close(t.Context())
 	isServed(t, r)
@@ -199,7 +199,7 @@ func TestHTTPAddressInUseIsReported(t *testing.T) {
 }
 
 // A client that never completes its request does not delay the shutdown.
-func TestSlowHTTPClient(t *testing.T) {
+func TestSlowHTTPClientDoesNotDelayShutdown(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
 	conn, err := net.Dial("tcp", r.HTTPAddr().String())
@@ -222,7 +222,7 @@ func TestSlowHTTPClient(t *testing.T) {
 	}
 }
 
-func TestStatusPage(t *testing.T) {
+func TestStatusPageShowsStateAndNoSecret(t *testing.T) {
 	t.Parallel()
 	users, err := proxy.NewUsers(map[string]string{"boss": "swordfish-12"})
 	if err != nil {
@@ -231,7 +231,7 @@ func TestStatusPage(t *testing.T) {
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Users: users, AdminUsers: []string{"boss"}})
 	_, empty, _ := r.get("/")
 	if !strings.Contains(empty, "No client has come yet") {
-		t.Error("the page of a proxy without clients does not say so")
+		t.Error("the page of a proxy without clients does not show that")
 	}
 	url := fmt.Sprintf("postgres://boss:swordfish-12@%s/shop?sslmode=disable&application_name=reports", r.Addr())
 	conn := connect(t, url)
@@ -258,7 +258,7 @@ func TestStatusPage(t *testing.T) {
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- r.Shutdown(context.Background()) }()
-	testkit.Eventually(t, "the page says why it is not ready", func() bool {
+	testkit.Eventually(t, "the page shows why the proxy is not ready", func() bool {
 		_, page, _ := r.get("/")
 		return strings.Contains(page, "not ready") && strings.Contains(page, "shutting down")
 	})

@@ -112,7 +112,7 @@ func TestMetricsAgreeWithStats(t *testing.T) {
 }
 
 // The guide documents every metric and every command, and no others.
-func TestGuideIsComplete(t *testing.T) {
+func TestGuideDocumentsMetricsAndCommands(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../docs/proxy-operations.md")
 	if err != nil {
@@ -152,14 +152,14 @@ func TestGuideIsComplete(t *testing.T) {
 	}
 }
 
-// Clients name databases; no name may break what reads the metrics or the
-// console.
-func TestOddDatabaseNames(t *testing.T) {
+// Clients choose names of databases. No name breaks the metrics, the console or
+// the status page.
+func TestOddDatabaseNamesAreShownSafely(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0"})
 	one[int](t, r.connect(), "SELECT 1")
-	// The pool of such a database is soon forgotten, so that it may take several
-	// looks to see all.
+	// The pool of such a database is soon removed, so several attempts may be
+	// needed.
 	testkit.Eventually(t, "they are in the metrics, in the console and on the page", func() bool {
 		return nameOddDatabases(t, r)
 	})

@@ -8,8 +8,8 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// Whoever may look at the proxy sees no password, no verifier and no token, and
-// what a client says of itself is shown as text.
+// The monitor, the console and the log show no password, verifier or token, and
+// show what clients choose as text.
 func TestNothingShownIsSecret(t *testing.T) {
 	t.Parallel()
 	const verifier = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
@@ -20,7 +20,7 @@ func TestNothingShownIsSecret(t *testing.T) {
 	}
 	exec(t, connect(t, as("rfc:pencil", "shop")), "SELECT 1")
 	hostile := connect(t, as("%3Cb%3Ebold%3C%2Fb%3E:pw", "shop")+"&application_name=%3Cscript%3Ealert(1)%3C%2Fscript%3E")
-	exec(t, hostile, "BEGIN") // who is busy is on the page
+	exec(t, hostile, "BEGIN") // busy clients are on the page
 	refused(t, as("boss:swordfish-21", "shop"), "28P01", "password")
 
 	shown := map[string]string{}
@@ -40,7 +40,7 @@ func TestNothingShownIsSecret(t *testing.T) {
 	}
 	shown["the log"] = r.log.String()
 	if len(shown) < 20 || !strings.Contains(shown["SHOW USERS"], "rfc") || !strings.Contains(shown["the log"], "boss") {
-		t.Fatalf("%d places were looked at", len(shown))
+		t.Fatalf("%d places were checked", len(shown))
 	}
 	for where, text := range shown {
 		for _, secret := range []string{"swordfish", "pencil", "SCRAM-SHA-256$", "WG5d8oPm", "wfPLwcE6", "eyJ"} {

@@ -31,23 +31,23 @@ func (r *rig) poolIn(mode proxy.Mode) snapshot.Pool {
 }
 
 // Time that a client thinks, within its transaction, is not the server's.
-func TestQueryTimeIsWithoutTheClientsOwn(t *testing.T) {
+func TestQueryTimeExcludesTheClientsOwn(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	conn := r.connect()
 	exec(t, conn, "BEGIN")
 	exec(t, conn, "SELECT pg_sleep(0.3)")
-	asked := r.poolIn(proxy.TransactionMode).Totals
-	if asked.QueryTime < 300*time.Millisecond || asked.QueryTime > asked.TransactionTime {
-		t.Errorf("%s of %s working after a query of 300 ms", asked.QueryTime, asked.TransactionTime)
+	queried := r.poolIn(proxy.TransactionMode).Totals
+	if queried.QueryTime < 300*time.Millisecond || queried.QueryTime > queried.TransactionTime {
+		t.Errorf("%s of %s working after a query of 300 ms", queried.QueryTime, queried.TransactionTime)
 	}
 	// The transaction is looked at as long as it is idle, too.
 	testkit.Eventually(t, "the client has thought for half a second", func() bool {
-		return r.poolIn(proxy.TransactionMode).Totals.TransactionTime-asked.TransactionTime > 500*time.Millisecond
+		return r.poolIn(proxy.TransactionMode).Totals.TransactionTime-queried.TransactionTime > 500*time.Millisecond
 	})
 	thought := r.poolIn(proxy.TransactionMode).Totals
-	if more := thought.QueryTime - asked.QueryTime; more > 50*time.Millisecond {
-		t.Errorf("the server has worked for %s while nobody asked anything", more)
+	if more := thought.QueryTime - queried.QueryTime; more > 50*time.Millisecond {
+		t.Errorf("the server has worked for %s between queries", more)
 	}
 	exec(t, conn, "SELECT pg_sleep(0.3)")
 	exec(t, conn, "COMMIT")
@@ -55,14 +55,13 @@ func TestQueryTimeIsWithoutTheClientsOwn(t *testing.T) {
 	if more := done.QueryTime - thought.QueryTime; more < 300*time.Millisecond {
 		t.Errorf("%s more for a query of 300 ms", more)
 	}
-	if n := done.Assignments - asked.Assignments; n != 0 {
+	if n := done.Assignments - queried.Assignments; n != 0 {
 		t.Errorf("%d assignments within a transaction", n)
 	}
 }
 
-// A client that gets a server connection from the one before it has waited, and
-// that is not the server's time either.
-func TestQueryTimeIsWithoutTheQueue(t *testing.T) {
+// The time in which a client waits for a server connection is not query time.
+func TestQueryTimeExcludesTheWaitQueue(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	r.connect()
@@ -88,9 +87,8 @@ func TestQueryTimeIsWithoutTheQueue(t *testing.T) {
 	}
 }
 
-// What a transaction has asked is counted while it is open: it may be for
-// long.
-func TestTotalsOfAnOpenTransaction(t *testing.T) {
+// The queries of a transaction are counted while it is open, which may be long.
+func TestTotalsIncludeAnOpenTransaction(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	conn := r.connect()
@@ -106,7 +104,7 @@ func TestTotalsOfAnOpenTransaction(t *testing.T) {
 	exec(t, conn, "COMMIT")
 }
 
-func TestCanceledIsCounted(t *testing.T) {
+func TestCancelRequestsAreCounted(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		r := start(t, proxy.Config{PoolMode: mode})
@@ -133,17 +131,17 @@ func TestSessionTotalsOutliveSessions(t *testing.T) {
 		}
 		conn.Close(t.Context())
 	}
-	testkit.Eventually(t, "the clients have left", func() bool { return r.poolIn(proxy.SessionMode).ClientsActive == 0 })
+	testkit.Eventually(t, "the clients have disconnected", func() bool { return r.poolIn(proxy.SessionMode).ClientsActive == 0 })
 	totals := r.poolIn(proxy.SessionMode).Totals
-	// pgx asks twice for the first of four: to prepare and to execute.
+	// pgx sends two requests for the first of four: to prepare and to execute.
 	if totals.Sessions != 3 || totals.Queries != 15 || totals.Transactions != 15 || totals.Received == 0 || totals.Sent == 0 {
 		t.Errorf("%+v", totals)
 	}
 }
 
-// A client that replicates has a session beside the pool of its database, and
-// must not hide the pool's own clients.
-func TestReplicationBesideAPool(t *testing.T) {
+// A client that replicates has a session beside the pool of its database, which
+// does not hide the pool's own clients.
+func TestReplicationDoesNotHideThePool(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, testpostgres.Start(t).ConnInfo()+" dbname=postgres")}})
 	pooled := r.connect()

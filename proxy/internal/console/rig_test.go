@@ -156,7 +156,7 @@ func start(t *testing.T, proxy *fake) *rig {
 	return r
 }
 
-// serve answers as a proxy does, to a client that asks for no encryption.
+// serve answers as a proxy does, to a client that does not request encryption.
 func (r *rig) serve(conn net.Conn) error {
 	request, err := pgwire.ReadRequest(conn)
 	if err != nil {

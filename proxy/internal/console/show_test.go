@@ -10,7 +10,7 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// The rows show what the snapshots say.
+// The rows show the values of the snapshots.
 func TestShowFormatsSnapshots(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -110,7 +110,7 @@ func TestProbeGivesTheReason(t *testing.T) {
 		t.Errorf("liveness: %d %q", status, body)
 	}
 	if _, page := get("/", nil); !strings.Contains(page, "not ready") || !strings.Contains(page, "shutting down") {
-		t.Error("the status page does not say why the proxy is not ready")
+		t.Error("the status page does not show why the proxy is not ready")
 	}
 }
 

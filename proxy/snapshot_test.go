@@ -8,8 +8,8 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// Server connections that go from client to client while somebody looks at the
-// pool are each seen once.
+// A snapshot of a pool counts each server connection once, also while they change
+// clients.
 func TestPoolCountsEachServerOnce(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 2})
