@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
@@ -161,7 +159,7 @@ func TestContractListsTheFields(t *testing.T) {
 		"lakebase roles grant":   roles.Changed{},
 		"lakebase roles revoke":  roles.Changed{},
 		"lakebase doctor":        doctor.Report{},
-		"lakebase local":         localcmd.Readiness{},
+		"lakebase local":         localcmd.Ready{},
 		"lakebase local status":  local.Status{},
 		"lakebase proxy":         proxy.Readiness{},
 		"lakebase demo":          demo.Report{},
@@ -287,12 +285,12 @@ func TestContractInWords(t *testing.T) {
 // Every command that takes -o json has a section.
 func TestContractKnowsTheCommands(t *testing.T) {
 	contract := readFile(t, "../../docs/json.md")
-	cli.EachCommand(cli.New(&terminal.Streams{}), func(cmd *cobra.Command) {
+	for cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
 		if cmd.Flags().Lookup("output") == nil || strings.HasPrefix(cmd.CommandPath(), "lakebase local faults ") {
-			return // set and clear print what faults prints
+			continue // set and clear print what faults prints
 		}
 		if !regexp.MustCompile(`(?m)^## (?:.*)?` + cmd.CommandPath() + `(?:,.*)?$`).MatchString(contract) {
 			t.Errorf("docs/json.md has no section for %s", cmd.CommandPath())
 		}
-	})
+	}
 }

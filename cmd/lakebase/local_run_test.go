@@ -26,7 +26,7 @@ import (
 // localProcess is a `lakebase local` that runs as a process of its own.
 type localProcess struct {
 	cmd    *exec.Cmd
-	ready  local.Readiness
+	ready  local.Ready
 	line   []byte // that says it is ready
 	stderr *bytes.Buffer
 	ended  chan error

@@ -25,50 +25,50 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/wait"
 )
 
-// examples is what the program says when it is asked nothing.
+// examples is the output of lakebase without arguments.
 const examples = `lakebase connects to Databricks Lakebase, and runs a local one.
 
   $ lakebase demo
-  A web service under load for 45 s: its tokens expire every 15 s, the
-  workspace goes away once, and no request fails.
+  A web service under load for 45 s. Its tokens expire every 15 s, the
+  workspace has an outage, and no request fails.
 
   $ lakebase local
-  A Lakebase on this machine: real Postgres, real tokens, the workspace's
-  REST API. Ctrl-C stops it, the data stays.
+  A Lakebase on this machine: a PostgreSQL server, tokens, and the REST API
+  of the workspace. Ctrl-C stops it, the data stays.
 
   $ eval "$(lakebase local env)"
-  Points this shell at it: programs that use this library or a Databricks SDK
-  connect without further settings. --libpq adds what psql needs.
+  Leads this shell to it. Programs that use this library or a Databricks SDK
+  connect without further settings; --libpq adds what psql needs.
 
   $ lakebase query 'select * from orders' -o csv > orders.csv
-  Runs SQL and streams what it returns: a table, JSON or CSV.
+  Runs SQL and prints the rows as they arrive: a table, JSON or CSV.
 
   $ lakebase psql
-  psql through a private proxy that logs in for it; on a terminal where nothing
-  names a target, you pick one.
+  psql through a private proxy that logs in for it.
 
   $ lakebase local faults set api.status=503
-  Takes its workspace API away, to see what your program makes of it.
+  An outage of the local workspace API, to see how your program copes.
 
   $ lakebase proxy
-  Listens on 127.0.0.1:6432 for programs that know only host and password:
-  they connect without one, and the proxy logs in with a fresh token.
+  Listens on 127.0.0.1:6432 for any Postgres client, and logs in with a fresh
+  token for it.
 
   $ lakebase exec -- psql
   Runs one program with a proxy of its own, and PGHOST and so on set for it.
 
   $ lakebase env
-  Each setting in force, where it came from; secrets hidden.
+  Each setting in force and where it came from; secrets are hidden.
 
 lakebase --help lists the commands and flags.
 `
 
+// New returns the command with all its subcommands.
 func New(std *terminal.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lakebase",
 		Short: "Connect to Databricks Lakebase, and run a local one",
-		Long:  "lakebase connects to Databricks Lakebase, and runs a local one.\n\n" + command.ExitCodesHelp(),
-		Args:  command.KnownCommand,
+		Long:  "lakebase connects to Databricks Lakebase, and runs a local one.\n\n" + command.ExitCodesHelp,
+		Args:  command.NoSubcommand,
 		Example: `  lakebase demo
   lakebase local
   eval "$(lakebase local env)"
@@ -98,7 +98,6 @@ func New(std *terminal.Streams) *cobra.Command {
 		wait.New(std),
 	)
 	addCompletionCommand(root)
-	EachCommand(root, func(cmd *cobra.Command) { cmd.Long = fillText(cmd.Long, helpWidth) })
 	return root
 }
 

@@ -10,42 +10,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// VariableAnnotation is where a flag keeps the variables that can take its
-// place.
-const VariableAnnotation = "variable"
+// Output is the flag -o of a command that prints text or JSON.
+type Output struct{ format string }
 
-// SetsVariables says which variables can take the place of a flag of cmd.
-func SetsVariables(cmd *cobra.Command, flag string, variables ...string) {
-	f := cmd.Flag(flag)
-	if f.Annotations == nil {
-		f.Annotations = map[string][]string{}
-	}
-	f.Annotations[VariableAnnotation] = variables
+// AddFlag adds the flag to cmd. The default is text.
+func (o *Output) AddFlag(cmd *cobra.Command) {
+	AddChoice(cmd, &o.format, "output", "o", "how to print the result: text or json", "text", "json")
 }
 
-// CompleteWords completes a flag that takes one of a few words.
-func CompleteWords(cmd *cobra.Command, flag string, words ...cobra.Completion) {
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
-}
+// JSON reports whether JSON was asked for.
+func (o Output) JSON() bool { return o.format == "json" }
 
-// completionTimeout is how long the Tab key may take. What cannot be found
-// out by then completes nothing.
-const completionTimeout = 2 * time.Second
-
-func CompletionContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	ctx := cmd.Context()
-	if ctx == nil { // cobra runs completion without one in places
-		ctx = context.Background()
-	}
-	return context.WithTimeout(ctx, completionTimeout)
-}
-
-// AddChoice adds a flag that takes one of a few words, the first by default.
+// AddChoice adds a flag that takes one of words, by default the first, and
+// completes it. shorthand may be empty.
 func AddChoice(cmd *cobra.Command, value *string, name, shorthand, usage string, words ...string) {
 	*value = words[0]
 	cmd.Flags().VarP(choice{value, words}, name, shorthand, usage)
-	CompleteWords(cmd, name, words...)
+	Complete(cmd, name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // choice is the value of such a flag.
@@ -55,8 +36,8 @@ type choice struct {
 }
 
 func (c choice) String() string {
-	if c.value == nil {
-		return "" // of the zero value, which pflag compares defaults with
+	if c.value == nil { // pflag's zero value, to compare defaults with
+		return ""
 	}
 	return *c.value
 }
@@ -71,3 +52,21 @@ func (c choice) Set(text string) error {
 }
 
 func (c choice) Type() string { return "word" }
+
+// Complete completes the values of a flag of cmd.
+func Complete(cmd *cobra.Command, flag string, completion cobra.CompletionFunc) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, completion) // fails only for an unknown flag
+}
+
+// completionTimeout bounds what the Tab key waits for.
+const completionTimeout = 2 * time.Second
+
+// CompletionContext is the context of a completion, which ends after two
+// seconds.
+func CompletionContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx := cmd.Context()
+	if ctx == nil { // cobra completes some flags without one
+		ctx = context.Background()
+	}
+	return context.WithTimeout(ctx, completionTimeout)
+}

@@ -3,7 +3,6 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -27,8 +26,8 @@ const (
 	// TokensWanted is how many tokens must have logged in for the demo to
 	// have shown anything: the first, one from before the outage, one after.
 	TokensWanted = 3
-	// recyclesPerToken makes the pool log in all the while: a connection
-	// that lives as long as the demo would never need a second token.
+	// recyclesPerToken keeps the pool logging in: a connection that lives as
+	// long as the demo would never need a second token.
 	recyclesPerToken = 4
 )
 
@@ -37,22 +36,23 @@ type options struct {
 	duration      time.Duration
 	tokenLifetime time.Duration
 	clients       int
-	output        command.OutputFormat
+	output        command.Output
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Watch a web service live through token expiries and an outage",
-		Long: `Starts a local Lakebase whose tokens live 15 seconds, a web service on a pool
-of this library, and HTTP clients that load it. The pool replaces its
-connections every few seconds, so it logs in all the while. Once, the workspace
-stops answering for longer than a refresh may wait. The summary on stdout says
-what that did to the clients.
+		Short: "Watch a web service through token expiries and an outage",
+		Long: `Starts a local Lakebase with tokens of 15 seconds, a web service on a pool of
+this library, and HTTP clients that load it. The pool replaces its connections
+every few seconds, so it keeps logging in. Once, the workspace stops answering
+for longer than a refresh can be put off. The summary on stdout shows what that
+did to the clients.
 
-It needs no workspace, leaves nothing behind, and fails (exit code 1) if a
-single request failed or fewer than three tokens were used.`,
+It needs no workspace and leaves nothing behind. The exit code is 1 if a single
+request failed or fewer than three tokens were used.`,
 		Example: "  lakebase demo\n  lakebase demo --duration 10m --token-lifetime 1m",
 		Args:    command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,9 +62,9 @@ single request failed or fewer than three tokens were used.`,
 			return run(cmd.Context(), std, o)
 		},
 	}
-	cmd.Flags().DurationVar(&o.duration, "duration", 45*time.Second, "how long to keep up the load")
-	cmd.Flags().DurationVar(&o.tokenLifetime, "token-lifetime", 0, "how long a token is valid (default 15s, or a third of --duration if that is less)")
-	cmd.Flags().IntVar(&o.clients, "clients", 8, "how many HTTP clients at once")
+	cmd.Flags().DurationVar(&o.duration, "duration", 45*time.Second, "duration of the load")
+	cmd.Flags().DurationVar(&o.tokenLifetime, "token-lifetime", 0, "lifetime of a token (default 15s, or a third of --duration if that is less)")
+	cmd.Flags().IntVar(&o.clients, "clients", 8, "HTTP clients at once")
 	o.output.AddFlag(cmd)
 	return cmd
 }
@@ -75,7 +75,7 @@ func (o *options) check() error {
 	}
 	switch {
 	case o.tokenLifetime < 2*time.Second:
-		return command.UsageError(fmt.Sprintf("a token lifetime of %s is too short to watch", o.tokenLifetime), "at least 2s, so --duration at least 6s")
+		return command.UsageError(fmt.Sprintf("a token lifetime of %s is too short", o.tokenLifetime), "at least 2s, so --duration at least 6s")
 	case o.duration < 5*o.tokenLifetime/2:
 		return command.UsageError(fmt.Sprintf("--duration %s is too short to use three tokens of %s", o.duration, o.tokenLifetime), "at least two and a half token lifetimes")
 	case o.clients < 1 || o.clients > 1000:
@@ -84,9 +84,9 @@ func (o *options) check() error {
 	return nil
 }
 
-// demo is one run: a local Lakebase, a web service on it, and who loads it.
+// demo is a local Lakebase, a web service on it, and its clients.
 type demo struct {
-	flags     *options
+	options   *options
 	server    *local.Server
 	connector *lakebase.Connector
 	pool      *pgxpool.Pool
@@ -101,7 +101,7 @@ type demo struct {
 // runDemo runs the demo and prints its summary.
 func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 	fmt.Fprintln(std.Err, "starting a local Lakebase ...")
-	d, err := startDemo(ctx, o)
+	d, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 
 	d.run(ctx, newView(std.Err))
 	report := d.report()
-	if o.output == command.OutputJSON {
-		err = json.NewEncoder(std.Out).Encode(report)
+	if o.output.JSON() {
+		err = std.PrintJSON(report)
 	} else {
 		err = report.print(std.Out)
 	}
@@ -123,9 +123,9 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 	return report.verdict()
 }
 
-// startDemo starts everything but the load.
-func startDemo(ctx context.Context, o *options) (d *demo, err error) {
-	d = &demo{flags: o}
+// start starts everything but the load.
+func start(ctx context.Context, o *options) (d *demo, err error) {
+	d = &demo{options: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -138,7 +138,7 @@ func startDemo(ctx context.Context, o *options) (d *demo, err error) {
 	if err != nil {
 		return d, err
 	}
-	d.events = newEventLog() // its clock, and so the demo's, begins here
+	d.events = newEventLog() // from here on its clock runs
 	if err := d.openPool(ctx); err != nil {
 		return d, err
 	}
@@ -150,9 +150,8 @@ func startDemo(ctx context.Context, o *options) (d *demo, err error) {
 	return d, nil
 }
 
-// openPool opens a pool the way a service does. Only the source of the
-// settings differs: they are those of the local Lakebase and not the
-// environment's, so that nothing set there can lead the demo elsewhere.
+// openPool opens a pool like a service does, but with settings that come from
+// the local Lakebase and not from the environment, which could lead elsewhere.
 func (d *demo) openPool(ctx context.Context) error {
 	_, portText, err := net.SplitHostPort(d.server.PostgresAddr())
 	if err != nil {
@@ -166,12 +165,12 @@ func (d *demo) openPool(ctx context.Context) error {
 		Instance:    instance,
 		Port:        uint16(port),
 		SSLRootCert: d.server.RootCertFile(),
-		PoolRecycle: d.flags.tokenLifetime / recyclesPerToken,
+		PoolRecycle: d.options.tokenLifetime / recyclesPerToken,
 		Workspace: &sdkconfig.Config{
 			Host:     d.server.WorkspaceURL(),
 			Token:    d.server.Token(),
 			AuthType: "pat",
-			Loaders:  []sdkconfig.Loader{onlyWhatIsGiven{}},
+			Loaders:  []sdkconfig.Loader{noLoader{}},
 		},
 		Logger: d.events.logger(),
 	})
@@ -183,11 +182,11 @@ func (d *demo) openPool(ctx context.Context) error {
 	return err
 }
 
-// onlyWhatIsGiven keeps the SDK from reading variables and ~/.databrickscfg.
-type onlyWhatIsGiven struct{}
+// noLoader keeps the SDK from reading variables and ~/.databrickscfg.
+type noLoader struct{}
 
-func (onlyWhatIsGiven) Name() string                      { return "given" }
-func (onlyWhatIsGiven) Configure(*sdkconfig.Config) error { return nil }
+func (noLoader) Name() string                      { return "none" }
+func (noLoader) Configure(*sdkconfig.Config) error { return nil }
 
 // serve starts the web service on a free loopback port.
 func (d *demo) serve(ctx context.Context) error {
@@ -207,9 +206,9 @@ func (d *demo) serve(ctx context.Context) error {
 }
 
 // run loads the service until the time is up or ctx ends, and returns when
-// every request that was begun has its answer.
+// every request has been answered.
 func (d *demo) run(ctx context.Context, view view) {
-	ctx, cancel := context.WithTimeout(ctx, d.flags.duration)
+	ctx, cancel := context.WithTimeout(ctx, d.options.duration)
 	defer cancel()
 	outageOver := make(chan struct{})
 	go func() {
@@ -236,7 +235,7 @@ func (d *demo) run(ctx context.Context, view view) {
 	view.close()
 }
 
-// close ends what startDemo started, in the order of a service's shutdown.
+// close stops what start started, in the order of a service's shutdown.
 func (d *demo) close() error {
 	var errs []error
 	if d.service != nil {
@@ -248,7 +247,7 @@ func (d *demo) close() error {
 		}
 	}
 	if d.connector != nil {
-		d.connector.Close() // and with it the pool
+		d.connector.Close() // and the pool
 	}
 	if d.server != nil {
 		errs = append(errs, d.server.Close())

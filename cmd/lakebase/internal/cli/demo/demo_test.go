@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
@@ -38,7 +39,9 @@ func TestPictureFitsTheTerminal(t *testing.T) {
 		events.add(eventInfo, "token refreshed")
 	}
 	events.add(eventGood, strings.Repeat("Ä", 200))
-	view := &screenView{paint: terminal.Painter{}.Paint, rates: make([]float64, 500)}
+	events.add(eventGood, strings.Repeat("漢", 200))
+	paint := func(s terminal.Style, text string) string { return ansi.NewStyle(s).Styled(text) }
+	view := &screenView{paint: paint, rates: make([]float64, 500)}
 	s := snapshot{
 		elapsed: 44 * time.Second, total: 45 * time.Second, apiAway: 6 * time.Second,
 		token: 100, tokenLeft: 99 * time.Second, tokenLifetime: 15 * time.Second,
@@ -46,14 +49,16 @@ func TestPictureFitsTheTerminal(t *testing.T) {
 		measurement: measurement{queries: 123456789, failures: 1234, p50: time.Second, p99: 10 * time.Second},
 		events:      events,
 	}
-	for _, width := range []int{60, 79, 99} {
-		picture := view.picture(s, width, 18)
-		if len(picture) > 18 {
-			t.Errorf("%d lines, want at most 18", len(picture))
-		}
-		for _, line := range picture {
-			if n := utf8.RuneCountInString(line); n > width {
-				t.Errorf("line of %d columns, want at most %d: %q", n, width, line)
+	for _, width := range []int{1, 10, 40, 60, 79, 99, 250} {
+		for _, height := range []int{2, 10, 18, 50} {
+			picture := view.picture(s, width, height)
+			if len(picture) >= height {
+				t.Errorf("at %d by %d: %d lines", width, height, len(picture))
+			}
+			for _, line := range picture {
+				if n := ansi.StringWidth(line); n >= width {
+					t.Errorf("at %d by %d: a line of %d cells: %q", width, height, n, line)
+				}
 			}
 		}
 	}

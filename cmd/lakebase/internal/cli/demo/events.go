@@ -2,8 +2,8 @@ package demo
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,7 +11,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// eventKind says how an event looks.
+// eventKind decides how an event is shown.
 type eventKind int
 
 const (
@@ -47,72 +47,68 @@ func (l *eventLog) add(kind eventKind, text string) {
 func (l *eventLog) since(n int) []event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]event(nil), l.events[min(n, len(l.events)):]...)
+	return slices.Clone(l.events[min(n, len(l.events)):])
 }
 
-// logger makes events of what the library logs: the demo shows refreshes as
-// any program's log would.
+// logger returns a logger that adds an event for each record, so that the demo
+// shows what the log of any program would.
 func (l *eventLog) logger() *slog.Logger { return slog.New(&eventHandler{log: l}) }
 
 // eventHandler is the slog.Handler of an eventLog.
 type eventHandler struct {
-	log    *eventLog
-	prefix string // attributes of With, as they are printed
-	group  string
+	log  *eventLog
+	with []func(slog.Handler) slog.Handler // the attributes and groups so far
 }
 
+// Enabled leaves out debug records.
 func (h *eventHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= slog.LevelInfo
 }
 
-func (h *eventHandler) Handle(_ context.Context, r slog.Record) error {
+// Handle adds the message and its attributes as an event.
+func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
 	var attrs strings.Builder
-	attrs.WriteString(h.prefix)
-	r.Attrs(func(a slog.Attr) bool {
-		attrs.WriteString(h.format(a))
-		return true
-	})
+	text := slog.Handler(slog.NewTextHandler(&attrs, &slog.HandlerOptions{ReplaceAttr: shorten}))
+	for _, add := range h.with {
+		text = add(text)
+	}
 	kind := eventInfo
 	if r.Level >= slog.LevelWarn {
 		kind = eventBad
 	}
-	h.log.add(kind, strings.TrimPrefix(oneline.Text(r.Message+attrs.String()), "lakebase: "))
+	message := strings.TrimPrefix(r.Message, "lakebase: ")
+	r.Time, r.Message = time.Time{}, ""
+	if err := text.Handle(ctx, r); err != nil {
+		return err
+	}
+	h.log.add(kind, oneline.Text(message+" "+attrs.String()))
 	return nil
 }
 
+// WithAttrs returns a handler with more attributes.
 func (h *eventHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	next := *h
-	for _, a := range attrs {
-		next.prefix += h.format(a)
-	}
-	return &next
+	return h.and(func(text slog.Handler) slog.Handler { return text.WithAttrs(attrs) })
 }
 
+// WithGroup returns a handler with a group for further attributes.
 func (h *eventHandler) WithGroup(name string) slog.Handler {
-	next := *h
-	next.group += name + "."
-	return &next
+	return h.and(func(text slog.Handler) slog.Handler { return text.WithGroup(name) })
 }
 
-// format prints one attribute; durations and times are shortened to what a
-// person reads.
-func (h *eventHandler) format(a slog.Attr) string {
-	if a.Key == "target" {
-		return "" // the demo has only one
+func (h *eventHandler) and(add func(slog.Handler) slog.Handler) slog.Handler {
+	return &eventHandler{h.log, append(slices.Clip(h.with), add)}
+}
+
+// shorten leaves out level, message and target, which are shown otherwise or
+// the same in all records, and empty values. Times and durations are rounded.
+func shorten(_ []string, a slog.Attr) slog.Attr {
+	switch value := a.Value.Resolve(); {
+	case a.Key == slog.LevelKey, a.Key == slog.MessageKey, a.Key == "target", value.String() == "":
+		return slog.Attr{}
+	case value.Kind() == slog.KindDuration:
+		return slog.Duration(a.Key, value.Duration().Round(time.Millisecond))
+	case value.Kind() == slog.KindTime:
+		return slog.String(a.Key, value.Time().Local().Format(time.TimeOnly))
 	}
-	value := a.Value.Resolve()
-	switch value.Kind() {
-	case slog.KindDuration:
-		return fmt.Sprintf(" %s%s=%s", h.group, a.Key, value.Duration().Round(time.Millisecond))
-	case slog.KindTime:
-		return fmt.Sprintf(" %s%s=%s", h.group, a.Key, value.Time().Local().Format(time.TimeOnly))
-	}
-	text := value.String()
-	if text == "" {
-		return ""
-	}
-	if strings.ContainsAny(text, " \t\n\"") {
-		text = fmt.Sprintf("%q", text)
-	}
-	return fmt.Sprintf(" %s%s=%s", h.group, a.Key, text)
+	return a
 }

@@ -20,13 +20,13 @@ const (
 	thinkTime = 20 * time.Millisecond
 	// requestTimeout counts a request without an answer as failed.
 	requestTimeout = 10 * time.Second
-	// healthEvery makes each so-many-th request a health check.
+	// healthEvery is the number of requests per health check.
 	healthEvery = 20
-	// recentRequests is how many the live view's quantiles look back on.
+	// recentRequests is the number of requests in the quantiles of the view.
 	recentRequests = 1000
 )
 
-// load is a number of HTTP clients that ask the web service without end.
+// load is a number of HTTP clients that send requests to the web service.
 type load struct {
 	url     string
 	clients int
@@ -51,8 +51,8 @@ func newLoad(url string, clients int) *load {
 	}
 }
 
-// run keeps all clients busy until ctx ends and returns when their last
-// requests are answered.
+// run runs all clients until ctx ends, and returns when their last requests are
+// answered.
 func (l *load) run(ctx context.Context) {
 	l.mu.Lock()
 	l.began = time.Now()
@@ -68,7 +68,7 @@ func (l *load) run(ctx context.Context) {
 	l.http.CloseIdleConnections()
 }
 
-// client asks, thinks and asks again.
+// client sends a request, pauses and repeats.
 func (l *load) client(ctx context.Context) {
 	think := time.NewTicker(thinkTime)
 	defer think.Stop()
@@ -88,7 +88,7 @@ func (l *load) client(ctx context.Context) {
 	}
 }
 
-// get asks for path and reads the answer as JSON.
+// get requests path and decodes the answer.
 func (l *load) get(ctx context.Context, path string, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func (l *load) record(took time.Duration, err error) {
 	l.latencies = append(l.latencies, took)
 }
 
-// measurement is what a load has seen.
+// measurement is the result of a load so far.
 type measurement struct {
 	elapsed   time.Duration
 	queries   int
@@ -129,8 +129,7 @@ type measurement struct {
 	p50, p99  time.Duration
 }
 
-// recent measures with the quantiles of the latest requests, all with those
-// of every request.
+// recent has the quantiles of the latest requests, all those of every request.
 func (l *load) recent() measurement { return l.measure(recentRequests) }
 func (l *load) all() measurement    { return l.measure(0) }
 

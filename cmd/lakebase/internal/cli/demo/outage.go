@@ -10,18 +10,17 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// When the workspace goes away and comes back, as shares of a token's
-// lifetime. In between lies the moment at which the token should have been
-// refreshed (0.67 to 0.75); expiry lies after it.
+// The outage as shares of a token's lifetime. The token should be refreshed
+// during the outage (at 0.67 to 0.75), and expires after it.
 const (
 	outageFrom  = 0.4
 	outageUntil = 0.8
-	// outageToken is the token that has to live through it: not the first, so
-	// that one undisturbed refresh comes before.
+	// outageToken is the number of the token that the outage hits. One refresh
+	// comes before it.
 	outageToken = 2
 )
 
-// outage takes the workspace API away once.
+// outage makes the workspace API unavailable once.
 type outage struct {
 	server    *local.Server
 	connector *lakebase.Connector
@@ -37,29 +36,28 @@ func newOutage(server *local.Server, connector *lakebase.Connector, events *even
 	return &outage{server: server, connector: connector, events: events, lifetime: lifetime}
 }
 
-// run waits for its moment, breaks the API and mends it, or mends it at once
-// when ctx ends.
+// run waits for the token, sets the fault and clears it, at once if ctx ends.
 func (o *outage) run(ctx context.Context) {
 	share := func(f float64) time.Duration { return time.Duration(f * float64(o.lifetime)) }
 	if !o.waitForToken(ctx) || !sleep(ctx, time.Until(o.connector.Stats().TokenExpiry.Add(-o.lifetime+share(outageFrom)))) {
 		return
 	}
 	if err := o.server.SetFaults(local.Faults{API: local.APIFault{Status: http.StatusServiceUnavailable}}); err != nil {
-		o.events.add(eventBad, "could not take the workspace API away: "+err.Error())
+		o.events.add(eventBad, "cannot stop the workspace API: "+err.Error())
 		return
 	}
 	o.mark(&o.began)
-	o.events.add(eventBad, "workspace API away: it answers every call with 503")
+	o.events.add(eventBad, "workspace API away: every call is answered with 503")
 	sleep(ctx, share(outageUntil-outageFrom))
 	if err := o.server.SetFaults(local.Faults{}); err != nil {
-		o.events.add(eventBad, "could not bring the workspace API back: "+err.Error())
+		o.events.add(eventBad, "cannot bring the workspace API back: "+err.Error())
 		return
 	}
 	o.mark(&o.ended)
 	o.events.add(eventGood, "workspace API back after "+seconds(o.duration()))
 }
 
-// waitForToken waits until the connector has received the outageToken-th.
+// waitForToken waits until the connector has that token.
 func (o *outage) waitForToken(ctx context.Context) bool {
 	for o.connector.Stats().Tokens < outageToken {
 		if !sleep(ctx, 10*time.Millisecond) {
@@ -75,14 +73,14 @@ func (o *outage) mark(t *time.Time) {
 	*t = time.Now()
 }
 
-// underway reports whether the API is away now.
+// underway reports whether the API is unavailable now.
 func (o *outage) underway() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return !o.began.IsZero() && o.ended.IsZero()
 }
 
-// duration is how long the API has been away so far.
+// duration is the length of the outage so far.
 func (o *outage) duration() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +93,7 @@ func (o *outage) duration() time.Duration {
 	return o.ended.Sub(o.began)
 }
 
-// sleep waits for d and reports whether ctx let it.
+// sleep waits for d, and reports false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -34,8 +34,8 @@ func (d *demo) report() Report {
 	m, tokens, server := d.load.all(), d.connector.Stats(), d.server.Stats()
 	return Report{
 		DurationMS:      inMS(m.elapsed),
-		TokenLifetimeMS: inMS(d.flags.tokenLifetime),
-		Clients:         d.flags.clients,
+		TokenLifetimeMS: inMS(d.options.tokenLifetime),
+		Clients:         d.options.clients,
 		Queries:         m.queries,
 		Failures:        m.failures,
 		P50MS:           inMS(m.p50),
@@ -54,13 +54,15 @@ func (d *demo) report() Report {
 // print writes the report for people.
 func (r Report) print(w io.Writer) error {
 	p := terminal.PainterFor(w)
-	failures := p.Paint(terminal.Green, "0")
+	verdict := terminal.Green
 	if r.Failures > 0 {
-		failures = p.Paint(terminal.Red, fmt.Sprint(r.Failures))
+		verdict = terminal.Red
 	}
-	rows := []struct{ name, value, note string }{
+	for _, row := range []struct {
+		name, value, note string
+	}{
 		{"queries", thousands(r.Queries), fmt.Sprintf("by %d HTTP clients in %.1f s", r.Clients, r.DurationMS/1000)},
-		{"failures", failures, ""},
+		{"failures", fmt.Sprint(r.Failures), ""},
 		{"latency p50", fmt.Sprintf("%.1f ms", r.P50MS), ""},
 		{"latency p99", fmt.Sprintf("%.1f ms", r.P99MS), ""},
 		{"logins", fmt.Sprint(r.Logins), fmt.Sprintf("%d refused", r.LoginsRefused)},
@@ -68,11 +70,10 @@ func (r Report) print(w io.Writer) error {
 		{"refreshes", fmt.Sprint(r.Refreshes), "ahead of expiry, in the background"},
 		{"credential calls", fmt.Sprint(r.CredentialCalls), fmt.Sprintf("%d refused by the outage", r.CallsRefused)},
 		{"API outage", fmt.Sprintf("%.1f s", r.OutageMS/1000), "served from the cached token"},
-	}
-	for _, row := range rows {
+	} {
 		value := fmt.Sprintf("%10s", row.value)
 		if row.name == "failures" {
-			value = fmt.Sprintf("%*s", 10+len(failures)-len(fmt.Sprint(r.Failures)), failures)
+			value = p.Paint(verdict, value)
 		}
 		if row.note != "" {
 			value += "   " + p.Paint(terminal.Dim, row.note)
@@ -84,8 +85,8 @@ func (r Report) print(w io.Writer) error {
 	return nil
 }
 
-// verdict is an error unless every request was answered and enough tokens
-// were used to have shown something.
+// verdict is an error unless every request was answered, enough tokens were used
+// and there was an outage.
 func (r Report) verdict() error {
 	switch {
 	case r.Failures > 0:
@@ -94,9 +95,9 @@ func (r Report) verdict() error {
 			Err:     r.lastError,
 		}
 	case r.TokensUsed < TokensWanted:
-		return &command.Error{Message: fmt.Sprintf("only %d tokens were used, which shows too little", r.TokensUsed), Hint: "a longer --duration gives it time for more"}
+		return &command.Error{Message: fmt.Sprintf("only %d tokens were used, which shows too little", r.TokensUsed), Hint: "use a longer --duration"}
 	case r.OutageMS == 0:
-		return &command.Error{Message: "the workspace was never taken away, which shows too little", Hint: "a longer --duration gives it time for that"}
+		return &command.Error{Message: "there was no outage of the workspace, which shows too little", Hint: "use a longer --duration"}
 	}
 	return nil
 }

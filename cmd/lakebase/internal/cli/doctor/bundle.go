@@ -17,38 +17,38 @@ import (
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
 
-// bundleFile is a report to share. The zero value is none.
-type bundleFile struct {
+// bundle is a file with a report to share. The zero value is none.
+type bundle struct {
 	name string
 	file *os.File
 }
 
-// openBundle makes the file, readable by its owner alone, before anything is
-// done: a report that nobody can write is no use. It overwrites nothing.
-func openBundle(name string) (*bundleFile, error) {
+// createBundle creates the file, for its owner alone, before the checks run, so
+// that a wrong name costs no time. It overwrites nothing.
+func createBundle(name string) (*bundle, error) {
 	if name == "" {
-		return &bundleFile{}, nil
+		return &bundle{}, nil
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return nil, command.UsageError("--bundle: "+name+" is there already", "name a new file")
+		return nil, command.UsageError("--bundle: "+name+" exists already", "name a new file")
 	case err != nil:
 		return nil, &command.Error{Code: command.ExitUsage, Message: "--bundle", Err: err}
 	}
-	return &bundleFile{name: name, file: file}, nil
+	return &bundle{name: name, file: file}, nil
 }
 
 // discard removes a bundle that was not written.
-func (b *bundleFile) discard() {
+func (b *bundle) discard() {
 	if b.file != nil {
 		_ = b.file.Close()
 		_ = os.Remove(b.name)
 	}
 }
 
-// write fills the bundle with everything that helps, and no secret.
-func (b *bundleFile) write(std *terminal.Streams, secrets *doctor.Secrets, report *doctor.Report, log string) error {
+// write writes the report, the environment and the log, without secrets.
+func (b *bundle) write(std *terminal.Streams, secrets *doctor.Secrets, report *doctor.Report, log string) error {
 	if b.file == nil {
 		return nil
 	}
@@ -59,9 +59,9 @@ func (b *bundleFile) write(std *terminal.Streams, secrets *doctor.Secrets, repor
 	for i := range parts {
 		parts[i].text = secrets.Hide(parts[i].text)
 	}
-	content := textBundle(parts)
+	content := textFile(parts)
 	if strings.HasSuffix(strings.ToLower(b.name), ".zip") {
-		if content, err = zipBundle(parts, report.Time); err != nil {
+		if content, err = zipFile(parts, report.Time); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (b *bundleFile) write(std *terminal.Streams, secrets *doctor.Secrets, repor
 		return fmt.Errorf("--bundle: %w", err)
 	}
 	b.file = nil
-	fmt.Fprintf(std.Err, "wrote %s: it names hosts, identities and roles; tokens, passwords and secrets are left out\n", b.name)
+	fmt.Fprintf(std.Err, "wrote %s; it names hosts, identities and roles, but has no tokens, passwords or secrets\n", b.name)
 	return nil
 }
 
@@ -89,7 +89,7 @@ func bundleParts(report *doctor.Report, log string) ([]bundlePart, error) {
 		return nil, err
 	}
 	if log == "" {
-		log = "(nothing was logged)\n"
+		log = "(no log)\n"
 	}
 	return []bundlePart{
 		{"report.txt", text.String()},
@@ -99,15 +99,15 @@ func bundleParts(report *doctor.Report, log string) ([]bundlePart, error) {
 	}, nil
 }
 
-// bundleEnvironment says where the report was made. Of variables only the
-// names are there; the report has the values that matter.
+// bundleEnvironment describes where the report was made. It has the names of
+// variables only; the report has the values of those that count.
 func bundleEnvironment(report *doctor.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "lakebase %s\ntarget %s\ntime %s\n\nvariables that are set:\n", report.Program, report.Target, report.Time.Format("2006-01-02 15:04:05 MST"))
 	var names []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if ofInterest(strings.ToUpper(name)) {
+		if isRelevant(strings.ToUpper(name)) {
 			names = append(names, name)
 		}
 	}
@@ -122,7 +122,7 @@ func bundleEnvironment(report *doctor.Report) string {
 	return b.String()
 }
 
-func ofInterest(variable string) bool {
+func isRelevant(variable string) bool {
 	for _, prefix := range []string{"PG", "LAKEBASE_", "DATABRICKS_", "DB_", "ENDPOINT_NAME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_", "GODEBUG", "ARM_", "GOOGLE_"} {
 		if strings.HasPrefix(variable, prefix) {
 			return true
@@ -131,7 +131,7 @@ func ofInterest(variable string) bool {
 	return false
 }
 
-func textBundle(parts []bundlePart) []byte {
+func textFile(parts []bundlePart) []byte {
 	var b bytes.Buffer
 	for _, p := range parts {
 		fmt.Fprintf(&b, "==== %s ====\n\n%s\n", p.name, p.text)
@@ -139,7 +139,7 @@ func textBundle(parts []bundlePart) []byte {
 	return b.Bytes()
 }
 
-func zipBundle(parts []bundlePart, made time.Time) ([]byte, error) {
+func zipFile(parts []bundlePart, made time.Time) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, p := range parts {

@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"strings"
@@ -19,37 +18,36 @@ import (
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
 
-// flags are the flags of `lakebase doctor`.
-type flags struct {
+// options are the flags of lakebase doctor.
+type options struct {
 	timeout, wakeTimeout time.Duration
 	bundle               string
 	verbose              bool
-	output               command.OutputFormat
+	output               command.Output
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
-	f := &flags{}
+	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "doctor [TARGET]",
 		Short: "Find out why a connection does not work, and what to do",
-		Long: `Takes the steps of a connection to TARGET one by one, as a program would from
+		Long: `Takes the steps of a connection to TARGET one by one, like a program would from
 here: configuration, workspace login, target, pooler, DNS, TCP, TLS, token,
-Postgres login, role and grants, server, connections. Each is one line with its
-time. For one that fails it says what that means and the one thing to do, and
-leaves out what cannot work without it.
+Postgres login, role and grants, server, connections. Each has a line with its
+time. A failure comes with its meaning and an action; steps that depend on it
+are skipped.
 
-TARGET is an instance, an endpoint path, a host or a URL, with parameters;
-without one the environment decides. Nothing is changed, but logging in wakes an
-endpoint that is asleep.
+` + target.Help + `
 
---bundle writes a report to share, as text or, by its name, as a zip: with the
-log, and without tokens, passwords and client secrets. Names of hosts,
-identities and roles stay in it.
+Nothing is changed, but a login wakes a suspended endpoint.
 
-With -o json stdout is one document on one line; docs/json.md is its contract.
+--bundle writes a report to share, as text or as a zip file: with the log, and
+without tokens, passwords and client secrets. It names hosts, identities and
+roles. -o json prints one document on one line, described in docs/json.md.
 
-Exit codes: 0 if it connects, warnings allowed; 2 if the configuration is wrong;
-4 if the same may work later; 1 for any other failure.`,
+The exit code is 0 if it connects, warnings included; 2 if the configuration is
+wrong; 4 if the same may work later; 1 for any other failure.`,
 		Example: `  lakebase doctor
   lakebase doctor my-instance/orders
   lakebase doctor projects/shop -v
@@ -58,47 +56,51 @@ Exit codes: 0 if it connects, warnings allowed; 2 if the configuration is wrong;
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return run(cmd.Context(), std, f, target.Argument(args))
+			return run(cmd.Context(), std, o, command.Optional(args))
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.bundle, "bundle", "", "new file for a report to share: text, or a zip if its name ends in .zip")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print what each check saw, and the library's log to stderr")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "for each check")
-	flags.DurationVar(&f.wakeTimeout, "wake-timeout", time.Minute, "for a database that wakes, starts or fails over")
-	f.output.AddFlag(cmd)
+	flags.StringVar(&o.bundle, "bundle", "", "new file for a report to share: text, or a zip file if its name ends in .zip")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print what each check saw, and the library's log on stderr")
+	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "for each check")
+	flags.DurationVar(&o.wakeTimeout, "wake-timeout", time.Minute, "for a database that wakes, starts or fails over")
+	o.output.AddFlag(cmd)
 	return cmd
 }
 
-func run(ctx context.Context, std *terminal.Streams, f *flags, target string) error {
-	if f.timeout <= 0 || f.wakeTimeout <= 0 {
-		return command.UsageError("--timeout and --wake-timeout must be more than nothing", "for example --timeout 10s")
+func run(ctx context.Context, std *terminal.Streams, o *options, address string) error {
+	if o.timeout <= 0 || o.wakeTimeout <= 0 {
+		return command.UsageError("--timeout and --wake-timeout must be more than zero", "for example --timeout 10s")
 	}
 	secrets := doctor.NewSecrets()
-	bundle, err := openBundle(f.bundle)
+	bundle, err := createBundle(o.bundle)
 	if err != nil {
 		return err
 	}
 	defer bundle.discard()
-	var log doctor.Log
-	view := newView(std, f)
+	var kept doctor.Log
+	log := io.Writer(&kept)
+	if o.verbose {
+		log = io.MultiWriter(log, std.Err)
+	}
+	view := newView(std, o)
 	report := doctor.Run(ctx, doctor.Options{
-		Target: target, Timeout: f.timeout, WakeTimeout: f.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Logger: slog.New(slog.NewTextHandler(secrets.Writer(f.logTo(std, &log)), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
+		Logger: slog.New(slog.NewTextHandler(secrets.Writer(log), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
-	view.end()
-	b := version.This()
-	report.Program = strings.TrimSpace(b.Version + " " + b.Go + " " + b.Platform)
+	view.status.End()
 	if report.Interrupted {
 		return command.ErrInterrupted
 	}
+	build := version.This()
+	report.Program = strings.TrimSpace(build.Version + " " + build.Go + " " + build.Platform)
 	report.ExitCode = command.ExitCode(report.Err())
-	if err := bundle.write(std, secrets, report, log.String()); err != nil {
+	if err := bundle.write(std, secrets, report, kept.String()); err != nil {
 		return err
 	}
-	if f.output == command.OutputJSON {
-		err = json.NewEncoder(std.Out).Encode(report)
+	if o.output.JSON() {
+		err = std.PrintJSON(report)
 	} else {
 		err = view.conclude(report)
 	}
@@ -106,13 +108,4 @@ func run(ctx context.Context, std *terminal.Streams, f *flags, target string) er
 		return command.ExitOnly(report.ExitCode)
 	}
 	return err
-}
-
-// logTo is where the library's log goes: into the bundle, and to stderr for
-// those who want to see all.
-func (f *flags) logTo(std *terminal.Streams, log io.Writer) io.Writer {
-	if f.verbose {
-		return io.MultiWriter(log, std.Err)
-	}
-	return log
 }

@@ -1,28 +1,31 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
 
-// reportText writes a report for people to read.
+// reportText writes a report for people.
 type reportText struct {
 	out     io.Writer
-	width   int // 0 for lines as long as they are
+	width   int // 0 for unlimited
 	painter terminal.Painter
 	verbose bool
-	err     error // the first of a write
+	err     error // the first one of a write
 }
 
-// Columns of a result's line: two spaces, status, check, time, summary.
+// A result has a line of status, check, time and summary, and lines below it.
 const (
-	reportIndent  = 8  // of what follows under a line
+	reportIndent  = 8  // of the lines below
 	summaryColumn = 33 // where the summary begins
-	roomyWidth    = 90 // under which the summary begins on a line of its own
+	narrowWidth   = 90 // below it, the summary has a line of its own
 	longestLine   = 120
 )
 
@@ -36,8 +39,8 @@ var statusWords = map[doctor.Status]struct {
 	doctor.Skipped: {"skip", terminal.Dim},
 }
 
-// result writes one check: a line and, where something is wrong, what that
-// means and what to do.
+// result writes the result of a check, and for a problem its meaning and the
+// action to take.
 func (t *reportText) result(r doctor.Result) {
 	status := statusWords[r.Status]
 	took := fmt.Sprintf("%.1f ms", r.Milliseconds)
@@ -47,7 +50,7 @@ func (t *reportText) result(r doctor.Result) {
 		took = fmt.Sprintf("%.1f s", r.Milliseconds/1000)
 	}
 	head := fmt.Sprintf("  %s%s  %-13s %9s", t.painter.Paint(status.style, status.word), strings.Repeat(" ", 4-len(status.word)), r.Name, took)
-	if t.width > 0 && t.width < roomyWidth {
+	if t.width > 0 && t.width < narrowWidth {
 		t.line(strings.TrimRight(head, " "))
 		t.paragraph(strings.Repeat(" ", reportIndent), reportIndent, r.Summary)
 	} else {
@@ -55,7 +58,7 @@ func (t *reportText) result(r doctor.Result) {
 	}
 	t.labelled("means", r.Meaning)
 	t.labelled("do", r.Action)
-	if r.Command != "" { // never folded, so that it can be pasted
+	if r.Command != "" { // never wrapped, so that it can be pasted
 		t.line(strings.Repeat(" ", reportIndent+7) + t.painter.Paint(terminal.Bold, "$ "+r.Command))
 	}
 	for _, d := range r.Details {
@@ -72,10 +75,7 @@ func (t *reportText) labelled(label, text string) {
 }
 
 func (t *reportText) detail(d doctor.Detail) {
-	value := d.Value
-	if value == "" {
-		value = "-"
-	}
+	value := cmp.Or(d.Value, "-")
 	if d.Source != "" {
 		value += " (" + d.Source + ")"
 	}
@@ -86,7 +86,7 @@ func (t *reportText) detail(d doctor.Detail) {
 	t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Dim, d.Name+": "), reportIndent+2, value)
 }
 
-// summary writes the last line of all.
+// summary writes the last line.
 func (t *reportText) summary(r *doctor.Report) {
 	style := statusWords[r.Status].style
 	text := fmt.Sprintf("%s (%.1f s)", r.Summary, r.Milliseconds/1000)
@@ -94,14 +94,14 @@ func (t *reportText) summary(r *doctor.Report) {
 	t.paragraph("", 0, t.painter.Paint(style, text))
 }
 
-// paragraph writes text after head, folded to the width, with its other lines
-// indented. A word that is too long stays whole.
+// paragraph writes text after head, wrapped to the width, and indents further
+// lines. Words are never broken.
 func (t *reportText) paragraph(head string, indent int, text string) {
-	line, used := head, visibleWidth(head)
+	line, used := head, ansi.StringWidth(head)
 	limit := min(t.width, longestLine)
 	empty := true
 	for _, word := range strings.Fields(text) {
-		n := visibleWidth(word)
+		n := ansi.StringWidth(word)
 		if limit > 0 && !empty && used+1+n > limit {
 			t.line(line)
 			line, used, empty = strings.Repeat(" ", indent), indent, true
@@ -117,18 +117,5 @@ func (t *reportText) paragraph(head string, indent int, text string) {
 func (t *reportText) line(text string) {
 	if _, err := fmt.Fprintln(t.out, text); t.err == nil {
 		t.err = err
-	}
-}
-
-// visibleWidth counts the cells that text takes, without what colours it.
-func visibleWidth(text string) int {
-	n := 0
-	for {
-		before, after, found := strings.Cut(text, "\x1b[")
-		n += terminal.Cells([]rune(before))
-		if !found {
-			return n
-		}
-		_, text, _ = strings.Cut(after, "m")
 	}
 }

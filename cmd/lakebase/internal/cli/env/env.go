@@ -3,9 +3,7 @@ package env
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,50 +13,52 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// settingReport is one line of `lakebase env -o json`. Fields are only ever
-// added.
+// Report is an element of the array that `lakebase env -o json` prints. Fields
+// are only ever added.
 type Report struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
-	Secret bool   `json:"secret,omitempty"` // a secret was hidden from value
+	Secret bool   `json:"secret,omitempty"` // Value hides a secret
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:     "env [TARGET]",
 		Short:   "Print each setting in force and where it came from",
 		Example: "  lakebase env\n  lakebase env my-instance/orders\n  lakebase env -o json | jq -r '.[].source'",
-		Long: `Prints each setting as a program would see it that connects to TARGET from
-here, and where it came from; secrets are hidden. TARGET is an instance, an
-endpoint path, a host or a URL, with parameters; without one the environment
-decides. Nothing is contacted.`,
+		Long: `Prints the settings with which a program connects to TARGET from here, and the
+source of each. Secrets are hidden, and nothing is contacted.
+
+` + target.Help,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := lakebase.ParseConfig(target.Argument(args))
+			cfg, err := lakebase.ParseConfig(command.Optional(args))
 			if err != nil {
 				return err
 			}
-			return printSettings(std, cfg.Settings(), output)
+			var reports []Report
+			for _, s := range cfg.Settings() {
+				reports = append(reports, Report(s))
+			}
+			return Print(std, reports, output)
 		},
 	}
 	output.AddFlag(cmd)
 	return cmd
 }
 
-func printSettings(std *terminal.Streams, settings []lakebase.Setting, output command.OutputFormat) error {
-	if output == command.OutputJSON {
-		reports := make([]Report, len(settings))
-		for i, s := range settings {
-			reports[i] = Report(s)
-		}
-		return json.NewEncoder(std.Out).Encode(reports)
+// Print writes settings as a table or as JSON.
+func Print(std *terminal.Streams, reports []Report, output command.Output) error {
+	if output.JSON() {
+		return std.PrintJSON(reports)
 	}
-	w := tabwriter.NewWriter(std.Out, 0, 0, 3, ' ', 0)
-	for _, s := range settings {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
+	w := terminal.NewTable(std.Out)
+	for _, r := range reports {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, cmp.Or(r.Value, "-"), r.Source)
 	}
 	return w.Flush()
 }

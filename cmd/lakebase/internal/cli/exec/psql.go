@@ -12,8 +12,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
+// NewPsqlCommand returns the command lakebase psql.
 func NewPsqlCommand(std *terminal.Streams) *cobra.Command {
-	f := &flags{mode: string(proxy.SessionMode), poolSize: 1}
+	o := &options{mode: string(proxy.SessionMode)}
 	cmd := &cobra.Command{
 		Use: "psql [--target TARGET | TARGET] [PSQL-ARGUMENTS]",
 
@@ -23,27 +24,28 @@ func NewPsqlCommand(std *terminal.Streams) *cobra.Command {
 		Example: `  lakebase psql
   lakebase psql -c 'select 1'
   lakebase psql shop/sales -X -f script.sql`,
-		Long: `Runs psql as "lakebase exec -- psql" does: it connects through a private proxy,
+		Long: `Runs psql like "lakebase exec -- psql": it connects through a private proxy,
 which logs in to TARGET with a fresh token for each connection, \c included.
-psql itself gets no token. ` + target.Help + `
-On a terminal where nothing names one, you are asked.
+psql itself gets no token.
 
-Arguments after TARGET are psql's own, and so is everything after --. psql's
-exit code is the command's.`,
+` + target.Help + `
+On a terminal, you are asked for a target if nothing names one.
+
+Arguments after TARGET are psql's, and so is everything after --. The exit code
+is psql's, or 127 if psql is not installed.`,
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			own, args := splitPsqlArguments(args)
 			if err := cmd.Flags().Parse(own); err != nil {
 				return command.UsageError(err.Error(), "see lakebase psql --help")
 			}
-			if help, _ := cmd.Flags().GetBool("help"); help {
+			switch address := cmd.Flags().Arg(0); {
+			case cmd.Flags().Changed("help"):
 				return cmd.Help()
-			}
-			if given := cmd.Flags().Arg(0); given != "" {
-				if f.target != "" {
-					return command.UsageError("the target is given twice", "give it as the argument or by --target")
-				}
-				f.target = given
+			case address != "" && o.target != "":
+				return command.UsageError("the target is given twice", "give it as the argument or by --target")
+			case address != "":
+				o.target = address
 			}
 			if _, err := osexec.LookPath("psql"); err != nil {
 				return &command.Error{
@@ -51,17 +53,16 @@ exit code is the command's.`,
 					Hint: "install it (apt-get install postgresql-client, brew install libpq), or use \"lakebase query\"",
 				}
 			}
-			return run(cmd.Context(), std, f, append([]string{"psql"}, args...))
+			return run(cmd.Context(), std, o, append([]string{"psql"}, args...))
 		},
 	}
-	target.AddFlag(std, cmd, &f.target)
+	target.AddFlag(cmd, &o.target)
 	cmd.Flags().Lookup("target").Shorthand = "" // psql has its own -t
 	return cmd
 }
 
-// splitPsqlArguments separates the arguments of lakebase psql from psql's:
-// --target, --help and the target come first, psql's begin with the first
-// other argument or after "--".
+// splitPsqlArguments separates the arguments of lakebase psql, which are
+// --target, --help and TARGET, from psql's, which follow them or "--".
 func splitPsqlArguments(args []string) (own, psql []string) {
 	target := false
 	for len(args) > 0 {

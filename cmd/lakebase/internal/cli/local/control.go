@@ -8,36 +8,29 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// controlTimeout is more than the slowest action takes, a start included.
-const controlTimeout = 2 * time.Minute
+// dataDir is the value of --data-dir. Empty means the default.
+type dataDir string
 
-// control calls the control API of a running local Lakebase.
-type control struct {
-	runtime local.Runtime
-	client  *http.Client
-}
-
-// dataDirFlag is the value of --data-dir; empty means the default one.
-type dataDirFlag string
-
-func (f dataDirFlag) resolve() (string, error) {
-	if f != "" {
-		return string(f), nil
+func (d *dataDir) resolve() (string, error) {
+	if *d != "" {
+		return string(*d), nil
 	}
 	return local.DefaultDataDir()
 }
 
-// findLocal returns the local Lakebase that runs on the data directory.
-func findLocal(flag dataDirFlag) (*control, error) {
-	dir, err := flag.resolve()
+// control returns the control API of the local Lakebase that runs on the data
+// directory.
+func (d *dataDir) control() (*control, error) {
+	dir, err := d.resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +45,42 @@ func findLocal(flag dataDirFlag) (*control, error) {
 	case err != nil:
 		return nil, err
 	}
-	// Not by way of a proxy that the environment names: it is on this machine.
+	// It is on this machine: an HTTP proxy of the environment does not apply.
 	return &control{runtime: runtime, client: &http.Client{Timeout: controlTimeout, Transport: &http.Transport{Proxy: nil}}}, nil
 }
 
-// call sends in as JSON, unless it is nil, and reads the answer into out,
-// unless that is nil.
+// completeTarget completes a target of the running local Lakebase. It is a
+// cobra.CompletionFunc.
+func (d *dataDir) completeTarget(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, cancel := command.CompletionContext(cmd)
+	defer cancel()
+	c, err := d.control()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	status, err := c.status(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []cobra.Completion
+	for _, e := range status.Endpoints {
+		if strings.HasPrefix(e.Target, toComplete) {
+			names = append(names, cobra.CompletionWithDesc(e.Target, string(e.State)))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// controlTimeout is more than the slowest action takes, a start included.
+const controlTimeout = 2 * time.Minute
+
+// control calls the control API of a running local Lakebase.
+type control struct {
+	runtime local.Runtime
+	client  *http.Client
+}
+
+// call sends in as JSON and decodes the reply into out. Either may be nil.
 func (c *control) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -77,35 +100,31 @@ func (c *control) call(ctx context.Context, method, path string, in, out any) er
 		return fmt.Errorf("the local Lakebase (pid %d) does not answer: %w", c.runtime.PID, err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
+	reply, err := io.ReadAll(response.Body)
+	switch {
+	case err != nil:
 		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return refusal(response.Status, answer)
-	}
-	if out == nil {
+	case response.StatusCode != http.StatusOK:
+		return replyError(response.Status, reply)
+	case out == nil:
 		return nil
 	}
-	return json.Unmarshal(answer, out)
+	return json.Unmarshal(reply, out)
 }
 
-// refusal words an answer that is an error.
-func refusal(status string, answer []byte) error {
+// replyError is the error in a reply.
+func replyError(status string, reply []byte) error {
 	var body struct {
 		Message string `json:"message"`
 	}
-	if err := json.Unmarshal(answer, &body); err != nil || body.Message == "" {
+	if err := json.Unmarshal(reply, &body); err != nil || body.Message == "" {
 		return fmt.Errorf("the local Lakebase answered %s", status)
 	}
 	return errors.New(body.Message)
 }
 
-// targetPath is where the actions on target are; its slashes stay.
-func targetPath(target, action string) string {
-	parts := strings.Split(target, "/")
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
-	}
-	return "targets/" + strings.Join(parts, "/") + ":" + action
+func (c *control) status(ctx context.Context) (local.Status, error) {
+	var status local.Status
+	err := c.call(ctx, http.MethodGet, "status", nil, &status)
+	return status, err
 }

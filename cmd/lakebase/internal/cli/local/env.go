@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,31 +10,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/shell"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func newEnvCommand(std *terminal.Streams, dataDir *dataDirFlag) *cobra.Command {
-	syntax := shell.Shells[0]
-	var target string
+func newEnvCommand(std *terminal.Streams, dir *dataDir) *cobra.Command {
+	var syntax, target string
 	var libpq bool
-	var output command.OutputFormat
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print the variables that point a shell at the running one",
+		Short: "Print the variables that lead a shell to the running one",
 		Example: `  eval "$(lakebase local env)"
   eval "$(lakebase local env --libpq)" && psql
   lakebase local env --shell fish | source
   lakebase local env --shell powershell | Invoke-Expression`,
-		Long: `Prints what a client of the running local Lakebase sets, for the shell to read.
+		Long: `Prints the variables for a client of the running local Lakebase, in the syntax
+of a shell.
 
-This library, and the Databricks SDKs, need no more. psql and other programs of
-libpq also need host, user and a password; --libpq adds them, with a token that
-is minted now and opens connections for as long as --token-lifetime says.`,
+This library and the Databricks SDKs need no more. libpq programs such as psql
+also need a host, a user and a password. --libpq adds them, with a fresh token
+that opens connections for as long as --token-lifetime says.`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := findLocal(*dataDir)
+			c, err := dir.control()
 			if err != nil {
 				return err
 			}
@@ -43,28 +41,27 @@ is minted now and opens connections for as long as --token-lifetime says.`,
 			if err != nil {
 				return err
 			}
-			if output == command.OutputJSON {
-				return json.NewEncoder(std.Out).Encode(asMap(variables))
+			if output.JSON() {
+				return std.PrintJSON(asMap(variables))
 			}
 			for _, v := range variables {
-				fmt.Fprintln(std.Out, syntax.Export(v))
+				fmt.Fprintln(std.Out, shells[syntax].export(v))
 			}
-			if terminal.IsTerminal(std.Out) {
-				fmt.Fprintf(std.Err, "\nTo set them in this shell: %s\n", syntax.Use(cmd.CommandPath()))
+			if terminal.Is(std.Out) {
+				fmt.Fprintf(std.Err, "\nTo set them in this shell: %s\n", shells[syntax].load(cmd.CommandPath()))
 			}
 			return nil
 		},
 	}
-	cmd.Flags().Var(&syntax, "shell", "whose syntax to print: sh, fish or powershell")
+	command.AddChoice(cmd, &syntax, "shell", "", "syntax to print: sh, fish or powershell", "sh", "fish", "powershell")
 	cmd.Flags().StringVar(&target, "target", "", "instance, or path of a project, branch or endpoint (default the first instance)")
 	cmd.Flags().BoolVar(&libpq, "libpq", false, "add what psql needs, a password included")
 	output.AddFlag(cmd)
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("target", completeLocalTarget(dataDir))
+	command.Complete(cmd, "target", dir.completeTarget)
 	return cmd
 }
 
-// env returns what a client of target sets.
+// env returns the variables for a client of target.
 func (c *control) env(ctx context.Context, target string, libpq bool) ([]local.EnvVar, error) {
 	var variables []local.EnvVar
 	if err := c.call(ctx, http.MethodGet, "env?target="+url.QueryEscape(target), nil, &variables); err != nil {
@@ -79,7 +76,11 @@ func (c *control) env(ctx context.Context, target string, libpq bool) ([]local.E
 
 // libpqEnv returns what libpq needs beyond the variables in set.
 func (c *control) libpqEnv(ctx context.Context, target string, set map[string]string) ([]local.EnvVar, error) {
-	endpoint, user, err := c.endpoint(ctx, set)
+	status, err := c.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := endpointOf(status, set)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (c *control) libpqEnv(ctx context.Context, target string, set map[string]st
 	}
 	more := []local.EnvVar{
 		{Name: "PGHOST", Value: endpoint.Host},
-		{Name: "PGUSER", Value: user},
+		{Name: "PGUSER", Value: status.User},
 		{Name: "PGDATABASE", Value: "databricks_postgres"},
 		{Name: "PGSSLMODE", Value: "verify-full"},
 		{Name: "PGPASSWORD", Value: minted.Token},
@@ -100,19 +101,14 @@ func (c *control) libpqEnv(ctx context.Context, target string, set map[string]st
 	return more, nil
 }
 
-// endpoint is the one that the variables in set name, and the user is who may
-// log in there.
-func (c *control) endpoint(ctx context.Context, set map[string]string) (endpoint local.EndpointStatus, user string, err error) {
-	status, err := c.status(ctx)
-	if err != nil {
-		return endpoint, "", err
-	}
+// endpointOf returns the endpoint that the variables in set name.
+func endpointOf(status local.Status, set map[string]string) (local.EndpointStatus, error) {
 	for _, e := range status.Endpoints {
 		if e.Target == set["LAKEBASE_INSTANCE_NAME"] || e.Target == set["LAKEBASE_ENDPOINT"] {
-			return e, status.User, nil
+			return e, nil
 		}
 	}
-	return endpoint, "", fmt.Errorf("no endpoint is called %s%s", set["LAKEBASE_INSTANCE_NAME"], set["LAKEBASE_ENDPOINT"])
+	return local.EndpointStatus{}, fmt.Errorf("there is no endpoint %s%s", set["LAKEBASE_INSTANCE_NAME"], set["LAKEBASE_ENDPOINT"])
 }
 
 func asMap(variables []local.EnvVar) map[string]string {

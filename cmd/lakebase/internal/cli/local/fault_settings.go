@@ -13,9 +13,8 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// applyFaults sets each of settings on top of f. A setting is KEY=VALUE, where
-// KEY names a field as the JSON does (api.status), or a JSON object with any
-// number of fields. A KEY alone stands for KEY=true.
+// applyFaults adds settings to f. A setting is KEY=VALUE, where KEY names a
+// field as JSON does (api.status), KEY for KEY=true, or a JSON object.
 func applyFaults(f local.Faults, settings []string) (local.Faults, error) {
 	for _, setting := range settings {
 		document, err := faultDocument(setting)
@@ -31,11 +30,34 @@ func applyFaults(f local.Faults, settings []string) (local.Faults, error) {
 	return f, nil
 }
 
+// faultDocument returns a setting as JSON.
+func faultDocument(setting string) ([]byte, error) {
+	if strings.HasPrefix(strings.TrimSpace(setting), "{") {
+		return []byte(setting), nil
+	}
+	key, value, given := strings.Cut(setting, "=")
+	if !given {
+		value = "true"
+	}
+	kind, known := faultKinds()[key]
+	if !known {
+		return nil, command.UsageError(fmt.Sprintf("%q is not a fault", key), "one of "+strings.Join(FaultKeys(), ", "))
+	}
+	switch {
+	case kind == "":
+		value = quoteJSON(value)
+	case !json.Valid([]byte(value)):
+		return nil, command.UsageError(fmt.Sprintf("fault %s: %q is not %s", key, value, kind), "")
+	}
+	section, field, _ := strings.Cut(key, ".")
+	return fmt.Appendf(nil, "{%s:{%s:%s}}", quoteJSON(section), quoteJSON(field), value), nil
+}
+
 // clearFaults ends the faults of one section of f.
 func clearFaults(f local.Faults, section string) (local.Faults, error) {
 	value := reflect.ValueOf(&f).Elem()
 	var sections []string
-	for field := range fields(value.Type()) {
+	for _, field := range reflect.VisibleFields(value.Type()) {
 		if jsonName(field) == section {
 			value.FieldByIndex(field.Index).SetZero()
 			return f, nil
@@ -45,98 +67,56 @@ func clearFaults(f local.Faults, section string) (local.Faults, error) {
 	return f, command.UsageError(fmt.Sprintf("%q is not a section of the faults", section), "one of "+strings.Join(sections, ", "))
 }
 
-// faultDocument turns one setting into JSON.
-func faultDocument(setting string) ([]byte, error) {
-	if strings.HasPrefix(strings.TrimSpace(setting), "{") {
-		return []byte(setting), nil
-	}
-	key, value, given := strings.Cut(setting, "=")
-	if !given {
-		value = "true"
-	}
-	kind, known := faultKeys()[key]
-	if !known {
-		return nil, command.UsageError(fmt.Sprintf("%q is not a fault", key), "one of "+strings.Join(FaultKeys(), ", "))
-	}
-	if kind == reflect.String {
-		value = quoteJSON(value)
-	} else if !json.Valid([]byte(value)) {
-		return nil, command.UsageError(fmt.Sprintf("fault %s: %q is not %s", key, value, valueName(kind)), "")
-	}
-	section, field, _ := strings.Cut(key, ".")
-	return fmt.Appendf(nil, "{%s:{%s:%s}}", quoteJSON(section), quoteJSON(field), value), nil
-}
+// FaultKeys are the keys of all faults, sorted.
+func FaultKeys() []string { return slices.Sorted(maps.Keys(faultKinds())) }
 
-// faultKeys are the names of all faults with the kind of JSON value that each
-// takes, read from the type itself so that a new fault needs no code here.
-func faultKeys() map[string]reflect.Kind {
-	keys := map[string]reflect.Kind{}
-	for section := range fields(reflect.TypeFor[local.Faults]()) {
-		for field := range fields(section.Type) {
-			kind := field.Type.Kind()
-			if field.Type == reflect.TypeFor[local.Duration]() {
-				kind = reflect.String // "1.5s"
+// faultKinds describes the value of each fault by its key, and is empty for a
+// JSON string. It reads the type itself, so that a new fault needs no code here.
+func faultKinds() map[string]string {
+	kinds := map[string]string{}
+	for _, section := range reflect.VisibleFields(reflect.TypeFor[local.Faults]()) {
+		for _, field := range reflect.VisibleFields(section.Type) {
+			kind := "a whole number"
+			switch {
+			case field.Type == reflect.TypeFor[local.Duration](), field.Type.Kind() == reflect.String:
+				kind = "" // a duration is "1.5s"
+			case field.Type.Kind() == reflect.Bool:
+				kind = "true or false"
+			case field.Type.Kind() == reflect.Float64:
+				kind = "a number"
 			}
-			keys[jsonName(section)+"."+jsonName(field)] = kind
+			kinds[jsonName(section)+"."+jsonName(field)] = kind
 		}
 	}
-	return keys
-}
-
-func FaultKeys() []string { return slices.Sorted(maps.Keys(faultKeys())) }
-
-// fields yields the fields of struct type t that JSON sees.
-func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if f := t.Field(i); f.IsExported() && jsonName(f) != "-" && !yield(f) {
-				return
-			}
-		}
-	}
+	return kinds
 }
 
 func jsonName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	if name == "" {
-		return f.Name
-	}
 	return name
 }
 
-func valueName(kind reflect.Kind) string {
-	switch kind {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Float32, reflect.Float64:
-		return "a number"
-	}
-	return "a whole number"
-}
-
 func quoteJSON(text string) string {
-	quoted, _ := json.Marshal(text) // a string always marshals
+	quoted, _ := json.Marshal(text) // strings have no error
 	return string(quoted)
 }
 
-// faultSettings writes what is in force in f as KEY=VALUE, sorted.
+// faultSettings returns the faults of f as KEY=VALUE, sorted.
 func faultSettings(f local.Faults) ([]string, error) {
 	document, err := json.Marshal(f)
 	if err != nil {
 		return nil, err
 	}
-	var sections map[string]map[string]json.RawMessage
-	if err := json.Unmarshal(document, &sections); err != nil {
+	var sections map[string]map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	if err := decoder.Decode(&sections); err != nil {
 		return nil, err
 	}
 	var settings []string
 	for section, values := range sections {
 		for field, value := range values {
-			text := string(value)
-			if err := json.Unmarshal(value, &text); err != nil {
-				text = string(value) // a number or a boolean stands as it is
-			}
-			settings = append(settings, section+"."+field+"="+text)
+			settings = append(settings, fmt.Sprintf("%s.%s=%v", section, field, value))
 		}
 	}
 	slices.Sort(settings)

@@ -2,11 +2,11 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
@@ -14,30 +14,29 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func newFaultsCommand(std *terminal.Streams, dataDir *dataDirFlag) *cobra.Command {
-	var output command.OutputFormat
+func newFaultsCommand(std *terminal.Streams, dir *dataDir) *cobra.Command {
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:   "faults",
-		Short: "Print, set and clear what goes wrong on purpose",
+		Short: "Print, set and clear faults",
 		Example: `  lakebase local faults
   lakebase local faults set api.status=503 api.remaining=3
   lakebase local faults set login.kind=expired
   lakebase local faults clear`,
-		Long: `Prints the faults in force, one KEY=VALUE a line.
+		Long: `Prints the faults in force as lines of KEY=VALUE. A duration is written 1.5s; a
+key alone, such as api.hang, means true.
 
-Durations are written 1.5s. A switch is set by its name alone: api.hang.
-Keys: ` + strings.Join(FaultKeys(), ", "),
-		Args: command.KnownCommand,
+` + ansi.Wordwrap("Keys: "+strings.Join(FaultKeys(), ", "), 79, ""),
+		Args: command.NoSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withFaults(cmd.Context(), std, *dataDir, output, nil)
+			return changeFaults(cmd.Context(), std, dir, output, nil)
 		},
 	}
-	output.AddFlag(cmd)
 	set := &cobra.Command{
 		Use:   "set KEY=VALUE...",
-		Short: "Set faults, and keep the others that are in force",
-		Long: `Sets the given faults and keeps the others that are in force. Then it prints
-all of them, one KEY=VALUE a line. "lakebase local faults --help" lists the keys.`,
+		Short: "Add faults to those in force",
+		Long: `Adds faults to those in force, and prints all of them as lines of KEY=VALUE.
+"lakebase local faults --help" lists the keys.`,
 		Example: `  lakebase local faults set api.status=503 api.remaining=3
   lakebase local faults set network.latency=200ms
   lakebase local faults set api.hang`,
@@ -48,20 +47,20 @@ all of them, one KEY=VALUE a line. "lakebase local faults --help" lists the keys
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withFaults(cmd.Context(), std, *dataDir, output, func(f local.Faults) (local.Faults, error) {
+			return changeFaults(cmd.Context(), std, dir, output, func(f local.Faults) (local.Faults, error) {
 				return applyFaults(f, args)
 			})
 		},
 	}
 	clearAll := &cobra.Command{
 		Use:   "clear [SECTION]",
-		Short: "End all faults, or those of one section (api, tokens, login, dns, network, tls)",
-		Long: `Ends all faults, or those of the section: api, tokens, login, dns, network or
-tls. Then it prints what is left, one KEY=VALUE a line.`,
+		Short: "End all faults, or those of a section",
+		Long: `Ends all faults, or those of a section: api, tokens, login, dns, network or
+tls. Prints the remaining ones as lines of KEY=VALUE.`,
 		Example: "  lakebase local faults clear\n  lakebase local faults clear api",
 		Args:    command.AtMostOneArgument("section"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withFaults(cmd.Context(), std, *dataDir, output, func(f local.Faults) (local.Faults, error) {
+			return changeFaults(cmd.Context(), std, dir, output, func(f local.Faults) (local.Faults, error) {
 				if len(args) == 0 {
 					return local.Faults{}, nil
 				}
@@ -69,16 +68,17 @@ tls. Then it prints what is left, one KEY=VALUE a line.`,
 			})
 		},
 	}
+	output.AddFlag(cmd)
 	output.AddFlag(set)
 	output.AddFlag(clearAll)
 	cmd.AddCommand(set, clearAll)
 	return cmd
 }
 
-// withFaults puts change(faults in force) in force, if there is a change, and
-// prints what is in force then.
-func withFaults(ctx context.Context, std *terminal.Streams, dataDir dataDirFlag, output command.OutputFormat, change func(local.Faults) (local.Faults, error)) error {
-	c, err := findLocal(dataDir)
+// changeFaults replaces the faults in force by change(faults), if change is not
+// nil, and prints them.
+func changeFaults(ctx context.Context, std *terminal.Streams, dir *dataDir, output command.Output, change func(local.Faults) (local.Faults, error)) error {
+	c, err := dir.control()
 	if err != nil {
 		return err
 	}
@@ -91,13 +91,13 @@ func withFaults(ctx context.Context, std *terminal.Streams, dataDir dataDirFlag,
 		if err != nil {
 			return err
 		}
-		faults = local.Faults{} // the answer leaves out what is not in force
+		faults = local.Faults{} // the reply has no field for a fault that is not in force
 		if err := c.call(ctx, http.MethodPut, "faults", changed, &faults); err != nil {
 			return err
 		}
 	}
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(faults)
+	if output.JSON() {
+		return std.PrintJSON(faults)
 	}
 	settings, err := faultSettings(faults)
 	if err != nil {

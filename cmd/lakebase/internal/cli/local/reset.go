@@ -16,14 +16,14 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func newResetCommand(std *terminal.Streams, dataDir *dataDirFlag) *cobra.Command {
+func newResetCommand(std *terminal.Streams, dataDir *dataDir) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "reset",
-		Short:   "Delete the data, so that the next start begins anew",
+		Short:   "Delete the data of a stopped one",
 		Example: "  lakebase local reset\n  lakebase local reset --data-dir /tmp/second --yes",
-		Long: `Deletes the data directory of a local Lakebase that does not run, after asking.
-Anything but such a directory is refused.`,
+		Long: `Deletes the data directory of a local Lakebase that is not running, after
+asking. Any other directory is refused.`,
 		Args: command.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := dataDir.resolve()
@@ -48,13 +48,13 @@ func reset(std *terminal.Streams, dir string, yes bool) error {
 		fmt.Fprintf(std.Err, "nothing to delete: %s does not exist\n", dir)
 		return nil
 	}
-	// A directory given by mistake must not be lost.
+	// A directory that was given by mistake must not be lost.
 	if _, err := os.Stat(filepath.Join(dir, "state.json")); err != nil {
 		return &command.Error{Message: dir + " does not hold the data of a local Lakebase", Hint: "check --data-dir"}
 	}
 	if !yes {
-		agreed, err := ask(std, fmt.Sprintf("Delete all data in %s?", dir))
-		if err != nil || !agreed {
+		confirmed, err := confirm(std, fmt.Sprintf("Delete all data in %s?", dir))
+		if err != nil || !confirmed {
 			return err
 		}
 	}
@@ -65,10 +65,10 @@ func reset(std *terminal.Streams, dir string, yes bool) error {
 	return nil
 }
 
-// ask puts a question that only a person can answer with yes.
-func ask(std *terminal.Streams, question string) (bool, error) {
-	if !terminal.IsTerminal(std.In) {
-		return false, command.UsageError("nobody is there to ask: "+question, "--yes agrees")
+// confirm asks a question on the terminal.
+func confirm(std *terminal.Streams, question string) (bool, error) {
+	if !terminal.Is(std.In) {
+		return false, command.UsageError("no terminal to ask on: "+question, "--yes confirms it")
 	}
 	fmt.Fprint(std.Err, question+" [y/N] ")
 	answer, err := bufio.NewReader(std.In).ReadString('\n')

@@ -1,13 +1,9 @@
 package local
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,18 +13,18 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func newStatusCommand(std *terminal.Streams, dataDir *dataDirFlag) *cobra.Command {
-	var output command.OutputFormat
+func newStatusCommand(std *terminal.Streams, dir *dataDir) *cobra.Command {
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Print what the running one has, and what clients did",
+		Short:   "Print the endpoints of the running one, and what clients did",
 		Example: "  lakebase local status\n  lakebase local status -o json | jq .stats",
-		Long: `Prints the instances and endpoints of the running local Lakebase, each with its
-state and address, the faults in force, and how many calls, tokens and logins
-there were.`,
+		Long: `Prints the instances and endpoints of the running local Lakebase with their
+state and address, the faults in force, and the number of calls, tokens and
+logins.`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := findLocal(*dataDir)
+			c, err := dir.control()
 			if err != nil {
 				return err
 			}
@@ -36,8 +32,8 @@ there were.`,
 			if err != nil {
 				return err
 			}
-			if output == command.OutputJSON {
-				return json.NewEncoder(std.Out).Encode(status)
+			if output.JSON() {
+				return std.PrintJSON(status)
 			}
 			return printStatus(std.Out, status)
 		},
@@ -46,16 +42,10 @@ there were.`,
 	return cmd
 }
 
-func (c *control) status(ctx context.Context) (local.Status, error) {
-	var status local.Status
-	err := c.call(ctx, http.MethodGet, "status", nil, &status)
-	return status, err
-}
-
 func printStatus(out io.Writer, s local.Status) error {
 	data := s.DataDir
 	if s.Ephemeral {
-		data += " (gone when it stops)"
+		data += " (deleted at the end)"
 	}
 	faults, err := faultSettings(s.Faults)
 	if err != nil {
@@ -65,7 +55,7 @@ func printStatus(out io.Writer, s local.Status) error {
 	if len(faults) > 0 {
 		inForce = strings.Join(faults, " ")
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w := terminal.NewTable(out)
 	for _, row := range [][2]string{
 		{"running", fmt.Sprintf("pid %d for %s, PostgreSQL %s", s.PID, time.Since(s.Started).Round(time.Second), s.Postgres)},
 		{"workspace", s.WorkspaceURL},
@@ -81,7 +71,7 @@ func printStatus(out io.Writer, s local.Status) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	w = tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w = terminal.NewTable(out)
 	fmt.Fprint(w, "\nTARGET\tSTATE\tHOST\tPORT\tCONNECTIONS\n")
 	for _, e := range s.Endpoints {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", e.Target, e.State, e.Host, e.Port, e.Connections)

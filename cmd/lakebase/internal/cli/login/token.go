@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 // added.
 type TokenReport struct {
 	Token     string    `json:"token"`                // the password
-	Expires   time.Time `json:"expires,omitzero"`     // by this machine's clock; it counts at login only
+	Expires   time.Time `json:"expires,omitzero"`     // by this machine's clock; checked at login only
 	ExpiresIn int       `json:"expires_in,omitempty"` // seconds from now
 	User      string    `json:"user"`                 // the Postgres role to log in as
 	Host      string    `json:"host"`
@@ -26,34 +25,37 @@ type TokenReport struct {
 	Database  string    `json:"database"`
 }
 
+// NewTokenCommand returns the command lakebase token.
 func NewTokenCommand(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:   "token [TARGET]",
 		Short: "Print a token, the password for Postgres",
 		Example: `  lakebase token
   PGPASSWORD=$(lakebase token my-instance) pg_dump ...
   lakebase token -o json`,
-		Long: `Mints a token and prints it alone on a line. ` + target.Help + `
+		Long: `Mints a token and prints it.
 
-The token logs in for as long as the service says, an hour at most; sessions
-live on after it. Whoever has it can log in: it belongs in no file that others
-read, and no log. "lakebase exec" and "lakebase proxy" need none.
+` + target.Help + `
+
+A token logs in for an hour at most; a session continues after it has expired.
+It is a secret: keep it out of logs and of files that others can read. Programs
+under "lakebase exec" and behind "lakebase proxy" need none.
 
 -o json prints token, expires, expires_in (seconds), user, host, port and
 database.`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runToken(cmd.Context(), std, target.Argument(args), output)
+			return runToken(cmd.Context(), std, command.Optional(args), output)
 		},
 	}
 	output.AddFlag(cmd)
 	return cmd
 }
 
-func runToken(ctx context.Context, std *terminal.Streams, address string, output command.OutputFormat) error {
-	cfg, err := target.Settings(std, address)
+func runToken(ctx context.Context, std *terminal.Streams, address string, output command.Output) error {
+	cfg, err := target.Config(std, address)
 	if err != nil {
 		return err
 	}
@@ -63,20 +65,18 @@ func runToken(ctx context.Context, std *terminal.Streams, address string, output
 			Hint: "name an instance or an endpoint instead",
 		}
 	}
-	l, err := newLogin(ctx, std, cfg)
+	l, err := find(ctx, std, cfg)
 	if err != nil {
 		return err
 	}
-	report := l.report()
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(report)
+	if output.JSON() {
+		return std.PrintJSON(l.report())
 	}
-	_, err = fmt.Fprintln(std.Out, report.Token)
+	_, err = fmt.Fprintln(std.Out, l.password)
 	return err
 }
 
-// report is what `lakebase token -o json` says of l.
-func (l *Login) report() TokenReport {
+func (l *login) report() TokenReport {
 	r := TokenReport{Token: l.password, User: l.user, Host: l.host, Port: l.port, Database: l.database}
 	if expiry := l.token.Expiry(); !expiry.IsZero() {
 		r.Expires = expiry.UTC().Truncate(time.Second)

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -23,28 +22,30 @@ type URLReport struct {
 	URL string `json:"url"`
 }
 
+// NewURLCommand returns the command lakebase url.
 func NewURLCommand(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	var withPassword bool
 	cmd := &cobra.Command{
 		Use:   "url [TARGET]",
 		Short: "Print the postgresql:// URL of a target",
 		Example: `  lakebase url
   psql "$(lakebase url --with-password shop/sales)"`,
-		Long: `Looks the target up and prints its URL, without a password: programs of libpq
-take that from PGPASSWORD (see lakebase token).
+		Long: `Looks the target up and prints its URL, without a password: libpq takes that
+from PGPASSWORD (see "lakebase token").
+
 ` + target.Help + `
 
-The URL verifies the server: sslmode=verify-full, and as roots those that are
-configured or sslrootcert=system, which libpq knows since version 16. Programs
-that do not use libpq may have another word for that, or need none.
+The URL verifies the server: it has sslmode=verify-full, and the configured
+roots or sslrootcert=system, which libpq knows since version 16. Programs that
+do not use libpq may name these differently.
 
 --with-password includes a token. It is a secret that logs in for an hour at
-most, and a command line shows it to everyone on the machine.`,
+most, and everyone on the machine can read command lines.`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runURL(cmd.Context(), std, target.Argument(args), withPassword, output)
+			return runURL(cmd.Context(), std, command.Optional(args), withPassword, output)
 		},
 	}
 	cmd.Flags().BoolVar(&withPassword, "with-password", false, "include a fresh token, or the password of a static URL")
@@ -52,12 +53,12 @@ most, and a command line shows it to everyone on the machine.`,
 	return cmd
 }
 
-func runURL(ctx context.Context, std *terminal.Streams, address string, withPassword bool, output command.OutputFormat) error {
-	cfg, err := target.Settings(std, address)
+func runURL(ctx context.Context, std *terminal.Streams, address string, withPassword bool, output command.Output) error {
+	cfg, err := target.Config(std, address)
 	if err != nil {
 		return err
 	}
-	l, err := newLogin(ctx, std, cfg)
+	l, err := find(ctx, std, cfg)
 	if err != nil {
 		return err
 	}
@@ -65,21 +66,21 @@ func runURL(ctx context.Context, std *terminal.Streams, address string, withPass
 	if err != nil {
 		return err
 	}
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(URLReport{text})
+	if output.JSON() {
+		return std.PrintJSON(URLReport{text})
 	}
 	_, err = fmt.Fprintln(std.Out, text)
 	return err
 }
 
-// url is where l leads, as libpq and pgx read it.
-func (l *Login) url(withPassword bool) (string, error) {
+// url returns the URL of the target as libpq and pgx read it.
+func (l *login) url(withPassword bool) (string, error) {
 	if l.cfg.URL != "" {
 		return l.staticURL(withPassword)
 	}
-	query := url.Values{"sslmode": {libpqMode(target.SettingOr(l.cfg, "sslmode", "verify-full"))}}
+	query := url.Values{"sslmode": {libpqMode(l.setting("sslmode", "verify-full"))}}
 	if query.Get("sslmode") != "require" {
-		query.Set("sslrootcert", target.SettingOr(l.cfg, "sslrootcert", "system"))
+		query.Set("sslrootcert", l.setting("sslrootcert", "system"))
 	}
 	if name := l.cfg.ApplicationName; name != "" {
 		query.Set("application_name", name)
@@ -91,8 +92,8 @@ func (l *Login) url(withPassword bool) (string, error) {
 	return "postgresql://" + user + "@" + net.JoinHostPort(l.host, strconv.Itoa(int(l.port))) + "/" + escapeURL(l.database) + encodeQuery(query), nil
 }
 
-// libpqMode is the sslmode with which libpq trusts no server that this
-// program would not.
+// libpqMode returns the sslmode with which libpq is at least as strict as the
+// library. The library verifies the name in mode require, too.
 func libpqMode(mode string) string {
 	switch mode {
 	case "verify-ca":
@@ -100,18 +101,13 @@ func libpqMode(mode string) string {
 	case "insecure-skip-verify":
 		return "require"
 	}
-	return "verify-full" // which require means here, too
+	return "verify-full"
 }
 
-// strictMode reports whether libpq looks at the roots in this sslmode.
-func strictMode(mode string) bool {
-	return !slices.Contains([]string{"disable", "allow", "prefer"}, mode)
-}
-
-// staticURL is the URL that the user gave, in the spelling of libpq and
-// complete, with the password only if it is asked for.
-func (l *Login) staticURL(withPassword bool) (string, error) {
-	u, err := url.Parse(target.SettingOr(l.cfg, "url", "")) // without its secrets
+// staticURL returns the URL that the user gave, complete and in libpq's
+// spelling, and with the password only on request.
+func (l *login) staticURL(withPassword bool) (string, error) {
+	u, err := url.Parse(l.setting("url", "")) // with placeholders for its secrets
 	if err != nil {
 		return "", &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: l.cfg.Target(), Message: "the static URL cannot be written without its password", Err: err}
 	}
@@ -121,42 +117,47 @@ func (l *Login) staticURL(withPassword bool) (string, error) {
 			query.Del(name)
 		}
 	}
-	mode := target.SettingOr(l.cfg, "sslmode", "prefer")
+	mode := l.setting("sslmode", "prefer")
 	query.Set("sslmode", mode)
-	if root := target.SettingOr(l.cfg, "sslrootcert", ""); root != "" && strictMode(mode) {
-		query.Set("sslrootcert", root) // where nothing is verified, roots are the URL's own affair
+	verifies := !slices.Contains([]string{"disable", "allow", "prefer"}, mode)
+	if root := l.setting("sslrootcert", ""); root != "" && verifies {
+		query.Set("sslrootcert", root)
 	}
-	if l.password != "" && withPassword {
-		query.Set("password", l.password)
-	}
-	user := target.SettingOr(l.cfg, "user", l.user)
 	host := u.Host
 	if host != "" && u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), target.SettingOr(l.cfg, "port", "5432"))
+		host = net.JoinHostPort(u.Hostname(), l.setting("port", "5432"))
+	}
+	user, password := l.setting("user", l.user), query.Get("password")
+	if withPassword && l.password != "" {
+		password = l.password
 	}
 	text := "postgresql://"
-	if user != "" {
+	switch {
+	case user == "" && password != "":
+		query.Set("password", password)
+	case user != "":
+		query.Del("password")
 		text += escapeURL(user)
-		if password := query.Get("password"); password != "" {
+		if password != "" {
 			text += ":" + escapeURL(password)
-			query.Del("password")
 		}
 		text += "@"
 	}
-	database := target.SettingOr(l.cfg, "database", strings.TrimPrefix(u.Path, "/"))
+	database := l.setting("database", strings.TrimPrefix(u.Path, "/"))
 	return text + host + "/" + escapeURL(database) + encodeQuery(query), nil
 }
 
-// hiddenSecret is what stands for a secret in a static URL that is shown.
+// hiddenSecret replaces a secret in the static URL of Config.Settings.
 const hiddenSecret = "xxxxx"
 
-// escapeURL percent-encodes all but letters, digits and -_.~, which is safe
-// in every part of a URL: users are email addresses.
+// escapeURL percent-encodes everything but letters, digits and -_.~, which is
+// safe in every part of a URL. Users are email addresses.
 func escapeURL(v string) string {
 	return strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
 }
 
-// encodeQuery is what follows the path. libpq takes a plus for a plus.
+// encodeQuery returns the query with its question mark, if there is one. libpq
+// does not read a plus as a space.
 func encodeQuery(query url.Values) string {
 	if len(query) == 0 {
 		return ""

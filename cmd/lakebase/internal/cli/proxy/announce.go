@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -27,7 +26,7 @@ type Readiness struct {
 }
 
 // announceProxy says that server is ready and what to paste.
-func announce(std *terminal.Streams, p *setup, server *proxy.Server, output command.OutputFormat) error {
+func announce(std *terminal.Streams, p *setup, server *proxy.Server, output command.Output) error {
 	main := p.targets.main(p.config)
 	r := Readiness{Status: "ready", PID: os.Getpid(), UnixSocketDir: p.config.UnixSocketDir, Target: main.name, Database: main.database}
 	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + main.database}
@@ -43,8 +42,8 @@ func announce(std *terminal.Streams, p *setup, server *proxy.Server, output comm
 		u.User = url.User("USER")
 	}
 	r.URL = u.String()
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(r)
+	if output.JSON() {
+		return std.PrintJSON(r)
 	}
 	paint := terminal.PainterFor(std.Err)
 	_, err := fmt.Fprintf(std.Err, "%s for %s\n\n  psql %s\n\nCtrl-C stops it.\n",

@@ -2,15 +2,11 @@ package proxy
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 )
 
@@ -23,15 +19,7 @@ func (r *runner) check() error {
 		return err
 	}
 	defer r.close()
-	reports := r.current.report()
-	if r.output == command.OutputJSON {
-		return json.NewEncoder(r.std.Out).Encode(reports)
-	}
-	w := tabwriter.NewWriter(r.std.Out, 0, 0, 3, ' ', 0)
-	for _, s := range reports {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
-	}
-	return w.Flush()
+	return env.Print(r.std, r.current.report(), r.output)
 }
 
 // report lists the settings as they are in force, in the order of the flags,

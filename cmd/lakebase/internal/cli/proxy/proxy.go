@@ -17,7 +17,7 @@ import (
 )
 
 func New(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	var given *settings
 	check := false
 	cmd := &cobra.Command{
@@ -31,14 +31,14 @@ over verified TLS for each client. TARGET is an instance, an endpoint path, a
 host or a URL; without one the environment decides, unless a file has targets.
 
 No password is asked for on this machine: whoever can connect to the address
-acts as the proxy's role. --unix-socket-dir with --listen none keeps other users of the
-machine out; --auth-file asks for passwords. Other machines may connect only
-with --auth-file and --client-tls-cert-file.
+acts as the proxy's role. --unix-socket-dir with --listen none keeps other
+users of the machine out; --auth-file asks for passwords. Other machines may
+connect only with --auth-file and --client-tls-cert-file.
 
-Each flag is also a variable, --default-pool-size for example LAKEBASE_PROXY_DEFAULT_POOL_SIZE,
-and a key of the file that --config names; a flag beats a variable, which beats
-the file. SIGHUP reads the file, and those that it names, again. --check prints
-what is in force and where it came from.
+Each flag is also a variable, --default-pool-size for example
+LAKEBASE_PROXY_DEFAULT_POOL_SIZE, and a key of the file that --config names; a
+flag beats a variable, which beats the file. SIGHUP reads the file, and those
+that it names, again. --check prints what is in force and where it came from.
 
 The first SIGTERM or Ctrl-C ends idle sessions and waits for open transactions;
 the second ends those too.`,
@@ -65,7 +65,7 @@ type runner struct {
 	std    *terminal.Streams
 	given  *settings // on the command line
 	args   []string
-	output command.OutputFormat
+	output command.Output
 
 	level  slog.LevelVar
 	logger *slog.Logger

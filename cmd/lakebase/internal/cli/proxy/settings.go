@@ -110,9 +110,6 @@ func (s *settings) define() {
 
 	s.logLevel = slog.LevelInfo
 	flags.Var(levelValue{&s.logLevel}, "log-level", "what to log to stderr: debug, info, warn or error")
-	flags.VisitAll(func(f *pflag.Flag) {
-		f.Annotations = map[string][]string{command.VariableAnnotation: {variableOf(f.Name)}}
-	})
 }
 
 // loadSettings reads all settings: given on the command line, in the

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
@@ -26,7 +27,7 @@ func TestExcerpt(t *testing.T) {
 		"control":   {"a\x1b[31m x", 7, 80, "LINE 1: a [31m x\n              ^\n"},
 		"nowhere":   {"select", 99, 80, ""},
 		"long":      {long, strings.Index(long, "wrong") + 1, 60, "LINE 1: ... a, a, a, a, a, a, a, a, a, a, a, wrong, b, b...\n                                             ^\n"},
-		"at an end": {long, 8, 40, "LINE 1: select a, a, a, a, a, a, ...\n               ^\n"},
+		"at an end": {long, 8, 40, "LINE 1: select a, a, a, a, a, a, a, ...\n               ^\n"},
 	} {
 		var b strings.Builder
 		writeExcerpt(&b, test.sql, test.position, test.width)
@@ -34,7 +35,7 @@ func TestExcerpt(t *testing.T) {
 			t.Errorf("%s: got\n%swant\n%s", name, b.String(), test.want)
 		}
 		for line := range strings.Lines(b.String()) {
-			if n := terminal.Cells([]rune(line)); n > test.width {
+			if n := ansi.StringWidth(line); n > test.width {
 				t.Errorf("%s: a line of %d cells on a terminal of %d", name, n, test.width)
 			}
 		}
@@ -44,7 +45,7 @@ func TestExcerpt(t *testing.T) {
 func TestStatementErrorIsReported(t *testing.T) {
 	var b strings.Builder
 	std := &terminal.Streams{Err: &b}
-	command.ReportError(std, &statementError{sql: "select x", PgError: &pgconn.PgError{
+	command.Report(std, &statementError{sql: "select x", PgError: &pgconn.PgError{
 		Severity: "ERROR", Code: "42703", Message: "column \"x\"\ndoes not\x1b[0m exist", Position: 8,
 		Detail: "d\nd", Hint: "h", Where: "PL/pgSQL\nfunction f()",
 	}})
@@ -53,7 +54,7 @@ func TestStatementErrorIsReported(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 	b.Reset()
-	command.ReportError(std, &statementError{sql: "select f()", PgError: &pgconn.PgError{
+	command.Report(std, &statementError{sql: "select f()", PgError: &pgconn.PgError{
 		Severity: "ERROR", Code: "42703", Message: "m", InternalPosition: 8, InternalQuery: "select y",
 	}})
 	if want := "lakebase: m (SQLSTATE 42703)\nLINE 1: select y\n               ^\n"; b.String() != want {

@@ -15,17 +15,18 @@ import (
 	"github.com/lakebase-go/lakebase/internal/resultformat"
 )
 
-// flags are the flags of `lakebase query`.
-type flags struct {
+// options are the flags of lakebase query.
+type options struct {
 	target string
 	file   string
 	params []string
-	format resultFormatFlag
+	format string
 	quiet  bool
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
-	f := &flags{format: resultFormatFlag(resultformat.Text)}
+	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "query [SQL]",
 		Short: "Run SQL and print what it returns",
@@ -34,91 +35,77 @@ func New(std *terminal.Streams) *cobra.Command {
   lakebase query -p 42 'select * from orders where id = $1'
   lakebase query -f report.sql -o json | jq .
   lakebase query 'copy orders from stdin (format csv)' < orders.csv`,
-		Long: `Runs SQL, given as the one argument, in a file (-f) or on stdin, and prints the
-rows. The target is an instance, an endpoint path, a host or a URL; without
---target the environment decides, and on a terminal where it names none, you
-are asked.
+		Long: `Runs SQL and prints the rows. The SQL is the argument, a file (-f) or stdin.
+Without --target the environment names the target; on a terminal, you are asked
+for one if it does not.
 
-Several statements in one text run as one transaction unless they say BEGIN and
-COMMIT themselves, and each result is printed. With -p, values for $1, $2 and so
-on, there is one statement; values are sent apart from the text and need no
-quoting. COPY TO STDOUT and COPY FROM STDIN use stdout and stdin.
+Several statements in one text run as one transaction unless they contain BEGIN
+and COMMIT, and each result is printed. With -p, the values of $1, $2 and so
+on, there is one statement; values are sent apart from it and need no quoting.
+COPY TO STDOUT and COPY FROM STDIN use stdout and stdin.
 
-Rows are printed as they arrive: their number needs no memory. Text aligns its
-columns by the first 1000 rows. JSON is an array for each result, a line each;
-one that the query did not complete has no closing bracket. A repeated column
-name gets a number there. CSV tells NULL, nothing, from the empty string, "".
+Rows are printed as they arrive and are not kept in memory. Text aligns columns
+by the first 1000 rows. JSON has a line for each result, an array; an
+incomplete result has no closing bracket, and a repeated column name gets a
+number. In CSV NULL is empty and the empty string is "".
 
-Only connecting is ever repeated, never the SQL. Ctrl-C asks the server to
-cancel.`,
+Only connecting is retried, never the SQL. Ctrl-C cancels the statement.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return command.UsageError("lakebase query takes one argument, the SQL", "quote it as one word; the target goes in --target, values for $1 and so on in -p")
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), std, f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), std, o, args) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	target.AddFlag(std, cmd, &f.target)
-	flags.StringVarP(&f.file, "file", "f", "", "file with the SQL; - for stdin")
-	flags.StringArrayVarP(&f.params, "param", "p", nil, "value of $1; repeat for $2 and so on")
-	flags.VarP(&f.format, "output", "o", "how to print rows: text, json, ndjson or csv")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not print counts and times on stderr")
-	command.CompleteWords(cmd, "output", "text", "json", "ndjson", "csv")
+	target.AddFlag(cmd, &o.target)
+	flags.StringVarP(&o.file, "file", "f", "", "file with the SQL; - for stdin")
+	flags.StringArrayVarP(&o.params, "param", "p", nil, "value of $1; repeat for $2 and so on")
+	command.AddChoice(cmd, &o.format, "output", "o", "how to print rows: text, json, ndjson or csv", "text", "json", "ndjson", "csv")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print counts and times on stderr")
 	return cmd
 }
 
-// resultFormatFlag is a resultformat.Format as a flag value.
-type resultFormatFlag resultformat.Format
-
-func (f *resultFormatFlag) String() string { return string(*f) }
-
-func (f *resultFormatFlag) Set(name string) error {
-	format, err := resultformat.Parse(name)
-	*f = resultFormatFlag(format)
-	return err
-}
-
-func (f *resultFormatFlag) Type() string { return "format" }
-
-// runQuery connects once and runs the SQL once.
-func run(ctx context.Context, std *terminal.Streams, f *flags, args []string) error {
-	sql, fromStdin, err := f.sql(std, args)
+// run connects once and runs the SQL once.
+func run(ctx context.Context, std *terminal.Streams, o *options, args []string) error {
+	sql, fromStdin, err := o.sql(std, args)
 	if err != nil {
 		return err
 	}
-	conn, err := target.ConnectTo(ctx, std, f.target)
+	cfg, err := target.ConfigOrAsk(ctx, std, o.target)
+	if err != nil {
+		return err
+	}
+	conn, err := target.Connect(ctx, std, cfg)
 	if err != nil {
 		return err
 	}
 	defer target.Disconnect(conn)
-	p := newResultPrinter(ctx, std, resultformat.Format(f.format), f.quiet)
+	p := newPrinter(ctx, std, resultformat.Format(o.format), o.quiet)
 	copyIn := std.In
 	if fromStdin {
 		copyIn = nil
 	}
-	_, err = p.run(ctx, conn.PgConn(), sql, f.params, copyIn)
-	return err
+	return p.run(ctx, conn.PgConn(), sql, o.params, copyIn)
 }
 
-// sql reads the SQL from the one place that is named, and says whether that
-// was stdin.
-func (f *flags) sql(std *terminal.Streams, args []string) (sql string, fromStdin bool, err error) {
+// sql reads the SQL, and reports whether it came from stdin.
+func (o *options) sql(std *terminal.Streams, args []string) (sql string, fromStdin bool, err error) {
 	switch {
-	case len(args) == 1 && f.file != "":
+	case len(args) == 1 && o.file != "":
 		return "", false, command.UsageError("there is SQL both as an argument and in --file", "give one of them")
 	case len(args) == 1 && args[0] != "-":
 		sql = args[0]
-	case f.file != "" && f.file != "-":
+	case o.file != "" && o.file != "-":
 		var content []byte
-		if content, err = os.ReadFile(f.file); err != nil {
+		if content, err = os.ReadFile(o.file); err != nil {
 			return "", false, &command.Error{Code: command.ExitUsage, Message: "--file", Err: err}
 		}
 		sql = string(content)
-	case len(args) == 0 && f.file == "" && terminal.IsTerminal(std.In):
-		return "", false, command.UsageError("no SQL to run", "for example: lakebase query 'select 1'; lakebase psql is a shell")
+	case len(args) == 0 && o.file == "" && terminal.Is(std.In):
+		return "", false, command.UsageError("no SQL to run", "for example: lakebase query 'select 1'; for a shell: lakebase psql")
 	default:
 		var content []byte
 		if content, err = io.ReadAll(std.In); err != nil {

@@ -2,11 +2,9 @@ package roles
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -30,16 +28,16 @@ type Shown struct {
 }
 
 func newListCommand(std *terminal.Streams) *cobra.Command {
-	f := &flags{}
+	o := &options{std: std}
 	system := false
 	cmd := &cobra.Command{
 		Use:   "list [TARGET]",
-		Short: "Print who has what: each role, whose it is, what it was given",
-		Long: `Prints the roles of the instance and what each was given in one database: whose
-it is (user, service-principal, group, or native for one with a password of its
-own), whether it logs in, whether it is a superuser (of Postgres, or a member of
-databricks_superuser), what it is a member of, and its rights in each schema.
-What it has as a member of others is theirs. PUBLIC is everyone.`,
+		Short: "Print each role, its kind and its grants",
+		Long: `Prints the roles of the instance and what each was granted in one database: its
+kind (user, service-principal, group, or native for one with its own password),
+whether it can log in, whether it is a superuser (of Postgres, or as a member
+of databricks_superuser), its memberships, and its rights in each schema.
+Rights through a membership are listed with the other role. PUBLIC is everyone.`,
 		Example: `  lakebase roles list
   lakebase roles list my-instance/orders
   lakebase roles list -o json | jq -r '.roles[] | select(.superuser) | .name'`,
@@ -47,57 +45,57 @@ What it has as a member of others is theirs. PUBLIC is everyone.`,
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if f.target != "" {
+				if o.target != "" {
 					return command.UsageError("the target is given twice", "give it as the argument or by --target")
 				}
-				f.target = args[0]
+				o.target = args[0]
 			}
-			return f.withAdmin(cmd.Context(), std, func(admin *roles.Admin) error {
+			return o.withAdmin(cmd.Context(), func(admin *roles.Admin) error {
 				list, err := admin.List(cmd.Context(), system)
 				if err != nil {
 					return err
 				}
-				if f.output == command.OutputJSON {
-					return json.NewEncoder(std.Out).Encode(List{admin.Database(), list})
+				if o.output.JSON() {
+					return std.PrintJSON(List{admin.Database(), list})
 				}
 				return printRoles(std.Out, list)
 			})
 		},
 	}
-	f.add(std, cmd)
-	cmd.Flags().BoolVar(&system, "system", false, "those of Postgres and the service as well")
+	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&system, "system", false, "include the roles of Postgres and the service")
 	return cmd
 }
 
 func newShowCommand(std *terminal.Streams) *cobra.Command {
-	f := &flags{}
+	o := &options{std: std}
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Print all about one role",
-		Long: `Prints whose a role is, its attributes, its memberships and what it was given in
+		Short: "Print everything about one role",
+		Long: `Prints the kind of a role, its attributes, its memberships and its grants in
 each schema of one database.`,
 		Example: `  lakebase roles show me@example.com
   lakebase roles show data-team --database orders -o json`,
 		Args: oneRole,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.withAdmin(cmd.Context(), std, func(admin *roles.Admin) error {
+			return o.withAdmin(cmd.Context(), func(admin *roles.Admin) error {
 				role, err := admin.Show(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
-				if f.output == command.OutputJSON {
-					return json.NewEncoder(std.Out).Encode(Shown{admin.Database(), role})
+				if o.output.JSON() {
+					return std.PrintJSON(Shown{admin.Database(), role})
 				}
 				return printRole(std.Out, role, admin.Database())
 			})
 		},
 	}
-	f.add(std, cmd)
+	o.addFlags(cmd)
 	return cmd
 }
 
 func printRoles(out io.Writer, list []roles.Role) error {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w := terminal.NewTable(out)
 	fmt.Fprint(w, "ROLE\tKIND\tLOGIN\tSUPERUSER\tMEMBER OF\tGRANTS\n")
 	for _, r := range list {
 		kind := string(r.Kind)
@@ -123,7 +121,7 @@ func printRole(out io.Writer, r roles.Role, database string) error {
 	if r.Limit >= 0 {
 		limit = fmt.Sprint(r.Limit)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w := terminal.NewTable(out)
 	for _, row := range [][2]string{
 		{"role", printable(r.Name)}, {"kind", string(r.Kind)}, {"login", yesNo(r.Login)}, {"superuser", yesNo(r.Superuser)},
 		{"create roles", yesNo(r.CreateRole)}, {"create databases", yesNo(r.CreateDB)}, {"bypass row security", yesNo(r.BypassRLS)},
@@ -135,10 +133,10 @@ func printRole(out io.Writer, r roles.Role, database string) error {
 		return err
 	}
 	if len(r.Grants) == 0 {
-		_, err := fmt.Fprintf(out, "\nIt was given nothing in database %s.\n", printable(database))
+		_, err := fmt.Fprintf(out, "\nNo grants in database %s.\n", printable(database))
 		return err
 	}
-	w = tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w = terminal.NewTable(out)
 	fmt.Fprintf(w, "\nSCHEMA OF %s\tOWNER\tUSAGE\tCREATE\tREAD\tWRITE\tFUTURE TABLES\n", strings.ToUpper(printable(database)))
 	for _, g := range r.Grants {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d of %d\t%d of %d\t%s\n", printable(g.Schema), yesNo(g.Owner), yesNo(g.Usage), yesNo(g.Create), g.Readable, g.Tables, g.Writable, g.Tables, yesNo(g.Future))
@@ -151,12 +149,4 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// printable escapes what would move the cursor or break a table.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x9b }) {
-		return fmt.Sprintf("%q", name)
-	}
-	return name
 }

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,66 +14,68 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
-	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
-// flags are the flags that every command about roles has.
-type flags struct {
-	target   string
-	database string
-	output   command.OutputFormat
-}
-
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "roles",
-		Short: "List, create and equip the Postgres roles of identities",
-		Long: `Whoever logs in to Lakebase with a token needs a Postgres role of the same name:
-a user's email address, a service principal's application id, or the name of a
-group that one is a member of. Permission for the instance makes none.
+		Short: "List, create and grant the Postgres roles of identities",
+		Long: `An identity that logs in with a token needs a Postgres role of the same name: a
+user's email address, a service principal's application id, or the name of a
+group of which the identity is a member. A permission for the instance does not
+create the role.
 
-These commands log in to the target as you, so you can do with them what your
-own role may. Names are case-sensitive, and are quoted in SQL.`,
+These commands log in to the target as you, with the rights of your own role.
+Names are case-sensitive and are quoted in SQL.`,
 		Example: `  lakebase roles list
   lakebase roles create me@example.com
   lakebase roles create data-team --kind group
   lakebase roles grant data-team --read --schema public --schema reports
   lakebase roles show data-team`,
-		Args: command.KnownCommand,
+		Args: command.NoSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newListCommand(std), newShowCommand(std), newCreateCommand(std), newGrantCommand(std), newRevokeCommand(std))
 	return cmd
 }
 
-func (f *flags) add(std *terminal.Streams, cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.SortFlags = false
-	target.AddFlag(std, cmd, &f.target)
-	flags.StringVar(&f.database, "database", "", "database to log in to (default the target's)")
-	f.output.AddFlag(cmd)
+// options are the flags of every command below roles.
+type options struct {
+	std      *terminal.Streams
+	target   string
+	database string
+	output   command.Output
 }
 
-// inDatabase makes cfg log in to the database of the flags.
-func (f *flags) inDatabase(cfg *lakebase.Config) error {
-	if f.database == "" {
+func (o *options) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	target.AddFlag(cmd, &o.target)
+	flags.StringVar(&o.database, "database", "", "database to log in to (default the target's)")
+	o.output.AddFlag(cmd)
+}
+
+// setDatabase makes cfg log in to the database of --database.
+func (o *options) setDatabase(cfg *lakebase.Config) error {
+	if o.database == "" {
 		return nil
 	}
 	if cfg.URL != "" {
 		return command.UsageError("--database does not go with a static URL", "write the database into the URL")
 	}
-	cfg.Database = f.database
+	cfg.Database = o.database
 	return nil
 }
 
 // withAdmin logs in and calls do.
-func (f *flags) withAdmin(ctx context.Context, std *terminal.Streams, do func(*roles.Admin) error) error {
-	cfg, err := target.SettingsOrPick(ctx, std, f.target)
+func (o *options) withAdmin(ctx context.Context, do func(*roles.Admin) error) error {
+	cfg, err := target.ConfigOrAsk(ctx, o.std, o.target)
 	if err != nil {
 		return err
 	}
-	if err := f.inDatabase(cfg); err != nil {
+	if err := o.setDatabase(cfg); err != nil {
 		return err
 	}
 	connector, err := lakebase.New(cfg)
@@ -81,24 +83,18 @@ func (f *flags) withAdmin(ctx context.Context, std *terminal.Streams, do func(*r
 		return err
 	}
 	defer connector.Close()
-	status := terminal.StartStatus(std, func(elapsed time.Duration) string {
-		return fmt.Sprintf("connecting to %s, %d s; a database that sleeps is waking up", cfg.Target(), int(elapsed.Seconds()))
-	})
+	status := target.StartStatus(o.std, cfg)
 	admin, err := roles.Open(ctx, connector)
 	status.End()
 	if err != nil {
-		return target.InterruptedOr(ctx, err)
+		return command.InterruptedOr(ctx, err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), target.DisconnectTimeout)
-		defer cancel()
-		_ = admin.Close(ctx) // what there was to do is done
-	}()
-	return rolesError(target.InterruptedOr(ctx, do(admin)))
+	defer target.Disconnect(admin)
+	return commandError(command.InterruptedOr(ctx, do(admin)))
 }
 
-// rolesError gives a problem with roles its exit code and its advice.
-func rolesError(err error) error {
+// commandError adds the exit code and the advice to an error of package roles.
+func commandError(err error) error {
 	var e *roles.Error
 	if !errors.As(err, &e) {
 		return err
@@ -110,18 +106,18 @@ func rolesError(err error) error {
 	return &command.Error{Code: code, Hint: e.Hint, Err: err}
 }
 
-// oneRole asks for the name of one role, and refuses what cannot be one.
+// oneRole requires the name of one role as the argument.
 func oneRole(cmd *cobra.Command, args []string) error {
 	if err := command.OneArgument("role")(cmd, args); err != nil {
 		return err
 	}
-	return rolesError(roles.CheckName(args[0]))
+	return commandError(roles.CheckName(args[0]))
 }
 
-// notes writes what is worth knowing beside the result.
-func printNotes(std *terminal.Streams, notes []string) {
-	p := terminal.PainterFor(std.Err)
-	for _, n := range notes {
-		fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Yellow, "note:"), oneline.Text(n))
+// printable quotes a name that would move the cursor or break a table.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x9b }) {
+		return fmt.Sprintf("%q", name)
 	}
+	return name
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/inventory"
 )
 
-// Complete completes a TARGET argument with the names that the
-// workspace shows. It fits cobra.Command.ValidArgsFunction.
+// Complete completes a TARGET argument with the workspace's targets. It is a
+// cobra.CompletionFunc.
 func Complete(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -18,7 +18,7 @@ func Complete(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Com
 	return CompleteFlag(cmd, args, toComplete)
 }
 
-// CompleteFlag is completeTarget for the value of a flag.
+// CompleteFlag is Complete for the value of a flag.
 func CompleteFlag(cmd *cobra.Command, _ []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := command.CompletionContext(cmd)
 	defer cancel()
@@ -39,13 +39,13 @@ func CompleteFlag(cmd *cobra.Command, _ []string, toComplete string) ([]cobra.Co
 
 // CompleteNamed completes TARGET in NAME=TARGET.
 func CompleteNamed(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	name, target, found := strings.Cut(toComplete, "=")
+	name, address, found := strings.Cut(toComplete, "=")
 	if !found {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	targets, directive := CompleteFlag(cmd, args, target)
-	for i := range targets {
-		targets[i] = name + "=" + targets[i]
+	names, directive := CompleteFlag(cmd, args, address)
+	for i := range names {
+		names[i] = name + "=" + names[i]
 	}
-	return targets, directive
+	return names, directive
 }

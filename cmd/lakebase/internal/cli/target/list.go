@@ -3,10 +3,8 @@ package target
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -19,7 +17,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// targetReport is one of the array that `lakebase targets -o json` prints.
+// Report is an element of the array that `lakebase targets -o json` prints.
 // Fields are only ever added.
 type Report struct {
 	Name         string `json:"name"`
@@ -28,34 +26,32 @@ type Report struct {
 	ServiceState string `json:"service_state,omitempty"`  // as the service words it
 	Host         string `json:"host,omitempty"`           // absent where nothing can be connected to
 	ReadOnlyHost string `json:"read_only_host,omitempty"` // of readable secondaries
-	ReadOnly     bool   `json:"read_only,omitempty"`      // an endpoint that only reads
+	ReadOnly     bool   `json:"read_only,omitempty"`      // a read-only endpoint
 	Default      bool   `json:"default,omitempty"`        // on the default branch of its project
 }
 
+// NewListCommand returns the command lakebase targets.
 func NewListCommand(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:   "targets",
 		Short: "List the instances and endpoints that you can see",
 		Example: `  lakebase targets
   lakebase targets -o json | jq -r '.[].name'`,
 		Long: `Lists the Provisioned instances and the endpoints of Autoscaling projects that
-the workspace shows to this identity, each by the name that other commands take
+the workspace shows to this identity. Their names are what other commands take
 as TARGET. A project or branch without an endpoint is listed without a host.
 
 An instance that has become a project is listed as both; either name connects.
-What the identity may not list is left out, and stderr says so.`,
+Parts that the identity may not list are named on stderr.`,
 		Args: command.NoArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTargets(cmd.Context(), std, output) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), std, output) },
 	}
 	output.AddFlag(cmd)
 	return cmd
 }
 
-// listTimeout bounds a listing, which takes a call for each project and branch.
-const listTimeout = 2 * time.Minute
-
-func runTargets(ctx context.Context, std *terminal.Streams, output command.OutputFormat) error {
+func runList(ctx context.Context, std *terminal.Streams, output command.Output) error {
 	listing, err := list(ctx, std)
 	if err != nil {
 		return err
@@ -63,48 +59,47 @@ func runTargets(ctx context.Context, std *terminal.Streams, output command.Outpu
 	for _, denied := range listing.Denied {
 		fmt.Fprintf(std.Err, "not listed: %s\n", oneline.Text(denied.Error()))
 	}
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(reports(listing.Entries))
+	if output.JSON() {
+		reports := make([]Report, len(listing.Entries))
+		for i, e := range listing.Entries {
+			reports[i] = Report{
+				Name: e.Name, Product: e.Product, State: string(e.State), ServiceState: e.ServiceState,
+				Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: e.Default,
+			}
+		}
+		return std.PrintJSON(reports)
 	}
 	if len(listing.Entries) == 0 {
-		fmt.Fprintln(std.Err, "no instance and no project is visible to this identity")
+		fmt.Fprintln(std.Err, "this identity can see no instance and no project")
 		return nil
 	}
 	return print(std.Out, listing.Entries)
 }
 
-// list asks the workspace, and says so on a terminal.
+// listTimeout bounds a listing, which takes a call for each project and branch.
+const listTimeout = 2 * time.Minute
+
+// list asks the workspace for its targets.
 func list(ctx context.Context, std *terminal.Streams) (inventory.Listing, error) {
 	listCtx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	client := newWorkspace()
 	defer client.Close()
-	status := terminal.StartStatus(std, func(elapsed time.Duration) string {
-		return fmt.Sprintf("asking the workspace what there is, %d s", int(elapsed.Seconds()))
+	status := std.StartStatus(func(elapsed time.Duration) string {
+		return fmt.Sprintf("listing the targets of the workspace, %d s", int(elapsed.Seconds()))
 	})
 	defer status.End()
 	listing, err := inventory.List(listCtx, client)
-	return listing, InterruptedOr(ctx, err)
+	return listing, command.InterruptedOr(ctx, err)
 }
 
-// newWorkspace logs in as the environment and the Databricks profile say.
+// newWorkspace uses the login of the environment and the Databricks profile.
 func newWorkspace() *workspace.Client {
 	return workspace.New(workspace.Options{Config: &sdkconfig.Config{}})
 }
 
-func reports(entries []inventory.Entry) []Report {
-	reports := make([]Report, len(entries))
-	for i, e := range entries {
-		reports[i] = Report{
-			Name: e.Name, Product: e.Product, State: string(e.State), ServiceState: e.ServiceState,
-			Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: e.Default,
-		}
-	}
-	return reports
-}
-
 func print(out io.Writer, entries []inventory.Entry) error {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	w := terminal.NewTable(out)
 	fmt.Fprint(w, "TARGET\tPRODUCT\tSTATE\tHOST\n")
 	for _, e := range entries {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Product, stateAndAccess(e), cmp.Or(e.Host, "-"))
@@ -112,7 +107,7 @@ func print(out io.Writer, entries []inventory.Entry) error {
 	return w.Flush()
 }
 
-// stateAndAccess is the state, and whether the endpoint only reads.
+// stateAndAccess is the state of an entry, and whether it is read-only.
 func stateAndAccess(e inventory.Entry) string {
 	switch {
 	case e.Host == "" && e.ServiceState == "":

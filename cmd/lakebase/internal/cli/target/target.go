@@ -1,10 +1,9 @@
 // Package target turns the TARGET of a command into a configuration and a
-// connection: it parses, completes, lists and asks for targets.
+// connection, and lists, completes and asks for targets.
 package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -17,28 +16,19 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// targetHelp says what a TARGET is, for the help of the commands that take one.
-const Help = "TARGET is an instance, an endpoint path, a host or a URL; without one the\nenvironment decides."
+// Help explains TARGET in the help of a command.
+const Help = "TARGET is an instance, an endpoint path, a host or a URL. Without one, the\nenvironment decides."
 
-// addTargetFlag adds --target, for commands whose arguments are something else.
-func AddFlag(std *terminal.Streams, cmd *cobra.Command, target *string) {
-	cmd.Flags().StringVarP(target, "target", "t", "", "instance, endpoint path, host or URL (default what the environment names)")
-	command.SetsVariables(cmd, "target", "LAKEBASE_INSTANCE_NAME", "LAKEBASE_ENDPOINT", "LAKEBASE_PG_URL")
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("target", CompleteFlag)
+// AddFlag adds --target, for commands whose arguments are something else.
+func AddFlag(cmd *cobra.Command, address *string) {
+	cmd.Flags().StringVarP(address, "target", "t", "", "instance, endpoint path, host or URL (default $LAKEBASE_INSTANCE_NAME, $LAKEBASE_ENDPOINT or $LAKEBASE_PG_URL)")
+	command.Complete(cmd, "target", CompleteFlag)
 }
 
-// targetOf is the one argument, or "".
-func Argument(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
-}
-
-// Settings reads the configuration for target. Its warnings go to stderr.
-func Settings(std *terminal.Streams, target string) (*lakebase.Config, error) {
-	cfg, err := lakebase.ParseConfig(target)
+// Config returns the configuration for a target. The library's warnings go to
+// stderr.
+func Config(std *terminal.Streams, address string) (*lakebase.Config, error) {
+	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
 		return nil, err
 	}
@@ -46,54 +36,38 @@ func Settings(std *terminal.Streams, target string) (*lakebase.Config, error) {
 	return cfg, nil
 }
 
-// namesTarget reports whether cfg says what to connect to.
-func namesTarget(cfg *lakebase.Config) bool {
-	return cfg.URL != "" || cfg.Instance != "" || cfg.Endpoint != "" || cfg.Host != ""
-}
-
-// connect opens a connection to target. On a terminal it asks for a target
-// where nothing names one, and says what is being waited for.
-func ConnectTo(ctx context.Context, std *terminal.Streams, target string) (*pgx.Conn, error) {
-	cfg, err := SettingsOrPick(ctx, std, target)
-	if err != nil {
-		return nil, err
-	}
-	return Connect(ctx, std, cfg)
-}
-
+// Connect opens a connection. On a terminal a status line shows the wait.
 func Connect(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config) (*pgx.Conn, error) {
 	connector, err := lakebase.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer connector.Close()
-	status := terminal.StartStatus(std, func(elapsed time.Duration) string {
-		return fmt.Sprintf("connecting to %s, %d s; a database that sleeps is waking up", cfg.Target(), int(elapsed.Seconds()))
-	})
+	status := StartStatus(std, cfg)
 	defer status.End()
 	conn, err := connector.Connect(ctx)
-	return conn, InterruptedOr(ctx, err)
+	return conn, command.InterruptedOr(ctx, err)
 }
 
-// InterruptedOr replaces what comes of the user's Ctrl-C by what it means.
-func InterruptedOr(ctx context.Context, err error) error {
-	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return command.ErrInterrupted
-	}
-	return err
+// StartStatus shows that a command is connecting.
+func StartStatus(std *terminal.Streams, cfg *lakebase.Config) *terminal.StatusLine {
+	return std.StartStatus(func(elapsed time.Duration) string {
+		return fmt.Sprintf("connecting to %s, %d s; a suspended database takes a while to wake up", cfg.Target(), int(elapsed.Seconds()))
+	})
 }
 
-// DisconnectTimeout is for a server that does not take leave.
-const DisconnectTimeout = 2 * time.Second
+// disconnectTimeout is for a server that does not answer any more.
+const disconnectTimeout = 2 * time.Second
 
-func Disconnect(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), DisconnectTimeout)
+// Disconnect closes a connection, or anything that closes like one.
+func Disconnect(conn interface{ Close(context.Context) error }) {
+	ctx, cancel := context.WithTimeout(context.Background(), disconnectTimeout)
 	defer cancel()
-	_ = conn.Close(ctx) // the session is over either way
+	_ = conn.Close(ctx) // the session ends either way
 }
 
-// SettingOr returns a setting of cfg, or otherwise if it has no value.
-func SettingOr(cfg *lakebase.Config, name, otherwise string) string {
+// Setting returns a setting of cfg, or otherwise if it has no value.
+func Setting(cfg *lakebase.Config, name, otherwise string) string {
 	for _, s := range cfg.Settings() {
 		if s.Name == name && s.Value != "" {
 			return s.Value

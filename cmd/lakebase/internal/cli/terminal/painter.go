@@ -3,32 +3,36 @@ package terminal
 import (
 	"io"
 	"os"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
-// Style is an ANSI attribute.
-type Style string
+// Style is the look of a text.
+type Style = ansi.Attr
 
+// The styles in use.
 const (
-	Bold   Style = "1"
-	Dim    Style = "2"
-	Red    Style = "31"
-	Green  Style = "32"
-	Yellow Style = "33"
-	Cyan   Style = "36"
+	Bold   = ansi.AttrBold
+	Dim    = ansi.AttrFaint
+	Red    = ansi.AttrRedForegroundColor
+	Green  = ansi.AttrGreenForegroundColor
+	Yellow = ansi.AttrYellowForegroundColor
+	Cyan   = ansi.AttrCyanForegroundColor
 )
 
 // Painter adds styles to text, or leaves it as it is.
 type Painter struct{ on bool }
 
-// PainterFor returns a painter that colours only what a person will see as
-// colour: a terminal, unless NO_COLOR is set to anything (no-color.org).
+// PainterFor returns a painter that colours text only where w is a terminal
+// and NO_COLOR is not set (no-color.org).
 func PainterFor(w io.Writer) Painter {
-	return Painter{on: IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return Painter{on: CanRedraw(w) && os.Getenv("NO_COLOR") == ""}
 }
 
+// Paint returns text in a style. The zero Style adds nothing.
 func (p Painter) Paint(s Style, text string) string {
-	if !p.on || text == "" {
+	if !p.on || text == "" || s == 0 {
 		return text
 	}
-	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+	return ansi.NewStyle(s).Styled(text)
 }

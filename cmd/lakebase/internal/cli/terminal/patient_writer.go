@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// patience is how long a write may take once the user wants to stop: a
-// program behind a pipe that reads no more does not keep this one alive.
+// patience is how long a write may take after an interrupt: a reader of the
+// pipe that has stopped reading must not keep the command alive.
 const patience = 500 * time.Millisecond
 
-// PatientWriter passes writes on until ctx has ended and one of them does not
-// come to an end.
+// PatientWriter passes writes on to Out. A write that blocks fails once Ctx has
+// ended and the patience has run out.
 type PatientWriter struct {
 	Ctx context.Context
 	Out io.Writer
 }
 
-type written struct {
-	n   int
-	err error
-}
-
-// Write may leave a write on data behind if it fails: the caller must not
-// change data then.
+// Write returns the cause of the end of Ctx for a write that blocks. That write
+// goes on in the background, so the caller must not change data after it.
 func (p PatientWriter) Write(data []byte) (int, error) {
+	type written struct {
+		n   int
+		err error
+	}
 	done := make(chan written, 1)
 	go func() {
 		n, err := p.Out.Write(data)
@@ -35,12 +34,10 @@ func (p PatientWriter) Write(data []byte) (int, error) {
 		return w.n, w.err
 	case <-p.Ctx.Done():
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case w := <-done:
 		return w.n, w.err
-	case <-timer.C:
+	case <-time.After(patience):
 		return 0, context.Cause(p.Ctx)
 	}
 }

@@ -3,20 +3,20 @@ package terminal
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
-// When a status line appears, so that what is quick stays quiet, and how
-// often it changes.
+// A status line appears only after a delay, so that quick commands stay quiet.
 const (
 	statusDelay    = time.Second
-	statusInterval = 200 * time.Millisecond
+	statusInterval = 100 * time.Millisecond
 )
 
-// StatusLine says on a terminal what a person is waiting for. Elsewhere it
-// says nothing. Its methods may be called concurrently, and on a nil one.
+// StatusLine shows on a terminal what a command is waiting for. Its methods may
+// be called concurrently, and on a nil line, which shows nothing.
 type StatusLine struct {
 	out  io.Writer
 	text func(elapsed time.Duration) string
@@ -27,70 +27,102 @@ type StatusLine struct {
 	stop    chan struct{}
 }
 
-// StartStatus shows text on stderr after the delay and keeps it up to date
-// until end. text is called by a goroutine of the line's own.
-func StartStatus(std *Streams, text func(elapsed time.Duration) string) *StatusLine {
-	if !IsTerminal(std.Err) || os.Getenv("TERM") == "dumb" {
-		return nil
-	}
-	s := &StatusLine{out: std.Err, text: text, stop: make(chan struct{})}
-	go s.run()
-	return s
+// StartStatus shows text on Err after a delay and updates it until End. text
+// is called from another goroutine. Without a terminal the line is nil.
+func (s *Streams) StartStatus(text func(elapsed time.Duration) string) *StatusLine {
+	return startStatus(s.Err, statusDelay, text)
 }
 
-func (s *StatusLine) run() {
+// StartStatusAtOnce is StartStatus on w and without a delay.
+func StartStatusAtOnce(w io.Writer, text func(elapsed time.Duration) string) *StatusLine {
+	return startStatus(w, 0, text)
+}
+
+func startStatus(w io.Writer, delay time.Duration, text func(time.Duration) string) *StatusLine {
+	if !CanRedraw(w) {
+		return nil
+	}
+	l := &StatusLine{out: w, text: text, stop: make(chan struct{})}
+	if delay == 0 {
+		l.show(0)
+		delay = statusInterval
+	}
+	go l.run(delay)
+	return l
+}
+
+func (l *StatusLine) run(delay time.Duration) {
 	began := time.Now()
-	tick := time.NewTimer(statusDelay)
+	tick := time.NewTimer(delay)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			s.show(time.Since(began))
+			l.show(time.Since(began))
 			tick.Reset(statusInterval)
-		case <-s.stop:
+		case <-l.stop:
 			return
 		}
 	}
 }
 
-func (s *StatusLine) show(elapsed time.Duration) {
-	text := s.text(elapsed)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.stopped {
-		s.shown = true
-		fmt.Fprintf(s.out, "\r%s\x1b[K", Cut(text, Width(s.out)-1))
+func (l *StatusLine) show(elapsed time.Duration) {
+	text := l.text(elapsed)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.stopped {
+		l.shown = true
+		Overwrite(l.out, text)
 	}
 }
 
-// End erases the line for good.
-func (s *StatusLine) End() {
-	if s == nil {
+// End erases the line for good. A second call does nothing.
+func (l *StatusLine) End() {
+	if l == nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
 		return
 	}
-	s.stopped = true
-	close(s.stop)
-	s.eraseLocked()
+	l.stopped = true
+	close(l.stop)
+	l.eraseLocked()
 }
 
-// Erase makes room for another line; the status appears again below it.
-func (s *StatusLine) Erase() {
-	if s == nil {
+// Erase makes room for other output; the status appears again below it.
+func (l *StatusLine) Erase() {
+	if l == nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.eraseLocked()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.eraseLocked()
 }
 
-func (s *StatusLine) eraseLocked() {
-	if s.shown {
-		s.shown = false
-		_, _ = io.WriteString(s.out, "\r\x1b[K") // decoration
+func (l *StatusLine) eraseLocked() {
+	if l.shown {
+		l.shown = false
+		Overwrite(l.out, "")
 	}
+}
+
+// Overwrite replaces the line that the cursor is in by as much of text as fits.
+func Overwrite(w io.Writer, text string) {
+	columns, _ := Size(w)
+	fmt.Fprintf(w, "\r%s%s", ansi.Truncate(text, columns-1, ""), ansi.EraseLineRight)
+}
+
+// Elapsed returns d in a unit that suits it.
+func Elapsed(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.2f ms", d.Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
 }

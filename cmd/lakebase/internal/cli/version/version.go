@@ -2,7 +2,6 @@
 package version
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -13,11 +12,12 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// version is set by release builds (-ldflags "-X main.version=v1.2.3").
-// Otherwise it is what the Go toolchain recorded.
+// version is set by release builds, with -ldflags "-X PACKAGE.version=v1.2.3".
+// By default it is the one that the Go toolchain has recorded.
 var version string
 
-// build is what this program was built from.
+// Info describes the build of this program. It is what `lakebase version -o
+// json` prints; fields are only ever added.
 type Info struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"` // commit; "+dirty" if the tree was changed
@@ -25,24 +25,25 @@ type Info struct {
 	Platform string `json:"platform"`
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version of this program",
 		Example: "  lakebase version\n  lakebase version -o json",
-		Long:    `Prints the version, the commit it was built from, and what built it.`,
+		Long:    `Prints the version, the commit, and the Go version and platform of the build.`,
 		Args:    command.NoArguments,
 		RunE: func(*cobra.Command, []string) error {
-			b := This()
-			if output == command.OutputJSON {
-				return json.NewEncoder(std.Out).Encode(b)
+			info := This()
+			if output.JSON() {
+				return std.PrintJSON(info)
 			}
 			revision := ""
-			if b.Revision != "" {
-				revision = " (" + b.Revision + ")"
+			if info.Revision != "" {
+				revision = " (" + info.Revision + ")"
 			}
-			_, err := fmt.Fprintf(std.Out, "lakebase %s%s %s %s\n", b.Version, revision, b.Go, b.Platform)
+			_, err := fmt.Fprintf(std.Out, "lakebase %s%s %s %s\n", info.Version, revision, info.Go, info.Platform)
 			return err
 		},
 	}
@@ -50,22 +51,25 @@ func New(std *terminal.Streams) *cobra.Command {
 	return cmd
 }
 
+// This returns the build of the running program.
 func This() Info {
-	b := Info{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	info, ok := debug.ReadBuildInfo()
+	info := Info{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	recorded, ok := debug.ReadBuildInfo()
 	if !ok {
-		return b
+		return info
 	}
-	if b.Version == "" {
-		b.Version = info.Main.Version
+	if info.Version == "" {
+		info.Version = recorded.Main.Version
 	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
+	dirty := ""
+	for _, s := range recorded.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			info.Revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
 	}
-	b.Revision = settings["vcs.revision"]
-	if settings["vcs.modified"] == "true" {
-		b.Revision += "+dirty"
-	}
-	return b
+	info.Revision += dirty
+	return info
 }

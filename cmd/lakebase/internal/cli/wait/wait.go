@@ -3,7 +3,6 @@ package wait
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,35 +18,36 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// Report is what `lakebase wait -o json` prints. Fields are only ever
-// added.
+// Report is what `lakebase wait -o json` prints. Fields are only ever added.
 type Report struct {
 	Target   string `json:"target"`
 	WaitedMS int64  `json:"waited_ms"`
-	Attempts int    `json:"attempts"` // each of which repeats the login by itself
+	Attempts int    `json:"attempts"` // each of which retries the login itself
 }
 
+// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
-	var output command.OutputFormat
+	var output command.Output
 	timeout := 5 * time.Minute
 	cmd := &cobra.Command{
 		Use:   "wait [TARGET]",
-		Short: "Wait until a database answers",
+		Short: "Wait until a database accepts logins",
 		Example: `  lakebase wait && make migrate
   lakebase wait my-instance --timeout 10m`,
 		Long: `Tries to log in until that succeeds: while the instance starts, wakes or fails
-over, while the workspace or DNS does not answer. ` + target.Help + `
+over, and while the workspace or DNS does not answer.
 
-What no waiting mends ends it at once: a target that does not exist, no
-permission, a wrong configuration. If the database does not answer in time,
-the exit code is 4.`,
+` + target.Help + `
+
+Errors that waiting does not fix end it at once: an unknown target, a missing
+permission, a wrong configuration. If the time is over, the exit code is 4.`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout <= 0 {
 				return command.UsageError("--timeout must be more than zero", "for example --timeout 90s")
 			}
-			return run(cmd.Context(), std, target.Argument(args), timeout, output)
+			return run(cmd.Context(), std, command.Optional(args), timeout, output)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
@@ -55,25 +55,8 @@ the exit code is 4.`,
 	return cmd
 }
 
-// The first attempt of a wait is short, to say soon what is wrong; none is
-// long, so that one lost packet does not use up the time.
-const (
-	firstAttempt = 3 * time.Second
-	lastAttempt  = 24 * time.Second
-	attemptPause = 500 * time.Millisecond
-)
-
-// waiting is a wait for one target.
-type wait struct {
-	std       *terminal.Streams
-	cfg       *lakebase.Config
-	connector *lakebase.Connector
-	attempts  int
-	last      atomic.Pointer[error] // what came of the attempt before
-}
-
-func run(ctx context.Context, std *terminal.Streams, address string, timeout time.Duration, output command.OutputFormat) error {
-	cfg, err := target.Settings(std, address)
+func run(ctx context.Context, std *terminal.Streams, address string, timeout time.Duration, output command.Output) error {
+	cfg, err := target.Config(std, address)
 	if err != nil {
 		return err
 	}
@@ -82,42 +65,57 @@ func run(ctx context.Context, std *terminal.Streams, address string, timeout tim
 		return err
 	}
 	defer connector.Close()
-	w := &wait{std: std, cfg: cfg, connector: connector}
+	w := &waiter{target: cfg.Target(), connector: connector}
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	status := terminal.StartStatus(std, w.status)
-	err = w.run(limited)
+	status := std.StartStatus(w.status)
+	err = w.wait(limited)
 	status.End()
 	switch {
 	case err == nil:
 	case errors.Is(ctx.Err(), context.Canceled):
 		return command.ErrInterrupted
 	case limited.Err() != nil:
-		return &command.Error{Code: command.ExitRetry, Message: fmt.Sprintf("%s did not answer within %s", cfg.Target(), timeout), Err: err}
+		return &command.Error{Code: command.ExitRetry, Message: fmt.Sprintf("%s did not answer within %s", w.target, timeout), Err: err}
 	default:
 		return err
 	}
-	report := Report{Target: cfg.Target(), WaitedMS: time.Since(began).Milliseconds(), Attempts: w.attempts}
-	if output == command.OutputJSON {
-		return json.NewEncoder(std.Out).Encode(report)
+	if output.JSON() {
+		return std.PrintJSON(Report{Target: w.target, WaitedMS: time.Since(began).Milliseconds(), Attempts: w.attempts})
 	}
-	fmt.Fprintf(std.Err, "%s answers, after %s\n", report.Target, terminal.Took(time.Since(began)))
+	fmt.Fprintf(std.Err, "%s answers, after %s\n", w.target, terminal.Elapsed(time.Since(began)))
 	return nil
 }
 
-// status words the wait, and what it is for once that is known.
-func (w *wait) status(elapsed time.Duration) string {
-	text := fmt.Sprintf("waiting for %s, %d s", w.cfg.Target(), int(elapsed.Seconds()))
+// The first attempt is short, so that the status line soon shows what is wrong.
+// Later ones are longer, but a lost packet must not use up the whole time.
+const (
+	firstAttempt = 3 * time.Second
+	lastAttempt  = 24 * time.Second
+	attemptPause = 500 * time.Millisecond
+)
+
+// waiter waits for one target.
+type waiter struct {
+	target    string
+	connector *lakebase.Connector
+	attempts  int
+	last      atomic.Pointer[error] // of the latest attempt
+}
+
+// status describes the wait and the latest error.
+func (w *waiter) status(elapsed time.Duration) string {
+	text := fmt.Sprintf("waiting for %s, %d s", w.target, int(elapsed.Seconds()))
 	if last := w.last.Load(); last != nil {
 		text += ": " + oneline.Text(strings.TrimPrefix((*last).Error(), "lakebase: "))
 	}
 	return text
 }
 
-// run connects until it works, ctx ends or no waiting can help. The error is
-// the last one that says more than the end of ctx.
-func (w *wait) run(ctx context.Context) error {
+// wait logs in until that succeeds, ctx ends, or the error is permanent. If ctx
+// ends, the error is that of the last attempt that it did not cut short.
+func (w *waiter) wait(ctx context.Context) error {
 	for limit := firstAttempt; ; limit = min(2*limit, lastAttempt) {
 		w.attempts++
 		err := w.attempt(ctx, limit)
@@ -138,9 +136,9 @@ func (w *wait) run(ctx context.Context) error {
 	}
 }
 
-// attempt logs in, and out again. The error is without what the library says
-// about its own repetitions.
-func (w *wait) attempt(ctx context.Context, limit time.Duration) error {
+// attempt logs in and out. Its error leaves out how often the library has
+// retried.
+func (w *waiter) attempt(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := w.connector.Connect(ctx)

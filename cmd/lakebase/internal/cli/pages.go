@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+)
+
+func newManCommand(std *terminal.Streams) *cobra.Command {
+	return &cobra.Command{
+		Use:   "man DIR",
+		Short: "Write the manual pages",
+		Example: `  lakebase man ~/.local/share/man && man lakebase-query
+  sudo lakebase man /usr/local/share/man`,
+		Long: `Writes a manual page for each command to DIR/man1 and replaces existing ones.
+man finds them if DIR is one of its directories, which "manpath" lists.`,
+		Args: command.OneArgument("directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := filepath.Join(args[0], "man1")
+			n, err := writePages(cmd.Root(), dir, ".1", manPage)
+			if err == nil {
+				fmt.Fprintf(std.Err, "wrote %d manual pages to %s\n", n, dir)
+			}
+			return err
+		},
+	}
+}
+
+// newReferenceCommand writes the pages in docs/cli, for make docs.
+func newReferenceCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "reference DIR",
+		Short:  "Write the pages of the documentation",
+		Hidden: true,
+		Args:   command.OneArgument("directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := writePages(cmd.Root(), args[0], ".md", markdownPage)
+			return err
+		},
+	}
+}
+
+// writePages writes a page for each visible command to dir and returns how
+// many there are.
+func writePages(root *cobra.Command, dir, extension string, write func(*cobra.Command, io.Writer) error) (n int, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	for cmd := range Commands(root) {
+		var page bytes.Buffer
+		if err := write(cmd, &page); err != nil {
+			return n, err
+		}
+		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + extension
+		if err := os.WriteFile(filepath.Join(dir, name), page.Bytes(), 0o644); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func markdownPage(cmd *cobra.Command, w io.Writer) error {
+	cmd.DisableAutoGenTag = true // it has the date
+	return doc.GenMarkdownCustom(cmd, w, func(link string) string { return strings.ReplaceAll(link, "_", "-") })
+}
+
+// manPage writes a page without a date, so that the same text is the same page.
+func manPage(cmd *cobra.Command, w io.Writer) error {
+	cmd.DisableAutoGenTag = true
+	var page bytes.Buffer
+	err := doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Date: &time.Time{}, Source: "lakebase", Manual: "User Commands"}, &page)
+	if err == nil {
+		_, err = w.Write(bytes.Replace(page.Bytes(), []byte(`"Jan 0001"`), []byte(`""`), 1))
+	}
+	return err
+}
+
+// Commands yields cmd and all commands below it that help lists.
+func Commands(cmd *cobra.Command) func(yield func(*cobra.Command) bool) {
+	return func(yield func(*cobra.Command) bool) { visit(cmd, yield) }
+}
+
+func visit(cmd *cobra.Command, yield func(*cobra.Command) bool) bool {
+	if !yield(cmd) {
+		return false
+	}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && !visit(c, yield) {
+			return false
+		}
+	}
+	return true
+}

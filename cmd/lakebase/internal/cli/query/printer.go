@@ -1,0 +1,180 @@
+package query
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/resultformat"
+	"github.com/lakebase-go/lakebase/internal/resultstream"
+)
+
+// printer prints the results of statements: rows on stdout, everything else on
+// stderr. It is a resultstream.Receiver.
+type printer struct {
+	std    *terminal.Streams
+	quiet  bool
+	out    *bufio.Writer
+	writer resultformat.Writer
+	status *terminal.StatusLine
+
+	rows   atomic.Int64 // of the current statement
+	copied atomic.Int64 // bytes of COPY TO STDOUT
+	began  time.Time    // of the current statement
+}
+
+// outputBuffer is the size of a write to stdout, in bytes.
+const outputBuffer = 64 << 10
+
+func newPrinter(ctx context.Context, std *terminal.Streams, format resultformat.Format, quiet bool) *printer {
+	out := bufio.NewWriterSize(terminal.PatientWriter{Ctx: ctx, Out: std.Out}, outputBuffer)
+	return &printer{std: std, quiet: quiet, out: out, writer: resultformat.New(format, out)}
+}
+
+// run runs sql until it is complete or ctx ends.
+func (p *printer) run(ctx context.Context, conn *pgconn.PgConn, sql string, params []string, copyIn io.Reader) error {
+	p.began = time.Now()
+	p.status = p.std.StartStatus(p.progress)
+	_, err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: copyOut{p}}, p)
+	if flushErr := p.flush(); err == nil {
+		err = flushErr
+	}
+	p.status.End()
+	return p.explain(ctx, err, sql)
+}
+
+// explain returns the error of the command for that of the statement.
+func (p *printer) explain(ctx context.Context, err error, sql string) error {
+	var refused *pgconn.PgError
+	var lost *resultstream.LostError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		fmt.Fprintf(p.std.Err, "cancelled after %s\n", terminal.Elapsed(time.Since(p.began)))
+		return command.ErrInterrupted
+	case errors.As(err, &refused):
+		return &statementError{PgError: refused, sql: sql}
+	case errors.As(err, &lost):
+		return &command.Error{Code: command.ExitFailure, Err: err, Hint: "find out whether it took effect before you run it again"}
+	}
+	return err
+}
+
+// progress is the text of the status line.
+func (p *printer) progress(elapsed time.Duration) string {
+	text := fmt.Sprintf("%d s", int(elapsed.Seconds()))
+	switch rows, copied := p.rows.Load(), p.copied.Load(); {
+	case rows > 0:
+		text = countRows(rows) + ", " + text
+	case copied > 0:
+		text = fmt.Sprintf("%d KiB, %s", copied>>10, text)
+	}
+	return text + "; Ctrl-C cancels"
+}
+
+func countRows(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return fmt.Sprintf("%d rows", n)
+}
+
+// flush writes what is buffered. On a terminal, rows replace the status line.
+func (p *printer) flush() error {
+	if p.out.Buffered() > 0 && terminal.Is(p.std.Out) {
+		p.status.End()
+	}
+	return p.out.Flush()
+}
+
+// note prints a line on stderr, below the results so far.
+func (p *printer) note(format string, args ...any) {
+	if p.flush() != nil {
+		return // the next write reports the error
+	}
+	p.status.Erase()
+	fmt.Fprintf(p.std.Err, format+"\n", args...)
+}
+
+// Columns begins a result.
+func (p *printer) Columns(fields []pgproto3.FieldDescription) error {
+	columns := make([]resultformat.Column, len(fields))
+	for i, f := range fields {
+		columns[i] = resultformat.Column{Name: string(f.Name), Type: f.DataTypeOID}
+	}
+	return p.writer.Begin(columns)
+}
+
+// Row prints a row.
+func (p *printer) Row(values [][]byte) error {
+	p.rows.Add(1)
+	return p.writer.Row(values)
+}
+
+// Complete ends a statement.
+func (p *printer) Complete(tag string, rows bool) error {
+	if rows {
+		if err := p.writer.End(); err != nil {
+			return err
+		}
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	switch elapsed := terminal.Elapsed(time.Since(p.began)); {
+	case p.quiet:
+	case rows:
+		p.note("(%s, %s)", countRows(p.rows.Load()), elapsed)
+	default:
+		p.note("%s (%s)", tag, elapsed)
+	}
+	p.rows.Store(0)
+	p.began = time.Now()
+	return nil
+}
+
+// CopyIn asks for data that a person has to type.
+func (p *printer) CopyIn() error {
+	if terminal.Is(p.std.In) {
+		p.note("Enter the data, and Ctrl-D on a line of its own after it.")
+		p.status.End() // it would overwrite what is typed
+	}
+	return nil
+}
+
+// Notice prints a notice or warning.
+func (p *printer) Notice(n *pgconn.PgError) {
+	for _, part := range []struct{ name, text string }{{strings.ToLower(n.Severity), n.Message}, {"detail", n.Detail}, {"hint", n.Hint}} {
+		if part.text != "" {
+			p.note("%s: %s", part.name, oneline.Text(part.text))
+		}
+	}
+}
+
+// Notification prints a notification.
+func (p *printer) Notification(n *pgconn.Notification) {
+	p.note("notification on %s from process %d: %s", oneline.Text(n.Channel), n.PID, oneline.Text(n.Payload))
+}
+
+// Idle prints the rows so far while the server sends no more.
+func (p *printer) Idle() error { return p.flush() }
+
+// copyOut is where COPY TO STDOUT writes.
+type copyOut struct{ printer *printer }
+
+func (c copyOut) Write(data []byte) (int, error) {
+	c.printer.copied.Add(int64(len(data)))
+	return c.printer.out.Write(data)
+}
