@@ -43,11 +43,12 @@ var mayImport = map[string][]string{
 	"internal/resultstream": {},
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},
 	"internal/settings":     {"internal/spelling"},
+	"internal/routines":     {"internal/sqlscan"},
 	"internal/shellword":    {},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},
 	"internal/steps":        {"internal/resolver", "internal/workspace"}, // what the root package shows the doctor
-	"internal/txpool":       {"internal/pgwire", "internal/sqlscan"},
+	"internal/txpool":       {"internal/pgwire", "internal/routines", "internal/sqlscan"},
 	"internal/tokencache":   {"internal/redact"},
 	"internal/workspace":    {"internal/oneline", "internal/redact"},
 	"internal/webservice":   {"."},

@@ -38,7 +38,7 @@ func (s *Server) Expiry(born time.Time) time.Time { return newPool(s, nil, "").e
 // Outdate has the functions of all databases looked at again.
 func (s *Server) Outdate() {
 	for _, p := range s.allPools() {
-		p.statements.Outdate()
+		p.statements.Catalog.Outdate()
 	}
 }
 

@@ -69,17 +69,17 @@ func (p *pool) maintain() {
 
 // outdate has the functions looked at again when it is time for that.
 func (p *pool) outdate() {
-	p.statements.Trust(p.server.config().TrustFunctions)
+	p.statements.Catalog.Trust(p.server.config().TrustFunctions)
 	now := time.Now()
 	if now.Sub(p.surveyed) < surveyEvery {
 		return
 	}
 	p.surveyed = now
-	if e := p.statements.Unread(); e != nil {
+	if err := p.statements.Catalog.Err(); err != nil {
 		p.server.log.Warn("cannot read the functions of a database: what they leave in a session is not seen",
-			"target", p.target.name, "database", p.database, "code", e.Code, "err", e.Message)
+			"target", p.target.name, "database", p.database, "err", err)
 	}
-	p.statements.Outdate()
+	p.statements.Catalog.Outdate()
 }
 
 // warm is how many server connections are kept open without being asked for.

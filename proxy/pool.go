@@ -52,7 +52,7 @@ type pool struct {
 
 func newPool(s *Server, t *target, database string) *pool {
 	p := &pool{server: s, target: t, database: database, live: map[*serverConn]bool{}, surveyed: time.Now(), changed: make(chan struct{})}
-	p.statements.Trust(s.config().TrustFunctions)
+	p.statements.Catalog.Trust(s.config().TrustFunctions)
 	p.waiters.init()
 	return p
 }

@@ -1,6 +1,9 @@
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // unnamedLimit is up to which size, in bytes, the text of a client's unnamed
 // statement is remembered for the case that the next transaction runs on
@@ -18,7 +21,7 @@ type Client struct {
 	// remembered, 0 for none.
 	version, versions, remembered uint64
 	unnamed                       []byte
-	unnamedMarks                  marks
+	unnamedMarks                  routines.Impact
 	deallocates                   deallocation
 
 	startup, settings Settings
@@ -72,7 +75,7 @@ func (c *Client) forgetNamed() {
 }
 
 // rememberUnnamed keeps the text of the unnamed statement, which does m.
-func (c *Client) rememberUnnamed(p pgwire.Parse, m marks) {
+func (c *Client) rememberUnnamed(p pgwire.Parse, m routines.Impact) {
 	c.unnamedMarks = m
 	c.remembered = 0
 	if len(p.Rest) <= unnamedLimit {

@@ -2,6 +2,7 @@ package txpool
 
 import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
@@ -15,8 +16,8 @@ const deallocateDecoy = `DEALLOCATE "` + decoy + `"`
 
 // deallocated is which statement a text drops that does nothing else, "" if
 // none.
-func deallocated(text []byte, m marks) string {
-	if m&forgets == 0 {
+func deallocated(text []byte, m routines.Impact) string {
+	if m&routines.Deallocates == 0 {
 		return ""
 	}
 	scanner := sqlscan.NewScanner(text, false)

@@ -180,7 +180,7 @@ func (x *Relay) query(body, m []byte) bool {
 		return true
 	}
 	r := x.client.table.read(text)
-	if name := deallocated(text, r.marks); name != "" {
+	if name := deallocated(text, r.Impact); name != "" {
 		if !x.settled(x.namesChanged) {
 			return false
 		}
@@ -193,9 +193,9 @@ func (x *Relay) query(body, m []byte) bool {
 			return true
 		}
 	}
-	x.client.mention(r.custom)
-	x.guardSequences(r.marks)
-	x.send(r.marks)
+	x.client.mention(r.Custom)
+	x.guardSequences(r.Impact)
+	x.send(r.Impact)
 	x.replaceUnnamed(x.pass(query, m))
 	return true
 }
@@ -221,7 +221,7 @@ func (x *Relay) parse(p pgwire.Parse, m []byte) bool {
 	c, s := x.client, x.server
 	if len(p.Name) == 0 {
 		r := c.table.read(p.Query)
-		name := deallocated(p.Query, r.marks)
+		name := deallocated(p.Query, r.Impact)
 		if name != "" && !x.settled(x.namesChanged) {
 			return false
 		}
@@ -231,10 +231,10 @@ func (x *Relay) parse(p pgwire.Parse, m []byte) bool {
 			m = appendParse(nil, "", deallocateDecoy+string(p.Rest[len(p.Query):]))
 			p.Rest = m[pgwire.HeaderSize+1:]
 		}
-		c.mention(r.custom)
-		x.guardSequences(r.marks)
+		c.mention(r.Custom)
+		x.guardSequences(r.Impact)
 		x.replaceUnnamed(x.pass(parse, m))
-		c.rememberUnnamed(p, r.marks)
+		c.rememberUnnamed(p, r.Impact)
 		drops.version = c.version
 		c.deallocates = drops
 		return true
@@ -251,7 +251,7 @@ func (x *Relay) parse(p pgwire.Parse, m []byte) bool {
 		age = c.table.age.Load()
 	}
 	st := c.table.intern(p, age)
-	x.guardSequences(c.table.readingOf(st).marks)
+	x.guardSequences(c.table.readingOf(st).Impact)
 	name := string(p.Name)
 	c.named[name] = st
 	x.namesChanged = s.segment
@@ -319,8 +319,8 @@ func (x *Relay) bind(b pgwire.Bind, m []byte) bool {
 		return false
 	case on != nil:
 		r := x.client.table.readingOf(on.Statement)
-		x.client.mention(r.custom)
-		x.send(r.marks)
+		x.client.mention(r.Custom)
+		x.send(r.Impact)
 		x.appendBind(b, on.name)
 		x.expect(bind, forward).uses = on
 	case foreign(b.Statement):
@@ -388,7 +388,7 @@ func (x *Relay) have(name []byte) (on *prepared, ok bool) {
 		s.use(on)
 		return on, true
 	}
-	x.guardSequences(x.client.table.readingOf(st).marks)
+	x.guardSequences(x.client.table.readingOf(st).Impact)
 	x.makeRoom()
 	on = s.add(what)
 	x.toServer = appendParse(x.toServer, on.name, st.rest)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // errorLimit is up to which size, in bytes, an ErrorResponse is read.
@@ -350,14 +351,14 @@ func (x *Relay) completed(tag string, segment uint64) {
 	case "DEALLOCATE ALL":
 		x.forget()
 	case "LISTEN":
-		x.suspects |= mayListen
+		x.suspects |= routines.Listens
 	case "PREPARE":
-		x.suspects |= mayPrepare
+		x.suspects |= routines.Prepares
 	case "LOAD":
 		x.keep(pinLoad, segment)
 	case "DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP FUNCTION", "DROP TYPE":
 		if x.client.pin != "" {
-			x.suspects |= inspectable
+			x.suspects |= routines.Inspectable
 		}
 	}
 	if redefines(tag) {

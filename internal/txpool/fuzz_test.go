@@ -61,7 +61,7 @@ type dialogue struct {
 }
 
 func (c *dialogue) run(client, server []byte) {
-	c.statements.vocabulary.Store(&vocabulary{fingerprint: "none"})
+	c.statements.Catalog.Scanned("none", nil)
 	c.serverGot, c.clientGot = pgwire.Scanner{Direction: pgwire.FromClient}, pgwire.Scanner{Direction: pgwire.FromServer}
 	for i := range c.clients {
 		c.clients[i], c.servers[i] = NewClient(&c.statements), NewServer(&c.statements, 3)

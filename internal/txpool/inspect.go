@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // errand is what the relay itself asks the server, by a Query of its own
@@ -37,24 +39,24 @@ func (x *Relay) ask(what errand, sql []byte) {
 
 // evidence tells what a session holds, by what was suspected.
 var evidence = [...]struct {
-	marks marks
+	marks routines.Impact
 	pin   string
 	where string
 }{
-	{mayTemp, "TEMP", `pg_catalog.pg_my_temp_schema() <> 0 AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())` +
+	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() <> 0 AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())` +
 		` OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema())` +
 		` OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema()))`},
-	{mayListen, "LISTEN", `EXISTS (SELECT FROM pg_catalog.pg_listening_channels())`},
-	{mayPrepare, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
-	{mayHold, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{mayLock, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())`},
+	{routines.Listens, "LISTEN", `EXISTS (SELECT FROM pg_catalog.pg_listening_channels())`},
+	{routines.Prepares, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
+	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())`},
 }
 
 // inspect asks what of all that is suspected the session holds. Each row is a
 // reason to pin, or a setting and its value.
 func (x *Relay) inspect() {
 	if x.client.pin != "" {
-		x.suspects |= inspectable &^ maySet // to know whether the pin can go
+		x.suspects |= routines.Inspectable &^ routines.Sets // to know whether the pin can go
 	}
 	sql := []byte{}
 	union := func() {
@@ -69,7 +71,7 @@ func (x *Relay) inspect() {
 		union()
 		sql = append(append(append(append(sql, "SELECT NULL, '"...), e.pin...), "' WHERE "...), e.where...)
 	}
-	if x.suspects&mayConfigure != 0 {
+	if x.suspects&routines.Configures != 0 {
 		union()
 		// Those of the transaction keep their source when it is over.
 		sql = append(sql, `SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'`+
@@ -77,8 +79,8 @@ func (x *Relay) inspect() {
 			` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> 'none'`...)
 		for _, name := range x.customNames() {
 			// This is not in pg_settings.
-			value := append(append([]byte("pg_catalog.current_setting("), appendLiteral(nil, name)...), ", true)"...)
-			sql = append(append(append(append(sql, " UNION ALL SELECT"...), appendLiteral(nil, name)...), ", "...), value...)
+			value := append(append([]byte("pg_catalog.current_setting("), sqlscan.AppendLiteral(nil, name)...), ", true)"...)
+			sql = append(append(append(append(sql, " UNION ALL SELECT"...), sqlscan.AppendLiteral(nil, name)...), ", "...), value...)
 			sql = append(append(append(sql, " WHERE "...), value...), " IS NOT NULL"...)
 		}
 	}
@@ -96,7 +98,7 @@ func (x *Relay) customNames() []string {
 		names = map[string]bool{}
 	}
 	for name := range x.server.settings.all() {
-		if isCustom(name) {
+		if sqlscan.IsCustomSetting(name) {
 			names[name] = true
 		}
 	}
@@ -151,7 +153,7 @@ func textColumns(body []byte) (columns [2][]byte, ok bool) {
 // learn takes what an inspection has found.
 func (x *Relay) learn() {
 	c, s := x.client, x.server
-	if x.inspected&mayConfigure != 0 {
+	if x.inspected&routines.Configures != 0 {
 		s.setSettings(Settings{newAssignments(x.found.settings)})
 		c.settings = s.settings.or(c.startup)
 		x.base = s.reported
@@ -166,4 +168,35 @@ func (x *Relay) learn() {
 	x.found, x.inspected = finding{}, 0
 	x.unsettled = s.settings != c.settings
 	x.refocus()
+}
+
+// survey asks what the database's words mean.
+func (x *Relay) survey() {
+	x.surveyed = nil
+	x.blocked = true
+	x.ask(surveying, []byte(x.client.table.Catalog.Query()))
+}
+
+// surveyDone takes the answer.
+func (x *Relay) surveyDone(failure *pgwire.Error) {
+	catalog, rows := &x.client.table.Catalog, x.surveyed
+	x.surveyed = nil
+	if failure == nil && len(rows) > 0 {
+		catalog.Scanned(rows[0].Text, rows[1:])
+		return
+	}
+	x.unsurveyed = true
+	if failure == nil {
+		failure = &pgwire.Error{Code: "02000", Message: "the scan of the catalogs returned no rows"}
+	}
+	e := *failure
+	e.Severity = "ERROR"
+	catalog.Failed(&e)
+}
+
+// noteDefinition takes a row of a survey.
+func (x *Relay) noteDefinition(row []byte) {
+	if columns, ok := textColumns(row); ok {
+		x.surveyed = append(x.surveyed, routines.Definition{Name: string(columns[0]), Text: string(columns[1])})
+	}
 }

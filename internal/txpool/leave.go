@@ -1,6 +1,9 @@
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // DisconnectClient is for when the client has gone, whatever it was in the midst of. It
 // appends what ends that, and what is left to do is a matter of
@@ -13,9 +16,9 @@ func (x *Relay) DisconnectClient(toServer []byte) (_ []byte, ok bool) {
 		return toServer, false
 	}
 	x.leaving, x.stalled, x.held = true, false, false
-	if x.suspects&defines != 0 {
-		x.suspects &^= defines
-		x.client.table.Outdate()
+	if x.suspects&routines.Defines != 0 {
+		x.suspects &^= routines.Defines
+		x.client.table.Catalog.Outdate()
 	}
 	in.reset()
 	in.scanner = pgwire.Scanner{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // The tests write messages by their type bytes: P(s1,select 1) B(s1) E S from a
@@ -183,7 +184,8 @@ func abbreviated(text string) string {
 			what = append(what, name)
 		}
 	}
-	if known, ok := strings.CutPrefix(text, surveySQL+" E"); ok {
+	scan := strings.TrimSuffix(new(routines.Catalog).Query(), "''")
+	if known, ok := strings.CutPrefix(text, scan); ok {
 		return "survey " + known
 	}
 	if what != nil {

@@ -1,6 +1,9 @@
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // Reasons to keep a server that cannot be told from its session, or cannot be
 // undone.
@@ -15,14 +18,14 @@ const (
 // lastingPins are the reasons of what lasts as long as the session, or until
 // DISCARD ALL.
 var lastingPins = [...]struct {
-	marks  marks
+	marks  routines.Impact
 	reason string
 }{
-	{loads, pinLoad},
-	{seeds, pinSeed},
-	{authorizes, "SESSION AUTHORIZATION"},
-	{readsSequence, "CURRVAL"},
-	{configures, "SET_CONFIG"},
+	{routines.Loads, pinLoad},
+	{routines.Seeds, pinSeed},
+	{routines.Authorizes, "SESSION AUTHORIZATION"},
+	{routines.ReadsSequence, "CURRVAL"},
+	{routines.ConfiguresUnknown, "SET_CONFIG"},
 }
 
 // isFinal reports whether nothing short of its end makes a session with that
@@ -36,41 +39,41 @@ func isFinal(pin string) bool {
 }
 
 // send notes what a text with such marks may do, now that it is sent.
-func (x *Relay) send(m marks) {
-	if m&begins == 0 {
+func (x *Relay) send(m routines.Impact) {
+	if m&routines.Begins == 0 {
 		x.worked = true
 	}
-	if m == 0 || m == begins {
+	if m == 0 || m == routines.Begins {
 		return
 	}
 	segment := x.server.segment
-	if m&forgets != 0 {
+	if m&routines.Deallocates != 0 {
 		x.namesChanged = segment
 	}
-	if m&localizes != 0 {
+	if m&routines.ConfiguresTemp != 0 {
 		x.localized = segment
 		x.blur()
 	}
-	if m&mayConfigure != 0 {
+	if m&routines.Configures != 0 {
 		x.blur()
 	}
-	x.mayHaveSet = x.mayHaveSet || m&maySet != 0
+	x.mayHaveSet = x.mayHaveSet || m&routines.Sets != 0
 	for _, p := range lastingPins {
 		if m&p.marks != 0 {
 			x.keep(p.reason, segment)
 		}
 	}
-	x.suspects |= m & (inspectable | defines) &^ maySet
-	if m&mayGiveBack != 0 && x.client.pin != "" {
-		x.suspects |= inspectable &^ maySet
+	x.suspects |= m & (routines.Inspectable | routines.Defines) &^ routines.Sets
+	if m&routines.Releases != 0 && x.client.pin != "" {
+		x.suspects |= routines.Inspectable &^ routines.Sets
 	}
 }
 
 // guardSequences is for texts that read what the session's last nextval left
 // behind. That may be another client's: unless this one may have called it
 // itself just now, there is to be nothing to read.
-func (x *Relay) guardSequences(m marks) {
-	if m&readsSequence != 0 && !x.worked && x.client.pin == "" && !x.unsynced && !x.Busy() && x.server.status != pgwire.TxFailed {
+func (x *Relay) guardSequences(m routines.Impact) {
+	if m&routines.ReadsSequence != 0 && !x.worked && x.client.pin == "" && !x.unsynced && !x.Busy() && x.server.status != pgwire.TxFailed {
 		x.ask(forgettingSequences, []byte("DISCARD SEQUENCES"))
 	}
 }
@@ -91,5 +94,5 @@ func (x *Relay) discarded(segment uint64) {
 	if c.lasting && x.kept < segment && !isFinal(c.pin) {
 		c.pin, c.lasting = "", false
 	}
-	x.suspects |= mayConfigure
+	x.suspects |= routines.Configures
 }

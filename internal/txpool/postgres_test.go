@@ -198,7 +198,7 @@ func TestLongParameters(t *testing.T) {
 
 	var x Relay
 	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
-	pool.table.vocabulary.Store(&vocabulary{})
+	pool.table.Catalog.Scanned("", nil)
 	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
 	if err != nil || len(toServer) < beginAt || len(x.fromClient.gathered) > 0 {
 		t.Errorf("half a message: %v, sent %d, kept %d", err, len(toServer), len(x.fromClient.gathered))

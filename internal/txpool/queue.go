@@ -2,6 +2,7 @@ package txpool
 
 import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // kind is which messages answer what was sent.
@@ -44,10 +45,10 @@ type expected struct {
 	uses    *prepared // on the server
 	spare   *prepared // to close on the server
 
-	replaces      bool    // the unnamed statement
-	former, later unnamed // the server's
-	version       uint64  // the client's former
-	marks         marks   // of that
+	replaces      bool            // the unnamed statement
+	former, later unnamed         // the server's
+	version       uint64          // the client's former
+	marks         routines.Impact // of that
 
 	refusal *pgwire.Error // to tell the client instead of the server's 42P05
 }

@@ -43,7 +43,10 @@
 //     read anew under these on another server: a literal in it may change.
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // duplicateName is the SQLSTATE of a statement prepared twice.
 const duplicateName = "42P05"
@@ -79,15 +82,15 @@ type Relay struct {
 	localized                    uint64 // last set something for the transaction
 	age                          uint64 // of what is prepared after a change of the schema, in its transaction; 0 before one
 
-	errands   int   // queries of the relay's own that are not answered
-	blocked   bool  // the client waits for one
-	tries     int   // of inspections that failed
-	suspects  marks // what the session may hold
-	inspected marks // what it is being asked about
+	errands   int             // queries of the relay's own that are not answered
+	blocked   bool            // the client waits for one
+	tries     int             // of inspections that failed
+	suspects  routines.Impact // what the session may hold
+	inspected routines.Impact // what it is being asked about
 	found     finding
 	failure   *pgwire.Error // of the errand under way
 	refused   *pgwire.Error
-	surveyed  []definition
+	surveyed  []routines.Definition
 	base      Reported // what the server reports while the settings are known
 
 	renamedFrom Settings // the server's before it was told the application's name
@@ -148,7 +151,7 @@ func (x *Relay) Link(c *Client, s *Server) {
 		fromClient: stream{gathered: x.fromClient.gathered[:0]},
 		fromServer: stream{gathered: x.fromServer.gathered[:0], scanner: pgwire.Scanner{Direction: pgwire.FromServer}},
 		base:       s.reported,
-		unsettled:  c.settings != s.settings || c.reported != s.reported || c.table.wantsSurvey(),
+		unsettled:  c.settings != s.settings || c.reported != s.reported || c.table.Catalog.Due(),
 	}
 	if abandoned || len(x.queue.ring) > keepRing {
 		x.queue.ring = nil
@@ -200,7 +203,7 @@ func (x *Relay) blur() { x.blurred = true }
 
 // refocus is for when the settings are known again.
 func (x *Relay) refocus() {
-	if x.blurred && (x.suspects|x.inspected)&mayConfigure == 0 && x.localized <= x.server.answered {
+	if x.blurred && (x.suspects|x.inspected)&routines.Configures == 0 && x.localized <= x.server.answered {
 		x.blurred = false
 		x.server.refocus()
 	}

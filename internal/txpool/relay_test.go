@@ -703,7 +703,7 @@ type player struct {
 
 func play(t *testing.T, script string, random *rand.Rand) {
 	p := &player{t: t, random: random, clients: map[string]*Client{}, servers: map[string]*Server{}}
-	p.statements.vocabulary.Store(&vocabulary{fingerprint: "none"})
+	p.statements.Catalog.Scanned("none", nil)
 	p.link("c1", "s1")
 	for line := range strings.Lines(script) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -791,7 +791,8 @@ func (p *player) line(line string) {
 		p.relay.client.SetSettings(settings)
 		p.relay.Link(p.relay.client, p.relay.server)
 	case "unsurveyed":
-		p.statements.vocabulary.Store(nil)
+		p.statements.Catalog.Trust(true) // forgets what is known
+		p.statements.Catalog.Trust(false)
 		p.relay.Link(p.relay.client, p.relay.server)
 	case "refused":
 		if e := p.relay.SettingsError(); e == nil || e.Code != rest {

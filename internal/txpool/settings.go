@@ -30,29 +30,13 @@ func NewSettings(options []sqlscan.Option) (Settings, error) {
 // the server never refuses.
 const applicationName = "application_name"
 
-// answersAlike are settings that cannot change what a text means when it is
-// prepared: they bound or log the execution, or are about its output.
-var answersAlike = []string{
-	applicationName, "bytea_output", "client_min_messages", "deadlock_timeout", "default_transaction_deferrable",
-	"default_transaction_isolation", "default_transaction_read_only", "extra_float_digits",
-	"idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout", "statement_timeout",
-	"synchronous_commit", "transaction_timeout", "work_mem", "maintenance_work_mem", "random_page_cost", "jit",
-}
-
-// isCustom reports whether a setting is an extension's or a client's own. Those
-// do not change what a text means, and the server may not list them.
-func isCustom(name string) bool { return strings.Contains(name, ".") }
-
-// changesAnswers reports whether a setting may change what a text means.
-func changesAnswers(name string) bool { return !isCustom(name) && !slices.Contains(answersAlike, name) }
-
 // planning is what of s may change the meaning of a text when it is prepared.
 func (s Settings) planning() Settings {
 	if s == (Settings{}) {
 		return s
 	}
 	values := s.values()
-	maps.DeleteFunc(values, func(name, _ string) bool { return !changesAnswers(name) })
+	maps.DeleteFunc(values, func(name, _ string) bool { return !sqlscan.AffectsMeaning(name) })
 	return Settings{newAssignments(values)}
 }
 
@@ -142,23 +126,10 @@ func appendApply(dst []byte, from, to Settings) []byte {
 
 func appendSetConfig(dst []byte, name, value string) []byte {
 	dst = append(dst, "pg_catalog.set_config("...)
-	dst = appendLiteral(dst, name)
+	dst = sqlscan.AppendLiteral(dst, name)
 	dst = append(dst, ',')
-	dst = appendLiteral(dst, value)
+	dst = sqlscan.AppendLiteral(dst, value)
 	return append(dst, ",false)"...)
-}
-
-// appendLiteral quotes s so that it means the same whatever
-// standard_conforming_strings is.
-func appendLiteral(dst []byte, s string) []byte {
-	dst = append(dst, " E'"...)
-	for i := range len(s) {
-		if s[i] == '\'' || s[i] == '\\' {
-			dst = append(dst, s[i]) // doubled
-		}
-		dst = append(dst, s[i])
-	}
-	return append(dst, '\'')
 }
 
 // quotedSetting quotes the parts of a setting's name.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // Statement is a text to prepare together with its parameter types, as of a
@@ -23,15 +24,15 @@ type statementKey struct {
 	age  uint64
 }
 
-// statementReading is how a text was read with the words of a vocabulary.
+// statementReading is the reading of a text with the names of a database.
 type statementReading struct {
-	reading
-	by *vocabulary
+	routines.Reading
+	names *routines.Names
 }
 
 // Statements is the table of all Statements of a pool's clients and servers,
-// and of what the words of their database do. The zero value is empty and
-// ready; it is safe for concurrent use.
+// and the catalog of their database. The zero value is empty and ready; it is
+// safe for concurrent use.
 type Statements struct {
 	mu    sync.Mutex
 	known map[statementKey]*Statement
@@ -40,69 +41,20 @@ type Statements struct {
 	// age of its own.
 	age, ages atomic.Uint64
 
-	vocabulary atomic.Pointer[vocabulary]
-	outdated   atomic.Bool
-	trusting   atomic.Bool                  // nothing is looked at
-	unread     atomic.Pointer[pgwire.Error] // why it could not be
-	attempts   atomic.Int32                 // that have failed since
+	Catalog routines.Catalog
 }
 
-// Outdate says that the database may have other functions by now: they are
-// looked at before the next transaction.
-func (t *Statements) Outdate() {
-	t.attempts.Store(0)
-	t.outdated.Store(true)
-}
+// read returns the reading of a text that is not a Statement's.
+func (t *Statements) read(text []byte) routines.Reading { return t.Catalog.Names().Read(text) }
 
-// Trust says whether the database's functions are taken to leave nothing in a
-// session, so that they need not be looked at.
-func (t *Statements) Trust(trusting bool) {
-	if t.trusting.Swap(trusting) != trusting {
-		t.vocabulary.Store(nil)
-	}
-}
-
-// Unread is why the database's functions could not be looked at when that was
-// tried last, nil if they could.
-func (t *Statements) Unread() *pgwire.Error { return t.unread.Load() }
-
-// wantsSurvey reports whether the database's words are to be looked at by who
-// asks.
-func (t *Statements) wantsSurvey() bool {
-	return (t.vocabulary.Load() == nil || t.outdated.Load()) && !t.trusting.Load()
-}
-
-// surveyed takes what a survey has found: the fingerprint and, if that is new,
-// the definitions.
-func (t *Statements) surveyed(rows []definition) {
-	t.unread.Store(nil)
-	v := t.vocabulary.Load()
-	if v == nil || v.fingerprint != rows[0].text {
-		t.vocabulary.Store(newVocabulary(rows[1:], rows[0].text))
-	}
-}
-
-// notSurveyed takes why a survey has failed. A cancel request may have hit it:
-// it is tried again, but not without end.
-func (t *Statements) notSurveyed(failure *pgwire.Error) {
-	t.unread.Store(failure)
-	if t.attempts.Add(1) < maxTries {
-		t.outdated.Store(true)
-	} else if t.vocabulary.Load() == nil {
-		t.vocabulary.Store(&vocabulary{})
-	}
-}
-
-// read reads a text that is not a Statement's.
-func (t *Statements) read(text []byte) reading { return t.vocabulary.Load().reading(text) }
-
-// readingOf reads st, once for each vocabulary.
+// readingOf returns the reading of st. It reads the text once for each version of the
+// catalog's names.
 func (t *Statements) readingOf(st *Statement) *statementReading {
-	v := t.vocabulary.Load()
+	names := t.Catalog.Names()
 	r := st.read.Load()
-	if r == nil || r.by != v {
+	if r == nil || r.names != names {
 		text, _, _ := strings.Cut(st.rest, "\x00")
-		r = &statementReading{v.reading([]byte(text)), v}
+		r = &statementReading{names.Read([]byte(text)), names}
 		st.read.Store(r)
 	}
 	return r

@@ -3,7 +3,6 @@
 package txpool
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -104,48 +103,6 @@ func init() {
 	}
 	for name, script := range surveyScripts {
 		scripts[name] = script
-	}
-}
-
-func TestVocabulary(t *testing.T) {
-	v := newVocabulary([]definition{
-		{"login", "BEGIN PERFORM set_config('app.who', who, false); END"},
-		{"Enter", "BEGIN PERFORM login('x'); END"},
-		{"visits", "Enter"},
-		{"all_visits", "visits"},
-		{"lock it", "SELECT pg_advisory_lock(1)"},
-		{"twice", "SELECT f($1, 1)"},
-		{"twice", "BEGIN CREATE TEMP TABLE x (); END"},
-		{"harmless", "BEGIN UPDATE t SET x = 1; END"},
-		{"orders", "harmless"},
-	}, "1")
-	for text, want := range map[string]string{
-		"select login('me')":                 "[app.who] settings",
-		`select "LOGIN"('me')`:               "[app.who] settings",
-		"select * from enter()":              "[app.who] settings",
-		"/* */select x from s.all_visits, b": "[app.who] settings",
-		`select "lock it"()`:                 "[] lock",
-		"select twice(1), login('me')":       "[app.who] settings temp",
-		"select harmless()":                  "[] ",
-		"insert into orders values (1)":      "[] ",
-		"select log, in, logins, xlogin":     "[] ",
-		`select u&"\0066"()`:                 "[app.who] settings lock temp",
-	} {
-		r := v.reading([]byte(text))
-		var what []string
-		for _, m := range []struct {
-			marks marks
-			name  string
-		}{{mayConfigure, "settings"}, {mayLock, "lock"}, {mayTemp, "temp"}} {
-			if r.marks&m.marks != 0 {
-				what = append(what, m.name)
-			}
-		}
-		if got := fmt.Sprintf("%v %s", r.custom, strings.Join(what, " ")); got != want && !strings.Contains(text, "u&") {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		} else if strings.Contains(text, "u&") && !strings.HasSuffix(got, want[strings.Index(want, "settings"):]) {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import (
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // AppendInternalQuery appends what the relay has to ask the server on its own account, if
 // the time for that has come: how the client has left the session, or what
@@ -14,7 +17,7 @@ func (x *Relay) AppendInternalQuery(toServer []byte) []byte {
 	switch {
 	case x.leaving && x.server.status != pgwire.TxIdle:
 		x.ask(rollingBack, []byte("ROLLBACK"))
-	case x.leaving && (x.client.pin != "" || x.suspects&^mayConfigure != 0):
+	case x.leaving && (x.client.pin != "" || x.suspects&^routines.Configures != 0):
 		x.client.pin, x.client.lasting, x.suspects = "", false, 0
 		x.ask(discarding, []byte("DISCARD ALL"))
 	default:
@@ -40,12 +43,12 @@ func (x *Relay) lookInto() bool {
 		return false
 	}
 	if x.server.reported != x.base && !x.unsettled {
-		x.suspects |= mayConfigure // by a function, say
+		x.suspects |= routines.Configures // by a function, say
 		x.blur()
 	}
-	if x.suspects&defines != 0 {
-		x.suspects &^= defines
-		if !x.client.table.trusting.Load() {
+	if x.suspects&routines.Defines != 0 {
+		x.suspects &^= routines.Defines
+		if !x.client.table.Catalog.Trusted() {
 			x.survey()
 			return true
 		}
@@ -61,7 +64,7 @@ func (x *Relay) lookInto() bool {
 // dropPointless drops suspicions that cannot be true.
 func (x *Relay) dropPointless() {
 	s := x.server
-	if x.suspects == mayConfigure && !x.mayHaveSet && s.settings == (Settings{}) && s.reported == x.base {
+	if x.suspects == routines.Configures && !x.mayHaveSet && s.settings == (Settings{}) && s.reported == x.base {
 		x.suspects = 0
 		x.refocus()
 	}
@@ -78,7 +81,7 @@ func (x *Relay) betweenMessages() bool {
 // it did. ok is false as long as that is under way.
 func (x *Relay) begin() (ok bool) {
 	c, s := x.client, x.server
-	if c.table.wantsSurvey() && !x.unsurveyed {
+	if c.table.Catalog.Due() && !x.unsurveyed {
 		x.survey()
 		return false
 	}

@@ -1,15 +1,15 @@
-package txpool
+package routines
 
-import "github.com/lakebase-go/lakebase/internal/pgwire"
+import "github.com/lakebase-go/lakebase/internal/sqlscan"
 
-// surveySQL lists the definitions of a database that can reach a session of its
-// own accord: functions by their source; and by the names of the functions or
-// relations that it uses, whatever else a text can name: views and rules,
-// tables with triggers, policies, defaults and checks, those with partitions or
-// foreign keys to tables that have some. Before them comes the fingerprint of
-// the catalogs, and nothing else if that is the one that is asked with: that
-// takes milliseconds where there are thousands of functions.
-const surveySQL = `
+// scanSQL selects the definitions in a database that can affect a session: functions
+// with their source; and with the name of a function or relation that they use,
+// views and rules, tables with triggers, policies, defaults or check constraints,
+// and tables that have such tables as partitions or reference them. The fingerprint
+// of the catalogs comes first. If it is equal to the known one, which is appended to
+// the text, nothing follows: then the query takes milliseconds even with thousands
+// of functions.
+const scanSQL = `
 WITH function AS (
 	SELECT p.oid, p.proname, pg_catalog."left"(CASE WHEN p.prosqlbody IS NULL THEN p.prosrc
 			ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END, 1048576) AS source
@@ -60,33 +60,7 @@ WITH function AS (
 SELECT NULL, sum FROM fingerprint
 UNION ALL SELECT name, text FROM definition WHERE (SELECT sum FROM fingerprint) <> `
 
-// survey asks what the database's words mean.
-func (x *Relay) survey() {
-	known := ""
-	if v := x.client.table.vocabulary.Load(); v != nil {
-		known = v.fingerprint
-	}
-	x.client.table.outdated.Store(false)
-	x.surveyed = nil
-	x.blocked = true
-	x.ask(surveying, appendLiteral([]byte(surveySQL), known))
-}
-
-// surveyDone takes the answer.
-func (x *Relay) surveyDone(failure *pgwire.Error) {
-	t, rows := x.client.table, x.surveyed
-	x.surveyed = nil
-	if failure == nil && len(rows) > 0 {
-		t.surveyed(rows)
-		return
-	}
-	x.unsurveyed = true
-	t.notSurveyed(failure)
-}
-
-// noteDefinition takes a row of a survey.
-func (x *Relay) noteDefinition(row []byte) {
-	if columns, ok := textColumns(row); ok {
-		x.surveyed = append(x.surveyed, definition{string(columns[0]), string(columns[1])})
-	}
+// scanQuery returns the query for a catalog whose fingerprint is known, "" if none.
+func scanQuery(known string) string {
+	return string(sqlscan.AppendLiteral([]byte(scanSQL), known))
 }

@@ -1,0 +1,39 @@
+package sqlscan
+
+import (
+	"slices"
+	"strings"
+)
+
+// neutralSettings cannot change the meaning of a text when it is prepared: they
+// limit or log the execution, or affect its output.
+var neutralSettings = []string{
+	"application_name", "bytea_output", "client_min_messages", "deadlock_timeout", "default_transaction_deferrable",
+	"default_transaction_isolation", "default_transaction_read_only", "extra_float_digits",
+	"idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout", "statement_timeout",
+	"synchronous_commit", "transaction_timeout", "work_mem", "maintenance_work_mem", "random_page_cost", "jit",
+}
+
+// IsCustomSetting reports whether a setting belongs to an extension or is the
+// client's own. Such a setting does not change the meaning of text, and the server
+// may not list it in pg_settings.
+func IsCustomSetting(name string) bool { return strings.Contains(name, ".") }
+
+// AffectsMeaning reports whether a setting may change the meaning of a text when it
+// is prepared, as search_path does.
+func AffectsMeaning(setting string) bool {
+	return !IsCustomSetting(setting) && !slices.Contains(neutralSettings, setting)
+}
+
+// AppendLiteral appends s as a literal that has the same value whether
+// standard_conforming_strings is on or off.
+func AppendLiteral(dst []byte, s string) []byte {
+	dst = append(dst, " E'"...)
+	for i := range len(s) {
+		if s[i] == '\'' || s[i] == '\\' {
+			dst = append(dst, s[i]) // doubled
+		}
+		dst = append(dst, s[i])
+	}
+	return append(dst, '\'')
+}
