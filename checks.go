@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/lakebase-go/lakebase/internal/pgurl"
+
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
@@ -33,22 +35,20 @@ func checkPort(v string) error {
 }
 
 // secureModes are the spellings that a login with a token may use.
-var secureModes = []string{"verify-full", "verify-ca", "require", insecureMode}
+var secureModes = []string{"verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify}
 
-// insecureMode is the name by which an unverified channel must be asked for.
-const insecureMode = "insecure-skip-verify"
-
-// checkSSLMode holds static URLs to libpq's rules and tokens to ours.
+// checkSSLMode allows libpq's weaker modes with a static URL: it may lead to
+// any Postgres server, and its password is the user's own.
 func (c *Config) checkSSLMode(v string) error {
 	if c.URL != "" {
-		return checkStaticSSLMode(v)
+		return pgurl.CheckSSLMode(v)
 	}
 	return checkSSLMode(v)
 }
 
 func checkSSLMode(v string) error {
 	switch v {
-	case "verify-full", "verify-ca", "require", insecureMode:
+	case "verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify:
 		return nil
 	case "disable", "allow", "prefer":
 		return errors.New("could send the token in plain text: want verify-full (require verifies too)")
@@ -56,23 +56,9 @@ func checkSSLMode(v string) error {
 	return fmt.Errorf("want one of %s", strings.Join(secureModes, ", "))
 }
 
-// checkStaticSSLMode allows libpq's weaker modes too: a static URL may lead
-// to any Postgres server, and its password is the user's own.
-func checkStaticSSLMode(v string) error {
-	switch v {
-	case "disable", "allow", "prefer":
-		return nil
-	}
-	if checkSSLMode(v) == nil {
-		return nil
-	}
-	return errors.New("want one of disable, allow, prefer, require, verify-ca, verify-full")
-}
-
 var (
 	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	hostName     = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$`)
 )
 
 // checkInstance keeps out what would change the meaning of a request path,
@@ -122,7 +108,7 @@ func checkHost(v string) error {
 	if strings.Contains(v, ":") {
 		return errors.New("want a host name without a port: the port goes in PGPORT or port=")
 	}
-	if len(v) > 253 || !hostName.MatchString(v) || strings.Contains(v, "..") {
+	if len(v) > 253 || !pgurl.IsHostName(v) || strings.Contains(v, "..") {
 		return errors.New("want a host name: letters, digits, hyphens and dots")
 	}
 	return checkNotPooled(v)
@@ -163,25 +149,6 @@ func checkPrintable(v string) error {
 	return nil
 }
 
-// readServers reads a comma-separated list of name servers: addresses or
-// host names, with a port where it is not 53.
-func readServers(v string) ([]string, error) {
-	var servers []string
-	for _, s := range strings.Split(v, ",") {
-		if s = strings.TrimSpace(s); s == "" {
-			continue
-		}
-		if err := checkServer(s); err != nil {
-			return nil, err
-		}
-		servers = append(servers, s)
-	}
-	if servers == nil {
-		return nil, errors.New("want name servers as host or host:port, separated by commas")
-	}
-	return servers, nil
-}
-
 func checkServer(s string) error {
 	host := s
 	if _, err := netip.ParseAddr(s); err != nil {
@@ -192,7 +159,7 @@ func checkServer(s string) error {
 			host = h
 		}
 	}
-	if _, err := netip.ParseAddr(host); err == nil || hostName.MatchString(host) {
+	if _, err := netip.ParseAddr(host); err == nil || pgurl.IsHostName(host) {
 		return nil
 	}
 	return fmt.Errorf("%s is no name server: want host or host:port", redact.Quote(s))

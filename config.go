@@ -89,8 +89,8 @@ type Config struct {
 	// login that is tried again; never a secret. Nil means slog.Default().
 	Logger *slog.Logger
 
-	// sources remembers where each setting came from, for Settings.
-	sources map[string]source
+	sources map[string]source // where each setting came from, for Settings
+	static  *staticURL        // URL as it was parsed last; nil if it was not
 }
 
 // source is where a setting's value came from. It no longer holds once the
@@ -146,14 +146,14 @@ func ParseConfig(target string) (*Config, error) {
 	return c, nil
 }
 
-// apply fills c from args and, where they are silent, the environment.
+// apply fills c from args and, for what they leave out, the environment.
 func (c *Config) apply(args arguments) error {
 	named, urlLabel := args.nameTarget(), ""
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
 		from := settings.FromArgument
 		if !found {
-			// The URL comes first in the table: it hides what it says itself.
+			// The URL comes first in the table: its own parameters win over variables.
 			if isTarget(s.Name) && (named || c.URL != "") || c.urlGives(s.Name) {
 				continue
 			}
@@ -169,21 +169,18 @@ func (c *Config) apply(args arguments) error {
 		c.sources[s.Name] = source{s.Value.String(), from}
 		if s.Name == "url" {
 			urlLabel = arg.label
+			var err error
+			if c.static, err = c.parsed(); err != nil {
+				return badValue(urlLabel, c.URL, err)
+			}
 		}
 	}
-	if err := c.checkURL(); err != nil {
-		return badValue(urlLabel, c.URL, err)
+	if c.URL != "" {
+		if err := c.completeURL(); err != nil {
+			return badValue(urlLabel, c.URL, err)
+		}
 	}
 	return c.checkEnvTarget()
-}
-
-// urlGives reports whether there is a static URL and it says what name is.
-func (c *Config) urlGives(name string) bool {
-	if c.URL == "" || !libpqKnows(name) {
-		return false
-	}
-	p, err := parseStatic(c.URL)
-	return err == nil && p[name] != ""
 }
 
 // nameTarget reports whether the arguments say what to connect to.
@@ -196,7 +193,8 @@ func (a arguments) nameTarget() bool {
 	return false
 }
 
-// validate reports the first thing wrong with c, whoever filled it in.
+// validate reports the first mistake in c, which is the caller's own copy: it
+// keeps the URL as it was parsed.
 func (c *Config) validate() error {
 	written := *c
 	if s, err := written.table().Check(); err != nil {
@@ -208,7 +206,7 @@ func (c *Config) validate() error {
 	case c.URL != "" && (c.Instance != "" || c.Endpoint != ""):
 		return badConfig("Config.URL", "a static URL goes with no instance and no endpoint: want one of them")
 	case c.URL != "":
-		if err := c.checkURL(); err != nil {
+		if err := c.completeURL(); err != nil {
 			return badValue("Config.URL", c.URL, err)
 		}
 	case c.Instance == "" && c.Endpoint == "" && c.Host == "":
@@ -227,7 +225,8 @@ var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKE
 func (c *Config) Target() string {
 	switch {
 	case c.URL != "":
-		return staticTarget(c.URL)
+		s, _ := c.parsed()
+		return s.target()
 	case c.Endpoint != "":
 		return redact.Value(c.Endpoint)
 	case c.Instance != "":
@@ -246,7 +245,8 @@ func (c *Config) Target() string {
 // no verb, pointer or copy gets around it.
 func (c Config) String() string {
 	if c.URL != "" {
-		return redactStatic(c.URL)
+		s, _ := c.parsed()
+		return s.redacted()
 	}
 	return c.targetURL()
 }
@@ -264,14 +264,15 @@ func programName() string {
 	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 }
 
-// withDefaults returns a copy of a valid c in which every zero field that has
-// a default holds it. With a static URL, what names the server stays as it
-// is: there libpq's rules fill the gaps.
-func (c *Config) withDefaults() *Config {
-	full := *c
-	full.table().ApplyDefaults()
-	if full.Logger == nil {
-		full.Logger = slog.Default()
+// applyDefaults sets every zero field of a valid c that has a default. With a
+// static URL, libpq's rules are the defaults of what names the server, and its
+// own connect_timeout counts.
+func (c *Config) applyDefaults() {
+	if c.urlGives("connect_timeout") {
+		c.ConnectTimeout = c.static.pool.ConnConfig.ConnectTimeout
 	}
-	return &full
+	c.table().ApplyDefaults()
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
 }

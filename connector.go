@@ -51,11 +51,12 @@ type Connector struct {
 // New returns a Connector for cfg, which is copied. It checks every setting
 // and does no network I/O; a mistake is an [*Error] of kind [KindBadConfig].
 func New(cfg *Config) (*Connector, error) {
-	if err := cfg.validate(); err != nil {
+	own := *cfg
+	if err := own.validate(); err != nil {
 		return nil, err
 	}
-	c := &Connector{cfg: cfg.withDefaults()}
-	c.log = c.cfg.Logger
+	own.applyDefaults()
+	c := &Connector{cfg: &own, log: own.Logger}
 	c.resolver = resolver.New(c.cfg.DNSServers)
 	c.tracer = &connectTracer{connector: c}
 

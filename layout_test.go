@@ -23,17 +23,17 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // may use of the others. A new package is added here together with the reason
 // for what it needs. local stands in for the service, so it shares no code
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
-// internal/pgxparse and internal/resolver.
+// internal/pgurl and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/oneline", "internal/pgxparse", "internal/redact", "internal/refusal", "internal/resolver",
+	".": {"internal/oneline", "internal/pgurl", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/settings", "internal/spelling", "internal/steps", "internal/tokencache", "internal/workspace"},
 	"internal/doctor": {".", "internal/oneline", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/oneline":      {},
+	"internal/pgurl":        {"internal/redact"},
 	"internal/pgwire":       {},
-	"internal/pgxparse":     {},
-	"internal/postgres":     {"internal/pgxparse"},
+	"internal/postgres":     {"internal/pgurl"},
 	"internal/quantile":     {},
 	"internal/rawnet":       {},
 	"internal/redact":       {},
@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 		"local/internal/rest", "local/internal/workspace"},
 	"local/internal/apierror":   {},
 	"local/internal/atomicfile": {},
-	"local/internal/compute":    {"internal/pgxparse", "internal/postgres"},
+	"local/internal/compute":    {"internal/pgurl", "internal/postgres"},
 	"local/internal/frontend":   {"internal/pgwire", "local/internal/compute"},
 	"local/internal/hosts":      {},
 	"local/internal/model":      {"local/internal/apierror", "local/internal/compute", "local/internal/hosts"},
@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 	"local/internal/workspace": {"local/internal/apierror", "local/internal/atomicfile", "local/internal/compute", "local/internal/hosts",
 		"local/internal/model"},
 	"lakebasetest": {"local"},
-	"proxy": {".", "internal/pgwire", "internal/pgxparse", "internal/rawnet", "internal/settings", "internal/sqlscan", "internal/txpool",
+	"proxy": {".", "internal/pgwire", "internal/pgurl", "internal/rawnet", "internal/settings", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
 	"proxy/internal/console":  {"internal/pgwire", "internal/sqlscan", "proxy/internal/snapshot"},
 	"proxy/internal/monitor":  {"proxy/internal/snapshot"},

@@ -33,40 +33,9 @@ func (c *Config) Settings() []Setting {
 		})
 	}
 	if c.URL != "" {
-		c.overlayStatic(list)
+		c.overlayURL(list)
 	}
 	return append(list, c.loginSettings()...)
-}
-
-// overlayStatic puts what a static URL says in the place of what it
-// overrides.
-func (c *Config) overlayStatic(list []Setting) {
-	given, err := parseStatic(c.URL)
-	full, err2 := c.staticParams()
-	if err != nil || err2 != nil {
-		given, full = nil, nil
-	}
-	from := ""
-	for i := range list {
-		switch s := &list[i]; {
-		case s.Name == "url":
-			s.Value, s.Secret, from = redactStatic(c.URL), given.hasSecret() || given == nil, s.Source
-		case !libpqKnows(s.Name):
-		case given[s.Name] != "":
-			s.Value, s.Source = full[s.Name], from
-		case s.Source == settings.FromDefault:
-			s.Value = full[s.Name]
-		}
-	}
-}
-
-func (p staticParams) hasSecret() bool {
-	for name := range p {
-		if redact.SecretName(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // loginSettings lists what the SDK is going to log in with, in its own order

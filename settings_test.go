@@ -131,15 +131,17 @@ func TestDefaultsReadBack(t *testing.T) {
 }
 
 func TestWithDefaults(t *testing.T) {
-	c := (&Config{Instance: "i", PoolSize: 7, MaxOverflow: -1, PoolTimeout: -1}).withDefaults()
+	c := &Config{Instance: "i", PoolSize: 7, MaxOverflow: -1, PoolTimeout: -1}
+	c.applyDefaults()
 	if c.PoolSize != 7 || c.MaxOverflow != -1 || c.PoolTimeout != -1 || c.PoolRecycle != time.Hour || c.Port != 5432 ||
 		c.Database != "databricks_postgres" || c.SSLMode != "verify-full" || c.TokenRefresh != 50*time.Minute ||
 		c.ConnectTimeout != time.Minute || c.ApplicationName == "" || c.Logger == nil {
 		t.Errorf("got %#v", *c)
 	}
-	static := (&Config{URL: "postgres://localhost"}).withDefaults()
-	if u, err := static.staticURL(); err != nil || !strings.HasPrefix(u, "postgres://localhost:5432/?") || !strings.Contains(u, "sslmode=prefer") {
-		t.Errorf("got %s, %v", u, err)
+	static := &Config{URL: "postgres://localhost"}
+	static.applyDefaults()
+	if u := completed(t, static).full.String(); !strings.HasPrefix(u, "postgres://localhost:5432/?") || !strings.Contains(u, "sslmode=prefer") {
+		t.Errorf("got %s", u)
 	}
 }
 

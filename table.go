@@ -16,8 +16,6 @@ import (
 // takes 4,000; more is a typing error.
 const maxPool = 10_000
 
-const defaultPort = 5432
-
 // table returns the settings of c: their names in variables and in the
 // parameters of a target, their checks and their defaults. With a static URL,
 // libpq's rules are the defaults of what names the server.

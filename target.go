@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
 
@@ -31,9 +31,6 @@ func (a arguments) add(name, value, label string) error {
 
 const inTarget = "target"
 
-// keywordValue is how a libpq keyword/value string begins.
-var keywordValue = regexp.MustCompile(`^[a-z_]+\s*=`)
-
 // parseTarget reads the address grammar of the package documentation. It
 // says what target gives; whether the values are right, settings say.
 func parseTarget(target string) (arguments, error) {
@@ -42,7 +39,7 @@ func parseTarget(target string) (arguments, error) {
 	switch {
 	case target == "":
 		return args, nil
-	case keywordValue.MatchString(target) || isURL && isStaticScheme(scheme):
+	case pgurl.Is(target):
 		return args, args.add("url", target, inTarget)
 	case isURL && strings.EqualFold(scheme, "lakebase"):
 		return args, args.parseURL(rest)
@@ -84,8 +81,8 @@ func (a arguments) parseURL(rest string) error {
 		segments := strings.Split(address, "/")
 		for i, s := range segments {
 			var err error
-			if segments[i], err = url.PathUnescape(s); err != nil {
-				return badValue(inTarget, whole, errBadEscape)
+			if segments[i], err = pgurl.Unescape(s); err != nil {
+				return badValue(inTarget, whole, err)
 			}
 		}
 		if err := a.parseAddress(segments, true); err != nil {
@@ -95,15 +92,13 @@ func (a arguments) parseURL(rest string) error {
 	return a.parseParams(query)
 }
 
-var errBadEscape = errors.New("a % that starts no escape: write it as %25")
-
 func (a arguments) parseUser(userinfo string) error {
 	if strings.Contains(userinfo, ":") {
 		return errors.New("a lakebase:// target takes no password: a token is minted for every login")
 	}
-	user, err := url.PathUnescape(userinfo)
+	user, err := pgurl.Unescape(userinfo)
 	if err != nil {
-		return errBadEscape
+		return err
 	}
 	if user == "" {
 		return errors.New("the user before @ is empty")
@@ -220,9 +215,9 @@ func (a arguments) parseParams(query string) error {
 			return unknownParam(name)
 		}
 		label := "parameter " + name
-		value, err := url.PathUnescape(raw)
+		value, err := pgurl.Unescape(raw)
 		if err != nil {
-			return badConfig(label, errBadEscape.Error())
+			return badConfig(label, err.Error())
 		}
 		if value = strings.TrimSpace(value); value == "" {
 			return badConfig(label, "the value is empty: drop the parameter or give it one")
@@ -274,30 +269,24 @@ func (c *Config) targetURL() string {
 		inAddress = nil
 	} else {
 		if c.User != "" {
-			address = escape(c.User) + "@" + address
+			address = pgurl.Escape(c.User) + "@" + address
 		}
 		if c.Database != "" && c.Endpoint != "" {
 			address += "/databases"
 		}
 		if c.Database != "" {
-			address += "/" + escape(c.Database)
+			address += "/" + pgurl.Escape(c.Database)
 		}
 	}
 	var params []string
 	table := c.table()
 	for _, name := range paramNames() {
 		if v := table.Lookup(name).Value.String(); v != "" && !inAddress[name] {
-			params = append(params, name+"="+escape(v))
+			params = append(params, name+"="+pgurl.Escape(v))
 		}
 	}
 	if len(params) > 0 {
 		address += "?" + strings.Join(params, "&")
 	}
 	return "lakebase://" + address
-}
-
-// escape percent-encodes all but letters, digits and -_.~ so that the result
-// is safe in every part of every URL dialect.
-func escape(v string) string {
-	return strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-)
 
-// insecureSkipVerify is the one SSLMode that lets anyone who answers have the
-// token. It is not a libpq mode, so that nobody gets it by habit.
-const insecureSkipVerify = "insecure-skip-verify"
+	"github.com/lakebase-go/lakebase/internal/pgurl"
+)
 
 // trust decides which servers a token may be sent to.
 type trust struct {
@@ -56,7 +54,7 @@ func (t *trust) config(host string) *tls.Config {
 		ClientSessionCache: t.cache,
 	}
 	switch t.mode {
-	case insecureSkipVerify:
+	case pgurl.InsecureSkipVerify: // the one mode that sends a token to an unverified server
 		cfg.InsecureSkipVerify = true
 	case "verify-ca":
 		// crypto/tls verifies chain and name together or not at all, so the

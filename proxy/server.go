@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/pgurl"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
@@ -86,12 +88,12 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	upstream, err := upstreamConfig()
+	blank, err := pgurl.Blank()
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	s := &Server{
-		log: cfg.Logger, upstream: upstream,
+		log: cfg.Logger, upstream: blank.ConnConfig,
 		clients:    make(map[*client]bool),
 		pools:      make(map[poolKey]*pool),
 		past:       make(map[[2]string]snapshot.Totals),

@@ -9,32 +9,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/pgxparse"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
 // noticeAfter is when a client that waits is told what for.
 const noticeAfter = 5 * time.Second
-
-// placeholder satisfies pgx, whose configurations must come from its parser.
-// The Connector replaces all of it. What it says and a Connector does not
-// replace keeps variables that are meant for psql from having a say.
-const placeholder = "host=lakebase.invalid port=5432 user=lakebase sslmode=disable" +
-	" sslrootcert='' sslcertmode=disable sslnegotiation=postgres target_session_attrs=any require_auth='' channel_binding=disable"
-
-func upstreamConfig() (*pgx.ConnConfig, error) {
-	cfg, err := pgxparse.Conn(placeholder)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Database = "" // pgx takes PGDATABASE where nothing is said
-	return cfg, nil
-}
 
 // upstream is one server connection, logged in and idle.
 type upstream struct {

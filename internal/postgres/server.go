@@ -17,7 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/lakebase-go/lakebase/internal/pgxparse"
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 )
 
 const (
@@ -166,21 +166,15 @@ func (s *Server) Dial(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", filepath.Join(s.socketDir, socketName))
 }
 
-// neutral overrides the variables whose value the parser may refuse.
-const neutral = "host=localhost port=5432 sslmode=disable sslcertmode=allow sslnegotiation=postgres channel_binding=disable " +
-	"require_auth='' sslrootcert='' sslcert='' sslkey='' passfile='' target_session_attrs=any min_protocol_version=3.0 max_protocol_version=3.0 connect_timeout=0"
-
 // Connect logs in as Admin.
 func (s *Server) Connect(ctx context.Context, database string) (*pgx.Conn, error) {
-	// The parser fills what is missing from PG* variables, which are not meant
-	// for this server.
-	config, err := pgxparse.Conn(neutral)
+	blank, err := pgurl.Blank()
 	if err != nil {
 		return nil, err
 	}
+	config := blank.ConnConfig
 	config.Host = s.socketDir
 	config.User, config.Password, config.Database = Admin, "", database
-	config.Fallbacks = nil
 	config.RuntimeParams = map[string]string{"application_name": "lakebase"}
 	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return s.Dial(ctx) }
 	return pgx.ConnectConfig(ctx, config)

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/lakebase-go/lakebase/internal/pgxparse"
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 )
 
 // externalServer is a server that this program does not run.
@@ -16,7 +16,7 @@ type externalServer struct{ config *pgx.ConnConfig }
 
 // openExternal prepares the server at url, which may have been prepared before.
 func openExternal(ctx context.Context, url string) (*externalServer, error) {
-	config, err := pgxparse.Conn(url)
+	config, err := pgurl.ConnConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}

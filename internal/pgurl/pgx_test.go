@@ -1,14 +1,15 @@
-package pgxparse
+package pgurl
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A service that need not exist has no say, and the string keeps its own.
-func TestWithoutService(t *testing.T) {
+func TestServiceOfTheEnvironmentIsIgnored(t *testing.T) {
 	own := filepath.Join(t.TempDir(), "own.conf")
 	if err := os.WriteFile(own, []byte("[own]\nuser=ann\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -28,7 +29,7 @@ func TestWithoutService(t *testing.T) {
 			"host=h port=1 dbname=d sslmode=disable service=own servicefile='" + own + "'": "ann",
 			"postgres://h:1/d?sslmode=disable&service=own&servicefile=" + own:              "ann",
 		} {
-			conn, err := Conn(source)
+			conn, err := ConnConfig(source)
 			if err != nil {
 				t.Errorf("PGSERVICE=%s, %s: %v", service, source, err)
 				continue
@@ -41,7 +42,7 @@ func TestWithoutService(t *testing.T) {
 					t.Errorf("%s: the server is sent %s", source, name)
 				}
 			}
-			if _, err := Pool(source); err != nil {
+			if _, err := parseWithoutService(source, pgxpool.ParseConfig); err != nil {
 				t.Errorf("PGSERVICE=%s, %s: %v", service, source, err)
 			}
 		}
@@ -51,11 +52,31 @@ func TestWithoutService(t *testing.T) {
 	}
 }
 
-func TestNoPlaceForAService(t *testing.T) {
+func TestServiceCannotBeSetAside(t *testing.T) {
 	t.Setenv("PGSERVICE", "nowhere")
 	t.Setenv("TMPDIR", "/nowhere")
 	t.Setenv("TMP", "/nowhere")
-	if _, err := Conn("host=h"); err == nil || !strings.Contains(err.Error(), "PGSERVICE cannot be set aside") {
+	if _, err := ConnConfig("host=h"); err == nil || !strings.Contains(err.Error(), "PGSERVICE cannot be set aside") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestBlankIgnoresTheEnvironment(t *testing.T) {
+	for _, name := range []string{"PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGAPPNAME"} {
+		t.Setenv(name, "other")
+	}
+	for name, bad := range map[string]string{
+		"PGPORT": "x", "PGSSLMODE": "x", "PGSSLROOTCERT": "/nowhere", "PGSSLCERT": "/nowhere", "PGSSLKEY": "/nowhere", "PGCONNECT_TIMEOUT": "x",
+		"PGSSLNEGOTIATION": "x", "PGCHANNELBINDING": "x", "PGREQUIREAUTH": "x", "PGTARGETSESSIONATTRS": "x", "PGMINPROTOCOLVERSION": "x", "PGMAXPROTOCOLVERSION": "x",
+	} {
+		t.Setenv(name, bad)
+	}
+	config, err := Blank()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.ConnConfig
+	if c.Host != "" || c.User != "" || c.Password != "" || c.Database != "" || c.TLSConfig != nil || len(c.Fallbacks) > 0 || c.ConnectTimeout != 0 {
+		t.Errorf("it has %+v", c.Config)
 	}
 }
