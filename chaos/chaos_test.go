@@ -53,7 +53,7 @@ const (
 // The seed decides on the product, and on the faults and their lengths; not on
 // the interleaving of the clients.
 func TestUnderFaults(t *testing.T) {
-	duration, seed := testkit.Chaos(t, 20*time.Second)
+	duration, seed := testkit.Chaos(t, 5*time.Second)
 	w := newWorld(t, duration, seed)
 	stop := w.start()
 	w.warmUp()

@@ -22,32 +22,32 @@ const (
 	Autoscaling = "autoscaling"
 )
 
-// Entry is an instance or an endpoint, or a project or branch that has none.
+// Entry is an instance or an endpoint, or a project or branch without any.
 type Entry struct {
 	Name         string // of an instance, or the path of the rest
 	Product      string
 	State        workspace.State
-	ServiceState string // as the service words it; may be empty
-	Host         string // empty where there is nothing to connect to
+	ServiceState string // the service's own word; may be empty
+	Host         string // empty if there is nothing to connect to
 	ReadOnlyHost string // of readable secondaries; may be empty
 	ReadOnly     bool   // an endpoint that only reads
 	Default      bool   // on the default branch of its project
 }
 
-// Listing is what there is.
+// Listing is the content of a workspace.
 type Listing struct {
 	Entries []Entry // instances first, each kind by name
 	// Denied are the parts that the identity may not list.
 	Denied []error
 }
 
-// parallel is how many calls are made at once. The service limits requests,
-// and a workspace has many projects.
-const parallel = 8
+// maxCalls limits concurrent calls: the service limits requests, and a workspace
+// may have many projects.
+const maxCalls = 8
 
-// List asks the workspace for everything that c's identity can see. What it
-// may not list is left out and reported in Denied, unless that is all there
-// is. Any other failure ends the listing.
+// List lists everything that c's identity can see. Parts that it may not list
+// are reported in Denied; if it may list nothing, that is the error. Any other
+// failure ends the listing.
 func List(ctx context.Context, c *workspace.Client) (Listing, error) {
 	defer c.CloseIdle()
 	l := &lister{client: c}
@@ -66,7 +66,7 @@ func List(ctx context.Context, c *workspace.Client) (Listing, error) {
 	return l.found, nil
 }
 
-// lister collects from several calls at once.
+// lister collects the results of concurrent calls.
 type lister struct {
 	client *workspace.Client
 
@@ -81,7 +81,8 @@ func (l *lister) add(entries ...Entry) {
 	l.found.Entries = append(l.found.Entries, entries...)
 }
 
-// tolerate keeps a refusal for later and passes any other error on.
+// tolerate records a refusal, of a whole product or a part, and returns any
+// other error.
 func (l *lister) tolerate(err error, whole bool) error {
 	var call *workspace.Error
 	if !errors.As(err, &call) || call.Auth || call.Status != http.StatusForbidden && call.Status != http.StatusNotFound {
@@ -116,14 +117,14 @@ func (l *lister) projects(ctx context.Context) error {
 		return l.tolerate(err, true)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
+	group.SetLimit(maxCalls)
 	for _, p := range projects {
 		group.Go(func() error { return l.project(ctx, p) })
 	}
 	return group.Wait()
 }
 
-// project lists the branches of a project one after the other.
+// project lists the branches of a project, one after another.
 func (l *lister) project(ctx context.Context, p workspace.Named) error {
 	branches, err := l.client.Branches(ctx, p.Name)
 	if err != nil {
@@ -157,7 +158,7 @@ func (l *lister) branch(ctx context.Context, b workspace.Named) error {
 	return nil
 }
 
-// StateText is the state in one word, the service's where it says enough.
+// StateText is the state in one word, the service's own if there is one.
 func (e Entry) StateText() string {
 	if e.State == workspace.Stopped && e.Product == Autoscaling {
 		return "disabled"

@@ -19,7 +19,7 @@ import (
 
 const primary = "projects/web/branches/production/endpoints/primary"
 
-// list lists what the server has as a client of its own.
+// list lists the server's content by a new client.
 func list(t *testing.T, s *local.Server) (inventory.Listing, error) {
 	t.Helper()
 	c := workspace.New(workspace.Options{Config: login(t, s)})
@@ -84,7 +84,7 @@ func TestList(t *testing.T) {
 		fail(t, s, local.APIFault{Status: 503, PathPrefix: "/api/2.0/postgres"})
 		var call *workspace.Error
 		if _, err := list(t, s); !errors.As(err, &call) || !call.Temporary() {
-			t.Errorf("half a list is not the list: %v", err)
+			t.Errorf("part of the list was returned as a whole: %v", err)
 		}
 		fail(t, s, local.APIFault{Hang: true})
 		c := workspace.New(workspace.Options{Config: login(t, s)})
@@ -98,9 +98,9 @@ func TestList(t *testing.T) {
 	})
 }
 
-// What the local Lakebase cannot be brought to show: projects and branches
-// with nothing in them, and what cannot be connected to.
-func TestListOfLittle(t *testing.T) {
+// The local Lakebase has no projects and branches without endpoints, nor stopped
+// ones: a server with fixed replies does.
+func TestListShowsWhatHasNoEndpoint(t *testing.T) {
 	replies := map[string]string{
 		"/api/2.0/database/instances":              `{"database_instances": [{"name": "off", "state": "STOPPED", "read_write_dns": "off.example"}]}`,
 		"/api/2.0/postgres/projects":               `{"projects": [{"name": "projects/full"}, {"name": "projects/bare"}]}`,

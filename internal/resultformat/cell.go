@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// cell is a value as a terminal can show it, by lines.
+// cell is a value as a terminal shows it, line by line.
 type cell []cellLine
 
 type cellLine struct {
@@ -17,8 +17,8 @@ type cellLine struct {
 	width int // in terminal cells
 }
 
-// appendCell appends the lines of v to dst, which is empty. A cell of one
-// plain line holds v itself.
+// appendCell appends the lines of v to dst, which is empty. It does not copy one
+// plain line.
 func appendCell(dst cell, v []byte) cell {
 	if isPlain(v) {
 		return append(dst, cellLine{v, len(v)})
@@ -48,12 +48,12 @@ func (c cell) width() int {
 	return widest
 }
 
-// newLine spells control characters out as psql does, so that no value moves
-// the cursor or changes colours.
+// newLine escapes control characters as psql does, so that no value moves the
+// cursor or changes colours.
 func newLine(v []byte) cellLine {
 	var text []byte
 	cells := 0
-	spell := func(format string, args ...any) {
+	escape := func(format string, args ...any) {
 		n := len(text)
 		text = fmt.Appendf(text, format, args...)
 		cells += len(text) - n
@@ -62,17 +62,17 @@ func newLine(v []byte) cellLine {
 		r, size := utf8.DecodeRune(v)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			spell(`\x%02X`, v[0])
+			escape(`\x%02X`, v[0])
 		case r == '\t':
 			for spaces := 8 - cells%8; spaces > 0; spaces-- {
 				text, cells = append(text, ' '), cells+1
 			}
 		case r == '\r':
-			spell(`\r`)
+			escape(`\r`)
 		case r < ' ' || r == 0x7f:
-			spell(`\x%02X`, r)
+			escape(`\x%02X`, r)
 		case r < 0xa0 && r > 0x7f:
-			spell(`\u%04X`, r)
+			escape(`\u%04X`, r)
 		default:
 			text = append(text, v[:size]...)
 			cells += RuneWidth(r)

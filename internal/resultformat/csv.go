@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// csvWriter writes what COPY ... TO STDOUT (FORMAT csv, HEADER) does: NULL is
-// nothing at all, the empty string a pair of quotes.
+// csvWriter writes the format of COPY ... TO STDOUT (FORMAT csv, HEADER): NULL
+// is nothing, the empty string a pair of quotes.
 type csvWriter struct {
 	out  io.Writer
 	line []byte
@@ -35,8 +35,8 @@ func (w *csvWriter) Row(values [][]byte) error {
 
 func (w *csvWriter) End() error { return nil }
 
-// appendCSV quotes v where a reader would take it for something else; alone
-// on its line, \. would end the data for COPY.
+// appendCSV quotes v where it has a special meaning to readers. alone says that
+// it is the only value of its line, where \. would end the data for COPY.
 func appendCSV(dst, v []byte, alone bool) []byte {
 	switch {
 	case v == nil:

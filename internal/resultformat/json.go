@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// jsonWriter writes an object for each row. What stands around the objects is
-// the difference between one document and one a line.
+// jsonWriter writes an object for each row. JSON and NDJSON differ in the text
+// around the objects.
 type jsonWriter struct {
 	out                io.Writer
 	open, between, end string
@@ -43,7 +43,7 @@ func (w *jsonWriter) Row(values [][]byte) error {
 	}
 	w.line = append(w.line, '}')
 	if w.linewise {
-		w.line = append(w.line, w.end...) // now, so that a reader of lines need not wait for the next row
+		w.line = append(w.line, w.end...) // now, so that readers of lines do not wait for the next row
 	} else {
 		w.rows = true
 	}
@@ -59,8 +59,8 @@ func (w *jsonWriter) End() error {
 	return err
 }
 
-// distinct returns the columns' names, where a name that was there before has
-// a number added: readers keep only one of two equal keys.
+// distinct returns the columns' names. A repeated name gets a number, because
+// readers keep only one of two equal keys.
 func distinct(columns []Column) []string {
 	taken := map[string]bool{}
 	for _, c := range columns {
@@ -81,7 +81,7 @@ func distinct(columns []Column) []string {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString appends v in quotes. What is no UTF-8 becomes U+FFFD.
+// appendJSONString appends v in quotes. Invalid UTF-8 becomes U+FFFD.
 func appendJSONString(dst, v []byte) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(v); {

@@ -8,9 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// appendJSON appends v as Postgres' to_json would write it, as far as the type
-// tells: numbers, booleans, JSON and arrays of built-in types as such,
-// everything else as a string.
+// appendJSON appends v as Postgres' to_json would write it, for the built-in
+// types: numbers, booleans, JSON and arrays as such, everything else as a string.
 func appendJSON(dst, v []byte, oid uint32) []byte {
 	if v == nil {
 		return append(dst, "null"...)
@@ -40,15 +39,15 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 	return appendJSONString(dst, v)
 }
 
-// isNumber tells numbers from NaN and the infinities, which JSON lacks. Space
-// around it, line breaks included, JSON would allow.
+// isNumber reports whether v is a number in JSON, which NaN and the infinities
+// are not. json.Valid alone would allow space around it.
 func isNumber(v []byte) bool {
 	return len(v) > 0 && (v[0] == '-' || isDigit(v[0])) && isDigit(v[len(v)-1]) && json.Valid(v)
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// builtin knows the types that every server has by the same OID.
+// builtin has the types that have the same OID in every server.
 var builtin = pgtype.NewMap()
 
 // elementType returns the type of the elements of a built-in array type, or 0.
@@ -64,8 +63,8 @@ func elementType(oid uint32) uint32 {
 	return array.ElementType.OID
 }
 
-// appendJSONArray turns {1,"two",{3}} into [1,"two",[3]]. It is false for
-// what is not of this form; the caller then drops what was appended.
+// appendJSONArray turns {1,"two",{3}} into [1,"two",[3]]. It returns false for
+// anything of another form; the caller then drops the appended bytes.
 func appendJSONArray(dst []byte, text string, element uint32) ([]byte, bool) {
 	if strings.HasPrefix(text, "[") { // bounds that do not begin at 1, as in [0:1]={a,b}
 		_, text, _ = strings.Cut(text, "=")

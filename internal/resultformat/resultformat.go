@@ -1,8 +1,8 @@
 // Package resultformat writes the rows of a query as text for people, as JSON
-// or as CSV. Rows are written as they come: of no format does the memory grow
-// with the number of rows.
+// or as CSV. It writes rows as they arrive: memory does not grow with their
+// number in any format.
 //
-// Values are taken as Postgres writes them in its text format, in UTF-8.
+// Values are in Postgres' text format and UTF-8.
 package resultformat
 
 import (
@@ -16,13 +16,13 @@ type Format string
 
 // The formats.
 const (
-	Text   Format = "text"   // a table as psql's, headed and aligned
+	Text   Format = "text"   // a table with a header, aligned like psql's
 	JSON   Format = "json"   // an array of objects, on one line
-	NDJSON Format = "ndjson" // an object a line
+	NDJSON Format = "ndjson" // one object per line
 	CSV    Format = "csv"    // as COPY ... CSV HEADER writes it
 )
 
-// Formats lists all of them, in the order in which help names them.
+// Formats lists all formats, in the order of the help.
 var Formats = []Format{Text, JSON, NDJSON, CSV}
 
 // Parse returns the format of that name.
@@ -43,13 +43,13 @@ type Column struct {
 	Type uint32 // the OID of its type
 }
 
-// Writer writes results one after the other: for each Begin, its rows, End.
-// It is not safe for concurrent use.
+// Writer writes one result after another: for each, Begin, its rows and End. It
+// is not safe for concurrent use.
 type Writer interface {
 	// Begin starts a result.
 	Begin(columns []Column) error
-	// Row writes one row: a value for each column, nil for NULL. It keeps
-	// neither values nor what they hold.
+	// Row writes one row: a value for each column, nil for NULL. It does not
+	// keep values.
 	Row(values [][]byte) error
 	// End completes the result.
 	End() error

@@ -7,27 +7,26 @@ import (
 	"strings"
 )
 
-// How much of a result is held back to find the widths of its columns. A
-// value that comes later and is wider shifts the rest of its row.
+// The first rows, up to these limits, decide the widths of the columns. They are
+// held back for that. A later value that is wider shifts the rest of its row.
 const (
 	sampleRows  = 1000
 	sampleBytes = 1 << 20
 )
 
-// textWriter writes the table that psql does by default, without the count of
-// rows below it.
+// textWriter writes psql's default table, without the number of rows below it.
 type textWriter struct {
 	out     io.Writer
 	columns []column
 	sample  [][]cell
 	held    int  // bytes in sample
-	started bool // the head is written
+	started bool // the head has been written
 	results int
-	cells   []cell // of the row that is written
+	cells   []cell // of the current row
 	line    []byte
 }
 
-// column is a Column with what its appearance depends on.
+// column is a Column as it is shown.
 type column struct {
 	head  cell
 	right bool // aligned to the right
@@ -48,7 +47,7 @@ func (w *textWriter) Begin(columns []Column) error {
 	return nil
 }
 
-// isNumeric tells the types that psql aligns to the right.
+// isNumeric reports whether psql aligns the type to the right.
 func isNumeric(oid uint32) bool {
 	switch oid {
 	case oidInt2, oidInt4, oidInt8, oidFloat4, oidFloat8, oidNumeric, oidOID, oidXID, oidXID8, oidCID, oidMoney:
@@ -85,7 +84,7 @@ func (w *textWriter) End() error {
 	return w.start()
 }
 
-// start writes the head and what has been held back.
+// start writes the head and the sample.
 func (w *textWriter) start() error {
 	w.started = true
 	if err := w.writeHead(); err != nil {
@@ -146,8 +145,8 @@ func (w *textWriter) writeLines(cells []cell, head bool) error {
 	return err
 }
 
-// appendLine appends line n of a cell in column i, padded, and the mark that
-// says whether it goes on. Nothing pads the end of a row.
+// appendLine appends line n of a cell in column i, padded, and psql's mark for a
+// cell that continues on the next line. The end of a row is not padded.
 func (w *textWriter) appendLine(c cell, n, i int, head bool) {
 	var l cellLine
 	if n < len(c) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cancelWith makes the end of ctx cancel what runs. stop waits until a request
-// that is under way has arrived: later it would hit another statement.
+// cancelWith cancels the statement when ctx ends. stop waits until a cancel
+// request that is being sent has arrived: later it would hit another statement.
 func (s *stream) cancelWith(ctx context.Context) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -23,14 +23,14 @@ func (s *stream) cancelWith(ctx context.Context) (stop func()) {
 	}
 }
 
-// cancel asks the server to end the statement. A server that does not is cut
-// off after a while.
+// cancel sends a cancel request, and cuts the connection if the statement does
+// not end within cancelGrace.
 func (s *stream) cancel(over <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 	defer cancel()
-	_ = s.conn.CancelRequest(ctx) // where it does not get through, the grace ends all the same
-	// A server that waits for COPY data does not hear the request. Data that
-	// it does not take may hold this up, as long as the grace lasts.
+	_ = s.conn.CancelRequest(ctx) // if it fails, cancelGrace applies all the same
+	// A server that waits for COPY data ignores the request. Sending may block
+	// on data that the server does not read, for as long as the grace lasts.
 	go s.copying.fail("interrupted")
 	patience := time.NewTimer(cancelGrace)
 	defer patience.Stop()

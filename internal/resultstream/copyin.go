@@ -12,15 +12,15 @@ import (
 // copyChunk is how much COPY data goes into one message.
 const copyChunk = 64 << 10
 
-// copyIn is a COPY FROM STDIN in progress, if there is one. Its data is sent
-// beside the reading of answers, which may be an error at any time.
+// copyIn is the COPY FROM STDIN in progress, if there is one. Its data is sent
+// while replies are read, as an error may arrive at any time.
 type copyIn struct {
-	mu       sync.Mutex // held while something is sent
+	mu       sync.Mutex // held while sending
 	frontend *pgproto3.Frontend
 	running  bool
 }
 
-// startCopyIn begins to send what CopyIn holds.
+// startCopyIn begins to send the data of CopyIn.
 func (s *stream) startCopyIn() error {
 	if err := s.to.CopyIn(); err != nil {
 		return err
@@ -40,18 +40,18 @@ func (c *copyIn) begin(f *pgproto3.Frontend) {
 	c.frontend, c.running = f, true
 }
 
-// end stops what feeds the server: it is not listening any more.
+// end stops feed: the server reads no more data.
 func (c *copyIn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running = false
 }
 
-// fail makes the server refuse the COPY for this reason.
+// fail makes the server fail the COPY for this reason.
 func (c *copyIn) fail(reason string) { c.finish(&pgproto3.CopyFail{Message: reason}) }
 
-// feed sends r to its end. Failures to send are left to the reading side,
-// which meets them too.
+// feed sends r to its end. It ignores failures to send: the goroutine that reads
+// replies meets them too.
 func (c *copyIn) feed(r io.Reader) {
 	const header = 5 // type, and the length that counts itself
 	message := make([]byte, header+copyChunk)
@@ -73,14 +73,14 @@ func (c *copyIn) feed(r io.Reader) {
 	}
 }
 
-// send sends a CopyData message and reports whether the COPY still runs.
+// send sends a CopyData message, and reports whether the COPY is still running.
 func (c *copyIn) send(message []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.running && c.frontend.SendUnbufferedEncodedCopyData(message) == nil
 }
 
-// finish sends the last message of a COPY that runs.
+// finish sends the last message of a running COPY.
 func (c *copyIn) finish(m pgproto3.FrontendMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// server is shared: each test makes what it needs and leaves the rest alone.
+// server is shared: each test creates what it needs and uses nothing else.
 var server *local.Server
 
 func TestMain(m *testing.M) {
@@ -49,7 +49,7 @@ func connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-// ask returns one value as text, by a connection of its own.
+// ask returns one value as text, over a new connection.
 func ask(t *testing.T, sql string, args ...any) string {
 	t.Helper()
 	conn := connect(t)
@@ -61,7 +61,7 @@ func ask(t *testing.T, sql string, args ...any) string {
 	return v
 }
 
-// table makes an empty table with a column a of text and returns its name.
+// table creates an empty table with a text column a, and returns its name.
 func table(t *testing.T) string {
 	t.Helper()
 	name := "t_" + strings.ToLower(strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()))

@@ -1,6 +1,6 @@
-// Package resultstream runs SQL text on a connection and hands on what comes
-// back while it comes: rows, COPY data, notices. pgx's own simple protocol
-// cannot take COPY within a text, and reads no result beyond its error.
+// Package resultstream runs SQL text on a connection and passes on the results
+// as they arrive: rows, COPY data, notices. pgx's own simple protocol does not
+// support COPY within a text, and reads no result after an error.
 //
 // A text is sent once. Nothing is repeated, whatever happens to the connection.
 package resultstream
@@ -16,43 +16,42 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Request is what to run.
+// Request is the SQL to run.
 type Request struct {
-	// SQL is one statement, or several without Params. Postgres runs those as
-	// one transaction unless they say otherwise.
+	// SQL is one statement, or several without Params. Postgres runs several as
+	// one transaction, unless they begin and end transactions themselves.
 	SQL string
 	// Params are the values of $1, $2, ... in their types' text format.
 	Params []string
-	// CopyIn feeds COPY ... FROM STDIN, all of them together. Nil refuses such
-	// statements. Run may leave a read on it behind when it fails.
+	// CopyIn is the data of all COPY ... FROM STDIN together. If it is nil, such
+	// statements fail. A Run that fails may leave a pending Read on it.
 	CopyIn io.Reader
-	// CopyOut takes what COPY ... TO STDOUT writes.
+	// CopyOut receives the data of COPY ... TO STDOUT.
 	CopyOut io.Writer
 }
 
-// Receiver is told what comes back, in this order and by one goroutine. The
-// error of any method ends the run: what was sent may have run all the same.
+// Receiver handles the results, in their order and in one goroutine. The error
+// of any method ends the run; the statements may have run all the same.
 type Receiver interface {
-	// Columns begins a result with rows. columns and what it holds are valid
-	// during the call only.
+	// Columns begins a result with rows. columns is valid during the call only.
 	Columns(columns []pgproto3.FieldDescription) error
 	// Row is one row, nil for NULL; valid during the call only.
 	Row(values [][]byte) error
-	// Complete ends a statement. tag is the server's, such as SELECT 3;
-	// rows says whether it had Columns.
+	// Complete ends a statement. tag is the server's, such as SELECT 3; rows
+	// reports whether it had Columns.
 	Complete(tag string, rows bool) error
-	// CopyIn says that data for COPY FROM STDIN is going to be read.
+	// CopyIn is called before data for COPY FROM STDIN is read.
 	CopyIn() error
-	// Notice is a message of the server that is no error.
+	// Notice is a message of the server that is not an error.
 	Notice(notice *pgconn.PgError)
-	// Notification is what another session sent by NOTIFY.
+	// Notification is one that a session sent by NOTIFY.
 	Notification(n *pgconn.Notification)
-	// Idle says that nothing more has arrived so far.
+	// Idle is called when nothing more has arrived yet.
 	Idle() error
 }
 
-// LostError says that the connection ended while the statement ran. Nobody
-// knows how far it got.
+// LostError is the error of a connection that ended while the statement ran.
+// How much of it has run is unknown.
 type LostError struct{ Err error }
 
 func (e *LostError) Error() string {
@@ -69,22 +68,22 @@ const (
 	Idle          Status = 'I'
 	InTransaction Status = 'T'
 	Failed        Status = 'E' // in a transaction that can only be rolled back
-	Gone          Status = 0   // the connection cannot be used any more
+	Gone          Status = 0   // the connection is closed or broken
 )
 
-// cancelTimeout bounds a request to cancel; cancelGrace is how long after it
-// the server may take to end the statement before the connection is given up.
+// cancelTimeout bounds a cancel request; cancelGrace is how long after it the
+// server may take to end the statement before the connection is cut.
 const (
 	cancelTimeout = 5 * time.Second
 	cancelGrace   = 10 * time.Second
 )
 
 // Run runs r on conn, which nothing else may use meanwhile. It returns a
-// *pgconn.PgError where the server refused something, a *LostError where the
+// *pgconn.PgError if the server reported an error, a *LostError if the
 // connection broke, the Receiver's error, or that of ctx.
 //
-// The end of ctx asks the server to cancel. If that comes too late, the run
-// has succeeded and Run says so.
+// When ctx ends, Run sends a cancel request. If that comes too late, the run
+// succeeds and Run returns no error.
 func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) (Status, error) {
 	if err := conn.SyncConn(ctx); err != nil {
 		return Gone, fmt.Errorf("the connection does not work: %w", err)
@@ -93,7 +92,7 @@ func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) (Stat
 	stop := s.cancelWith(ctx)
 	status, err := s.run()
 	stop()
-	s.copying.end() // what fed the server has let go of the frontend
+	s.copying.end() // so that feed no longer uses the frontend
 	var refused *pgconn.PgError
 	if ctx.Err() != nil && (status == Gone && err != nil || errors.As(err, &refused) && refused.Code == queryCanceled) {
 		err = context.Cause(ctx)
@@ -101,7 +100,7 @@ func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) (Stat
 	return status, err
 }
 
-// queryCanceled is what Postgres answers when it was asked to cancel.
+// queryCanceled is the SQLSTATE of a statement that a cancel request ended.
 const queryCanceled = "57014"
 
 // stream is one Run.
@@ -115,7 +114,7 @@ type stream struct {
 	copying  copyIn
 }
 
-// run sends the request and reads the answer to its end.
+// run sends the request and reads the reply to its end.
 func (s *stream) run() (Status, error) {
 	if err := s.send(); err != nil {
 		return Gone, &LostError{err}
@@ -129,7 +128,7 @@ func (s *stream) run() (Status, error) {
 		message, err := s.frontend.Receive()
 		switch {
 		case err != nil && s.failure != nil:
-			return Gone, s.failure // its last words say more than its end
+			return Gone, s.failure // says more than the end of the connection
 		case err != nil:
 			return Gone, &LostError{err}
 		}
@@ -165,7 +164,7 @@ func (s *stream) send() error {
 	return f.Flush()
 }
 
-// handle passes one message on.
+// handle handles one message of the server.
 func (s *stream) handle(message pgproto3.BackendMessage) error {
 	switch m := message.(type) {
 	case *pgproto3.RowDescription:
@@ -197,12 +196,12 @@ func (s *stream) handle(message pgproto3.BackendMessage) error {
 	return nil
 }
 
-// abandon gives the connection up for a reason on this side, and asks the
-// server not to go on for nobody.
+// abandon closes the connection because of err, which arose here, and cancels
+// the statement, which has no receiver any more.
 func (s *stream) abandon(err error) (Status, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 	defer cancel()
-	_ = s.conn.CancelRequest(ctx) // the end of the connection tells it too, in time
+	_ = s.conn.CancelRequest(ctx) // the server notices the closed connection too, later
 	_ = s.conn.Conn().Close()
 	return Gone, err
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// journal writes down what a run reports.
+// journal records the calls of a run.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -76,7 +76,7 @@ func (j *journal) Notification(n *pgconn.Notification) {
 	j.add("notification %s %s", n.Channel, n.Payload)
 }
 
-// run runs r and compares what is reported with want.
+// run runs r and compares the calls with want.
 func run(t *testing.T, r resultstream.Request, want ...string) (resultstream.Status, error) {
 	t.Helper()
 	j := &journal{}
@@ -87,7 +87,7 @@ func run(t *testing.T, r resultstream.Request, want ...string) (resultstream.Sta
 	return status, err
 }
 
-func TestSeveralStatements(t *testing.T) {
+func TestSeveralStatementsReportInOrder(t *testing.T) {
 	t.Parallel()
 	status, err := run(t, resultstream.Request{SQL: `
 		SELECT 1 AS a, NULL AS b, 'x' AS c; ; CREATE TEMP TABLE m (a int);
@@ -100,7 +100,7 @@ func TestSeveralStatements(t *testing.T) {
 	}
 }
 
-func TestParams(t *testing.T) {
+func TestParamsAreValuesOfOneStatement(t *testing.T) {
 	t.Parallel()
 	status, err := run(t, resultstream.Request{SQL: `SELECT $1::int + 1 AS n, $2 AS t`, Params: []string{"41", "'; DROP --"}},
 		"columns n t", "row 42 '; DROP --", "complete SELECT 1 true")
@@ -123,8 +123,7 @@ func wantState(t *testing.T, err error, code string) *pgconn.PgError {
 	return refused
 }
 
-// An error ends the text, and the session goes on.
-func TestErrorAndStatus(t *testing.T) {
+func TestErrorEndsTheTextAndKeepsTheSession(t *testing.T) {
 	t.Parallel()
 	conn := connect(t).PgConn()
 	j := &journal{}
@@ -138,7 +137,7 @@ func TestErrorAndStatus(t *testing.T) {
 	}
 }
 
-func TestCopy(t *testing.T) {
+func TestCopyInAndOut(t *testing.T) {
 	t.Parallel()
 	name := table(t)
 	var data bytes.Buffer
@@ -157,7 +156,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-func TestCopyInRefused(t *testing.T) {
+func TestCopyInFailures(t *testing.T) {
 	t.Parallel()
 	name := table(t)
 	_, err := run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN"}, "copy in")
@@ -168,7 +167,7 @@ func TestCopyInRefused(t *testing.T) {
 	if refused := wantState(t, err, "57014"); !strings.Contains(refused.Message, "disk on fire") {
 		t.Error(refused)
 	}
-	// The server refuses while there is always more to send.
+	// The server fails the COPY while there is always more to send.
 	_, err = run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN (FORMAT csv)", CopyIn: endless{}}, "copy in")
 	wantState(t, err, "22P04")
 	if n := ask(t, "SELECT count(*)::text FROM "+name); n != "0" {
@@ -184,7 +183,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return copy(p, "a,b\n"), nil }
 
-// What cannot be written ends the run, and the server does not go on.
+// A receiver that fails ends the run, and the server's session.
 func TestReceiverFails(t *testing.T) {
 	t.Parallel()
 	conn := connect(t).PgConn()
@@ -219,8 +218,7 @@ func TestLostConnection(t *testing.T) {
 	}
 }
 
-// Without a word of the server's, nobody knows what happened.
-func TestCutConnection(t *testing.T) {
+func TestCutConnectionIsALostError(t *testing.T) {
 	t.Parallel()
 	conn := connect(t).PgConn()
 	j := &journal{onRow: func() error { _ = conn.Conn().Close(); return nil }} // later rows find it closed
@@ -264,7 +262,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A server that waits for COPY data hears no cancel request.
+// A server that waits for COPY data ignores cancel requests.
 func TestCancelCopyIn(t *testing.T) {
 	t.Parallel()
 	name := table(t)
@@ -286,8 +284,7 @@ func TestCancelCopyIn(t *testing.T) {
 	}
 }
 
-// A timeout of the server's own is no cancellation by the user.
-func TestStatementTimeout(t *testing.T) {
+func TestStatementTimeoutIsNotACancellation(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, resultstream.Request{SQL: "SET statement_timeout = 50; SELECT pg_sleep(10)"}, "complete SET false", "columns pg_sleep")
 	wantState(t, err, "57014")

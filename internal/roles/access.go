@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Access is how much is granted or taken back.
+// Access is how much is granted or revoked.
 type Access string
 
 // What a role may do with the tables of a schema.
 const (
-	Read  Access = "read"  // see the schema, and what is in its tables
-	Write Access = "write" // and change that
+	Read  Access = "read"  // use the schema and read its tables
+	Write Access = "write" // and change their rows
 	All   Access = "all"   // and create tables, and everything else
 )
 
-// privileges are what an access comes to in SQL.
+// privileges are an access in SQL.
 type privileges struct{ schema, tables, sequences string }
 
 var granted = map[Access]privileges{
@@ -24,22 +24,22 @@ var granted = map[Access]privileges{
 	All:   {"USAGE, CREATE", "ALL PRIVILEGES", "ALL PRIVILEGES"},
 }
 
-// revoked takes back what goes beyond the lesser access: without write, reading
-// stays.
+// revoked are the privileges beyond the lesser access: revoking Write leaves
+// reading.
 var revoked = map[Access]privileges{
 	Read:  {"", "SELECT", "SELECT"},
 	Write: {"", "INSERT, UPDATE, DELETE, TRUNCATE", "USAGE, UPDATE"},
 	All:   {"ALL PRIVILEGES", "ALL PRIVILEGES", "ALL PRIVILEGES"},
 }
 
-// Plan is a change of what a role may do.
+// Plan is a change of a role's privileges.
 type Plan struct {
 	Role     string
 	Database string
 	Schemas  []string
 	Access   Access
 	// Creators are the roles whose future tables are covered too. None means
-	// those of the role that runs the plan.
+	// the role that runs the plan.
 	Creators []string
 	Revoke   bool
 }
@@ -82,14 +82,14 @@ func (p Plan) Statements() []string {
 	return sql
 }
 
-// Check refuses names that cannot be meant.
+// Check refuses names that no role or schema can have.
 func (p Plan) Check() error {
 	if err := CheckName(p.Role); err != nil {
 		return err
 	}
 	for _, s := range p.Schemas {
 		if s == "" || strings.ContainsRune(s, 0) || len(s) > maxName {
-			return &Error{Problem: BadName, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that there is, such as public"}
+			return &Error{Problem: BadName, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that exists, such as public"}
 		}
 	}
 	for _, c := range p.Creators {

@@ -12,10 +12,11 @@ import (
 	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
-// TestAccess grants and takes back, and looks at what the role can do then.
+// TestAccess grants and revokes, and reads the role's privileges after each.
 func TestAccess(t *testing.T) {
-	start(t)
-	a, conn := open(t, "my-instance"), session(t, "my-instance")
+	t.Parallel()
+	instance := newInstance(t)
+	a, conn := open(t, instance), session(t, instance)
 	create(t, a, "reader@example.com", roles.User)
 	execute(t, conn, "CREATE SCHEMA sales", "CREATE TABLE sales.orders (id serial, n int)", "CREATE VIEW sales.v AS SELECT 1 AS one")
 	can := func(privilege, table string) bool {
@@ -65,14 +66,14 @@ func TestAccess(t *testing.T) {
 	apply(roles.All, true)
 	check("without all", map[string]bool{"SELECT": false, "INSERT": false})
 	if ask[bool](t, conn, "select has_schema_privilege('reader@example.com', 'sales', 'USAGE')") {
-		t.Error("without all: the schema is still there for it")
+		t.Error("without all: the role may still use the schema")
 	}
 
 	execute(t, conn, "GRANT SELECT ON sales.orders TO PUBLIC", "GRANT USAGE ON SCHEMA sales TO PUBLIC")
-	if notes := apply(roles.All, true); len(notes) != 1 || !strings.Contains(notes[0], "still has rights on sales.orders, schema sales, as everyone") {
+	if notes := apply(roles.All, true); len(notes) != 1 || !strings.Contains(notes[0], "still has privileges on sales.orders, schema sales, by a grant to PUBLIC") {
 		t.Errorf("notes %q", notes)
 	}
-	// What others create is not covered, and that is said.
+	// Tables that others create are not covered, and a note says so.
 	create(t, a, "maker@example.com", roles.User)
 	execute(t, conn, `GRANT "maker@example.com" TO "dev@example.com"`, `GRANT ALL ON SCHEMA sales TO "maker@example.com"`,
 		`SET ROLE "maker@example.com"`, "CREATE TABLE sales.made (n int)", "RESET ROLE", `GRANT SELECT ON sales.made TO "dev@example.com" WITH GRANT OPTION`)
@@ -90,10 +91,10 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// Public has a view of the extension in it, which nobody may grant.
+// The schema public holds a view of the extension, which no role may grant.
 func TestAccessToPublic(t *testing.T) {
-	start(t)
-	a := open(t, "my-instance")
+	t.Parallel()
+	a := open(t, newInstance(t))
 	create(t, a, "team", roles.Group)
 	for _, access := range []roles.Access{roles.Read, roles.Write, roles.All} {
 		if _, err := a.Apply(t.Context(), roles.Plan{Role: "team", Database: a.Database(), Schemas: []string{"public"}, Access: access}); err != nil {
@@ -102,11 +103,12 @@ func TestAccessToPublic(t *testing.T) {
 	}
 }
 
-// All of a plan is carried out or nothing, whatever Postgres only warns of.
+// A plan takes effect as a whole or not at all, also where Postgres only warns.
 func TestAccessRefusals(t *testing.T) {
-	s := start(t)
-	owner, conn := open(t, "my-instance"), session(t, "my-instance")
-	id, secret := s.ServicePrincipal()
+	t.Parallel()
+	instance := newInstance(t)
+	owner, conn := open(t, instance), session(t, instance)
+	id, login := principal()
 	create(t, owner, id, roles.ServicePrincipal)
 	create(t, owner, "Data-Team", roles.Group)
 	execute(t, conn, "CREATE SCHEMA sales", "CREATE TABLE sales.orders (n int)", "CREATE TABLE sales.secrets (n int)",
@@ -124,53 +126,49 @@ func TestAccessRefusals(t *testing.T) {
 	_, err = owner.Apply(t.Context(), plan("Data-Team", "Sales"))
 	wantProblem(t, err, roles.NoSchema, `no schema "Sales"`, "public, sales")
 	_, err = owner.Apply(t.Context(), plan("public", "sales"))
-	wantProblem(t, err, roles.BadName, "everyone")
+	wantProblem(t, err, roles.BadName, "every role")
 	_, err = owner.Show(t.Context(), "DATA-TEAM")
 	wantProblem(t, err, roles.NoRole, "case-sensitive")
 
 	t.Run("half of it", func(t *testing.T) {
-		asPrincipal(t, id, secret)
-		_, err := open(t, "my-instance").Apply(t.Context(), plan("Data-Team", "sales"))
+		_, err := openAs(t, instance, login).Apply(t.Context(), plan("Data-Team", "sales"))
 		wantProblem(t, err, roles.LacksGrant, "nothing was granted", "SELECT on table sales.secrets")
 		if ask[bool](t, conn, "select has_table_privilege('Data-Team', 'sales.orders', 'SELECT')") {
 			t.Error("the other half was granted")
 		}
 	})
 	t.Run("CONNECT", func(t *testing.T) {
-		asPrincipal(t, id, secret)
 		p := plan("Data-Team", "public")
 		p.Database = "closed"
-		_, err := open(t, "my-instance/closed").Apply(t.Context(), p)
+		_, err := openAs(t, instance+"/closed", login).Apply(t.Context(), p)
 		wantProblem(t, err, roles.LacksGrant, "CONNECT on database closed")
 	})
 	t.Run("nothing of it", func(t *testing.T) {
 		execute(t, conn, "CREATE SCHEMA hidden", "CREATE TABLE hidden.t (n int)")
-		asPrincipal(t, id, secret)
-		_, err := open(t, "my-instance").Apply(t.Context(), plan("Data-Team", "hidden"))
+		_, err := openAs(t, instance, login).Apply(t.Context(), plan("Data-Team", "hidden"))
 		wantProblem(t, err, roles.LacksGrant, "does not own", "permission denied")
 	})
 	t.Run("others' grants", func(t *testing.T) {
 		execute(t, conn, `GRANT SELECT ON sales.orders TO "Data-Team"`)
-		asPrincipal(t, id, secret)
 		p := plan("Data-Team", "sales")
 		p.Revoke = true
-		_, err := open(t, "my-instance").Apply(t.Context(), p)
-		wantProblem(t, err, roles.NotTaken, "others granted Data-Team rights on sales.orders")
+		_, err := openAs(t, instance, login).Apply(t.Context(), p)
+		wantProblem(t, err, roles.NotRevoked, "others granted Data-Team privileges on sales.orders")
 	})
 	t.Run("others' tables to come", func(t *testing.T) {
 		p := plan("Data-Team", "sales")
 		p.Creators = []string{"databricks_superuser"}
-		asPrincipal(t, id, secret)
 		execute(t, conn, "REVOKE SELECT ON sales.secrets FROM "+quote(id), "GRANT SELECT ON sales.secrets TO "+quote(id)+" WITH GRANT OPTION")
-		_, err := open(t, "my-instance").Apply(t.Context(), p)
+		_, err := openAs(t, instance, login).Apply(t.Context(), p)
 		wantProblem(t, err, roles.LacksGrant, "databricks_superuser will create")
 	})
 }
 
 func TestList(t *testing.T) {
-	s := start(t)
-	a, conn := open(t, "my-instance"), session(t, "my-instance")
-	id, _ := s.ServicePrincipal()
+	t.Parallel()
+	instance := newInstance(t)
+	a, conn := open(t, instance), session(t, instance)
+	id, _ := principal()
 	create(t, a, id, roles.ServicePrincipal)
 	create(t, a, "team", roles.Group)
 	execute(t, conn, "CREATE ROLE app LOGIN", "GRANT team TO app", "CREATE SCHEMA sales", "CREATE TABLE sales.a (n int)", "CREATE TABLE sales.b (n int)",
@@ -182,7 +180,7 @@ func TestList(t *testing.T) {
 		}
 		return m
 	}
-	for _, target := range []string{"my-instance", "my-instance/bare"} { // in the latter the workspace is asked
+	for _, target := range []string{instance, instance + "/bare"} { // in the latter the workspace knows the kinds
 		list, err := open(t, target).List(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
@@ -223,8 +221,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestExplainCreate is about refusals in words that the local Lakebase does
-// not have: what the service says of an unknown identity is not documented.
+// TestExplainCreate is about texts that the local Lakebase does not send: the
+// service's own for an unknown identity is not documented.
 func TestExplainCreate(t *testing.T) {
 	refused := func(code, message string) error {
 		return &pgconn.PgError{Severity: "ERROR", Code: code, Message: message}

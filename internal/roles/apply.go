@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Apply carries a plan out, all of it or nothing, and looks whether it took:
-// Postgres grants what it can and only warns of the rest. It returns what the
-// reader should know beside.
+// Apply carries out a plan as a whole or not at all. It verifies the result,
+// because Postgres grants what it can and only warns of the rest. notes are what
+// the reader should know besides.
 func (a *Admin) Apply(ctx context.Context, p Plan) (notes []string, err error) {
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func (a *Admin) Apply(ctx context.Context, p Plan) (notes []string, err error) {
 	return notes, nil
 }
 
-// checkNames sees that the role and the schemas are there before anything is
-// changed, because Postgres names only the first that is not.
+// checkNames verifies that the roles and schemas exist before anything is
+// changed, because Postgres names only the first that does not.
 func (a *Admin) checkNames(ctx context.Context, p Plan) error {
 	names, err := a.names(ctx)
 	if err != nil {
@@ -54,11 +54,7 @@ func (a *Admin) checkNames(ctx context.Context, p Plan) error {
 			return a.noRole(ctx, name)
 		}
 	}
-	rows, err := a.conn.Query(ctx, "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
-	if err != nil {
-		return err
-	}
-	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	schemas, err := column(ctx, a.conn, "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
 	if err != nil {
 		return err
 	}
@@ -71,31 +67,32 @@ func (a *Admin) checkNames(ctx context.Context, p Plan) error {
 	return nil
 }
 
-// explainGrant words a statement that was refused outright.
+// explainGrant turns the error of a refused statement into an [Error].
 func (a *Admin) explainGrant(err error, p Plan) error {
-	if code, _ := sqlState(err); code != "42501" {
+	code, text := sqlState(err)
+	if code != "42501" {
 		return err
 	}
-	if _, text := sqlState(err); strings.Contains(text, "default privileges") || strings.Contains(text, "must be") && strings.Contains(text, "member of role") {
+	if strings.Contains(text, "default privileges") || strings.Contains(text, "must be") && strings.Contains(text, "member of role") {
 		return &Error{Problem: LacksGrant, Err: err,
-			Message: fmt.Sprintf("%s may not decide about tables that %s will create", a.Self(), strings.Join(p.Creators, ", ")),
+			Message: fmt.Sprintf("%s may not grant privileges on tables that %s will create", a.Self(), strings.Join(p.Creators, ", ")),
 			Hint:    "only members of that role may: have it run this itself"}
 	}
 	verb := "grant to"
 	if p.Revoke {
-		verb = "take from"
+		verb = "revoke from"
 	}
 	return &Error{Problem: LacksGrant, Err: err,
 		Message: fmt.Sprintf("%s may not %s others what it does not own", a.Self(), verb),
 		Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
 }
 
-// notOfExtension leaves out what extensions brought along: it belongs to none
-// of those who use it.
+// notOfExtension leaves out the tables of extensions, which their users do not
+// own.
 const notOfExtension = ` AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 
-// missingQuery has a row for each thing that a plan was to bring about and has
-// not.
+// missingQuery has a row for each privilege of a plan that the role does not
+// have.
 const missingQuery = `
 SELECT 'CONNECT on database ' || current_database() WHERE NOT has_database_privilege($1, current_database(), 'CONNECT')
 UNION ALL
@@ -108,27 +105,20 @@ UNION ALL
   WHERE n.nspname = ANY ($2) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT has_table_privilege($1, c.oid, w.privilege)` + notOfExtension + `
   ORDER BY 1 LIMIT 5)`
 
-// verifyGranted looks for what the role still has not.
+// verifyGranted fails if the role lacks a privilege of the plan.
 func (a *Admin) verifyGranted(ctx context.Context, tx pgx.Tx, p Plan) error {
 	tables := map[Access][]string{Read: {"SELECT"}, Write: {"SELECT", "INSERT", "UPDATE", "DELETE"}, All: {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES"}}
-	rows, err := tx.Query(ctx, missingQuery, p.Role, p.Schemas, tables[p.Access], p.Access == All)
-	if err != nil {
+	missing, err := column(ctx, tx, missingQuery, p.Role, p.Schemas, tables[p.Access], p.Access == All)
+	if err != nil || len(missing) == 0 {
 		return err
-	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	if len(missing) == 0 {
-		return nil
 	}
 	return &Error{Problem: LacksGrant,
-		Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot give %s", a.Self(), strings.Join(missing, ", ")),
+		Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot grant %s", a.Self(), strings.Join(missing, ", ")),
 		Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
 }
 
-// keptQuery finds what the role still may do with tables, and why: because it
-// was given it by somebody else, or in another way.
+// keptQuery finds the tables that the role may still use, and why: as the owner,
+// by a grant to the role itself, or in another way.
 const keptQuery = `
 SELECT c.oid::regclass::text, c.relowner = r.oid,
        EXISTS (SELECT FROM aclexplode(c.relacl) x WHERE x.grantee = r.oid AND x.privilege_type = ANY ($3))
@@ -141,17 +131,14 @@ SELECT 'schema ' || n.nspname, n.nspowner = r.oid, EXISTS (SELECT FROM aclexplod
  WHERE $4 AND r.rolname = $1 AND n.nspname = ANY ($2) AND has_schema_privilege(r.oid, n.oid, 'USAGE')
  ORDER BY 1`
 
-// verifyRevoked fails if grants to the role itself are still there, which is
-// so where others made them, and notes what it has in other ways.
+// verifyRevoked fails if grants to the role itself are left, which other roles
+// have made, and notes what it may do in other ways.
 func verifyRevoked(ctx context.Context, tx pgx.Tx, p Plan) (notes []string, err error) {
-	taken := map[Access][]string{
+	lost := map[Access][]string{
 		Read: {"SELECT"}, Write: {"INSERT", "UPDATE", "DELETE", "TRUNCATE"},
 		All: {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"},
 	}
-	rows, err := tx.Query(ctx, keptQuery, p.Role, p.Schemas, taken[p.Access], p.Access == All)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, keptQuery, p.Role, p.Schemas, lost[p.Access], p.Access == All)
 	var table string
 	var owner, given bool
 	var kept, owned, otherwise []string
@@ -170,20 +157,20 @@ func verifyRevoked(ctx context.Context, tx pgx.Tx, p Plan) (notes []string, err 
 		return nil, err
 	}
 	if len(kept) > 0 {
-		return nil, &Error{Problem: NotTaken,
-			Message: fmt.Sprintf("nothing was taken back: others granted %s rights on %s", p.Role, few(kept)),
-			Hint:    "have those run this who granted it, or the owner of the tables; \\dp in psql names them"}
+		return nil, &Error{Problem: NotRevoked,
+			Message: fmt.Sprintf("nothing was revoked: others granted %s privileges on %s", p.Role, few(kept)),
+			Hint:    "have the roles that granted them run this, or the owner of the tables; \\dp in psql names them"}
 	}
 	if len(owned) > 0 {
-		notes = append(notes, fmt.Sprintf("%s owns %s, and may do with that what it likes", p.Role, few(owned)))
+		notes = append(notes, fmt.Sprintf("%s owns %s, and so has all privileges on that", p.Role, few(owned)))
 	}
 	if len(otherwise) > 0 {
-		notes = append(notes, fmt.Sprintf("%s still has rights on %s, as everyone or as a member of another role", p.Role, few(otherwise)))
+		notes = append(notes, fmt.Sprintf("%s still has privileges on %s, by a grant to PUBLIC or as a member of another role", p.Role, few(otherwise)))
 	}
 	return notes, nil
 }
 
-// few names the first of a list.
+// few lists the first three, and counts the rest.
 func few(list []string) string {
 	if len(list) <= 3 {
 		return strings.Join(list, ", ")
@@ -191,17 +178,13 @@ func few(list []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:3], ", "), len(list)-3)
 }
 
-// otherCreators are the roles with tables in the schemas whose future ones the
-// plan does not cover.
+// otherCreators are the roles that own tables in the schemas and whose future
+// tables the plan does not cover.
 func (a *Admin) otherCreators(ctx context.Context, p Plan) ([]string, error) {
 	covered := p.Creators
 	if len(covered) == 0 {
 		covered = []string{a.Self()}
 	}
-	rows, err := a.conn.Query(ctx, `SELECT DISTINCT r.rolname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+	return column(ctx, a.conn, `SELECT DISTINCT r.rolname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
  WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND r.rolname <> ALL ($2) AND r.rolname <> $3`+notOfExtension+" ORDER BY 1", p.Schemas, covered, p.Role)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

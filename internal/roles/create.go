@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// creation is a role that is being made.
+// creation is a role that is being created.
 type creation struct {
 	name      string
 	kind      Kind
@@ -17,15 +17,15 @@ type creation struct {
 	withToken bool
 }
 
-// Create makes the role of an identity, with the extension that it takes. It
-// reports whether there was none of that name before; one that is there
-// already, and is that identity's, is no error.
+// Create creates the role of an identity, and the extension that it needs. It
+// reports whether the role is new; that it exists for that identity already is
+// not an error.
 func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created bool, err error) {
 	if err := CheckName(name); err != nil {
 		return false, err
 	}
-	there, err := a.checkExisting(ctx, name, kind)
-	if there || err != nil {
+	exists, err := a.checkExisting(ctx, name, kind)
+	if exists || err != nil {
 		return false, err
 	}
 	names, err := a.names(ctx)
@@ -41,7 +41,7 @@ func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created boo
 		return false, err
 	}
 	_, err = a.conn.Exec(ctx, "SELECT "+function+"($1::text, $2::text)", name, identityTypes[kind])
-	if code, _ := sqlState(err); code == "42710" { // somebody was faster
+	if code, _ := sqlState(err); code == "42710" { // another session was faster
 		return false, nil
 	}
 	if err != nil {
@@ -51,17 +51,16 @@ func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created boo
 }
 
 // createFunction names databricks_create_role in the extension's own schema,
-// so that nobody's function of that name is called in its place.
+// so that no other function of that name is called in its place.
 func (a *Admin) createFunction(ctx context.Context) (string, error) {
 	var schema string
 	err := a.conn.QueryRow(ctx, `SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'databricks_auth'`).Scan(&schema)
 	return pgx.Identifier{schema, "databricks_create_role"}.Sanitize(), err
 }
 
-// checkExisting reports whether the role is there, and complains if it is not
-// what is wanted: a role made by CREATE ROLE takes no tokens, though its name
-// is right.
-func (a *Admin) checkExisting(ctx context.Context, name string, kind Kind) (there bool, err error) {
+// checkExisting reports whether the role exists, with an error if it is of
+// another kind: one created by CREATE ROLE does not log in with tokens.
+func (a *Admin) checkExisting(ctx context.Context, name string, kind Kind) (exists bool, err error) {
 	all, err := a.roles(ctx)
 	if err != nil {
 		return false, err
@@ -75,7 +74,7 @@ func (a *Admin) checkExisting(ctx context.Context, name string, kind Kind) (ther
 			return true, nil
 		case Native, System:
 			return true, &Error{Problem: NotAnIdentity,
-				Message: fmt.Sprintf("there is a role %q already, which was made in Postgres and takes no tokens", name),
+				Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", name),
 				Hint: fmt.Sprintf("give away what it owns and drop it, then run this again: REASSIGN OWNED BY %s TO %s; DROP OWNED BY %s; DROP ROLE %s",
 					quote(name), quote(a.Self()), quote(name), quote(name))}
 		}

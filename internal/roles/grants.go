@@ -1,13 +1,15 @@
 package roles
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Grant is what a role itself was given in a schema. What it has as a member
-// of another role, or as everyone has, is not in it.
+// Grant sums up the privileges that a role itself was granted in a schema. Those
+// of PUBLIC, or of roles that it is a member of, are not in it.
 type Grant struct {
 	Schema   string `json:"schema"`
 	Owner    bool   `json:"owner"`
@@ -16,7 +18,33 @@ type Grant struct {
 	Tables   int    `json:"tables"`   // in the schema, views included
 	Readable int    `json:"readable"` // of those, with SELECT
 	Writable int    `json:"writable"` // of those, with any of INSERT, UPDATE, DELETE
-	Future   bool   `json:"future"`   // default privileges give it something in tables to come
+	Future   bool   `json:"future"`   // default privileges cover tables that are created later
+}
+
+// Summary describes the grant in a few words.
+func (g Grant) Summary() string {
+	var parts []string
+	switch {
+	case g.Owner:
+		parts = append(parts, "owner")
+	case g.Create:
+		parts = append(parts, "use and create")
+	case g.Usage:
+		parts = append(parts, "use")
+	}
+	for _, p := range []struct {
+		what  string
+		count int
+	}{{"read", g.Readable}, {"write", g.Writable}} {
+		switch {
+		case p.count == 0:
+		case p.count == g.Tables:
+			parts = append(parts, p.what+" all")
+		default:
+			parts = append(parts, p.what+" some")
+		}
+	}
+	return g.Schema + ": " + cmp.Or(strings.Join(parts, ", "), "nothing")
 }
 
 // grantsQuery reads the access lists of schemas and tables. Objects of
@@ -57,16 +85,13 @@ SELECT coalesce(r.rolname::text, 'PUBLIC'), s.nspname::text, s.nspowner = e.gran
  WHERE e.grantee = 0 OR r.oid IS NOT NULL
  ORDER BY s.nspname`
 
-// grants returns what was given in this database, by role.
+// grants returns the grants in this database, by role.
 func (a *Admin) grants(ctx context.Context) (map[string][]Grant, error) {
-	rows, err := a.conn.Query(ctx, grantsQuery)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := a.conn.Query(ctx, grantsQuery)
 	all := map[string][]Grant{}
 	var role string
 	var g Grant
-	_, err = pgx.ForEachRow(rows, []any{&role, &g.Schema, &g.Owner, &g.Usage, &g.Create, &g.Tables, &g.Readable, &g.Writable, &g.Future}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&role, &g.Schema, &g.Owner, &g.Usage, &g.Create, &g.Tables, &g.Readable, &g.Writable, &g.Future}, func() error {
 		all[role] = append(all[role], g)
 		return nil
 	})

@@ -9,15 +9,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
-// plainPostgres is a server that is no Lakebase, and the URL that leads there.
-func plainPostgres(t *testing.T) string {
-	t.Helper()
-	server := testpostgres.Start(t)
-	return "postgres:///postgres?user=" + postgres.Admin + "&host=" + url.QueryEscape(server.SocketDir())
-}
-
-func TestPlainPostgres(t *testing.T) {
-	a := open(t, plainPostgres(t))
+func TestPlainPostgresHasNoRolesOfIdentities(t *testing.T) {
+	t.Parallel()
+	a := open(t, "postgres:///postgres?user="+postgres.Admin+"&port=5432&host="+url.QueryEscape(testpostgres.Start(t).SocketDir()))
 	_, err := a.Create(t.Context(), "you@example.com", roles.User)
 	wantProblem(t, err, roles.ExtensionMissing, "no extension databricks_auth", "another Postgres server")
 	list, err := a.List(t.Context(), true)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,11 +12,11 @@ import (
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
-// Problem is what can go wrong with roles. It is an error itself, so that
-// errors.Is(err, roles.NoRole) asks for it.
+// Problem is the class of an [Error]. It is an error itself, for
+// errors.Is(err, roles.NoRole).
 type Problem string
 
-// The problems of [Error].
+// The problems.
 const (
 	BadName          Problem = "bad name"
 	NotOAuth         Problem = "not an OAuth session"
@@ -28,13 +29,13 @@ const (
 	NoRole           Problem = "no such role"
 	NoSchema         Problem = "no such schema"
 	LacksGrant       Problem = "may not grant"
-	NotTaken         Problem = "not taken back"
+	NotRevoked       Problem = "not revoked"
 )
 
-// Error returns the problem in words.
+// Error returns the problem as text.
 func (p Problem) Error() string { return string(p) }
 
-// Error is what went wrong with a role, and the one thing to do about it.
+// Error is a failed operation on a role, with the one thing to do about it.
 type Error struct {
 	Problem Problem
 	Message string // one line
@@ -42,11 +43,11 @@ type Error struct {
 	Err     error // the server's error; may be nil
 }
 
-// Error returns the message, and the server's where that adds something.
+// Error returns the message, with the server's where it says more.
 func (e *Error) Error() string {
-	var said *pgconn.PgError
-	if errors.As(e.Err, &said) && !strings.Contains(e.Message, said.Message) {
-		return e.Message + ": " + said.Message
+	var reply *pgconn.PgError
+	if errors.As(e.Err, &reply) && !strings.Contains(e.Message, reply.Message) {
+		return e.Message + ": " + reply.Message
 	}
 	return e.Message
 }
@@ -61,7 +62,7 @@ func (e *Error) Is(target error) bool {
 }
 
 func badName(name, message string) error {
-	return &Error{Problem: BadName, Message: message, Hint: "roles of identities are called as the identity is: an email address, an application id or a group's name"}
+	return &Error{Problem: BadName, Message: message, Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
 }
 
 // sqlState returns the server's code and text, in lower case, "" for other
@@ -74,7 +75,7 @@ func sqlState(err error) (code, text string) {
 	return e.Code, strings.ToLower(e.Message + " " + e.Detail + " " + e.Hint)
 }
 
-// explainExtension words a failed CREATE EXTENSION.
+// explainExtension turns the error of CREATE EXTENSION into an [Error].
 func explainExtension(err error, database, self string) error {
 	switch code, text := sqlState(err); {
 	case code == "58P01", code == "0A000", strings.Contains(text, "is not available"), strings.Contains(text, "extension control file"):
@@ -89,11 +90,11 @@ func explainExtension(err error, database, self string) error {
 	return err
 }
 
-// unknownWords are how a service may say that it knows no such identity. Its
-// own wording is not documented.
+// unknownWords are texts by which the service may report an unknown identity.
+// Its own text is not documented.
 var unknownWords = []string{"does not exist", "not found", "no such", "could not find", "unknown identity", "invalid identity", "unable to resolve", "could not resolve", "failed to resolve"}
 
-// explainCreate words a failed databricks_create_role.
+// explainCreate turns the error of databricks_create_role into an [Error].
 func (c creation) explainCreate(err error) error {
 	switch code, text := sqlState(err); {
 	case code == "42883":
@@ -122,19 +123,14 @@ func (c creation) explainCreate(err error) error {
 }
 
 func containsAny(text string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(text, w) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
-// noRole is for a role that is not there, and may be meant otherwise.
+// noRole is the error for a role that does not exist. It suggests a similar name.
 func (a *Admin) noRole(ctx context.Context, name string) error {
-	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that there are"}
+	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
 	if KindOf(name) != "" {
-		e.Hint = fmt.Sprintf("lakebase roles create %s makes one for an identity", name)
+		e.Hint = fmt.Sprintf("lakebase roles create %s creates one for an identity", name)
 	}
 	names, err := a.names(ctx)
 	if err != nil {
@@ -148,7 +144,8 @@ func (a *Admin) noRole(ctx context.Context, name string) error {
 	return e
 }
 
-// similarName returns one of names that differs from name in case only.
+// similarName returns the first of names that differs from name in case only,
+// "" if none does.
 func similarName(name string, names []string) string {
 	for _, n := range names {
 		if n != name && strings.EqualFold(n, name) {

@@ -1,6 +1,6 @@
-// Package roles reads, makes and equips the Postgres roles of a Lakebase
-// database: those of Databricks identities, which log in with tokens, and
-// those of Postgres alone.
+// Package roles reads, creates and grants privileges to the Postgres roles of a
+// Lakebase database: those of Databricks identities, which log in with tokens,
+// and native ones.
 package roles
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
-// Kind is whose a role is.
+// Kind says what a role belongs to.
 type Kind string
 
 // The kinds of roles. Native ones have a password of their own, or none.
@@ -25,11 +25,11 @@ const (
 	ServicePrincipal Kind = "service-principal"
 	Group            Kind = "group"
 	Native           Kind = "native"
-	System           Kind = "system" // made by Postgres or the service
+	System           Kind = "system" // created by Postgres or the service
 	Unknown          Kind = "unknown"
 )
 
-// identityTypes are the kinds in the words of databricks_create_role.
+// identityTypes are the arguments of databricks_create_role.
 var identityTypes = map[Kind]string{User: "USER", ServicePrincipal: "SERVICE_PRINCIPAL", Group: "GROUP"}
 
 // ParseKind reads the kind of an identity.
@@ -41,9 +41,9 @@ func ParseKind(text string) (Kind, error) {
 	return k, nil
 }
 
-// KindOf guesses from an identity's name what it is: service principals go by
-// their application id and users by their email address. It is "" for names
-// that only a group could have, and somebody should say so.
+// KindOf guesses the kind of an identity from its name: that of a service
+// principal is its application id, that of a user an email address. It returns
+// "" for all other names, which may be a group's or mistyped.
 func KindOf(name string) Kind {
 	switch {
 	case isUUID(name):
@@ -57,7 +57,7 @@ func KindOf(name string) Kind {
 // isUUID accepts only the form with dashes, of the forms that uuid.Parse reads.
 func isUUID(name string) bool { return len(name) == 36 && uuid.Validate(name) == nil }
 
-// Admin is a session that looks after roles. It is not safe for concurrent use.
+// Admin is a session that manages roles. It is not safe for concurrent use.
 type Admin struct {
 	conn      *pgx.Conn
 	connector *lakebase.Connector
@@ -76,7 +76,7 @@ func Open(ctx context.Context, connector *lakebase.Connector) (*Admin, error) {
 // Close ends the session.
 func (a *Admin) Close(ctx context.Context) error { return a.conn.Close(ctx) }
 
-// Database is where the session is.
+// Database is the database of the session.
 func (a *Admin) Database() string { return a.conn.Config().Database }
 
 // Self is the role that the session logged in as.
@@ -87,25 +87,41 @@ func (a *Admin) withToken() bool { return a.steps.Workspace != nil }
 
 const maxName = 63 // bytes; Postgres would cut the rest off
 
-// CheckName refuses what cannot be the name of a role, or would be taken for
-// something else: Postgres reads even a quoted "public" as everyone.
+// CheckName refuses names that a role cannot have, or that Postgres reads as
+// something else: even a quoted "public" means every role.
 func CheckName(name string) error {
 	switch {
 	case name == "":
 		return badName(name, "the name of a role is empty")
 	case len(name) > maxName:
-		return badName(name, fmt.Sprintf("the name of a role has %d bytes and may have %d: Postgres would cut the rest off", len(name), maxName))
+		return badName(name, fmt.Sprintf("the name of a role has %d bytes and may have %d: Postgres would cut it off", len(name), maxName))
 	case strings.ContainsRune(name, 0) || !utf8.ValidString(name):
-		return badName(name, fmt.Sprintf("%q is not the name of a role: it is no text in UTF-8", name))
+		return badName(name, fmt.Sprintf("%q is not the name of a role: it is not UTF-8", name))
 	case name == "public":
-		return badName(name, `"public" is everyone, not a role`)
+		return badName(name, `"public" means every role, and is not one`)
 	case name == "none":
-		return badName(name, `"none" is no role`)
+		return badName(name, `"none" is not a role`)
 	case strings.HasPrefix(name, "pg_"):
-		return badName(name, fmt.Sprintf("%q is a name that Postgres keeps for itself", name))
+		return badName(name, fmt.Sprintf("%q is a name that Postgres reserves", name))
 	}
 	return nil
 }
 
-// quote makes name an SQL identifier, whatever is in it.
+// quote makes any name an SQL identifier.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// names returns the names of all roles.
+func (a *Admin) names(ctx context.Context) ([]string, error) {
+	return column(ctx, a.conn, "SELECT rolname::text FROM pg_roles ORDER BY 1")
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// column returns the values of a query's one column.
+func column(ctx context.Context, q querier, sql string, args ...any) ([]string, error) {
+	rows, _ := q.Query(ctx, sql, args...) // its error is that of the rows, too
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -6,50 +6,99 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/roles"
-	"github.com/lakebase-go/lakebase/internal/testkit"
-	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
 
+// server is shared: each test creates an instance of its own in it.
+var server *local.Server
+
 func TestMain(m *testing.M) {
 	// The official SDK's metrics library starts this one when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	goleak.VerifyTestMain(withServer{m}, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
+
+// withServer runs the tests with a server, and with its variables alone in the
+// environment.
+type withServer struct{ *testing.M }
+
+func (w withServer) Run() (code int) {
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LAKEBASE_") && name != "LAKEBASE_POSTGRES_BIN" || strings.HasPrefix(name, "DATABRICKS_") {
+			os.Unsetenv(name)
+		}
+	}
+	var err error
+	if server, err = local.Start(context.Background(), local.Options{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := server.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	variables, err := server.Env("")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for _, v := range variables {
+		os.Setenv(v.Name, v.Value)
+	}
+	return w.M.Run()
 }
 
 const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 
-// start starts a local Lakebase with nothing else in the environment.
-func start(t *testing.T) *local.Server {
+var instances atomic.Int64
+
+// newInstance creates an instance for one test, and returns its name.
+func newInstance(t *testing.T) string {
 	t.Helper()
-	testkit.OnlyEnv(t, nil)
-	s := lakebasetest.New(t)
-	lakebasetest.Setenv(t, s, "my-instance")
-	return s
+	name := fmt.Sprintf("instance-%d", instances.Add(1))
+	if err := server.CreateInstance(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
-// open logs in to target.
-func open(t *testing.T, target string) *roles.Admin {
+// connector returns one to target that ends with the test. A nil login is the
+// environment's.
+func connector(t *testing.T, target string, login *sdkconfig.Config) *lakebase.Connector {
 	t.Helper()
 	cfg, err := lakebase.ParseConfig(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg.Logger, cfg.Workspace = slog.New(slog.DiscardHandler), login
 	c, err := lakebase.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	admin, err := roles.Open(t.Context(), c)
+	return c
+}
+
+// open logs in to target as the user.
+func open(t *testing.T, target string) *roles.Admin { return openAs(t, target, nil) }
+
+func openAs(t *testing.T, target string, login *sdkconfig.Config) *roles.Admin {
+	t.Helper()
+	admin, err := roles.Open(t.Context(), connector(t, target, login))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +106,18 @@ func open(t *testing.T, target string) *roles.Admin {
 	return admin
 }
 
+// principal returns the application id of the service principal, and its login.
+func principal() (id string, login *sdkconfig.Config) {
+	id, secret := server.ServicePrincipal()
+	return id, &sdkconfig.Config{Host: server.WorkspaceURL(), AuthType: "oauth-m2m", ClientID: id, ClientSecret: secret}
+}
+
 // session is one for plain SQL.
-func session(t *testing.T, target string) *pgx.Conn {
+func session(t *testing.T, target string) *pgx.Conn { return sessionAs(t, target, nil) }
+
+func sessionAs(t *testing.T, target string, login *sdkconfig.Config) *pgx.Conn {
 	t.Helper()
-	conn, err := lakebase.Connect(t.Context(), target)
+	conn, err := connector(t, target, login).Connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +144,8 @@ func ask[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// wantProblem checks that err is typed, says one of words and has advice.
+// wantProblem checks that err is an Error of that problem, on one line and with
+// a hint, and that words are in either.
 func wantProblem(t *testing.T, err error, problem roles.Problem, words ...string) {
 	t.Helper()
 	var e *roles.Error
@@ -114,9 +172,9 @@ func create(t *testing.T, a *roles.Admin, name string, kind roles.Kind) {
 }
 
 func TestCreate(t *testing.T) {
-	s := start(t)
-	id, secret := s.ServicePrincipal()
-	for product, target := range map[string]string{"provisioned": "my-instance", "autoscaling": endpointPath} {
+	t.Parallel()
+	id, login := principal()
+	for product, target := range map[string]string{"provisioned": newInstance(t), "autoscaling": endpointPath} {
 		t.Run(product, func(t *testing.T) {
 			a := open(t, target)
 			for range 2 {
@@ -129,11 +187,7 @@ func TestCreate(t *testing.T) {
 					t.Errorf("created %v: %+v, %v", created, shown, err)
 				}
 			}
-			t.Setenv("DATABRICKS_TOKEN", "")
-			t.Setenv("DATABRICKS_AUTH_TYPE", "")
-			t.Setenv("DATABRICKS_CLIENT_ID", id)
-			t.Setenv("DATABRICKS_CLIENT_SECRET", secret)
-			if got := ask[string](t, session(t, target), "select current_user::text"); got != id {
+			if got := ask[string](t, sessionAs(t, target, login), "select current_user::text"); got != id {
 				t.Errorf("logged in as %s", got)
 			}
 		})
@@ -141,15 +195,16 @@ func TestCreate(t *testing.T) {
 }
 
 func TestCreateIsIdempotentForItsKindOnly(t *testing.T) {
-	start(t)
-	a := open(t, "my-instance")
+	t.Parallel()
+	instance := newInstance(t)
+	a := open(t, instance)
 	create(t, a, "team", roles.Group)
 	if created, err := a.Create(t.Context(), "team", roles.Group); created || err != nil {
 		t.Errorf("again: %v, %v", created, err)
 	}
 	_, err := a.Create(t.Context(), "team", roles.User)
 	wantProblem(t, err, roles.OtherKind, `a role "team" already, for a group`, "--kind group")
-	execute(t, session(t, "my-instance"), `CREATE ROLE "app@example.com" LOGIN`)
+	execute(t, session(t, instance), `CREATE ROLE "app@example.com" LOGIN`)
 	_, err = a.Create(t.Context(), "app@example.com", roles.User)
 	wantProblem(t, err, roles.NotAnIdentity, "takes no tokens", `DROP ROLE "app@example.com"`)
 	_, err = a.Create(t.Context(), "databricks_superuser", roles.Group)
@@ -157,16 +212,17 @@ func TestCreateIsIdempotentForItsKindOnly(t *testing.T) {
 }
 
 func TestCreateRefusals(t *testing.T) {
-	s := start(t)
-	owner := open(t, "my-instance")
-	id, secret := s.ServicePrincipal()
+	t.Parallel()
+	instance := newInstance(t)
+	owner := open(t, instance)
+	id, login := principal()
 	create(t, owner, id, roles.ServicePrincipal)
-	execute(t, session(t, "my-instance"), "CREATE DATABASE bare", "CREATE DATABASE mine OWNER "+quote("dev@example.com"))
+	execute(t, session(t, instance), "CREATE DATABASE bare", "CREATE DATABASE mine OWNER "+quote("dev@example.com"))
 
 	t.Run("no OAuth session", func(t *testing.T) {
 		conn := session(t, endpointPath)
-		execute(t, conn, "CREATE EXTENSION IF NOT EXISTS databricks_auth", "CREATE ROLE native LOGIN CREATEROLE PASSWORD 'correct horse'")
-		for _, e := range s.Status().Endpoints {
+		execute(t, conn, "CREATE EXTENSION IF NOT EXISTS databricks_auth", "DROP ROLE IF EXISTS native", "CREATE ROLE native LOGIN CREATEROLE PASSWORD 'correct horse'")
+		for _, e := range server.Status().Endpoints {
 			if e.Target != endpointPath {
 				continue
 			}
@@ -176,13 +232,11 @@ func TestCreateRefusals(t *testing.T) {
 		}
 	})
 	t.Run("no CREATEROLE", func(t *testing.T) {
-		asPrincipal(t, id, secret)
-		_, err := open(t, "my-instance").Create(t.Context(), "you@example.com", roles.User)
+		_, err := openAs(t, instance, login).Create(t.Context(), "you@example.com", roles.User)
 		wantProblem(t, err, roles.LacksCreateRole, id+" may not create roles", "CREATEROLE")
 	})
 	t.Run("no extension, and no right to create it", func(t *testing.T) {
-		asPrincipal(t, id, secret)
-		_, err := open(t, "my-instance/bare").Create(t.Context(), "you@example.com", roles.User)
+		_, err := openAs(t, instance+"/bare", login).Create(t.Context(), "you@example.com", roles.User)
 		wantProblem(t, err, roles.LacksCreate, `databricks_auth in database "bare"`, `GRANT CREATE ON DATABASE "bare" TO `+quote(id))
 	})
 	for _, name := range []string{"", "public", "none", "pg_me", strings.Repeat("ä", 32), "a\x00b", "a\xffb"} {
@@ -191,24 +245,16 @@ func TestCreateRefusals(t *testing.T) {
 	}
 }
 
-func asPrincipal(t *testing.T, id, secret string) {
-	t.Helper()
-	t.Setenv("DATABRICKS_TOKEN", "")
-	t.Setenv("DATABRICKS_AUTH_TYPE", "")
-	t.Setenv("DATABRICKS_CLIENT_ID", id)
-	t.Setenv("DATABRICKS_CLIENT_SECRET", secret)
-}
-
-// nasty are names that do harm to whoever does not quote.
+// nasty are names that do harm in SQL that does not quote them.
 var nasty = []string{
 	`O'Brien "Bob" <ob@example.com>`, `x"; DROP TABLE t; --`, "Größe 🦆", " leading and trailing ", `back\slash`, "select", "Data-Team", "data-team",
 	"tab\tand\nline", "$$", "a.b", "%I %s", strings.Repeat("n", 63), "current_user", "a,b", `""`,
 }
 
-// A name is what it is in every statement, and in no other role's way.
-func TestNastyNames(t *testing.T) {
-	start(t)
-	a, conn := open(t, "my-instance"), session(t, "my-instance")
+func TestNastyNamesAreQuotedInEveryStatement(t *testing.T) {
+	t.Parallel()
+	instance := newInstance(t)
+	a, conn := open(t, instance), session(t, instance)
 	for _, name := range nasty {
 		t.Run(name, func(t *testing.T) {
 			create(t, a, name, roles.Group)

@@ -1,7 +1,7 @@
-// Package spelling finds what somebody meant who mistyped a name.
+// Package spelling finds the name that a mistyped one stands for.
 package spelling
 
-// Nearest returns the candidate that most resembles word, or "" if none does.
+// Nearest returns the candidate closest to word, or "" if none is close.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", min(3, len(word)/2+1)
 	for _, c := range candidates {
@@ -12,8 +12,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// editDistance is the number of bytes to insert, delete or replace to get
-// from a to b.
+// editDistance is the number of bytes to insert, delete or replace to turn a
+// into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

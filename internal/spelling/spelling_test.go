@@ -5,7 +5,7 @@ import "testing"
 func TestNearest(t *testing.T) {
 	names := []string{"pool_size", "database", "user", "connect_timeout"}
 	for word, want := range map[string]string{
-		"poolsize": "pool_size", "data_base": "database", "usr": "user", "server-connect-timeout": "connect_timeout",
+		"poolsize": "pool_size", "data_base": "database", "usr": "user", "connect-timeout": "connect_timeout",
 		"zzzzzzzz": "", "x": "", "": "",
 	} {
 		if got := Nearest(word, names); got != want {

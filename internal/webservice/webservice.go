@@ -1,6 +1,5 @@
-// Package webservice is the small web service that both the examples and
-// `lakebase demo` serve, so that the demonstration shows the code that people
-// copy.
+// Package webservice is the small web service of both the examples and `lakebase
+// demo`, so that the demo runs the code that people copy.
 package webservice
 
 import (
@@ -15,8 +14,8 @@ import (
 	"github.com/lakebase-go/lakebase"
 )
 
-// healthTimeout is how long a health check waits for the database: shorter
-// than the ten seconds after which most platforms give up on the check.
+// healthTimeout bounds a health check: below the ten seconds after which most
+// platforms end it.
 const healthTimeout = 5 * time.Second
 
 // DB is what the service needs of a *pgxpool.Pool.
@@ -25,8 +24,7 @@ type DB interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Data is what GET /data answers: who the service is to the database. It
-// needs no table, so it works in any database.
+// Data is the reply to GET /data. It needs no table, so it works in any database.
 type Data struct {
 	Database   string    `json:"database"`
 	User       string    `json:"user"`
@@ -38,7 +36,7 @@ const dataQuery = `
 SELECT current_database() AS database, current_user AS "user",
        pg_backend_pid() AS backend_pid, now() AS time`
 
-// service answers requests from one database.
+// service serves requests from one database.
 type service struct {
 	db  DB
 	log *slog.Logger
@@ -69,9 +67,9 @@ func (s *service) data(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, data)
 }
 
-// healthz asks the database, because a service without it can do nothing. A
-// prober that calls more often than the endpoint's suspend time-out therefore
-// keeps a scale-to-zero endpoint awake: where that costs, probe less often.
+// healthz pings the database, because the service is useless without it. Probes
+// that come more often than the endpoint's suspend timeout therefore keep a
+// scale-to-zero endpoint awake: where that costs, probe less often.
 func (s *service) healthz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
@@ -84,7 +82,7 @@ func (s *service) healthz(w http.ResponseWriter, r *http.Request) {
 
 func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the client has gone; nobody reads an answer
+		return // the client has disconnected
 	}
 	s.log.ErrorContext(r.Context(), "request failed",
 		"path", r.URL.Path, "error", err, "hint", lakebase.Hint(err))
@@ -99,5 +97,5 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails only when the client has gone
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has disconnected
 }
