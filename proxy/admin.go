@@ -67,7 +67,7 @@ func (a admin) Alive() error {
 func (a admin) Overview() snapshot.Overview {
 	s, cfg := a.server, a.server.config()
 	return snapshot.Overview{
-		Product: productVersion(), Began: s.began, Closing: s.stopping.Load() || s.leaving.Load(),
+		Product: product, Began: s.began, Closing: s.stopping.Load() || s.leaving.Load(),
 		Mode: string(cfg.PoolMode), DefaultTarget: cfg.DefaultTarget,
 		DefaultPoolSize: cfg.DefaultPoolSize, MinPoolSize: cfg.MinPoolSize, MaxClientConn: cfg.MaxClientConn, MaxTargetConnections: cfg.MaxTargetConnections,
 		MaxPreparedStatements: cfg.MaxPreparedStatements, ServerLifetime: cfg.ServerLifetime,

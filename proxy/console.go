@@ -4,10 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/buildinfo"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
+
+// product names this program and its version, as in "lakebase proxy v1.2.3".
+var product = "lakebase proxy " + buildinfo.Version()
 
 // consoleClient is a client of the console.
 type consoleClient struct {

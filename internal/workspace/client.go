@@ -14,11 +14,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"sync/atomic"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase/internal/buildinfo"
 )
+
+var userAgent = "lakebase-go/" + buildinfo.Version() + " (" + runtime.GOOS + "; " + runtime.Version() + ")"
 
 const (
 	// requestTimeout bounds a call whose caller sets no limit, login included.

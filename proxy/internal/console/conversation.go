@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
@@ -19,6 +20,7 @@ type conversation struct {
 	commands  commands
 	variables *variables
 	execute   func(*statement) ([]row, error)
+	types     *pgtype.Map
 
 	out        []byte          // answers that were not sent
 	status     pgwire.TxStatus // that the client expects
@@ -116,7 +118,9 @@ func (c *conversation) query(body []byte) error {
 		if st.columns != nil {
 			c.out = appendRowDescription(c.out, st.columns, nil)
 		}
-		c.send(p, 0)
+		if err := c.send(p, 0); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -258,8 +262,7 @@ func (c *conversation) run(body []byte) error {
 	if err := c.start(p); err != nil {
 		return err
 	}
-	c.send(p, int(m.MaxRows))
-	return nil
+	return c.send(p, int(m.MaxRows))
 }
 
 // start runs p unless it has run.
@@ -281,19 +284,24 @@ func (c *conversation) start(p *portal) (err error) {
 }
 
 // send sends up to limit rows of p, or all if limit is 0.
-func (c *conversation) send(p *portal, limit int) {
+func (c *conversation) send(p *portal, limit int) error {
 	n := len(p.rows)
 	if limit > 0 {
 		n = min(n, limit)
 	}
 	for _, r := range p.rows[:n] {
-		c.out = appendDataRow(c.out, r, p.formats)
+		values, err := encode(c.types, p.columns, r, p.formats)
+		if err != nil {
+			return err
+		}
+		c.out, _ = (&pgproto3.DataRow{Values: values}).Encode(c.out) // fails only beyond a gigabyte
 	}
 	p.rows = p.rows[n:]
 	p.sent += n
 	if len(p.rows) > 0 {
 		c.out, _ = (&pgproto3.PortalSuspended{}).Encode(c.out)
-		return
+	} else {
+		c.out = pgwire.AppendCommandComplete(c.out, p.complete(p.sent))
 	}
-	c.out = pgwire.AppendCommandComplete(c.out, p.complete(p.sent))
+	return nil
 }

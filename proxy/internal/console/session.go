@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
@@ -69,7 +71,7 @@ func newSession(client Client, proxy Proxy, all commands, log *slog.Logger, clos
 			s.variables.store(p.Name, p.Value)
 		}
 	}
-	s.conversation = conversation{proxy: proxy, commands: all, variables: &s.variables, execute: s.execute, status: pgwire.TxIdle,
+	s.conversation = conversation{proxy: proxy, commands: all, variables: &s.variables, execute: s.execute, types: pgtype.NewMap(), status: pgwire.TxIdle,
 		statements: map[string]*statement{}, portals: map[string]*portal{}}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	return s

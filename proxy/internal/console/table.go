@@ -1,9 +1,6 @@
 package console
 
 import (
-	"encoding/binary"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,36 +31,19 @@ func columns(oid uint32, names []string) []column {
 // row has a value for each column: a string, an integer, a bool, or nil.
 type row []any
 
-// integer returns the value of an integer of any type.
-func integer(value any) (n int64, ok bool) {
-	switch v := reflect.ValueOf(value); {
-	case v.CanInt():
-		return v.Int(), true
-	case v.CanUint():
-		return int64(v.Uint()), true
-	}
-	return 0, false
-}
-
-// typeOf returns the type of a value of a row.
+// typeOf returns the type of a constant.
 func typeOf(value any) uint32 {
-	if _, ok := value.(bool); ok {
-		return pgtype.BoolOID
-	}
-	if _, ok := integer(value); ok {
+	switch value.(type) {
+	case int64:
 		return pgtype.Int8OID
+	case bool:
+		return pgtype.BoolOID
 	}
 	return pgtype.TextOID
 }
 
 // sizes of types, in bytes. The others vary.
 var sizes = map[uint32]int16{pgtype.Int8OID: 8, pgtype.BoolOID: 1}
-
-// Formats of a value in a result.
-const (
-	textFormat   = 0
-	binaryFormat = 1
-)
 
 // appendRowDescription appends the RowDescription of columns in the formats that
 // a Bind requested.
@@ -89,37 +69,22 @@ func formatOf(formats []int16, i int) int16 {
 	case i < len(formats):
 		return formats[i]
 	}
-	return textFormat
+	return pgtype.TextFormatCode
 }
 
-func appendDataRow(dst []byte, r row, formats []int16) []byte {
-	m := pgproto3.DataRow{Values: make([][]byte, len(r))}
+// encode returns the values of a row in the formats that a Bind requested.
+func encode(types *pgtype.Map, columns []column, r row, formats []int16) ([][]byte, error) {
+	values := make([][]byte, len(r))
 	for i, v := range r {
-		m.Values[i] = encode(v, formatOf(formats, i) == binaryFormat)
-	}
-	dst, _ = m.Encode(dst) // fails only beyond a gigabyte
-	return dst
-}
-
-// encode returns a value as it is sent, nil for NULL.
-func encode(value any, inBinary bool) []byte {
-	switch v := value.(type) {
-	case string:
-		return []byte(strings.ToValidUTF8(v, "?")) // the same in either format
-	case bool:
-		if inBinary {
-			return []byte{byte(flag(v))}
+		if s, ok := v.(string); ok {
+			v = strings.ToValidUTF8(s, "?")
 		}
-		return strconv.AppendBool(nil, v)[:1]
+		var err error
+		if values[i], err = types.Encode(columns[i].oid, formatOf(formats, i), v, nil); err != nil {
+			return nil, err
+		}
 	}
-	n, ok := integer(value)
-	switch {
-	case !ok:
-		return nil
-	case inBinary:
-		return binary.BigEndian.AppendUint64(nil, uint64(n))
-	}
-	return strconv.AppendInt(nil, n, 10)
+	return values, nil
 }
 
 // moment formats a time as PgBouncer does, NULL for the zero time.
