@@ -4,16 +4,21 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/buildinfo"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
+
+// product names this program and its version, as in "lakebase proxy v1.2.3".
+var product = "lakebase proxy " + buildinfo.Version()
 
 // admin is a Server as its console and its monitor see it: a [console.Proxy]
 // and a [monitor.Proxy].
@@ -23,7 +28,7 @@ type admin struct{ server *Server }
 var (
 	errStarting     = errors.New("the proxy is starting")
 	errDraining     = errors.New("the proxy is shutting down")
-	errLeaving      = errors.New("the proxy waits for its last clients to leave")
+	errClosing      = errors.New("the proxy waits for its last clients to leave")
 	errNotListening = errors.New("the proxy is not listening")
 )
 
@@ -41,64 +46,55 @@ func (a admin) Started() error {
 func (a admin) Ready() error {
 	s := a.server
 	switch {
-	case s.isDraining(), s.stopping.Load():
+	case s.env.isDraining(), s.stopping.Load():
 		return errDraining
-	case s.leaving.Load():
-		return errLeaving
+	case s.env.closing.Load():
+		return errClosing
 	case !s.serving.Load():
 		return errStarting
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.listeners) == 0 {
+	case !s.listeners.isOpen():
 		return errNotListening
 	}
 	return nil
 }
 
-// Alive returns when the Server's mutex, which everything needs, is free.
+// Alive returns when the mutexes that everything needs are free.
 func (a admin) Alive() error {
-	a.server.mu.Lock()
-	defer a.server.mu.Unlock()
+	a.server.clients.list()
+	a.server.pools.list()
+	a.server.openMonitor()
 	return nil
 }
 
 // Overview implements [snapshot.Source].
 func (a admin) Overview() snapshot.Overview {
-	s, cfg := a.server, a.server.config()
+	s, cfg, counts := a.server, a.server.env.config(), &a.server.env.counts
 	return snapshot.Overview{
-		Product: product, Began: s.began, Closing: s.stopping.Load() || s.leaving.Load(),
+		Product: product, Began: s.began, Closing: s.stopping.Load() || s.env.closing.Load(),
 		Mode: string(cfg.PoolMode), DefaultTarget: cfg.DefaultTarget,
 		DefaultPoolSize: cfg.DefaultPoolSize, MinPoolSize: cfg.MinPoolSize, MaxClientConn: cfg.MaxClientConn, MaxTargetConnections: cfg.MaxTargetConnections,
 		MaxPreparedStatements: cfg.MaxPreparedStatements, ServerLifetime: cfg.ServerLifetime,
-		Connected: s.counts.clients.Load(), Consoles: s.console.Sessions(),
-		Accepted: s.counts.accepted.Load(), Sessions: s.counts.sessions.Load(), Failed: s.counts.failed.Load(),
-		Canceled: s.counts.canceled.Load(), Lost: s.counts.lost.Load(),
+		Connected: counts.clients.Load(), Consoles: s.console.Sessions(),
+		Accepted: counts.accepted.Load(), Sessions: counts.sessions.Load(), Failed: counts.failed.Load(),
+		Canceled: counts.canceled.Load(), Lost: counts.lost.Load(),
 	}
 }
 
 // Pools implements [snapshot.Source].
 func (a admin) Pools() []snapshot.Pool {
-	infos := a.server.sessionPools()
-	for _, p := range a.server.allPools() {
+	infos := a.server.sessions.pools()
+	for _, p := range a.server.pools.list() {
 		infos = append(infos, p.info())
 	}
-	clients := map[[2]string]*snapshot.Pool{} // of transaction mode
+	byDatabase := map[snapshot.Database]*snapshot.Pool{} // of transaction mode
 	for i := range infos {
-		if infos[i].Mode == snapshot.TransactionMode {
-			clients[[2]string{infos[i].Target, infos[i].Database}] = &infos[i]
+		if p := &infos[i]; p.Mode == snapshot.TransactionMode {
+			byDatabase[snapshot.Database{Target: p.Target, Name: p.Database}] = p
 		}
 	}
 	for _, c := range a.Clients() {
-		if info := clients[[2]string{c.Target, c.Database}]; info != nil && c.Replication == replicationNone {
-			switch c.State {
-			case snapshot.ClientActive:
-				info.ClientsActive++
-			case snapshot.ClientWaiting:
-				info.ClientsWaiting++
-			case snapshot.ClientIdle:
-				info.ClientsIdle++
-			}
+		if p := byDatabase[snapshot.Database{Target: c.Target, Name: c.Database}]; p != nil && c.Replication == replicationNone {
+			p.AddClient(c)
 		}
 	}
 	slices.SortFunc(infos, func(a, b snapshot.Pool) int {
@@ -110,12 +106,12 @@ func (a admin) Pools() []snapshot.Pool {
 // Servers implements [snapshot.Source].
 func (a admin) Servers() []snapshot.Server {
 	var infos []snapshot.Server
-	for _, p := range a.server.allPools() {
+	for _, p := range a.server.pools.list() {
 		for _, conn := range p.conns() {
 			infos = append(infos, conn.info())
 		}
 	}
-	for _, one := range a.server.sessions() {
+	for _, one := range a.server.sessions.list() {
 		infos = append(infos, one.serverInfo())
 	}
 	slices.SortFunc(infos, func(a, b snapshot.Server) int {
@@ -126,9 +122,7 @@ func (a admin) Servers() []snapshot.Server {
 
 // Clients implements [snapshot.Source].
 func (a admin) Clients() []snapshot.Client {
-	a.server.mu.Lock()
-	clients := slices.Collect(maps.Keys(a.server.clients))
-	a.server.mu.Unlock()
+	clients := a.server.clients.list()
 	infos := make([]snapshot.Client, 0, len(clients))
 	for _, c := range clients {
 		infos = append(infos, c.info())
@@ -139,8 +133,8 @@ func (a admin) Clients() []snapshot.Client {
 
 // Targets implements [snapshot.Source].
 func (a admin) Targets() []snapshot.Target {
-	all := a.server.settings.Load() // once, since a reload may remove targets
-	conns := a.server.Stats().ServerConns
+	all := a.server.env.configuration.Load() // once, since a reload may remove targets
+	conns := a.server.targets.serverConns()
 	infos := make([]snapshot.Target, 0, len(all.targets))
 	for _, name := range slices.Sorted(maps.Keys(all.targets)) {
 		infos = append(infos, all.targets[name].info(all, conns[name]))
@@ -150,7 +144,7 @@ func (a admin) Targets() []snapshot.Target {
 
 // Access implements [console.Proxy]. Without passwords, user names mean nothing.
 func (a admin) Access(user string) console.Access {
-	cfg := a.server.config()
+	cfg := a.server.env.config()
 	switch {
 	case cfg.Users == nil, slices.Contains(cfg.AdminUsers, user):
 		return console.MayControl
@@ -162,7 +156,7 @@ func (a admin) Access(user string) console.Access {
 
 // Users implements [console.Proxy].
 func (a admin) Users() []string {
-	users := a.server.config().Users
+	users := a.server.env.config().Users
 	if users == nil {
 		return nil
 	}
@@ -171,47 +165,64 @@ func (a admin) Users() []string {
 
 // Route implements [console.Proxy].
 func (a admin) Route(name string) (snapshot.Database, error) {
-	r, err := a.server.settings.Load().route(name)
+	db, err := a.server.env.configuration.Load().find(name)
 	if err != nil {
 		return snapshot.Database{}, err
 	}
-	return snapshot.Database{Target: r.target.name, Name: r.database}, nil
-}
-
-// Switched implements [console.Proxy].
-func (a admin) Switched(db snapshot.Database) (paused, disabled bool) {
-	a.server.mu.Lock()
-	defer a.server.mu.Unlock()
-	return a.server.paused.on(db.Target, db.Name), a.server.disabled.on(db.Target, db.Name)
+	return snapshot.Database{Target: db.target.name, Name: db.name}, nil
 }
 
 // The control methods implement [console.Proxy].
 
+func (a admin) Switched(db snapshot.Database) (paused, disabled bool) {
+	return a.server.pools.switched(db)
+}
+
 func (a admin) Pause(ctx context.Context, db snapshot.Database) error {
-	return a.server.pause(ctx, db.Target, db.Name)
+	return a.server.pools.pause(ctx, db)
 }
 
 func (a admin) WaitClose(ctx context.Context, db snapshot.Database) error {
-	return a.server.waitClose(ctx, db.Target, db.Name)
+	return a.server.pools.waitClose(ctx, db)
 }
 
-func (a admin) Resume(db snapshot.Database) error    { return a.server.resume(db.Target, db.Name) }
-func (a admin) Reconnect(db snapshot.Database) error { return a.server.reconnect(db.Target, db.Name) }
-func (a admin) Kill(db snapshot.Database) error      { return a.server.kill(db.Target, db.Name) }
-func (a admin) KillClient(id uint64) error           { return a.server.killClient(id) }
+func (a admin) Resume(db snapshot.Database) error    { return a.server.pools.resume(db) }
+func (a admin) Reconnect(db snapshot.Database) error { return a.server.pools.reconnect(db) }
+
+func (a admin) Kill(db snapshot.Database) error {
+	sessions, pools := a.server.sessions.kill(db), a.server.pools.kill(db)
+	if !sessions && !pools && db != (snapshot.Database{}) {
+		return errNoPool(db)
+	}
+	return nil
+}
+
+// KillClient kills no client if several have the ID, as two of different targets
+// can in session mode.
+func (a admin) KillClient(id uint64) error {
+	switch clients := a.server.clients.withID(id); len(clients) {
+	case 0:
+		return &pgwire.Error{Code: "42704", Message: fmt.Sprintf("no client has the id %d: SHOW CLIENTS lists them", id)}
+	case 1:
+		clients[0].kill(errKilledByAdmin())
+		return nil
+	default:
+		return &pgwire.Error{Code: "42725", Message: fmt.Sprintf("not one client: %d clients have the id %d: end it by pg_terminate_backend in its database", len(clients), id)}
+	}
+}
 
 func (a admin) Disable(db snapshot.Database) error {
-	a.server.disable(db.Target, db.Name, true)
+	a.server.pools.disable(db, true)
 	return nil
 }
 
 func (a admin) Enable(db snapshot.Database) error {
-	a.server.disable(db.Target, db.Name, false)
+	a.server.pools.disable(db, false)
 	return nil
 }
 
 func (a admin) Reload() error {
-	reload := a.server.config().OnReload
+	reload := a.server.env.config().OnReload
 	if reload == nil {
 		return &pgwire.Error{Code: "0A000", Message: "this proxy has no configuration to read again", Hint: "start it with a configuration file"}
 	}
@@ -227,13 +238,13 @@ func (a admin) Shutdown(wait console.Wait) {
 	case console.WaitForServers:
 		go a.server.Shutdown(context.Background())
 	case console.WaitForClients:
-		a.server.leave()
+		a.server.closeWhenEmpty()
 	}
 }
 
 // Settings implements [console.Proxy].
 func (a admin) Settings() []console.Setting {
-	cfg := a.server.config()
+	cfg := a.server.env.config()
 	period := strconv.Itoa(int(console.StatsPeriod / time.Second))
 	rows := []console.Setting{
 		{Key: "auth_type", Value: map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil], Default: "any", Reloads: cfg.OnReload != nil},

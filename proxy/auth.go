@@ -18,13 +18,18 @@ const scramName = "SCRAM-SHA-256"
 // maxSASL bounds a client's authentication messages, in bytes.
 const maxSASL = 4096
 
-// authenticate makes the client prove its password, if the configuration has
-// passwords.
-func (c *client) authenticate(user string) error {
-	users := c.server.config().Users
+// authenticate makes a client prove its password, if there are any.
+func authenticate(conn *clientConn, users *Users, user string) error {
 	if users == nil {
 		return nil
 	}
+	return saslExchange{conn}.run(users, user)
+}
+
+// saslExchange has the messages of the authentication.
+type saslExchange struct{ conn *clientConn }
+
+func (c saslExchange) run(users *Users, user string) error {
 	conversation, err := users.conversation(user)
 	if err != nil {
 		return err
@@ -55,7 +60,7 @@ func (c *client) authenticate(user string) error {
 	if err != nil || !conversation.Valid() {
 		return authError(user, signature)
 	}
-	c.out, err = (&pgproto3.AuthenticationSASLFinal{Data: []byte(signature)}).Encode(c.out) // sent with what follows
+	c.conn.out, err = (&pgproto3.AuthenticationSASLFinal{Data: []byte(signature)}).Encode(c.conn.out) // sent with what follows
 	return err
 }
 
@@ -79,17 +84,17 @@ func malformedSASL() *pgwire.Error {
 }
 
 // request sends one message of the authentication exchange.
-func (c *client) request(m pgproto3.BackendMessage) error {
+func (c saslExchange) request(m pgproto3.BackendMessage) error {
 	var err error
-	if c.out, err = m.Encode(c.out); err != nil {
+	if c.conn.out, err = m.Encode(c.conn.out); err != nil {
 		return err
 	}
-	return c.flush()
+	return c.conn.flush()
 }
 
 // readSASL reads one message of the authentication exchange.
-func (c *client) readSASL() ([]byte, error) {
-	m, err := pgwire.ReadMessage(c.Conn, maxSASL)
+func (c saslExchange) readSASL() ([]byte, error) {
+	m, err := pgwire.ReadMessage(c.conn.conn, maxSASL)
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func (w *chaos) misfortune(ctx context.Context) {
 		}
 		switch random.IntN(8) {
 		case 0:
-			if err := w.r.Reconnect("", ""); err != nil {
+			if err := w.r.Reconnect(); err != nil {
 				w.wrong("reconnect: %v", err)
 			}
 		case 1:
@@ -160,10 +160,10 @@ func (w *chaos) misfortune(ctx context.Context) {
 func (w *chaos) pause(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if err := w.r.Pause(ctx, "", ""); err != nil && ctx.Err() == nil {
+	if err := w.r.Pause(ctx); err != nil && ctx.Err() == nil {
 		w.wrong("pause: %v", err)
 	}
-	if err := w.r.Resume("", ""); err != nil {
+	if err := w.r.Resume(); err != nil {
 		w.wrong("resume: %v", err)
 	}
 }

@@ -1,17 +1,12 @@
 package proxy
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"io"
 	"iter"
-	"maps"
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,292 +14,274 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/rawnet"
-	"github.com/lakebase-go/lakebase/proxy/internal/console"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// lingerTimeout is how long a client may take to see the last message.
-// Closing a socket with unread input would throw that message away.
-const lingerTimeout = time.Second
-
-// client is one connection to the proxy, from accept to close.
+// client is one connection to the proxy, from accept to close. Its own goroutine
+// logs it in and then runs its handler; other goroutines end it by drain and
+// kill.
 type client struct {
-	server *Server
-	net.Conn
-	raw      *rawnet.Conn // what Conn is, or what its TLS runs on
-	local    bool         // by the Unix socket
+	env      *env
+	conn     *clientConn
+	local    bool // by the Unix socket
 	needsTLS bool
-	inTLS    bool
-	greeted  bool // AuthenticationOk has been sent
 	version  pgwire.Version
-	out      []byte // what will be written together
+	greeted  bool // AuthenticationOk has been sent
 
 	user        string
-	app         string // application_name at the start
+	application string // application_name in the startup packet
 	replication string // "none", "logical" or "physical"
 	connected   time.Time
-	id          atomic.Uint32 // that it was told as its process ID, 0 before
-	counted     bool          // among the clients
-	target      *target       // that it is a client of, nil before
-	pool        *pool         // nil without one
-	forgetKey   func()        // nil until there is one
+	id          atomic.Uint32 // the process ID in its cancel key, 0 before it has one
+	cleanups    []func()      // to be run when the client is closed, the last one first
 
-	mu     sync.Mutex // guards what follows
-	talker talker     // nil until there is one
-	forced bool
-	killed bool // from the console
+	state atomic.Int32 // a clientState; changed under mu by setState
+
+	mu         sync.Mutex    // guards what follows; taken after a server connection's
+	handler    handler       // nil in clientLogin
+	reason     string        // for the last change of the state
+	killReason *pgwire.Error // nil unless killed
 }
 
-// talker is a client that is past its login, or what serves it or waits for it.
-// None is called with the client's mutex held.
-type talker interface {
-	drain() // end as soon as no transaction is open
-	force() // end now
+// handler serves a client that has authenticated, or waits on its behalf. None
+// of its methods is called with the client's mutex held.
+type handler interface {
+	drain() // disconnect as soon as no transaction is open
+	kill()  // disconnect now
 	describe(*snapshot.Client)
 }
 
-// stage is a part of a client's life. It returns the next one, nil if there is
-// none. Each has a goroutine of its own, since what one needs of a stack, as a
-// login does, is not to be kept by the next one.
-type stage func() stage
+// runLoop is a part of a client's life that has a goroutine of its own: a later
+// part should not keep the stack that an earlier one, such as the login, has
+// needed. It returns the next part, nil if the client is finished.
+type runLoop func() runLoop
 
-// serve is the life of a client, or its beginning.
-func (c *client) serve(life context.Context) stage {
-	startup, err := c.startup(life)
-	if err != nil {
-		c.fail("start-up", err)
-		return nil
-	}
-	if startup == nil {
-		return nil // a cancel request, or a port scan
-	}
-	c.user, c.app = strings.Clone(startup.User()), strings.Clone(startup.Get("application_name"))
-	c.replication = replication(startup)
-	toConsole := startup.Get("database") == console.Database
-	if !toConsole && !c.count() {
-		c.fail("limit", tooManyClients(c.server.config().MaxClientConn))
-		return nil
-	}
-	if err := c.negotiate(startup); err != nil {
-		c.fail("start-up", err)
-		return nil
-	}
-	if err := c.authenticate(startup.User()); err != nil {
-		c.fail("login", err)
-		return nil
-	}
-	if toConsole {
-		run, err := c.openConsole(startup)
-		if err != nil {
-			c.fail("console", err)
-			return nil
-		}
-		return run
-	}
-	route, err := c.server.admit(startup)
-	if err != nil {
-		c.fail("target", err)
-		return nil
-	}
-	c.target = route.target
-	if err := c.server.refuseDisabled(route); err != nil {
-		c.fail("target", err)
-		return nil
-	}
-	if c.server.config().PoolMode == TransactionMode && c.replication == replicationNone {
-		t, err := c.join(route, startup)
-		if err != nil {
-			c.fail("connect to "+route.target.name, err)
-			return nil
-		}
-		return t.run()
-	}
-	up, err := c.connect(c.server.admitting, route, startup)
-	if err != nil {
-		c.fail("connect to "+route.target.name, err)
-		return nil
-	}
-	return func() stage {
-		defer up.close()
-		c.run(up)
-		return nil
-	}
+func newClient(e *env, conn net.Conn) *client {
+	return &client{env: e, conn: newClientConn(e, conn), connected: time.Now()}
 }
 
-// count makes c one of the clients, of which there may be so many.
-func (c *client) count() bool {
-	c.counted = true
-	return c.server.counts.clients.Add(1) <= int64(c.server.config().MaxClientConn)
-}
-
-// run is the session of a client whose server connection is up.
-func (c *client) run(up *upstream) {
-	s := newSession(c, up)
-	var key cancelKey
-	key, c.forgetKey = c.server.cancels.add(c.version, s, up.login.PID)
-	c.id.Store(key.pid)
-	c.SetDeadline(time.Time{})
-	if !c.settle(s) {
-		c.fail("start-up", errShuttingDown())
+// setState changes the state; see [clientState] for what is allowed. The reason
+// is for the log. The caller holds mu.
+func (c *client) setState(to clientState, reason string) {
+	from := c.current()
+	if !has(clientTransitions[from], to) {
+		illegalTransition(c.env.log, "client", from, to, reason)
+		c.conn.close()
 		return
 	}
-	defer c.server.account(s)
-	c.out = appendWelcome(c.out, c.greeted, maps.All(up.parameters), key)
-	c.out = append(c.out, up.early...)
-	c.out = pgwire.AppendReadyForQuery(c.out, pgwire.TxStatus(up.status))
-	if err := c.flush(); err != nil {
-		return // gone before it began
-	}
-	c.server.counts.sessions.Add(1)
-	began := time.Now()
-	c.server.log.Debug("session began", "client", c.RemoteAddr(), "target", up.target.name)
-	reason := s.relay()
-	c.server.log.Debug("session ended", "client", c.RemoteAddr(), "target", up.target.name, "reason", reason, "duration", time.Since(began))
+	c.state.Store(int32(to))
+	c.reason = reason
 }
 
-// settle makes t what drain and force talk to. It reports whether t may begin.
-func (c *client) settle(t talker) bool {
+func (c *client) current() clientState { return clientState(c.state.Load()) }
+
+// attach makes h the handler of c. It reports whether c may go on.
+func (c *client) attach(h handler) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.forced || c.server.isDraining() {
+	if c.current() != clientLogin || c.env.isDraining() {
 		return false
 	}
-	c.talker = t
+	c.handler = h
+	c.setState(clientActive, "login")
 	return true
 }
 
-// unsettle leaves c without a talker again. It reports whether it may go on.
-func (c *client) unsettle() bool {
+// detach goes on with the login after a handler that has only waited. It reports
+// whether c may go on.
+func (c *client) detach() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.talker = nil
-	return !c.forced && !c.server.isDraining()
+	c.handler = nil
+	if c.current() != clientActive || c.env.isDraining() {
+		return false
+	}
+	c.setState(clientLogin, "wait is over")
+	return true
 }
 
-// drain ends c's session once it has no transaction open. A client without a
-// session finds out by itself.
+// currentHandler returns the handler, nil during the login.
+func (c *client) currentHandler() handler {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.handler
+}
+
+// drain disconnects c once it has no transaction open, and at once during the
+// login.
 func (c *client) drain() {
 	c.mu.Lock()
-	t := c.talker
-	if t == nil {
-		// What is being read will not come in time; a login
-		// upstream ends with admitting.
-		c.raw.Interrupt()
+	if c.current() < clientDraining {
+		c.setState(clientDraining, "shutdown")
 	}
+	h := c.handler
+	c.interruptLogin()
 	c.mu.Unlock()
-	if t != nil {
-		t.drain()
+	if h != nil {
+		h.drain()
 	}
 }
 
-// force ends c now, with a word if it takes it.
-func (c *client) force() {
+// kill disconnects c now, with an error if it still reads.
+func (c *client) kill(e *pgwire.Error) {
 	c.mu.Lock()
-	c.forced = true
-	t := c.talker
-	if t == nil {
-		c.raw.Interrupt()
+	if c.current() < clientKilled {
+		c.killReason = e
+		c.setState(clientKilled, "killed")
 	}
+	h := c.handler
+	c.interruptLogin()
 	c.mu.Unlock()
-	time.AfterFunc(lingerTimeout, func() { c.raw.Close() })
-	if t != nil {
-		t.force()
+	time.AfterFunc(lingerTimeout, c.conn.close)
+	if h != nil {
+		h.kill()
 	}
 }
 
-// kill ends c alone, from the console.
-func (c *client) kill() {
-	c.mu.Lock()
-	c.killed = true
-	c.mu.Unlock()
-	c.force()
+// interruptLogin ends a read during the login: what it waits for will not come
+// in time. A login to the database ends with admission. The caller holds mu.
+func (c *client) interruptLogin() {
+	if c.handler == nil && c.current() < clientDisconnected {
+		c.conn.interrupt()
+	}
 }
 
-// lastWord is why c has been forced to end.
-func (c *client) lastWord() *pgwire.Error {
+// disconnecting returns the error for a client that must not go on.
+func (c *client) disconnecting() *pgwire.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.killed {
-		return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: killed from the proxy's console"}
+	if c.killReason != nil {
+		return c.killReason
 	}
 	return errShuttingDown()
 }
 
-// fail tells the client why it cannot go on, and the log, once.
+// interrupt ends what c reads now, unless its session is over.
+func (c *client) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current() < clientDisconnected {
+		c.conn.interrupt()
+	}
+}
+
+// disconnect marks the end of the session: from here on, drain and kill do not
+// interrupt what c still reads. c's own goroutine calls it.
+func (c *client) disconnect(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current() < clientDisconnected {
+		c.setState(clientDisconnected, reason)
+	}
+}
+
+// disconnectAndInterrupt does the same for another goroutine, and makes c's own
+// find out.
+func (c *client) disconnectAndInterrupt(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current() < clientDisconnected {
+		c.setState(clientDisconnected, reason)
+		c.conn.interrupt()
+	}
+}
+
+// close closes the connection for good.
+func (c *client) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setState(clientClosed, "closed")
+	c.conn.close()
+}
+
+// onClose registers a function to be run when the client has been closed.
+func (c *client) onClose(cleanup func()) { c.cleanups = append(c.cleanups, cleanup) }
+
+func (c *client) runCleanups() {
+	for _, cleanup := range slices.Backward(c.cleanups) {
+		cleanup()
+	}
+}
+
+// count makes c one of the clients that max_client_conn limits. It reports
+// whether there is room.
+func (c *client) count() bool {
+	clients := &c.env.counts.clients
+	c.onClose(func() { clients.Add(-1) })
+	return clients.Add(1) <= int64(c.env.config().MaxClientConn)
+}
+
+// fail ends a login: it sends the client the error and logs it. stage is what
+// failed.
 func (c *client) fail(stage string, err error) {
-	c.server.counts.failed.Add(1)
+	c.env.counts.failed.Add(1)
+	c.disconnect(stage)
+	log := c.env.log.With("client", c.conn.raw.RemoteAddr(), "stage", stage)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		c.server.log.Debug("client left before it was logged in", "client", c.RemoteAddr(), "stage", stage)
+		log.Debug("client disconnected during the login")
 		return
 	}
 	var e *pgwire.Error
 	switch {
-	case errors.Is(err, errTold):
+	case errors.Is(err, errReported):
 		return
 	case errors.As(err, &e):
-	case c.server.isDraining():
+	case c.env.isDraining():
 		e = errShuttingDown()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.server.config().ClientLoginTimeout.String()}
+		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.env.config().ClientLoginTimeout.String()}
 	default:
-		c.server.log.Info("client failed", "client", c.RemoteAddr(), "stage", stage, "err", err)
+		log.Info("client failed", "error", err)
 		return
 	}
-	c.server.log.Warn("client refused", "client", c.RemoteAddr(), "stage", stage, "code", e.Code, "err", e.Message)
-	c.out = e.Append(c.out)
-	if c.flush() == nil {
-		c.linger()
+	log.Warn("client refused", "code", e.Code, "error", e.Message)
+	c.conn.out = e.Append(c.conn.out)
+	if c.conn.flush() == nil {
+		c.conn.linger()
 	}
 }
 
-// flush writes what has been gathered in out.
-func (c *client) flush() error {
-	c.SetWriteDeadline(time.Now().Add(c.server.config().ClientLoginTimeout))
-	defer c.SetWriteDeadline(time.Time{})
-	_, err := c.Write(c.out)
-	c.out = nil
-	return err
-}
-
-// linger gives the client time to read what was written last.
-func (c *client) linger() {
-	c.closeWrite()
-	c.SetReadDeadline(time.Now().Add(lingerTimeout))
-	io.Copy(io.Discard, c.Conn)
-}
-
-// closeWrite tells the client that nothing more will come.
-func (c *client) closeWrite() {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
+// notify sends a notice to a client that waits. libpq takes none before
+// AuthenticationOk, so that is sent first; an error may still follow.
+func (c *client) notify(text string) error {
+	if !c.greeted {
+		c.conn.out, _ = (&pgproto3.AuthenticationOk{}).Encode(c.conn.out)
+		c.greeted = true
 	}
+	c.conn.out = pgwire.AppendNotice(c.conn.out, &pgwire.Error{Severity: "NOTICE", Code: "00000", Message: text})
+	return c.conn.flush()
 }
 
-// usualWelcome is the size, in bytes, of what few servers say more than.
-const usualWelcome = 512
+// welcomeSize is the size, in bytes, of most servers' answer to a login.
+const welcomeSize = 512
 
-// appendWelcome appends what a server says of itself after a login.
-func appendWelcome(dst []byte, greeted bool, parameters iter.Seq2[string, string], key cancelKey) []byte {
-	dst = slices.Grow(dst, usualWelcome)
-	if !greeted {
-		dst, _ = (&pgproto3.AuthenticationOk{}).Encode(dst)
+// welcome gives c a cancel key for target, of the wanted process ID unless that
+// is 0, and gathers a server's answer to a login, up to ReadyForQuery.
+func (c *client) welcome(target canceler, pid uint32, parameters iter.Seq2[string, string]) {
+	key, remove := c.env.cancelKeys.add(c.version, target, pid)
+	c.onClose(remove)
+	c.id.Store(key.pid)
+	out := slices.Grow(c.conn.out, welcomeSize)
+	if !c.greeted {
+		out, _ = (&pgproto3.AuthenticationOk{}).Encode(out)
+		c.greeted = true
 	}
 	for name, value := range parameters {
-		dst = pgwire.AppendParameterStatus(dst, name, value)
+		out = pgwire.AppendParameterStatus(out, name, value)
 	}
-	dst, _ = (&pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: []byte(key.secret)}).Encode(dst)
-	return dst
+	c.conn.out, _ = (&pgproto3.BackendKeyData{ProcessID: key.pid, SecretKey: []byte(key.secret)}).Encode(out)
 }
 
-// newCancelKey makes a key of the version's length. The process ID stays
-// positive: drivers print it, and some read it as a signed integer.
-func newCancelKey(v pgwire.Version) cancelKey {
-	length := 4
-	if v >= pgwire.Version32 {
-		length = 32
+// info describes c.
+func (c *client) info() snapshot.Client {
+	info := snapshot.Client{ID: uint64(c.id.Load()), Addr: c.conn.raw.RemoteAddr(), State: snapshot.ClientLogin,
+		Connected: c.connected, Requested: c.connected}
+	h := c.currentHandler()
+	if h == nil {
+		return info // the other fields are its goroutine's
 	}
-	b := make([]byte, 4+length)
-	rand.Read(b)
-	return cancelKey{pid: binary.BigEndian.Uint32(b)&0x7fffffff | 1, secret: string(b[4:])}
+	info.User, info.ApplicationName = c.user, c.application
+	info.LocalAddr, info.Replication, info.TLS = c.conn.raw.LocalAddr(), c.replication, tlsInfo(c.conn.conn)
+	h.describe(&info)
+	return info
 }

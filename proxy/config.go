@@ -195,3 +195,58 @@ func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
+
+// validateAccess finds names that mean nobody or nothing: whoever mistypes one
+// must not find out by who gets in.
+func (c *Config) validateAccess() error {
+	for target := range c.Databases {
+		if c.Targets[target] == nil {
+			return fmt.Errorf("proxy: databases are named for the target %q, which there is not", target)
+		}
+	}
+	for user, targets := range c.UserTargets {
+		if c.Users == nil {
+			return fmt.Errorf("proxy: targets are named for the user %q, but without passwords anybody can say to be that", user)
+		}
+		if !c.Users.has(user) {
+			return fmt.Errorf("proxy: targets are named for the user %q, who cannot log in", user)
+		}
+		for _, target := range targets {
+			if c.Targets[target] == nil {
+				return fmt.Errorf("proxy: user %q may connect to the target %q, which there is not", user, target)
+			}
+		}
+	}
+	for _, user := range slices.Concat(c.AdminUsers, c.StatsUsers) {
+		if c.Users != nil && !c.Users.has(user) {
+			return fmt.Errorf("proxy: %q may use the console, but cannot log in", user)
+		}
+	}
+	return nil
+}
+
+// cloneAccess makes c's lists its own.
+func (c *Config) cloneAccess() {
+	c.Databases, c.UserTargets = maps.Clone(c.Databases), maps.Clone(c.UserTargets)
+	for _, lists := range []map[string][]string{c.Databases, c.UserTargets} {
+		for name, list := range lists {
+			lists[name] = slices.Clone(list)
+		}
+	}
+	c.AdminUsers, c.StatsUsers = slices.Clone(c.AdminUsers), slices.Clone(c.StatsUsers)
+}
+
+// needsRestart refuses changes that cannot be made while the proxy runs.
+func (c *Config) needsRestart(next *Config) error {
+	var changed []string
+	future := next.table()
+	for i, s := range c.table() {
+		if was, will := s.Text(), future[i].Text(); s.Restart && was != will {
+			changed = append(changed, fmt.Sprintf("%s from %q to %q", s.Name, was, will))
+		}
+	}
+	if changed != nil {
+		return fmt.Errorf("proxy: to change %s needs a restart; nothing was changed", strings.Join(changed, ", "))
+	}
+	return nil
+}

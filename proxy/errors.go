@@ -14,8 +14,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// codes are the SQLSTATEs for what goes wrong before a Postgres server has
-// said anything. The rest is 08001.
+// codes are the SQLSTATEs of logins that fail before a Postgres server has sent
+// an error. The others get 08001.
 var codes = map[lakebase.Kind]string{
 	lakebase.KindBadConfig:          "F0000",
 	lakebase.KindNotFound:           "3D000",
@@ -28,13 +28,13 @@ var codes = map[lakebase.Kind]string{
 	lakebase.KindPoolTimeout:        "53300",
 }
 
-// connectError words a failed login upstream for the client. What the server
-// itself said is passed on, with the library's advice where it has none.
+// connectError makes an error for the client of a login that has failed. An error
+// of the server is forwarded, with the library's hint if it has none.
 func connectError(err error) *pgwire.Error {
 	hint := lakebase.Hint(err)
-	var said *pgconn.PgError
-	if errors.As(err, &said) {
-		return &pgwire.Error{Code: said.Code, Message: said.Message, Detail: said.Detail, Hint: cmp.Or(said.Hint, hint)}
+	var sent *pgconn.PgError
+	if errors.As(err, &sent) {
+		return &pgwire.Error{Code: sent.Code, Message: sent.Message, Detail: sent.Detail, Hint: cmp.Or(sent.Hint, hint)}
 	}
 	code := "08001"
 	var typed *lakebase.Error
@@ -46,15 +46,21 @@ func connectError(err error) *pgwire.Error {
 	return &pgwire.Error{Code: code, Message: strings.TrimPrefix(err.Error(), "lakebase: "), Hint: hint}
 }
 
-// errKilled is why a server connection ends that the console has killed.
-var errKilled = errors.New("killed from the console")
+// Reasons for the end of a server connection.
+var (
+	errKilled         = errors.New("killed from the console")
+	errPartialMessage = errors.New("part of an unsolicited message")
+)
 
-// errTorn is why a server connection is not used that has said half of
-// something.
-var errTorn = errors.New("half a message came unasked")
+// errReported ends a login whose client already has its error.
+var errReported = errors.New("the client has been sent an error")
 
 func errShuttingDown() *pgwire.Error {
 	return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: the proxy is shutting down"}
+}
+
+func errKilledByAdmin() *pgwire.Error {
+	return &pgwire.Error{Code: "57P01", Message: "terminating connection due to administrator command: killed from the proxy's console"}
 }
 
 func errIdle(after fmt.Stringer) *pgwire.Error {
@@ -71,14 +77,50 @@ func tooManyClients(limit int) *pgwire.Error {
 		Hint: "raise its max_client_conn, or close connections"}
 }
 
-// noneFree is for a client that has waited too long for a server connection.
-func noneFree(target string, waited time.Duration) *pgwire.Error {
+// noServerConn is for a client that has waited too long for a server connection.
+func noServerConn(target string, waited time.Duration) *pgwire.Error {
 	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("no server connection to %q became free within the proxy's wait timeout of %s", target, waited)}
 }
 
-func tooManyServerConns(target string, limit int, waited time.Duration) *pgwire.Error {
-	e := noneFree(target, waited)
-	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", limit)
+func tooManyServerConns(t *target, waited time.Duration) *pgwire.Error {
+	e := noServerConn(t.name, waited)
+	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", t.slots.limit())
 	e.Hint = "raise its max_target_connections, or close connections"
 	return e
+}
+
+// wakingUp is the notice about a login that takes long.
+func wakingUp(target string) string {
+	return "waiting for the database of " + target + ": it may be waking up"
+}
+
+// lossAttributes describe the end of a server connection in the log: the error
+// among the last messages of the server, and that of the network.
+func lossAttributes(last []byte, err error) (attributes []any) {
+	if message := lastError(last); message != "" {
+		attributes = append(attributes, "message", message)
+	}
+	if err != nil {
+		attributes = append(attributes, "error", err)
+	}
+	return attributes
+}
+
+// lastError returns the last error among messages of a server, "" if there is
+// none.
+func lastError(messages []byte) (text string) {
+	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
+	for len(messages) > 0 {
+		span, err := scanner.Next(messages)
+		if err != nil || !span.Whole() {
+			return text
+		}
+		if pgwire.ServerType(span.Type) == pgwire.ServerErrorResponse {
+			if e, err := pgwire.DecodeErrorResponse(span.Body(messages)); err == nil {
+				text = string(e.Code) + ": " + string(e.Message)
+			}
+		}
+		messages = messages[span.Size:]
+	}
+	return text
 }

@@ -2,56 +2,62 @@ package proxy
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-func (s *Server) Pools() []snapshot.Pool                  { return admin{s}.Pools() }
-func (s *Server) Clients() []snapshot.Client              { return admin{s}.Clients() }
-func (s *Server) Servers() []snapshot.Server              { return admin{s}.Servers() }
-func (s *Server) Resume(target, database string) error    { return s.resume(target, database) }
-func (s *Server) Reconnect(target, database string) error { return s.reconnect(target, database) }
-func (s *Server) Kill(target, database string) error      { return s.kill(target, database) }
-func (s *Server) KillClient(id uint64) error              { return s.killClient(id) }
-func (s *Server) Pause(ctx context.Context, target, database string) error {
-	return s.pause(ctx, target, database)
+func init() {
+	illegalTransition = func(_ *slog.Logger, what string, from, to fmt.Stringer, reason string) {
+		panic(fmt.Sprintf("illegal change of the state of a %s from %s to %s: %s", what, from, to, reason))
+	}
 }
 
-// Resting is how many clients rest, having said nothing since they began to.
-func (s *Server) Resting() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.clients {
-		c.mu.Lock()
-		if t, ok := c.talker.(*pooled); ok && t.rested.Load() != 0 && t.rested.Load() == t.asked.Load() {
+// What the console and the monitor show and control, for all databases.
+
+func (s *Server) Pools() []snapshot.Pool          { return admin{s}.Pools() }
+func (s *Server) Clients() []snapshot.Client      { return admin{s}.Clients() }
+func (s *Server) Servers() []snapshot.Server      { return admin{s}.Servers() }
+func (s *Server) Pause(ctx context.Context) error { return admin{s}.Pause(ctx, snapshot.Database{}) }
+func (s *Server) Resume() error                   { return admin{s}.Resume(snapshot.Database{}) }
+func (s *Server) Reconnect() error                { return admin{s}.Reconnect(snapshot.Database{}) }
+func (s *Server) Kill() error                     { return admin{s}.Kill(snapshot.Database{}) }
+func (s *Server) KillClient(id uint64) error      { return admin{s}.KillClient(id) }
+
+// Shrunk is how many clients have shrunk their stacks since their last request.
+func (s *Server) Shrunk() (n int) {
+	for _, c := range s.clients.list() {
+		if pooled, ok := c.currentHandler().(*pooledClient); ok && pooled.isShrunk() {
 			n++
 		}
-		c.mu.Unlock()
 	}
 	return n
 }
 
 // Expiry is when a server connection that was opened at a time is too old.
-func (s *Server) Expiry(born time.Time) time.Time { return newPool(s, nil, "").expiry(born) }
+func (s *Server) Expiry(opened time.Time) time.Time {
+	return expiry(opened, s.env.config().ServerLifetime)
+}
 
-// Outdate has the functions of all databases looked at again.
-func (s *Server) Outdate() {
-	for _, p := range s.allPools() {
+// RereadFunctions makes the functions of all databases be read again.
+func (s *Server) RereadFunctions() {
+	for _, p := range s.pools.list() {
 		p.statements.Catalog.Outdate()
 	}
 }
 
 // Waiting is a client's wait in a queue.
 type Waiting struct {
-	client *pooled
+	client *pooledClient
 	since  time.Time
 }
 
-// Queue is who waits for a server connection of the only pool, in its order,
-// and how many of those idle at the same moment.
+// Queue returns the clients that wait for a server connection of the only pool,
+// in its order, and the number of idle server connections at the same moment.
 func (s *Server) Queue() (waiting []Waiting, idle int) {
-	p := s.allPools()[0]
+	p := s.pools.list()[0]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for w := p.waiters.first(); w != nil; w = p.waiters.after(w) {

@@ -19,7 +19,7 @@ func TestFunctionsThatSet(t *testing.T) {
 		t.Fatalf("nobody has logged in, but %q", got)
 	}
 	exec(t, direct, "CREATE FUNCTION login(me text) RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('app.me', me, false); END$$")
-	r.Outdate()
+	r.RereadFunctions()
 	exec(t, first, "SELECT login('ann')")
 	exec(t, second, "SELECT login('bob')")
 	third := r.connect()

@@ -2,7 +2,8 @@ package proxy
 
 import (
 	"context"
-	"math/rand/v2"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,114 +13,91 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-const (
-	// maxLogins is how many logins upstream a pool has under way at once.
-	maxLogins = 8
-
-	// After a failed login the next one waits, longer each time, with jitter.
-	minRetry = 100 * time.Millisecond
-	maxRetry = 2 * time.Second
-)
-
-// pool lends the server connections to one database of a target to clients,
-// in the order in which they ask. One that is wanted goes from client to
-// client without becoming idle.
+// pool has the server connections to one database. It links them to clients in
+// the order in which those ask: a server connection that is wanted goes from
+// client to client without becoming idle.
 type pool struct {
-	server     *Server
-	target     *target
-	database   string // empty means the target's own
+	env        *env
+	database   database
+	makeRoom   func() // closes an idle server connection of another pool of the target
 	statements txpool.Statements
-	surveyed   time.Time      // only maintain's
-	clients    int            // guarded by the server's mutex
-	readers    sync.WaitGroup // one for each server connection and login
+	functions  functionReader
+	welcomes   welcomes
+	clients    int            // guarded by the poolSet's mutex
+	tasks      sync.WaitGroup // logins, readers and cancel requests of server connections
 
-	mu         sync.Mutex    // guards what follows; taken after a serverConn's
-	idle       []*serverConn // the last one was used last
+	mu         sync.Mutex // guards what follows; taken after a serverConn's
+	idle       idleList
 	live       map[*serverConn]bool
-	waiters    waiters
-	connecting int
-	retry      time.Duration // the pause after the last failed login, 0 after a good one
-	retryAt    time.Time
-	lastError  string // of that login
-	watching   bool   // a timer looks after the queue
+	waiters    waitQueue
+	logins     loginPacer
+	checking   bool // a timer is set to check the queue
 	paused     bool
 	closed     bool
-	generation uint64 // server connections of former ones are not used again
+	generation uint64 // server connections of earlier generations are not used again
 	totals     snapshot.Totals
-	welcomes   welcomes
-	changed    chan struct{} // closed and made anew when there is a server connection less, or a login
+	shrunk     chan struct{} // closed and replaced when a server connection or a login has ended
 }
 
-func newPool(s *Server, t *target, database string) *pool {
-	p := &pool{server: s, target: t, database: database, live: map[*serverConn]bool{}, surveyed: time.Now(), changed: make(chan struct{})}
-	p.statements.Catalog.Trust(s.config().TrustFunctions)
+func newPool(e *env, db database) *pool {
+	p := &pool{env: e, database: db, live: map[*serverConn]bool{}, shrunk: make(chan struct{})}
+	p.functions = newFunctionReader(e, db, &p.statements)
 	p.waiters.init()
 	return p
 }
 
-// get returns a server connection that is linked to c, when its turn has come;
-// neither that nor an error if c has gone meanwhile.
-func (p *pool) get(c *pooled) (*serverConn, *pgwire.Error) {
+// acquire links a server connection to c, which may have to wait for one. It
+// returns neither that nor an error if c has disconnected.
+func (p *pool) acquire(c *pooledClient) (*serverConn, *pgwire.Error) {
 	for {
 		s, err := p.next(c)
 		switch {
 		case err != nil:
 			return nil, err
 		case s == nil:
-			return p.await(c)
-		case s.take(c):
+			return c.await()
+		case s.acquire(c):
 			return s, nil
 		}
 	}
 }
 
-// next takes a server connection off the idle ones, or queues c.
-func (p *pool) next(c *pooled) (*serverConn, *pgwire.Error) {
+// next takes an idle server connection off the list, or queues c.
+func (p *pool) next(c *pooledClient) (*serverConn, *pgwire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.server.isDraining() {
+	if p.closed || p.env.isDraining() {
 		return nil, errShuttingDown()
 	}
-	if !p.paused && p.waiters.n == 0 && len(p.idle) > 0 {
-		return p.pop(c.state.Settings()), nil
+	if !p.paused && p.waiters.n == 0 && p.idle.n() > 0 {
+		return p.idle.pop(c.session.Settings()), nil
 	}
-	p.enqueue(c)
+	p.waiters.push(c, time.Now())
 	p.grow()
-	p.watch()
+	p.scheduleCheck()
 	return nil, nil
 }
 
-// pop takes the server connection that was used last off the idle ones, of
-// those that have the wanted settings if there are any.
-func (p *pool) pop(want txpool.Settings) *serverConn {
-	at := len(p.idle) - 1
-	for i := at; i >= 0; i-- {
-		if p.idle[i].settings == want {
-			at = i
-			break
-		}
-	}
-	s := p.idle[at]
-	p.idle = slices.Delete(p.idle, at, at+1)
-	return s
-}
-
-// put takes a server connection that is at rest: for who has waited longest,
-// or to be idle. The caller holds s.mu.
-func (p *pool) put(s *serverConn) {
+// release takes a server connection that is ready for another client: for the
+// waiter that has waited longest, or else for the idle list. The caller holds
+// s.mu.
+func (p *pool) release(s *serverConn) {
 	now := time.Now()
 	p.mu.Lock()
-	p.account(s, now)
-	s.used, s.linked = now, time.Time{}
+	s.usage.addTo(&p.totals, s.session, now)
+	s.usage.unlinked(now)
 	if p.isSurplus() || p.isUnwanted(s) {
 		p.mu.Unlock()
-		s.close()
+		s.close("not wanted any more")
 		return
 	}
-	w := p.dequeue()
+	var w *waiter
+	if !p.paused {
+		w = p.waiters.dequeue(now)
+	}
 	if w == nil {
-		s.place, s.settings = inPool, s.state.Settings()
-		p.idle = append(p.idle, s)
+		s.setState(serverIdle, "released")
+		p.idle.push(s)
 		p.mu.Unlock()
 		return
 	}
@@ -128,189 +106,388 @@ func (p *pool) put(s *serverConn) {
 	w.granted <- grant{server: s}
 }
 
-// isUnwanted reports whether s is not to be used again. One that is too old is
-// replaced before it goes, so that an outage of logins takes none away.
-func (p *pool) isUnwanted(s *serverConn) bool {
-	if p.closed || s.generation != p.generation {
+// isSurplus reports whether the pool or its target has more server connections
+// than it may. One in excess may replace another that is too old. The caller
+// holds mu.
+func (p *pool) isSurplus() bool {
+	if p.database.target.slots.excess() > 0 {
 		return true
 	}
-	if time.Now().Before(s.expires) {
-		return false
-	}
-	for other := range p.live {
-		if s.expires.Before(other.expires) && time.Now().Before(other.expires) {
-			return p.retry == 0
-		}
-	}
-	p.replace()
-	return false
+	excess := len(p.live) - p.limit()
+	return excess > 1 || excess == 1 && !p.isReplacementPending()
 }
 
-// replace logs in once more, over the limit by one if need be.
-func (p *pool) replace() {
-	if p.connecting == 0 && !time.Now().Before(p.retryAt) && len(p.live) <= p.limit() && p.target.places.take(p.server.config().MaxTargetConnections) {
-		p.login()
-	}
-}
-
-// isReplacing reports whether a server connection is too old, so that another
-// one is to take its place.
-func (p *pool) isReplacing() bool {
+// isReplacementPending reports whether a server connection is too old, so that
+// another one replaces it. The caller holds mu.
+func (p *pool) isReplacementPending() bool {
 	for s := range p.live {
-		if !time.Now().Before(s.expires) {
+		if s.isExpired() {
 			return true
 		}
 	}
 	return false
 }
 
-// remove forgets a server connection that is closed.
+// isUnwanted reports whether s must not be used again. One that is too old is
+// replaced before it is closed, so that an outage of logins takes none away. The
+// caller holds mu.
+func (p *pool) isUnwanted(s *serverConn) bool {
+	if p.closed || s.generation != p.generation {
+		return true
+	}
+	if !s.isExpired() {
+		return false
+	}
+	for other := range p.live {
+		if s.expires.Before(other.expires) && !other.isExpired() {
+			return !p.logins.areFailing()
+		}
+	}
+	p.replace()
+	return false
+}
+
+// replace logs in to replace a server connection, beyond the limit by one if
+// need be. The caller holds mu.
+func (p *pool) replace() {
+	if p.logins.inFlight == 0 && !p.logins.isPausing() && len(p.live) <= p.limit() && p.database.target.slots.take() {
+		p.logIn()
+	}
+}
+
+// remove forgets a server connection that has been closed.
 func (p *pool) remove(s *serverConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.live[s] {
 		return
 	}
-	p.account(s, time.Now())
+	s.usage.addTo(&p.totals, s.session, time.Now())
 	delete(p.live, s)
-	p.lessened()
-	if i := slices.Index(p.idle, s); i >= 0 {
-		p.idle = slices.Delete(p.idle, i, i+1)
-	}
+	p.signalShrunk()
+	p.idle.remove(s)
 	p.grow()
 }
 
-// lessened tells those who wait for fewer server connections.
-func (p *pool) lessened() {
-	close(p.changed)
-	p.changed = make(chan struct{})
+// signalShrunk wakes those that wait for fewer server connections. The caller
+// holds mu.
+func (p *pool) signalShrunk() {
+	close(p.shrunk)
+	p.shrunk = make(chan struct{})
 }
 
-func (p *pool) limit() int { return p.server.config().DefaultPoolSize }
+func (p *pool) limit() int { return p.env.config().DefaultPoolSize }
 
-// pace is how many logins may be under way at once: a sleeping database has
-// one waker, and one that is up does not get all logins in one moment.
-func (p *pool) pace() int { return min(max(len(p.live), 1), maxLogins) }
+// grow logs in for the clients that wait, as often as the limits allow. The
+// caller holds mu.
+func (p *pool) grow() { p.growTo(len(p.live) + p.waiters.n) }
 
-// grow logs in as often as there are clients waiting and limits allow.
-func (p *pool) grow() {
-	for !p.paused && !p.closed &&
-		p.connecting < min(p.waiters.n, p.pace()) &&
-		len(p.live)+p.connecting < p.limit() &&
-		!time.Now().Before(p.retryAt) &&
-		p.target.places.take(p.server.config().MaxTargetConnections) {
-		p.login()
+// growTo logs in as long as fewer server connections than wanted are there or
+// about to be, and the limits allow it. The caller holds mu.
+func (p *pool) growTo(wanted int) {
+	wanted = min(wanted, p.limit())
+	for !p.paused && !p.closed && len(p.live)+p.logins.inFlight < wanted &&
+		p.logins.room(len(p.live)) > 0 && p.database.target.slots.take() {
+		p.logIn()
 	}
 }
 
-// login opens a server connection, for which there is room in the target.
-func (p *pool) login() {
-	p.connecting++
+// logIn opens a server connection in a slot that has been taken. The caller
+// holds mu.
+func (p *pool) logIn() {
+	p.logins.inFlight++
 	generation := p.generation
-	p.readers.Go(func() {
-		ctx, cancel := context.WithTimeout(p.server.admitting, p.server.config().ServerConnectTimeout)
+	p.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(p.env.admission, p.env.config().ServerConnectTimeout)
 		defer cancel()
-		up, err := p.target.open(ctx, p.server, p.database, nil)
+		up, err := openUpstream(ctx, p.env, p.database, nil)
 		if err != nil {
-			p.target.places.give()
+			p.database.target.slots.release()
 			p.loginFailed(err)
 			return
 		}
-		p.opened(newServerConn(p, up, generation))
+		p.loggedIn(newServerConn(p, up, generation))
 	})
 }
 
-func (p *pool) opened(s *serverConn) {
+func (p *pool) loggedIn(s *serverConn) {
 	p.mu.Lock()
-	p.connecting--
-	p.retry, p.retryAt, p.lastError = 0, time.Time{}, ""
+	p.logins.succeeded()
 	p.live[s] = true
 	p.totals.ServerLogins++
 	p.mu.Unlock()
-	p.readers.Go(s.serve)
-	s.mu.Lock()
-	if s.place != closed { // it may have ended as soon as it had begun
-		p.put(s)
-	}
-	s.mu.Unlock()
+	p.tasks.Go(s.run)
+	s.begin()
 	p.mu.Lock()
-	p.grow() // the pace has risen
+	p.grow() // more logins may be in flight now
 	p.mu.Unlock()
 }
 
-// loginFailed tells those who wait for nothing else.
+// loginFailed refuses the clients that wait if they have nothing else to wait
+// for.
 func (p *pool) loginFailed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.connecting--
-	p.lessened()
+	p.logins.failed(err)
+	p.signalShrunk()
 	p.totals.ServerLoginFails++
-	p.lastError = err.Error()
-	p.retry = min(max(2*p.retry, minRetry), maxRetry)
-	p.retryAt = time.Now().Add(p.retry/2 + rand.N(p.retry))
-	if p.server.isDraining() {
+	if p.env.isDraining() {
 		return
 	}
-	p.server.log.Warn("cannot log in to the database", "target", p.target.name, "database", p.database, "err", err)
-	if len(p.live) == 0 && p.connecting == 0 {
-		p.refuseAll(connectError(err))
+	db := p.database.label()
+	p.env.log.Warn("cannot log in to the database", "target", db.Target, "database", db.Name, "error", err)
+	if len(p.live) == 0 && p.logins.inFlight == 0 {
+		p.waiters.refuseAll(connectError(err))
 	}
 }
 
-// closeIdle closes the idle server connections, so many at most, that have not
-// been used for the longest time, those not used for age.
-func (p *pool) closeIdle(n int, age time.Duration) (closed int) {
-	for ; closed < n; closed++ {
-		s := p.popOldest(age)
-		if s == nil {
-			return closed
-		}
-		s.mu.Lock()
-		s.close()
-		s.mu.Unlock()
-	}
-	return closed
-}
-
-func (p *pool) popOldest(age time.Duration) *serverConn {
+// refuseClient removes c from the queue with an error. It reports whether c was
+// there.
+func (p *pool) refuseClient(c *pooledClient, e *pgwire.Error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 || time.Since(p.idle[0].used) < age {
-		return nil
+	queued := c.waiter.queued
+	if queued {
+		p.waiters.refuse(&c.waiter, e)
 	}
-	s := p.idle[0]
-	p.idle = slices.Delete(p.idle, 0, 1)
-	return s
+	return queued
 }
 
-// shut ends the pool: nobody is linked or waits any more, or has to.
-func (p *pool) shut() {
+// scheduleCheck makes checkQueue run soon, and again as long as there is a
+// queue. The caller holds mu.
+func (p *pool) scheduleCheck() {
+	if !p.checking {
+		p.checking = true
+		time.AfterFunc(min(max(p.env.config().QueryWaitTimeout/8, 10*time.Millisecond), queueCheckInterval), p.checkQueue)
+	}
+}
+
+// checkQueue refuses clients that have waited too long, dismisses those that
+// have disconnected, and makes room in the target.
+func (p *pool) checkQueue() {
+	if p.isShortOfSlots() {
+		p.makeRoom()
+	}
 	p.mu.Lock()
-	p.closed = true
-	p.refuseAll(errShuttingDown())
-	p.mu.Unlock()
-	for _, s := range p.conns() {
-		s.mu.Lock()
-		s.close()
-		s.mu.Unlock()
+	defer p.mu.Unlock()
+	now, timeout := time.Now(), p.env.config().QueryWaitTimeout
+	for w := p.waiters.first(); w != nil && now.Sub(w.since) > timeout; w = p.waiters.first() {
+		p.waiters.refuse(w, p.waitTimeoutError(timeout))
 	}
-	p.readers.Wait()
+	p.waiters.check(now, len(p.live) == 0)
+	p.grow()
+	p.checking = false
+	if p.waiters.n > 0 {
+		p.scheduleCheck()
+	}
 }
 
-// drain refuses those who wait: no transaction begins any more.
+// isShortOfSlots reports whether clients wait because other pools use the slots
+// of the target.
+func (p *pool) isShortOfSlots() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiters.n > 0 && p.logins.inFlight == 0 && len(p.live) < p.limit() && p.database.target.slots.full()
+}
+
+// waitTimeoutError says what the client has waited for. The caller holds mu.
+func (p *pool) waitTimeoutError(timeout time.Duration) *pgwire.Error {
+	t := p.database.target
+	e := noServerConn(t.name, timeout)
+	switch {
+	case p.paused:
+		e.Code, e.Detail, e.Hint = "57P03", "The pool is paused.", "resume it from the proxy's console"
+	case len(p.live) >= p.limit():
+		e.Detail = fmt.Sprintf("All %d server connections of the pool are in use, and %d more clients wait.", len(p.live), p.waiters.n-1)
+		e.Hint = "raise its default_pool_size, or end transactions that idle"
+	case p.logins.lastError != "":
+		e.Code, e.Detail, e.Hint = "57P03", "The last login failed: "+p.logins.lastError, "see that, or raise query_wait_timeout"
+	case t.slots.full():
+		return tooManyServerConns(t, timeout)
+	default:
+		e.Detail = "The database did not answer."
+	}
+	return e
+}
+
+// closeIdle closes up to n idle server connections that have been idle for age,
+// the ones that have been idle longest. It returns how many it has closed.
+func (p *pool) closeIdle(n int, age time.Duration) int {
+	p.mu.Lock()
+	idle := p.idle.popOldest(n, age)
+	p.mu.Unlock()
+	shutAll(idle, "idle")
+	return len(idle)
+}
+
+// idleSince is the time since when a server connection has been idle, the
+// distant future if none is.
+func (p *pool) idleSince() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle.n() == 0 {
+		return time.Now().Add(time.Hour)
+	}
+	return p.idle[0].usage.released
+}
+
+// conns returns the server connections.
+func (p *pool) conns() []*serverConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.live))
+}
+
+// drain refuses the clients that wait: no transaction begins any more.
 func (p *pool) drain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refuseAll(errShuttingDown())
+	p.waiters.refuseAll(errShuttingDown())
 }
 
-// oldest is when an idle server connection was last used, of those the longest
-// ago; the distant future if there are none.
-func (p *pool) oldest() time.Time {
+// close closes the pool, which has no clients any more.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.waiters.refuseAll(errShuttingDown())
+	p.mu.Unlock()
+	shutAll(p.conns(), "the pool is closed")
+	p.tasks.Wait()
+}
+
+// pause stops linking server connections. Those in use are closed when they are
+// released.
+func (p *pool) pause() {
+	p.mu.Lock()
+	p.paused = true
+	p.mu.Unlock()
+	p.reconnect()
+}
+
+// resume ends a pause. The clients that wait come first.
+func (p *pool) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 {
-		return time.Now().Add(time.Hour)
+	p.paused = false
+	p.grow()
+}
+
+// reconnect closes the server connections as they are released.
+func (p *pool) reconnect() {
+	p.mu.Lock()
+	p.generation++
+	p.mu.Unlock()
+	p.closeIdle(len(p.conns()), 0)
+}
+
+// kill closes the server connections at once, and disconnects their clients.
+func (p *pool) kill() {
+	p.reconnect()
+	for _, s := range p.conns() {
+		s.kill()
 	}
-	return p.idle[0].used
+}
+
+// outdated returns how many server connections of earlier generations there are,
+// and a channel like remaining's.
+func (p *pool) outdated() (n int, shrunk <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.live {
+		if s.generation != p.generation {
+			n++
+		}
+	}
+	return n, p.shrunk
+}
+
+// remaining returns how many server connections there are or will be, and a
+// channel that is closed when that changes.
+func (p *pool) remaining() (int, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.live) + p.logins.inFlight, p.shrunk
+}
+
+// maintain closes server connections that have been idle for too long or are too
+// old, and opens those that min_pool_size asks for.
+func (p *pool) maintain() {
+	cfg := p.env.config()
+	for _, s := range p.conns() {
+		s.check(cfg.NetworkTimeout)
+	}
+	p.closeUnwanted()
+	p.functions.maintain()
+	minimum := 0
+	if settings := p.env.configuration.Load(); settings.accepts(p.database) {
+		minimum = settings.MinPoolSize
+	}
+	p.mu.Lock()
+	spare := len(p.live) - minimum
+	p.mu.Unlock()
+	p.closeIdle(spare, cfg.ServerIdleTimeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.growTo(minimum)
+}
+
+// closeUnwanted closes idle server connections that must not be used again.
+func (p *pool) closeUnwanted() {
+	p.mu.Lock()
+	unwanted := p.idle.popAll(p.isUnwanted)
+	p.mu.Unlock()
+	shutAll(unwanted, "not wanted any more")
+}
+
+// isUnreachable reports whether no login has ever succeeded, and nothing makes
+// the pool worth keeping.
+func (p *pool) isUnreachable() bool {
+	settings := p.env.configuration.Load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.totals.ServerLogins == 0 && p.totals.ServerLoginFails > 0 && p.logins.inFlight == 0 && !p.paused &&
+		(settings.MinPoolSize == 0 || !settings.accepts(p.database))
+}
+
+// adjust makes the pool keep to a new configuration.
+func (p *pool) adjust(newLifetime bool) {
+	p.mu.Lock()
+	if newLifetime {
+		for s := range p.live {
+			s.expires = expiry(s.opened, p.env.config().ServerLifetime)
+		}
+	}
+	excess := len(p.live) - p.limit()
+	p.grow()
+	p.mu.Unlock()
+	p.closeIdle(excess, 0)
+}
+
+// count adds one to a counter of the totals.
+func (p *pool) count(counter *uint64) {
+	p.mu.Lock()
+	*counter++
+	p.mu.Unlock()
+}
+
+// info describes the pool, without its clients.
+func (p *pool) info() snapshot.Pool {
+	db := p.database.label()
+	info := snapshot.Pool{Target: db.Target, Database: db.Name, Mode: snapshot.TransactionMode, Statements: p.statements.Len()}
+	// Each server connection counts once, even if it changes its state now.
+	p.mu.Lock()
+	conns := slices.Collect(maps.Keys(p.live))
+	info.ServersConnecting = p.logins.inFlight
+	p.mu.Unlock()
+	for _, s := range conns {
+		info.AddServer(s.info())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	info.Paused, info.Limit, info.LastError, info.Totals = p.paused, p.limit(), p.logins.lastError, p.totals
+	info.Totals.WaitTime = p.waiters.waited
+	if w := p.waiters.first(); w != nil {
+		info.OldestWait = time.Since(w.since)
+	}
+	return info
 }

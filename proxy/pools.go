@@ -1,82 +1,262 @@
 package proxy
 
-import "slices"
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
-// poolKey names a pool.
-type poolKey struct {
-	target   *target
-	database string
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+// poolSet has the pools of a proxy, and what an administrator has switched for
+// databases, including those that have no pool yet.
+type poolSet struct {
+	env *env
+
+	mu       sync.Mutex // guards what follows and the pools' count of clients; taken before a pool's
+	pools    map[database]*pool
+	paused   rules
+	disabled rules
+	closed   bool // the Server is shutting down: no pool is added
 }
 
-// pool returns the pool that r leads to, for a client to be one of its own.
-func (s *Server) pool(r route) (*pool, error) {
+func newPoolSet(e *env) *poolSet {
+	return &poolSet{env: e, pools: map[database]*pool{}}
+}
+
+// join returns the pool of a database for one more client; leave must follow.
+func (s *poolSet) join(db database) (*pool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isDraining() {
+	if s.closed {
 		return nil, errShuttingDown()
 	}
-	key := poolKey{r.target, r.database}
-	p := s.pools[key]
+	p := s.pools[db]
 	if p == nil {
-		p = newPool(s, r.target, r.database)
-		p.paused = s.paused.on(r.target.name, r.name())
-		s.pools[key] = p
+		p = newPool(s.env, db)
+		p.makeRoom = func() { s.makeRoom(db.target, p) }
+		p.paused = s.paused.on(db.label())
+		s.pools[db] = p
 	}
 	p.clients++
 	return p, nil
 }
 
-// leavePool is for when a client of p has gone.
-func (s *Server) leavePool(p *pool) {
+// leave is called when a client of p is gone.
+func (s *poolSet) leave(p *pool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.clients--
 }
 
-// dropPointless forgets pools of databases that nobody could be logged in to:
-// clients may name any. Called by who maintains pools only.
-func (s *Server) dropPointless() {
-	for _, p := range s.allPools() {
-		p.mu.Lock()
-		pointless := p.totals.ServerLogins == 0 && p.totals.ServerLoginFails > 0 && p.connecting == 0 && !p.paused
-		p.mu.Unlock()
-		if !pointless || p.warm() > 0 {
+// list returns the pools.
+func (s *poolSet) list() []*pool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.pools))
+}
+
+// detach removes the pools of a target from the set and returns them.
+func (s *poolSet) detach(t *target) (pools []*pool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for db, p := range s.pools {
+		if db.target == t {
+			pools = append(pools, p)
+			delete(s.pools, db)
+		}
+	}
+	return pools
+}
+
+// drain refuses the clients that wait, and all that come.
+func (s *poolSet) drain() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for _, p := range s.list() {
+		p.drain()
+	}
+}
+
+// close closes the pools. They have no clients any more.
+func (s *poolSet) close() {
+	for _, p := range s.list() {
+		p.close()
+	}
+}
+
+// maintain does the janitor's work on the pools.
+func (s *poolSet) maintain() {
+	for _, p := range s.list() {
+		p.maintain()
+	}
+	s.dropUnreachable()
+}
+
+// dropUnreachable removes the pools of databases to which no login has ever
+// succeeded: clients can name any database.
+func (s *poolSet) dropUnreachable() {
+	for _, p := range s.list() {
+		if !p.isUnreachable() {
 			continue
 		}
 		s.mu.Lock()
-		if key := (poolKey{p.target, p.database}); p.clients == 0 && s.pools[key] == p {
-			delete(s.pools, key)
+		if p.clients == 0 && s.pools[p.database] == p {
+			delete(s.pools, p.database)
 		}
 		s.mu.Unlock()
 	}
 }
 
-// allPools are the pools of now.
-func (s *Server) allPools() []*pool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pools := make([]*pool, 0, len(s.pools))
-	for _, p := range s.pools {
-		pools = append(pools, p)
-	}
-	return pools
-}
-
-// shutPools ends all pools. There are no clients any more.
-func (s *Server) shutPools() {
-	for _, p := range s.allPools() {
-		p.shut()
-	}
-}
-
-// makeRoom closes an idle server connection of a pool of t other than wanting,
-// the one that has not been used for the longest time.
-func (s *Server) makeRoom(t *target, wanting *pool) {
-	pools := slices.DeleteFunc(s.allPools(), func(p *pool) bool { return p == wanting || p.target != t })
-	slices.SortFunc(pools, func(a, b *pool) int { return a.oldest().Compare(b.oldest()) })
+// makeRoom closes the idle server connection of a target that has been idle
+// longest, but none of the pool that wants the room, which may be nil.
+func (s *poolSet) makeRoom(t *target, wanting *pool) {
+	pools := slices.DeleteFunc(s.list(), func(p *pool) bool { return p == wanting || p.database.target != t })
+	slices.SortFunc(pools, func(a, b *pool) int { return a.idleSince().Compare(b.idleSince()) })
 	for _, p := range pools {
 		if p.closeIdle(1, 0) > 0 {
 			return
 		}
 	}
+}
+
+// adjust makes the pools keep to a new configuration.
+func (s *poolSet) adjust(newLifetime bool) {
+	for _, p := range s.list() {
+		p.adjust(newLifetime)
+	}
+	for _, p := range s.list() {
+		p.closeIdle(p.database.target.slots.excess(), 0)
+	}
+}
+
+// matching returns the pools that a pattern includes.
+func (s *poolSet) matching(pattern snapshot.Database) []*pool {
+	return slices.DeleteFunc(s.list(), func(p *pool) bool { return !pattern.Matches(p.database.label()) })
+}
+
+// controlled returns the pools that a pattern includes: at least one, unless the
+// pattern includes every database.
+func (s *poolSet) controlled(pattern snapshot.Database) ([]*pool, error) {
+	if err := s.checkMode(); err != nil {
+		return nil, err
+	}
+	pools := s.matching(pattern)
+	if len(pools) == 0 && pattern != (snapshot.Database{}) {
+		return nil, errNoPool(pattern)
+	}
+	return pools, nil
+}
+
+func errNoPool(pattern snapshot.Database) error {
+	return &pgwire.Error{Code: "3D000", Message: fmt.Sprintf("no pool of target %q and database %q: SHOW POOLS lists them", pattern.Target, pattern.Name)}
+}
+
+func (s *poolSet) checkMode() error {
+	if mode := s.env.config().PoolMode; mode != TransactionMode {
+		return &pgwire.Error{Code: "55000", Message: fmt.Sprintf("there is no pool to control: the proxy is in %s mode", mode)}
+	}
+	return nil
+}
+
+// pause makes clients wait, and closes the server connections as they are
+// released; it returns when all are closed. Pinned clients keep theirs until
+// they disconnect. If ctx ends first, the pools stay paused and the error is
+// ctx's.
+func (s *poolSet) pause(ctx context.Context, pattern snapshot.Database) error {
+	if err := s.checkMode(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.paused.set(pattern, true)
+	s.mu.Unlock()
+	pools := s.matching(pattern)
+	for _, p := range pools {
+		p.pause()
+	}
+	for _, p := range pools {
+		if err := waitForNone(ctx, p.remaining); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitForNone returns when count returns 0, which it asks again each time that
+// the channel is closed.
+func waitForNone(ctx context.Context, count func() (int, <-chan struct{})) error {
+	for {
+		n, changed := count()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%d server connections are still in use: %w", n, ctx.Err())
+		}
+	}
+}
+
+// resume ends a pause.
+func (s *poolSet) resume(pattern snapshot.Database) error {
+	if err := s.checkMode(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.paused.set(pattern, false)
+	s.mu.Unlock()
+	for _, p := range s.matching(pattern) {
+		p.resume()
+	}
+	return nil
+}
+
+// reconnect replaces each server connection as soon as it is released.
+func (s *poolSet) reconnect(pattern snapshot.Database) error {
+	pools, err := s.controlled(pattern)
+	for _, p := range pools {
+		p.reconnect()
+	}
+	return err
+}
+
+// waitClose returns when each server connection is closed that RECONNECT, for
+// instance, has marked for it. If ctx ends first, the error is ctx's.
+func (s *poolSet) waitClose(ctx context.Context, pattern snapshot.Database) error {
+	pools, err := s.controlled(pattern)
+	for _, p := range pools {
+		if err := waitForNone(ctx, p.outdated); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// kill closes the server connections at once, and disconnects their clients.
+func (s *poolSet) kill(pattern snapshot.Database) (found bool) {
+	pools := s.matching(pattern)
+	for _, p := range pools {
+		p.kill()
+	}
+	return len(pools) > 0
+}
+
+// disable makes the proxy refuse new clients of databases, or accept them again.
+// Connected clients stay.
+func (s *poolSet) disable(pattern snapshot.Database, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disabled.set(pattern, on)
+}
+
+// switched reports how a database is switched.
+func (s *poolSet) switched(db snapshot.Database) (paused, disabled bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused.on(db), s.disabled.on(db)
 }

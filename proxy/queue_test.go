@@ -257,7 +257,7 @@ func TestPauseWhileQueued(t *testing.T) {
 	done := asking(conn, "SELECT 1")
 	r.waiting(1)
 	paused := make(chan error, 1)
-	go func() { paused <- r.Pause(context.Background(), "", "") }()
+	go func() { paused <- r.Pause(context.Background()) }()
 	testkit.Eventually(t, "the pool is paused", func() bool { return r.pool().Paused })
 	exec(t, first, "COMMIT")
 	if err := soon(t, "the pause begins", paused); err != nil {
@@ -268,7 +268,7 @@ func TestPauseWhileQueued(t *testing.T) {
 	if p := r.pool(); p.ServersActive+p.ServersIdle+p.ServersConnecting+p.ServersResting != 0 {
 		t.Errorf("%+v", p)
 	}
-	if err := r.Resume("", ""); err != nil {
+	if err := r.Resume(); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range []<-chan error{done, second} {
@@ -292,7 +292,7 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 	testkit.Eventually(t, "a login is under way", func() bool { return r.pool().ServersConnecting == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := r.Pause(ctx, "", ""); err != nil {
+	if err := r.Pause(ctx); err != nil {
 		t.Error(err)
 	}
 	wantCode(t, soon(t, "the client is told", done), "57P03", "")

@@ -96,7 +96,7 @@ func TestReconnectUnderLoad(t *testing.T) {
 		for _, pid := range r.pids() {
 			before[pid] = true
 		}
-		if err := r.Reconnect("", ""); err != nil {
+		if err := r.Reconnect(); err != nil {
 			t.Fatal(err)
 		}
 		since := r.pool().Totals.Transactions
@@ -123,13 +123,13 @@ func TestPauseUnderLoad(t *testing.T) {
 	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4})
 	stop := load(t, r, 8)
 	for range 10 {
-		if err := r.Pause(t.Context(), "", ""); err != nil {
+		if err := r.Pause(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(r.pids()); n != 0 {
 			t.Errorf("%d server connections while paused", n)
 		}
-		if err := r.Resume("", ""); err != nil {
+		if err := r.Resume(); err != nil {
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, "it goes on", func() bool { return len(r.pids()) > 0 })
@@ -148,7 +148,7 @@ func TestKill(t *testing.T) {
 	done := asking(working, "SELECT pg_sleep(60)")
 	runs(t, direct, "pg_sleep(60)")
 	testkit.Eventually(t, "the idle one has given its server back", func() bool { return r.pool().ClientsActive == 2 })
-	if err := r.Kill("", ""); err != nil {
+	if err := r.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := soon(t, "it is told", done); sqlstate(err) != "08006" {

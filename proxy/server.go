@@ -4,82 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/pgurl"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
 	"github.com/lakebase-go/lakebase/proxy/internal/monitor"
-	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // ErrServerClosed is the error of [Server.Serve] after [Server.Shutdown].
 var ErrServerClosed = errors.New("proxy: server is closed")
 
-// spareConns are open to those who are not clients yet, over and above
-// Config.MaxClientConn: cancel requests must get through when all are taken.
-const spareConns = 256
-
 // Server is a proxy. Its methods are safe for concurrent use.
 type Server struct {
-	settings     atomic.Pointer[configuration]
-	reloading    sync.Mutex // one at a time; taken before all others
-	log          *slog.Logger
-	began        time.Time
-	upstream     *pgx.ConnConfig // what every login starts from, never modified
-	cancels      cancels
-	life         context.Context // ends when no more waiting makes sense
-	end          context.CancelFunc
-	admitting    context.Context // ends when no new session may begin
-	endAdmission context.CancelFunc
-	stopped      chan struct{} // closed when Shutdown is through
-	drainOnce    sync.Once
-	stopOnce     sync.Once
-	stopping     atomic.Bool // Shutdown has been called
+	env       *env
+	began     time.Time
+	listeners listeners
+	clients   *clientSet
+	targets   *targetSet
+	pools     *poolSet
+	sessions  *sessionSet
+	console   *console.Console
 
-	counts  counters
-	console *console.Console
+	reloading sync.Mutex // one Reload at a time; taken before all other mutexes
+	serving   atomic.Bool
+	stopping  atomic.Bool // Shutdown has been called
+	drainOnce sync.Once
+	stopOnce  sync.Once
+	stopped   chan struct{} // closed when Shutdown is complete
+
+	mu      sync.Mutex // guards what follows
+	opened  bool
 	monitor *monitor.Monitor // nil without HTTPListen
-	serving atomic.Bool      // Serve has begun
-	leaving atomic.Bool      // no client may come any more; those that are here may stay
-
-	mu         sync.Mutex // guards what follows
-	opened     bool
-	refreshing bool // tokens are kept fresh
-	listeners  []net.Listener
-	addr       net.Addr
-	clients    map[*client]bool
-	pools      map[poolKey]*pool
-	paused     switches
-	disabled   switches
-	past       map[[2]string]snapshot.Totals // of sessions that have ended, by target and database
-	removed    map[*target]bool              // from the configuration, and not closed yet
-	connectors map[*lakebase.Connector]int   // targets that use each
-	wg         sync.WaitGroup                // one for each listener, client and target that is being closed
 }
 
-type counters struct {
-	clients, accepted, sessions, failed, canceled, lost atomic.Int64
-}
-
-// Stats are a Server's gauges and counters.
+// Stats are a Server's gauges and counters. The counters begin with New.
 type Stats struct {
-	Clients     int64            // connected now, those in login included
-	ServerConns map[string]int64 // open now, by target, those that are being removed included
-	Accepted    int64            // connections accepted since New
-	Sessions    int64            // sessions begun since New
-	Failed      int64            // logins refused or failed since New
-	Canceled    int64            // cancel requests passed on since New
-	Lost        int64            // sessions whose server connection broke since New
+	Clients     int64            // connected now, including those that log in
+	ServerConns map[string]int64 // open now, by target, including targets that are being removed
+	Accepted    int64            // connections accepted
+	Sessions    int64            // sessions begun
+	Failed      int64            // logins refused or failed
+	Canceled    int64            // cancel requests forwarded
+	Lost        int64            // sessions whose server connection broke
 }
 
 // New returns a Server for cfg. It checks every setting and does no I/O.
@@ -88,71 +56,139 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	blank, err := pgurl.Blank()
+	e, err := newEnv(cfg.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
+	pools := newPoolSet(e)
 	s := &Server{
-		log: cfg.Logger, upstream: blank.ConnConfig,
-		clients:    make(map[*client]bool),
-		pools:      make(map[poolKey]*pool),
-		past:       make(map[[2]string]snapshot.Totals),
-		removed:    make(map[*target]bool),
-		connectors: make(map[*lakebase.Connector]int),
-		stopped:    make(chan struct{}),
+		env: e, began: time.Now(), listeners: listeners{env: e},
+		clients: newClientSet(e), targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e),
+		stopped: make(chan struct{}),
 	}
-	s.began = time.Now()
 	s.console = console.New(admin{s}, cfg.Logger)
-	all := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
-	for name, connector := range cfg.Targets {
-		all.targets[name] = &target{name: name, connector: connector}
-		s.hold(connector)
-	}
-	s.settings.Store(all)
-	s.life, s.end = context.WithCancel(context.Background())
-	s.admitting, s.endAdmission = context.WithCancel(s.life)
 	return s, nil
 }
 
-// Serve listens and serves clients until ctx ends, which ends them at once,
-// or until [Server.Shutdown] has ended them, and then returns
+// Listen opens the addresses, so that clients can connect and [Server.Addr] is
+// known. [Server.Serve] does so where it has not been done.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.env.isDraining() {
+		return ErrServerClosed
+	}
+	if s.opened {
+		return nil
+	}
+	err := s.listeners.open()
+	if address := s.env.config().HTTPListen; err == nil && address != "" {
+		if s.monitor, err = monitor.Listen(address, admin{s}, s.env.log); err != nil {
+			err = fmt.Errorf("HTTP: %w", err)
+		}
+	}
+	if err != nil {
+		s.listeners.close()
+		return fmt.Errorf("proxy: %w", err)
+	}
+	s.opened = true
+	return nil
+}
+
+// Serve listens and serves clients until ctx ends, which disconnects them at
+// once, or until [Server.Shutdown] has disconnected them, and then returns
 // [ErrServerClosed]. Meanwhile it keeps the targets' tokens fresh.
 func (s *Server) Serve(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	defer s.refresh()()
-	s.mu.Lock()
-	s.serving.Store(true)
-	if s.monitor != nil {
-		s.monitor.Serve()
-	}
-	s.wg.Go(func() { s.maintain(s.admitting) })
-	for _, l := range s.listeners {
-		s.wg.Go(func() { s.accept(l) })
-	}
-	s.mu.Unlock()
+	defer s.targets.startRefresh()()
+	s.begin()
 	select {
 	case <-s.stopped:
 	case <-ctx.Done():
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = s.Shutdown(now) // says only that clients had to be cut off
+		_ = s.Shutdown(now) // its error says that clients were disconnected
 	}
 	return ErrServerClosed
 }
 
+// begin starts what serves clients.
+func (s *Server) begin() {
+	j := &janitor{env: s.env, clients: s.clients, pools: s.pools, sessions: s.sessions, console: s.console,
+		shutdown: func() { _ = s.Shutdown(context.Background()) }}
+	s.mu.Lock() // drain comes before or after all of it
+	defer s.mu.Unlock()
+	s.serving.Store(true)
+	if s.monitor != nil {
+		s.monitor.Serve()
+	}
+	s.env.tasks.Go(j.run)
+	s.listeners.serve(s.start)
+}
+
+// start serves a client that has connected.
+func (s *Server) start(c *client) {
+	l := &login{env: s.env, targets: s.targets, pools: s.pools, sessions: s.sessions, console: s.console, client: c}
+	s.clients.start(c, l.run)
+}
+
+func (s *Server) openMonitor() *monitor.Monitor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.monitor
+}
+
+// Reload replaces the configuration of a running Server by cfg, all of it or,
+// with an error, nothing. PoolMode, Listen, UnixSocketDir and HTTPListen must
+// stay as they are: a change needs a restart, as the error says. Logger and
+// OnReload stay as they were.
+//
+// No client is disconnected. Users, access, TLS and limits of clients apply to
+// later logins, MaxPreparedStatements and NetworkTimeout to later server
+// connections, and timeouts to everyone at once. Where a pool has more server
+// connections than it may, idle ones are closed at once and others when they are
+// released.
+//
+// A target stays as it is if its name and its Connector do. One that is gone
+// accepts no more clients; after the last one has disconnected, the Server
+// closes its Connector, unless another target uses it too.
+func (s *Server) Reload(cfg Config) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	old := s.env.config()
+	if err := old.needsRestart(&cfg); err != nil {
+		return err
+	}
+	cfg.Logger, cfg.OnReload = old.Logger, old.OnReload
+	added, removed, err := s.targets.replace(cfg)
+	if err != nil {
+		return err
+	}
+	s.pools.adjust(old.ServerLifetime != cfg.ServerLifetime)
+	if old.ClientIdleTimeout != cfg.ClientIdleTimeout {
+		s.sessions.rearm(old.ClientIdleTimeout)
+	}
+	s.env.log.Debug("configuration reloaded", "targets_added", added, "targets_removed", removed)
+	return nil
+}
+
 // Shutdown stops listening, after Config.DrainDelay, ends the sessions that
 // have no transaction open, waits for the others until they have none or ctx
-// ends, and then cuts those off. Clients are told why (57P01). The error is
-// ctx's if any was cut off.
+// ends, and then ends those too. Clients are sent the reason (57P01). The error
+// is ctx's if it has ended a session.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.delayDrain(ctx)
-	s.drain()
+	s.drainOnce.Do(s.drain)
 	done := make(chan struct{})
 	go func() {
-		s.wg.Wait()
+		s.env.tasks.Wait()
 		close(done)
 	}()
 	var err error
@@ -164,114 +200,81 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		default:
 			err = ctx.Err()
 		}
-		s.force()
+		s.env.endLife()
+		s.clients.kill()
 		<-done
 	}
-	s.stopOnce.Do(func() {
-		s.shutPools()
-		s.end()
-		if m := s.monitor; m != nil {
-			m.Close()
-		}
-		close(s.stopped)
-	})
+	s.stopOnce.Do(s.stop)
 	return err
 }
 
-// delayDrain goes on serving for as long as load balancers may take to see that
-// the proxy is not ready any more, but not beyond ctx.
+// delayDrain waits, while everything goes on, for as long as load balancers may
+// take to see that the proxy is not ready any more, or until ctx ends.
 func (s *Server) delayDrain(ctx context.Context) {
-	if s.leaving.Load() {
-		return // nobody can come any more
+	if s.env.closing.Load() {
+		return // no client is accepted any more
 	}
-	delay := time.NewTimer(s.config().DrainDelay)
+	delay := time.NewTimer(s.env.config().DrainDelay)
 	defer delay.Stop()
 	select {
 	case <-delay.C:
 	case <-ctx.Done():
-	case <-s.admitting.Done(): // somebody else would not wait
+	case <-s.env.admission.Done(): // another call of Shutdown has not waited
 	}
 }
 
-// drain stops listening and asks every client to end when it can.
+// drain stops listening and asks every client to disconnect when it can.
 func (s *Server) drain() {
-	s.drainOnce.Do(func() {
-		s.mu.Lock()
-		s.endAdmission()
-		s.opened = true
-		s.close()
-		clients := slices.Collect(maps.Keys(s.clients))
-		s.mu.Unlock()
-		for _, p := range s.allPools() {
-			p.drain()
-		}
-		for _, c := range clients {
-			c.drain()
-		}
-	})
-}
-
-// force ends every client now.
-func (s *Server) force() {
-	s.end()
 	s.mu.Lock()
-	clients := slices.Collect(maps.Keys(s.clients))
+	s.env.endAdmission()
+	s.opened = true
 	s.mu.Unlock()
-	for _, c := range clients {
-		c.force()
+	s.targets.close()
+	s.listeners.close()
+	s.pools.drain()
+	s.clients.drain()
+}
+
+// stop closes what no client needs any more.
+func (s *Server) stop() {
+	s.pools.close()
+	s.env.endLife()
+	if m := s.openMonitor(); m != nil {
+		m.Close()
 	}
+	close(s.stopped)
 }
 
-// leave lets no more clients come, and ends the Server once those that are
-// here have left.
-func (s *Server) leave() {
-	s.leaving.Store(true)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.close()
+// closeWhenEmpty stops listening. The Server ends when the clients that are
+// connected have disconnected.
+func (s *Server) closeWhenEmpty() {
+	s.env.closing.Store(true)
+	s.listeners.close()
 }
 
-// isDraining reports whether no new session may begin.
-func (s *Server) isDraining() bool { return s.admitting.Err() != nil }
+// Addr is the TCP address that the Server listens on, or that of the Unix socket
+// without a TCP address; nil before [Server.Listen].
+func (s *Server) Addr() net.Addr { return s.listeners.address() }
 
-// Addr is the TCP address that the Server listens on, or that of the Unix
-// socket if there is no other; nil before [Server.Listen].
-func (s *Server) Addr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr
-}
-
-// HTTPAddr is the address of the health checks, metrics and the status page;
-// nil before [Server.Listen], and without Config.HTTPListen.
+// HTTPAddr is the address of the health checks, metrics and the status page; nil
+// before [Server.Listen], and without Config.HTTPListen.
 func (s *Server) HTTPAddr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.monitor == nil {
-		return nil
+	if m := s.openMonitor(); m != nil {
+		return m.Addr()
 	}
-	return s.monitor.Addr()
+	return nil
 }
 
-// Stats returns the counters.
+// Stats returns the gauges and counters.
 func (s *Server) Stats() Stats {
-	targets := s.settings.Load().targets
-	stats := Stats{
-		Clients:     s.counts.clients.Load(),
-		ServerConns: make(map[string]int64, len(targets)),
-		Accepted:    s.counts.accepted.Load(),
-		Sessions:    s.counts.sessions.Load(),
-		Failed:      s.counts.failed.Load(),
-		Canceled:    s.counts.canceled.Load(),
-		Lost:        s.counts.lost.Load(),
+	c := &s.env.counts
+	return Stats{
+		Clients:     c.clients.Load(),
+		ServerConns: s.targets.serverConns(),
+		Accepted:    c.accepted.Load(),
+		Sessions:    c.sessions.Load(),
+		Failed:      c.failed.Load(),
+		Canceled:    c.canceled.Load(),
+		Lost:        c.lost.Load(),
 	}
-	for name, t := range targets {
-		stats.ServerConns[name] = t.places.count()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for t := range s.removed {
-		stats.ServerConns[t.name] += t.places.count()
-	}
-	return stats
 }

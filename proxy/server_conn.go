@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -8,389 +9,491 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 	"github.com/lakebase-go/lakebase/internal/txpool"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
-
-// restlessAfter is for how long a server connection must have been idle for
-// its socket to be looked at before it is lent. Within less, its reader would
-// hardly have heard of its end any sooner.
-const restlessAfter = time.Millisecond
-
-// bulk is from which size on, in bytes, what a server says in one piece is
-// looked upon as part of something long: then as much as fits into bulkBuffer is
-// passed on at once.
-const (
-	bulk       = 4 << 10
-	bulkBuffer = 4 * rawnet.BufferSize
-)
-
-// keepScratch is up to which size, in bytes, memory for answers is kept.
-const keepScratch = 2 * bulkBuffer
-
-// place is where a server connection is.
-type place uint8
 
 const (
-	atRest place = iota // with nobody, and not to be lent yet
-	inPool              // to be lent
-	lent
-	closed
+	// serverCheckDelay is the idle time after which the socket of a server
+	// connection is checked for unread input before it is linked. After less, its
+	// reader would hardly find out any later that the connection has ended.
+	serverCheckDelay = time.Millisecond
+
+	// serverCheckInterval is the time that unread input may take to be read.
+	serverCheckInterval = time.Second
+
+	// bulkThreshold: reads of at least this many bytes are treated as part of a
+	// large result, of which as much as fits into bulkBuffer is forwarded in one
+	// write.
+	bulkThreshold = 4 << 10
+	bulkBuffer    = 4 * rawnet.BufferSize
+
+	// maxRetainedBuffer is the size up to which the buffer for answers is kept.
+	maxRetainedBuffer = 2 * bulkBuffer
 )
 
-// serverConn is a server connection of a pool. One goroutine reads what it
-// says, all its life, and passes it on to the client that it is linked to;
-// what that client says is passed on by the client's own goroutine. Both
-// understand the conversation by the one exchange, under mu, but mu is not held
-// during I/O: neither a slow client nor a server that does not read until its
-// answers are read may stop anything else.
+// serverConn is a server connection of a pool. One goroutine reads what the
+// server sends, for the life of the connection, and forwards it to the linked
+// client; requests are forwarded by the goroutine of that client, by a [link].
+// Both use the one relay under mu, but mu is not held during I/O: neither a slow
+// client nor a server that does not read until its answers are read may block
+// anything else. Methods that say so release mu meanwhile.
 type serverConn struct {
-	*upstream
+	conn       *upstream
 	pool       *pool
-	generation uint64
-	born       time.Time
+	generation uint64 // of the pool when s was opened
+	opened     time.Time
 
-	mu        sync.Mutex // guards what follows; taken before the pool's
-	place     place
-	client    *pooled // linked
-	state     *txpool.Server
-	relay     txpool.Relay
-	nobody    *txpool.Client // for what comes unasked
-	torn      bool           // a message that comes unasked has come half
-	fresh     bool           // the client has asked nothing yet
-	writing   bool           // somebody writes to the server,
-	telling   bool           // or to the client: it stays lent
-	ending    bool           // nothing more is asked
-	late      []byte         // for the client, when that is done
-	told      sync.Cond      // that one of these has changed
-	links     uint64         // how often s has been lent
-	sends     uint64         // how often something was sent to the server,
-	looked    uint64         // when it was looked at
-	canceling int            // requests under way that might hit whoever comes next
-	scratch   []byte         // the reader's, for what the client gets
+	mu       sync.Mutex // guards what follows; taken before the pool's and a client's
+	state    serverState
+	client   *pooledClient // linked; nil except in serverAssigned, serverActive and serverClosing
+	session  *txpool.Server
+	relay    txpool.Relay
+	internal *txpool.Client // linked in the relay for what arrives unsolicited
+	usage    usage
 
-	linked         time.Time     // since when, zero if not
-	counted        time.Time     // up to when the time since then is accounted for
-	asked          time.Time     // since when the client waits for an answer, zero if it does not
-	worked         time.Duration // that it did, not accounted for
-	answered       uint64        // of state, when last looked at
-	received, sent uint64        // bytes, not accounted for
-	queries        uint64        // of state, accounted for
-	transactions   uint64
-	assignments    uint64 // of links, accounted for
+	// These are no part of the state, since what happens outside of mu goes on
+	// while the state changes.
+	changed       sync.Cond // the state, the client or one of the next two
+	writingServer bool      // a write to the server is in flight
+	writingClient bool      // a write to the client is in flight: s is not linked to another one
+	pending       []byte    // to be written to the client after that
+	cancels       int       // cancel requests in flight, which could hit the next client's query
+	partial       bool      // part of an unsolicited message has arrived
+
+	scratch         []byte // the reader's, for answers
+	writes, checked uint64 // writes to the server, and how many there were at the last check
 
 	// Guarded by the pool's mutex.
 	expires  time.Time
-	used     time.Time       // last
 	settings txpool.Settings // while idle
 }
 
 func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	now := time.Now()
-	cfg := p.server.config()
-	s := &serverConn{upstream: up, pool: p, generation: generation, born: now, used: now,
-		expires: p.expiry(now),
-		state:   txpool.NewServer(&p.statements, cfg.MaxPreparedStatements),
-		nobody:  txpool.NewClient(&p.statements)}
-	s.told.L = &s.mu
-	s.state.SetReported(txpool.NewReported(up.parameters))
-	s.relay.Link(s.nobody, s.state)
+	cfg := p.env.config()
+	s := &serverConn{conn: up, pool: p, generation: generation, opened: now,
+		session:  txpool.NewServer(&p.statements, cfg.MaxPreparedStatements),
+		internal: txpool.NewClient(&p.statements),
+		usage:    usage{released: now},
+		expires:  expiry(now, cfg.ServerLifetime)}
+	s.changed.L = &s.mu
+	s.session.SetReported(txpool.NewReported(up.parameters))
+	s.relay.Link(s.internal, s.session)
 	return s
 }
 
-// expiry is when a server connection that was opened at a time is too old.
-func (p *pool) expiry(born time.Time) time.Time {
-	lifetime := p.server.config().ServerLifetime
+// expiry is when a server connection that was opened at a time is too old: after
+// the lifetime, give or take a tenth, so that not all expire at once.
+func expiry(opened time.Time, lifetime time.Duration) time.Time {
 	spread := lifetime / 10
-	return born.Add(lifetime - spread + rand.N(2*spread+1))
+	return opened.Add(lifetime - spread + rand.N(2*spread+1))
 }
 
-// take links an idle server connection that has been taken off the pool's
-// list. It reports whether that could be done.
-func (s *serverConn) take(c *pooled) bool {
+// isExpired reports whether s is too old. The caller holds the pool's mutex.
+func (s *serverConn) isExpired() bool { return !time.Now().Before(s.expires) }
+
+// setState changes the state; see [serverState] for what is allowed. The reason
+// is for the log. The caller holds mu.
+func (s *serverConn) setState(to serverState, reason string) {
+	if !has(serverTransitions[s.state], to) {
+		illegalTransition(s.pool.env.log, "server connection", s.state, to, reason)
+		s.conn.breakOff() // the reader sees that and closes s
+		return
+	}
+	s.state = to
+}
+
+// isLinked reports whether s forwards requests of a client. The caller holds mu.
+func (s *serverConn) isLinked() bool { return s.state == serverAssigned || s.state == serverActive }
+
+// begin makes s available to the pool after its login.
+func (s *serverConn) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == serverLogin && !s.partial { // otherwise the reader has been faster
+		s.pool.release(s)
+	}
+}
+
+// acquire links s, which has just been taken off the idle list, to c. It reports
+// whether that was possible.
+func (s *serverConn) acquire(c *pooledClient) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	switch {
-	case s.place != inPool: // it has ended meanwhile
+	case s.state != serverIdle: // closed in the meantime
 		return false
-	case s.torn:
-		s.close()
+	case s.partial:
+		s.close("part of an unsolicited message")
 		return false
-	case now.Sub(s.used) > restlessAfter && !s.raw.Quiet():
-		s.place = atRest // until its reader has heard what it says
-		links := s.links
-		time.AfterFunc(lookEvery, func() { s.heardNothing(links) })
+	case now.Sub(s.usage.released) > serverCheckDelay && !s.conn.raw.Quiet():
+		s.setState(serverTested, "unread input")
+		assignments := s.usage.assignments
+		time.AfterFunc(serverCheckInterval, func() { s.finishTest(assignments) })
 		return false
 	}
 	s.link(c, now)
 	return true
 }
 
-// heardNothing is for when a server has said something that its reader has not
-// heard, which may have been of the TLS connection only.
-func (s *serverConn) heardNothing(links uint64) {
+// finishTest is called when the reader should have read what had arrived, which
+// may have concerned TLS alone.
+func (s *serverConn) finishTest(assignments uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.place != atRest || s.ending || s.links != links || s.canceling > 0:
-	case s.torn || !s.raw.Quiet():
-		s.close()
+	case s.state != serverTested || s.usage.assignments != assignments || s.cancels > 0:
+	case s.partial || !s.conn.raw.Quiet():
+		s.close("unread input")
 	default:
-		s.pool.put(s)
+		s.pool.release(s)
 	}
 }
 
-// link lends s to c. The caller holds mu.
-func (s *serverConn) link(c *pooled, now time.Time) {
-	s.place, s.client, s.fresh = lent, c, true
-	s.linked, s.counted, s.asked = now, now, now
-	s.answered = s.state.Answered() // to whoever had s before
-	s.links++
-	s.relay.Link(c.state, s.state)
+// link links s to c. The caller holds mu.
+func (s *serverConn) link(c *pooledClient, now time.Time) {
+	s.setState(serverAssigned, "acquired")
+	s.client = c
+	s.usage.begin(now, s.session)
+	s.relay.Link(c.session, s.session)
 	c.server.Store(s)
 }
 
-// unlink takes s back from its client. The caller holds mu.
-func (s *serverConn) unlink() {
+// unlink unlinks s from its client. The caller holds mu.
+func (s *serverConn) unlink(reason string) {
 	c := s.client
-	s.client, s.place, s.fresh = nil, atRest, false
-	if s.pool.server.config().ClientIdleTimeout > 0 {
-		c.asked.Store(time.Now().UnixNano()) // it had no reason to say anything
+	if s.isLinked() {
+		s.setState(serverResetting, reason)
 	}
-	c.server.Store(nil)
-	c.remind()
+	s.client = nil
+	c.unlinked()
 }
 
-// serve is the life of s.
-func (s *serverConn) serve() {
+// run reads until the connection has ended.
+func (s *serverConn) run() {
 	buffer := make([]byte, bulkBuffer)
 	for {
-		n, err := s.Read(buffer[:rawnet.BufferSize])
-		for more := n; err == nil && more >= bulk && len(buffer)-n >= rawnet.BufferSize; n += more {
-			more, err = s.raw.ReadMoreThrough(s.Conn, buffer[n:])
+		n, err := s.conn.read(buffer[:rawnet.BufferSize])
+		for more := n; err == nil && more >= bulkThreshold && len(buffer)-n >= rawnet.BufferSize; n += more {
+			more, err = s.conn.readMore(buffer[n:])
 		}
 		s.mu.Lock()
-		if n > 0 && s.place != closed {
-			s.heard(buffer[:n])
+		if n > 0 && s.state != serverClosed {
+			s.handle(buffer[:n])
 		}
 		if err != nil {
 			s.lost(nil, err)
 		}
-		over := s.place == closed
+		finished := s.state == serverClosed
 		s.mu.Unlock()
-		if over {
+		if finished {
 			return
 		}
 	}
 }
 
-// heard takes what the server said. The caller holds mu.
-func (s *serverConn) heard(chunk []byte) {
-	for s.telling { // or what the client gets would be out of order
-		s.told.Wait()
+// handle takes bytes from the server. The caller holds mu, which it releases
+// meanwhile.
+func (s *serverConn) handle(chunk []byte) {
+	for s.writingClient { // otherwise the client would get answers out of order
+		s.changed.Wait()
 	}
 	switch {
-	case s.place == closed || s.ending:
+	case s.state >= serverClosing:
 		return
-	case s.torn || s.relay.Idle() && (s.client == nil || s.fresh):
-		s.heardUnasked(chunk)
+	case s.isUnsolicited():
+		s.handleUnsolicited(chunk)
 		return
 	}
 	answer, err := s.relay.FromServer(chunk, s.scratch[:0])
-	if cap(answer) <= keepScratch {
+	if cap(answer) <= maxRetainedBuffer {
 		s.scratch = answer[:0]
 	}
 	if err != nil || s.relay.Fatal() {
 		s.lost(answer, err)
 		return
 	}
-	s.tell(answer)
+	s.writeClient(answer)
 	if c := s.client; c != nil {
 		if e := s.relay.SettingsError(); e != nil {
-			s.end("settings refused", e)
+			s.disconnectClient("settings refused", e)
 		}
-		if c.joining && s.relay.Idle() {
-			c.introduced = s.state.Reported() // before somebody else gets s
-			c.known.Store(true)
+		if c.introduction.active && s.relay.Idle() {
+			c.introduction.complete(s.session.Reported()) // before another client uses s
 		}
-		c.unstall()
+		c.resumeRequests()
 	}
-	s.tidy()
-	s.settle()
-	s.stopClock()
+	s.sendInternalQuery()
+	s.release()
+	s.usage.response(s.session, s.isLinked())
 }
 
-// tell writes to the client, if there is one. The caller holds mu, but not
-// meanwhile.
-func (s *serverConn) tell(answer []byte) {
-	c := s.client
-	switch {
-	case c == nil || c.joining || len(answer) == 0:
-		return
-	case s.telling:
-		s.late = append(s.late, answer...)
-		return
+// isUnsolicited reports whether what arrives now is no answer. The caller holds
+// mu.
+func (s *serverConn) isUnsolicited() bool {
+	switch s.state {
+	case serverActive:
+		return false
+	case serverResetting:
+		return s.partial || s.relay.Idle()
 	}
-	s.telling = true // it cannot be lent to another client meanwhile
-	for len(answer) > 0 && s.client == c {
-		s.sent += uint64(len(answer))
-		s.mu.Unlock()
-		if _, err := c.Write(answer); err != nil {
-			c.raw.Close() // its own goroutine sees that too, and leaves
-		}
-		s.mu.Lock()
-		answer, s.late = s.late, nil
-	}
-	s.telling = false
-	s.told.Broadcast()
+	return true
 }
 
-// tidy asks what the exchange itself has to ask. The caller holds mu, but not
-// meanwhile.
-func (s *serverConn) tidy() {
-	if s.writing || s.ending || s.place == closed {
-		return // whoever writes does it then
+// handleUnsolicited takes what is no answer: a setting that has changed, or why
+// the connection ends. A client that has not sent a request yet does not get it,
+// but another server connection. The caller holds mu.
+func (s *serverConn) handleUnsolicited(chunk []byte) {
+	if !s.partial {
+		s.relay.Link(s.internal, s.session)
 	}
-	if ask := s.relay.AppendInternalQuery(nil); len(ask) > 0 {
-		s.send(ask)
-	}
-}
-
-// send writes to the server. The caller holds mu, but not meanwhile.
-func (s *serverConn) send(p []byte) {
-	s.writing = true
-	s.sends++
-	s.mu.Unlock()
-	_, err := s.Write(p)
-	s.mu.Lock()
-	s.writing = false
-	s.told.Broadcast()
-	if err != nil {
-		s.raw.Close() // what the server said before it ended is still to be read
-	}
-}
-
-// heardUnasked takes what came for nobody: a setting that changed, or why the
-// connection ends. A client that has asked nothing yet need not know; it gets
-// another one. The caller holds mu.
-func (s *serverConn) heardUnasked(chunk []byte) {
-	if !s.torn {
-		s.relay.Link(s.nobody, s.state)
-	}
-	said, err := s.relay.FromServer(chunk, nil)
-	s.torn = err == nil && !s.relay.Fatal() && !s.relay.Idle()
+	last, err := s.relay.FromServer(chunk, nil)
+	s.partial = err == nil && !s.relay.Fatal() && !s.relay.Idle()
 	switch {
 	case err != nil || s.relay.Fatal():
-		s.lost(said, err)
-	case s.client != nil && s.torn:
-		s.lost(nil, errTorn)
+		s.lost(last, err)
+	case s.client != nil && s.partial:
+		s.lost(nil, errPartialMessage)
 	case s.client != nil:
-		s.relay.Link(s.client.state, s.state)
-	case s.place == atRest && s.canceling == 0 && !s.torn:
-		s.pool.put(s)
+		s.relay.Link(s.client.session, s.session)
+	case s.state != serverIdle && !s.partial && s.cancels == 0:
+		s.pool.release(s)
 	}
 }
 
-// settle gives s back once nothing ties it to its client. The caller holds mu.
-func (s *serverConn) settle() {
-	if s.place != lent && s.place != atRest || s.writing || s.telling || s.ending {
+// writeClient writes to the client, if there is one. The caller holds mu, which
+// it releases meanwhile.
+func (s *serverConn) writeClient(answer []byte) {
+	c := s.client
+	switch {
+	case c == nil || c.introduction.active || len(answer) == 0:
+		return
+	case s.writingClient:
+		s.pending = append(s.pending, answer...)
+		return
+	}
+	s.writingClient = true
+	for len(answer) > 0 && s.client == c {
+		s.usage.sent += uint64(len(answer))
+		s.mu.Unlock()
+		if c.conn.write(answer) != nil {
+			c.conn.close() // its own goroutine sees that too, and disconnects
+		}
+		s.mu.Lock()
+		answer, s.pending = s.pending, nil
+	}
+	s.writingClient = false
+	s.changed.Broadcast()
+}
+
+// writeServer writes to the server. The caller holds mu, which it releases
+// meanwhile.
+func (s *serverConn) writeServer(requests []byte) {
+	s.writingServer = true
+	s.writes++
+	s.mu.Unlock()
+	err := s.conn.write(requests)
+	s.mu.Lock()
+	s.writingServer = false
+	s.changed.Broadcast()
+	if err != nil {
+		s.conn.breakOff() // what the server sent before it ended is still to be read
+	}
+}
+
+// sendInternalQuery sends the relay's own next query, if it has one. The caller
+// holds mu, which it releases meanwhile.
+func (s *serverConn) sendInternalQuery() {
+	if s.writingServer || s.state >= serverClosing {
+		return // while a write is in flight, its caller does this afterwards
+	}
+	if query := s.relay.AppendInternalQuery(nil); len(query) > 0 {
+		s.writeServer(query)
+	}
+}
+
+// release unlinks the client once nothing ties s to it, and gives s to the pool
+// once it can be used again. The caller holds mu.
+func (s *serverConn) release() {
+	if !s.isLinked() && s.state != serverResetting || s.writingServer || s.writingClient {
 		return
 	}
 	if !s.relay.Idle() {
 		if s.client != nil && s.relay.BetweenTransactions() {
-			s.client.remind() // it is pinned
+			s.client.retryDrain() // it is pinned
 		}
 		return
 	}
 	if s.client != nil {
-		s.unlink()
+		s.unlink("transaction is over")
 	}
-	if s.canceling == 0 {
-		s.pool.put(s)
+	if s.cancels == 0 {
+		s.pool.release(s)
 	}
 }
 
-// lost takes the end of the connection, and what it said last. A client that
-// had nothing to lose is not told: its next request goes elsewhere. The caller
-// holds mu, but not meanwhile.
-func (s *serverConn) lost(said []byte, err error) {
-	s.ending = true // whatever happens meanwhile, it is not lent any more
-	for s.telling {
-		s.told.Wait()
+// lost handles the end of the connection. last is what the server sent last. A
+// client that has nothing to lose gets another server connection for its next
+// request. The caller holds mu, which it releases meanwhile.
+func (s *serverConn) lost(last []byte, err error) {
+	inUse := s.client != nil && s.state != serverAssigned && !s.relay.Idle()
+	if s.state < serverClosing {
+		s.setState(serverClosing, "lost")
 	}
-	if s.place == closed {
+	for s.writingClient {
+		s.changed.Wait()
+	}
+	if s.state == serverClosed {
 		return
 	}
-	logged := []any{"target", s.target.name, "pid", s.login.PID, "said", lastWords(said), "err", err}
-	if s.client == nil || s.fresh || s.relay.Idle() {
+	log := s.pool.env.log.With(lossAttributes(last, err)...).With("target", s.pool.database.target.name, "pid", s.conn.pid())
+	if s.client == nil || !inUse {
 		s.pool.count(&s.pool.totals.LostIdle)
-		s.pool.server.log.Info("an idle server connection ended", logged...)
-		s.close()
+		log.Info("idle server connection lost")
+		s.close("lost")
 		return
 	}
 	s.pool.count(&s.pool.totals.Lost)
-	s.pool.server.counts.lost.Add(1)
-	s.pool.server.log.Warn("a server connection was lost", logged...)
-	s.tell(said)
-	var last *pgwire.Error
-	if !s.relay.FatalForwarded() || s.client != nil && s.client.joining { // or it has been said
-		last = errServerLost()
+	s.pool.env.counts.lost.Add(1)
+	log.Warn("server connection lost")
+	s.writeClient(last)
+	var e *pgwire.Error
+	if !s.relay.FatalForwarded() || s.client != nil && s.client.introduction.active {
+		e = errServerLost()
 	}
-	s.end("server lost", last)
-	s.close()
+	s.disconnectClient("server lost", e)
+	s.close("lost")
 }
 
-// end ends the client of s, with a last word if there is one and it fits in.
-// The caller holds mu, but not meanwhile.
-func (s *serverConn) end(reason string, e *pgwire.Error) {
+// disconnectClient ends the session of the client, with an error if there is one
+// and one can be sent now. The caller holds mu, which it releases meanwhile.
+func (s *serverConn) disconnectClient(reason string, e *pgwire.Error) {
 	c := s.client
 	if c == nil {
 		return
 	}
-	c.SetWriteDeadline(time.Now().Add(lingerTimeout))
-	for s.telling {
-		s.told.Wait()
+	c.conn.setWriteDeadline(lingerTimeout)
+	for s.writingClient {
+		s.changed.Wait()
 	}
-	if e != nil && s.client == c && (c.joining || s.relay.BetweenMessages()) {
-		c.joining = false
-		s.tell(e.Append(nil))
+	if e != nil && s.client == c && (c.introduction.active || s.relay.BetweenMessages()) {
+		c.introduction.active = false
+		s.writeClient(e.Append(nil))
 	}
-	c.end(reason)
+	c.disconnected(reason)
 }
 
-// close closes s for good. Its client, if any, finds itself without a server.
-// The caller holds mu.
-func (s *serverConn) close() {
-	if s.place == closed {
+// kill closes s as if the server had.
+func (s *serverConn) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writingClient && s.client != nil {
+		s.client.conn.close() // the client may be slow, and is disconnected anyway
+	}
+	s.lost(nil, errKilled)
+}
+
+// shut closes s, which nothing needs any more.
+func (s *serverConn) shut(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close(reason)
+}
+
+// close closes s for good. Its client, if any, gets another server connection for
+// its next request. The caller holds mu.
+func (s *serverConn) close(reason string) {
+	if s.state == serverClosed {
 		return
 	}
+	if s.hasWork() {
+		s.conn.breakOff()
+	}
 	if s.client != nil {
-		s.unlink()
+		s.unlink(reason)
 	}
-	s.place = closed
-	s.told.Broadcast()
-	if s.ending || s.writing || !s.relay.Idle() {
-		s.raw.Close() // or saying goodbye might take long
-	}
+	s.setState(serverClosed, reason)
+	s.changed.Broadcast()
 	s.relay.Abandon()
-	s.state.Close()
-	s.upstream.close()
+	s.session.Close()
+	s.conn.close()
 	s.pool.remove(s)
 }
 
-// lastWords is the error that a server said last, "" if it said none.
-func lastWords(said []byte) (words string) {
-	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
-	for len(said) > 0 {
-		span, err := scanner.Next(said)
-		if err != nil || !span.Whole() {
-			return words
-		}
-		if pgwire.ServerType(span.Type) == pgwire.ServerErrorResponse {
-			if e, err := pgwire.DecodeErrorResponse(span.Body(said)); err == nil {
-				words = string(e.Code) + ": " + string(e.Message)
-			}
-		}
-		said = said[span.Size:]
+// hasWork reports whether something is under way that closing must not wait for.
+// The relay of an idle server connection is not asked: the client that it was
+// linked to may be linked elsewhere. The caller holds mu.
+func (s *serverConn) hasWork() bool {
+	switch s.state {
+	case serverAssigned, serverActive, serverResetting:
+		return s.writingServer || !s.relay.Idle()
 	}
-	return words
+	return s.writingServer || s.partial || s.state == serverClosing
+}
+
+// cancelUnwanted cancels what s does, without waiting for that. The caller holds
+// mu.
+func (s *serverConn) cancelUnwanted() {
+	s.cancels++
+	s.pool.tasks.Go(func() { _ = s.sendCancel(context.Background()) })
+}
+
+// sendCancel asks the server to cancel what it is doing. The caller has added it
+// to cancels: until the request is dealt with, s is linked to no other client.
+func (s *serverConn) sendCancel(ctx context.Context) error {
+	err := s.conn.cancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancels--
+	s.release()
+	return err
+}
+
+// check closes s or its client if its network is dead, and takes s from a client
+// that is gone and whose goroutine is stuck in a write to the server.
+func (s *serverConn) check(limit time.Duration) {
+	if s.conn.raw.Unresponsive(limit) {
+		s.pool.env.log.Warn("no answer from the network to a server", "target", s.pool.database.target.name, "duration", limit)
+		s.conn.breakOff() // the reader sees that
+		return
+	}
+	s.mu.Lock()
+	c, stuck := s.client, s.writingServer && s.writes == s.checked
+	s.checked = s.writes
+	s.mu.Unlock()
+	switch {
+	case c == nil:
+	case c.conn.raw.Unresponsive(limit):
+		c.conn.close()
+	case stuck && c.conn.isGone():
+		link{s, c}.abandon()
+	}
+}
+
+// info describes s.
+func (s *serverConn) info() snapshot.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info := s.conn.info()
+	info.Connected, info.Used, info.State, info.Prepared = s.opened, s.usage.linked, snapshot.ServerResting, s.session.Prepared()
+	if s.usage.linked.IsZero() {
+		info.Used = s.usage.released
+	}
+	if s.state == serverIdle {
+		info.State = snapshot.ServerIdle
+	}
+	if c := s.client; c != nil {
+		info.State, info.ClientID = snapshot.ServerActive, uint64(c.client.id.Load())
+		if c.session.Pinned() != "" {
+			info.State = snapshot.ServerPinned
+		}
+	}
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	info.CloseNeeded = s.generation != s.pool.generation
+	if s.isLinked() {
+		s.usage.addTo(&s.pool.totals, s.session, time.Now()) // a pinned one is not released for long
+	}
+	return info
 }

@@ -10,320 +10,52 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// goneTimeout is how long a server may take to end a session whose client is
-// gone, once it has been asked to cancel.
-const goneTimeout = 5 * time.Second
+const (
+	// goneTimeout is how long a server may take to finish for a client that has
+	// disconnected, after it has been asked to cancel.
+	goneTimeout = 5 * time.Second
 
-// relayBuffer carries one chunk in one direction. A TLS record is no larger.
-type relayBuffer [16 << 10]byte
+	// cancelInterval is the time after which a server that has not finished is
+	// asked to cancel again: a request that arrives before the query is lost.
+	cancelInterval = time.Second
+)
 
-var relayBuffers = sync.Pool{New: func() any { return new(relayBuffer) }}
-
-// session is one client and one server connection, for as long as both last.
+// session is the handler of a client that has a server connection of its own,
+// in session mode or to replicate. One goroutine forwards requests, another one
+// answers. The answering one alone writes to the client and alone decides when
+// the session ends; others change the state and interrupt its read by the
+// server connection's read deadline.
 type session struct {
 	client  *client
 	up      *upstream
 	tracker *tracker
 	began   time.Time
-	active  atomic.Int64 // when something was last said, in Unix nanoseconds; kept only for the idle timeout
+	active  atomic.Int64 // time of the last message, in Unix nanoseconds; only kept for the idle timeout
 
-	over atomic.Bool // the answering direction has ended
-	left atomic.Bool // the client has said goodbye and closed its half
-	shut sync.Once   // the server has been told that nothing more comes
-
-	canceled  atomic.Uint64 // cancel requests passed on
-	lost      atomic.Bool   // the server connection broke
-	accounted bool          // among the totals of the past; guarded by the server's mutex
-
-	mu    sync.Mutex // guards state together with the server's read deadline
+	mu    sync.Mutex // guards what follows and the server connection's read deadline
 	state sessionState
-	since time.Time // of a state in which the server has a last moment
+	since time.Time // of sessionFailing or sessionAbandoned
+
+	shut sync.Once // the server has been told that nothing more comes
 }
-
-type sessionState int
-
-const (
-	running  sessionState = iota
-	draining              // end as soon as no transaction is open
-	failing               // the server takes no more; it has a moment for last words
-	gone                  // the client is; the server has a moment to see that
-	forced                // end now
-)
 
 func newSession(c *client, up *upstream) *session {
-	return &session{client: c, up: up, tracker: newTracker(pgwire.TxStatus(up.status)), began: time.Now()}
+	return &session{client: c, up: up, tracker: newTracker(up.status), began: time.Now()}
 }
 
-// relay carries bytes both ways until both sides have ended, and says why.
-// The answering direction alone writes to the client, and alone decides when
-// the session ends; all others only wake it, by its read deadline.
-func (s *session) relay() (reason string) {
-	s.touch()
-	s.arm()
-	var asking sync.WaitGroup
-	asking.Go(s.ask)
-	reason = s.answer()
-	s.over.Store(true)
-	s.tracker.abort()
-	s.client.closeWrite()
-	s.client.SetReadDeadline(time.Now().Add(lingerTimeout))
-	s.up.close() // its place is free before the client has taken its leave
-	asking.Wait()
-	return reason
-}
-
-// ask carries the client's requests. After the session's end it goes on
-// reading, so that the client sees the last words.
-func (s *session) ask() {
-	buffer := relayBuffers.Get().(*relayBuffer)
-	defer relayBuffers.Put(buffer)
-	writable := true
-	for {
-		n, err := s.client.Read(buffer[:])
-		// Whoever has been told that the client is killed is to see no more of it.
-		if n > 0 && s.current() != forced && s.tracker.request(buffer[:n]) && writable {
-			s.touch()
-			if _, err := s.up.Write(buffer[:n]); err != nil {
-				// What the server said before it died is still to be read.
-				writable = false
-				s.hurry(failing)
-			}
-		}
-		switch {
-		case err == nil:
-		case s.over.Load():
-			return
-		default:
-			s.clientEnded(err)
-			return
-		}
-	}
-}
-
-// hurry enters a state in which the server has a last moment.
-func (s *session) hurry(state sessionState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state < state {
-		s.state, s.since = state, time.Now()
-		s.up.SetReadDeadline(s.since.Add(cancelAgain))
-	}
-}
-
-// spent reports whether the server has had its last moment.
-func (s *session) spent() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Since(s.since) >= goneTimeout
-}
-
-// wait gives the server some more of it.
-func (s *session) wait() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == failing || s.state == gone {
-		s.up.SetReadDeadline(time.Now().Add(cancelAgain))
-	}
-}
-
-// clientEnded ends the server's side when the client's is at its end. One
-// that has said goodbye may still be waiting for its answers; one that has
-// not is gone, and what the server does for it is in vain.
-func (s *session) clientEnded(err error) {
-	if s.tracker.clientTerminated() && !isReset(err) {
-		s.left.Store(true)
-		s.seeOff()
+// setState changes the state; see [sessionState] for what is allowed. The
+// caller holds mu.
+func (s *session) setState(to sessionState, reason string) {
+	if !has(sessionTransitions[s.state], to) {
+		illegalTransition(s.client.env.log, "session", s.state, to, reason)
+		s.up.breakOff()
 		return
 	}
-	s.client.raw.Close()
-	terminable := s.tracker.canTerminate()
-	if busy := s.tracker.abort(); busy {
-		if err := s.up.cancel(context.Background()); err != nil {
-			s.client.server.log.Debug("cannot cancel for a client that is gone", "err", err)
-		}
-	}
-	s.hurry(gone)
-	s.up.SetWriteDeadline(time.Now().Add(goneTimeout))
-	if terminable {
-		s.up.Write(pgwire.AppendTerminate(nil))
-		return
-	}
-	s.shutServer()
-}
-
-// seeOff sees to it that the server ends for a client that has left, though it
-// may have missed that.
-func (s *session) seeOff() {
-	if s.tracker.mayMissTerminate() {
-		s.shutServer()
-	}
-}
-
-// shutServer tells the server that nothing more will come. It ends at that,
-// when it has stopped doing what it does.
-func (s *session) shutServer() {
-	s.shut.Do(func() {
-		if half, ok := s.up.Conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
-			s.up.Conn.Close()
-		}
-	})
-}
-
-// isReset reports whether a connection broke, as opposed to having ended.
-func isReset(err error) bool {
-	var broken *net.OpError
-	return errors.As(err, &broken) && !broken.Timeout()
-}
-
-// answer carries the server's answers until the session is at its end.
-func (s *session) answer() (reason string) {
-	buffer := relayBuffers.Get().(*relayBuffer)
-	defer relayBuffers.Put(buffer)
-	connected := true
-	for {
-		n, err := s.up.Read(buffer[:])
-		if n > 0 {
-			s.touch()
-			s.tracker.answer(buffer[:n])
-			if s.left.Load() {
-				s.seeOff()
-			}
-			if connected {
-				if _, err := s.client.Write(buffer[:n]); err != nil {
-					connected = false // the asking direction sees that too, and cancels
-					s.client.raw.Close()
-				}
-			}
-			if s.isDraining() && s.tracker.close() {
-				return s.say("shutdown", errShuttingDown())
-			}
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if reason := s.woken(); reason != "" {
-				return reason
-			}
-		case s.tracker.clientTerminated():
-			return "client left"
-		case !connected || s.isGone():
-			return "client gone"
-		default:
-			return s.serverLost(err)
-		}
-	}
-}
-
-func (s *session) serverLost(err error) string {
-	s.lost.Store(true)
-	s.client.server.counts.lost.Add(1)
-	s.client.server.log.Warn("a server connection was lost", "target", s.up.target.name, "err", err)
-	return s.say("server lost", errServerLost())
-}
-
-// say ends the session with a message, where one fits in.
-func (s *session) say(reason string, e *pgwire.Error) string {
-	if s.tracker.canInsert() {
-		s.client.SetWriteDeadline(time.Now().Add(lingerTimeout))
-		s.client.Write(e.Append(nil))
-	}
-	return reason
-}
-
-// woken decides what a read deadline that has passed means. It returns the
-// reason if that is the session's end.
-func (s *session) woken() (reason string) {
-	switch s.current() {
-	case forced:
-		if s.tracker.abort() {
-			s.cancelAside()
-		}
-		return s.say("forced", s.client.lastWord())
-	case gone:
-		if s.spent() {
-			return "client gone"
-		}
-		s.cancelAside() // the one before may have come before the query
-		s.wait()
-	case failing:
-		if s.spent() {
-			return s.serverLost(os.ErrDeadlineExceeded)
-		}
-		s.wait()
-	case draining:
-		if s.tracker.close() {
-			return s.say("shutdown", errShuttingDown())
-		}
-		s.disarm()
-	case running:
-		limit := s.client.server.config().ClientIdleTimeout
-		if limit > 0 && s.silence() >= limit && s.tracker.close() {
-			return s.say("idle", errIdle(limit))
-		}
-		s.arm()
-	}
-	return ""
-}
-
-// cancelAside asks the server to stop work that nobody waits for any more.
-func (s *session) cancelAside() {
-	ctx, cancel := context.WithTimeout(context.Background(), lingerTimeout)
-	defer cancel()
-	if err := s.up.cancel(ctx); err != nil {
-		s.client.server.log.Debug("cannot cancel at the end", "err", err)
-	}
-}
-
-// arm sets the read deadline that the idle timeout asks for. In a later
-// state the deadline is that state's.
-func (s *session) arm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != running {
-		return
-	}
-	deadline := time.Time{}
-	if limit := s.client.server.config().ClientIdleTimeout; limit > 0 {
-		deadline = time.Now().Add(max(limit-s.silence(), time.Second/10))
-	}
-	s.up.SetReadDeadline(deadline)
-}
-
-// rearm takes a new idle timeout into account. Where there was none before,
-// silence counts from now on.
-func (s *session) rearm(before bool) {
-	if !before {
-		s.touch()
-	}
-	s.arm()
-}
-
-// disarm lets a draining session go on until an answer ends its transaction.
-func (s *session) disarm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == draining {
-		s.up.SetReadDeadline(time.Time{})
-	}
-}
-
-// drain ends the session once it has no transaction open.
-func (s *session) drain() { s.wake(draining) }
-
-// force ends the session now.
-func (s *session) force() { s.wake(forced) }
-
-// wake enters a state, unless a later one has been reached, and lets the
-// answering direction see it.
-func (s *session) wake(state sessionState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state < state {
-		s.state = state
-		s.up.SetReadDeadline(time.Unix(1, 0))
-	}
+	s.state = to
 }
 
 func (s *session) current() sessionState {
@@ -332,16 +64,319 @@ func (s *session) current() sessionState {
 	return s.state
 }
 
-func (s *session) isDraining() bool { return s.current() == draining }
-func (s *session) isGone() bool     { return s.current() == gone }
+// drain disconnects the client once no transaction is open.
+func (s *session) drain() { s.wake(sessionDraining, "shutdown") }
 
-// touch notes that something was said.
+// kill disconnects the client now.
+func (s *session) kill() { s.wake(sessionKilled, "killed") }
+
+// wake changes the state, unless a later one has been reached, and interrupts
+// the answering goroutine.
+func (s *session) wake(to sessionState, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state < to {
+		s.setState(to, reason)
+		s.up.raw.Interrupt()
+	}
+}
+
+// giveTime enters a state, unless a later one has been reached, in which the
+// server has some time to finish.
+func (s *session) giveTime(to sessionState, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state < to {
+		s.setState(to, reason)
+		s.since = time.Now()
+		s.up.raw.SetReadDeadline(s.since.Add(cancelInterval))
+	}
+}
+
+// isOutOfTime reports whether the server has had its time to finish.
+func (s *session) isOutOfTime() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.since) >= goneTimeout
+}
+
+// giveMoreTime lets the server go on for another interval.
+func (s *session) giveMoreTime() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == sessionFailing || s.state == sessionAbandoned {
+		s.up.raw.SetReadDeadline(time.Now().Add(cancelInterval))
+	}
+}
+
+// run forwards both ways until both sides have ended.
+func (s *session) run() {
+	env, began := s.client.env, time.Now()
+	log := env.log.With("client", s.client.conn.raw.RemoteAddr(), "target", s.up.database.target.name)
+	env.counts.sessions.Add(1)
+	log.Debug("session began")
+	s.touch()
+	s.arm()
+	var asking sync.WaitGroup
+	asking.Go(s.forwardRequests)
+	reason := s.forwardAnswers()
+	s.end(reason)
+	asking.Wait()
+	log.Debug("session ended", "reason", reason, "duration", time.Since(began))
+}
+
+// end makes the asking goroutine finish, and frees the slot without waiting for
+// the client to read its last message.
+func (s *session) end(reason string) {
+	s.mu.Lock()
+	s.setState(sessionEnded, reason)
+	s.mu.Unlock()
+	s.client.disconnect(reason)
+	s.tracker.abort()
+	s.client.conn.closeWrite()
+	s.client.conn.raw.SetReadDeadline(time.Now().Add(lingerTimeout))
+	s.up.close()
+}
+
+// forwardRequests forwards what the client sends. After the session's end it
+// goes on reading, so that the client sees its last message.
+func (s *session) forwardRequests() {
+	buffer := rawnet.GetBuffer()
+	defer buffer.Release()
+	writable := true
+	for {
+		n, err := s.client.conn.conn.Read(buffer[:])
+		// A client that is being killed has its requests ignored from now on.
+		if n > 0 && s.current() != sessionKilled && s.tracker.request(buffer[:n]) && writable {
+			s.touch()
+			if s.up.write(buffer[:n]) != nil {
+				// What the server sent before it ended is still to be read.
+				writable = false
+				s.giveTime(sessionFailing, "cannot write to the server")
+			}
+		}
+		switch {
+		case err == nil:
+		case s.current() == sessionEnded:
+			return
+		default:
+			s.clientClosed(err)
+			return
+		}
+	}
+}
+
+// clientClosed ends the server's side after the client's. A client that has
+// sent Terminate may still wait for answers; another one is gone, and nobody
+// needs what the server does for it.
+func (s *session) clientClosed(err error) {
+	if s.tracker.clientTerminated() && !isReset(err) {
+		if s.tracker.clientHungUp() {
+			s.shutServer()
+		}
+		return
+	}
+	s.client.conn.close()
+	terminable := s.tracker.canTerminate()
+	if busy := s.tracker.abort(); busy {
+		s.cancelUnwanted(cancelTimeout)
+	}
+	s.giveTime(sessionAbandoned, "client gone")
+	s.up.conn.SetWriteDeadline(time.Now().Add(goneTimeout))
+	if terminable {
+		s.up.write(pgwire.AppendTerminate(nil))
+		return
+	}
+	s.shutServer()
+}
+
+// isReset reports whether a connection broke, as opposed to having been closed.
+func isReset(err error) bool {
+	var broken *net.OpError
+	return errors.As(err, &broken) && !broken.Timeout()
+}
+
+// shutServer tells the server that nothing more will come. It ends when it has
+// finished what it is doing.
+func (s *session) shutServer() {
+	s.shut.Do(func() {
+		if !s.up.closeWrite() {
+			s.up.conn.Close()
+		}
+	})
+}
+
+// forwardAnswers forwards what the server sends until the session is to end, and
+// returns why.
+func (s *session) forwardAnswers() (reason string) {
+	buffer := rawnet.GetBuffer()
+	defer buffer.Release()
+	connected := true
+	for {
+		n, err := s.up.read(buffer[:])
+		if n > 0 {
+			s.touch()
+			if s.tracker.answer(buffer[:n]) {
+				s.shutServer()
+			}
+			if connected && s.client.conn.write(buffer[:n]) != nil {
+				connected = false // the asking goroutine sees that too, and cancels
+				s.client.conn.close()
+			}
+			if s.current() == sessionDraining && s.tracker.close() {
+				return s.disconnectClient("shutdown", errShuttingDown())
+			}
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if reason := s.interrupted(); reason != "" {
+				return reason
+			}
+		case s.tracker.clientTerminated():
+			return reasonTerminated
+		case !connected || s.current() == sessionAbandoned:
+			return reasonGone
+		default:
+			return s.serverLost(err)
+		}
+	}
+}
+
+// interrupted decides what a read deadline that has passed means. It returns the
+// reason if the session is to end.
+func (s *session) interrupted() (reason string) {
+	switch s.current() {
+	case sessionKilled:
+		if s.tracker.abort() {
+			s.cancelUnwanted(lingerTimeout)
+		}
+		return s.disconnectClient("killed", s.client.disconnecting())
+	case sessionAbandoned:
+		if s.isOutOfTime() {
+			return reasonGone
+		}
+		s.cancelUnwanted(lingerTimeout) // an earlier one may have come before the query
+		s.giveMoreTime()
+	case sessionFailing:
+		if s.isOutOfTime() {
+			return s.serverLost(os.ErrDeadlineExceeded)
+		}
+		s.giveMoreTime()
+	case sessionDraining:
+		if s.tracker.close() {
+			return s.disconnectClient("shutdown", errShuttingDown())
+		}
+		s.disarm()
+	case sessionActive:
+		limit := s.client.env.config().ClientIdleTimeout
+		if limit > 0 && s.idleTime() >= limit && s.tracker.close() {
+			return s.disconnectClient("idle", errIdle(limit))
+		}
+		s.arm()
+	}
+	return ""
+}
+
+func (s *session) serverLost(err error) (reason string) {
+	env := s.client.env
+	s.tracker.count(func(t *snapshot.Totals) { t.Lost++ })
+	env.counts.lost.Add(1)
+	env.log.Warn("server connection lost", "target", s.up.database.target.name, "error", err)
+	return s.disconnectClient("server lost", errServerLost())
+}
+
+// disconnectClient sends the client an error, if one can be sent now, before the
+// session ends.
+func (s *session) disconnectClient(reason string, e *pgwire.Error) string {
+	if s.tracker.canInsert() {
+		s.client.conn.writeLast(e.Append(nil))
+	}
+	return reason
+}
+
+// cancel asks the server to cancel what the client waits for.
+func (s *session) cancel(ctx context.Context) error {
+	err := s.up.cancel(ctx)
+	if err == nil {
+		s.tracker.count(func(t *snapshot.Totals) { t.Canceled++ })
+	}
+	return err
+}
+
+// cancelUnwanted asks the server to cancel what nobody waits for any more.
+func (s *session) cancelUnwanted(timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := s.up.cancel(ctx); err != nil {
+		s.client.env.log.Debug("cannot cancel for a client that is gone", "error", err)
+	}
+}
+
+// arm sets the read deadline that the idle timeout needs. In a later state the
+// deadline is that state's.
+func (s *session) arm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != sessionActive {
+		return
+	}
+	deadline := time.Time{}
+	if limit := s.client.env.config().ClientIdleTimeout; limit > 0 {
+		deadline = time.Now().Add(max(limit-s.idleTime(), time.Second/10))
+	}
+	s.up.raw.SetReadDeadline(deadline)
+}
+
+// disarm lets a draining session go on until an answer ends its transaction.
+func (s *session) disarm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == sessionDraining {
+		s.up.raw.SetReadDeadline(time.Time{})
+	}
+}
+
+// touch notes that a message was forwarded.
 func (s *session) touch() {
-	if s.client.server.config().ClientIdleTimeout > 0 {
+	if s.client.env.config().ClientIdleTimeout > 0 {
 		s.active.Store(time.Now().UnixNano())
 	}
 }
 
-func (s *session) silence() time.Duration {
-	return time.Since(time.Unix(0, s.active.Load()))
+func (s *session) idleTime() time.Duration { return time.Since(time.Unix(0, s.active.Load())) }
+
+// checkNetwork closes a side whose network is dead.
+func (s *session) checkNetwork(limit time.Duration) {
+	if s.up.raw.Unresponsive(limit) {
+		s.client.env.log.Warn("no answer from the network to a server", "target", s.up.database.target.name, "duration", limit)
+		s.up.breakOff() // its reader sees that
+	}
+	if s.client.conn.raw.Unresponsive(limit) {
+		s.client.conn.close()
+	}
+}
+
+// totals returns the counters of the session.
+func (s *session) totals() snapshot.Totals {
+	t := s.tracker.counters()
+	t.Sessions, t.Assignments, t.ServerLogins = 1, 1, 1
+	return t
+}
+
+func (s *session) describe(info *snapshot.Client) {
+	server := s.serverInfo()
+	info.Target, info.Database, info.State = server.Target, server.Database, snapshot.ClientActive
+	info.ServerPID, info.Requested = server.PID, server.Used
+}
+
+// serverInfo describes the server connection.
+func (s *session) serverInfo() snapshot.Server {
+	info := s.up.info()
+	info.State, info.Connected, info.Used = snapshot.ServerActive, s.began, s.began
+	if at := s.active.Load(); at != 0 {
+		info.Used = time.Unix(0, at)
+	}
+	info.ClientID = uint64(s.client.id.Load())
+	return info
 }

@@ -19,6 +19,7 @@ type tracker struct {
 	last       byte            // type of the last answer that was not asynchronous; 0 after a request
 	terminated bool            // the client has sent Terminate,
 	unsettled  bool            // and then it was not certain that the server was waiting for a request
+	hungUp     bool            // the client has closed its side after Terminate
 	closed     bool            // no further request is forwarded
 	totals     snapshot.Totals
 }
@@ -83,8 +84,9 @@ func (t *tracker) requested(kind pgwire.ClientType) {
 	t.last = 0
 }
 
-// answer takes bytes from the server.
-func (t *tracker) answer(chunk []byte) {
+// answer takes bytes from the server. It reports whether the client has closed
+// its side and the server may have missed that: see mayMissTerminate.
+func (t *tracker) answer(chunk []byte) (missed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.totals.Sent += uint64(len(chunk))
@@ -94,6 +96,7 @@ func (t *tracker) answer(chunk []byte) {
 		}
 		chunk = chunk[span.Size:]
 	}
+	return t.hungUp && t.mayMissTerminate()
 }
 
 // answered takes the end of a message. end is its last byte.
@@ -159,17 +162,37 @@ func (t *tracker) clientTerminated() bool {
 	return t.terminated
 }
 
-// mayMissTerminate reports whether the server owes the client nothing more but
-// may have skipped its Terminate: after an error, or within a copy.
-func (t *tracker) mayMissTerminate() bool {
+// clientHungUp notes that the client has closed its side after Terminate. It
+// reports whether the server may have missed that.
+func (t *tracker) clientHungUp() (missed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.terminated && t.unsettled && t.pending == 0
+	t.hungUp = true
+	return t.mayMissTerminate()
 }
+
+// mayMissTerminate reports whether the server owes the client nothing more but
+// may have skipped its Terminate: after an error, or within a copy. The caller
+// holds mu.
+func (t *tracker) mayMissTerminate() bool { return t.terminated && t.unsettled && t.pending == 0 }
 
 // canTerminate reports whether the server can be sent Terminate.
 func (t *tracker) canTerminate() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.requests.atBoundary()
+}
+
+// count changes the counters.
+func (t *tracker) count(change func(*snapshot.Totals)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.totals)
+}
+
+// counters returns the counters.
+func (t *tracker) counters() snapshot.Totals {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.totals
 }

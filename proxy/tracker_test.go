@@ -14,12 +14,12 @@ func message(kind byte, body string) string {
 }
 
 const (
-	readyIdle  = "Z\x00\x00\x00\x05I"
-	readyOpen  = "Z\x00\x00\x00\x05T"
-	copyIn     = "G\x00\x00\x00\x07\x00\x00\x00"
-	terminated = "X\x00\x00\x00\x04"
-	syncAll    = "S\x00\x00\x00\x04"
-	copyDone   = "c\x00\x00\x00\x04"
+	readyIdle = "Z\x00\x00\x00\x05I"
+	readyOpen = "Z\x00\x00\x00\x05T"
+	copyIn    = "G\x00\x00\x00\x07\x00\x00\x00"
+	terminate = "X\x00\x00\x00\x04"
+	syncAll   = "S\x00\x00\x00\x04"
+	copyDone  = "c\x00\x00\x00\x04"
 )
 
 // Each step is what the client asks, or what the server answers.
@@ -51,7 +51,7 @@ func TestTrackerKnowsWhenASessionIsIdle(t *testing.T) {
 				tr := newTracker('I')
 				for i, s := range steps {
 					feed(split, s.ask, func(p []byte) { tr.request(p) })
-					feed(split, s.answer, tr.answer)
+					feed(split, s.answer, func(p []byte) { tr.answer(p) })
 					if tr.idle() != s.idle {
 						t.Errorf("split %v, step %d: idle %v", split, i, tr.idle())
 					}
@@ -88,7 +88,7 @@ func TestTrackerForwardsNothingAfterTheEnd(t *testing.T) {
 func TestTrackerNoticesTerminate(t *testing.T) {
 	t.Parallel()
 	tr := newTracker('I')
-	tr.request([]byte(terminated))
+	tr.request([]byte(terminate))
 	if !tr.clientTerminated() {
 		t.Error("the tracker has not noticed Terminate")
 	}
@@ -111,7 +111,7 @@ func BenchmarkTrackerAnswer(b *testing.B) {
 // streams are cut into chunks.
 func FuzzTracker(f *testing.F) {
 	f.Add([]byte(message('Q', "SELECT 1\x00")), []byte(readyIdle+readyOpen), 3)
-	f.Add([]byte(syncAll+terminated), []byte("D\x00\x00\x00\x00"), 1)
+	f.Add([]byte(syncAll+terminate), []byte("D\x00\x00\x00\x00"), 1)
 	f.Fuzz(func(t *testing.T, requests, answers []byte, cut int) {
 		whole, parts := newTracker('I'), newTracker('I')
 		whole.request(requests)

@@ -36,6 +36,34 @@ func (p Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting + p.Clie
 // Servers is the number of server connections that have logged in.
 func (p Pool) Servers() int { return p.ServersActive + p.ServersIdle + p.ServersResting }
 
+// AddServer counts a server connection.
+func (p *Pool) AddServer(s Server) {
+	p.Prepared += s.Prepared
+	switch s.State {
+	case ServerPinned:
+		p.ServersPinned++
+		p.ServersActive++
+	case ServerActive:
+		p.ServersActive++
+	case ServerIdle:
+		p.ServersIdle++
+	case ServerResting:
+		p.ServersResting++
+	}
+}
+
+// AddClient counts a client.
+func (p *Pool) AddClient(c Client) {
+	switch c.State {
+	case ClientActive:
+		p.ClientsActive++
+	case ClientWaiting:
+		p.ClientsWaiting++
+	case ClientIdle:
+		p.ClientsIdle++
+	}
+}
+
 // Merge adds up pools that have the same key, in the order of the first of
 // each. Clients that replicate have sessions beside the pool of their database,
 // and a database can be named like its target.

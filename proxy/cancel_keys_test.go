@@ -15,14 +15,14 @@ func (nothingToCancel) cancel(context.Context) error { return nil }
 // not cancel the other, and each client must have one of its own.
 func TestCancelKeysOfTheSameProcessID(t *testing.T) {
 	t.Parallel()
-	var keys cancels
+	var keys cancelKeys
 	one, two := &nothingToCancel{}, &nothingToCancel{}
 	first, forget := keys.add(pgwire.Version30, one, 4711)
 	second, _ := keys.add(pgwire.Version30, two, 4711)
 	if first.pid != 4711 || second.pid == 4711 || second.pid == 0 {
 		t.Fatalf("the process IDs are %d and %d", first.pid, second.pid)
 	}
-	find := func(k cancelKey) cancelable {
+	find := func(k cancelKey) canceler {
 		up, _ := keys.find(&pgwire.CancelRequest{ProcessID: k.pid, SecretKey: []byte(k.secret)})
 		return up
 	}

@@ -9,7 +9,7 @@ import (
 
 // Between finding its target and entering it, a client can be overtaken by a
 // reload.
-func TestRemovedTargetTakesNobody(t *testing.T) {
+func TestRemovedTargetAcceptsNoClient(t *testing.T) {
 	connectors := map[string]*lakebase.Connector{}
 	for _, name := range []string{"stays", "goes"} {
 		cfg, err := lakebase.ParseConfig(name)
@@ -25,22 +25,22 @@ func TestRemovedTargetTakesNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	goes := s.settings.Load().targets["goes"]
-	if !s.enter(goes) {
-		t.Fatal("it takes nobody")
+	goes := s.env.configuration.Load().targets["goes"]
+	if !s.targets.enter(goes) {
+		t.Fatal("the target does not accept a client")
 	}
 	if err := s.Reload(Config{Targets: map[string]*lakebase.Connector{"stays": connectors["stays"]}}); err != nil {
 		t.Fatal(err)
 	}
-	if s.enter(goes) {
-		t.Error("it takes clients although it is gone")
+	if s.targets.enter(goes) {
+		t.Error("the removed target accepts a client")
 	}
-	s.exit(goes)
-	s.wg.Wait()
+	s.targets.leave(goes)
+	s.env.tasks.Wait()
 	if _, err := connectors["goes"].Connect(t.Context()); !errors.Is(err, lakebase.ErrClosed) {
 		t.Error("its connector is not closed:", err)
 	}
-	if len(s.removed) != 0 || len(s.connectors) != 1 {
-		t.Errorf("%d targets and %d connectors are kept", len(s.removed), len(s.connectors))
+	if len(s.targets.removed) != 0 || len(s.targets.connectors) != 1 {
+		t.Errorf("%d targets and %d connectors are kept", len(s.targets.removed), len(s.targets.connectors))
 	}
 }

@@ -24,21 +24,21 @@ func TestSilentClientsRest(t *testing.T) {
 	}
 	exec(t, open, "CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT 42 AS n")
 	for range 2 {
-		testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+		testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
 		if got := one[int](t, idle, "SELECT $1::int", 7); got != 7 {
 			t.Errorf("got %d", got)
 		}
 		if got := one[int](t, open, "SELECT n FROM mine"); got != 42 {
 			t.Errorf("got %d", got)
 		}
-		if n := r.Resting(); n != 0 {
+		if n := r.Shrunk(); n != 0 {
 			t.Errorf("%d rest though they have just spoken", n)
 		}
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
@@ -55,7 +55,7 @@ func TestIdleTimeoutOfRestingClients(t *testing.T) {
 	spoke := time.Now()
 	asks, silent := r.connect(), r.connect()
 	one[int](t, asks, "SELECT 1")
-	testkit.Eventually(t, "both rest", func() bool { return r.Resting() == 2 })
+	testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
 	testkit.Eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
 	if took := time.Since(spoke); took < limit {
 		t.Errorf("ended after %s", took)

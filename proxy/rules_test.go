@@ -1,10 +1,14 @@
 package proxy
 
-import "testing"
+import (
+	"testing"
 
-func TestSwitchLastSetCounts(t *testing.T) {
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+func TestLastRuleForADatabaseCounts(t *testing.T) {
 	t.Parallel()
-	var s switches
+	var r rules
 	for _, step := range []struct {
 		target, database string
 		on               bool
@@ -19,10 +23,10 @@ func TestSwitchLastSetCounts(t *testing.T) {
 		{"b", "x", false, "110"},
 		{"", "", false, "000"},
 	} {
-		s.set(step.target, step.database, step.on)
+		r.set(snapshot.Database{Target: step.target, Name: step.database}, step.on)
 		got := ""
-		for _, d := range [][2]string{{"a", "x"}, {"a", "y"}, {"b", "x"}} {
-			if s.on(d[0], d[1]) {
+		for _, d := range []snapshot.Database{{Target: "a", Name: "x"}, {Target: "a", Name: "y"}, {Target: "b", Name: "x"}} {
+			if r.on(d) {
 				got += "1"
 			} else {
 				got += "0"
@@ -32,7 +36,7 @@ func TestSwitchLastSetCounts(t *testing.T) {
 			t.Errorf("after %v: %s", step, got)
 		}
 	}
-	if len(s) != 1 {
-		t.Errorf("%d rules are kept, want the last one alone", len(s))
+	if len(r) != 1 {
+		t.Errorf("%d rules are kept, want the last one alone", len(r))
 	}
 }

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/rawnet"
+)
+
+// lingerTimeout is how long a client may take to read its last message. Closing
+// a socket with unread input would discard that message.
+const lingerTimeout = time.Second
+
+// clientConn is the network connection of a client. One goroutine reads from it;
+// where several write, the caller of write sees to the order.
+type clientConn struct {
+	env  *env
+	raw  *rawnet.Conn
+	conn net.Conn // raw, or TLS on top of it
+	tls  bool
+	out  []byte // to be written by flush
+}
+
+func newClientConn(e *env, conn net.Conn) *clientConn {
+	raw := rawnet.New(conn)
+	return &clientConn{env: e, raw: raw, conn: raw}
+}
+
+// receive waits, without holding a buffer, and reads into one, which the caller
+// releases.
+func (c *clientConn) receive() (*rawnet.Buffer, int, error) {
+	if c.tls {
+		return c.raw.ReadBufferThrough(c.conn)
+	}
+	return c.raw.ReadBuffer()
+}
+
+func (c *clientConn) write(p []byte) error {
+	_, err := c.conn.Write(p)
+	return err
+}
+
+// flush writes what has been gathered in out.
+func (c *clientConn) flush() error {
+	c.setWriteDeadline(c.env.config().ClientLoginTimeout)
+	defer c.raw.SetWriteDeadline(time.Time{})
+	err := c.write(c.out)
+	c.out = nil
+	return err
+}
+
+// writeLast writes a last message, for which a slow client gets no more time
+// than for lingering.
+func (c *clientConn) writeLast(p []byte) {
+	c.setWriteDeadline(lingerTimeout)
+	c.write(p)
+}
+
+// linger lets the client read what was written last.
+func (c *clientConn) linger() {
+	c.closeWrite()
+	c.raw.SetReadDeadline(time.Now().Add(lingerTimeout))
+	io.Copy(io.Discard, c.conn)
+}
+
+// closeWrite tells the client that nothing more will come.
+func (c *clientConn) closeWrite() {
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// refuse sends an error and closes, without reading what the client has sent.
+func (c *clientConn) refuse(e interface{ Append([]byte) []byte }) {
+	c.raw.SetWriteDeadline(time.Now().Add(lingerTimeout))
+	c.raw.Write(e.Append(nil))
+	c.close()
+}
+
+// close closes the connection without any message.
+func (c *clientConn) close() { c.raw.Close() }
+
+// interrupt ends the read that waits, and those to come, until resume.
+func (c *clientConn) interrupt() { c.raw.Interrupt() }
+
+// resume lets reads wait again after interrupt.
+func (c *clientConn) resume() { c.raw.SetReadDeadline(time.Time{}) }
+
+// setDeadline bounds reads and writes from now on.
+func (c *clientConn) setDeadline(after time.Duration) { c.raw.SetDeadline(time.Now().Add(after)) }
+
+// clearDeadline ends that.
+func (c *clientConn) clearDeadline() { c.raw.SetDeadline(time.Time{}) }
+
+// setWriteDeadline bounds writes from now on.
+func (c *clientConn) setWriteDeadline(after time.Duration) {
+	c.raw.SetWriteDeadline(time.Now().Add(after))
+}
+
+// isGone reports whether the client has closed its side, even if it may still
+// read.
+func (c *clientConn) isGone() bool { return c.raw.Gone() }
+
+// isBroken reports whether the connection has been reset.
+func (c *clientConn) isBroken() bool { return c.raw.Broken() }
+
+// tlsInfo returns the version and the cipher suite of a connection, "" without
+// TLS.
+func tlsInfo(conn net.Conn) string {
+	encrypted, ok := conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	state := encrypted.ConnectionState()
+	return strings.ReplaceAll(tls.VersionName(state.Version), " ", "v") + "/" + tls.CipherSuiteName(state.CipherSuite)
+}

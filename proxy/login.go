@@ -1,0 +1,279 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/proxy/internal/console"
+)
+
+// login takes a client from its first byte to the run loop of the handler that
+// serves it: a session, a pooledClient or a consoleClient.
+type login struct {
+	env      *env
+	targets  *targetSet
+	pools    *poolSet
+	sessions *sessionSet
+	console  *console.Console
+
+	client  *client
+	startup *pgwire.Startup
+}
+
+// run is the first run loop of a client.
+func (l *login) run() runLoop {
+	stage, next, err := l.steps()
+	if err != nil {
+		l.client.fail(stage, err)
+		return nil
+	}
+	return next
+}
+
+// steps logs the client in and returns what serves it, nil if nothing has to.
+// With an error, stage is what has failed.
+func (l *login) steps() (stage string, next runLoop, err error) {
+	if err := l.readStartup(); err != nil || l.startup == nil {
+		return "start-up", nil, err
+	}
+	c := l.client
+	c.user, c.application = strings.Clone(l.startup.User()), strings.Clone(l.startup.Get("application_name"))
+	c.replication = replication(l.startup)
+	toConsole := l.startup.Get("database") == console.Database
+	if !toConsole && !c.count() {
+		return "limit", nil, tooManyClients(l.env.config().MaxClientConn)
+	}
+	if err := l.negotiate(); err != nil {
+		return "start-up", nil, err
+	}
+	if err := authenticate(c.conn, l.env.config().Users, c.user); err != nil {
+		return "login", nil, err
+	}
+	if toConsole {
+		next, err := l.openConsole()
+		return "console", next, err
+	}
+	db, err := l.admit()
+	if err != nil {
+		return "target", nil, err
+	}
+	stage = "connect to " + db.target.name
+	if l.env.config().PoolMode == TransactionMode && c.replication == replicationNone {
+		next, err = l.openPooled(db)
+	} else {
+		next, err = l.openSession(db)
+	}
+	return stage, next, err
+}
+
+// readStartup serves the client up to its startup packet. There is none after a
+// cancel request, or if the client has closed the connection.
+func (l *login) readStartup() error {
+	conn := l.client.conn
+	n := pgwire.Negotiation{Conn: conn.conn, TLS: l.env.config().ClientTLS}
+	if l.client.local {
+		n.TLS = nil
+	}
+	request, err := n.Run(l.env.life)
+	conn.conn, conn.tls = n.Conn, n.Encrypted
+	if err == io.EOF {
+		return nil // a port scan, for example
+	}
+	if err != nil {
+		return err
+	}
+	switch r := request.(type) {
+	case *pgwire.CancelRequest:
+		l.env.cancelKeys.forward(l.env.life, l.env, r)
+	case *pgwire.Startup:
+		l.startup = r
+	}
+	return nil
+}
+
+// negotiate checks that the client may go on, and agrees on the version of the
+// protocol.
+func (l *login) negotiate() error {
+	c := l.client
+	if c.needsTLS && !c.conn.tls {
+		return &pgwire.Error{Code: "28000", Message: "this address accepts no connection without TLS", Hint: "connect with sslmode=require or better"}
+	}
+	if c.user == "" {
+		return &pgwire.Error{Code: "28000", Message: "no PostgreSQL user name specified in startup packet",
+			Hint: "name any user: the proxy logs in to the database as its own role"}
+	}
+	version, unknown, agreed := l.startup.Negotiate(pgwire.Version32)
+	c.version = version
+	if !agreed {
+		c.conn.out = pgwire.AppendNegotiate(c.conn.out, version, unknown)
+	}
+	return nil
+}
+
+// admit returns the database that the client wants, if it is allowed there.
+func (l *login) admit() (database, error) {
+	for {
+		settings := l.env.configuration.Load()
+		if err := settings.checkParameters(l.startup); err != nil {
+			return database{}, err
+		}
+		db, err := settings.find(l.startup.Get("database"))
+		if err != nil {
+			return database{}, err
+		}
+		if err := settings.checkAccess(db, l.startup); err != nil {
+			return database{}, err
+		}
+		if !l.targets.enter(db.target) {
+			continue // the target has just been removed: there are new settings
+		}
+		l.client.onClose(func() { l.targets.leave(db.target) })
+		if _, disabled := l.pools.switched(db.label()); disabled {
+			return database{}, &pgwire.Error{Code: "55000", Message: fmt.Sprintf("database %q is disabled in the proxy", db.label().Name),
+				Hint: "ENABLE it in the proxy's console"}
+		}
+		return db, nil
+	}
+}
+
+// openPooled makes the client one of transaction mode.
+func (l *login) openPooled(db database) (runLoop, error) {
+	settings, err := startupSettings(l.startup)
+	if err != nil {
+		return nil, &pgwire.Error{Code: "22023", Message: err.Error()}
+	}
+	p, err := l.pools.join(db)
+	if err != nil {
+		return nil, err
+	}
+	l.client.onClose(func() { l.pools.leave(p) })
+	c := newPooledClient(l.client, p, settings)
+	l.client.conn.clearDeadline() // before drain and kill can set one
+	if !l.client.attach(c) {
+		return nil, l.client.disconnecting()
+	}
+	if err := c.login(settings); err != nil {
+		return nil, err
+	}
+	return c.begin(), nil
+}
+
+// openSession gives the client a server connection of its own.
+func (l *login) openSession(db database) (runLoop, error) {
+	up, err := l.connect(db)
+	if err != nil {
+		return nil, err
+	}
+	return func() runLoop {
+		defer up.close()
+		l.runSession(newSession(l.client, up))
+		return nil
+	}, nil
+}
+
+func (l *login) runSession(s *session) {
+	c, up := l.client, s.up
+	c.conn.clearDeadline() // before drain and kill can set one
+	if !c.attach(s) {
+		c.fail("start-up", c.disconnecting())
+		return
+	}
+	l.sessions.add(s)
+	defer l.sessions.remove(s)
+	c.welcome(s, up.pid(), maps.All(up.parameters))
+	c.conn.out = append(c.conn.out, up.early...)
+	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, up.status)
+	if c.conn.flush() == nil {
+		s.run()
+	}
+}
+
+// connect logs in to a database in a slot for the client alone. If that takes
+// long, it sends the client a notice.
+func (l *login) connect(db database) (*upstream, error) {
+	if err := l.takeSlot(db); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(l.env.admission, l.env.config().ServerConnectTimeout)
+	defer cancel()
+	var up *upstream
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		up, err = openUpstream(ctx, l.env, db, forwardedParameters(l.startup))
+	}()
+	timer := time.NewTimer(noticeAfter)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		if l.client.notify(wakingUp(db.target.name)) != nil {
+			cancel() // the client has disconnected
+		}
+		<-done
+	}
+	if err == nil {
+		return up, nil
+	}
+	db.target.slots.release()
+	if l.env.isDraining() {
+		return nil, errShuttingDown()
+	}
+	return nil, connectError(err)
+}
+
+// takeSlot takes a slot of a target, for which the client may have to wait.
+func (l *login) takeSlot(db database) error {
+	slots := &db.target.slots
+	if slots.take() {
+		return nil
+	}
+	w := newSlotWait(l.client, db)
+	if !l.client.attach(w) {
+		return l.client.disconnecting()
+	}
+	l.sessions.addWaiting(w)
+	slots.enqueue(w.waiter)
+	err := w.run(func() { l.pools.makeRoom(db.target, nil) })
+	l.sessions.removeWaiting(w)
+	if !l.client.detach() && err == nil {
+		err = l.client.disconnecting()
+	}
+	if err != nil {
+		slots.abandon(w.waiter)
+	}
+	return err
+}
+
+// openConsole logs the client in to the console.
+func (l *login) openConsole() (runLoop, error) {
+	c := l.client
+	session, err := l.console.Open(console.Client{Conn: c.conn.conn, User: c.user, Startup: l.startup, WriteTimeout: l.env.config().ClientLoginTimeout})
+	if err != nil {
+		return nil, err
+	}
+	h := &consoleClient{c, session}
+	if !c.attach(h) {
+		session.Close()
+		return nil, errShuttingDown()
+	}
+	c.conn.clearDeadline()
+	c.welcome(h, 0, session.Parameters())
+	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, pgwire.TxIdle)
+	if err := c.conn.flush(); err != nil {
+		session.Close()
+		return nil, err
+	}
+	return func() runLoop {
+		defer session.Close()
+		session.Serve(c.id.Load())
+		c.disconnect("console session is over")
+		return nil
+	}, nil
+}

@@ -1,0 +1,440 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/txpool"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+// Reasons for the end of a session that are the client's own.
+const (
+	reasonTerminated = "client left"
+	reasonGone       = "client gone"
+)
+
+// pooledClient is the handler of a client in transaction mode. Its goroutine
+// reads requests and forwards them to the server connection that the client is
+// linked to from the first request to the end of the transaction; answers come
+// from that server connection's reader. An idle client has no buffer.
+type pooledClient struct {
+	client  *client
+	conn    *clientConn // the client's
+	env     *env
+	pool    *pool
+	session *txpool.Client
+	waiter  waiter                     // guarded by the pool's mutex
+	server  atomic.Pointer[serverConn] // linked; changed under its mutex
+
+	requested atomic.Int64 // time of the last request, in Unix nanoseconds
+	shrunk    atomic.Int64 // requested, when the stack was last shrunk
+
+	began        time.Time // the client's goroutine's
+	finalRequest bool      // its current request ends in Terminate
+
+	task task // for the next interrupt; guarded by the client's mutex
+
+	// Guarded by the mutex of the linked server connection.
+	answered     chan struct{} // has room for one; nil unless the client has waited for answers
+	introduction introduction
+}
+
+// task is what the janitor wants of a client that is idle.
+type task uint8
+
+const (
+	noTask          task = iota
+	taskShrinkStack      // go on in a new goroutine
+	taskCheckIdle        // disconnect if it has been idle for too long
+)
+
+// introduction is the part of a login in which a server connection tells whether
+// the server accepts the client's settings, and what it reports under them.
+type introduction struct {
+	active   bool // no answer is for the client; changed under the server connection's mutex until done
+	reported txpool.Reported
+	done     atomic.Bool // reported is known
+}
+
+func (i *introduction) complete(reported txpool.Reported) {
+	i.reported = reported
+	i.done.Store(true)
+}
+
+// ending is why a session ends. The zero value means that it goes on.
+type ending struct {
+	reason   string
+	notified bool // the client has been sent a last message, which it should have time to read
+}
+
+func newPooledClient(c *client, p *pool, settings txpool.Settings) *pooledClient {
+	pooled := &pooledClient{client: c, conn: c.conn, env: c.env, pool: p, session: txpool.NewClient(&p.statements)}
+	pooled.session.SetSettings(settings)
+	pooled.requested.Store(time.Now().UnixNano()) // its idle time begins now
+	return pooled
+}
+
+// login completes the login of a client that asked for settings.
+func (c *pooledClient) login(settings txpool.Settings) error {
+	reported, ok := c.pool.welcomes.find(settings)
+	if !ok {
+		c.introduction.active = true
+		if end := c.forward(nil); end != (ending{}) {
+			c.close(ending{"login", end.notified})
+			return errReported
+		}
+		c.introduction.active = false
+		reported = c.introduction.reported
+		c.pool.welcomes.add(settings, reported)
+	}
+	c.session.SetReported(reported)
+	c.client.welcome(c, 0, reported.All())
+	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, pgwire.TxIdle)
+	if err := c.conn.flush(); err != nil {
+		c.close(ending{reason: reasonGone})
+		return err
+	}
+	return nil
+}
+
+// begin begins the session and returns its run loop.
+func (c *pooledClient) begin() runLoop {
+	c.env.counts.sessions.Add(1)
+	c.pool.count(&c.pool.totals.Sessions)
+	c.began = time.Now()
+	c.requested.Store(c.began.UnixNano())
+	if c.env.logs(slog.LevelDebug) {
+		c.env.log.Debug("session began", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name)
+	}
+	return c.run()
+}
+
+// run is the run loop, and the next one after the stack has been shrunk. While
+// the client is idle it is at the bottom of the stack, and should be small.
+func (c *pooledClient) run() runLoop {
+	end := c.serve()
+	if end == (ending{}) {
+		return c.run
+	}
+	c.close(end)
+	if c.env.logs(slog.LevelDebug) {
+		c.env.log.Debug("session ended", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name,
+			"reason", end.reason, "duration", time.Since(c.began))
+	}
+	return nil
+}
+
+// serve forwards requests until the session ends, or until the client should go
+// on in another goroutine.
+func (c *pooledClient) serve() ending {
+	for {
+		b, n, err := c.conn.receive()
+		switch {
+		case err == nil:
+			end := c.forward(b[:n])
+			b.Release()
+			if end != (ending{}) {
+				return end
+			}
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return c.handleInterrupt()
+		default:
+			return ending{reason: reasonGone}
+		}
+	}
+}
+
+// forward forwards requests.
+func (c *pooledClient) forward(requests []byte) ending {
+	c.requested.Store(time.Now().UnixNano())
+	for {
+		s := c.server.Load()
+		// The state is read after the link: who ends the session changes the link
+		// last, and the requests must not go to another server connection.
+		if c.client.current() >= clientKilled {
+			return c.handleInterrupt()
+		}
+		// In this order: until it is done, the server connection may change
+		// whether the introduction is active.
+		if c.introduction.done.Load() && c.introduction.active {
+			return ending{}
+		}
+		if s == nil {
+			if isTerminate(requests) {
+				return ending{reason: reasonTerminated}
+			}
+			c.finalRequest = endsInTerminate(requests)
+			var e *pgwire.Error
+			switch s, e = c.pool.acquire(c); {
+			case e != nil:
+				return c.refuse(requests, e)
+			case s == nil:
+				return ending{reason: reasonGone}
+			}
+			continue // the state may have changed meanwhile
+		}
+		rest, how := link{s, c}.forward(requests)
+		switch how {
+		case forwarded:
+			if c.client.current() < clientKilled {
+				return ending{}
+			}
+		case stalled:
+			if !c.awaitAnswer() {
+				return ending{reason: reasonGone}
+			}
+		case terminated:
+			return c.awaitLastAnswers()
+		}
+		requests = rest
+	}
+}
+
+// await waits for what the pool grants.
+func (c *pooledClient) await() (*serverConn, *pgwire.Error) {
+	for {
+		g := <-c.waiter.granted
+		if g != (grant{}) {
+			return g.server, g.refused
+		}
+		_ = c.client.notify(wakingUp(c.pool.database.target.name)) // a read finds out whether the client has disconnected
+	}
+}
+
+// awaitAnswer waits for an answer. It reports whether the client is still
+// connected.
+func (c *pooledClient) awaitAnswer() bool {
+	check := time.NewTicker(clientCheckInterval)
+	defer check.Stop()
+	for {
+		select {
+		case <-c.answered:
+			return true
+		case <-check.C:
+			if c.conn.isGone() {
+				return false
+			}
+		}
+	}
+}
+
+// awaitLastAnswers waits until a client that has sent Terminate has the answers
+// to its earlier requests.
+func (c *pooledClient) awaitLastAnswers() ending {
+	for s := c.server.Load(); s != nil && (link{s, c}).owesAnswer(); s = c.server.Load() {
+		<-c.answered
+		if c.client.current() >= clientKilled {
+			return c.handleInterrupt()
+		}
+	}
+	return ending{reason: reasonTerminated}
+}
+
+// isGone reports whether the client cannot be answered any more. One that has
+// sent Terminate may have closed its side and still read.
+func (c *pooledClient) isGone() bool {
+	if c.finalRequest {
+		return c.conn.isBroken()
+	}
+	return c.conn.isGone()
+}
+
+// isTerminate reports whether requests are a Terminate message and nothing else.
+func isTerminate(requests []byte) bool {
+	return len(requests) == pgwire.HeaderSize && pgwire.ClientType(requests[0]) == pgwire.ClientTerminate
+}
+
+// endsInTerminate reports whether the last bytes of requests look like a
+// Terminate message.
+func endsInTerminate(requests []byte) bool {
+	n := len(requests) - pgwire.HeaderSize
+	return n >= 0 && isTerminate(requests[n:]) && string(requests[n+1:]) == "\x00\x00\x00\x04"
+}
+
+// refuse answers requests with an error, so that the client may go on. If the
+// requests are incomplete or the proxy is shutting down, the session ends.
+func (c *pooledClient) refuse(requests []byte, e *pgwire.Error) ending {
+	c.env.log.Info("cannot serve a request", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name, "code", e.Code, "error", e.Message)
+	answer, ok := refusal(requests, e)
+	if !ok || c.introduction.active || c.env.isDraining() {
+		answer, ok = e.Append(nil), false
+	}
+	switch {
+	case c.conn.write(answer) != nil:
+		return ending{reason: reasonGone}
+	case ok:
+		return ending{}
+	}
+	return ending{e.Message, true}
+}
+
+// prepareStall must be called before the client can wait for answers. The caller
+// holds the mutex of the linked server connection.
+func (c *pooledClient) prepareStall() {
+	if c.answered == nil {
+		c.answered = make(chan struct{}, 1)
+	}
+}
+
+// resumeRequests lets the client go on if it waits for answers. The caller holds
+// the mutex of the linked server connection.
+func (c *pooledClient) resumeRequests() {
+	if c.answered == nil {
+		return
+	}
+	select {
+	case c.answered <- struct{}{}:
+	default:
+	}
+}
+
+// unlinked is called when the server connection has been unlinked. The caller
+// holds its mutex.
+func (c *pooledClient) unlinked() {
+	if c.env.config().ClientIdleTimeout > 0 {
+		c.requested.Store(time.Now().UnixNano()) // its idle time begins now
+	}
+	c.server.Store(nil)
+	c.retryDrain()
+}
+
+// disconnected is called when the server connection has ended the session. The
+// caller holds its mutex.
+func (c *pooledClient) disconnected(reason string) {
+	c.client.disconnectAndInterrupt(reason)
+	c.resumeRequests()
+}
+
+// cancel cancels what the client waits for. Like Postgres, it does nothing if
+// that is nothing.
+func (c *pooledClient) cancel(ctx context.Context) error {
+	canceled := &pgwire.Error{Code: "57014", Message: "canceling statement due to user request"}
+	if c.pool.refuseClient(c, canceled) {
+		return nil
+	}
+	if s := c.server.Load(); s != nil {
+		return link{s, c}.cancel(ctx)
+	}
+	return nil
+}
+
+// request asks c to do a task, unless its session is about to end.
+func (c *pooledClient) request(t task) {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	if c.client.current() == clientActive && c.task < t {
+		c.task = t
+		c.conn.interrupt()
+	}
+}
+
+// drain disconnects c once it has no transaction open.
+func (c *pooledClient) drain() { c.client.interrupt() }
+
+// retryDrain makes c look again whether it can be disconnected.
+func (c *pooledClient) retryDrain() {
+	if c.client.current() == clientDraining {
+		c.conn.interrupt()
+	}
+}
+
+// kill disconnects c now, whatever it waits for.
+func (c *pooledClient) kill() {
+	c.client.interrupt()
+	c.pool.refuseClient(c, c.client.disconnecting())
+	if s := c.server.Load(); s != nil {
+		l := link{s, c}
+		go l.resumeRequests()
+		time.AfterFunc(lingerTimeout, l.abandon)
+	}
+}
+
+// handleInterrupt does what c has been interrupted for.
+func (c *pooledClient) handleInterrupt() ending {
+	c.client.mu.Lock()
+	c.conn.resume() // before the state is read, so that a later change interrupts again
+	state, reason, task := c.client.current(), c.client.reason, c.task
+	c.task = noTask
+	c.client.mu.Unlock()
+	switch state {
+	case clientDisconnected:
+		return ending{reason, true}
+	case clientKilled:
+		return c.sendLast("killed", c.client.disconnecting(), true)
+	case clientDraining:
+		return c.sendLast("shutdown", errShuttingDown(), false)
+	}
+	switch task {
+	case taskShrinkStack:
+		c.shrunk.Store(c.requested.Load())
+	case taskCheckIdle:
+		if limit := c.env.config().ClientIdleTimeout; limit > 0 && c.idleTime() >= limit {
+			return c.sendLast("idle", errIdle(limit), false)
+		}
+	}
+	return ending{}
+}
+
+// sendLast ends the session with an error: if no transaction is open, or in any
+// case if it is forced.
+func (c *pooledClient) sendLast(reason string, e *pgwire.Error, forced bool) ending {
+	for {
+		s := c.server.Load()
+		if s == nil {
+			c.conn.writeLast(e.Append(nil))
+			return ending{reason, true}
+		}
+		if ended, linked := (link{s, c}).sendError(e, forced); ended {
+			return ending{reason, true}
+		} else if linked {
+			return ending{}
+		}
+	}
+}
+
+// close ends the session: it gives up what c has, and lets the client read its
+// last message.
+func (c *pooledClient) close(end ending) {
+	if s := c.server.Load(); s != nil {
+		link{s, c}.disconnect(end.reason != reasonTerminated)
+	} else {
+		c.session.Close()
+	}
+	c.client.disconnect(end.reason)
+	if end.notified {
+		c.conn.linger()
+	}
+}
+
+// idleTime is the time since the last request, or since the last transaction
+// ended if there is an idle timeout.
+func (c *pooledClient) idleTime() time.Duration { return time.Since(time.Unix(0, c.requested.Load())) }
+
+// isShrunk reports whether the stack has been shrunk since the last request.
+func (c *pooledClient) isShrunk() bool { return c.shrunk.Load() == c.requested.Load() }
+
+func (c *pooledClient) describe(info *snapshot.Client) {
+	db := c.pool.database.label()
+	info.Target, info.Database, info.State = db.Target, db.Name, snapshot.ClientIdle
+	info.Requested = time.Unix(0, c.requested.Load())
+	if s := c.server.Load(); s != nil {
+		info.State = snapshot.ClientActive
+		s.mu.Lock()
+		if s.client == c {
+			info.ServerPID, info.Pinned = s.conn.pid(), c.session.Pinned()
+		}
+		s.mu.Unlock()
+		return
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if c.waiter.queued {
+		info.State, info.Waiting = snapshot.ClientWaiting, time.Since(c.waiter.since)
+	}
+}

@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
+)
+
+// sessionSet has the sessions of session mode and of clients that replicate,
+// the clients that wait for a slot to begin one, and the totals of the sessions
+// that have ended.
+type sessionSet struct {
+	env *env
+
+	mu       sync.Mutex // guards what follows; taken before a session's and a tracker's
+	sessions map[*session]bool
+	waiting  map[*slotWait]bool
+	past     map[snapshot.Database]snapshot.Totals
+}
+
+func newSessionSet(e *env) *sessionSet {
+	return &sessionSet{env: e, sessions: map[*session]bool{}, waiting: map[*slotWait]bool{}, past: map[snapshot.Database]snapshot.Totals{}}
+}
+
+func (s *sessionSet) add(one *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[one] = true
+}
+
+// remove keeps the totals of a session that has ended.
+func (s *sessionSet) remove(one *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, one)
+	db := one.up.database.label()
+	t := s.past[db]
+	t.Add(one.totals())
+	s.past[db] = t
+}
+
+func (s *sessionSet) addWaiting(w *slotWait) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[w] = true
+}
+
+func (s *sessionSet) removeWaiting(w *slotWait) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, w)
+}
+
+// list returns the sessions.
+func (s *sessionSet) list() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.sessions))
+}
+
+// kill disconnects the clients of the sessions that a pattern includes, and
+// reports whether there are any.
+func (s *sessionSet) kill(pattern snapshot.Database) (found bool) {
+	for _, one := range s.list() {
+		if pattern.Matches(one.up.database.label()) {
+			found = true
+			one.client.kill(errKilledByAdmin())
+		}
+	}
+	return found
+}
+
+// rearm makes the sessions keep to a new idle timeout. Where there was none
+// before, idle time counts from now on.
+func (s *sessionSet) rearm(before time.Duration) {
+	for _, one := range s.list() {
+		if before == 0 {
+			one.touch()
+		}
+		one.arm()
+	}
+}
+
+// pools describes the sessions as one pool for each database.
+func (s *sessionSet) pools() []snapshot.Pool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	byDatabase := make(map[snapshot.Database]*snapshot.Pool, len(s.past))
+	pool := func(db snapshot.Database) *snapshot.Pool {
+		if byDatabase[db] == nil {
+			byDatabase[db] = &snapshot.Pool{Target: db.Target, Database: db.Name, Mode: snapshot.SessionMode,
+				Limit: s.env.config().MaxTargetConnections, Totals: s.past[db]}
+		}
+		return byDatabase[db]
+	}
+	for db := range s.past {
+		pool(db)
+	}
+	for one := range s.sessions {
+		p := pool(one.up.database.label())
+		p.ClientsActive++
+		p.ServersActive++
+		p.Totals.Add(one.totals())
+	}
+	for w := range s.waiting {
+		p := pool(w.database.label())
+		p.ClientsWaiting++
+		p.OldestWait = max(p.OldestWait, time.Since(w.since))
+	}
+	infos := make([]snapshot.Pool, 0, len(byDatabase))
+	for _, p := range byDatabase {
+		infos = append(infos, *p)
+	}
+	return infos
+}

@@ -1,0 +1,163 @@
+package proxy
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// serverState is where a server connection of a pool is in its life. The names
+// in parentheses are PgBouncer's.
+//
+//	serverLogin      has logged in and is not in the pool yet (SV_LOGIN)
+//	serverIdle       is in the pool's list of idle server connections (SV_IDLE)
+//	serverTested     has been taken off that list and not linked: its socket has
+//	                 unread input, perhaps the end of the connection (SV_TESTED)
+//	serverAssigned   is linked to a client that has not sent it a request yet
+//	serverActive     is linked to a client and has its requests (SV_ACTIVE)
+//	serverResetting  has been unlinked, and cannot be linked again before the
+//	                 session is reset and no cancel request is on its way
+//	                 (SV_BEING_CANCELED, and SV_ACTIVE without a link)
+//	serverClosing    is sent no request any more: the last answer is on its way
+//	                 to the client, which may still be linked, or the end of the
+//	                 connection is awaited
+//	serverClosed     (SV_JUSTFREE)
+//
+// [serverConn.setState] allows these changes, and no others:
+//
+//	from \ to   Idle Tested Assigned Active Resetting Closing Closed
+//	Login        x             x                         x      x
+//	Idle                x      x                         x      x
+//	Tested       x             x                         x      x
+//	Assigned                          x        x         x      x
+//	Active                                     x         x      x
+//	Resetting    x             x                         x      x
+//	Closing                                                     x
+type serverState uint8
+
+const (
+	serverLogin serverState = iota
+	serverIdle
+	serverTested
+	serverAssigned
+	serverActive
+	serverResetting
+	serverClosing
+	serverClosed
+)
+
+var serverTransitions = [...]stateSet{
+	serverLogin:     states(serverIdle, serverAssigned, serverClosing, serverClosed),
+	serverIdle:      states(serverTested, serverAssigned, serverClosing, serverClosed),
+	serverTested:    states(serverIdle, serverAssigned, serverClosing, serverClosed),
+	serverAssigned:  states(serverActive, serverResetting, serverClosing, serverClosed),
+	serverActive:    states(serverResetting, serverClosing, serverClosed),
+	serverResetting: states(serverIdle, serverAssigned, serverClosing, serverClosed),
+	serverClosing:   states(serverClosed),
+	serverClosed:    0,
+}
+
+func (s serverState) String() string {
+	return [...]string{"login", "idle", "tested", "assigned", "active", "resetting", "closing", "closed"}[s]
+}
+
+// clientState is where a client is in its life. Which server connection it is
+// linked to and whether it waits for one is not part of that: a client can be
+// draining or killed in either case, and the link and the queue change under
+// other mutexes.
+//
+//	clientLogin         start-up, authentication and the search for a database
+//	clientActive        has a handler: it has logged in, or waits for a slot or
+//	                    for the server connection that completes its login
+//	clientDraining      is disconnected as soon as it has no transaction open
+//	clientKilled        is disconnected now
+//	clientDisconnected  its session is over: it has been sent its last message, or
+//	                    cannot be sent one
+//	clientClosed
+//
+// [client.setState] allows these changes, and no others. A client in session
+// mode goes back to its login when it has a slot.
+//
+//	from \ to      Login Active Draining Killed Disconnected Closed
+//	Login                  x       x       x         x         x
+//	Active           x             x       x         x         x
+//	Draining                               x         x         x
+//	Killed                                           x         x
+//	Disconnected                                               x
+type clientState int32
+
+const (
+	clientLogin clientState = iota
+	clientActive
+	clientDraining
+	clientKilled
+	clientDisconnected
+	clientClosed
+)
+
+var clientTransitions = [...]stateSet{
+	clientLogin:        states(clientActive, clientDraining, clientKilled, clientDisconnected, clientClosed),
+	clientActive:       states(clientLogin, clientDraining, clientKilled, clientDisconnected, clientClosed),
+	clientDraining:     states(clientKilled, clientDisconnected, clientClosed),
+	clientKilled:       states(clientDisconnected, clientClosed),
+	clientDisconnected: states(clientClosed),
+	clientClosed:       0,
+}
+
+func (s clientState) String() string {
+	return [...]string{"login", "active", "draining", "killed", "disconnected", "closed"}[s]
+}
+
+// sessionState is where a session of session mode is in its life.
+//
+//	sessionActive     forwards both ways
+//	sessionDraining   ends as soon as no transaction is open
+//	sessionFailing    the server takes no more requests; it has a moment to send
+//	                  why
+//	sessionAbandoned  the client has disconnected; the server has a moment to end
+//	sessionKilled     ends now
+//	sessionEnded      nothing more is forwarded
+//
+// [session.setState] allows a change to any later state, and no others.
+type sessionState uint8
+
+const (
+	sessionActive sessionState = iota
+	sessionDraining
+	sessionFailing
+	sessionAbandoned
+	sessionKilled
+	sessionEnded
+)
+
+var sessionTransitions = [...]stateSet{
+	sessionActive:    states(sessionDraining, sessionFailing, sessionAbandoned, sessionKilled, sessionEnded),
+	sessionDraining:  states(sessionFailing, sessionAbandoned, sessionKilled, sessionEnded),
+	sessionFailing:   states(sessionAbandoned, sessionKilled, sessionEnded),
+	sessionAbandoned: states(sessionKilled, sessionEnded),
+	sessionKilled:    states(sessionEnded),
+	sessionEnded:     0,
+}
+
+func (s sessionState) String() string {
+	return [...]string{"active", "draining", "failing", "abandoned", "killed", "ended"}[s]
+}
+
+// stateSet is a set of states, a bit for each.
+type stateSet uint16
+
+func states[S serverState | clientState | sessionState](members ...S) (set stateSet) {
+	for _, s := range members {
+		set |= 1 << s
+	}
+	return set
+}
+
+// has reports whether s is a member of the set.
+func has[S serverState | clientState | sessionState](set stateSet, s S) bool { return set&(1<<s) != 0 }
+
+// illegalTransition reports a change of a state that the state's table does not
+// allow: an error of this package. The caller closes the connection that it is
+// about. In tests it panics.
+var illegalTransition = func(log *slog.Logger, what string, from, to fmt.Stringer, reason string) {
+	log.Error("illegal change of state", "of", what, "from", from.String(), "to", to.String(), "reason", reason)
+}

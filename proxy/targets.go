@@ -1,0 +1,171 @@
+package proxy
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/lakebase-go/lakebase"
+)
+
+// targetSet has the targets of the current configuration and the removed ones
+// that still have clients. It counts the clients of each target, and closes a
+// removed target and its Connector after the last one.
+type targetSet struct {
+	env   *env
+	pools *poolSet
+
+	mu         sync.Mutex // guards what follows and the exchange of settings; taken before the poolSet's
+	closed     bool       // the Server is shutting down: the configuration stays as it is
+	refreshing bool       // the Connectors keep their tokens fresh
+	removed    map[*target]bool
+	connectors map[*lakebase.Connector]int // targets that use each
+}
+
+// newTargetSet makes cfg the configuration.
+func newTargetSet(e *env, pools *poolSet, cfg Config) *targetSet {
+	s := &targetSet{env: e, pools: pools, removed: map[*target]bool{}, connectors: map[*lakebase.Connector]int{}}
+	all := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	for name, connector := range cfg.Targets {
+		all.targets[name] = newTarget(e, name, connector)
+		s.connectors[connector]++
+	}
+	e.configuration.Store(all)
+	return s
+}
+
+// replace makes cfg the configuration. A target whose name and Connector stay
+// the same remains what it is. It returns the names of the other ones.
+func (s *targetSet) replace(cfg Config) (added, removed []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, ErrServerClosed
+	}
+	old := s.env.configuration.Load()
+	next := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
+	for name, connector := range cfg.Targets {
+		t := old.targets[name]
+		if t == nil || t.connector != connector {
+			t = newTarget(s.env, name, connector)
+			s.connectors[connector]++
+			if s.refreshing {
+				connector.StartRefresh()
+			}
+			added = append(added, name)
+		}
+		next.targets[name] = t
+	}
+	s.env.configuration.Store(next)
+	for name, t := range old.targets {
+		if next.targets[name] != t {
+			s.remove(t)
+			removed = append(removed, name)
+		}
+	}
+	slices.Sort(added)
+	slices.Sort(removed)
+	return added, removed, nil
+}
+
+// enter counts a client of t. It reports whether t still accepts clients; if so,
+// leave must follow.
+func (s *targetSet) enter(t *target) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.removed {
+		return false
+	}
+	t.clients++
+	return true
+}
+
+// leave is called when a client of t is gone.
+func (s *targetSet) leave(t *target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.clients--
+	if t.removed && t.clients == 0 {
+		s.dismantle(t)
+	}
+}
+
+// remove makes t accept no client any more. The caller holds mu.
+func (s *targetSet) remove(t *target) {
+	t.removed = true
+	s.removed[t] = true
+	if t.clients == 0 {
+		s.dismantle(t)
+	}
+}
+
+// dismantle closes the pools of a removed target that has no clients, and its
+// Connector if no other target uses it. The caller holds mu, and either the set
+// is not closed or the last client is still among the tasks.
+func (s *targetSet) dismantle(t *target) {
+	pools := s.pools.detach(t)
+	s.env.tasks.Go(func() {
+		for _, p := range pools {
+			p.close()
+		}
+		if s.forget(t) {
+			t.connector.StopRefresh()
+			t.connector.Close()
+		}
+		s.env.log.Info("target removed", "target", t.name)
+	})
+}
+
+// forget reports whether no target uses t's Connector any more.
+func (s *targetSet) forget(t *target) (unused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.removed, t)
+	s.connectors[t.connector]--
+	if s.connectors[t.connector] > 0 {
+		return false
+	}
+	delete(s.connectors, t.connector)
+	return true
+}
+
+// startRefresh makes the Connectors keep their tokens fresh until stop is
+// called.
+func (s *targetSet) startRefresh() (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refreshing = true
+	for c := range s.connectors {
+		c.StartRefresh()
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refreshing = false
+		for c := range s.connectors {
+			c.StopRefresh()
+		}
+	}
+}
+
+// serverConns returns the number of server connections by target, including
+// those of removed targets.
+func (s *targetSet) serverConns() map[string]int64 {
+	current := s.env.configuration.Load().targets
+	conns := make(map[string]int64, len(current))
+	for name, t := range current {
+		conns[name] = t.slots.count()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.removed {
+		conns[t.name] += t.slots.count()
+	}
+	return conns
+}
+
+// close keeps the configuration from changing.
+func (s *targetSet) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
