@@ -230,7 +230,7 @@ func TestStatusPageShowsStateAndNoSecret(t *testing.T) {
 	}
 	r := startPooled(t, proxy.Config{HTTPListen: "127.0.0.1:0", Users: users, AdminUsers: []string{"boss"}})
 	_, empty, _ := r.get("/")
-	if !strings.Contains(empty, "No client has come yet") {
+	if !strings.Contains(empty, "No clients yet") {
 		t.Error("the page of a proxy without clients does not show that")
 	}
 	url := fmt.Sprintf("postgres://boss:swordfish-12@%s/shop?sslmode=disable&application_name=reports", r.Addr())

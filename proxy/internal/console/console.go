@@ -48,12 +48,12 @@ func (c *Console) Sessions() int64 { return c.sessions.Load() }
 func (c *Console) Open(client Client) (*Session, error) {
 	if c.proxy.Access(client.User) == NoAccess {
 		return nil, &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not use the proxy's console", client.User),
-			Hint: "name it among the admins or the stats users of the proxy"}
+			Hint: "add it to admin_users or stats_users"}
 	}
 	closed := func() { c.sessions.Add(-1) }
 	if c.sessions.Add(1) > maxSessions {
 		closed()
-		return nil, &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the console has its %d clients already", maxSessions), Hint: "close some"}
+		return nil, &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the console already has its maximum of %d clients", maxSessions), Hint: "close some"}
 	}
 	return newSession(client, c.proxy, c.commands, c.log, closed), nil
 }

@@ -134,7 +134,7 @@ func TestSessionsAreLimited(t *testing.T) {
 	}
 	url := fmt.Sprintf("postgres://me@%s/pgbouncer?sslmode=disable", r.address)
 	_, err := pgx.Connect(t.Context(), url)
-	wantCode(t, err, "53300", "64 clients already")
+	wantCode(t, err, "53300", "maximum of 64 clients")
 	if err := conns[0].Close(t.Context()); err != nil {
 		t.Error(err)
 	}

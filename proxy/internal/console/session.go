@@ -210,7 +210,7 @@ func (s *Session) fail(err error) string {
 func (s *Session) execute(st *statement) ([]row, error) {
 	if st.admin && s.proxy.Access(s.client.User) != MayControl {
 		return nil, &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not use %s: it needs an admin", s.client.User, st.tag),
-			Hint: "name it among the admins of the proxy"}
+			Hint: "add it to admin_users"}
 	}
 	ctx, cancel := context.WithCancelCause(s.life)
 	s.setCancel(cancel)

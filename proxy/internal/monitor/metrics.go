@@ -48,21 +48,21 @@ func (m metric[T]) collect(ch chan<- prometheus.Metric, of *T, labels ...string)
 
 // proxyMetrics are those of the whole proxy.
 var proxyMetrics = []metric[snapshot.Overview]{
-	gauge("client_connections", "Clients connected, those in login included, those of the console not.", nil, func(o *snapshot.Overview) float64 { return float64(o.Connected) }),
-	gauge("client_connections_max", "Clients that may be connected at once.", nil, func(o *snapshot.Overview) float64 { return float64(o.MaxClientConn) }),
+	gauge("client_connections", "Connected clients, including those that log in, without those of the console.", nil, func(o *snapshot.Overview) float64 { return float64(o.Connected) }),
+	gauge("client_connections_max", "Limit of connected clients.", nil, func(o *snapshot.Overview) float64 { return float64(o.MaxClientConn) }),
 	gauge("console_connections", "Clients of the console.", nil, func(o *snapshot.Overview) float64 { return float64(o.Consoles) }),
-	counter("connections_accepted_total", "Connections accepted, cancel requests and port scans included.", nil, func(o *snapshot.Overview) float64 { return float64(o.Accepted) }),
+	counter("connections_accepted_total", "Connections accepted, including cancel requests and port scans.", nil, func(o *snapshot.Overview) float64 { return float64(o.Accepted) }),
 	counter("sessions_total", "Client sessions begun.", nil, func(o *snapshot.Overview) float64 { return float64(o.Sessions) }),
 	counter("client_logins_failed_total", "Client logins refused or failed.", nil, func(o *snapshot.Overview) float64 { return float64(o.Failed) }),
-	counter("cancel_requests_total", "Cancel requests dealt with.", nil, func(o *snapshot.Overview) float64 { return float64(o.Canceled) }),
+	counter("cancel_requests_total", "Cancel requests handled.", nil, func(o *snapshot.Overview) float64 { return float64(o.Canceled) }),
 	counter("sessions_lost_total", "Client sessions whose server connection broke.", nil, func(o *snapshot.Overview) float64 { return float64(o.Lost) }),
-	gauge("draining", "1 if the proxy takes no new clients any more.", nil, func(o *snapshot.Overview) float64 { return oneIf(o.Closing) }),
+	gauge("draining", "1 if the proxy accepts no new clients.", nil, func(o *snapshot.Overview) float64 { return oneIf(o.Closing) }),
 }
 
 // targetMetrics are those of each target.
 var targetMetrics = []metric[snapshot.Target]{
-	gauge("target_server_connections", "Server connections of a target, those in login included.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.ServerConns) }),
-	gauge("target_server_connections_max", "Server connections that a target may have.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.MaxTargetConnections) }),
+	gauge("target_server_connections", "Server connections of a target, including those that log in.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.ServerConns) }),
+	gauge("target_server_connections_max", "Limit of a target's server connections.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.MaxTargetConnections) }),
 	counter("tokens_total", "Tokens received from the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.Tokens) }),
 	counter("credential_requests_total", "Requests for tokens to the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialCalls) }),
 	counter("credential_failures_total", "Requests for tokens that failed.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialFailures) }),
@@ -76,23 +76,23 @@ var poolLabels = []string{"target", "database", "mode"}
 // poolMetrics are those of each pool. In session mode, the sessions of one
 // database make a pool.
 var poolMetrics = []metric[snapshot.Pool]{
-	gauge("pool_server_connections_max", "Server connections that the pool may have.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Limit) }),
+	gauge("pool_server_connections_max", "Limit of the pool's server connections.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Limit) }),
 	gauge("pool_paused", "1 if the pool is paused.", poolLabels, func(p *snapshot.Pool) float64 { return oneIf(p.Paused) }),
-	gauge("pool_oldest_wait_seconds", "How long the client has waited that has waited longest for a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return p.OldestWait.Seconds() }),
+	gauge("pool_oldest_wait_seconds", "Longest current wait of a client for a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return p.OldestWait.Seconds() }),
 	gauge("pool_login_failing", "1 if the last login to the database failed.", poolLabels, func(p *snapshot.Pool) float64 { return oneIf(p.LastError != "") }),
 	counter("pool_sessions_total", "Client sessions begun.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Sessions) }),
 	counter("server_assignments_total", "Times that a client was linked to a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Assignments) }),
-	counter("transactions_total", "Transactions completed, statements outside a transaction block included.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Transactions) }),
+	counter("transactions_total", "Transactions completed, including statements outside a transaction block.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Transactions) }),
 	counter("queries_total", "Requests answered: simple queries, and groups up to a Sync.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Queries) }),
 	counter("received_bytes_total", "Bytes from clients.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Received) }),
 	counter("sent_bytes_total", "Bytes to clients.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Sent) }),
 	counter("server_logins_total", "Logins to the database that succeeded.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.ServerLogins) }),
-	counter("cancels_total", "Cancel requests passed on to the database.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Canceled) }),
+	counter("cancels_total", "Cancel requests forwarded to the database.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.Canceled) }),
 }
 
 // pooledMetrics are those that only transaction mode measures.
 var pooledMetrics = []metric[snapshot.Pool]{
-	counter("transaction_seconds_total", "Time that clients had a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return p.Totals.TransactionTime.Seconds() }),
+	counter("transaction_seconds_total", "Time that clients were linked to a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return p.Totals.TransactionTime.Seconds() }),
 	counter("query_seconds_total", "Time from request to complete answer.", poolLabels, func(p *snapshot.Pool) float64 { return p.Totals.QueryTime.Seconds() }),
 	counter("client_wait_seconds_total", "Time that clients waited for a server connection.", poolLabels, func(p *snapshot.Pool) float64 { return p.Totals.WaitTime.Seconds() }),
 	counter("server_login_failures_total", "Logins to the database that failed.", poolLabels, func(p *snapshot.Pool) float64 { return float64(p.Totals.ServerLoginFails) }),
@@ -101,7 +101,7 @@ var pooledMetrics = []metric[snapshot.Pool]{
 var (
 	clientsDesc = desc("pool_clients", "Clients by state.", append(poolLabels, "state")...)
 	serversDesc = desc("pool_server_connections", "Server connections by state.", append(poolLabels, "state")...)
-	lostDesc    = desc("server_connections_lost_total", "Server connections that broke, while a client needed them (active) or not (idle).", append(poolLabels, "state")...)
+	lostDesc    = desc("server_connections_lost_total", "Server connections that broke while linked to a client (active) or not (idle).", append(poolLabels, "state")...)
 	buildDesc   = desc("build_info", "1, with the version of the proxy and of Go.", "version", "goversion")
 	tokenDesc   = desc("token_expiry_timestamp_seconds", "When the current token of a target expires, in Unix time; absent without a token.", targetLabels...)
 )
