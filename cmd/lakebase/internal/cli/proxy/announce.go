@@ -25,11 +25,11 @@ type Readiness struct {
 	URL           string `json:"url"` // to connect to; without a password
 }
 
-// announceProxy says that server is ready and what to paste.
-func announce(std *terminal.Streams, p *setup, server *proxy.Server, output command.Output) error {
-	main := p.targets.main(p.config)
-	r := Readiness{Status: "ready", PID: os.Getpid(), UnixSocketDir: p.config.UnixSocketDir, Target: main.name, Database: main.database}
-	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + main.database}
+// announce prints that server is ready, and a command that connects to it.
+func announce(std *terminal.Streams, c *configuration, server *proxy.Server, output command.Output) error {
+	target, database := c.mainTarget()
+	r := Readiness{Status: "ready", PID: os.Getpid(), UnixSocketDir: c.proxy.UnixSocketDir, Target: target, Database: database}
+	u := url.URL{Scheme: "postgresql", User: url.User("lakebase"), Path: "/" + database}
 	if http := server.HTTPAddr(); http != nil {
 		r.HTTPAddr = http.String()
 	}
@@ -38,7 +38,7 @@ func announce(std *terminal.Streams, p *setup, server *proxy.Server, output comm
 	} else {
 		u.RawQuery = url.Values{"host": {r.UnixSocketDir}}.Encode()
 	}
-	if p.config.Users != nil {
+	if c.proxy.Users != nil {
 		u.User = url.User("USER")
 	}
 	r.URL = u.String()
@@ -47,6 +47,6 @@ func announce(std *terminal.Streams, p *setup, server *proxy.Server, output comm
 	}
 	paint := terminal.PainterFor(std.Err)
 	_, err := fmt.Fprintf(std.Err, "%s for %s\n\n  psql %s\n\nCtrl-C stops it.\n",
-		paint.Paint(terminal.Green, "The proxy is ready"), main.name, paint.Paint(terminal.Bold, shellword.Quoted(r.URL)))
+		paint.Paint(terminal.Green, "The proxy is ready"), target, paint.Paint(terminal.Bold, shellword.Quoted(r.URL)))
 	return err
 }

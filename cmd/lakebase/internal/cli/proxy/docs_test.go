@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
@@ -30,22 +31,25 @@ func TestProxyGuideListsTheSettings(t *testing.T) {
 			rows[strings.Trim(cells[1], " `-")] = cells[2:5]
 		}
 	}
-	newSettings(pflag.NewFlagSet("", pflag.ContinueOnError)).flags.VisitAll(func(f *pflag.Flag) {
+	cmd := &cobra.Command{}
+	addFlags(cmd)
+	table := newConfiguration().table
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		row := rows[f.Name]
 		delete(rows, f.Name)
 		if row == nil {
 			t.Errorf("--%s has no row", f.Name)
 			return
 		}
-		variable := strings.TrimPrefix(variableOf(f.Name), proxyVariables)
-		if !strings.HasPrefix(row[0], " `"+variable+"`") {
+		name := strings.ReplaceAll(f.Name, "-", "_")
+		if variable := strings.TrimPrefix(variableOf(name), variables); !strings.HasPrefix(row[0], " `"+variable+"`") {
 			t.Errorf("--%s: variable %s, want %s", f.Name, row[0], variable)
 		}
-		if _, sectioned := f.Value.(*assignments); sectioned || f.Name == "config" {
+		if table.Lookup(name) == nil || name == "config" {
 			return
 		}
-		if key := strings.ReplaceAll(f.Name, "-", "_"); !strings.HasPrefix(row[1], " `"+key+"`") {
-			t.Errorf("--%s: key %s, want %s", f.Name, row[1], key)
+		if !strings.HasPrefix(row[1], " `"+name+"`") {
+			t.Errorf("--%s: key %s, want %s", f.Name, row[1], name)
 		}
 		if f.DefValue != "" && !strings.HasPrefix(row[2], " `"+f.DefValue+"`") {
 			t.Errorf("--%s: default %s, want %s", f.Name, row[2], f.DefValue)

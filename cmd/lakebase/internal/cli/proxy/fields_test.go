@@ -6,30 +6,31 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// made are the fields of proxy.Config that are made of other settings.
+// made are the fields of proxy.Config that are made from other settings.
 var made = map[string]string{
-	"ClientTLS": "client-tls-cert-file", "Users": "auth-file", "Targets": "target", "Databases": "databases", "UserTargets": "user-targets",
-	"PoolMode": "pool-mode", "Logger": "log-level", "OnReload": "config",
+	"ClientTLS": "client_tls_cert_file", "Users": "auth_file", "Targets": "target", "Databases": "databases", "UserTargets": "user_targets",
+	"Logger": "log_level", "OnReload": "config",
 }
 
 // words finds where a field's name has a new word.
 var words = regexp.MustCompile(`([a-z])([A-Z])|([A-Z])([A-Z][a-z])`)
 
-func flagOf(field string) string {
+func settingOf(field string) string {
 	if name := made[field]; name != "" {
 		return name
 	}
-	return strings.ToLower(words.ReplaceAllString(field, "$1$3-$2$4"))
+	return strings.ToLower(words.ReplaceAllString(field, "${1}${3}_${2}${4}"))
 }
 
 // fieldSample is a value for a field that is not its default.
@@ -37,6 +38,8 @@ func fieldSample(t *testing.T, field reflect.StructField) (text string, value an
 	switch {
 	case strings.HasSuffix(field.Name, "Listen"):
 		return "127.0.0.1:7", "127.0.0.1:7"
+	case field.Type == reflect.TypeFor[proxy.Mode]():
+		return "session", proxy.SessionMode
 	case field.Type == reflect.TypeFor[time.Duration]():
 		return "7s", 7 * time.Second
 	case field.Type == reflect.TypeFor[int]():
@@ -52,43 +55,45 @@ func fieldSample(t *testing.T, field reflect.StructField) (text string, value an
 	return "", nil
 }
 
-// Every field can be set in each of the three ways.
+// Every field can be set by flag, by variable and in the file.
 func TestProxySettingsCoverTheConfiguration(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
-	empty := newSettings(pflag.NewFlagSet("", pflag.ContinueOnError))
+	empty := newConfiguration()
+	names := empty.table.Names()
+	for _, a := range empty.given() {
+		names = append(names, a.name)
+	}
 	for field := range configFields() {
-		name := flagOf(field.Name)
-		if empty.flags.Lookup(name) == nil {
-			t.Errorf("proxy.Config.%s has no flag --%s", field.Name, name)
+		name := settingOf(field.Name)
+		if !slices.Contains(names, name) {
+			t.Errorf("proxy.Config.%s has no setting %s", field.Name, name)
 			continue
 		}
 		if made[field.Name] != "" {
 			continue
 		}
 		text, want := fieldSample(t, field)
-		ways := map[string]func(*settings) string{
-			"flag": func(given *settings) string {
-				if err := given.flags.Set(name, text); err != nil {
-					t.Fatal(err)
-				}
-				return ""
-			},
-			"variable": func(*settings) string {
+		ways := map[string]func() []string{
+			"flag": func() []string { return []string{"--" + flagOf(name) + "=" + text} },
+			"variable": func() []string {
 				t.Setenv(variableOf(name), text)
-				return ""
+				return nil
 			},
-			"file": func(*settings) string {
-				return write(t, fmt.Sprintf("[proxy]\n%s = %s\n", strings.ReplaceAll(name, "-", "_"), text))
+			"file": func() []string {
+				return []string{"--config", write(t, fmt.Sprintf("[proxy]\n%s = %s\n", name, text))}
 			},
 		}
-		for way, say := range ways {
-			given := newSettings(pflag.NewFlagSet("", pflag.ContinueOnError))
-			given.file = say(given)
-			s, err := loadSettings(given)
+		for way, arguments := range ways {
+			cmd := &cobra.Command{}
+			flags := addFlags(cmd)
+			if err := cmd.ParseFlags(arguments()); err != nil {
+				t.Fatalf("%s by %s: %v", name, way, err)
+			}
+			c, err := load(flags)
 			if err != nil {
 				t.Fatalf("%s by %s: %v", name, way, err)
 			}
-			if got := reflect.ValueOf(s.config).FieldByIndex(field.Index).Interface(); !reflect.DeepEqual(got, want) {
+			if got := reflect.ValueOf(c.proxy).FieldByIndex(field.Index).Interface(); !reflect.DeepEqual(got, want) {
 				t.Errorf("%s by %s is %v, want %v", name, way, got, want)
 			}
 			os.Unsetenv(variableOf(name))

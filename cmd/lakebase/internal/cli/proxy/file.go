@@ -1,30 +1,145 @@
 package proxy
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/spf13/pflag"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
-// scramVerifier begins a password that is none, only what checks one.
-const scramVerifier = "SCRAM-SHA-256$"
-
-// fileError is a mistake in a line of a file.
-func fileError(file string, line int, message, hint string) error {
-	return command.UsageError(fmt.Sprintf("%s line %d: %s", file, line, message), hint)
+// section is a section of a configuration file: [kind name].
+type section struct {
+	kind, name string
+	line       line
+	keys       []key
 }
 
-// readFile takes what a file says.
-func (s *settings) readFile(file string) error {
+// key is a line name = value. Its name has underscores, whatever the file has.
+type key struct {
+	name, value string
+	line        line
+}
+
+// line is a line of a file.
+type line struct {
+	file   string
+	number int
+}
+
+func (l line) String() string { return fmt.Sprintf("%s line %d", l.file, l.number) }
+
+// mistake returns an error about the line. It must not show a value that may be
+// a secret.
+func (l line) mistake(hint, format string, args ...any) error {
+	return command.UsageError(l.String()+": "+fmt.Sprintf(format, args...), hint)
+}
+
+// keyForm is what keys look like. Anything else may be part of a secret that
+// contains a =, so messages do not show it.
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+
+// parseFile splits a file into sections. The format is that of PgBouncer's
+// ini files without quotes, escapes and comments at the end of a line: a value
+// is all that follows the =, so that passwords can be written as they are.
+func parseFile(file string, content []byte) ([]section, error) {
+	var sections []section
+	at := line{file, 0}
+	for text := range strings.Lines(strings.TrimPrefix(string(content), "\ufeff")) {
+		at.number++
+		text = strings.TrimSpace(text)
+		switch {
+		case text == "" || text[0] == '#' || text[0] == ';':
+		case text[0] == '[':
+			s, err := parseSection(at, text)
+			if err != nil {
+				return nil, err
+			}
+			if i := slices.IndexFunc(sections, func(other section) bool { return other.kind == s.kind && other.name == s.name }); i >= 0 {
+				return nil, at.mistake("", "section [%s] is given twice, first in line %d", printable(strings.TrimSpace(s.kind+" "+s.name)), sections[i].line.number)
+			}
+			sections = append(sections, s)
+		default:
+			k, err := parseKey(at, text)
+			if err != nil {
+				return nil, err
+			}
+			if len(sections) == 0 {
+				return nil, at.mistake("begin with [proxy]", "%s is outside of any section", k.name)
+			}
+			s := &sections[len(sections)-1]
+			if i := slices.IndexFunc(s.keys, func(other key) bool { return other.name == k.name }); i >= 0 {
+				return nil, at.mistake("", "%s is given twice, first in line %d", k.name, s.keys[i].line.number)
+			}
+			s.keys = append(s.keys, k)
+		}
+	}
+	return sections, nil
+}
+
+// parseSection reads [kind name]. A comment may follow.
+func parseSection(at line, text string) (section, error) {
+	end := strings.LastIndexByte(text, ']')
+	if end < 0 {
+		return section{}, at.malformed()
+	}
+	if rest := strings.TrimSpace(text[end+1:]); rest != "" && rest[0] != '#' && rest[0] != ';' {
+		return section{}, at.mistake("start a new line", "text after the section name")
+	}
+	full := strings.TrimSpace(text[1:end])
+	kind, name, _ := strings.Cut(full, " ")
+	s := section{kind: kind, name: strings.TrimSpace(name), line: at}
+	switch {
+	case full == "":
+		return s, at.malformed()
+	case kind == "proxy" && s.name != "":
+		return s, at.mistake("", "[proxy] takes no name")
+	case kind == "proxy":
+	case kind != "target" && kind != "user":
+		hint := "the sections are [proxy], [target NAME] and [user NAME]"
+		if near := spelling.Nearest(kind, []string{"proxy", "target", "user"}); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return s, at.mistake(hint, "unknown section [%s]", printable(full))
+	case s.name == "":
+		return s, at.mistake(fmt.Sprintf("write [%s NAME]", kind), "section [%s] needs a name", kind)
+	}
+	return s, nil
+}
+
+// parseKey reads name = value.
+func parseKey(at line, text string) (key, error) {
+	name, value, ok := strings.Cut(text, "=")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok || !keyForm.MatchString(name):
+		return key{}, at.malformed()
+	case value == "":
+		return key{}, at.mistake("remove the line to use the default", "%s has no value", name)
+	case strings.ContainsRune("\"'`", rune(value[0])):
+		return key{}, at.mistake("write values without quotes", "%s begins with a quote", name)
+	}
+	return key{strings.ReplaceAll(name, "-", "_"), value, at}, nil
+}
+
+func (l line) malformed() error {
+	return l.mistake("", "want a comment, a [section], or key = value")
+}
+
+// printable is a name on one line of at most 80 bytes.
+func printable(name string) string {
+	return strings.Trim(strconv.Quote(fmt.Sprintf("%.80s", name)), `"`)
+}
+
+// readFile reads a configuration file.
+func (c *configuration) readFile(file string) error {
 	content, mode, err := readWithMode(file)
 	if err != nil {
 		return &command.Error{Code: command.ExitUsage, Message: "cannot read the configuration", Err: err}
@@ -33,18 +148,15 @@ func (s *settings) readFile(file string) error {
 	if err != nil {
 		return err
 	}
-	s.file = file
-	for _, section := range sections {
-		switch section.kind {
-		case "proxy":
-			err = s.takeProxy(file, section)
-		case "target":
-			err = s.takeTarget(file, section, mode)
-		case "user":
-			err = s.takeUser(file, section, mode)
+	c.file = file
+	for _, s := range sections {
+		for _, k := range s.keys {
+			if err := c.readKey(s, k, mode); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
+		if s.kind == "target" && c.addresses.of[s.name] == (assigned{}) {
+			return s.line.mistake("for example: address = my-instance/my_database", "target %q has no address", s.name)
 		}
 	}
 	return nil
@@ -60,109 +172,84 @@ func readWithMode(file string) ([]byte, os.FileMode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	content, err := io.ReadAll(f)
-	return content, info.Mode().Perm(), err
+	var content bytes.Buffer
+	_, err = io.Copy(&content, f)
+	return content.Bytes(), info.Mode().Perm(), err
 }
 
-// requirePrivate refuses a secret in a file that others can read.
-func requirePrivate(file string, line int, mode os.FileMode, what string) error {
-	if mode&0o077 == 0 || runtime.GOOS == "windows" {
-		return nil
-	}
-	return fileError(file, line, fmt.Sprintf("%s is in a file that other users can read (mode %#o)", what, mode), "chmod 600 "+file)
-}
-
-func (s *settings) takeProxy(file string, section fileSection) error {
-	var known []string
-	s.flags.VisitAll(func(f *pflag.Flag) {
-		if _, sectioned := f.Value.(*assignments); !sectioned && f.Name != "config" {
-			known = append(known, f.Name)
-		}
-	})
-	return section.take(file, known, func(k fileKey) error {
-		if err := s.set(k.name, k.value, fmt.Sprintf("%s line %d", file, k.line)); err != nil {
-			return fmt.Errorf("%.100q: %w", k.value, err)
-		}
-		return nil
-	})
-}
-
-func (s *settings) takeTarget(file string, section fileSection, mode os.FileMode) error {
-	err := section.take(file, []string{"address", "databases"}, func(k fileKey) error {
-		source := fmt.Sprintf("%s line %d", file, k.line)
-		if k.name == "databases" {
-			return s.databases.assign(section.name, k.value, source)
-		}
+// readKey reads one line of a section.
+func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
+	source := k.line.String()
+	var err error
+	switch s.kind + " " + k.name {
+	case "target address":
 		if hasSecret(k.value) {
-			if err := requirePrivate(file, k.line, mode, "the password of a static URL"); err != nil {
-				return err
-			}
+			err = k.line.requirePrivate(mode, "the password of a static URL")
 		}
-		return s.targetsGiven.assign(section.name, k.value, source)
-	})
-	if _, ok := s.targetsGiven.of[section.name]; !ok && err == nil {
-		return fileError(file, section.line, fmt.Sprintf("target %q has no address", section.name), "for example: address = my-instance/my_database")
+		if err == nil {
+			err = c.addresses.assign(s.name, k.value, source)
+		}
+	case "target databases":
+		err = k.explain(c.databases.assign(s.name, k.value, source))
+	case "user password":
+		if !strings.HasPrefix(k.value, scramVerifier) {
+			err = k.line.requirePrivate(mode, fmt.Sprintf("the password of %q", s.name))
+		}
+		if err == nil {
+			err = c.passwords.assign(s.name, k.value, source)
+		}
+	case "user targets":
+		err = k.explain(c.userTargets.assign(s.name, k.value, source))
+	default:
+		setting := c.table.Lookup(k.name)
+		if s.kind != "proxy" || setting == nil || k.name == "config" {
+			return k.line.mistake(c.hint(s, k.name), "unknown setting %s in [%s]", k.name, s.kind)
+		}
+		if err = setting.Set(k.value, source); err != nil {
+			err = k.explain(fmt.Errorf("%.100q: %w", k.value, err))
+		}
 	}
 	return err
 }
 
-func (s *settings) takeUser(file string, section fileSection, mode os.FileMode) error {
-	return section.take(file, []string{"password", "targets"}, func(k fileKey) error {
-		source := fmt.Sprintf("%s line %d", file, k.line)
-		if k.name == "targets" {
-			return s.userTargets.assign(section.name, k.value, source)
-		}
-		if !strings.HasPrefix(k.value, scramVerifier) {
-			if err := requirePrivate(file, k.line, mode, fmt.Sprintf("the password of %q", section.name)); err != nil {
-				return err
-			}
-		}
-		return s.passwords.assign(section.name, k.value, source)
-	})
-}
-
-// take gives each key to set, by the name that it is known by.
-func (section fileSection) take(file string, known []string, set func(fileKey) error) error {
-	seen := map[string]int{}
-	for _, k := range section.keys {
-		written := k.name
-		k.name = strings.ReplaceAll(k.name, "_", "-")
-		if !slices.Contains(known, k.name) {
-			return fileError(file, k.line, fmt.Sprintf("%s is no setting of [%s]", written, section.kind), section.hint(k.name, known))
-		}
-		if first := seen[k.name]; first != 0 {
-			return fileError(file, k.line, fmt.Sprintf("%s is given twice, in line %d too", written, first), "")
-		}
-		seen[k.name] = k.line
-		if err := set(k); err != nil {
-			var placed *command.Error
-			if errors.As(err, &placed) {
-				return err
-			}
-			return fileError(file, k.line, written+": "+err.Error(), "")
-		}
+// explain adds the place to an error.
+func (k key) explain(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return k.line.mistake("", "%s: %v", k.name, err)
 }
 
-// elsewhere says where settings are that a section does not have.
+// elsewhere says where the settings are that [proxy] does not have.
 var elsewhere = map[string]string{
-	"target":       "each target has a section of its own: [target NAME] with address = TARGET",
-	"databases":    "they are in the section of their target: [target NAME]",
-	"user-targets": "they are in the section of the user: [user NAME] with targets = NAMES",
+	"target":       "each target has its own section: [target NAME] with address = TARGET",
+	"databases":    "databases belong in the section of their target: [target NAME]",
+	"user_targets": "targets belong in the section of their user: [user NAME] with targets = NAMES",
 	"config":       "a file cannot name another one",
 }
 
-// hint says what may have been meant by a key that is none of the known ones.
-func (section fileSection) hint(key string, known []string) string {
-	near := spelling.Nearest(key, known)
+// hint says what an unknown key may mean.
+func (c *configuration) hint(s section, name string) string {
+	known := map[string][]string{"proxy": c.table.Names(), "target": {"address", "databases"}, "user": {"password", "targets"}}[s.kind]
+	near := spelling.Nearest(name, known)
 	switch {
-	case section.kind == "proxy" && elsewhere[key] != "":
-		return elsewhere[key]
+	case s.kind == "proxy" && elsewhere[name] != "":
+		return elsewhere[name]
 	case near != "":
 		return "did you mean " + near + "?"
-	case section.kind == "proxy":
-		return "keys are named like flags: see lakebase proxy --help"
+	case s.kind == "proxy":
+		return "keys have the names of flags: see lakebase proxy --help"
 	}
-	return "known are " + strings.Join(known, ", ")
+	return "the settings are " + strings.Join(known, " and ")
+}
+
+// scramVerifier begins what can check a password but not log in.
+const scramVerifier = "SCRAM-SHA-256$"
+
+// requirePrivate refuses a secret in a file that other users can read.
+func (l line) requirePrivate(mode os.FileMode, what string) error {
+	if mode&0o077 == 0 || runtime.GOOS == "windows" {
+		return nil
+	}
+	return l.mistake("chmod 600 "+l.file, "%s is in a file that other users can read (mode %#o)", what, mode)
 }

@@ -27,20 +27,20 @@ func FuzzProxyFile(f *testing.F) {
 		}
 		lines := strings.Split(strings.TrimPrefix(string(content), "\ufeff"), "\n")
 		for _, section := range sections {
-			if section.line < 1 || section.line > len(lines) {
-				t.Fatalf("[%s %s] in line %d", section.kind, section.name, section.line)
+			if section.line.number < 1 || section.line.number > len(lines) {
+				t.Fatalf("[%s %s] in line %d", section.kind, section.name, section.line.number)
 			}
-			before, after, _ := strings.Cut(lines[section.line-1], "[")
+			before, after, _ := strings.Cut(lines[section.line.number-1], "[")
 			if strings.TrimSpace(before) != "" || !strings.HasPrefix(strings.TrimSpace(after), section.kind) {
-				t.Errorf("line %q was read as [%s %s]", lines[section.line-1], section.kind, section.name)
+				t.Errorf("line %q was read as [%s %s]", lines[section.line.number-1], section.kind, section.name)
 			}
 			for _, key := range section.keys {
-				if key.line <= section.line || key.line > len(lines) {
-					t.Fatalf("%s in line %d, in a section of line %d", key.name, key.line, section.line)
+				if key.line.number <= section.line.number || key.line.number > len(lines) {
+					t.Fatalf("%s in line %d, in a section of line %d", key.name, key.line.number, section.line.number)
 				}
-				name, value, _ := strings.Cut(lines[key.line-1], "=")
-				if strings.TrimSpace(name) != key.name || strings.TrimSpace(value) != key.value {
-					t.Errorf("line %q was read as %q = %q", lines[key.line-1], key.name, key.value)
+				name, value, _ := strings.Cut(lines[key.line.number-1], "=")
+				if strings.ReplaceAll(strings.TrimSpace(name), "-", "_") != key.name || strings.TrimSpace(value) != key.value {
+					t.Errorf("line %q was read as %q = %q", lines[key.line.number-1], key.name, key.value)
 				}
 			}
 		}

@@ -18,7 +18,7 @@ import (
 
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
-	var given *settings
+	var f *flags
 	check := false
 	cmd := &cobra.Command{
 		Use:   "proxy [TARGET]",
@@ -27,32 +27,34 @@ func New(std *terminal.Streams) *cobra.Command {
   lakebase proxy --target shop=shop --target stock=projects/stock --pool-mode session
   lakebase proxy --config /etc/lakebase/proxy.ini --check`,
 		Long: `Listens like a local Postgres server, and logs in to TARGET with a fresh token
-over verified TLS for each client. TARGET is an instance, an endpoint path, a
-host or a URL; without one the environment decides, unless a file has targets.
+over verified TLS for each server connection. TARGET is an instance, an endpoint
+path, a host or a URL; without it the environment names the target, unless a
+file has targets.
 
-No password is asked for on this machine: whoever can connect to the address
-acts as the proxy's role. --unix-socket-dir with --listen none keeps other
-users of the machine out; --auth-file asks for passwords. Other machines may
-connect only with --auth-file and --client-tls-cert-file.
+On this machine the proxy asks for no password: every client that can connect
+to the address acts as the proxy's role. --unix-socket-dir with --listen none
+keeps other users of the machine out; --auth-file asks for passwords. Other
+machines can connect only with --auth-file and --client-tls-cert-file.
 
-Each flag is also a variable, --default-pool-size for example
-LAKEBASE_PROXY_DEFAULT_POOL_SIZE, and a key of the file that --config names; a
-flag beats a variable, which beats the file. SIGHUP reads the file, and those
-that it names, again. --check prints what is in force and where it came from.
+Each flag is also a variable, LAKEBASE_PROXY_DEFAULT_POOL_SIZE for example, and a
+key of the file that --config names, default_pool_size. A flag takes precedence
+over a variable, and a variable over the file. SIGHUP reads the file again, with
+the files that it names. --check prints the settings in force and their sources.
+Times are in seconds or have a unit: 90s, 1h.
 
 The first SIGTERM or Ctrl-C ends idle sessions and waits for open transactions;
 the second ends those too.`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := &runner{std: std, given: given, args: args, output: output}
+			r := &runner{std: std, flags: f, args: args, output: output}
 			if check {
 				return r.check()
 			}
 			return r.run(cmd.Context())
 		},
 	}
-	given = newSettings(cmd.Flags())
+	f = addFlags(cmd)
 	cmd.Flags().BoolVar(&check, "check", false, "check the configuration, print what is in force, and do not listen")
 	output.AddFlag(cmd)
 	// It fails only for a flag that does not exist.
@@ -63,7 +65,7 @@ the second ends those too.`,
 // runner is one run of `lakebase proxy`.
 type runner struct {
 	std    *terminal.Streams
-	given  *settings // on the command line
+	flags  *flags
 	args   []string
 	output command.Output
 
@@ -72,38 +74,55 @@ type runner struct {
 	server *proxy.Server
 
 	mu      sync.Mutex // guards what follows
-	current *setup
+	current *configuration
 }
 
-// load reads the configuration and makes what it needs.
-func (r *runner) load(before *setup) (*setup, error) {
-	settings, err := loadSettings(r.given)
+// load reads the configuration and makes the targets. It keeps those of before,
+// which may be nil, that are the same.
+func (r *runner) load(before *configuration) (*configuration, error) {
+	c, err := load(r.flags)
 	if err != nil {
 		return nil, err
 	}
-	setup, err := newSetup(settings, r.args, before, r.logger)
-	if err != nil {
+	c.proxy.Logger, c.proxy.OnReload = r.logger, r.reload
+	c.proxy.Databases, c.proxy.UserTargets = c.databases.namesOf(), c.userTargets.namesOf()
+	if err := c.readCertificate(); err != nil {
 		return nil, err
 	}
-	setup.config.OnReload = r.reload
-	return setup, nil
+	if err := c.readUsers(); err != nil {
+		return nil, err
+	}
+	var former targets
+	if before != nil {
+		former = before.targets
+	}
+	err = c.makeTargets(r.args, former, r.logger)
+	if err == nil {
+		err = c.checkNames()
+	}
+	if err != nil {
+		c.targets.closeBut(former)
+		return nil, err
+	}
+	c.proxy.Targets = c.targets.connectors()
+	return c, nil
 }
 
-// start makes the server. Nothing listens yet.
+// start makes the server. It does not listen yet.
 func (r *runner) start() (err error) {
 	r.logger = slog.New(slog.NewTextHandler(r.std.Err, &slog.HandlerOptions{Level: &r.level}))
 	if r.current, err = r.load(nil); err != nil {
 		return err
 	}
-	r.level.Set(r.current.settings.logLevel)
-	if r.server, err = proxy.New(r.current.config); err != nil {
+	r.level.Set(r.current.logLevel)
+	if r.server, err = proxy.New(r.current.proxy); err != nil {
 		r.current.targets.closeBut(nil)
 		return &command.Error{Code: command.ExitUsage, Err: err}
 	}
 	return nil
 }
 
-// run runs a proxy until it is told to stop and its sessions have ended.
+// run serves until a signal, and then until the sessions have ended.
 func (r *runner) run(ctx context.Context) error {
 	if err := r.start(); err != nil {
 		return err
@@ -124,7 +143,7 @@ func (r *runner) run(ctx context.Context) error {
 			case err = <-served:
 				return endedWell(err)
 			case <-signals.hangup:
-				_ = r.reload() // which has logged what was wrong
+				_ = r.reload() // it logs the error
 			case <-ctx.Done():
 				waiting = false
 			case <-signals.first:
@@ -137,8 +156,8 @@ func (r *runner) run(ctx context.Context) error {
 	return errors.Join(err, endedWell(<-served))
 }
 
-// endedWell is what is left of Serve's error after a shutdown, whoever asked
-// for it.
+// endedWell returns Serve's error unless it reports a shutdown, which the console
+// may have requested too.
 func endedWell(err error) error {
 	if errors.Is(err, proxy.ErrServerClosed) {
 		return nil
@@ -146,10 +165,11 @@ func endedWell(err error) error {
 	return err
 }
 
-// drain ends the sessions: gently, until a signal or the timeout says otherwise.
-func (r *runner) drain(hurry <-chan struct{}) {
+// drain waits for open transactions and then ends the sessions, at once after a
+// second signal or the timeout.
+func (r *runner) drain(second <-chan struct{}) {
 	r.mu.Lock()
-	delay, timeout := r.current.config.DrainDelay, r.current.settings.drainTimeout
+	delay, timeout := r.current.proxy.DrainDelay, r.current.drainTimeout
 	r.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -159,7 +179,7 @@ func (r *runner) drain(hurry <-chan struct{}) {
 	}
 	go func() {
 		select {
-		case <-hurry:
+		case <-second:
 			cancel()
 		case <-ctx.Done():
 		}

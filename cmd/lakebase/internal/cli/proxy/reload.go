@@ -4,14 +4,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// reload reads the configuration again. What is wrong with it is logged, and
-// then nothing has changed.
+// reload reads the configuration again. An error is logged and leaves
+// everything as it was.
 func (r *runner) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -19,43 +17,42 @@ func (r *runner) reload() error {
 	defer r.notify(ready)
 	next, err := r.load(r.current)
 	if err == nil {
-		if err = r.server.Reload(next.config); err != nil {
+		if err = r.server.Reload(next.proxy); err != nil {
 			next.targets.closeBut(r.current.targets)
 		}
 	}
 	if err != nil {
-		r.logger.Error("the configuration was not reloaded, nothing has changed", "err", oneline.Text(err.Error()), "hint", oneline.Text(command.Hint(err)))
+		attributes := []any{"error", oneline.Text(err.Error())}
+		if hint := command.Hint(err); hint != "" {
+			attributes = append(attributes, "hint", oneline.Text(hint))
+		}
+		r.logger.Error("configuration not reloaded, nothing changed", attributes...)
 		return err
 	}
-	r.level.Set(next.settings.logLevel)
-	r.logger.Info("the configuration was reloaded", "changed", strings.Join(changes(r.current, next), ", "))
+	r.level.Set(next.logLevel)
+	var attributes []any
+	if changed := changes(r.current, next); len(changed) > 0 {
+		attributes = []any{"changed", strings.Join(changed, ", ")}
+	}
+	r.logger.Info("configuration reloaded", attributes...)
 	r.current = next
 	return nil
 }
 
-// changes names the settings that differ.
-func changes(before, after *setup) (names []string) {
-	differ := func(name, was, is string) {
-		if was != is {
-			names = append(names, name)
+// changes returns the names of the settings that differ, in order.
+func changes(before, after *configuration) (names []string) {
+	for i, s := range after.table {
+		if s.Text() != before.table[i].Text() {
+			names = append(names, s.Name)
 		}
 	}
-	after.settings.flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := f.Value.(*assignments); !ok {
-			differ(f.Name, before.settings.flags.Lookup(f.Name).Value.String(), f.Value.String())
-		}
-	})
-	was, is := before.settings, after.settings
-	for _, kind := range []struct {
-		name    string
-		was, is assignments
-	}{{"target", was.targetsGiven, is.targetsGiven}, {"databases", was.databases, is.databases}, {"user-targets", was.userTargets, is.userTargets}, {"user", was.passwords, is.passwords}} {
-		for name, given := range kind.was.of {
-			differ(kind.name+" "+name, given.value, kind.is.of[name].value)
-		}
-		for name := range kind.is.of {
-			if _, ok := kind.was.of[name]; !ok {
-				names = append(names, kind.name+" "+name)
+	was, is := append(before.given(), &before.passwords), append(after.given(), &after.passwords)
+	for i := range is {
+		all := append(was[i].names(), is[i].names()...)
+		slices.Sort(all)
+		for _, name := range slices.Compact(all) {
+			if was[i].of[name].value != is[i].of[name].value {
+				names = append(names, is[i].name+" "+name)
 			}
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// signals are what a proxy is told from outside.
+// signals are the signals that the process receives.
 type signals struct {
-	first, second <-chan struct{} // to stop: closed when they come
-	hangup        <-chan struct{}
+	first, second <-chan struct{} // closed by the signals to stop
+	hangup        <-chan struct{} // receives for each SIGHUP, or for several
 	stop          func()
 }
 
-// watchSignals counts the signals to stop from now on. main takes the first one
-// too, and would then let the second one end the process.
+// watchSignals starts to count the signals to stop. main handles the first one
+// too, and lets the second one end the process if nothing else handles it.
 func watchSignals() signals {
 	received := make(chan os.Signal, 8)
 	signal.Notify(received, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -28,7 +28,7 @@ func watchSignals() signals {
 				if s == syscall.SIGHUP {
 					select {
 					case hangup <- struct{}{}:
-					default: // one reload will do for both
+					default: // one reload serves both
 					}
 					continue
 				}
@@ -49,19 +49,19 @@ func watchSignals() signals {
 	}}
 }
 
-// What a service manager is told, if there is one that asks (sd_notify).
+// States that a service manager is notified of (sd_notify).
 const (
 	ready     = daemon.SdNotifyReady
 	reloading = daemon.SdNotifyReloading
 	stopping  = daemon.SdNotifyStopping
 )
 
-// notify tells the service manager, where there is one.
+// notify notifies the service manager, if there is one.
 func (r *runner) notify(state string) {
 	if state == reloading {
 		state += "\n" + daemon.SdNotifyMonotonicUsec()
 	}
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		r.logger.Warn("cannot tell the service manager", "err", err)
+		r.logger.Warn("service manager not notified", "error", err)
 	}
 }

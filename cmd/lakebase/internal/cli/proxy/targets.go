@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,22 +11,22 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
-	"github.com/lakebase-go/lakebase/proxy"
+	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// upstream is a target that is ready to be connected to.
+// upstream is a target with its Connector.
 type upstream struct {
 	address  string
 	settings []lakebase.Setting
 	*lakebase.Connector
 }
 
-// targets are those of a proxy, by name.
+// targets are the targets of a proxy, by name.
 type targets map[string]upstream
 
-// add adds a target, under its own name where none is given. It takes over the
-// Connector of the one that it had before if nothing about it has changed: that
-// has a token, and server connections.
+// add adds a target, under its own name if name is empty. It keeps the
+// Connector of before, with its token and its server connections, if the
+// target's settings are the same.
 func (ts targets) add(name, address string, before targets, logger *slog.Logger) (string, error) {
 	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
@@ -35,7 +36,7 @@ func (ts targets) add(name, address string, before targets, logger *slog.Logger)
 		name = cfg.Target()
 	}
 	if _, twice := ts[name]; twice {
-		return "", command.UsageError(fmt.Sprintf("the target %q is given twice, once as the argument", name), "give one of them another name")
+		return "", command.UsageError(fmt.Sprintf("target %q is given twice, once as the argument", name), "give one of them another name")
 	}
 	t := upstream{address: address, settings: cfg.Settings()}
 	if former, ok := before[name]; ok && former.address == t.address && reflect.DeepEqual(former.settings, t.settings) {
@@ -50,7 +51,7 @@ func (ts targets) add(name, address string, before targets, logger *slog.Logger)
 	return name, nil
 }
 
-// closeBut closes the Connectors that others do not have.
+// closeBut closes the Connectors that are not in others.
 func (ts targets) closeBut(others targets) {
 	for name, t := range ts {
 		if others[name].Connector != t.Connector {
@@ -67,83 +68,66 @@ func (ts targets) connectors() map[string]*lakebase.Connector {
 	return connectors
 }
 
-// mainTarget is where a proxy leads by default, or the first of its targets.
-type mainTarget struct {
-	name     string
-	database string // to name as a client
+// defaultTarget returns the name of the default target, or "".
+func (c *configuration) defaultTarget() string {
+	if c.proxy.DefaultTarget == "" && len(c.targets) == 1 {
+		return slices.Collect(maps.Keys(c.targets))[0]
+	}
+	return c.proxy.DefaultTarget
 }
 
-// defaultOf is the default target, "" if there is none.
-func (ts targets) defaultOf(cfg proxy.Config) string {
-	if cfg.DefaultTarget == "" && len(ts) == 1 {
-		return slices.Collect(maps.Keys(ts))[0]
+// mainTarget returns the default target, or else the first one, and the
+// database name that leads there.
+func (c *configuration) mainTarget() (name, database string) {
+	if name = c.defaultTarget(); name == "" {
+		name = slices.Min(slices.Collect(maps.Keys(c.targets)))
+		return name, name
 	}
-	return cfg.DefaultTarget
+	return name, cmp.Or(c.targets[name].Database(), name)
 }
 
-// main says where clients end up who just paste what they are told.
-func (ts targets) main(cfg proxy.Config) mainTarget {
-	name := ts.defaultOf(cfg)
-	if name == "" {
-		first := slices.Min(slices.Collect(maps.Keys(ts)))
-		return mainTarget{name: first, database: first}
-	}
-	database := ts[name].Database()
-	if database == "" {
-		database = name
-	}
-	return mainTarget{name: name, database: database}
-}
-
-// setTargets finds the targets of all sources, and which one is the default.
-func (s *settings) setTargets(args []string, before targets, logger *slog.Logger) (_ targets, err error) {
-	ts := targets{}
-	defer func() {
-		if err != nil {
-			ts.closeBut(before)
-		}
-	}()
+// makeTargets makes the targets of all sources, and finds the default one.
+func (c *configuration) makeTargets(args []string, before targets, logger *slog.Logger) error {
+	c.targets = targets{}
 	fromFile := false
-	for _, name := range slices.Sorted(maps.Keys(s.targetsGiven.of)) {
-		given := s.targetsGiven.of[name]
-		fromFile = fromFile || given.source != fromFlag && !strings.HasPrefix(given.source, fromEnvironment)
-		if _, err := ts.add(name, given.value, before, logger); err != nil {
-			return nil, misplaced(fmt.Sprintf("%s: target %q", place("target", given.source), name), err)
+	for _, name := range c.addresses.names() {
+		given := c.addresses.of[name]
+		fromFile = fromFile || given.source != settings.FromFlag && !strings.HasPrefix(given.source, settings.FromEnvironment)
+		if _, err := c.targets.add(name, given.value, before, logger); err != nil {
+			return misplaced(fmt.Sprintf("%s: target %q", place("target", given.source), name), err)
 		}
 	}
 	argument := strings.Join(args, "")
-	if argument == "" && (fromFile || len(ts) > 0 && !environmentNamesTarget()) {
-		return ts, s.checkNames(ts)
+	if argument == "" && (fromFile || len(c.targets) > 0 && !environmentNamesTarget()) {
+		return nil
 	}
-	name, err := ts.add("", argument, before, logger)
+	name, err := c.targets.add("", argument, before, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if s.config.DefaultTarget == "" {
-		s.config.DefaultTarget = name
-	}
-	return ts, s.checkNames(ts)
+	c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, name)
+	return nil
 }
 
-// environmentNamesTarget reports whether there is a target without an argument.
+// environmentNamesTarget reports whether the environment names a target.
 func environmentNamesTarget() bool {
 	cfg, err := lakebase.ParseConfig("")
 	return err != nil || cfg.URL != "" || cfg.Endpoint != "" || cfg.Instance != "" || cfg.Host != ""
 }
 
-// hasSecret reports whether an address holds a password.
+// hasSecret reports whether an address contains a password.
 func hasSecret(address string) bool {
 	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
-		return false // which is reported where the target is made
+		return false // makeTargets reports the error
 	}
-	return slices.ContainsFunc(cfg.Settings(), func(s lakebase.Setting) bool { return s.Secret && s.Source == "argument" })
+	return slices.ContainsFunc(cfg.Settings(), func(s lakebase.Setting) bool { return s.Secret && s.Source == settings.FromArgument })
 }
 
-// shownAddress is an address without its secret.
-func shownAddress(address string, settings []lakebase.Setting) (shown string, secret bool) {
-	for _, s := range settings {
-		if s.Secret && s.Source == "argument" {
+// shownAddress returns an address without its password.
+func shownAddress(address string, lines []lakebase.Setting) (shown string, secret bool) {
+	for _, s := range lines {
+		if s.Secret && s.Source == settings.FromArgument {
 			return s.Value, true
 		}
 	}

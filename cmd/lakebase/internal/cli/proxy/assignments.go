@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
+	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/settings"
+)
+
+// assignments is a setting with a value for each of several names. A source
+// with higher precedence replaces values name by name.
+type assignments struct {
+	name   string // of the setting
+	form   string // of one item, as help has it: NAME=TARGET
+	usage  string
+	lists  bool // the values are names, separated by commas
+	secret bool
+	of     map[string]assigned
+}
+
+// assigned is a value and its source.
+type assigned struct{ value, source string }
+
+// add reads NAME=VALUE.
+func (a *assignments) add(text, source string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" || value == "" {
+		return errors.New("want " + a.form)
+	}
+	return a.assign(name, value, source)
+}
+
+func (a *assignments) assign(name, value, source string) error {
+	if former, ok := a.of[name]; ok && former.source == source {
+		return fmt.Errorf("%q is given twice", name)
+	}
+	if a.lists {
+		if _, err := settings.SplitNames(value); err != nil {
+			return err
+		}
+	}
+	if a.of == nil {
+		a.of = map[string]assigned{}
+	}
+	a.of[name] = assigned{value, source}
+	return nil
+}
+
+// names returns the names that have a value, in order.
+func (a *assignments) names() []string { return slices.Sorted(maps.Keys(a.of)) }
+
+// namesOf returns the values of lists.
+func (a *assignments) namesOf() map[string][]string {
+	if len(a.of) == 0 {
+		return nil
+	}
+	lists := make(map[string][]string, len(a.of))
+	for name, given := range a.of {
+		lists[name], _ = settings.SplitNames(given.value) // checked as it was assigned
+	}
+	return lists
+}
+
+// report lists the values, without secrets.
+func (a *assignments) report() (reports []env.Report) {
+	for _, name := range a.names() {
+		r := env.Report{Name: a.name + " " + name, Value: a.of[name].value, Source: a.of[name].source, Secret: a.secret}
+		if a.secret {
+			r.Value = redact.Placeholder
+		}
+		reports = append(reports, r)
+	}
+	return reports
+}
