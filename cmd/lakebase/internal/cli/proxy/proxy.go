@@ -27,20 +27,20 @@ func New(std *terminal.Streams) *cobra.Command {
   lakebase proxy --target shop=shop --target stock=projects/stock --pool-mode session
   lakebase proxy --config /etc/lakebase/proxy.ini --check`,
 		Long: `Listens like a local Postgres server, and logs in to TARGET with a fresh token
-over verified TLS for each server connection. TARGET is an instance, an endpoint
-path, a host or a URL; without it the environment names the target, unless a
-file has targets.
+over verified TLS for each server connection. TARGET is an instance, an
+endpoint path, a host or a URL; without it the environment names the target,
+unless a file has targets.
 
 On this machine the proxy asks for no password: every client that can connect
 to the address acts as the proxy's role. --unix-socket-dir with --listen none
 keeps other users of the machine out; --auth-file asks for passwords. Other
 machines can connect only with --auth-file and --client-tls-cert-file.
 
-Each flag is also a variable, LAKEBASE_PROXY_DEFAULT_POOL_SIZE for example, and a
-key of the file that --config names, default_pool_size. A flag takes precedence
-over a variable, and a variable over the file. SIGHUP reads the file again, with
-the files that it names. --check prints the settings in force and their sources.
-Times are in seconds or have a unit: 90s, 1h.
+Each flag is also a variable, LAKEBASE_PROXY_DEFAULT_POOL_SIZE for example, and
+a key of the file that --config names, default_pool_size. A flag takes
+precedence over a variable, and a variable over the file. SIGHUP reads the file
+again, with the files that it names. --check prints the settings in force and
+their sources. Times are in seconds or have a unit: 90s, 1h.
 
 The first SIGTERM or Ctrl-C ends idle sessions and waits for open transactions;
 the second ends those too.`,
