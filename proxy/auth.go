@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -23,45 +21,52 @@ func authenticate(conn *clientConn, users *Users, user string) error {
 	if users == nil {
 		return nil
 	}
-	return saslExchange{conn}.run(users, user)
-}
-
-// saslExchange has the messages of the authentication.
-type saslExchange struct{ conn *clientConn }
-
-func (c saslExchange) run(users *Users, user string) error {
 	conversation, err := users.conversation(user)
 	if err != nil {
 		return err
 	}
-	if err := c.request(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramName}}); err != nil {
+	var initial pgproto3.SASLInitialResponse
+	if err := exchangeSASL(conn, &pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramName}}, &initial); err != nil {
 		return err
 	}
-	initial, err := c.readSASL()
-	if err != nil {
-		return err
+	if initial.AuthMechanism != scramName {
+		return malformedSASL()
 	}
-	first, err := decodeSASLInitial(initial)
-	if err != nil {
-		return err
-	}
-	challenge, err := conversation.Step(string(first))
+	challenge, err := conversation.Step(string(initial.Data))
 	if err != nil {
 		return authError(user, challenge)
 	}
-	if err := c.request(&pgproto3.AuthenticationSASLContinue{Data: []byte(challenge)}); err != nil {
+	var final pgproto3.SASLResponse
+	if err := exchangeSASL(conn, &pgproto3.AuthenticationSASLContinue{Data: []byte(challenge)}, &final); err != nil {
 		return err
 	}
-	final, err := c.readSASL()
-	if err != nil {
-		return err
-	}
-	signature, err := conversation.Step(string(final))
+	signature, err := conversation.Step(string(final.Data))
 	if err != nil || !conversation.Valid() {
 		return authError(user, signature)
 	}
-	c.conn.out, err = (&pgproto3.AuthenticationSASLFinal{Data: []byte(signature)}).Encode(c.conn.out) // sent with what follows
+	conn.out, err = (&pgproto3.AuthenticationSASLFinal{Data: []byte(signature)}).Encode(conn.out) // sent with what follows
 	return err
+}
+
+// exchangeSASL sends a message of the authentication and reads the response.
+func exchangeSASL(conn *clientConn, request pgproto3.BackendMessage, response pgproto3.FrontendMessage) (err error) {
+	if conn.out, err = request.Encode(conn.out); err != nil {
+		return err
+	}
+	if err := conn.flush(); err != nil {
+		return err
+	}
+	m, err := pgwire.ReadMessage(conn.conn, maxSASL)
+	if err != nil {
+		return err
+	}
+	if m.Type != 'p' {
+		return &pgwire.Error{Code: "08P01", Message: fmt.Sprintf("expected SASL response, got message type %q", m.Type)}
+	}
+	if response.Decode(m.Body) != nil {
+		return malformedSASL()
+	}
+	return nil
 }
 
 // authError is the error for a client whose exchange ended with a server error
@@ -81,38 +86,4 @@ func authError(user, serverError string) *pgwire.Error {
 
 func malformedSASL() *pgwire.Error {
 	return &pgwire.Error{Code: "08P01", Message: "malformed SCRAM message"}
-}
-
-// request sends one message of the authentication exchange.
-func (c saslExchange) request(m pgproto3.BackendMessage) error {
-	var err error
-	if c.conn.out, err = m.Encode(c.conn.out); err != nil {
-		return err
-	}
-	return c.conn.flush()
-}
-
-// readSASL reads one message of the authentication exchange.
-func (c saslExchange) readSASL() ([]byte, error) {
-	m, err := pgwire.ReadMessage(c.conn.conn, maxSASL)
-	if err != nil {
-		return nil, err
-	}
-	if m.Type != 'p' {
-		return nil, &pgwire.Error{Code: "08P01", Message: fmt.Sprintf("expected SASL response, got message type %q", m.Type)}
-	}
-	return m.Body, nil
-}
-
-// decodeSASLInitial returns the data of a SASLInitialResponse: mechanism,
-// length, data.
-func decodeSASLInitial(body []byte) ([]byte, error) {
-	name, rest, ok := bytes.Cut(body, []byte{0})
-	if !ok || string(name) != scramName || len(rest) < 4 {
-		return nil, malformedSASL()
-	}
-	if n := binary.BigEndian.Uint32(rest); uint64(n) != uint64(len(rest)-4) {
-		return nil, malformedSASL()
-	}
-	return rest[4:], nil
 }

@@ -81,7 +81,7 @@ func (r *rig) settled() snapshot.Pool {
 	var p snapshot.Pool
 	testkit.Eventually(r.t, "every server connection is idle", func() bool {
 		p = r.pool()
-		return p.ClientsActive == 0 && p.ClientsWaiting == 0 && p.ServersActive == 0 && p.ServersResting == 0 && p.ServersConnecting == 0
+		return p.ClientsActive == 0 && p.ClientsWaiting == 0 && p.ServersActive == 0 && p.ServersResetting == 0 && p.ServersConnecting == 0
 	})
 	return p
 }

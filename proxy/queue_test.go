@@ -265,7 +265,7 @@ func TestPauseWhileQueued(t *testing.T) {
 	}
 	second := asking(other, "SELECT 2")
 	r.waiting(2)
-	if p := r.pool(); p.ServersActive+p.ServersIdle+p.ServersConnecting+p.ServersResting != 0 {
+	if p := r.pool(); p.ServersActive+p.ServersIdle+p.ServersConnecting+p.ServersResetting != 0 {
 		t.Errorf("%+v", p)
 	}
 	if err := r.Resume(); err != nil {

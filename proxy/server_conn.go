@@ -476,7 +476,7 @@ func (s *serverConn) info() snapshot.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	info := s.conn.info()
-	info.Connected, info.Used, info.State, info.Prepared = s.opened, s.usage.linked, snapshot.ServerResting, s.session.Prepared()
+	info.Connected, info.Used, info.State, info.Prepared = s.opened, s.usage.linked, snapshot.ServerResetting, s.session.Prepared()
 	if s.usage.linked.IsZero() {
 		info.Used = s.usage.released
 	}

@@ -30,7 +30,7 @@ func TestPoolCountsEachServerOnce(t *testing.T) {
 	defer cancel()
 	for range 20_000 {
 		p := r.pool()
-		if n := p.ServersActive + p.ServersIdle + p.ServersResting + p.ServersConnecting; n > 2 {
+		if n := p.ServersActive + p.ServersIdle + p.ServersResetting + p.ServersConnecting; n > 2 {
 			t.Fatalf("%d server connections in a pool of two: %+v", n, p)
 		}
 	}

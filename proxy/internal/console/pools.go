@@ -18,7 +18,7 @@ func showPools(p Proxy) (rows []row) {
 	for _, pool := range snapshot.Merge(p.Pools(), snapshot.Pool.Name) {
 		rows = append(rows, row{pool.Name(), users[pool.Target],
 			pool.ClientsActive + pool.ClientsIdle, pool.ClientsWaiting, 0, 0,
-			pool.ServersActive, 0, pool.ServersResting, pool.ServersIdle, 0, 0, pool.ServersConnecting,
+			pool.ServersActive, 0, pool.ServersResetting, pool.ServersIdle, 0, 0, pool.ServersConnecting,
 			seconds(pool.OldestWait), pool.OldestWait.Microseconds() % 1e6, pool.Mode, nil,
 			pool.Target, pool.ClientsIdle, pool.ServersPinned, pool.Limit, flag(pool.Paused), orNull(pool.LastError)})
 	}

@@ -16,7 +16,7 @@ func TestShowFormatsSnapshots(t *testing.T) {
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	address := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port} }
 	pool := snapshot.Pool{Target: "shop", Database: "shop", Mode: snapshot.TransactionMode,
-		ClientsActive: 2, ClientsWaiting: 3, ClientsIdle: 4, ServersActive: 2, ServersPinned: 1, ServersIdle: 5, ServersResting: 1, ServersConnecting: 1,
+		ClientsActive: 2, ClientsWaiting: 3, ClientsIdle: 4, ServersActive: 2, ServersPinned: 1, ServersIdle: 5, ServersResetting: 1, ServersConnecting: 1,
 		Limit: 20, OldestWait: 1500 * time.Millisecond, Statements: 7, Prepared: 9,
 		Totals: snapshot.Totals{Transactions: 10, Queries: 12, Received: 100, Sent: 200}}
 	replicating := snapshot.Pool{Target: "shop", Database: "shop", Mode: snapshot.SessionMode, ClientsActive: 1, ServersActive: 1, Limit: 100,

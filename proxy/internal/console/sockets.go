@@ -76,7 +76,7 @@ func serverState(state string) string {
 	switch state {
 	case snapshot.ServerPinned:
 		return "active"
-	case snapshot.ServerResting:
+	case snapshot.ServerResetting:
 		return "being_canceled"
 	}
 	return state

@@ -149,7 +149,7 @@ func collectPool(ch chan<- prometheus.Metric, p snapshot.Pool) {
 	byState(serversDesc, prometheus.GaugeValue, snapshot.ServerActive, uint64(p.ServersActive-p.ServersPinned))
 	byState(serversDesc, prometheus.GaugeValue, snapshot.ServerPinned, uint64(p.ServersPinned))
 	byState(serversDesc, prometheus.GaugeValue, snapshot.ServerIdle, uint64(p.ServersIdle))
-	byState(serversDesc, prometheus.GaugeValue, snapshot.ServerResting, uint64(p.ServersResting))
+	byState(serversDesc, prometheus.GaugeValue, snapshot.ServerResetting, uint64(p.ServersResetting))
 	byState(serversDesc, prometheus.GaugeValue, "connecting", uint64(p.ServersConnecting))
 	byState(lostDesc, prometheus.CounterValue, snapshot.ServerActive, p.Totals.Lost)
 	byState(lostDesc, prometheus.CounterValue, snapshot.ServerIdle, p.Totals.LostIdle)

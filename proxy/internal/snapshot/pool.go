@@ -16,7 +16,7 @@ type Pool struct {
 	ServersActive     int // linked to a client
 	ServersPinned     int // of these, kept beyond the transaction
 	ServersIdle       int
-	ServersResting    int // being canceled or reset before reuse
+	ServersResetting  int // being canceled or reset before reuse
 	ServersConnecting int
 	Limit             int           // of server connections
 	OldestWait        time.Duration // of the client that has waited longest
@@ -34,7 +34,7 @@ func (p Pool) Name() string { return Database{p.Target, p.Database}.String() }
 func (p Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting + p.ClientsIdle }
 
 // Servers is the number of server connections that have logged in.
-func (p Pool) Servers() int { return p.ServersActive + p.ServersIdle + p.ServersResting }
+func (p Pool) Servers() int { return p.ServersActive + p.ServersIdle + p.ServersResetting }
 
 // AddServer counts a server connection.
 func (p *Pool) AddServer(s Server) {
@@ -47,8 +47,8 @@ func (p *Pool) AddServer(s Server) {
 		p.ServersActive++
 	case ServerIdle:
 		p.ServersIdle++
-	case ServerResting:
-		p.ServersResting++
+	case ServerResetting:
+		p.ServersResetting++
 	}
 }
 
@@ -86,7 +86,7 @@ func Merge(pools []Pool, key func(Pool) string) (merged []Pool) {
 		m.ServersActive += p.ServersActive
 		m.ServersPinned += p.ServersPinned
 		m.ServersIdle += p.ServersIdle
-		m.ServersResting += p.ServersResting
+		m.ServersResetting += p.ServersResetting
 		m.ServersConnecting += p.ServersConnecting
 		m.Totals.Add(p.Totals)
 	}

@@ -7,10 +7,10 @@ import (
 
 // States of a server connection.
 const (
-	ServerActive  = "active"
-	ServerPinned  = "pinned"
-	ServerIdle    = "idle"
-	ServerResting = "resting"
+	ServerActive    = "active"
+	ServerPinned    = "pinned"
+	ServerIdle      = "idle"
+	ServerResetting = "resetting"
 )
 
 // Server describes one server connection.
