@@ -17,14 +17,18 @@ import (
 type assignments struct {
 	name   string // of the setting
 	form   string // of one item, as help has it: NAME=TARGET
-	usage  string
-	lists  bool // the values are names, separated by commas
+	lists  bool   // the values are names, separated by commas
 	secret bool
 	of     map[string]assigned
 }
 
 // assigned is a value and its source.
 type assigned struct{ value, source string }
+
+// placeholder is the value of the setting in a table. Only its type counts.
+func (a *assignments) placeholder() settings.Value {
+	return settings.NewValue(a.form, nil, func() string { return "" })
+}
 
 // add reads NAME=VALUE.
 func (a *assignments) add(text, source string) error {

@@ -23,6 +23,9 @@ func (r *runner) check() error {
 // with a value for each target or user.
 func (c *configuration) report() (reports []env.Report) {
 	for _, s := range c.table {
+		if c.assignments(s.Name) != nil {
+			continue
+		}
 		value := s.Text()
 		if s.Name == "default_target" {
 			value = c.defaultTarget()

@@ -40,18 +40,20 @@ type configuration struct {
 // newConfiguration returns a configuration in which nothing is set.
 func newConfiguration() *configuration {
 	c := &configuration{
-		addresses:   assignments{name: "target", form: "NAME=TARGET", usage: "another target: clients use the database name NAME or NAME/DATABASE; repeat for more"},
-		databases:   assignments{name: "databases", form: "NAME=DATABASES", lists: true, usage: "databases of a target that clients may use, separated by commas (default all); repeat for more targets"},
-		userTargets: assignments{name: "user_targets", form: "USER=NAMES", lists: true, usage: "targets that a user may connect to, separated by commas (default all); repeat for more users"},
+		addresses:   assignments{name: "target", form: "NAME=TARGET"},
+		databases:   assignments{name: "databases", form: "NAME=DATABASES", lists: true},
+		userTargets: assignments{name: "user_targets", form: "USER=NAMES", lists: true},
 		passwords:   assignments{name: "user", secret: true},
 	}
-	own := settings.Table{
+	c.table = slices.Concat(settings.Table{
 		{Name: "config", Value: settings.Text(&c.file, nil), Usage: "file with settings; SIGHUP reads it again"},
+		{Name: "target", Value: c.addresses.placeholder(), Usage: "another target: clients use the database name NAME or NAME/DATABASE; repeat for more"},
+		{Name: "databases", Value: c.databases.placeholder(), Usage: "databases of a target that clients may use, separated by commas (default all); repeat for more targets"},
+		{Name: "user_targets", Value: c.userTargets.placeholder(), Usage: "targets that a user may connect to, separated by commas (default all); repeat for more users"},
 		{Name: "auth_file", Value: settings.Text(&c.authFile, nil), Usage: "file of lines USER:PASSWORD, for clients to log in with by SCRAM-SHA-256"},
 		{Name: "client_tls_cert_file", Value: settings.Text(&c.certFile, nil), Usage: "PEM file with the certificate that clients see"},
 		{Name: "client_tls_key_file", Value: settings.Text(&c.keyFile, nil), Usage: "PEM file with its key"},
-	}
-	c.table = slices.Concat(own, settings.OfProxy(&c.proxy), settings.Table{
+	}, settings.OfProxy(&c.proxy), settings.Table{
 		{Name: "drain_timeout", Value: settings.Duration(&c.drainTimeout, 0, settings.Longest, ""), Default: "0", Usage: "close open transactions so long after drain-delay; 0 for never"},
 		{Name: "log_level", Value: settings.Level(&c.logLevel), Default: "info", Usage: "what to log to stderr: debug, info, warn or error"},
 	})
@@ -62,28 +64,66 @@ func newConfiguration() *configuration {
 	return c
 }
 
-// given returns the assignments that flags and variables can make.
-func (c *configuration) given() []*assignments {
-	return []*assignments{&c.addresses, &c.databases, &c.userTargets}
+// lists returns all assignments.
+func (c *configuration) lists() []*assignments {
+	return []*assignments{&c.addresses, &c.databases, &c.passwords, &c.userTargets}
+}
+
+// assignments returns the assignments of a setting, or nil if it has one value.
+func (c *configuration) assignments(setting string) *assignments {
+	for _, a := range c.lists() {
+		if a.name == setting {
+			return a
+		}
+	}
+	return nil
 }
 
 // load reads all settings.
-func load(flags *flags) (*configuration, error) {
+func load(flags flags) (*configuration, error) {
 	c := newConfiguration()
-	file := cmp.Or(flags.last("config"), strings.TrimSpace(os.Getenv(variableOf("config"))))
-	if file != "" {
+	if file := cmp.Or(flags["config"].text(), strings.TrimSpace(os.Getenv(variableOf("config")))); file != "" {
 		if err := c.readFile(file); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.readEnvironment(); err != nil {
+	if err := c.checkVariables(os.Environ()); err != nil {
 		return nil, err
 	}
-	if err := c.readFlags(flags); err != nil {
-		return nil, err
+	for _, s := range c.table {
+		if variable, text := s.Environment(); text != "" {
+			if err := c.set(s, text, strings.Fields(text), variable, settings.FromEnvironment+variable); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, s := range c.table {
+		if f := flags[s.Name]; len(f.texts) > 0 {
+			if err := c.set(s, f.text(), f.texts, "--"+flagOf(s.Name), settings.FromFlag); err != nil {
+				return nil, err
+			}
+		}
 	}
 	c.table.ApplyDefaults()
 	return c, nil
+}
+
+// set sets a setting to text, or adds items to it if it has assignments. Their
+// text is not shown in the error: it may hold a password.
+func (c *configuration) set(s *settings.Setting, text string, items []string, label, source string) error {
+	a := c.assignments(s.Name)
+	if a == nil {
+		if err := s.Set(text, source); err != nil {
+			return command.UsageError(fmt.Sprintf("%s: %.100q: %v", label, text, err), "")
+		}
+		return nil
+	}
+	for _, item := range items {
+		if err := a.add(item, source); err != nil {
+			return command.UsageError(fmt.Sprintf("%s: %v", label, err), "")
+		}
+	}
+	return nil
 }
 
 // variables is how the variables of settings begin.
@@ -91,69 +131,20 @@ const variables = "LAKEBASE_PROXY_"
 
 func variableOf(name string) string { return variables + strings.ToUpper(name) }
 
-// readEnvironment reads the variables. An empty one counts as unset.
-func (c *configuration) readEnvironment() error {
-	if err := c.checkVariables(os.Environ()); err != nil {
-		return err
-	}
-	for _, s := range c.table {
-		variable, text := s.Environment()
-		if text == "" {
-			continue
-		}
-		if err := s.Set(text, settings.FromEnvironment+variable); err != nil {
-			return command.UsageError(fmt.Sprintf("%s: %.100q: %v", variable, text, err), "")
-		}
-	}
-	for _, a := range c.given() {
-		variable := variableOf(a.name)
-		for _, item := range strings.Fields(os.Getenv(variable)) {
-			if err := a.add(item, settings.FromEnvironment+variable); err != nil {
-				return command.UsageError(fmt.Sprintf("%s: %v", variable, err), "")
-			}
-		}
-	}
-	return nil
-}
-
 // serviceVariable matches what orchestrators set for a service that is called
 // lakebase-proxy.
 var serviceVariable = regexp.MustCompile(`^(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$`)
 
 // checkVariables refuses variables whose name is nearly that of a setting.
 func (c *configuration) checkVariables(environment []string) error {
-	names := c.table
-	for _, a := range c.given() {
-		names = append(names, &settings.Setting{Name: a.name})
-	}
 	for _, item := range environment {
 		variable, value, _ := strings.Cut(item, "=")
 		name, ours := strings.CutPrefix(variable, variables)
-		if !ours || value == "" || serviceVariable.MatchString(name) || names.Lookup(strings.ToLower(name)) != nil {
+		if !ours || value == "" || serviceVariable.MatchString(name) || c.table.Lookup(strings.ToLower(name)) != nil {
 			continue
 		}
-		if near := names.Nearest(strings.ToLower(name)); near != "" {
+		if near := c.table.Nearest(strings.ToLower(name)); near != "" {
 			return command.UsageError("unknown variable "+variable, "did you mean "+variableOf(near)+"?")
-		}
-	}
-	return nil
-}
-
-// readFlags reads what the command line gives. Its values have been checked,
-// except for those of assignments.
-func (c *configuration) readFlags(flags *flags) error {
-	for _, s := range c.table {
-		if text, found := flags.text(s); found {
-			if err := s.Set(text, settings.FromFlag); err != nil {
-				return err
-			}
-		}
-	}
-	for _, a := range c.given() {
-		for _, text := range flags.texts[a.name] {
-			if err := a.add(text, settings.FromFlag); err != nil {
-				return command.UsageError(fmt.Sprintf("--%s: %v", flagOf(a.name), err), "see lakebase proxy --help")
-			}
 		}
 	}
 	return nil

@@ -58,11 +58,7 @@ func fieldSample(t *testing.T, field reflect.StructField) (text string, value an
 // Every field can be set by flag, by variable and in the file.
 func TestProxySettingsCoverTheConfiguration(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
-	empty := newConfiguration()
-	names := empty.table.Names()
-	for _, a := range empty.given() {
-		names = append(names, a.name)
-	}
+	names := newConfiguration().table.Names()
 	for field := range configFields() {
 		name := settingOf(field.Name)
 		if !slices.Contains(names, name) {

@@ -202,7 +202,7 @@ func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
 		err = k.explain(c.userTargets.assign(s.name, k.value, source))
 	default:
 		setting := c.table.Lookup(k.name)
-		if s.kind != "proxy" || setting == nil || k.name == "config" {
+		if s.kind != "proxy" || setting == nil || elsewhere[k.name] != "" {
 			return k.line.mistake(c.hint(s, k.name), "unknown setting %s in [%s]", k.name, s.kind)
 		}
 		if err = setting.Set(k.value, source); err != nil {

@@ -18,7 +18,7 @@ import (
 
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
-	var f *flags
+	var f flags
 	check := false
 	cmd := &cobra.Command{
 		Use:   "proxy [TARGET]",
@@ -65,7 +65,7 @@ the second ends those too.`,
 // runner is one run of `lakebase proxy`.
 type runner struct {
 	std    *terminal.Streams
-	flags  *flags
+	flags  flags
 	args   []string
 	output command.Output
 

@@ -46,7 +46,7 @@ func changes(before, after *configuration) (names []string) {
 			names = append(names, s.Name)
 		}
 	}
-	was, is := append(before.given(), &before.passwords), append(after.given(), &after.passwords)
+	was, is := before.lists(), after.lists()
 	for i := range is {
 		all := append(was[i].names(), is[i].names()...)
 		slices.Sort(all)
