@@ -74,6 +74,12 @@ type Config struct {
 	// one hour; Autoscaling only). Zero means the service's default.
 	TokenTTL time.Duration
 
+	// TokenSource supplies the tokens in place of the workspace's credentials
+	// API. They are cached, refreshed before they expire and replaced when the
+	// server rejects them, like the others. With Host and User set, the
+	// workspace is not called at all. Nil means the workspace.
+	TokenSource TokenSource
+
 	// DNSServers are asked (host or host:port) when the system's resolver
 	// and Go's own both fail.
 	DNSServers []string

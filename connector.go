@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -216,27 +217,49 @@ func (c *Connector) Stats() Stats {
 	}
 }
 
-// Close closes every pool and [sql.DB] that the Connector opened, waits until
-// their connections are gone, and ends the background refresh. Connections
-// from [Connector.Connect] are their owners' to close.
-func (c *Connector) Close() {
+// Close is [Connector.Shutdown] without a deadline: it waits until every
+// connection that is in use was released.
+func (c *Connector) Close() { _ = c.Shutdown(context.Background()) }
+
+// Shutdown closes every pool and [sql.DB] that c opened, waits until their
+// connections are closed, and ends the background refresh. Idle connections are
+// closed at once, those in use when they are released. If ctx ends first,
+// Shutdown returns an error that wraps its cause, and they stay open until then.
+// Connections from [Connector.Connect] belong to their callers.
+func (c *Connector) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	pools, dbs := c.pools, c.dbs
 	c.closed, c.pools, c.dbs = true, nil, nil
 	c.mu.Unlock()
+	if c.tokens != nil {
+		defer c.workspace.Close()
+		defer c.tokens.Close()
+	}
 
-	for _, p := range pools {
-		p.Close()
-	}
-	for _, db := range dbs {
-		if err := db.Close(); err != nil {
-			c.log.Warn("closing a database handle", "err", err)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for _, db := range dbs {
+			if err := db.Close(); err != nil {
+				c.log.Warn("closing a database handle", "error", err)
+			}
 		}
+		var closing sync.WaitGroup
+		for _, p := range pools {
+			closing.Go(p.Close)
+		}
+		closing.Wait()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
 	}
-	if !c.static() {
-		c.tokens.Close()
-		c.workspace.Close()
+	var inUse int32
+	for _, p := range pools {
+		inUse += p.Stat().AcquiredConns()
 	}
+	return fmt.Errorf("lakebase: %d connections are still in use: %w", inUse, context.Cause(ctx))
 }
 
 // location is where and as whom to log in.

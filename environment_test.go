@@ -20,7 +20,7 @@ import (
 // it does to a connection, a pool or the workspace calls.
 func TestEnvironment(t *testing.T) {
 	s := start(t, "my-instance", local.Options{Instances: []string{"my-instance", "other"}, Projects: []string{"my-project"}, HostNames: local.ServiceNames})
-	admin, err := connector(t, "").Connect(within(t, 20*time.Second))
+	admin, err := connectorFromEnv(t, "").Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestEnvironment(t *testing.T) {
 	if err := admin.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	other, err := connector(t, "other").Connect(within(t, 20*time.Second))
+	other, err := connectorFromEnv(t, "other").Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestEnvironment(t *testing.T) {
 				t.Setenv(name, "")
 			}
 			t.Setenv(tt.name, tt.value)
-			c := connector(t, "")
+			c := connectorFromEnv(t, "")
 			conn, err := c.Connect(within(t, 20*time.Second))
 			if err != nil {
 				t.Fatal(err)
@@ -115,7 +115,7 @@ func TestEnvironment(t *testing.T) {
 		t.Setenv("DB_POOL_TIMEOUT", "1")
 		t.Setenv("DB_POOL_SIZE", "1")
 		t.Setenv("DB_MAX_OVERFLOW", "0")
-		pool, err := connector(t, "").NewPool(t.Context())
+		pool, err := connectorFromEnv(t, "").NewPool(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,13 +131,13 @@ func TestEnvironment(t *testing.T) {
 	})
 	t.Run("PGPORT", func(t *testing.T) {
 		t.Setenv("PGPORT", "1")
-		if _, err := connector(t, "", func(c *lakebase.Config) { c.ConnectTimeout = time.Second }).Connect(t.Context()); err == nil {
+		if _, err := connectorFromEnv(t, "", func(c *lakebase.Config) { c.ConnectTimeout = time.Second }).Connect(t.Context()); err == nil {
 			t.Error("connected to port 1")
 		}
 	})
 	t.Run("PGSSLROOTCERT", func(t *testing.T) {
 		t.Setenv("PGSSLROOTCERT", "")
-		if _, err := connector(t, "", func(c *lakebase.Config) { c.ConnectTimeout = 5 * time.Second }).Connect(t.Context()); err == nil {
+		if _, err := connectorFromEnv(t, "", func(c *lakebase.Config) { c.ConnectTimeout = 5 * time.Second }).Connect(t.Context()); err == nil {
 			t.Error("connected without the root")
 		}
 	})
@@ -145,16 +145,16 @@ func TestEnvironment(t *testing.T) {
 		if _, err := net.LookupHost(host); err == nil {
 			t.Fatalf("%s resolves without it: the test proves nothing", host)
 		}
-		warm(t, connector(t, ""))
+		warm(t, connectorFromEnv(t, ""))
 		t.Setenv("LAKEBASE_DNS_SERVERS", "")
-		if _, err := connector(t, "", func(c *lakebase.Config) { c.ConnectTimeout = time.Second }).Connect(t.Context()); err == nil {
+		if _, err := connectorFromEnv(t, "", func(c *lakebase.Config) { c.ConnectTimeout = time.Second }).Connect(t.Context()); err == nil {
 			t.Error("connected without it")
 		}
 	})
 	t.Run("LAKEBASE_PG_URL", func(t *testing.T) {
 		t.Setenv("LAKEBASE_PG_URL", "postgres://u:p@127.0.0.1:1/db")
 		before := s.Stats().APICalls
-		if _, err := connector(t, "").Connect(within(t, 5*time.Second)); err == nil {
+		if _, err := connectorFromEnv(t, "").Connect(within(t, 5*time.Second)); err == nil {
 			t.Error("connected to port 1")
 		}
 		if n := s.Stats().APICalls - before; n != 0 {
@@ -168,7 +168,7 @@ func TestEnvironment(t *testing.T) {
 		t.Setenv("DATABRICKS_AUTH_TYPE", "")
 		t.Setenv("DATABRICKS_CLIENT_ID", id)
 		t.Setenv("DATABRICKS_CLIENT_SECRET", secret)
-		c := connector(t, "")
+		c := connectorFromEnv(t, "")
 		conn, err := c.Connect(within(t, 20*time.Second))
 		if err != nil {
 			t.Fatal(err)
@@ -186,14 +186,14 @@ func TestEnvironment(t *testing.T) {
 			t.Setenv(name, "")
 		}
 		t.Setenv("DATABRICKS_CONFIG_PROFILE", "here")
-		warm(t, connector(t, ""))
+		warm(t, connectorFromEnv(t, ""))
 	})
 }
 
 // createRole makes an OAuth role as the service's documentation says.
 func createRole(t *testing.T, identity, kind string) {
 	t.Helper()
-	conn, err := connector(t, "").Connect(within(t, 20*time.Second))
+	conn, err := connectorFromEnv(t, "").Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"net"
 	"slices"
-	"time"
 
 	"github.com/lakebase-go/lakebase/internal/resolver"
-
-	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
@@ -29,9 +26,6 @@ func replaceSystemDNS(c *Connector, lookup func(context.Context, string) ([]stri
 	upstreams[0].Lookup, upstreams[1].Lookup = lookup, lookup
 	c.resolver = resolver.NewWith(upstreams...)
 }
-
-// NewToken makes a token for tests of how tokens print.
-func NewToken(secret string) Token { return Token{tokencache.NewToken(secret, time.Time{})} }
 
 // SetLookup replaces every resolver of c.
 func SetLookup(c *Connector, lookup func(context.Context, string) ([]string, error)) {

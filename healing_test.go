@@ -21,7 +21,8 @@ import (
 var tokenRefusals = []string{"expired", "identity", "decode", "jwt", "jwt_expired", "audience", "password", "authorization"}
 
 func TestRefusedTokenIsReplacedOnce(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	logins := map[string]func(context.Context, *lakebase.Connector) error{
 		"Connect": func(ctx context.Context, c *lakebase.Connector) error {
 			conn, err := c.Connect(ctx)
@@ -36,7 +37,7 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 		for name, login := range logins {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				logged := new(testkit.Buffer)
-				c := connector(t, "", func(cfg *lakebase.Config) {
+				c := connector(t, s, "", func(cfg *lakebase.Config) {
 					cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				})
 				ctx := within(t, 20*time.Second)
@@ -65,8 +66,9 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 }
 
 func TestPoolHealsAtTheNextLogin(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	pool, err := connector(t, "").NewPool(t.Context())
+	t.Parallel()
+	s := serve(t, oneInstance)
+	pool, err := connector(t, s, "").NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +96,9 @@ func TestPoolHealsAtTheNextLogin(t *testing.T) {
 // A token that was refreshed while a login was under way is no fresh one if both
 // have been revoked since.
 func TestRevokedAfterARefresh(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "", func(c *lakebase.Config) { c.TokenRefresh = 2 * time.Second })
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "", func(c *lakebase.Config) { c.TokenRefresh = 2 * time.Second })
 	warm(t, c)
 	ctx := within(t, time.Minute)
 	token := func() string {
@@ -133,8 +136,9 @@ func TestRevokedAfterARefresh(t *testing.T) {
 // Who has no token but a refused one, because the workspace is away, is told
 // that: it passes, and a refusal would not.
 func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	warm(t, c)
 	s.RevokeTokens()
 	setFaults(t, s, local.Faults{API: local.APIFault{Status: 503}})
@@ -149,8 +153,9 @@ func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
 }
 
 func TestParallelRefusalsCostOneMint(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	warm(t, c)
 	s.RevokeTokens()
 	before := s.Stats()
@@ -179,9 +184,10 @@ func TestParallelRefusalsCostOneMint(t *testing.T) {
 }
 
 func TestLastingRefusalIsFinalAndExplained(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	setFaults(t, s, local.Faults{Login: local.LoginFault{Kind: "identity"}})
-	c := connector(t, "")
+	c := connector(t, s, "")
 	began := time.Now()
 	_, err := c.Connect(within(t, 30*time.Second))
 	var e *lakebase.Error
@@ -206,8 +212,9 @@ func TestLastingRefusalIsFinalAndExplained(t *testing.T) {
 }
 
 func TestManyCallersOneMint(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	var wg sync.WaitGroup
 	for i := range 1000 {
 		wg.Go(func() {
@@ -228,8 +235,9 @@ func TestManyCallersOneMint(t *testing.T) {
 }
 
 func TestConnectionsOutliveAnOutage(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	warm(t, c)
 	for name, fault := range map[string]local.APIFault{
 		"503": {Status: 503}, "429": {Status: 429, RetryAfter: 60}, "hanging": {Hang: true}, "refusing": {Refuse: true}, "403": {Status: 403},
@@ -242,14 +250,15 @@ func TestConnectionsOutliveAnOutage(t *testing.T) {
 }
 
 func TestOutageAtTheStartIsWaitedOut(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	setFaults(t, s, local.Faults{API: local.APIFault{Status: 503, Remaining: 2}})
-	warm(t, connector(t, ""))
+	warm(t, connector(t, s, ""))
 
 	setFaults(t, s, local.Faults{API: local.APIFault{Status: 503}})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_, err := connector(t, "").Connect(ctx)
+	_, err := connector(t, s, "").Connect(ctx)
 	var e *lakebase.Error
 	if !errors.As(err, &e) || e.Kind != lakebase.KindWorkspaceUnreachable || !lakebase.Retryable(err) {
 		t.Errorf("error %v, want a retryable %s", err, lakebase.KindWorkspaceUnreachable)
@@ -257,11 +266,12 @@ func TestOutageAtTheStartIsWaitedOut(t *testing.T) {
 }
 
 func TestWorkspaceRefusalsAreTyped(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	for status, kind := range map[int]lakebase.Kind{401: lakebase.KindWorkspaceAuth, 403: lakebase.KindPermissionDenied, 404: lakebase.KindNotFound} {
 		setFaults(t, s, local.Faults{API: local.APIFault{Status: status}})
 		began := time.Now()
-		_, err := connector(t, "").Connect(within(t, 30*time.Second))
+		_, err := connector(t, s, "").Connect(within(t, 30*time.Second))
 		var e *lakebase.Error
 		if !errors.As(err, &e) || e.Kind != kind || e.Hint == "" {
 			t.Errorf("%d: error %v (hint %q), want %s with a hint", status, err, lakebase.Hint(err), kind)

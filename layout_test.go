@@ -68,7 +68,7 @@ var mayImport = map[string][]string{
 		"local/internal/pki", "local/internal/workspace"},
 	"local/internal/workspace": {"local/internal/apierror", "local/internal/atomicfile", "local/internal/compute", "local/internal/hosts",
 		"local/internal/model"},
-	"lakebasetest": {"local"},
+	"lakebasetest": {".", "local"},
 	"proxy": {".", "internal/buildinfo", "internal/pgwire", "internal/pgurl", "internal/rawnet", "internal/settings", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
 	"proxy/internal/console":  {"internal/pgwire", "internal/sqlscan", "proxy/internal/snapshot"},

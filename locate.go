@@ -150,6 +150,8 @@ type found struct {
 func (c *Connector) lookupTarget(ctx context.Context) (found, error) {
 	switch {
 	case c.cfg.Host == "":
+	case c.cfg.TokenSource != nil:
+		return found{host: c.cfg.Host}, nil
 	case strings.Count(c.cfg.Endpoint, "/") == 5:
 		return found{target: credentialTarget{endpoint: c.cfg.Endpoint}, host: c.cfg.Host}, nil
 	case c.cfg.Instance != "":

@@ -3,8 +3,11 @@ package lakebase_test
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"log/slog"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,7 +22,65 @@ import (
 
 func TestMain(m *testing.M) {
 	// The official SDK's metrics library starts this one when it is imported.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	goleak.VerifyTestMain(closingShared{m}, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
+
+// closingShared closes the shared server after the tests.
+type closingShared struct{ *testing.M }
+
+func (m closingShared) Run() int {
+	testkit.ClearEnv() // for tests that run in parallel
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for servers and timers
+		panic(err)
+	}
+	defer func() {
+		if shared.server != nil {
+			shared.server.Close()
+		}
+	}()
+	return m.M.Run()
+}
+
+// shared is a local Lakebase for all that sets no faults and reads no counters.
+var shared struct {
+	once   sync.Once
+	server *local.Server
+	err    error
+}
+
+func sharedServer() (*local.Server, error) {
+	shared.once.Do(func() {
+		shared.server, shared.err = local.Start(context.Background(), local.Options{Logger: slog.New(slog.DiscardHandler)})
+	})
+	return shared.server, shared.err
+}
+
+// useLocalLakebase sets the environment of the shared server for an example and
+// returns what restores it.
+func useLocalLakebase() (restore func()) {
+	s, err := sharedServer()
+	if err != nil {
+		panic(err)
+	}
+	vars, err := s.Env("my-instance")
+	if err != nil {
+		panic(err)
+	}
+	former := os.Environ()
+	logger := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	for _, v := range vars {
+		os.Setenv(v.Name, v.Value)
+	}
+	return func() {
+		slog.SetDefault(logger)
+		os.Clearenv()
+		for _, entry := range former {
+			name, value, _ := strings.Cut(entry, "=")
+			os.Setenv(name, value)
+		}
+	}
 }
 
 // start starts a local Lakebase and sets the environment that its own Env
@@ -32,14 +93,35 @@ func start(t *testing.T, target string, o local.Options) *local.Server {
 	return s
 }
 
-// connector makes a Connector from target and the environment, whose log
-// lands in the returned buffer's test at the end: no token may be in it.
-func connector(t *testing.T, target string, edit ...func(*lakebase.Config)) *lakebase.Connector {
+// serve starts a local Lakebase for a parallel test.
+func serve(t *testing.T, o local.Options) *local.Server {
+	t.Helper()
+	return lakebasetest.New(t, o)
+}
+
+// oneInstance is enough for a test that is not about the products.
+var oneInstance = local.Options{Instances: []string{"my-instance"}}
+
+// connector makes a Connector to target on s, without the environment.
+func connector(t *testing.T, s *local.Server, target string, edit ...func(*lakebase.Config)) *lakebase.Connector {
+	t.Helper()
+	return connectorWith(t, lakebasetest.Config(t, s, target), edit)
+}
+
+// connectorFromEnv makes a Connector from target and the environment.
+func connectorFromEnv(t *testing.T, target string, edit ...func(*lakebase.Config)) *lakebase.Connector {
 	t.Helper()
 	cfg, err := lakebase.ParseConfig(target)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return connectorWith(t, cfg, edit)
+}
+
+// connectorWith makes a Connector that is closed with the test, which fails if
+// a token was logged.
+func connectorWith(t *testing.T, cfg *lakebase.Config, edit []func(*lakebase.Config)) *lakebase.Connector {
+	t.Helper()
 	logged := new(testkit.Buffer) // a lookup or a login may go on after its caller has given up
 	cfg.Logger = slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, e := range edit {

@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/tokencache"
-
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // mint asks the credentials API that fits the target for a new token. It
 // looks the target up only where the configuration does not name it outright.
 func (c *Connector) mint(ctx context.Context) (tokencache.Credential, error) {
+	if c.cfg.TokenSource != nil {
+		return c.fetchFromSource(ctx)
+	}
 	defer c.workspace.CloseIdle()
 	target, err := c.mintTarget(ctx)
 	if err != nil {

@@ -12,14 +12,16 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
 
 func TestBrokenSystemResolver(t *testing.T) {
-	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
+	t.Parallel()
+	s := serve(t, local.Options{Instances: []string{"my-instance"}, HostNames: local.ServiceNames})
 	for name, damage := range map[string]func(*lakebase.Connector){"failing": lakebase.BreakSystemDNS, "hanging": lakebase.HangSystemDNS} {
 		t.Run(name, func(t *testing.T) {
-			c := connector(t, "")
+			c := connector(t, s, "")
 			damage(c)
 			if _, err := c.Token(t.Context()); err != nil { // so that only the connection is timed
 				t.Fatal(err)
@@ -46,7 +48,7 @@ func TestBrokenSystemResolver(t *testing.T) {
 
 	t.Run("and no other", func(t *testing.T) {
 		setFaults(t, s, local.Faults{DNS: local.DNSFault{Mode: "servfail"}})
-		c := connector(t, "", func(c *lakebase.Config) { c.ConnectTimeout = 2 * time.Second })
+		c := connector(t, s, "", func(c *lakebase.Config) { c.ConnectTimeout = 2 * time.Second })
 		lakebase.BreakSystemDNS(c)
 		_, err := c.Connect(t.Context())
 		var e *lakebase.Error
@@ -57,8 +59,9 @@ func TestBrokenSystemResolver(t *testing.T) {
 }
 
 func TestFailoverIsFollowed(t *testing.T) {
-	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, local.Options{Instances: []string{"my-instance"}, HostNames: local.ServiceNames})
+	c := connector(t, s, "")
 	pool, err := c.NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +96,8 @@ func TestFailoverIsFollowed(t *testing.T) {
 }
 
 func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	other := filepath.Join(t.TempDir(), "other.crt")
 	for _, tt := range []struct {
 		name string
@@ -116,7 +120,7 @@ func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
 			}
 			setFaults(t, s, local.Faults{TLS: local.TLSFault{Mode: tt.mode}})
 			before := s.Stats().PasswordBytes
-			c := connector(t, "", edits...)
+			c := connector(t, s, "", edits...)
 			_, err := c.Connect(within(t, 20*time.Second))
 			var e *lakebase.Error
 			if !errors.As(err, &e) || e.Kind != lakebase.KindTLS || e.Hint == "" {
@@ -142,16 +146,13 @@ func TestNoPasswordLeavesWithoutVerifiedTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			setFaults(t, s, local.Faults{TLS: local.TLSFault{Mode: "wrong_name"}})
-			warm(t, connector(t, "", edit))
+			warm(t, connector(t, s, "", edit))
 		})
 	}
 	if err := os.WriteFile(other, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := lakebase.ParseConfig("")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := lakebasetest.Config(t, s, "")
 	for _, file := range []string{other, other + ".missing"} {
 		cfg.SSLRootCert = file
 		if _, err := lakebase.New(cfg); err == nil || !strings.Contains(err.Error(), "PGSSLROOTCERT") {
@@ -197,7 +198,7 @@ func TestVariablesForPsql(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)
-			c := connector(t, "")
+			c := connectorFromEnv(t, "")
 			warm(t, c)
 			pool, err := c.NewPool(t.Context())
 			if err != nil {

@@ -69,7 +69,7 @@ var patterns = map[string]func(t *testing.T, target string) (user, database stri
 		return user, database
 	},
 	"Connector with background refresh": func(t *testing.T, target string) (user, database string) {
-		c := connector(t, target)
+		c := connectorFromEnv(t, target)
 		c.StartRefresh()
 		defer c.StopRefresh()
 		pool, err := c.NewPool(t.Context())
@@ -93,7 +93,7 @@ var patterns = map[string]func(t *testing.T, target string) (user, database stri
 			conn.RuntimeParams["search_path"] = "theirs_too"
 			return nil
 		}
-		pool, err := connector(t, target).NewPoolWithConfig(t.Context(), cfg)
+		pool, err := connectorFromEnv(t, target).NewPoolWithConfig(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ var patterns = map[string]func(t *testing.T, target string) (user, database stri
 			t.Fatal(err)
 		}
 		cfg.ConnConfig.Database = ""
-		cfg.BeforeConnect = connector(t, target).BeforeConnect
+		cfg.BeforeConnect = connectorFromEnv(t, target).BeforeConnect
 		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -122,12 +122,12 @@ var patterns = map[string]func(t *testing.T, target string) (user, database stri
 		return user, database
 	},
 	"OpenDB": func(t *testing.T, target string) (user, database string) {
-		db := connector(t, target).OpenDB()
+		db := connectorFromEnv(t, target).OpenDB()
 		scan(t, db.QueryRowContext(t.Context(), whoami), &user, &database)
 		return user, database
 	},
 	"Token by hand": func(t *testing.T, target string) (user, database string) {
-		c := connector(t, target)
+		c := connectorFromEnv(t, target)
 		token, err := c.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -154,8 +154,9 @@ func scan(t *testing.T, row interface{ Scan(...any) error }, dest ...any) {
 }
 
 func TestEverythingSharesOneToken(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	db := c.OpenDB()
 	for range 2 {
 		pool, err := c.NewPool(t.Context())
@@ -175,8 +176,9 @@ func TestEverythingSharesOneToken(t *testing.T) {
 }
 
 func TestNothingIsOpenedBeforeItIsNeeded(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	if _, err := c.NewPool(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +189,9 @@ func TestNothingIsOpenedBeforeItIsNeeded(t *testing.T) {
 }
 
 func TestClosedConnectorSaysSo(t *testing.T) {
-	start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	c.Close()
 	c.Close()
 	if _, err := c.Connect(t.Context()); err == nil {
@@ -203,12 +206,13 @@ func TestClosedConnectorSaysSo(t *testing.T) {
 }
 
 func TestConnectConfigKeepsTheCallersSettings(t *testing.T) {
-	start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	cfg, err := pgx.ParseConfig("dbname=postgres application_name=theirs sslmode=disable")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connector(t, "").ConnectConfig(within(t, 20*time.Second), cfg)
+	conn, err := connector(t, s, "").ConnectConfig(within(t, 20*time.Second), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,12 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/testkit"
-	"github.com/lakebase-go/lakebase/local"
 )
 
 func TestPoolLimits(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	pool, err := connector(t, "", func(c *lakebase.Config) { c.PoolTimeout = time.Second }).NewPool(t.Context())
+	t.Parallel()
+	s := serve(t, oneInstance)
+	pool, err := connector(t, s, "", func(c *lakebase.Config) { c.PoolTimeout = time.Second }).NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,9 @@ func acquire(t *testing.T, pool *pgxpool.Pool, n int) []*pgxpool.Conn {
 }
 
 func TestOverflowStaysWhileItIsNeeded(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	pool, err := connector(t, "").NewPool(t.Context())
+	t.Parallel()
+	s := serve(t, oneInstance)
+	pool, err := connector(t, s, "").NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +122,9 @@ func TestOverflowStaysWhileItIsNeeded(t *testing.T) {
 }
 
 func TestPoolRecyclesWithJitter(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "", func(c *lakebase.Config) { c.PoolRecycle = time.Second })
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "", func(c *lakebase.Config) { c.PoolRecycle = time.Second })
 	pool, err := c.NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -149,8 +151,9 @@ func TestPoolRecyclesWithJitter(t *testing.T) {
 // database/sql gives up when it has been handed three connections in a row that
 // are not to be used any more, which happens when all are old and all are busy.
 func TestRecyclingFailsNobody(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	db := connector(t, "", func(c *lakebase.Config) {
+	t.Parallel()
+	s := serve(t, oneInstance)
+	db := connector(t, s, "", func(c *lakebase.Config) {
 		c.PoolRecycle, c.PoolSize, c.MaxOverflow = 5*time.Millisecond, 2, -1
 	}).OpenDB()
 	ctx := within(t, time.Minute)
@@ -172,8 +175,9 @@ func TestRecyclingFailsNobody(t *testing.T) {
 }
 
 func TestCloseClosesEverything(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "")
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "")
 	c.StartRefresh()
 	pool, err := c.NewPool(t.Context())
 	if err != nil {
@@ -195,8 +199,9 @@ func TestCloseClosesEverything(t *testing.T) {
 }
 
 func TestPoolTimeoutSurvivesAcquireAllIdle(t *testing.T) {
-	start(t, "my-instance", local.Options{})
-	pool, err := connector(t, "", func(c *lakebase.Config) {
+	t.Parallel()
+	s := serve(t, oneInstance)
+	pool, err := connector(t, s, "", func(c *lakebase.Config) {
 		c.PoolSize, c.MaxOverflow, c.PoolTimeout = 2, -1, 200*time.Millisecond
 	}).NewPool(t.Context())
 	if err != nil {
@@ -244,7 +249,8 @@ func (c *countingTracer) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool
 func (c *countingTracer) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { c.releases++ }
 
 func TestTheirTracerStillTraces(t *testing.T) {
-	start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	cfg, err := pgxpool.ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +258,7 @@ func TestTheirTracerStillTraces(t *testing.T) {
 	tracer := &countingTracer{}
 	cfg.ConnConfig.Tracer = tracer
 	cfg.ConnConfig.Database = ""
-	pool, err := connector(t, "").NewPoolWithConfig(t.Context(), cfg)
+	pool, err := connector(t, s, "").NewPoolWithConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 // The page on security claims nothing that no test shows: each one that it
 // names is there.
 func TestSecurityPageNamesTests(t *testing.T) {
+	t.Parallel()
 	var there []string
 	defined := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	walk(t, ".", func(name string) {

@@ -22,13 +22,14 @@ const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 var bothProducts = map[string]string{"provisioned": "my-instance", "autoscaling": endpointPath}
 
 func TestStoppedTarget(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
 			if err := s.StopTarget(t.Context(), target); err != nil {
 				t.Fatal(err)
 			}
-			c := connector(t, target)
+			c := connector(t, s, target)
 			_, err := c.Connect(within(t, time.Second))
 			var e *lakebase.Error
 			if !errors.As(err, &e) || e.Kind != lakebase.KindUnavailable || e.Hint == "" || !lakebase.Retryable(err) {
@@ -56,11 +57,12 @@ func TestStoppedTarget(t *testing.T) {
 // A stopped target starts again only if someone starts it, so that a caller is
 // told long before the connect timeout.
 func TestStoppedForLong(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	if err := s.StopTarget(t.Context(), "my-instance"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := connector(t, "my-instance").Connect(within(t, 50*time.Second))
+	_, err := connector(t, s, "my-instance").Connect(within(t, 50*time.Second))
 	var e *lakebase.Error
 	if !errors.As(err, &e) || e.Kind != lakebase.KindUnavailable || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want %s before the deadline", err, lakebase.KindUnavailable)
@@ -68,10 +70,11 @@ func TestStoppedForLong(t *testing.T) {
 }
 
 func TestStoppedWhileConnected(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
-			c := connector(t, target)
+			c := connector(t, s, target)
 			warm(t, c)
 			if err := s.StopTarget(t.Context(), target); err != nil {
 				t.Fatal(err)
@@ -90,8 +93,9 @@ func TestStoppedWhileConnected(t *testing.T) {
 }
 
 func TestWakingTarget(t *testing.T) {
-	s := start(t, "my-instance", local.Options{WakeDelay: 300 * time.Millisecond})
-	c := connector(t, endpointPath)
+	t.Parallel()
+	s := serve(t, local.Options{WakeDelay: 300 * time.Millisecond})
+	c := connector(t, s, endpointPath)
 	pool, err := c.NewPool(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -111,13 +115,14 @@ func TestWakingTarget(t *testing.T) {
 }
 
 func TestStartingIsWaitedFor(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
 		for _, kind := range []string{"starting", "too_many_connections", "endpoint_too_many"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				before := s.Stats()
 				setFaults(t, s, local.Faults{Login: local.LoginFault{Kind: kind, Remaining: 3}})
-				warm(t, connector(t, target))
+				warm(t, connector(t, s, target))
 				after := s.Stats()
 				if n := after.LoginsRefused - before.LoginsRefused; n != 3 {
 					t.Errorf("%d refusals, want 3", n)
@@ -131,10 +136,11 @@ func TestStartingIsWaitedFor(t *testing.T) {
 }
 
 func TestFailingOver(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
-			c := connector(t, target)
+			c := connector(t, s, target)
 			warm(t, c)
 			done := make(chan error, 1)
 			go func() { done <- s.Failover(t.Context(), target, time.Second) }()
@@ -161,10 +167,11 @@ func TestFailingOver(t *testing.T) {
 }
 
 func TestReadOnlyTarget(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
-			rw, err := connector(t, target).Connect(within(t, 20*time.Second))
+			rw, err := connector(t, s, target).Connect(within(t, 20*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +180,7 @@ func TestReadOnlyTarget(t *testing.T) {
 				t.Fatal(err)
 			}
 			enableReadOnly(t, s, target)
-			ro, err := connector(t, target, func(c *lakebase.Config) { c.ReadOnly = true }).Connect(within(t, 30*time.Second))
+			ro, err := connector(t, s, target, func(c *lakebase.Config) { c.ReadOnly = true }).Connect(within(t, 30*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,8 +199,9 @@ func TestReadOnlyTarget(t *testing.T) {
 }
 
 func TestInstanceBecomesProject(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
-	c := connector(t, "my-instance")
+	t.Parallel()
+	s := serve(t, local.Options{})
+	c := connector(t, s, "my-instance")
 	conn, err := c.Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +216,7 @@ func TestInstanceBecomesProject(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.RevokeTokens() // so that the running program needs a new one
-	for name, c := range map[string]*lakebase.Connector{"running program": c, "new program": connector(t, "my-instance")} {
+	for name, c := range map[string]*lakebase.Connector{"running program": c, "new program": connector(t, s, "my-instance")} {
 		conn, err := c.Connect(within(t, 20*time.Second))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -226,7 +234,7 @@ func TestHostAlone(t *testing.T) {
 	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
-			conn, err := connector(t, target).Connect(within(t, 20*time.Second))
+			conn, err := connectorFromEnv(t, target).Connect(within(t, 20*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,14 +247,15 @@ func TestHostAlone(t *testing.T) {
 			t.Setenv("LAKEBASE_ENDPOINT", "")
 			t.Setenv("PGHOST", host)
 			t.Setenv("PGUSER", s.User())
-			warm(t, connector(t, ""))
+			warm(t, connectorFromEnv(t, ""))
 		})
 	}
 }
 
 func TestTokenTTL(t *testing.T) {
-	start(t, "my-instance", local.Options{})
-	c := connector(t, endpointPath, func(c *lakebase.Config) { c.TokenTTL = 5 * time.Minute })
+	t.Parallel()
+	s := serve(t, local.Options{})
+	c := connector(t, s, endpointPath, func(c *lakebase.Config) { c.TokenTTL = 5 * time.Minute })
 	token, err := c.Token(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -257,9 +266,10 @@ func TestTokenTTL(t *testing.T) {
 }
 
 func TestReplyWithoutName(t *testing.T) {
-	s := start(t, "my-instance", local.Options{})
+	t.Parallel()
+	s := serve(t, oneInstance)
 	setFaults(t, s, local.Faults{API: local.APIFault{OmitName: true, OmitDate: true}})
-	warm(t, connector(t, "my-instance"))
+	warm(t, connector(t, s, "my-instance"))
 }
 
 func TestManyProjects(t *testing.T) {
@@ -272,7 +282,7 @@ func TestManyProjects(t *testing.T) {
 	if err := s.CreateBranch(t.Context(), "projects/p-two/branches/production", "dev"); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connector(t, "projects/p-two/branches/dev").Connect(within(t, 20*time.Second))
+	conn, err := connectorFromEnv(t, "projects/p-two/branches/dev").Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,15 +292,16 @@ func TestManyProjects(t *testing.T) {
 	}
 	t.Setenv("LAKEBASE_INSTANCE_NAME", "")
 	t.Setenv("PGHOST", host)
-	warm(t, connector(t, "")) // found behind other projects, branches and pages
+	warm(t, connectorFromEnv(t, "")) // found behind other projects, branches and pages
 }
 
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(skew.String(), func(t *testing.T) {
-			s := start(t, "my-instance", local.Options{})
+			s := serve(t, oneInstance)
 			setFaults(t, s, local.Faults{Tokens: local.TokenFault{ClockSkew: local.Duration(skew)}})
-			c := connector(t, "")
+			c := connector(t, s, "")
 			warm(t, c)
 			token, err := c.Token(t.Context())
 			if err != nil {

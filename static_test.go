@@ -21,7 +21,7 @@ import (
 // instances native login is off until someone enables it.)
 func nativeRole(t *testing.T, s *local.Server) (host, port string, login *url.Userinfo) {
 	t.Helper()
-	admin, err := connector(t, endpointPath).Connect(within(t, 20*time.Second))
+	admin, err := connectorFromEnv(t, endpointPath).Connect(within(t, 20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestStaticURLWithoutModeWantsTLS(t *testing.T) {
 
 func TestStaticURLHasNoTokens(t *testing.T) {
 	testkit.OnlyEnv(t, nil)
-	c := connector(t, "postgres://u:p@127.0.0.1:1/db")
+	c := connectorFromEnv(t, "postgres://u:p@127.0.0.1:1/db")
 	c.StartRefresh()
 	c.StopRefresh()
 	if _, err := c.Token(t.Context()); err == nil {

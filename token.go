@@ -17,6 +17,13 @@ type Token struct {
 	token *tokencache.Token
 }
 
+// NewToken returns a Token, for implementations of [TokenSource]. expiry is the
+// time of the local wall clock at which the server stops accepting it for new
+// logins; zero means that it is not known.
+func NewToken(secret string, expiry time.Time) Token {
+	return Token{tokencache.NewToken(secret, expiry)}
+}
+
 // Secret returns the password. Never log it.
 func (t Token) Secret() string {
 	if t.token == nil {

@@ -2,7 +2,8 @@
 //
 //	func TestQuery(t *testing.T) {
 //		server := lakebasetest.New(t)
-//		lakebasetest.Setenv(t, server, "") // any client now finds it
+//		c, err := lakebase.New(lakebasetest.Config(t, server, ""))
+//		...
 //	}
 //
 // A server takes well under a second to start. Where that is too long for
@@ -15,8 +16,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
+
+	sdkconfig "github.com/databricks/databricks-sdk-go/config"
+
+	"github.com/lakebase-go/lakebase"
 
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -70,3 +76,52 @@ func Setenv(t testing.TB, s *local.Server, target string) {
 		t.Setenv(v.Name, v.Value)
 	}
 }
+
+// Config returns a configuration that connects to target (see
+// [local.Server.Env]) and takes nothing from the environment, so that parallel
+// tests can use it, with settings of their own.
+func Config(t testing.TB, s *local.Server, target string) *lakebase.Config {
+	t.Helper()
+	vars, err := s.Env(target)
+	if err != nil {
+		t.Fatalf("local Lakebase: %v", err)
+	}
+	cfg := &lakebase.Config{Workspace: &sdkconfig.Config{Loaders: []sdkconfig.Loader{noEnvironment{}}}}
+	for _, v := range vars {
+		switch v.Name {
+		case "DATABRICKS_HOST":
+			cfg.Workspace.Host = v.Value
+		case "DATABRICKS_TOKEN":
+			cfg.Workspace.Token = v.Value
+		case "DATABRICKS_AUTH_TYPE":
+			cfg.Workspace.AuthType = v.Value
+		case "LAKEBASE_INSTANCE_NAME":
+			cfg.Instance = v.Value
+		case "LAKEBASE_ENDPOINT":
+			cfg.Endpoint = v.Value
+		case "LAKEBASE_DNS_SERVERS":
+			cfg.DNSServers = []string{v.Value}
+		case "PGSSLROOTCERT":
+			cfg.SSLRootCert = v.Value
+		case "PGPORT":
+			port, err := strconv.ParseUint(v.Value, 10, 16)
+			if err != nil {
+				t.Fatalf("local Lakebase: PGPORT: %v", err)
+			}
+			cfg.Port = uint16(port)
+		default:
+			t.Fatalf("local Lakebase: no field of lakebase.Config for %s", v.Name)
+		}
+	}
+	return cfg
+}
+
+// noEnvironment stands in the place of the SDK's loaders, which read DATABRICKS_*
+// variables and ~/.databrickscfg.
+type noEnvironment struct{}
+
+// Name implements config.Loader.
+func (noEnvironment) Name() string { return "lakebasetest" }
+
+// Configure implements config.Loader.
+func (noEnvironment) Configure(*sdkconfig.Config) error { return nil }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -73,5 +74,31 @@ func TestNewWithoutPostgres(t *testing.T) {
 	}()
 	if f.skipped || !strings.Contains(f.message, "LAKEBASE_POSTGRES_BIN") {
 		t.Errorf("got %q, skipped %v", f.message, f.skipped)
+	}
+}
+
+func TestConfigIgnoresTheEnvironment(t *testing.T) {
+	for _, name := range []string{"DATABRICKS_CONFIG_PROFILE", "DATABRICKS_CLIENT_ID", "LAKEBASE_PG_URL", "PGHOST", "PGUSER", "PGDATABASE"} {
+		t.Setenv(name, "nowhere")
+	}
+	s := lakebasetest.New(t, local.Options{HostNames: local.ServiceNames})
+	for _, target := range []string{"", "my-instance", "my-project"} {
+		cfg := lakebasetest.Config(t, s, target)
+		c, err := lakebase.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := c.Connect(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+		conn.Close(t.Context())
+		c.Close()
+	}
+}
+
+func TestConfigInParallelTests(t *testing.T) {
+	for range 2 {
+		t.Run("query", testQuery)
 	}
 }

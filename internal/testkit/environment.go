@@ -21,11 +21,7 @@ var ofMachine = []string{"LAKEBASE_POSTGRES_BIN", "LAKEBASE_CACHE_DIR"}
 // parallel tests.
 func OnlyEnv(t testing.TB, env map[string]string) {
 	t.Helper()
-	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		if slices.Contains(ofMachine, name) || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
-			continue
-		}
+	for _, name := range ours() {
 		t.Setenv(name, "") // has the former value back at the end of the test
 		if err := os.Unsetenv(name); err != nil {
 			t.Fatal(err)
@@ -35,4 +31,25 @@ func OnlyEnv(t testing.TB, env map[string]string) {
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
+}
+
+// ClearEnv removes the same variables for all tests of a package: TestMain
+// calls it for those that run in parallel.
+func ClearEnv() {
+	for _, name := range ours() {
+		os.Unsetenv(name)
+	}
+}
+
+// ours returns the names of the variables that are set and that are not about
+// the machine.
+func ours() []string {
+	var names []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if !slices.Contains(ofMachine, name) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
