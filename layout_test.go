@@ -188,6 +188,28 @@ func TestFilesStaySmall(t *testing.T) {
 	})
 }
 
+// The map of the code is of use only while its streets exist.
+func TestArchitectureNamesExistingCode(t *testing.T) {
+	var files []string
+	walk(t, ".", func(name string) { files = append(files, name) })
+	page := string(read(t, "ARCHITECTURE.md"))
+	for _, m := range regexp.MustCompile("`([a-z_/]+\\.go|(?:cmd|internal|local|proxy)/[a-z_/]*[a-z])`").FindAllStringSubmatch(page, -1) {
+		if !slices.ContainsFunc(files, func(f string) bool {
+			return f == m[1] || strings.HasSuffix(f, "/"+m[1]) || strings.HasPrefix(f, m[1]+"/")
+		}) {
+			t.Errorf("ARCHITECTURE.md names %s, which does not exist", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile("`([A-Za-z]+)\\.([A-Za-z]+)`").FindAllStringSubmatch(page, -1) {
+		method := regexp.MustCompile(`func \([a-z]+ \*?` + m[1] + `\) ` + m[2] + `\(`)
+		if m[2] != "go" && !strings.Contains(m[0], ".md") && m[1] != "tokencache" && !slices.ContainsFunc(files, func(f string) bool {
+			return strings.HasSuffix(f, ".go") && method.Match(read(t, f))
+		}) {
+			t.Errorf("ARCHITECTURE.md names %s.%s, which does not exist", m[1], m[2])
+		}
+	}
+}
+
 // The SDK's other versions cannot be had everywhere this project builds, and
 // its minor releases break callers: the version moves on purpose only.
 func TestSDKVersionIsPinned(t *testing.T) {
@@ -296,7 +318,7 @@ func sourcePackages(t *testing.T, root string) map[string]map[string]*ast.File {
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
