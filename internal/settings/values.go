@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Value reads and writes one field of a configuration. It is a pflag.Value.
+// Value reads and writes one field of a configuration.
 type Value struct {
 	kind string
 	set  func(text string) error
@@ -28,50 +28,52 @@ func NewValue(kind string, set func(text string) error, get func() string) Value
 func (v Value) Set(text string) error { return v.set(text) }
 
 // String writes the field as Set reads it, or "" if it is zero.
-func (v Value) String() string {
-	if v.get == nil {
-		return "" // of the zero Value, which pflag compares defaults with
-	}
-	return v.get()
-}
+func (v Value) String() string { return v.get() }
 
 // Type says in one word what the value is.
 func (v Value) Type() string { return v.kind }
 
-// Text is any text that check, which may be nil, lets pass.
-func Text(field *string, check func(string) error) Value {
-	return Value{"string", func(text string) error {
-		if check != nil {
-			if err := check(text); err != nil {
-				return err
-			}
+// valueOf is a value whose field is set only if parse returns no error.
+func valueOf[T comparable](kind string, field *T, parse func(string) (T, error), format func(T) string) Value {
+	return Value{kind, func(text string) error {
+		v, err := parse(text)
+		if err == nil {
+			*field = v
 		}
-		*field = text
-		return nil
-	}, func() string { return *field }}
+		return err
+	}, func() string {
+		if *field == *new(T) {
+			return ""
+		}
+		return format(*field)
+	}}
 }
 
-// NoLimit is the most of a Number that has no upper limit.
+// Text is any text that check, which may be nil, accepts.
+func Text(field *string, check func(string) error) Value {
+	return valueOf("string", field, func(text string) (string, error) {
+		if check == nil {
+			return text, nil
+		}
+		return text, check(text)
+	}, strings.Clone)
+}
+
+// NoLimit is the most of a Number without an upper limit.
 const NoLimit = math.MaxInt32
 
 // Number is a whole number.
 func Number[N int | uint16](field *N, least, most int) Value {
-	return Value{"number", func(text string) error {
+	return valueOf("number", field, func(text string) (N, error) {
 		n, err := strconv.Atoi(text)
 		switch {
-		case (err != nil || n < least || n > most) && most == NoLimit:
-			return fmt.Errorf("want a whole number, %d or more", least)
-		case err != nil || n < least || n > most:
-			return fmt.Errorf("want a whole number from %d to %d", least, most)
+		case err == nil && n >= least && n <= most:
+			return N(n), nil
+		case most == NoLimit:
+			return 0, fmt.Errorf("want a whole number, %d or more", least)
 		}
-		*field = N(n)
-		return nil
-	}, func() string {
-		if *field == 0 {
-			return ""
-		}
-		return strconv.Itoa(int(*field))
-	}}
+		return 0, fmt.Errorf("want a whole number from %d to %d", least, most)
+	}, func(n N) string { return strconv.Itoa(int(n)) })
 }
 
 // Longest is the longest time that makes sense for any setting.
@@ -81,28 +83,23 @@ const Longest = 7 * 24 * time.Hour
 // and written in seconds. Where unlimited says what -1 stands for, as it does
 // to SQLAlchemy, -1 means no limit and is a negative field.
 func Duration(field *time.Duration, least, most time.Duration, unlimited string) Value {
-	return Value{"time", func(text string) error {
+	return valueOf("time", field, func(text string) (time.Duration, error) {
 		d, err := parseDuration(text)
 		switch {
 		case err == nil && d >= least && d <= most:
-			*field = d
-			return nil
+			return d, nil
 		case unlimited == "":
-			return fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds", formatSeconds(least), formatSeconds(most))
-		case text != "-1":
-			return fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds, or -1 %s", formatSeconds(least), formatSeconds(most), unlimited)
+			return 0, fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds", formatSeconds(least), formatSeconds(most))
+		case text == "-1":
+			return -1, nil
 		}
-		*field = -1
-		return nil
-	}, func() string {
-		switch {
-		case *field == 0:
-			return ""
-		case *field < 0 && unlimited != "":
+		return 0, fmt.Errorf("want seconds, or a time such as 90s or 1h, from %s to %s seconds, or -1 %s", formatSeconds(least), formatSeconds(most), unlimited)
+	}, func(d time.Duration) string {
+		if d < 0 && unlimited != "" {
 			return "-1"
 		}
-		return formatSeconds(*field)
-	}}
+		return formatSeconds(d)
+	})
 }
 
 // parseDuration reads seconds, with or without a fraction, or a time with a
@@ -124,37 +121,25 @@ func formatSeconds(d time.Duration) string {
 
 // Bool is true or false.
 func Bool(field *bool) Value {
-	return Value{"bool", func(text string) error {
+	return valueOf("bool", field, func(text string) (bool, error) {
 		switch strings.ToLower(text) {
 		case "true", "1", "yes", "on":
-			*field = true
+			return true, nil
 		case "false", "0", "no", "off":
-			*field = false
-		default:
-			return errors.New("want true or false")
+			return false, nil
 		}
-		return nil
-	}, func() string {
-		if !*field {
-			return ""
-		}
-		return "true"
-	}}
+		return false, errors.New("want true or false")
+	}, strconv.FormatBool)
 }
 
-// Word is one of a few words.
-func Word[W ~string](field *W, words ...W) Value {
-	return Value{"word", func(text string) error {
-		if !slices.Contains(words, W(text)) {
-			known := make([]string, len(words))
-			for i, w := range words {
-				known[i] = string(w)
-			}
-			return errors.New("want " + strings.Join(known, " or "))
+// Word is one of two words.
+func Word[W ~string](field *W, one, other W) Value {
+	return valueOf("word", field, func(text string) (W, error) {
+		if W(text) != one && W(text) != other {
+			return "", fmt.Errorf("want %s or %s", one, other)
 		}
-		*field = W(text)
-		return nil
-	}, func() string { return string(*field) }}
+		return W(text), nil
+	}, func(w W) string { return string(w) })
 }
 
 // Names is a list of names, separated by commas.
@@ -169,24 +154,20 @@ func Names(field *[]string) Value {
 func SplitNames(text string) ([]string, error) {
 	names := strings.Split(text, ",")
 	for i := range names {
-		if names[i] = strings.TrimSpace(names[i]); names[i] == "" {
-			return nil, errors.New("want names, separated by commas")
-		}
+		names[i] = strings.TrimSpace(names[i])
+	}
+	if slices.Contains(names, "") {
+		return nil, errors.New("want names, separated by commas")
 	}
 	return names, nil
 }
 
 // Level is the least severe messages to log.
 func Level(field *slog.Level) Value {
-	return Value{"level", func(text string) error {
-		if err := field.UnmarshalText([]byte(text)); err != nil {
-			return errors.New("want debug, info, warn or error")
+	return valueOf("level", field, func(text string) (level slog.Level, err error) {
+		if level.UnmarshalText([]byte(text)) != nil {
+			err = errors.New("want debug, info, warn or error")
 		}
-		return nil
-	}, func() string {
-		if *field == slog.LevelInfo {
-			return ""
-		}
-		return strings.ToLower(field.String())
-	}}
+		return level, err
+	}, func(level slog.Level) string { return strings.ToLower(level.String()) })
 }

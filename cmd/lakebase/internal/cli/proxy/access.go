@@ -32,32 +32,29 @@ func (c *configuration) readCertificate() error {
 }
 
 // readUsers reads the passwords of auth_file and of the configuration file.
-func (c *configuration) readUsers() error {
+func (c *configuration) readUsers() (err error) {
 	passwords := map[string]string{}
 	if c.authFile != "" {
-		var err error
 		if passwords, err = proxy.ReadPasswords(c.authFile); err != nil {
 			return misplaced(c.where("auth_file"), err)
 		}
 	}
 	for name, given := range c.passwords.of {
-		at := place("user", given.source)
 		if _, twice := passwords[name]; twice {
-			return command.UsageError(fmt.Sprintf("%s: user %q has a password in %s too", at, name, c.authFile), "keep one of them")
+			return command.UsageError(fmt.Sprintf("%s: user %q has a password in %s too", c.passwords.where(name), name, c.authFile), "keep one of them")
 		}
 		if _, err := proxy.NewUsers(map[string]string{name: given.value}); err != nil {
-			return misplaced(at, err)
+			return misplaced(c.passwords.where(name), err)
 		}
 		passwords[name] = given.value
 	}
 	if c.authFile == "" && len(passwords) == 0 {
 		return nil
 	}
-	users, err := proxy.NewUsers(passwords)
-	if err != nil {
+	if c.proxy.Users, err = proxy.NewUsers(passwords); err != nil {
 		return misplaced(c.where("auth_file"), err)
 	}
-	c.users, c.proxy.Users = slices.Sorted(maps.Keys(passwords)), users
+	c.users = slices.Sorted(maps.Keys(passwords))
 	return nil
 }
 
@@ -70,38 +67,31 @@ func (c *configuration) checkNames() error {
 	}
 	for _, name := range c.databases.names() {
 		if !slices.Contains(known, name) {
-			return unknownName(place("databases", c.databases.of[name].source), "target", name, known)
+			return unknownName(c.databases.where(name), "target", name, known)
 		}
+	}
+	at := map[string]string{} // by user, where something is said about it
+	for _, user := range c.proxy.StatsUsers {
+		at[user] = c.where("stats_users")
+	}
+	for _, user := range c.proxy.AdminUsers {
+		at[user] = c.where("admin_users")
 	}
 	for _, user := range c.userTargets.names() {
-		at := place("user_targets", c.userTargets.of[user].source)
-		if err := c.checkUser(at, user); err != nil {
-			return err
-		}
+		at[user] = c.userTargets.where(user)
 		for _, name := range c.proxy.UserTargets[user] {
 			if !slices.Contains(known, name) {
-				return unknownName(at, "target", name, known)
+				return unknownName(at[user], "target", name, known)
 			}
 		}
 	}
-	for _, setting := range []string{"admin_users", "stats_users"} {
-		for _, user := range map[string][]string{"admin_users": c.proxy.AdminUsers, "stats_users": c.proxy.StatsUsers}[setting] {
-			if err := c.checkUser(c.where(setting), user); err != nil {
-				return err
-			}
+	for _, user := range slices.Sorted(maps.Keys(at)) {
+		if len(c.users) == 0 {
+			return command.UsageError(at[user]+" needs auth_file: without passwords the user name is not verified", "give passwords in auth_file, or in [user NAME]")
 		}
-	}
-	return nil
-}
-
-// checkUser refuses a user that cannot log in, or whose name every client may
-// use.
-func (c *configuration) checkUser(at, user string) error {
-	if len(c.users) == 0 {
-		return command.UsageError(at+" needs auth_file: without passwords the user name is not verified", "give passwords in auth_file, or in [user NAME]")
-	}
-	if !slices.Contains(c.users, user) {
-		return unknownName(at, "user", user, c.users)
+		if !slices.Contains(c.users, user) {
+			return unknownName(at[user], "user", user, c.users)
+		}
 	}
 	return nil
 }

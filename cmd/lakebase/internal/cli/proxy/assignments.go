@@ -15,11 +15,11 @@ import (
 // assignments is a setting with a value for each of several names. A source
 // with higher precedence replaces values name by name.
 type assignments struct {
-	name   string // of the setting
-	form   string // of one item, as help has it: NAME=TARGET
-	lists  bool   // the values are names, separated by commas
-	secret bool
-	of     map[string]assigned
+	name         string // of the setting
+	section, key string // in a file
+	form         string // of one item, as help has it: NAME=TARGET
+	lists        bool   // the values are names, separated by commas
+	of           map[string]assigned
 }
 
 // assigned is a value and its source.
@@ -36,13 +36,13 @@ func (a *assignments) add(text, source string) error {
 	if !ok || name == "" || value == "" {
 		return errors.New("want " + a.form)
 	}
+	if a.of[name].source == source {
+		return fmt.Errorf("%q is given twice", name)
+	}
 	return a.assign(name, value, source)
 }
 
 func (a *assignments) assign(name, value, source string) error {
-	if former, ok := a.of[name]; ok && former.source == source {
-		return fmt.Errorf("%q is given twice", name)
-	}
 	if a.lists {
 		if _, err := settings.SplitNames(value); err != nil {
 			return err
@@ -60,9 +60,6 @@ func (a *assignments) names() []string { return slices.Sorted(maps.Keys(a.of)) }
 
 // namesOf returns the values of lists.
 func (a *assignments) namesOf() map[string][]string {
-	if len(a.of) == 0 {
-		return nil
-	}
 	lists := make(map[string][]string, len(a.of))
 	for name, given := range a.of {
 		lists[name], _ = settings.SplitNames(given.value) // checked as it was assigned
@@ -70,11 +67,23 @@ func (a *assignments) namesOf() map[string][]string {
 	return lists
 }
 
-// report lists the values, without secrets.
+// secretIn says what secret a value holds that only its owner may read, or "".
+// A SCRAM verifier can check a password but not log in.
+func (a *assignments) secretIn(name, value string) string {
+	switch {
+	case a.key == "address" && hasSecret(value):
+		return "the password of a static URL"
+	case a.key == "password" && !strings.HasPrefix(value, "SCRAM-SHA-256$"):
+		return fmt.Sprintf("the password of %q", name)
+	}
+	return ""
+}
+
+// report lists the values, without passwords.
 func (a *assignments) report() (reports []env.Report) {
 	for _, name := range a.names() {
-		r := env.Report{Name: a.name + " " + name, Value: a.of[name].value, Source: a.of[name].source, Secret: a.secret}
-		if a.secret {
+		r := env.Report{Name: a.name + " " + name, Value: a.of[name].value, Source: a.of[name].source}
+		if r.Secret = a.key == "password"; r.Secret {
 			r.Value = redact.Placeholder
 		}
 		reports = append(reports, r)

@@ -23,14 +23,9 @@ func (r *runner) check() error {
 // with a value for each target or user.
 func (c *configuration) report() (reports []env.Report) {
 	for _, s := range c.table {
-		if c.assignments(s.Name) != nil {
-			continue
+		if s.Name != "target" && s.Name != "databases" && s.Name != "user_targets" {
+			reports = append(reports, env.Report{Name: s.Name, Value: s.Text(), Source: cmp.Or(s.Source, settings.FromDefault)})
 		}
-		value := s.Text()
-		if s.Name == "default_target" {
-			value = c.defaultTarget()
-		}
-		reports = append(reports, env.Report{Name: s.Name, Value: value, Source: cmp.Or(s.Source, settings.FromDefault)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.targets)) {
 		given, ok := c.addresses.of[name]

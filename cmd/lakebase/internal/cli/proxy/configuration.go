@@ -18,32 +18,27 @@ import (
 // configuration is everything that `lakebase proxy` reads from its flags, the
 // environment and a file, in this order of precedence.
 type configuration struct {
-	table settings.Table // all settings with one value
+	table settings.Table
 
-	proxy        proxy.Config
-	file         string
-	authFile     string
-	certFile     string
-	keyFile      string
-	drainTimeout time.Duration
-	logLevel     slog.Level
-
-	addresses   assignments
-	databases   assignments
-	userTargets assignments
-	passwords   assignments // from a file only
-
-	users   []string // with a password, in order
-	targets targets
+	proxy                  proxy.Config
+	file                   string
+	authFile               string
+	certFile, keyFile      string
+	drainTimeout           time.Duration
+	logLevel               slog.Level
+	addresses, databases   assignments // by target
+	passwords, userTargets assignments // by user
+	users                  []string    // with a password, in order
+	targets                targets
 }
 
 // newConfiguration returns a configuration in which nothing is set.
 func newConfiguration() *configuration {
 	c := &configuration{
-		addresses:   assignments{name: "target", form: "NAME=TARGET"},
-		databases:   assignments{name: "databases", form: "NAME=DATABASES", lists: true},
-		userTargets: assignments{name: "user_targets", form: "USER=NAMES", lists: true},
-		passwords:   assignments{name: "user", secret: true},
+		addresses:   assignments{name: "target", section: "target", key: "address", form: "NAME=TARGET"},
+		databases:   assignments{name: "databases", section: "target", key: "databases", form: "NAME=DATABASES", lists: true},
+		passwords:   assignments{name: "user", section: "user", key: "password"},
+		userTargets: assignments{name: "user_targets", section: "user", key: "targets", form: "USER=NAMES", lists: true},
 	}
 	c.table = slices.Concat(settings.Table{
 		{Name: "config", Value: settings.Text(&c.file, nil), Usage: "file with settings; SIGHUP reads it again"},
@@ -64,19 +59,9 @@ func newConfiguration() *configuration {
 	return c
 }
 
-// lists returns all assignments.
-func (c *configuration) lists() []*assignments {
+// assignments returns the settings with a value for each of several names.
+func (c *configuration) assignments() []*assignments {
 	return []*assignments{&c.addresses, &c.databases, &c.passwords, &c.userTargets}
-}
-
-// assignments returns the assignments of a setting, or nil if it has one value.
-func (c *configuration) assignments(setting string) *assignments {
-	for _, a := range c.lists() {
-		if a.name == setting {
-			return a
-		}
-	}
-	return nil
 }
 
 // load reads all settings.
@@ -108,20 +93,22 @@ func load(flags flags) (*configuration, error) {
 	return c, nil
 }
 
-// set sets a setting to text, or adds items to it if it has assignments. Their
-// text is not shown in the error: it may hold a password.
+// set sets a setting to text, or adds items to assignments. Their text is not
+// shown in the error: it may hold a password.
 func (c *configuration) set(s *settings.Setting, text string, items []string, label, source string) error {
-	a := c.assignments(s.Name)
-	if a == nil {
-		if err := s.Set(text, source); err != nil {
-			return command.UsageError(fmt.Sprintf("%s: %.100q: %v", label, text, err), "")
+	for _, a := range c.assignments() {
+		if a.name != s.Name {
+			continue
+		}
+		for _, item := range items {
+			if err := a.add(item, source); err != nil {
+				return command.UsageError(fmt.Sprintf("%s: %v", label, err), "")
+			}
 		}
 		return nil
 	}
-	for _, item := range items {
-		if err := a.add(item, source); err != nil {
-			return command.UsageError(fmt.Sprintf("%s: %v", label, err), "")
-		}
+	if err := s.Set(text, source); err != nil {
+		return command.UsageError(fmt.Sprintf("%s: %.100q: %v", label, text, err), "")
 	}
 	return nil
 }
@@ -152,15 +139,14 @@ func (c *configuration) checkVariables(environment []string) error {
 
 // where returns where a setting was given, as the beginning of a message.
 func (c *configuration) where(name string) string {
-	return place(name, c.table.Lookup(name).Source)
+	return place(name, name, c.table.Lookup(name).Source)
 }
 
-// keys are the names of settings in a file where its sections make them
-// shorter.
-var keys = map[string]string{"target": "address", "user_targets": "targets", "user": "password"}
+// where returns where the value of name was given.
+func (a *assignments) where(name string) string { return place(a.name, a.key, a.of[name].source) }
 
 // place names a setting by its source: --flag, VARIABLE, or FILE line N: key.
-func place(name, source string) string {
+func place(name, key, source string) string {
 	variable, fromVariable := strings.CutPrefix(source, settings.FromEnvironment)
 	switch {
 	case source == "" || source == settings.FromFlag:
@@ -168,5 +154,5 @@ func place(name, source string) string {
 	case fromVariable:
 		return variable
 	}
-	return source + ": " + cmp.Or(keys[name], name)
+	return source + ": " + key
 }

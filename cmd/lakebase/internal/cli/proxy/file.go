@@ -1,13 +1,11 @@
 package proxy
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -42,43 +40,49 @@ func (l line) mistake(hint, format string, args ...any) error {
 	return command.UsageError(l.String()+": "+fmt.Sprintf(format, args...), hint)
 }
 
-// keyForm is what keys look like. Anything else may be part of a secret that
-// contains a =, so messages do not show it.
-var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+func (l line) malformed() error {
+	return l.mistake("", "want a comment, a [section], or key = value")
+}
 
 // parseFile splits a file into sections. The format is that of PgBouncer's
 // ini files without quotes, escapes and comments at the end of a line: a value
 // is all that follows the =, so that passwords can be written as they are.
-func parseFile(file string, content []byte) ([]section, error) {
-	var sections []section
-	at := line{file, 0}
-	for text := range strings.Lines(strings.TrimPrefix(string(content), "\ufeff")) {
+func parseFile(file, content string) (sections []section, err error) {
+	at, seen := line{file, 0}, map[string]int{}
+	once := func(what string, id ...string) error {
+		full := strings.Join(id, "\x00")
+		if first := seen[full]; first != 0 {
+			return at.mistake("", "%s is given twice, first in line %d", what, first)
+		}
+		seen[full] = at.number
+		return nil
+	}
+	for text := range strings.Lines(strings.TrimPrefix(content, "\ufeff")) {
 		at.number++
 		text = strings.TrimSpace(text)
 		switch {
 		case text == "" || text[0] == '#' || text[0] == ';':
+			continue
 		case text[0] == '[':
-			s, err := parseSection(at, text)
-			if err != nil {
-				return nil, err
+			var s section
+			if s, err = parseSection(at, text); err == nil {
+				sections = append(sections, s)
+				err = once("section ["+printable(strings.TrimSpace(s.kind+" "+s.name))+"]", s.kind, s.name)
 			}
-			if i := slices.IndexFunc(sections, func(other section) bool { return other.kind == s.kind && other.name == s.name }); i >= 0 {
-				return nil, at.mistake("", "section [%s] is given twice, first in line %d", printable(strings.TrimSpace(s.kind+" "+s.name)), sections[i].line.number)
-			}
-			sections = append(sections, s)
 		default:
-			k, err := parseKey(at, text)
-			if err != nil {
-				return nil, err
+			var k key
+			if k, err = parseKey(at, text); err != nil {
+				break
 			}
 			if len(sections) == 0 {
 				return nil, at.mistake("begin with [proxy]", "%s is outside of any section", k.name)
 			}
 			s := &sections[len(sections)-1]
-			if i := slices.IndexFunc(s.keys, func(other key) bool { return other.name == k.name }); i >= 0 {
-				return nil, at.mistake("", "%s is given twice, first in line %d", k.name, s.keys[i].line.number)
-			}
 			s.keys = append(s.keys, k)
+			err = once(k.name, s.kind, s.name, k.name)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return sections, nil
@@ -96,23 +100,24 @@ func parseSection(at line, text string) (section, error) {
 	full := strings.TrimSpace(text[1:end])
 	kind, name, _ := strings.Cut(full, " ")
 	s := section{kind: kind, name: strings.TrimSpace(name), line: at}
-	switch {
+	switch near := spelling.Nearest(kind, []string{"proxy", "target", "user"}); {
 	case full == "":
 		return s, at.malformed()
+	case near == "":
+		return s, at.mistake("the sections are [proxy], [target NAME] and [user NAME]", "unknown section [%s]", printable(full))
+	case near != kind:
+		return s, at.mistake("did you mean "+near+"?", "unknown section [%s]", printable(full))
 	case kind == "proxy" && s.name != "":
 		return s, at.mistake("", "[proxy] takes no name")
-	case kind == "proxy":
-	case kind != "target" && kind != "user":
-		hint := "the sections are [proxy], [target NAME] and [user NAME]"
-		if near := spelling.Nearest(kind, []string{"proxy", "target", "user"}); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		return s, at.mistake(hint, "unknown section [%s]", printable(full))
-	case s.name == "":
+	case kind != "proxy" && s.name == "":
 		return s, at.mistake(fmt.Sprintf("write [%s NAME]", kind), "section [%s] needs a name", kind)
 	}
 	return s, nil
 }
+
+// keyForm is what keys look like. Anything else may be part of a secret that
+// contains a =, so messages do not show it.
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
 // parseKey reads name = value.
 func parseKey(at line, text string) (key, error) {
@@ -127,10 +132,6 @@ func parseKey(at line, text string) (key, error) {
 		return key{}, at.mistake("write values without quotes", "%s begins with a quote", name)
 	}
 	return key{strings.ReplaceAll(name, "-", "_"), value, at}, nil
-}
-
-func (l line) malformed() error {
-	return l.mistake("", "want a comment, a [section], or key = value")
 }
 
 // printable is a name on one line of at most 80 bytes.
@@ -148,7 +149,6 @@ func (c *configuration) readFile(file string) error {
 	if err != nil {
 		return err
 	}
-	c.file = file
 	for _, s := range sections {
 		for _, k := range s.keys {
 			if err := c.readKey(s, k, mode); err != nil {
@@ -162,54 +162,45 @@ func (c *configuration) readFile(file string) error {
 	return nil
 }
 
-func readWithMode(file string) ([]byte, os.FileMode, error) {
+func readWithMode(file string) (content string, mode os.FileMode, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, 0, err
+		return "", 0, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return "", 0, err
 	}
-	var content bytes.Buffer
-	_, err = io.Copy(&content, f)
-	return content.Bytes(), info.Mode().Perm(), err
+	all, err := io.ReadAll(f)
+	return string(all), info.Mode().Perm(), err
 }
 
 // readKey reads one line of a section.
 func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
-	source := k.line.String()
-	var err error
-	switch s.kind + " " + k.name {
-	case "target address":
-		if hasSecret(k.value) {
-			err = k.line.requirePrivate(mode, "the password of a static URL")
+	var known []string
+	for _, a := range c.assignments() {
+		if a.section == s.kind {
+			known = append(known, a.key)
 		}
-		if err == nil {
-			err = c.addresses.assign(s.name, k.value, source)
-		}
-	case "target databases":
-		err = k.explain(c.databases.assign(s.name, k.value, source))
-	case "user password":
-		if !strings.HasPrefix(k.value, scramVerifier) {
-			err = k.line.requirePrivate(mode, fmt.Sprintf("the password of %q", s.name))
-		}
-		if err == nil {
-			err = c.passwords.assign(s.name, k.value, source)
-		}
-	case "user targets":
-		err = k.explain(c.userTargets.assign(s.name, k.value, source))
-	default:
-		setting := c.table.Lookup(k.name)
-		if s.kind != "proxy" || setting == nil || elsewhere[k.name] != "" {
-			return k.line.mistake(c.hint(s, k.name), "unknown setting %s in [%s]", k.name, s.kind)
-		}
-		if err = setting.Set(k.value, source); err != nil {
-			err = k.explain(fmt.Errorf("%.100q: %w", k.value, err))
+		if a.section == s.kind && a.key == k.name {
+			if secret := a.secretIn(s.name, k.value); secret != "" && mode&0o077 != 0 && runtime.GOOS != "windows" {
+				return k.line.mistake("chmod 600 "+k.line.file, "%s is in a file that other users can read (mode %#o)", secret, mode)
+			}
+			return k.explain(a.assign(s.name, k.value, k.line.String()))
 		}
 	}
-	return err
+	if s.kind != "proxy" {
+		return k.unknown(s, known, "the settings are "+strings.Join(known, " and "))
+	}
+	setting := c.table.Lookup(k.name)
+	if setting == nil || elsewhere[k.name] != "" {
+		return k.unknown(s, c.table.Names(), "keys have the names of flags: see lakebase proxy --help")
+	}
+	if err := setting.Set(k.value, k.line.String()); err != nil {
+		return k.explain(fmt.Errorf("%.100q: %w", k.value, err))
+	}
+	return nil
 }
 
 // explain adds the place to an error.
@@ -228,28 +219,12 @@ var elsewhere = map[string]string{
 	"config":       "a file cannot name another one",
 }
 
-// hint says what an unknown key may mean.
-func (c *configuration) hint(s section, name string) string {
-	known := map[string][]string{"proxy": c.table.Names(), "target": {"address", "databases"}, "user": {"password", "targets"}}[s.kind]
-	near := spelling.Nearest(name, known)
-	switch {
-	case s.kind == "proxy" && elsewhere[name] != "":
-		return elsewhere[name]
-	case near != "":
-		return "did you mean " + near + "?"
-	case s.kind == "proxy":
-		return "keys have the names of flags: see lakebase proxy --help"
+// unknown returns an error about a key that is none of the known ones.
+func (k key) unknown(s section, known []string, hint string) error {
+	if near := spelling.Nearest(k.name, known); s.kind == "proxy" && elsewhere[k.name] != "" {
+		hint = elsewhere[k.name]
+	} else if near != "" {
+		hint = "did you mean " + near + "?"
 	}
-	return "the settings are " + strings.Join(known, " and ")
-}
-
-// scramVerifier begins what can check a password but not log in.
-const scramVerifier = "SCRAM-SHA-256$"
-
-// requirePrivate refuses a secret in a file that other users can read.
-func (l line) requirePrivate(mode os.FileMode, what string) error {
-	if mode&0o077 == 0 || runtime.GOOS == "windows" {
-		return nil
-	}
-	return l.mistake("chmod 600 "+l.file, "%s is in a file that other users can read (mode %#o)", what, mode)
+	return k.line.mistake(hint, "unknown setting %s in [%s]", k.name, s.kind)
 }

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
@@ -104,7 +108,10 @@ func (r *runner) load(before *configuration) (*configuration, error) {
 		c.targets.closeBut(former)
 		return nil, err
 	}
-	c.proxy.Targets = c.targets.connectors()
+	c.proxy.Targets = map[string]*lakebase.Connector{}
+	for name, t := range c.targets {
+		c.proxy.Targets[name] = t.Connector
+	}
 	return c, nil
 }
 
@@ -128,37 +135,42 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
-	signals := watchSignals()
-	defer signals.stop()
+	// main handles the first signal to stop too, and lets the second one end the
+	// process if nothing else handles it.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	if err := r.server.Listen(); err != nil {
 		return err
 	}
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(context.WithoutCancel(ctx)) }()
 	err := announce(r.std, r.current, r.server, r.output)
+	stops := 0 // signals to stop
 	if err == nil {
 		r.notify(ready)
-		for waiting := true; waiting; {
+		for stops == 0 && ctx.Err() == nil {
 			select {
 			case err = <-served:
-				return endedWell(err)
-			case <-signals.hangup:
-				_ = r.reload() // it logs the error
+				return unlessClosed(err)
+			case s := <-signals:
+				if s != syscall.SIGHUP {
+					stops++
+				} else {
+					_ = r.reload() // it logs the error
+				}
 			case <-ctx.Done():
-				waiting = false
-			case <-signals.first:
-				waiting = false
 			}
 		}
 	}
 	r.notify(stopping)
-	r.drain(signals.second)
-	return errors.Join(err, endedWell(<-served))
+	r.drain(signals, stops)
+	return errors.Join(err, unlessClosed(<-served))
 }
 
-// endedWell returns Serve's error unless it reports a shutdown, which the console
-// may have requested too.
-func endedWell(err error) error {
+// unlessClosed returns Serve's error unless it reports a shutdown, which the
+// console may have requested too.
+func unlessClosed(err error) error {
 	if errors.Is(err, proxy.ErrServerClosed) {
 		return nil
 	}
@@ -166,8 +178,8 @@ func endedWell(err error) error {
 }
 
 // drain waits for open transactions and then ends the sessions, at once after a
-// second signal or the timeout.
-func (r *runner) drain(second <-chan struct{}) {
+// second signal to stop or the timeout.
+func (r *runner) drain(signals <-chan os.Signal, stops int) {
 	r.mu.Lock()
 	delay, timeout := r.current.proxy.DrainDelay, r.current.drainTimeout
 	r.mu.Unlock()
@@ -178,11 +190,17 @@ func (r *runner) drain(second <-chan struct{}) {
 		defer cancel()
 	}
 	go func() {
-		select {
-		case <-second:
-			cancel()
-		case <-ctx.Done():
+		for stops < 2 {
+			select {
+			case s := <-signals:
+				if s != syscall.SIGHUP {
+					stops++
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
+		cancel()
 	}()
 	fmt.Fprintln(r.std.Err, "stopping; waiting for open transactions, a second signal ends them")
 	if err := r.server.Shutdown(ctx); err != nil {

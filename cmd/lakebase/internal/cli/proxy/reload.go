@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,22 +41,24 @@ func (r *runner) reload() error {
 }
 
 // changes returns the names of the settings that differ, in order.
-func changes(before, after *configuration) (names []string) {
-	for i, s := range after.table {
-		if s.Text() != before.table[i].Text() {
-			names = append(names, s.Name)
+func changes(before, after *configuration) []string {
+	was, is := before.values(), after.values()
+	differ := maps.Clone(was)
+	maps.Copy(differ, is)
+	maps.DeleteFunc(differ, func(name, _ string) bool { return was[name] == is[name] })
+	return slices.Sorted(maps.Keys(differ))
+}
+
+// values returns all values, including passwords, by name.
+func (c *configuration) values() map[string]string {
+	values := map[string]string{}
+	for _, s := range c.table {
+		values[s.Name] = s.Text()
+	}
+	for _, a := range c.assignments() {
+		for name, given := range a.of {
+			values[a.name+" "+name] = given.value
 		}
 	}
-	was, is := before.lists(), after.lists()
-	for i := range is {
-		all := append(was[i].names(), is[i].names()...)
-		slices.Sort(all)
-		for _, name := range slices.Compact(all) {
-			if was[i].of[name].value != is[i].of[name].value {
-				names = append(names, is[i].name+" "+name)
-			}
-		}
-	}
-	slices.Sort(names)
-	return names
+	return values
 }

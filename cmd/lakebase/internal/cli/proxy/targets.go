@@ -60,26 +60,10 @@ func (ts targets) closeBut(others targets) {
 	}
 }
 
-func (ts targets) connectors() map[string]*lakebase.Connector {
-	connectors := make(map[string]*lakebase.Connector, len(ts))
-	for name, t := range ts {
-		connectors[name] = t.Connector
-	}
-	return connectors
-}
-
-// defaultTarget returns the name of the default target, or "".
-func (c *configuration) defaultTarget() string {
-	if c.proxy.DefaultTarget == "" && len(c.targets) == 1 {
-		return slices.Collect(maps.Keys(c.targets))[0]
-	}
-	return c.proxy.DefaultTarget
-}
-
 // mainTarget returns the default target, or else the first one, and the
 // database name that leads there.
 func (c *configuration) mainTarget() (name, database string) {
-	if name = c.defaultTarget(); name == "" {
+	if name = c.proxy.DefaultTarget; name == "" {
 		name = slices.Min(slices.Collect(maps.Keys(c.targets)))
 		return name, name
 	}
@@ -94,18 +78,20 @@ func (c *configuration) makeTargets(args []string, before targets, logger *slog.
 		given := c.addresses.of[name]
 		fromFile = fromFile || given.source != settings.FromFlag && !strings.HasPrefix(given.source, settings.FromEnvironment)
 		if _, err := c.targets.add(name, given.value, before, logger); err != nil {
-			return misplaced(fmt.Sprintf("%s: target %q", place("target", given.source), name), err)
+			return misplaced(fmt.Sprintf("%s: target %q", c.addresses.where(name), name), err)
 		}
 	}
 	argument := strings.Join(args, "")
-	if argument == "" && (fromFile || len(c.targets) > 0 && !environmentNamesTarget()) {
-		return nil
+	if argument != "" || !fromFile && (len(c.targets) == 0 || environmentNamesTarget()) {
+		name, err := c.targets.add("", argument, before, logger)
+		if err != nil {
+			return err
+		}
+		c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, name)
 	}
-	name, err := c.targets.add("", argument, before, logger)
-	if err != nil {
-		return err
+	if len(c.targets) == 1 {
+		c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, slices.Collect(maps.Keys(c.targets))[0])
 	}
-	c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, name)
 	return nil
 }
 
