@@ -2,7 +2,6 @@ package lakebase
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -40,7 +39,7 @@ type Connector struct {
 	tracer    *connectTracer    // for connections whose owner traces nothing
 
 	located  atomic.Pointer[location]
-	doubted  atomic.Bool // look located up again before using it
+	outdated atomic.Bool // look located up again before using it
 	locating singleflight.Group
 
 	mu     sync.Mutex // guards what follows
@@ -260,13 +259,4 @@ func (c *Connector) Shutdown(ctx context.Context) error {
 		inUse += p.Stat().AcquiredConns()
 	}
 	return fmt.Errorf("lakebase: %d connections are still in use: %w", inUse, context.Cause(ctx))
-}
-
-// location is where and as whom to log in.
-type location struct {
-	target credentialTarget
-	host   string
-	port   uint16
-	user   string
-	tls    *tls.Config
 }

@@ -2,31 +2,36 @@ package lakebase
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
+	"crypto/tls"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lakebase-go/lakebase/internal/workspace"
+	"github.com/lakebase-go/lakebase/internal/locate"
 )
 
-// credentialTarget is what a token is minted for: a Provisioned instance or
-// an Autoscaling endpoint, exactly one of them.
-type credentialTarget struct{ instance, endpoint string }
+const (
+	// lookupTimeout bounds one lookup, which is several calls to the workspace.
+	lookupTimeout = 30 * time.Second
+	// relookupTimeout is how long a login waits for the lookup of a location
+	// that is known already.
+	relookupTimeout = 2 * time.Second
+)
 
-func (t credentialTarget) String() string {
-	if t.endpoint != "" {
-		return t.endpoint
-	}
-	return t.instance
+// location is where to log in, and as which user.
+type location struct {
+	target locate.Target
+	host   string
+	port   uint16
+	user   string
+	tls    *tls.Config
 }
 
 // locate returns where to log in, looking it up if that is not known yet. It
 // retries while the workspace does not answer, as long as ctx and the connect
-// timeout allow. Callers share one lookup; a cancelled one harms no other.
+// timeout allow. Callers share one lookup, and the end of one caller's context
+// ends only its own wait.
 func (c *Connector) locate(ctx context.Context) (*location, error) {
 	if loc := c.knownLocation(); loc != nil {
 		return loc, nil
@@ -50,8 +55,29 @@ func (c *Connector) locate(ctx context.Context) (*location, error) {
 	}
 }
 
-// lookupTimeout bounds one lookup, several calls to the workspace.
-const lookupTimeout = 30 * time.Second
+// relocate looks up a location that may be outdated. If the workspace does not
+// answer, the old one is used: it may still be right.
+func (c *Connector) relocate(ctx context.Context, old *location) (*location, error) {
+	ctx, cancel := context.WithTimeout(ctx, relookupTimeout)
+	defer cancel()
+	loc, err := c.sharedLookup(ctx)
+	if errorKind(err) == KindWorkspaceUnreachable {
+		return old, nil
+	}
+	return loc, err
+}
+
+// knownLocation returns what the last lookup found, unless it may be outdated.
+func (c *Connector) knownLocation() *location {
+	if c.outdated.Load() {
+		return nil
+	}
+	return c.located.Load()
+}
+
+// outdateLocation makes the next login look the target up again, after one that
+// failed to reach it: the host may have moved, the instance may be stopped.
+func (c *Connector) outdateLocation() { c.outdated.Store(true) }
 
 func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 	result := c.locating.DoChan("", func() (any, error) {
@@ -61,7 +87,7 @@ func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 		loc, err := c.lookup(ctx)
 		if err == nil {
 			c.located.Store(loc)
-			c.doubted.Store(false)
+			c.outdated.Store(false)
 		}
 		return loc, err
 	})
@@ -79,35 +105,7 @@ func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 	}
 }
 
-// knownLocation returns what the last lookup found, unless it is in doubt.
-func (c *Connector) knownLocation() *location {
-	if c.doubted.Load() {
-		return nil
-	}
-	return c.located.Load()
-}
-
-// doubtLocation makes the next login look the target up again, after one that
-// failed to reach it: the host may have moved, the instance may be stopped.
-func (c *Connector) doubtLocation() { c.doubted.Store(true) }
-
-// relocateTimeout is how long a login waits for a second opinion on a
-// location in doubt.
-const relocateTimeout = 2 * time.Second
-
-// relocate looks a location in doubt up again. A workspace that does not
-// answer leaves the old one standing: the doubt may be wrong.
-func (c *Connector) relocate(ctx context.Context, old *location) (*location, error) {
-	ctx, cancel := context.WithTimeout(ctx, relocateTimeout)
-	defer cancel()
-	loc, err := c.sharedLookup(ctx)
-	if errorKind(err) == KindWorkspaceUnreachable {
-		return old, nil
-	}
-	return loc, err
-}
-
-// lookup asks the workspace for the target and the identity, side by side.
+// lookup asks the workspace for the target and the identity, concurrently.
 func (c *Connector) lookup(ctx context.Context) (*location, error) {
 	loc := &location{port: c.cfg.Port, user: c.cfg.User}
 	group, ctx := errgroup.WithContext(ctx)
@@ -121,7 +119,7 @@ func (c *Connector) lookup(ctx context.Context) (*location, error) {
 	}
 	group.Go(func() error {
 		f, err := c.lookupTarget(ctx)
-		loc.target, loc.host = f.target, f.host
+		loc.target, loc.host = f.Target, f.Host
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -131,246 +129,45 @@ func (c *Connector) lookup(ctx context.Context) (*location, error) {
 	return loc, nil
 }
 
-// disabledState stands for the state of a disabled endpoint: the service's own
-// word for it is that of its compute, IDLE or ACTIVE.
-const disabledState = "disabled"
-
-// found is what the workspace says of a target. Some of it is there even
-// where the target cannot be used and an error says why.
-type found struct {
-	target   credentialTarget
-	host     string // empty where there is none of the wanted kind
-	state    workspace.State
-	raw      string // the state as the service words it
-	readOnly bool   // a read-only endpoint
-}
-
 // lookupTarget finds what to mint for and the host to dial. It asks no more
-// than it has to: a host that is configured is not looked up.
-func (c *Connector) lookupTarget(ctx context.Context) (found, error) {
+// than it has to: with a configured host there may be nothing to look up.
+func (c *Connector) lookupTarget(ctx context.Context) (locate.Found, error) {
 	switch {
 	case c.cfg.Host == "":
 	case c.cfg.TokenSource != nil:
-		return found{host: c.cfg.Host}, nil
-	case strings.Count(c.cfg.Endpoint, "/") == 5:
-		return found{target: credentialTarget{endpoint: c.cfg.Endpoint}, host: c.cfg.Host}, nil
-	case c.cfg.Instance != "":
-		return found{target: credentialTarget{instance: c.cfg.Instance}, host: c.cfg.Host}, nil
+		return locate.Found{Host: c.cfg.Host}, nil
+	case c.namedTarget() != locate.Target{}:
+		return locate.Found{Target: c.namedTarget(), Host: c.cfg.Host}, nil
 	}
-	f, err := c.lookupNamed(ctx)
-	if c.cfg.Host != "" {
-		f.host = c.cfg.Host
-	}
-	if err == nil && f.host == "" {
-		err = c.noHost(f.target.String())
-	}
-	return f, err
+	return c.findTarget(ctx)
 }
 
-// lookupNamed asks the workspace for what the configuration names.
-func (c *Connector) lookupNamed(ctx context.Context) (found, error) {
+// namedTarget returns what the configuration names outright, if it does.
+func (c *Connector) namedTarget() locate.Target {
 	switch {
-	case c.cfg.Endpoint != "":
-		return c.lookupEndpoint(ctx, c.cfg.Endpoint)
-	case c.cfg.Instance != "":
-		return c.lookupInstance(ctx, c.cfg.Instance)
+	case strings.Count(c.cfg.Endpoint, "/") == 5:
+		return locate.Target{Endpoint: c.cfg.Endpoint}
+	case c.cfg.Endpoint == "":
+		return locate.Target{Instance: c.cfg.Instance}
 	}
-	return c.lookupHost(ctx, c.cfg.Host)
+	return locate.Target{}
 }
 
-// lookupInstance looks a Provisioned instance up. A name that the instances
-// API does not know (any more) may be a project: instances are being turned
-// into projects of the same name (facts: docs, oltp/upgrade-to-autoscaling).
-func (c *Connector) lookupInstance(ctx context.Context, name string) (found, error) {
-	in, err := c.workspace.Instance(ctx, name)
-	if isNotFound(err) {
-		f, projectErr := c.lookupEndpoint(ctx, "projects/"+name)
-		if errorKind(projectErr) == KindNotFound {
-			return found{}, workspaceError(err, name)
-		}
-		return f, projectErr
+// findTarget asks the workspace for what the configuration names. What it found
+// is returned together with an error that tells why it cannot be used.
+func (c *Connector) findTarget(ctx context.Context) (locate.Found, error) {
+	f, err := c.finder().Find(ctx, c.query())
+	if c.cfg.Host != "" {
+		f.Host = c.cfg.Host
 	}
-	if err != nil {
-		return found{}, workspaceError(err, name)
+	if err == nil && f.Host == "" {
+		err = locate.NoHost(f.Target.String(), c.cfg.ReadOnly)
 	}
-	f := found{target: credentialTarget{instance: name}, host: in.ReadWriteDNS, state: in.State, raw: in.RawState}
-	if c.cfg.ReadOnly {
-		f.host, f.readOnly = in.ReadOnlyDNS, true
-	}
-	return f, c.usable(name, in.State, in.RawState)
+	return f, workspaceError(err, c.cfg.Target())
 }
 
-// lookupEndpoint completes a path that stops short of an endpoint with the
-// default or only child, and finds the endpoint's host.
-func (c *Connector) lookupEndpoint(ctx context.Context, path string) (found, error) {
-	parts := strings.Split(path, "/")
-	if len(parts) == 2 {
-		branch, err := c.defaultBranch(ctx, path)
-		if err != nil {
-			return found{}, err
-		}
-		path, parts = branch, strings.Split(branch, "/")
-	}
-	endpoint, err := c.oneEndpoint(ctx, path, len(parts) == 4)
-	if err != nil {
-		return found{}, err
-	}
-	f := found{
-		target: credentialTarget{endpoint: endpoint.Name}, host: endpoint.Host,
-		state: endpoint.State, raw: endpoint.RawState, readOnly: endpoint.ReadOnly,
-	}
-	if c.cfg.ReadOnly && !endpoint.ReadOnly {
-		f.host, f.readOnly = endpoint.ReadOnlyHost, true
-	}
-	if endpoint.Disabled {
-		f.raw = disabledState
-	}
-	return f, c.usable(endpoint.Name, f.state, f.raw)
-}
+func (c *Connector) finder() locate.Finder { return locate.Finder{Client: c.workspace} }
 
-// oneEndpoint returns the endpoint at path, or the one to use of a branch.
-func (c *Connector) oneEndpoint(ctx context.Context, path string, isBranch bool) (*workspace.Endpoint, error) {
-	if !isBranch {
-		endpoint, err := c.workspace.Endpoint(ctx, path)
-		return endpoint, workspaceError(err, path)
-	}
-	all, err := c.workspace.Endpoints(ctx, path)
-	if err != nil {
-		return nil, workspaceError(err, path)
-	}
-	return pickEndpoint(path, all, c.cfg.ReadOnly)
-}
-
-// defaultBranch picks the default branch of a project, or its only one.
-func (c *Connector) defaultBranch(ctx context.Context, project string) (string, error) {
-	branches, err := c.workspace.Branches(ctx, project)
-	if err != nil {
-		return "", workspaceError(err, project)
-	}
-	for _, b := range branches {
-		if b.Default || len(branches) == 1 {
-			return b.Name, nil
-		}
-	}
-	names := make([]string, len(branches))
-	for i, b := range branches {
-		names[i] = b.Name
-	}
-	return "", ambiguous(project, "default branch", names)
-}
-
-// pickEndpoint picks the endpoint of a branch that serves the wanted kind of
-// access: a read-only one if there is one of its own, else the read-write one.
-func pickEndpoint(branch string, all []workspace.Endpoint, readOnly bool) (*workspace.Endpoint, error) {
-	names := make([]string, len(all))
-	var readWrite *workspace.Endpoint
-	for i := range all {
-		names[i] = all[i].Name
-		if all[i].ReadOnly && readOnly {
-			return &all[i], nil
-		}
-		if !all[i].ReadOnly && readWrite == nil {
-			readWrite = &all[i]
-		}
-	}
-	if readWrite == nil {
-		return nil, ambiguous(branch, "read-write endpoint", names)
-	}
-	return readWrite, nil
-}
-
-func ambiguous(parent, wanted string, names []string) error {
-	hint := "create one, or name another resource"
-	if len(names) > 0 {
-		hint = "name one of: " + strings.Join(names, ", ")
-	}
-	return &Error{Kind: KindNotFound, Resource: parent, Message: "has no " + wanted, Hint: hint}
-}
-
-// lookupHost finds the target that answers at a host name, for programs that
-// were given only that (Databricks Apps inject PGHOST and no resource name).
-func (c *Connector) lookupHost(ctx context.Context, host string) (found, error) {
-	instances, err := c.workspace.Instances(ctx)
-	if err != nil && !isNotFound(err) {
-		return found{}, workspaceError(err, host)
-	}
-	for _, in := range instances {
-		if sameHost(host, in.ReadWriteDNS) || sameHost(host, in.ReadOnlyDNS) {
-			return found{
-				target: credentialTarget{instance: in.Name}, host: host,
-				state: in.State, raw: in.RawState, readOnly: !sameHost(host, in.ReadWriteDNS),
-			}, nil
-		}
-	}
-	projects, err := c.workspace.Projects(ctx)
-	if err != nil {
-		return found{}, workspaceError(err, host)
-	}
-	for _, p := range projects {
-		branches, err := c.workspace.Branches(ctx, p.Name)
-		if err != nil {
-			return found{}, workspaceError(err, p.Name)
-		}
-		for _, b := range branches {
-			endpoints, err := c.workspace.Endpoints(ctx, b.Name)
-			if err != nil {
-				return found{}, workspaceError(err, b.Name)
-			}
-			for _, e := range endpoints {
-				if sameHost(host, e.Host) || sameHost(host, e.ReadOnlyHost) {
-					return found{
-						target: credentialTarget{endpoint: e.Name}, host: host,
-						state: e.State, raw: e.RawState, readOnly: e.ReadOnly || !sameHost(host, e.Host),
-					}, nil
-				}
-			}
-		}
-	}
-	return found{}, &Error{
-		Kind: KindNotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
-		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
-	}
-}
-
-func sameHost(a, b string) bool {
-	return b != "" && strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
-}
-
-// usable turns a state that refuses connections into an error. An idle
-// endpoint is usable: connecting wakes it.
-func (c *Connector) usable(name string, s workspace.State, raw string) error {
-	e := &Error{Kind: KindUnavailable, Resource: name, Message: "is " + string(s)}
-	if raw != "" {
-		e.Message = fmt.Sprintf("is %s (%s)", s, raw)
-	}
-	switch s {
-	case workspace.Available:
-		return nil
-	case workspace.Stopped:
-		e.stopped = true
-		e.Hint = "start it in the workspace; connecting does not wake it"
-		if raw == disabledState {
-			e.Message, e.Hint = "is disabled", "enable it in the workspace; connecting does not wake it"
-		}
-	case workspace.Deleting:
-		e.Kind, e.Hint = KindNotFound, "it is being deleted; name another"
-	default:
-		e.Hint = "wait until it is available"
-	}
-	return e
-}
-
-func (c *Connector) noHost(name string) error {
-	if c.cfg.ReadOnly {
-		return &Error{
-			Kind: KindNotFound, Resource: name, Message: "has no read-only host",
-			Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write",
-		}
-	}
-	return &Error{Kind: KindUnavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
-}
-
-func isNotFound(err error) bool {
-	var api *workspace.Error
-	return errors.As(err, &api) && api.Status == http.StatusNotFound
+func (c *Connector) query() locate.Query {
+	return locate.Query{Endpoint: c.cfg.Endpoint, Instance: c.cfg.Instance, Host: c.cfg.Host, ReadOnly: c.cfg.ReadOnly}
 }

@@ -103,7 +103,7 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 			return none, gaveUp(ctx, err, attempt, began)
 		}
 		if !c.static() {
-			c.doubtLocation()
+			c.outdateLocation()
 		}
 		if pause(ctx, attempt) != nil {
 			return none, gaveUp(ctx, err, attempt, began)

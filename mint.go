@@ -3,8 +3,9 @@ package lakebase
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/locate"
 
 	"github.com/lakebase-go/lakebase/internal/tokencache"
 	"github.com/lakebase-go/lakebase/internal/workspace"
@@ -22,11 +23,11 @@ func (c *Connector) mint(ctx context.Context) (tokencache.Credential, error) {
 		return tokencache.Credential{}, err
 	}
 	cred, err := c.mintFor(ctx, target)
-	if target.instance != "" && isNotFound(err) {
+	if target.Instance != "" && locate.IsNotFound(err) {
 		// The instance may have become a project since it was looked up.
-		if f, lookupErr := c.lookupEndpoint(ctx, "projects/"+target.instance); lookupErr == nil {
-			c.doubtLocation()
-			cred, err = c.mintFor(ctx, f.target)
+		if f, lookupErr := c.finder().Project(ctx, target.Instance, c.cfg.ReadOnly); lookupErr == nil {
+			c.outdateLocation()
+			cred, err = c.mintFor(ctx, f.Target)
 		}
 	}
 	if err != nil {
@@ -35,28 +36,25 @@ func (c *Connector) mint(ctx context.Context) (tokencache.Credential, error) {
 	return tokencache.Credential{Secret: cred.Token, Lifetime: cred.Lifetime, Skew: cred.Skew}, nil
 }
 
-func (c *Connector) mintTarget(ctx context.Context) (credentialTarget, error) {
+func (c *Connector) mintTarget(ctx context.Context) (locate.Target, error) {
 	if loc := c.knownLocation(); loc != nil {
 		return loc.target, nil
 	}
-	if c.cfg.Instance != "" {
-		return credentialTarget{instance: c.cfg.Instance}, nil
-	}
-	if strings.Count(c.cfg.Endpoint, "/") == 5 {
-		return credentialTarget{endpoint: c.cfg.Endpoint}, nil
+	if target := c.namedTarget(); target != (locate.Target{}) {
+		return target, nil
 	}
 	loc, err := c.sharedLookup(ctx)
 	if err != nil {
-		return credentialTarget{}, err
+		return locate.Target{}, err
 	}
 	return loc.target, nil
 }
 
-func (c *Connector) mintFor(ctx context.Context, t credentialTarget) (*workspace.Credential, error) {
-	if t.endpoint != "" {
-		return c.workspace.EndpointCredential(ctx, t.endpoint, c.cfg.TokenTTL)
+func (c *Connector) mintFor(ctx context.Context, t locate.Target) (*workspace.Credential, error) {
+	if t.Endpoint != "" {
+		return c.workspace.EndpointCredential(ctx, t.Endpoint, c.cfg.TokenTTL)
 	}
-	return c.workspace.InstanceCredential(ctx, t.instance)
+	return c.workspace.InstanceCredential(ctx, t.Instance)
 }
 
 // terminalMint says which failures to mint no retry can mend, and how long

@@ -1,7 +1,10 @@
 package lakebase
 
 import (
+	"cmp"
 	"context"
+
+	"github.com/lakebase-go/lakebase/internal/locate"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,24 +39,20 @@ func (c *Connector) steps() *steps.Steps {
 	return s
 }
 
-// find is lookupTarget for someone who wants to know what the workspace says
-// even where the configuration makes that superfluous.
+// find asks the workspace even if the configuration makes that superfluous.
 func (c *Connector) find(ctx context.Context) (steps.Target, error) {
-	f, err := c.lookupNamed(ctx)
+	f, err := c.finder().Find(ctx, c.query())
 	t := steps.Target{
-		Instance: f.target.instance, Endpoint: f.target.endpoint,
-		Named: f.host, Host: f.host, State: f.state, RawState: f.raw, ReadOnly: f.readOnly,
+		Instance: f.Target.Instance, Endpoint: f.Target.Endpoint,
+		Named: f.Host, Host: cmp.Or(c.cfg.Host, f.Host), State: f.State, RawState: f.RawState, ReadOnly: f.ReadOnly,
 	}
 	if t.Name() == "" && c.cfg.Host != "" {
 		t.Instance, t.Endpoint = c.cfg.Instance, c.cfg.Endpoint
 	}
-	if c.cfg.Host != "" {
-		t.Host = c.cfg.Host
-	}
 	if err == nil && t.Host == "" {
-		err = c.noHost(t.Name())
+		err = locate.NoHost(t.Name(), c.cfg.ReadOnly)
 	}
-	return t, err
+	return t, workspaceError(err, c.cfg.Target())
 }
 
 func (c *Connector) use(t steps.Target, user string) {
@@ -61,7 +60,7 @@ func (c *Connector) use(t steps.Target, user string) {
 		user = c.cfg.User
 	}
 	c.located.Store(&location{
-		target: credentialTarget{instance: t.Instance, endpoint: t.Endpoint},
+		target: locate.Target{Instance: t.Instance, Endpoint: t.Endpoint},
 		host:   t.Host, port: c.cfg.Port, user: user, tls: c.trust.config(t.Host),
 	})
 }

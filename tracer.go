@@ -79,6 +79,6 @@ func (c *Connector) observeLogin(token string, err error) {
 	if rejected {
 		c.tokens.Reject(token)
 	} else if worthWaiting(kind) {
-		c.doubtLocation()
+		c.outdateLocation()
 	}
 }

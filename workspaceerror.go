@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/locate"
+
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -25,6 +27,9 @@ func workspaceError(err error, resource string) error {
 	}
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e
+	}
+	if l := (*locate.Error)(nil); errors.As(err, &l) {
+		return locateError(l)
 	}
 	e := &Error{Resource: resource, Err: err}
 	var call *workspace.Error
@@ -49,6 +54,18 @@ func workspaceError(err error, resource string) error {
 		e.Kind, e.Message = KindConnectFailed, "the workspace refused the request"
 	}
 	return e
+}
+
+// locateError turns a target that was not found or cannot be used into an
+// [Error].
+func locateError(l *locate.Error) error {
+	switch l.Problem {
+	case locate.CallFailed:
+		return workspaceError(l.Err, l.Resource)
+	case locate.NotFound:
+		return &Error{Kind: KindNotFound, Resource: l.Resource, Message: l.Message, Hint: l.Hint}
+	}
+	return &Error{Kind: KindUnavailable, Resource: l.Resource, Message: l.Message, Hint: l.Hint, stopped: l.Problem == locate.Stopped}
 }
 
 // workspaceHint is the advice for a failed call, if that can be given without
