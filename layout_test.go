@@ -85,7 +85,7 @@ var mayImport = map[string][]string{
 	"cmd/lakebase/internal/cli/env":      commandImports("."),
 	"cmd/lakebase/internal/cli/exec":     commandImports(".", "proxy"),
 	"cmd/lakebase/internal/cli/local":    commandImports("local"),
-	"cmd/lakebase/internal/cli/login":    commandImports("."),
+	"cmd/lakebase/internal/cli/login":    commandImports(".", "internal/pgurl"),
 	"cmd/lakebase/internal/cli/proxy":    commandImports(".", "cmd/lakebase/internal/cli/env", "internal/redact", "internal/settings", "internal/spelling", "proxy"),
 	"cmd/lakebase/internal/cli/query":    commandImports("internal/resultformat", "internal/resultstream"),
 	"cmd/lakebase/internal/cli/roles":    commandImports(".", "internal/roles"),

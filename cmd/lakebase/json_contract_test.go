@@ -285,7 +285,7 @@ func TestContractInWords(t *testing.T) {
 // Every command that takes -o json has a section.
 func TestContractKnowsTheCommands(t *testing.T) {
 	contract := readFile(t, "../../docs/json.md")
-	for cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
+	for _, cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
 		if cmd.Flags().Lookup("output") == nil || strings.HasPrefix(cmd.CommandPath(), "lakebase local faults ") {
 			continue // set and clear print what faults prints
 		}

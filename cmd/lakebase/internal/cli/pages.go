@@ -52,22 +52,22 @@ func newReferenceCommand() *cobra.Command {
 
 // writePages writes a page for each visible command to dir and returns how
 // many there are.
-func writePages(root *cobra.Command, dir, extension string, write func(*cobra.Command, io.Writer) error) (n int, err error) {
+func writePages(root *cobra.Command, dir, extension string, write func(*cobra.Command, io.Writer) error) (int, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err
 	}
-	for cmd := range Commands(root) {
+	commands := Commands(root)
+	for _, cmd := range commands {
 		var page bytes.Buffer
 		if err := write(cmd, &page); err != nil {
-			return n, err
+			return 0, err
 		}
 		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + extension
 		if err := os.WriteFile(filepath.Join(dir, name), page.Bytes(), 0o644); err != nil {
-			return n, err
+			return 0, err
 		}
-		n++
 	}
-	return n, nil
+	return len(commands), nil
 }
 
 func markdownPage(cmd *cobra.Command, w io.Writer) error {
@@ -86,19 +86,13 @@ func manPage(cmd *cobra.Command, w io.Writer) error {
 	return err
 }
 
-// Commands yields cmd and all commands below it that help lists.
-func Commands(cmd *cobra.Command) func(yield func(*cobra.Command) bool) {
-	return func(yield func(*cobra.Command) bool) { visit(cmd, yield) }
-}
-
-func visit(cmd *cobra.Command, yield func(*cobra.Command) bool) bool {
-	if !yield(cmd) {
-		return false
-	}
+// Commands returns cmd and all commands below it that help lists.
+func Commands(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
 	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && !visit(c, yield) {
-			return false
+		if c.IsAvailableCommand() {
+			all = append(all, Commands(c)...)
 		}
 	}
-	return true
+	return all
 }

@@ -97,7 +97,7 @@ func New(std *terminal.Streams) *cobra.Command {
 		version.New(std),
 		wait.New(std),
 	)
-	addCompletionCommand(root)
+	root.InitDefaultCompletionCmd()
 	return root
 }
 

@@ -4,10 +4,16 @@ package command
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // Execute runs a command line of root, prints its error and returns the exit
@@ -26,3 +32,61 @@ func Execute(ctx context.Context, root *cobra.Command, std *terminal.Streams, ar
 
 // seeHelp is the hint for a command line that cmd cannot read.
 func seeHelp(cmd *cobra.Command) string { return "see " + cmd.CommandPath() + " --help" }
+
+// Error is a failure with its exit code and advice.
+type Error struct {
+	Code    int // 0 for that of Err
+	Message string
+	Hint    string // may be empty
+	Err     error  // the cause; may be nil
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.Err == nil:
+		return e.Message
+	case e.Message == "":
+		return e.Err.Error()
+	}
+	return e.Message + ": " + strings.TrimPrefix(e.Err.Error(), "lakebase: ")
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is the exit code of the process, or 0.
+func (e *Error) ExitCode() int { return e.Code }
+
+// Advice is the hint, or "".
+func (e *Error) Advice() string { return e.Hint }
+
+// UsageError is a mistake in the command line or the configuration.
+func UsageError(message, hint string) error {
+	return &Error{Code: ExitUsage, Message: message, Hint: hint}
+}
+
+// Hint returns the advice that comes with err, or "".
+func Hint(err error) string {
+	var advised interface{ Advice() string }
+	if errors.As(err, &advised) && advised.Advice() != "" {
+		return advised.Advice()
+	}
+	return lakebase.Hint(err)
+}
+
+// Report prints err on stderr: one line, the details that err writes itself,
+// and the hint.
+func Report(std *terminal.Streams, err error) {
+	var silent ExitOnly
+	if err == nil || errors.As(err, &silent) {
+		return
+	}
+	p := terminal.PainterFor(std.Err)
+	fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Red, "lakebase:"), strings.TrimPrefix(oneline.Text(err.Error()), "lakebase: "))
+	var detailed interface{ WriteDetails(io.Writer) }
+	if errors.As(err, &detailed) {
+		detailed.WriteDetails(std.Err)
+	}
+	if hint := Hint(err); hint != "" {
+		fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Cyan, "hint:"), oneline.Text(hint))
+	}
+}

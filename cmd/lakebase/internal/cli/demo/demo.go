@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
+	"net/netip"
+	"sync"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -91,22 +92,20 @@ type demo struct {
 	connector *lakebase.Connector
 	pool      *pgxpool.Pool
 	service   *http.Server
-	url       string // of the web service
-	served    chan error
+	served    chan error // of service
 	events    *eventLog
 	load      *load
 	outage    *outage
 }
 
-// runDemo runs the demo and prints its summary.
+// run runs the demo and prints its summary.
 func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 	fmt.Fprintln(std.Err, "starting a local Lakebase ...")
-	d, err := start(ctx, o)
-	if err != nil {
+	d := &demo{options: o}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
-
 	d.run(ctx, newView(std.Err))
 	report := d.report()
 	if o.output.JSON() {
@@ -124,46 +123,37 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 }
 
 // start starts everything but the load.
-func start(ctx context.Context, o *options) (d *demo, err error) {
-	d = &demo{options: o}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.close())
-		}
-	}()
-	d.server, err = local.Start(ctx, local.Options{
-		Instances:     []string{instance},
-		TokenLifetime: o.tokenLifetime,
-	})
-	if err != nil {
-		return d, err
+func (d *demo) start(ctx context.Context) (err error) {
+	lifetime := d.options.tokenLifetime
+	if d.server, err = local.Start(ctx, local.Options{Instances: []string{instance}, TokenLifetime: lifetime}); err != nil {
+		return err
 	}
-	d.events = newEventLog() // from here on its clock runs
+	d.events = newEventLog() // starts the demo's clock
 	if err := d.openPool(ctx); err != nil {
-		return d, err
+		return err
 	}
-	if err := d.serve(ctx); err != nil {
-		return d, err
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
 	}
-	d.load = newLoad(d.url, o.clients)
-	d.outage = newOutage(d.server, d.connector, d.events, o.tokenLifetime)
-	return d, nil
+	d.service = &http.Server{Handler: webservice.Handler(d.pool, d.events.logger()), ReadHeaderTimeout: 5 * time.Second}
+	d.served = make(chan error, 1)
+	go func() { d.served <- d.service.Serve(listener) }()
+	d.load = newLoad("http://"+listener.Addr().String(), d.options.clients)
+	d.outage = &outage{server: d.server, connector: d.connector, events: d.events, lifetime: lifetime}
+	return nil
 }
 
 // openPool opens a pool like a service does, but with settings that come from
 // the local Lakebase and not from the environment, which could lead elsewhere.
 func (d *demo) openPool(ctx context.Context) error {
-	_, portText, err := net.SplitHostPort(d.server.PostgresAddr())
-	if err != nil {
-		return err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	addr, err := netip.ParseAddrPort(d.server.PostgresAddr())
 	if err != nil {
 		return err
 	}
 	d.connector, err = lakebase.New(&lakebase.Config{
 		Instance:    instance,
-		Port:        uint16(port),
+		Port:        addr.Port(),
 		SSLRootCert: d.server.RootCertFile(),
 		PoolRecycle: d.options.tokenLifetime / recyclesPerToken,
 		Workspace: &sdkconfig.Config{
@@ -188,39 +178,18 @@ type noLoader struct{}
 func (noLoader) Name() string                      { return "none" }
 func (noLoader) Configure(*sdkconfig.Config) error { return nil }
 
-// serve starts the web service on a free loopback port.
-func (d *demo) serve(ctx context.Context) error {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	d.url = "http://" + listener.Addr().String()
-	d.service = &http.Server{
-		Handler:           webservice.Handler(d.pool, d.events.logger()),
-		ReadHeaderTimeout: 5 * time.Second,
-	}
-	d.served = make(chan error, 1)
-	go func() { d.served <- d.service.Serve(listener) }()
-	return nil
-}
-
 // run loads the service until the time is up or ctx ends, and returns when
 // every request has been answered.
 func (d *demo) run(ctx context.Context, view view) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.duration)
 	defer cancel()
-	outageOver := make(chan struct{})
-	go func() {
-		defer close(outageOver)
-		d.outage.run(ctx)
-	}()
+	var outage sync.WaitGroup
+	outage.Go(func() { d.outage.run(ctx) })
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
 		d.load.run(ctx)
 	}()
-
 	tick := time.NewTicker(view.interval())
 	defer tick.Stop()
 	for running := true; running; {
@@ -231,7 +200,7 @@ func (d *demo) run(ctx context.Context, view view) {
 		}
 		view.draw(d.snapshot())
 	}
-	<-outageOver
+	outage.Wait()
 	view.close()
 }
 

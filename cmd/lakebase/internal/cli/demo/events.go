@@ -1,9 +1,9 @@
 package demo
 
 import (
-	"context"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -52,58 +52,30 @@ func (l *eventLog) since(n int) []event {
 
 // logger returns a logger that adds an event for each record, so that the demo
 // shows what the log of any program would.
-func (l *eventLog) logger() *slog.Logger { return slog.New(&eventHandler{log: l}) }
-
-// eventHandler is the slog.Handler of an eventLog.
-type eventHandler struct {
-	log  *eventLog
-	with []func(slog.Handler) slog.Handler // the attributes and groups so far
+func (l *eventLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: shorten}))
 }
 
-// Enabled leaves out debug records.
-func (h *eventHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelInfo
-}
-
-// Handle adds the message and its attributes as an event.
-func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
-	var attrs strings.Builder
-	text := slog.Handler(slog.NewTextHandler(&attrs, &slog.HandlerOptions{ReplaceAttr: shorten}))
-	for _, add := range h.with {
-		text = add(text)
+// Write adds a record of the logger as an event.
+func (l *eventLog) Write(record []byte) (int, error) {
+	level, text, _ := strings.Cut(strings.TrimSpace(string(record)), " msg=")
+	if quoted, err := strconv.QuotedPrefix(text); err == nil {
+		message, _ := strconv.Unquote(quoted) // a prefix that is quoted
+		text = message + text[len(quoted):]
 	}
-	kind := eventInfo
-	if r.Level >= slog.LevelWarn {
-		kind = eventBad
+	kind := eventBad
+	if level == "level=INFO" {
+		kind = eventInfo
 	}
-	message := strings.TrimPrefix(r.Message, "lakebase: ")
-	r.Time, r.Message = time.Time{}, ""
-	if err := text.Handle(ctx, r); err != nil {
-		return err
-	}
-	h.log.add(kind, oneline.Text(message+" "+attrs.String()))
-	return nil
+	l.add(kind, oneline.Text(strings.TrimPrefix(text, "lakebase: ")))
+	return len(record), nil
 }
 
-// WithAttrs returns a handler with more attributes.
-func (h *eventHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return h.and(func(text slog.Handler) slog.Handler { return text.WithAttrs(attrs) })
-}
-
-// WithGroup returns a handler with a group for further attributes.
-func (h *eventHandler) WithGroup(name string) slog.Handler {
-	return h.and(func(text slog.Handler) slog.Handler { return text.WithGroup(name) })
-}
-
-func (h *eventHandler) and(add func(slog.Handler) slog.Handler) slog.Handler {
-	return &eventHandler{h.log, append(slices.Clip(h.with), add)}
-}
-
-// shorten leaves out level, message and target, which are shown otherwise or
-// the same in all records, and empty values. Times and durations are rounded.
+// shorten leaves out the time, which an event has anyway, the target, which is
+// always the same, and empty values. It rounds times and durations.
 func shorten(_ []string, a slog.Attr) slog.Attr {
 	switch value := a.Value.Resolve(); {
-	case a.Key == slog.LevelKey, a.Key == slog.MessageKey, a.Key == "target", value.String() == "":
+	case a.Key == slog.TimeKey, a.Key == "target", value.String() == "":
 		return slog.Attr{}
 	case value.Kind() == slog.KindDuration:
 		return slog.Duration(a.Key, value.Duration().Round(time.Millisecond))

@@ -32,9 +32,8 @@ type load struct {
 	clients int
 	http    *http.Client
 
+	clock     stopwatch
 	mu        sync.Mutex
-	began     time.Time
-	ended     time.Time
 	latencies []time.Duration // of all requests that succeeded
 	failures  int
 	lastError error
@@ -54,17 +53,13 @@ func newLoad(url string, clients int) *load {
 // run runs all clients until ctx ends, and returns when their last requests are
 // answered.
 func (l *load) run(ctx context.Context) {
-	l.mu.Lock()
-	l.began = time.Now()
-	l.mu.Unlock()
+	l.clock.start()
 	var clients sync.WaitGroup
 	for range l.clients {
 		clients.Go(func() { l.client(ctx) })
 	}
 	clients.Wait()
-	l.mu.Lock()
-	l.ended = time.Now()
-	l.mu.Unlock()
+	l.clock.stop()
 	l.http.CloseIdleConnections()
 }
 
@@ -99,12 +94,12 @@ func (l *load) get(ctx context.Context, path string, answer any) error {
 		return err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("GET %s: %s", path, response.Status)
+	}
+	body, err := io.ReadAll(response.Body) // to the end, for the connection to be used again
+	if err != nil {
+		return err
 	}
 	return json.Unmarshal(body, answer)
 }
@@ -129,27 +124,12 @@ type measurement struct {
 	p50, p99  time.Duration
 }
 
-// recent has the quantiles of the latest requests, all those of every request.
-func (l *load) recent() measurement { return l.measure(recentRequests) }
-func (l *load) all() measurement    { return l.measure(0) }
-
+// measure has the quantiles of the last requests, at most so many.
 func (l *load) measure(last int) measurement {
 	l.mu.Lock()
-	m := measurement{queries: len(l.latencies) + l.failures, failures: l.failures, lastError: l.lastError}
-	switch {
-	case l.began.IsZero():
-	case l.ended.IsZero():
-		m.elapsed = time.Since(l.began)
-	default:
-		m.elapsed = l.ended.Sub(l.began)
-	}
-	sample := l.latencies
-	if last > 0 && len(sample) > last {
-		sample = sample[len(sample)-last:]
-	}
-	sorted := slices.Clone(sample)
+	m := measurement{elapsed: l.clock.elapsed(), queries: len(l.latencies) + l.failures, failures: l.failures, lastError: l.lastError}
+	sorted := slices.Clone(l.latencies[max(0, len(l.latencies)-last):])
 	l.mu.Unlock()
-
 	slices.Sort(sorted)
 	m.p50, m.p99 = quantile.Of(sorted, 0.50), quantile.Of(sorted, 0.99)
 	return m

@@ -3,7 +3,7 @@ package demo
 import (
 	"context"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lakebase-go/lakebase"
@@ -26,71 +26,33 @@ type outage struct {
 	connector *lakebase.Connector
 	events    *eventLog
 	lifetime  time.Duration
-
-	mu    sync.Mutex
-	began time.Time // zero before
-	ended time.Time // zero until it is over
-}
-
-func newOutage(server *local.Server, connector *lakebase.Connector, events *eventLog, lifetime time.Duration) *outage {
-	return &outage{server: server, connector: connector, events: events, lifetime: lifetime}
+	clock     stopwatch // runs during the outage
 }
 
 // run waits for the token, sets the fault and clears it, at once if ctx ends.
 func (o *outage) run(ctx context.Context) {
 	share := func(f float64) time.Duration { return time.Duration(f * float64(o.lifetime)) }
-	if !o.waitForToken(ctx) || !sleep(ctx, time.Until(o.connector.Stats().TokenExpiry.Add(-o.lifetime+share(outageFrom)))) {
+	for o.connector.Stats().Tokens < outageToken {
+		if !sleep(ctx, 10*time.Millisecond) {
+			return
+		}
+	}
+	if !sleep(ctx, time.Until(o.connector.Stats().TokenExpiry.Add(-o.lifetime+share(outageFrom)))) {
 		return
 	}
 	if err := o.server.SetFaults(local.Faults{API: local.APIFault{Status: http.StatusServiceUnavailable}}); err != nil {
 		o.events.add(eventBad, "cannot stop the workspace API: "+err.Error())
 		return
 	}
-	o.mark(&o.began)
+	o.clock.start()
 	o.events.add(eventBad, "workspace API away: every call is answered with 503")
 	sleep(ctx, share(outageUntil-outageFrom))
 	if err := o.server.SetFaults(local.Faults{}); err != nil {
 		o.events.add(eventBad, "cannot bring the workspace API back: "+err.Error())
 		return
 	}
-	o.mark(&o.ended)
-	o.events.add(eventGood, "workspace API back after "+seconds(o.duration()))
-}
-
-// waitForToken waits until the connector has that token.
-func (o *outage) waitForToken(ctx context.Context) bool {
-	for o.connector.Stats().Tokens < outageToken {
-		if !sleep(ctx, 10*time.Millisecond) {
-			return false
-		}
-	}
-	return true
-}
-
-func (o *outage) mark(t *time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	*t = time.Now()
-}
-
-// underway reports whether the API is unavailable now.
-func (o *outage) underway() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return !o.began.IsZero() && o.ended.IsZero()
-}
-
-// duration is the length of the outage so far.
-func (o *outage) duration() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch {
-	case o.began.IsZero():
-		return 0
-	case o.ended.IsZero():
-		return time.Since(o.began)
-	}
-	return o.ended.Sub(o.began)
+	o.clock.stop()
+	o.events.add(eventGood, "workspace API back after "+seconds(o.clock.elapsed()))
 }
 
 // sleep waits for d, and reports false if ctx ended first.
@@ -103,4 +65,29 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// stopwatch measures one period. It is safe for concurrent use.
+type stopwatch struct{ began, ended atomic.Pointer[time.Time] }
+
+func (s *stopwatch) start() { mark(&s.began) }
+func (s *stopwatch) stop()  { mark(&s.ended) }
+
+func mark(t *atomic.Pointer[time.Time]) {
+	now := time.Now()
+	t.Store(&now)
+}
+
+func (s *stopwatch) running() bool { return s.began.Load() != nil && s.ended.Load() == nil }
+
+// elapsed is the length of the period so far.
+func (s *stopwatch) elapsed() time.Duration {
+	began, ended := s.began.Load(), s.ended.Load()
+	switch {
+	case began == nil:
+		return 0
+	case ended == nil:
+		return time.Since(*began)
+	}
+	return ended.Sub(*began)
 }

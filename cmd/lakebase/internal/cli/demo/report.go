@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
@@ -31,7 +32,7 @@ type Report struct {
 }
 
 func (d *demo) report() Report {
-	m, tokens, server := d.load.all(), d.connector.Stats(), d.server.Stats()
+	m, tokens, server := d.load.measure(math.MaxInt), d.connector.Stats(), d.server.Stats()
 	return Report{
 		DurationMS:      inMS(m.elapsed),
 		TokenLifetimeMS: inMS(d.options.tokenLifetime),
@@ -46,7 +47,7 @@ func (d *demo) report() Report {
 		Refreshes:       max(0, tokens.Tokens-1),
 		CredentialCalls: server.CredentialCalls,
 		CallsRefused:    server.CredentialCalls - server.TokensMinted,
-		OutageMS:        inMS(d.outage.duration()),
+		OutageMS:        inMS(d.outage.clock.elapsed()),
 		lastError:       m.lastError,
 	}
 }

@@ -32,15 +32,15 @@ func (d *demo) snapshot() snapshot {
 		busy:          pool.AcquiredConns(),
 		limit:         pool.MaxConns(),
 		logins:        d.server.Stats().Logins,
-		measurement:   d.load.recent(),
+		measurement:   d.load.measure(recentRequests),
 		events:        d.events,
 	}
 	s.elapsed = s.measurement.elapsed
 	if !tokens.TokenExpiry.IsZero() {
 		s.tokenLeft = max(0, time.Until(tokens.TokenExpiry))
 	}
-	if d.outage.underway() {
-		s.apiAway = d.outage.duration()
+	if d.outage.clock.running() {
+		s.apiAway = d.outage.clock.elapsed()
 	}
 	return s
 }

@@ -4,8 +4,10 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -74,11 +76,17 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 		return command.UsageError("--timeout and --wake-timeout must be more than zero", "for example --timeout 10s")
 	}
 	secrets := doctor.NewSecrets()
-	bundle, err := createBundle(o.bundle)
+	bundle, err := createBundle(o.bundle) // now, so that a wrong name costs no time
 	if err != nil {
 		return err
 	}
-	defer bundle.discard()
+	written := bundle == nil
+	defer func() {
+		if !written {
+			_ = bundle.Close()
+			_ = os.Remove(o.bundle)
+		}
+	}()
 	var kept doctor.Log
 	log := io.Writer(&kept)
 	if o.verbose {
@@ -96,8 +104,12 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	build := version.This()
 	report.Program = strings.TrimSpace(build.Version + " " + build.Go + " " + build.Platform)
 	report.ExitCode = command.ExitCode(report.Err())
-	if err := bundle.write(std, secrets, report, kept.String()); err != nil {
-		return err
+	if bundle != nil {
+		if err := writeBundle(bundle, secrets, report, kept.String()); err != nil {
+			return fmt.Errorf("--bundle: %w", err)
+		}
+		written = true
+		fmt.Fprintf(std.Err, "wrote %s; it names hosts, identities and roles, but has no tokens, passwords or secrets\n", o.bundle)
 	}
 	if o.output.JSON() {
 		err = std.PrintJSON(report)

@@ -11,26 +11,27 @@ import (
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// login is what a connection to a target logs in with.
-type login struct {
-	cfg      *lakebase.Config
-	host     string
-	port     uint16
-	user     string
-	database string
-	password string          // a token, or the password of a static URL
-	token    *lakebase.Token // nil for a static URL
+// TokenReport is what `lakebase token -o json` prints. Fields are only ever
+// added.
+type TokenReport struct {
+	Token     string    `json:"token"`                // the password
+	Expires   time.Time `json:"expires,omitzero"`     // by this machine's clock; checked at login only
+	ExpiresIn int       `json:"expires_in,omitempty"` // seconds from now
+	User      string    `json:"user"`                 // the Postgres role to log in as
+	Host      string    `json:"host"`
+	Port      uint16    `json:"port"`
+	Database  string    `json:"database"`
 }
 
-// find looks up a target and mints a token for it, without connecting.
-func find(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config) (*login, error) {
+// find looks up a target and mints a token for it, without connecting. For a
+// static URL the token is its password.
+func find(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config) (r TokenReport, err error) {
 	connector, err := lakebase.New(cfg)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	defer connector.Close()
 	status := std.StartStatus(func(elapsed time.Duration) string {
@@ -39,18 +40,20 @@ func find(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config) (*lo
 	defer status.End()
 	var conn pgx.ConnConfig
 	if err := connector.BeforeConnect(ctx, &conn); err != nil {
-		return nil, command.InterruptedOr(ctx, err)
+		return r, command.InterruptedOr(ctx, err)
 	}
-	l := &login{cfg: cfg, host: conn.Host, port: conn.Port, user: conn.User, database: conn.Database, password: conn.Password}
-	if cfg.URL == "" {
-		token, err := connector.Token(ctx) // from the cache, like BeforeConnect's
-		if err != nil {
-			return nil, command.InterruptedOr(ctx, err)
-		}
-		l.token, l.password = &token, token.Secret()
+	r = TokenReport{Token: conn.Password, User: conn.User, Host: conn.Host, Port: conn.Port, Database: conn.Database}
+	if cfg.URL != "" {
+		return r, nil
 	}
-	return l, nil
+	token, err := connector.Token(ctx) // from the cache, like BeforeConnect's
+	if err != nil {
+		return r, command.InterruptedOr(ctx, err)
+	}
+	r.Token = token.Secret()
+	if expiry := token.Expiry(); !expiry.IsZero() {
+		r.Expires = expiry.UTC().Truncate(time.Second)
+		r.ExpiresIn = int(time.Until(expiry).Seconds())
+	}
+	return r, nil
 }
-
-// setting returns a setting of the target, or otherwise.
-func (l *login) setting(name, otherwise string) string { return target.Setting(l.cfg, name, otherwise) }

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,18 +11,6 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
-
-// TokenReport is what `lakebase token -o json` prints. Fields are only ever
-// added.
-type TokenReport struct {
-	Token     string    `json:"token"`                // the password
-	Expires   time.Time `json:"expires,omitzero"`     // by this machine's clock; checked at login only
-	ExpiresIn int       `json:"expires_in,omitempty"` // seconds from now
-	User      string    `json:"user"`                 // the Postgres role to log in as
-	Host      string    `json:"host"`
-	Port      uint16    `json:"port"`
-	Database  string    `json:"database"`
-}
 
 // NewTokenCommand returns the command lakebase token.
 func NewTokenCommand(std *terminal.Streams) *cobra.Command {
@@ -65,22 +52,13 @@ func runToken(ctx context.Context, std *terminal.Streams, address string, output
 			Hint: "name an instance or an endpoint instead",
 		}
 	}
-	l, err := find(ctx, std, cfg)
+	report, err := find(ctx, std, cfg)
 	if err != nil {
 		return err
 	}
 	if output.JSON() {
-		return std.PrintJSON(l.report())
+		return std.PrintJSON(report)
 	}
-	_, err = fmt.Fprintln(std.Out, l.password)
+	_, err = fmt.Fprintln(std.Out, report.Token)
 	return err
-}
-
-func (l *login) report() TokenReport {
-	r := TokenReport{Token: l.password, User: l.user, Host: l.host, Port: l.port, Database: l.database}
-	if expiry := l.token.Expiry(); !expiry.IsZero() {
-		r.Expires = expiry.UTC().Truncate(time.Second)
-		r.ExpiresIn = int(time.Until(expiry).Seconds())
-	}
-	return r
 }

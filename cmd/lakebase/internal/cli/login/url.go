@@ -3,9 +3,6 @@ package login
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +12,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 )
 
 // URLReport is what `lakebase url -o json` prints. Fields are only ever added.
@@ -58,14 +56,21 @@ func runURL(ctx context.Context, std *terminal.Streams, address string, withPass
 	if err != nil {
 		return err
 	}
-	l, err := find(ctx, std, cfg)
+	login, err := find(ctx, std, cfg)
 	if err != nil {
 		return err
 	}
-	text, err := l.url(withPassword)
+	params, err := paramsOf(cfg, login)
 	if err != nil {
 		return err
 	}
+	if params["sslrootcert"] == "" {
+		delete(params, "sslrootcert")
+	}
+	if !withPassword {
+		params = params.WithoutSecrets("")
+	}
+	text := "postgresql" + strings.TrimPrefix(params.String(), "postgres")
 	if output.JSON() {
 		return std.PrintJSON(URLReport{text})
 	}
@@ -73,94 +78,39 @@ func runURL(ctx context.Context, std *terminal.Streams, address string, withPass
 	return err
 }
 
-// url returns the URL of the target as libpq and pgx read it.
-func (l *login) url(withPassword bool) (string, error) {
-	if l.cfg.URL != "" {
-		return l.staticURL(withPassword)
+// paramsOf returns the parameters of a login, as libpq reads them.
+func paramsOf(cfg *lakebase.Config, login TokenReport) (pgurl.Params, error) {
+	if cfg.URL != "" {
+		params, err := pgurl.Parse(cfg.URL)
+		if err != nil {
+			return nil, err
+		}
+		return params.Complete(pgurl.Defaults{
+			Port: login.Port, Database: login.Database, User: login.User,
+			SSLMode: target.Setting(cfg, "sslmode", ""), SSLRootCert: target.Setting(cfg, "sslrootcert", ""),
+		})
 	}
-	query := url.Values{"sslmode": {libpqMode(l.setting("sslmode", "verify-full"))}}
-	if query.Get("sslmode") != "require" {
-		query.Set("sslrootcert", l.setting("sslrootcert", "system"))
+	params := pgurl.Params{
+		"user": login.User, "password": login.Token, "host": login.Host, "port": strconv.Itoa(int(login.Port)), "database": login.Database,
+		"sslmode": libpqMode(target.Setting(cfg, "sslmode", "verify-full")),
 	}
-	if name := l.cfg.ApplicationName; name != "" {
-		query.Set("application_name", name)
+	if params["sslmode"] != "require" {
+		params["sslrootcert"] = target.Setting(cfg, "sslrootcert", "system")
 	}
-	user := escapeURL(l.user)
-	if withPassword {
-		user += ":" + escapeURL(l.password)
+	if cfg.ApplicationName != "" {
+		params["application_name"] = cfg.ApplicationName
 	}
-	return "postgresql://" + user + "@" + net.JoinHostPort(l.host, strconv.Itoa(int(l.port))) + "/" + escapeURL(l.database) + encodeQuery(query), nil
+	return params, nil
 }
 
 // libpqMode returns the sslmode with which libpq is at least as strict as the
-// library. The library verifies the name in mode require, too.
+// library, whose mode require verifies the name.
 func libpqMode(mode string) string {
 	switch mode {
 	case "verify-ca":
 		return mode
-	case "insecure-skip-verify":
+	case pgurl.InsecureSkipVerify:
 		return "require"
 	}
 	return "verify-full"
-}
-
-// staticURL returns the URL that the user gave, complete and in libpq's
-// spelling, and with the password only on request.
-func (l *login) staticURL(withPassword bool) (string, error) {
-	u, err := url.Parse(l.setting("url", "")) // with placeholders for its secrets
-	if err != nil {
-		return "", &lakebase.Error{Kind: lakebase.KindBadConfig, Resource: l.cfg.Target(), Message: "the static URL cannot be written without its password", Err: err}
-	}
-	query := u.Query()
-	for name, values := range query {
-		if values[0] == hiddenSecret {
-			query.Del(name)
-		}
-	}
-	mode := l.setting("sslmode", "prefer")
-	query.Set("sslmode", mode)
-	verifies := !slices.Contains([]string{"disable", "allow", "prefer"}, mode)
-	if root := l.setting("sslrootcert", ""); root != "" && verifies {
-		query.Set("sslrootcert", root)
-	}
-	host := u.Host
-	if host != "" && u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), l.setting("port", "5432"))
-	}
-	user, password := l.setting("user", l.user), query.Get("password")
-	if withPassword && l.password != "" {
-		password = l.password
-	}
-	text := "postgresql://"
-	switch {
-	case user == "" && password != "":
-		query.Set("password", password)
-	case user != "":
-		query.Del("password")
-		text += escapeURL(user)
-		if password != "" {
-			text += ":" + escapeURL(password)
-		}
-		text += "@"
-	}
-	database := l.setting("database", strings.TrimPrefix(u.Path, "/"))
-	return text + host + "/" + escapeURL(database) + encodeQuery(query), nil
-}
-
-// hiddenSecret replaces a secret in the static URL of Config.Settings.
-const hiddenSecret = "xxxxx"
-
-// escapeURL percent-encodes everything but letters, digits and -_.~, which is
-// safe in every part of a URL. Users are email addresses.
-func escapeURL(v string) string {
-	return strings.ReplaceAll(url.QueryEscape(v), "+", "%20")
-}
-
-// encodeQuery returns the query with its question mark, if there is one. libpq
-// does not read a plus as a space.
-func encodeQuery(query url.Values) string {
-	if len(query) == 0 {
-		return ""
-	}
-	return "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }
