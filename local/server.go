@@ -194,7 +194,7 @@ func (s *Server) RevokeTokens() {
 // CreateInstance creates a Provisioned database instance. It returns when
 // clients can connect to it.
 func (s *Server) CreateInstance(ctx context.Context, name string) error {
-	i, _, err := s.ws.AddInstance(workspace.InstanceSpec{Name: name}, s.User())
+	i, _, err := s.ws.AddInstance(name, s.User(), nil, nil)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (s *Server) CreateInstance(ctx context.Context, name string) error {
 // CreateProject creates an Autoscaling project with a branch and an endpoint. It
 // returns when clients can connect to it.
 func (s *Server) CreateProject(ctx context.Context, name string) error {
-	p, err := s.ws.AddProject(workspace.ProjectSpec{ID: name, NativeLogin: true}, s.User())
+	p, err := s.ws.AddProject(name, s.User(), nil, model.Availability{})
 	if err != nil {
 		return err
 	}

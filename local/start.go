@@ -72,7 +72,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return addressError("REST address", s.opts.RESTAddr, err)
 	}
-	s.listener = rest.NewListener(l, &tls.Config{GetCertificate: s.restCertificate, NextProtos: []string{"http/1.1"}})
+	s.listener = &rest.Listener{Listener: l, Config: &tls.Config{GetCertificate: s.restCertificate, NextProtos: []string{"http/1.1"}}}
 	if s.restAddr, err = netip.ParseAddrPort(l.Addr().String()); err != nil {
 		return err
 	}
@@ -212,14 +212,14 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 	// the same time.
 	owner := s.User()
 	for _, name := range instances {
-		i, _, err := s.ws.AddInstance(workspace.InstanceSpec{Name: name}, owner)
+		i, _, err := s.ws.AddInstance(name, owner, nil, nil)
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
 		g.Go(func() error { return s.ws.Provision(ctx, i.Branch, nil, owner) })
 	}
 	for _, id := range projects {
-		p, err := s.ws.AddProject(workspace.ProjectSpec{ID: id, NativeLogin: true}, owner)
+		p, err := s.ws.AddProject(id, owner, nil, model.Availability{})
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
@@ -263,6 +263,7 @@ func (s *Server) serveREST() error {
 		Handler:           api,
 		ReadHeaderTimeout: time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext:       rest.ConnContext,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.serving.Go(func() {

@@ -50,9 +50,9 @@ type branches struct{ *router }
 
 func (h branches) routes() {
 	h.resource("GET "+branchesPath, h.locked(h.list))
-	h.resource("POST "+branchesPath, h.create)
+	h.resource("POST "+branchesPath, decoded(h.create))
 	h.resource("GET "+branchesPath+"/{branch}", h.locked(h.get))
-	h.resource("PATCH "+branchesPath+"/{branch}", h.update)
+	h.resource("PATCH "+branchesPath+"/{branch}", masked(branchFields, h.update))
 	h.resource("DELETE "+branchesPath+"/{branch}", h.delete)
 	h.resource("GET "+branchesPath+"/{branch}/operations/{operation}", h.getOperation)
 }
@@ -113,11 +113,7 @@ func (h branches) get(c *Call) (any, error) {
 	return renderBranch(b), nil
 }
 
-func (h branches) create(c *Call) (any, error) {
-	var in branchJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h branches) create(c *Call, in branchJSON) (any, error) {
 	spec, everything := in.Spec, fieldMask{all: true}
 	if spec.SourceLSN != "" || !spec.SourceTime.IsZero() && spec.SourceTime.Before(h.ws.Now().Add(-time.Minute)) {
 		return nil, apierror.NotImplemented("branches of the past")
@@ -161,16 +157,11 @@ func (s branchSpec) applyTo(b *model.Branch, mask fieldMask) {
 	}
 }
 
-func (h branches) update(c *Call) (any, error) {
-	var in branchJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	// spec.expiration stands for the three fields that set the expiry.
-	mask, err := updateMask(c, "spec", "spec.is_protected", "spec.expiration")
-	if err != nil {
-		return nil, err
-	}
+// branchFields are the fields that an update may name. spec.expiration stands
+// for the three fields that set the expiry.
+var branchFields = []string{"spec", "spec.is_protected", "spec.expiration"}
+
+func (h branches) update(c *Call, in branchJSON, mask fieldMask) (any, error) {
 	return h.change(c, in.Spec, mask)
 }
 

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
@@ -31,103 +30,45 @@ type databaseStatus struct {
 	Role             string `json:"role"`
 }
 
-const databasesPath = branchesPath + "/{branch}/databases"
-
 // databases has the databases of branches.
-type databases struct{ *router }
-
-func (h databases) routes() {
-	h.resource("GET "+databasesPath, h.list)
-	h.resource("POST "+databasesPath, h.create)
-	h.resource("GET "+databasesPath+"/{database}", h.get)
-	h.resource("PATCH "+databasesPath+"/{database}", h.update)
-	h.resource("DELETE "+databasesPath+"/{database}", h.delete)
-	h.resource("GET "+databasesPath+"/{database}/operations/{operation}", h.getOperation)
+type databases struct {
+	objects[compute.Database]
+	roles roles
 }
 
-// renderDatabase is the database on the wire. The caller holds the lock.
-func renderDatabase(b *model.Branch, d compute.Database) databaseJSON {
-	n := b.Databases.Of(d.Name, b.Created)
+func newDatabases(r *router, roles roles) databases {
+	h := databases{roles: roles, objects: objects[compute.Database]{
+		router: r, kind: "Database", path: "databases", all: compute.Catalog.Databases,
+		name:    func(d compute.Database) string { return d.Name },
+		records: func(b *model.Branch) *model.Records { return &b.Databases },
+		missing: func(string) *apierror.Error { return apierror.Missing("database") },
+	}}
+	h.render = h.json
+	return h
+}
+
+func (h databases) routes() {
+	pattern := h.readRoutes()
+	h.resource("POST "+pattern, decoded(h.create))
+	h.resource("PATCH "+pattern+"/{id}", masked(databaseFields, h.update))
+	h.resource("DELETE "+pattern+"/{id}", h.delete)
+}
+
+func (h databases) json(b *model.Branch, d compute.Database) any {
+	n := h.record(b, d)
 	owner := d.Owner
 	if owner == compute.SuperuserRole { // the default database belongs to all of its members
 		owner = b.Project.Owner
 	}
 	return databaseJSON{
-		Name: databasePath(b, n), DatabaseID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated,
+		Name: h.pathOf(b, n), DatabaseID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated,
 		Status: &databaseStatus{
-			DatabaseID: n.ID, PostgresDatabase: d.Name, Role: rolePath(b, b.Roles.Of(owner, b.Created)),
+			DatabaseID: n.ID, PostgresDatabase: d.Name, Role: h.roles.pathOf(b, b.Roles.Of(owner, b.Created)),
 		},
 	}
 }
 
-func databasePath(b *model.Branch, n model.Record) string { return b.Path() + "/databases/" + n.ID }
-
-// databasesOf returns the branch that the call's path names, and its databases.
-func (h databases) databasesOf(c *Call) (*model.Branch, compute.Catalog, []compute.Database, error) {
-	b, err := h.readyBranch(c)
-	if err != nil {
-		return nil, compute.Catalog{}, nil, err
-	}
-	catalog, err := h.ws.Catalog(b)
-	if err != nil {
-		return nil, catalog, nil, err
-	}
-	databases, err := catalog.Databases(c.Context())
-	return b, catalog, databases, err
-}
-
-// database returns the branch and database that the call's path names.
-func (h databases) database(c *Call) (*model.Branch, compute.Catalog, compute.Database, error) {
-	b, catalog, databases, err := h.databasesOf(c)
-	if err != nil {
-		return nil, catalog, compute.Database{}, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	for _, d := range databases {
-		if b.Databases.Of(d.Name, b.Created).ID == c.PathValue("database") {
-			return b, catalog, d, nil
-		}
-	}
-	return nil, catalog, compute.Database{}, apierror.Missing("database")
-}
-
-func (h databases) list(c *Call) (any, error) {
-	b, _, databases, err := h.databasesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	return list(c, "databases", databases, func(d compute.Database) databaseJSON { return renderDatabase(b, d) })
-}
-
-func (h databases) get(c *Call) (any, error) {
-	b, _, d, err := h.database(c)
-	if err != nil {
-		return nil, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	return renderDatabase(b, d), nil
-}
-
-// taken reports whether one of the names in Postgres is name or has the id. The
-// caller holds the lock.
-func taken(records model.Records, names []string, created time.Time, name, id string) bool {
-	for _, other := range names {
-		if other == name || records.Of(other, created).ID == id {
-			return true
-		}
-	}
-	return false
-}
-
-func (h databases) create(c *Call) (any, error) {
-	var in databaseJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h databases) create(c *Call, in databaseJSON) (any, error) {
 	id := c.URL.Query().Get("database_id")
 	if err := model.CheckID("database_id", id); err != nil {
 		return nil, err
@@ -138,57 +79,25 @@ func (h databases) create(c *Call) (any, error) {
 	if in.Spec.PostgresDatabase == "" {
 		return nil, apierror.Required("database.spec.postgres_database")
 	}
-	_, _, owner, err := roles{h.router}.roleWithID(c, lastPart(in.Spec.Role))
+	_, _, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
 	if err != nil {
 		return nil, err
-	}
-	b, catalog, databases, err := h.databasesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(databases))
-	for i, d := range databases {
-		names[i] = d.Name
 	}
 	d := compute.Database{Name: in.Spec.PostgresDatabase, Owner: owner.Name}
-	h.ws.Lock()
-	taken := taken(b.Databases, names, b.Created, d.Name, id)
-	h.ws.Unlock()
-	if taken {
-		return nil, apierror.BadRequest("database with that name already exists")
-	}
-	if err := catalog.CreateDatabase(c.Context(), d); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	return h.record(b, d, model.Record{ID: id, Created: h.ws.Now()})
+	return h.objects.create(c, d, id, compute.Catalog.CreateDatabase)
 }
 
-// record saves the id of a database that was created or changed.
-func (h databases) record(b *model.Branch, d compute.Database, n model.Record) (any, error) {
-	h.ws.Lock()
-	n.Name, n.Updated = d.Name, h.ws.Now()
-	b.Databases.Put(n)
-	reply := renderDatabase(b, d)
-	h.ws.Unlock()
-	return h.done(reply.Name, "Database", reply)
-}
+// databaseFields are the fields that an update may name.
+var databaseFields = []string{"spec", "spec.postgres_database", "spec.role"}
 
-func (h databases) update(c *Call) (any, error) {
-	var in databaseJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	mask, err := updateMask(c, "spec", "spec.postgres_database", "spec.role")
-	if err != nil {
-		return nil, err
-	}
-	b, catalog, old, err := h.database(c)
+func (h databases) update(c *Call, in databaseJSON, mask fieldMask) (any, error) {
+	b, catalog, old, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	d := old
 	if mask.has("spec.role") && in.Spec.Role != "" {
-		_, _, owner, err := roles{h.router}.roleWithID(c, lastPart(in.Spec.Role))
+		_, _, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
 		if err != nil {
 			return nil, err
 		}
@@ -201,26 +110,18 @@ func (h databases) update(c *Call) (any, error) {
 		return nil, apierror.FromPostgres(err)
 	}
 	h.ws.Lock()
-	n := b.Databases.Of(old.Name, b.Created)
+	n := h.record(b, old)
 	h.ws.Unlock()
-	return h.record(b, d, n)
+	return h.save(b, d, n)
 }
 
 func (h databases) delete(c *Call) (any, error) {
-	b, catalog, d, err := h.database(c)
+	b, catalog, d, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	if err := catalog.DropDatabase(c.Context(), d.Name); err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
-	h.ws.Lock()
-	n := b.Databases.Of(d.Name, b.Created)
-	b.Databases.Remove(n.ID, n.Name)
-	path := databasePath(b, n)
-	h.ws.Unlock()
-	return h.done(path, "Database", emptyResponse())
+	return h.removed(b, d)
 }
-
-// lastPart is the id at the end of a resource path.
-func lastPart(path string) string { return path[strings.LastIndex(path, "/")+1:] }

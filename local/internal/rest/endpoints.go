@@ -56,9 +56,9 @@ type endpoints struct{ *router }
 
 func (h endpoints) routes() {
 	h.resource("GET "+endpointsPath, h.locked(h.list))
-	h.resource("POST "+endpointsPath, h.create)
+	h.resource("POST "+endpointsPath, decoded(h.create))
 	h.resource("GET "+endpointsPath+"/{endpoint}", h.locked(h.get))
-	h.resource("PATCH "+endpointsPath+"/{endpoint}", h.update)
+	h.resource("PATCH "+endpointsPath+"/{endpoint}", masked(endpointFields, h.update))
 	h.resource("DELETE "+endpointsPath+"/{endpoint}", h.delete)
 	h.resource("GET "+endpointsPath+"/{endpoint}/operations/{operation}", h.getOperation)
 }
@@ -153,11 +153,7 @@ func (h endpoints) get(c *Call) (any, error) {
 	return h.render(e), nil
 }
 
-func (h endpoints) create(c *Call) (any, error) {
-	var in endpointJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 	spec := in.Spec
 	if spec.EndpointType != typeReadWrite && spec.EndpointType != typeReadOnly {
 		return nil, apierror.Required("endpoint.spec.endpoint_type")
@@ -197,18 +193,14 @@ func (h endpoints) create(c *Call) (any, error) {
 	}, func() any { return h.render(e) }), nil
 }
 
-func (h endpoints) update(c *Call) (any, error) {
-	var in endpointJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	mask, err := updateMask(c,
-		"spec", "spec.autoscaling_limit_max_cu", "spec.autoscaling_limit_min_cu", "spec.disabled",
-		"spec.group", "spec.group.enable_readable_secondaries", "spec.group.max", "spec.group.min",
-		"spec.settings", "spec.settings.pg_settings", "spec.suspension")
-	if err != nil {
-		return nil, err
-	}
+// endpointFields are the fields that an update may name.
+var endpointFields = []string{
+	"spec", "spec.autoscaling_limit_max_cu", "spec.autoscaling_limit_min_cu", "spec.disabled",
+	"spec.group", "spec.group.enable_readable_secondaries", "spec.group.max", "spec.group.min",
+	"spec.settings", "spec.settings.pg_settings", "spec.suspension",
+}
+
+func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error) {
 	settings, err := in.Spec.model()
 	if err != nil {
 		return nil, err

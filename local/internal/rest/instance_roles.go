@@ -1,12 +1,10 @@
 package rest
 
 import (
-	"context"
 	"slices"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
-	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
 const (
@@ -29,7 +27,7 @@ type instanceRoles struct{ *router }
 
 func (h instanceRoles) routes() {
 	h.resource("GET "+instanceRolesPath, h.list)
-	h.resource("POST "+instanceRolesPath, h.create)
+	h.resource("POST "+instanceRolesPath, decoded(h.create))
 	h.resource("GET "+instanceRolesPath+"/{role}", h.get)
 	h.resource("DELETE "+instanceRolesPath+"/{role}", h.delete)
 }
@@ -59,16 +57,11 @@ func (h instanceRoles) rolesOf(c *Call) (compute.Catalog, []compute.Role, error)
 	if err != nil {
 		return compute.Catalog{}, nil, err
 	}
-	return h.rolesIn(c.Context(), i.Branch)
-}
-
-// rolesIn returns the roles in a branch.
-func (r *router) rolesIn(ctx context.Context, b *model.Branch) (compute.Catalog, []compute.Role, error) {
-	catalog, err := r.ws.Catalog(b)
+	catalog, err := h.ws.Catalog(i.Branch)
 	if err != nil {
 		return catalog, nil, err
 	}
-	roles, err := catalog.Roles(ctx)
+	roles, err := catalog.Roles(c.Context())
 	return catalog, roles, err
 }
 
@@ -92,11 +85,7 @@ func (h instanceRoles) get(c *Call) (any, error) {
 	return h.render(c, roles[i]), nil
 }
 
-func (h instanceRoles) create(c *Call) (any, error) {
-	var in instanceRoleJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h instanceRoles) create(c *Call, in instanceRoleJSON) (any, error) {
 	spec := roleSpec{PostgresRole: in.Name, IdentityType: in.IdentityType}
 	if in.IdentityType == identityPostgresOnly {
 		spec.IdentityType = ""

@@ -11,7 +11,6 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
-	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
 const instancesPath = "/api/2.0/database/instances"
@@ -54,10 +53,10 @@ type instances struct{ *router }
 
 func (h instances) routes() {
 	h.resource("GET "+instancesPath, h.locked(h.list))
-	h.resource("POST "+instancesPath, h.create)
+	h.resource("POST "+instancesPath, decoded(h.create))
 	h.resource("GET "+instancesPath+":findByUid", h.locked(h.find))
 	h.resource("GET "+instancesPath+"/{name}", h.locked(h.get))
-	h.resource("PATCH "+instancesPath+"/{name}", h.update)
+	h.resource("PATCH "+instancesPath+"/{name}", masked(instanceFields, h.update))
 	h.resource("DELETE "+instancesPath+"/{name}", h.delete)
 	for _, path := range []string{
 		instancesPath + "/{name}/catalogs", instancesPath + "/{name}/synced_tables",
@@ -151,22 +150,16 @@ func (h instances) find(c *Call) (any, error) {
 	return h.render(c, i), nil
 }
 
-func (h instances) create(c *Call) (any, error) {
-	var in instanceJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h instances) create(c *Call, in instanceJSON) (any, error) {
 	if in.Name == "" {
 		return nil, apierror.Required("name")
 	}
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	i, source, err := h.ws.AddInstance(workspace.InstanceSpec{
-		Name: in.Name, Capacity: in.Capacity, Nodes: in.NodeCount, Readable: isTrue(in.Readable),
-		NativeLogin: isTrue(in.NativeLogin), Retention: in.Retention, UsagePolicy: in.UsagePolicyID,
-		Tags: in.CustomTags, Parent: in.ParentInstanceRef,
-	}, c.caller.Name)
+	i, source, err := h.ws.AddInstance(in.Name, c.caller.Name, in.ParentInstanceRef, func(i *model.Instance) {
+		in.applyTo(i, fieldMask{all: true})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -205,17 +198,13 @@ func (in *instanceJSON) check() error {
 	return nil
 }
 
-func (h instances) update(c *Call) (any, error) {
-	var in instanceJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	mask, err := updateMask(c,
-		"capacity", "node_count", "enable_readable_secondaries", "enable_pg_native_login", "stopped",
-		"retention_window_in_days", "usage_policy_id", "custom_tags")
-	if err != nil {
-		return nil, err
-	}
+// instanceFields are the fields that an update may name.
+var instanceFields = []string{
+	"capacity", "node_count", "enable_readable_secondaries", "enable_pg_native_login", "stopped",
+	"retention_window_in_days", "usage_policy_id", "custom_tags",
+}
+
+func (h instances) update(c *Call, in instanceJSON, mask fieldMask) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}

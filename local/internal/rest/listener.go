@@ -1,111 +1,75 @@
 package rest
 
 import (
+	"context"
 	"crypto/tls"
-	"errors"
+	"io"
 	"net"
-	"sync"
-	"time"
+	"net/http"
+	"sync/atomic"
 )
 
 // tlsRecord is the first byte of every TLS connection, and of no HTTP request.
 const tlsRecord = 0x16
 
-// peekTimeout limits how long a connection may send nothing.
-const peekTimeout = time.Minute
-
-// Listener accepts TLS and plain connections on one port. The first byte of a
-// connection decides. It is read in a goroutine of its own, so that a silent
-// connection does not delay others.
+// Listener accepts TLS and plain connections on one port: the first byte that a
+// client sends decides. The HTTP server's ConnContext must be that of this
+// package.
 type Listener struct {
 	net.Listener
+	Config *tls.Config
+}
+
+// Accept returns the next connection. Whether it uses TLS is not known yet.
+func (l *Listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &detectingConn{Conn: conn, config: l.Config}, nil
+}
+
+// detectingConn is a connection that uses TLS if the first byte says so.
+type detectingConn struct {
+	net.Conn
 	config *tls.Config
-	ready  chan net.Conn
-	closed chan struct{}
-	err    error // why accepting ended; set before closed is closed
-
-	mu      sync.Mutex
-	silent  map[net.Conn]struct{}
-	peeking sync.WaitGroup
+	stream atomic.Pointer[stream] // nil before the first byte
 }
 
-// NewListener returns a listener that accepts connections of l, those with TLS
-// as config says.
-func NewListener(l net.Listener, config *tls.Config) *Listener {
-	m := &Listener{
-		Listener: l, config: config,
-		ready: make(chan net.Conn), closed: make(chan struct{}), silent: map[net.Conn]struct{}{},
-	}
-	m.peeking.Go(m.acceptAll)
-	return m
+// stream is the content of a connection, decrypted if it uses TLS.
+type stream struct {
+	net.Conn
+	encrypted bool
 }
 
-func (m *Listener) acceptAll() {
-	defer close(m.closed)
-	for {
-		conn, err := m.Listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			m.err = err
-			return
+func (c *detectingConn) Read(p []byte) (int, error) {
+	s := c.stream.Load()
+	if s == nil {
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(c.Conn, first); err != nil {
+			return 0, err
 		}
-		if err != nil {
-			time.Sleep(5 * time.Millisecond) // no file descriptors: other connections have to end first
-			continue
+		s = &stream{Conn: &peekedConn{Conn: c.Conn, first: first}}
+		if first[0] == tlsRecord {
+			s = &stream{tls.Server(s.Conn, c.config), true}
 		}
-		m.mu.Lock()
-		m.silent[conn] = struct{}{}
-		m.mu.Unlock()
-		m.peeking.Go(func() { m.peek(conn) })
+		c.stream.Store(s)
 	}
+	return s.Read(p)
 }
 
-// peek reads the first byte of conn and makes it ready to be accepted.
-func (m *Listener) peek(conn net.Conn) {
-	var first [1]byte
-	_ = conn.SetReadDeadline(time.Now().Add(peekTimeout))
-	n, err := conn.Read(first[:])
-	_ = conn.SetReadDeadline(time.Time{})
-	m.mu.Lock()
-	delete(m.silent, conn)
-	m.mu.Unlock()
-	if n == 0 || err != nil {
-		conn.Close()
-		return
+// Write must not be called before Read.
+func (c *detectingConn) Write(p []byte) (int, error) { return c.stream.Load().Write(p) }
+
+func (c *detectingConn) Close() error {
+	if s := c.stream.Load(); s != nil {
+		return s.Close()
 	}
-	var peeked net.Conn = &peekedConn{Conn: conn, first: first[:]}
-	if first[0] == tlsRecord {
-		peeked = tls.Server(peeked, m.config)
-	}
-	select {
-	case m.ready <- peeked:
-	case <-m.closed:
-		conn.Close()
-	}
+	return c.Conn.Close()
 }
 
-// Accept returns the next connection that has sent something.
-func (m *Listener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-m.ready:
-		return conn, nil
-	case <-m.closed:
-		return nil, m.err
-	}
-}
-
-// Close stops accepting, closes the connections that have sent nothing yet, and
-// waits.
-func (m *Listener) Close() error {
-	err := m.Listener.Close()
-	<-m.closed
-	m.mu.Lock()
-	for conn := range m.silent {
-		conn.Close()
-	}
-	m.mu.Unlock()
-	m.peeking.Wait()
-	return err
-}
+// NetConn is the underlying connection, like that of tls.Conn.
+func (c *detectingConn) NetConn() net.Conn { return c.Conn }
 
 // peekedConn returns the byte that was read ahead before the others.
 type peekedConn struct {
@@ -113,14 +77,24 @@ type peekedConn struct {
 	first []byte
 }
 
-func (c *peekedConn) Read(b []byte) (int, error) {
-	if len(c.first) > 0 && len(b) > 0 {
-		n := copy(b, c.first)
+func (c *peekedConn) Read(p []byte) (int, error) {
+	if len(c.first) > 0 && len(p) > 0 {
+		n := copy(p, c.first)
 		c.first = c.first[n:]
 		return n, nil
 	}
-	return c.Conn.Read(b)
+	return c.Conn.Read(p)
 }
 
-// NetConn is the underlying connection, like that of tls.Conn.
-func (c *peekedConn) NetConn() net.Conn { return c.Conn }
+type connKey struct{}
+
+// ConnContext makes the connection available to the handlers of its requests.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// encrypted reports whether a request arrived over TLS.
+func encrypted(req *http.Request) bool {
+	conn, ok := req.Context().Value(connKey{}).(*detectingConn)
+	return ok && conn.stream.Load().encrypted
+}

@@ -15,7 +15,7 @@ type fieldMask struct {
 
 // updateMask parses the call's update_mask: a list of paths, or * for all fields
 // of the body. It must be there, and have only known paths.
-func updateMask(c *Call, known ...string) (fieldMask, error) {
+func updateMask(c *Call, known []string) (fieldMask, error) {
 	mask := c.URL.Query().Get("update_mask")
 	if mask == "" {
 		return fieldMask{}, apierror.Required("update_mask")

@@ -63,7 +63,7 @@ func (h oidc) baseURL(req *http.Request) string {
 	if err != nil || host != "localhost" && (ipErr != nil || !ip.IsLoopback()) {
 		return h.o.URL
 	}
-	if req.TLS != nil {
+	if encrypted(req) {
 		return "https://" + req.Host
 	}
 	return "http://" + req.Host

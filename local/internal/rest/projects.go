@@ -8,7 +8,6 @@ import (
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/model"
-	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
 const (
@@ -62,9 +61,9 @@ type projects struct{ *router }
 
 func (h projects) routes() {
 	h.resource("GET "+projectsPath, h.locked(h.list))
-	h.resource("POST "+projectsPath, h.create)
+	h.resource("POST "+projectsPath, decoded(h.create))
 	h.resource("GET "+projectsPath+"/{project}", h.locked(h.get))
-	h.resource("PATCH "+projectsPath+"/{project}", h.update)
+	h.resource("PATCH "+projectsPath+"/{project}", masked(projectFields, h.update))
 	h.resource("DELETE "+projectsPath+"/{project}", h.delete)
 	h.resource("GET "+projectsPath+"/{project}/operations/{operation}", h.getOperation)
 	for _, path := range []string{"catalogs", "catalogs/{rest...}", "synced_tables", "synced_tables/{rest...}"} {
@@ -110,21 +109,15 @@ func (h projects) get(c *Call) (any, error) {
 	return h.render(p), nil
 }
 
-func (h projects) create(c *Call) (any, error) {
-	var in projectJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h projects) create(c *Call, in projectJSON) (any, error) {
 	defaults, err := in.Spec.check(h.ws.Major())
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.ws.AddProject(workspace.ProjectSpec{
-		ID: c.URL.Query().Get("project_id"), Display: in.Spec.DisplayName,
-		NativeLogin: in.Spec.NativeLogin == nil || *in.Spec.NativeLogin,
-		Budget:      in.Spec.BudgetPolicy, Retention: time.Duration(in.Spec.Retention), Tags: in.Spec.CustomTags,
-		Defaults: defaults, PGSettings: in.Spec.Defaults.PGSettings, Availability: in.InitialEndpoint.Group.model(),
-	}, c.caller.Name)
+	in.Spec.DefaultBranch = "" // there is no other than the first
+	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project) error {
+		return in.Spec.applyTo(p, defaults, fieldMask{all: true})
+	}, in.InitialEndpoint.Group.model())
 	if err != nil {
 		return nil, err
 	}
@@ -146,20 +139,16 @@ func (s projectSpec) check(major int) (model.Settings, error) {
 	return s.Defaults.model()
 }
 
-func (h projects) update(c *Call) (any, error) {
-	var in projectJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	mask, err := updateMask(c,
-		"spec", "initial_branch_spec", "initial_endpoint_spec",
-		"spec.budget_policy_id", "spec.custom_tags", "spec.default_branch", "spec.default_endpoint_settings",
-		"spec.default_endpoint_settings.autoscaling_limit_max_cu", "spec.default_endpoint_settings.autoscaling_limit_min_cu",
-		"spec.default_endpoint_settings.pg_settings", "spec.default_endpoint_settings.suspension",
-		"spec.display_name", "spec.enable_pg_native_login", "spec.history_retention_duration")
-	if err != nil {
-		return nil, err
-	}
+// projectFields are the fields that an update may name.
+var projectFields = []string{
+	"spec", "initial_branch_spec", "initial_endpoint_spec",
+	"spec.budget_policy_id", "spec.custom_tags", "spec.default_branch", "spec.default_endpoint_settings",
+	"spec.default_endpoint_settings.autoscaling_limit_max_cu", "spec.default_endpoint_settings.autoscaling_limit_min_cu",
+	"spec.default_endpoint_settings.pg_settings", "spec.default_endpoint_settings.suspension",
+	"spec.display_name", "spec.enable_pg_native_login", "spec.history_retention_duration",
+}
+
+func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
 	defaults, err := in.Spec.check(h.ws.Major())
 	if err != nil {
 		return nil, err

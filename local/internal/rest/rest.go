@@ -57,8 +57,9 @@ func New(o Options) *API {
 	projects{r}.routes()
 	branches{r}.routes()
 	endpoints{r}.routes()
-	roles{r}.routes()
-	databases{r}.routes()
+	roles := newRoles(r)
+	roles.routes()
+	newDatabases(r, roles).routes()
 	credentials{r}.routes()
 	return &API{r}
 }

@@ -52,23 +52,28 @@ type roleAttributes struct {
 	CreateRole bool `json:"createrole"`
 }
 
-const rolesPath = branchesPath + "/{branch}/roles"
-
 // roles has the roles of branches.
-type roles struct{ *router }
+type roles struct{ objects[compute.Role] }
 
-func (h roles) routes() {
-	h.resource("GET "+rolesPath, h.list)
-	h.resource("POST "+rolesPath, h.create)
-	h.resource("GET "+rolesPath+"/{role}", h.get)
-	h.resource("PATCH "+rolesPath+"/{role}", h.update)
-	h.resource("DELETE "+rolesPath+"/{role}", h.delete)
-	h.resource("GET "+rolesPath+"/{role}/operations/{operation}", h.getOperation)
+func newRoles(r *router) roles {
+	h := roles{objects[compute.Role]{
+		router: r, kind: "Role", path: "roles", all: compute.Catalog.Roles, missing: apierror.MissingRole,
+		name:    func(r compute.Role) string { return r.Name },
+		records: func(b *model.Branch) *model.Records { return &b.Roles },
+	}}
+	h.render = h.json
+	return h
 }
 
-// render is the role on the wire. The caller holds the lock.
-func (h roles) render(b *model.Branch, r compute.Role) roleJSON {
-	n := b.Roles.Of(r.Name, b.Created)
+func (h roles) routes() {
+	pattern := h.readRoutes()
+	h.resource("POST "+pattern, decoded(h.create))
+	h.resource("PATCH "+pattern+"/{id}", masked(roleFields, h.update))
+	h.resource("DELETE "+pattern+"/{id}", h.delete)
+}
+
+func (h roles) json(b *model.Branch, r compute.Role) any {
+	n := h.record(b, r)
 	status := &roleStatus{
 		RoleID: n.ID, PostgresRole: r.Name, IdentityType: identityUnspecified, AuthMethod: authPassword,
 		Attributes: roleAttributes{r.BypassRLS, r.CreateDB, r.CreateRole},
@@ -83,11 +88,9 @@ func (h roles) render(b *model.Branch, r compute.Role) roleJSON {
 		status.MembershipRoles = []string{membershipSuperuser}
 	}
 	return roleJSON{
-		Name: rolePath(b, n), RoleID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated, Status: status,
+		Name: h.pathOf(b, n), RoleID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated, Status: status,
 	}
 }
-
-func rolePath(b *model.Branch, n model.Record) string { return b.Path() + "/roles/" + n.ID }
 
 // newRole checks the specification of a role that is to be created.
 func (r *router) newRole(s roleSpec) (compute.Role, error) {
@@ -130,58 +133,7 @@ func (r *router) newRole(s roleSpec) (compute.Role, error) {
 	return role, nil
 }
 
-// rolesOf returns the branch that the call's path names, and its roles.
-func (h roles) rolesOf(c *Call) (*model.Branch, compute.Catalog, []compute.Role, error) {
-	b, err := h.readyBranch(c)
-	if err != nil {
-		return nil, compute.Catalog{}, nil, err
-	}
-	catalog, roles, err := h.rolesIn(c.Context(), b)
-	return b, catalog, roles, err
-}
-
-// roleWithID returns the role with that id, of the branch that the call's path
-// names.
-func (h roles) roleWithID(c *Call, id string) (*model.Branch, compute.Catalog, compute.Role, error) {
-	b, catalog, roles, err := h.rolesOf(c)
-	if err != nil {
-		return nil, catalog, compute.Role{}, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	for _, r := range roles {
-		if b.Roles.Of(r.Name, b.Created).ID == id {
-			return b, catalog, r, nil
-		}
-	}
-	return nil, catalog, compute.Role{}, apierror.MissingRole(id)
-}
-
-func (h roles) list(c *Call) (any, error) {
-	b, _, roles, err := h.rolesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	return list(c, "roles", roles, func(r compute.Role) roleJSON { return h.render(b, r) })
-}
-
-func (h roles) get(c *Call) (any, error) {
-	b, _, r, err := h.roleWithID(c, c.PathValue("role"))
-	if err != nil {
-		return nil, err
-	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	return h.render(b, r), nil
-}
-
-func (h roles) create(c *Call) (any, error) {
-	var in roleJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h roles) create(c *Call, in roleJSON) (any, error) {
 	role, err := h.newRole(in.Spec)
 	if err != nil {
 		return nil, err
@@ -193,52 +145,17 @@ func (h roles) create(c *Call) (any, error) {
 	if err := model.CheckID("role_id", id); err != nil {
 		return nil, err
 	}
-	b, catalog, roles, err := h.rolesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	h.ws.Lock()
-	taken := taken(b.Roles, roleNames(roles), b.Created, role.Name, id)
-	h.ws.Unlock()
-	if taken {
-		return nil, apierror.BadRequest("role with that name already exists")
-	}
-	if err := catalog.CreateRole(c.Context(), role); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	return h.record(b, role, model.Record{ID: id, Created: h.ws.Now()})
+	return h.objects.create(c, role, id, compute.Catalog.CreateRole)
 }
 
-func roleNames(roles []compute.Role) []string {
-	names := make([]string, len(roles))
-	for i, r := range roles {
-		names[i] = r.Name
-	}
-	return names
+// roleFields are the fields that an update may name.
+var roleFields = []string{
+	"spec", "spec.postgres_role", "spec.auth_method", "spec.identity_type", "spec.membership_roles",
+	"spec.attributes", "spec.attributes.bypassrls", "spec.attributes.createdb", "spec.attributes.createrole",
 }
 
-// record saves the id of a role that was created or changed.
-func (h roles) record(b *model.Branch, r compute.Role, n model.Record) (any, error) {
-	h.ws.Lock()
-	n.Name, n.Updated = r.Name, h.ws.Now()
-	b.Roles.Put(n)
-	reply := h.render(b, r)
-	h.ws.Unlock()
-	return h.done(reply.Name, "Role", reply)
-}
-
-func (h roles) update(c *Call) (any, error) {
-	var in roleJSON
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
-	mask, err := updateMask(c,
-		"spec", "spec.postgres_role", "spec.auth_method", "spec.identity_type", "spec.membership_roles",
-		"spec.attributes", "spec.attributes.bypassrls", "spec.attributes.createdb", "spec.attributes.createrole")
-	if err != nil {
-		return nil, err
-	}
-	b, catalog, r, err := h.roleWithID(c, c.PathValue("role"))
+func (h roles) update(c *Call, in roleJSON, mask fieldMask) (any, error) {
+	b, catalog, r, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -247,9 +164,9 @@ func (h roles) update(c *Call) (any, error) {
 		return nil, apierror.FromPostgres(err)
 	}
 	h.ws.Lock()
-	n := b.Roles.Of(r.Name, b.Created)
+	n := h.record(b, r)
 	h.ws.Unlock()
-	return h.record(b, r, n)
+	return h.save(b, r, n)
 }
 
 // applyTo changes the fields of r that mask names.
@@ -272,13 +189,13 @@ func (s roleSpec) applyTo(r *compute.Role, mask fieldMask) {
 }
 
 func (h roles) delete(c *Call) (any, error) {
-	b, catalog, r, err := h.roleWithID(c, c.PathValue("role"))
+	b, catalog, r, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	heir := c.URL.Query().Get("reassign_owned_to")
 	if heir != "" {
-		_, _, role, err := h.roleWithID(c, lastPart(heir))
+		_, _, role, err := h.find(c, lastPart(heir))
 		if err != nil {
 			return nil, err
 		}
@@ -287,10 +204,5 @@ func (h roles) delete(c *Call) (any, error) {
 	if err := catalog.DropRole(c.Context(), r.Name, heir); err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
-	h.ws.Lock()
-	n := b.Roles.Of(r.Name, b.Created)
-	b.Roles.Remove(n.ID, n.Name)
-	path := rolePath(b, n)
-	h.ws.Unlock()
-	return h.done(path, "Role", emptyResponse())
+	return h.removed(b, r)
 }

@@ -86,6 +86,29 @@ func (c *Call) Decode(v any) error {
 	return nil
 }
 
+// decoded returns a handler that decodes the body for h.
+func decoded[T any](h func(c *Call, in T) (any, error)) Handler {
+	return func(c *Call) (any, error) {
+		var in T
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		return h(c, in)
+	}
+}
+
+// masked returns a handler that decodes the body for h and parses the
+// update_mask, which may have the known fields.
+func masked[T any](known []string, h func(c *Call, in T, mask fieldMask) (any, error)) Handler {
+	return decoded(func(c *Call, in T) (any, error) {
+		mask, err := updateMask(c, known)
+		if err != nil {
+			return nil, err
+		}
+		return h(c, in, mask)
+	})
+}
+
 // ServeHTTP applies faults before anything else is done with the call.
 func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	f := callFaults{skew: r.o.Faults.ClockSkew()}

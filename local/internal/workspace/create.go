@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -23,54 +22,44 @@ const (
 	defaultEndpoint = "primary"
 )
 
-// InstanceSpec describes a new instance. All fields but Name are optional.
-type InstanceSpec struct {
-	Name        string
-	Capacity    string
-	Nodes       int
-	Readable    bool
-	NativeLogin bool
-	Retention   int // days
-	UsagePolicy string
-	Tags        []model.Tag
-	Parent      *model.InstanceRef
-}
-
-// AddInstance enters a new instance into the state. Provision makes it usable,
-// with the branch that AddInstance returns as the source.
-func (w *Workspace) AddInstance(spec InstanceSpec, creator string) (*model.Instance, *model.Branch, error) {
-	if err := model.CheckID("name", spec.Name); err != nil {
+// AddInstance enters a new instance into the state, a copy of parent unless
+// that is nil. edit may change it first; it is called with the lock held, and
+// may be nil. Provision makes it usable, with the branch that AddInstance
+// returns as the source.
+func (w *Workspace) AddInstance(name, creator string, parent *model.InstanceRef, edit func(*model.Instance)) (*model.Instance, *model.Branch, error) {
+	if err := model.CheckID("name", name); err != nil {
 		return nil, nil, err
 	}
 	w.Lock()
 	defer w.Unlock()
+	now, uid := w.Now(), uuid.NewString()
+	i := &model.Instance{
+		Name: name, UID: uid, Creator: creator, Created: now, Capacity: "CU_1", Nodes: 1, Retention: 7, Parent: parent,
+	}
+	if edit != nil {
+		edit(i)
+	}
 	switch {
-	case w.State.Instance(spec.Name) != nil:
-		return nil, nil, apierror.Exists("Database instance %s already exists", spec.Name)
-	case w.State.Project(spec.Name) != nil:
-		return nil, nil, apierror.Exists("Database instance %s already exists as a project", spec.Name)
+	case w.State.Instance(name) != nil:
+		return nil, nil, apierror.Exists("Database instance %s already exists", name)
+	case w.State.Project(name) != nil:
+		return nil, nil, apierror.Exists("Database instance %s already exists as a project", name)
 	case w.External() && len(w.State.Instances) > 0:
 		return nil, nil, apierror.Unavailable("further instances are")
-	case w.External() && spec.Readable:
+	case w.External() && i.Readable:
 		return nil, nil, apierror.Unavailable("readable secondaries are")
 	}
-	source, err := w.parent(spec.Parent)
+	source, err := w.parent(parent)
 	if err != nil {
 		return nil, nil, err
 	}
-	now, uid := w.Now(), uuid.NewString()
-	i := &model.Instance{
-		Name: spec.Name, UID: uid, Creator: creator, Created: now,
-		Capacity: cmp.Or(spec.Capacity, "CU_1"), Nodes: max(spec.Nodes, 1), Readable: spec.Readable,
-		NativeLogin: spec.NativeLogin, Retention: max(spec.Retention, 7), UsagePolicy: spec.UsagePolicy, Tags: spec.Tags, Parent: spec.Parent,
-	}
 	i.Branch = &model.Branch{
 		ID: defaultBranch, Created: now, Updated: now, Default: true, Root: true,
-		Cluster: newClusterName(spec.Name), Instance: i,
+		Cluster: newClusterName(name), Instance: i,
 	}
 	i.Branch.Endpoints = []*model.Endpoint{{
 		Key: uid, ID: defaultEndpoint, UID: uid, Created: now, Updated: now, Availability: i.Availability(),
-		Names:  hosts.Names{Machine: spec.Name, Service: "instance-" + uid, Zone: hosts.ProvisionedZone},
+		Names:  hosts.Names{Machine: name, Service: "instance-" + uid, Zone: hosts.ProvisionedZone},
 		Branch: i.Branch,
 	}}
 	if err := w.addBranch(i.Branch); err != nil {
@@ -100,23 +89,11 @@ func (w *Workspace) parent(ref *model.InstanceRef) (*model.Branch, error) {
 	return parent.Branch, nil
 }
 
-// ProjectSpec describes a new project. All fields but ID are optional.
-type ProjectSpec struct {
-	ID           string
-	Display      string
-	NativeLogin  bool
-	Budget       string
-	Retention    time.Duration
-	Tags         []model.Tag
-	Defaults     model.Settings
-	PGSettings   map[string]string
-	Availability model.Availability // of the first endpoint
-}
-
 // AddProject enters a new project with a branch and an endpoint into the state.
+// edit may change it first; it is called with the lock held, and may be nil.
 // Provision makes it usable.
-func (w *Workspace) AddProject(spec ProjectSpec, owner string) (*model.Project, error) {
-	if err := model.CheckID("project_id", spec.ID); err != nil {
+func (w *Workspace) AddProject(id, owner string, edit func(*model.Project) error, primary model.Availability) (*model.Project, error) {
+	if err := model.CheckID("project_id", id); err != nil {
 		return nil, err
 	}
 	if w.External() {
@@ -124,19 +101,23 @@ func (w *Workspace) AddProject(spec ProjectSpec, owner string) (*model.Project, 
 	}
 	w.Lock()
 	defer w.Unlock()
-	if w.State.Project(spec.ID) != nil {
+	if w.State.Project(id) != nil {
 		return nil, apierror.Exists("project with such id already exists in the workspace")
 	}
 	now := w.Now()
 	p := &model.Project{
-		ID: spec.ID, UID: uuid.NewString(), Display: cmp.Or(spec.Display, spec.ID), Owner: owner, Created: now, Updated: now,
-		NativeLogin: spec.NativeLogin, Budget: spec.Budget, Retention: cmp.Or(spec.Retention, model.DefaultRetention), Tags: spec.Tags,
-		Defaults: spec.Defaults.WithDefaults(model.Settings{}), PGSettings: spec.PGSettings,
+		ID: id, UID: uuid.NewString(), Display: id, Owner: owner, Created: now, Updated: now,
+		NativeLogin: true, Retention: model.DefaultRetention, Defaults: model.Settings{}.WithDefaults(model.Settings{}),
+	}
+	if edit != nil {
+		if err := edit(p); err != nil {
+			return nil, err
+		}
 	}
 	b := w.newBranch(p, defaultBranch)
 	b.Default, b.Root = true, true
-	b.Primary().Names.Machine = p.ID
-	b.Primary().Availability = spec.Availability.WithDefaults()
+	b.Primary().Names.Machine = id
+	b.Primary().Availability = primary.WithDefaults()
 	if err := w.addBranch(b); err != nil {
 		return nil, err
 	}
