@@ -11,13 +11,46 @@ import (
 	"testing"
 )
 
-// sharedLocal is one local Lakebase for the tests that only look at it, or
+// sharedLocal is a local Lakebase for several tests, which only look at it, or
 // make tables of their own. TestMain ends it.
-var sharedLocal struct {
-	sync.Once
+type sharedLocal struct {
+	targets []string
+	once    sync.Once
 	process *localProcess
 	dir     string
 	err     error
+}
+
+// One local Lakebase is for programs, and one for proxies.
+var (
+	localForPrograms = sharedLocal{targets: []string{"--instance", "shop", "--project", "my-project"}}
+	localForProxies  = sharedLocal{targets: []string{"--instance", "my-instance", "--instance", "other"}}
+)
+
+// start starts the local Lakebase unless it runs.
+func (s *sharedLocal) start(t *testing.T) *localProcess {
+	t.Helper()
+	s.once.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", "lakebase-cli-"); s.err != nil {
+			return
+		}
+		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
+			s.process, s.err = newLocalProcess(os.Environ(), append([]string{"--data-dir", filepath.Join(s.dir, "data"), "--port", "0"}, s.targets...)...)
+		}
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.process
+}
+
+// stop ends it with the tests.
+func (s *sharedLocal) stop() error {
+	var err error
+	if s.process != nil {
+		err = s.process.stop()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // program runs the program in an environment that leads to the shared local
@@ -30,29 +63,7 @@ type program struct {
 
 func newProgram(t *testing.T) *program {
 	t.Helper()
-	s := &sharedLocal
-	s.Do(func() {
-		if s.dir, s.err = os.MkdirTemp("", "lakebase-cli-"); s.err != nil {
-			return
-		}
-		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
-			s.process, s.err = newLocalProcess(os.Environ(), "--data-dir", filepath.Join(s.dir, "data"), "--port", "0", "--instance", "shop", "--project", "my-project")
-		}
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return &program{t: t, env: localEnvironment(t, s.process)}
-}
-
-// stopSharedLocal ends it with the tests.
-func stopSharedLocal() error {
-	s := &sharedLocal
-	var err error
-	if s.process != nil {
-		err = s.process.stop()
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return &program{t: t, env: localEnvironment(t, localForPrograms.start(t))}
 }
 
 // passedOn are the variables that the program needs anywhere.

@@ -159,7 +159,7 @@ func work(ctx context.Context, conn *pgx.Conn, url string) error {
 // What is wrong changes nothing, and is one line in the log.
 func TestProxyReloadsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, startDatabase(t), nil, usualConfig("session", "max_client_conn = 1"))
+	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("session", "max_client_conn = 1"))
 	conn := dial(t, p.url("ann", "shop"))
 	for _, c := range []struct{ config, logged string }{
 		{usualConfig("session", "max_client_conn = 9", "default_pool_szie = 3"), "proxy.ini line 4: unknown setting default_pool_szie in [proxy]"},
@@ -191,7 +191,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 // The console's RELOAD is the same, and tells its error.
 func TestProxyReloadsFromTheConsole(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, startDatabase(t), nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
+	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
 	console := dial(t, p.url("ann", "pgbouncer"))
 	write := func(content string) {
 		t.Helper()
@@ -232,7 +232,7 @@ func TestProxyTellsTheServiceManager(t *testing.T) {
 			t.Fatalf("told %q, %v; want %q", buffer[:n], err, want)
 		}
 	}
-	p := startConfigured(t, startDatabase(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
+	p := startConfigured(t, localForProxies.start(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
 	told("READY=1")
 	p.reload(t, usualConfig("session", "max_client_conn = 9"))
 	told("RELOADING=1\nMONOTONIC_USEC=")

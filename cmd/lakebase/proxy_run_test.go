@@ -28,14 +28,6 @@ type proxyProcess struct {
 	stderr *testkit.Buffer
 }
 
-// startDatabase runs a local Lakebase for proxies.
-func startDatabase(t *testing.T) *localProcess {
-	t.Helper()
-	p := startLocal(t, "--data-dir", filepath.Join(testkit.OpenDir(t), "data"), "--port", "0", "--instance", "my-instance", "--instance", "other")
-	t.Cleanup(func() { _ = p.stop() }) // before it is killed, whose servers would still write to the directory as it goes
-	return p
-}
-
 // startProxy runs `lakebase proxy ARGS` until it is ready.
 func startProxy(t *testing.T, database *localProcess, args ...string) *proxyProcess {
 	t.Helper()
@@ -106,7 +98,7 @@ func (p *proxyProcess) end(t *testing.T) {
 // inBothModes runs a test for each way to share server connections.
 func inBothModes(t *testing.T, test func(t *testing.T, database *localProcess, mode string)) {
 	t.Parallel()
-	database := startDatabase(t)
+	database := localForProxies.start(t)
 	for _, mode := range []string{"session", "transaction"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +163,7 @@ func TestProxySecondSignalForces(t *testing.T) {
 
 func TestProxyTwoSignalsAtOnce(t *testing.T) {
 	t.Parallel()
-	p := startProxy(t, startDatabase(t))
+	p := startProxy(t, localForProxies.start(t))
 	busy := p.connect(t)
 	mustExec(t, busy, "BEGIN")
 	p.signal(t, os.Interrupt) // not twice the same, which the system may take for one

@@ -28,8 +28,8 @@ type withSharedLocal struct{ *testing.M }
 
 func (w withSharedLocal) Run() int {
 	code := w.M.Run()
-	if err := stopSharedLocal(); err != nil {
-		fmt.Fprintln(os.Stderr, "the shared local Lakebase:", err)
+	if err := errors.Join(localForPrograms.stop(), localForProxies.stop()); err != nil {
+		fmt.Fprintln(os.Stderr, "the shared local Lakebases:", err)
 		return 1
 	}
 	return code
