@@ -6,11 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
-
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
@@ -34,27 +34,22 @@ func checkPort(v string) error {
 	return portValue(&port).Set(v)
 }
 
-// secureModes are the spellings that a login with a token may use.
-var secureModes = []string{"verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify}
-
 // checkSSLMode allows libpq's weaker modes with a static URL: it may lead to
 // any Postgres server, and its password is the user's own.
 func (c *Config) checkSSLMode(v string) error {
-	if c.URL != "" {
+	switch {
+	case c.URL != "":
 		return pgurl.CheckSSLMode(v)
-	}
-	return checkSSLMode(v)
-}
-
-func checkSSLMode(v string) error {
-	switch v {
-	case "verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify:
+	case slices.Contains(secureModes, v):
 		return nil
-	case "disable", "allow", "prefer":
+	case slices.Contains([]string{"disable", "allow", "prefer"}, v):
 		return errors.New("could send the token in plain text: want verify-full (require verifies too)")
 	}
 	return fmt.Errorf("want one of %s", strings.Join(secureModes, ", "))
 }
+
+// secureModes are what a login with a token may use.
+var secureModes = []string{"verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify}
 
 var (
 	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
@@ -65,18 +60,17 @@ var (
 // into which names go unescaped. It is no stricter than that: the service
 // has the last word on names.
 func checkInstance(v string) error {
-	if instanceName.MatchString(v) {
-		return nil
-	}
-	if strings.Contains(v, "://") {
-		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
-	}
-	if strings.HasPrefix(v, "projects/") {
-		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
-	}
-	if r, ok := firstNot(v, func(r rune) bool {
+	r, found := firstNot(v, func(r rune) bool {
 		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r))
-	}); ok {
+	})
+	switch {
+	case instanceName.MatchString(v):
+		return nil
+	case strings.Contains(v, "://"):
+		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
+	case strings.HasPrefix(v, "projects/"):
+		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
+	case found:
 		return fmt.Errorf("%q does not belong in an instance name: want letters, digits and hyphens", r)
 	}
 	return errors.New("want an instance name: a letter or digit first, at most 63 characters")
@@ -111,14 +105,10 @@ func checkHost(v string) error {
 	if len(v) > 253 || !pgurl.IsHostName(v) || strings.Contains(v, "..") {
 		return errors.New("want a host name: letters, digits, hyphens and dots")
 	}
-	return checkNotPooled(v)
-}
-
-// checkNotPooled refuses the service's own pooler, which takes only native
-// passwords: every login there would fail as "SASL authentication failed".
-func checkNotPooled(host string) error {
-	label, domain, _ := strings.Cut(host, ".")
-	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isLakebaseHost(host) {
+	// The service's own pooler takes only native passwords: every login there
+	// would fail as "SASL authentication failed".
+	label, domain, _ := strings.Cut(v, ".")
+	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isLakebaseHost(v) {
 		return fmt.Errorf("the pooler refuses OAuth tokens: use the direct host %s.%s", direct, domain)
 	}
 	return nil
@@ -131,15 +121,12 @@ func isLakebaseHost(v string) bool {
 		(strings.HasPrefix(domain, "database."))
 }
 
-// checkIdentifier takes any Postgres name that a startup packet can carry.
+// checkIdentifier allows any Postgres name that a startup packet can carry.
 func checkIdentifier(v string) error {
 	if len(v) > 255 {
 		return errors.New("too long for a name in Postgres")
 	}
-	if r, found := firstNot(v, unicode.IsPrint); found {
-		return fmt.Errorf("%q does not belong in a name", r)
-	}
-	return nil
+	return checkPrintable(v)
 }
 
 func checkPrintable(v string) error {
@@ -149,6 +136,8 @@ func checkPrintable(v string) error {
 	return nil
 }
 
+// checkServer allows a name server: an address or a host name, with a port
+// where it is not 53.
 func checkServer(s string) error {
 	host := s
 	if _, err := netip.ParseAddr(s); err != nil {

@@ -1,7 +1,6 @@
 package lakebase
 
 import (
-	"errors"
 	"math"
 	"os"
 	"slices"
@@ -39,7 +38,7 @@ func (c *Config) table() settings.Table {
 		{Name: "connect_timeout", Field: "ConnectTimeout", Value: seconds(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
 		{Name: "token_refresh", Field: "TokenRefresh", Value: seconds(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
 		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Duration(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
-		{Name: "dns_servers", Field: "DNSServers", Value: serversValue(&c.DNSServers), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
+		{Name: "dns_servers", Field: "DNSServers", Value: settings.Names(&c.DNSServers, checkServer), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
 		{Name: "profile", Field: "Profile", Value: settings.Text(&c.Profile, checkPrintable), Variables: []string{"DATABRICKS_CONFIG_PROFILE"}, Unset: "(the SDK's choice)"},
 	}
 	for _, s := range t {
@@ -86,28 +85,6 @@ func overflowValue(field *int) settings.Value {
 		}
 		return number.String()
 	})
-}
-
-// serversValue is a list of name servers: addresses or host names, with a port
-// where it is not 53.
-func serversValue(field *[]string) settings.Value {
-	return settings.NewValue("servers", func(v string) error {
-		var servers []string
-		for _, s := range strings.Split(v, ",") {
-			if s = strings.TrimSpace(s); s == "" {
-				continue
-			}
-			if err := checkServer(s); err != nil {
-				return err
-			}
-			servers = append(servers, s)
-		}
-		if servers == nil {
-			return errors.New("want name servers as host or host:port, separated by commas")
-		}
-		*field = servers
-		return nil
-	}, func() string { return strings.Join(*field, ",") })
 }
 
 // endpointName is too general a name to insist on: where it holds something

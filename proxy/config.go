@@ -33,16 +33,15 @@ const (
 // targets it connects them to. The zero value of each field means its default.
 // Fields with a name of PgBouncer's mean what they mean there.
 type Config struct {
-	// Listen is the TCP address, host:port. Empty means 127.0.0.1:0, a free
-	// port; "none" means no TCP. An address that is not on loopback needs
-	// Users and ClientTLS, and refuses clients without TLS.
+	// Listen is the TCP address, host:port, or "none". Empty means 127.0.0.1:0,
+	// a free port. An address that is not on loopback needs Users and ClientTLS,
+	// and refuses clients without TLS.
 	Listen string
 	// UnixSocketDir is the directory of the Unix socket .s.PGSQL.PORT, created
 	// with mode 0700 if it does not exist. PORT is that of Listen, or 5432
 	// without one. Empty means no Unix socket.
 	UnixSocketDir string
-	// ClientTLS has the certificate that clients see. Nil means that the proxy
-	// refuses TLS.
+	// ClientTLS has the certificate that clients see. Nil refuses TLS.
 	ClientTLS *tls.Config
 	// Users makes clients log in by SCRAM-SHA-256. Nil asks for no password
 	// and accepts any user name.
@@ -56,25 +55,24 @@ type Config struct {
 	// means the only target, or none if there are several.
 	DefaultTarget string
 
-	// Databases are the databases that clients may name, by target. A target
-	// without an entry allows any name. Its own database is always allowed.
-	// Clients cannot replicate from a target with an entry, because replication
-	// reads all databases.
+	// Databases are the databases that clients may name, by target, besides the
+	// target's own. A target without an entry allows all. Clients cannot
+	// replicate from a target with an entry: replication reads all databases.
 	Databases map[string][]string
 	// UserTargets are the targets that each user may connect to. A user without
 	// an entry may connect to all. It needs Users.
 	UserTargets map[string][]string
 	// AllowSetRole lets clients set role and session_authorization in their
-	// startup packet. By default that is refused (42501). SET ROLE in SQL is
-	// up to Postgres and the memberships of the proxy's role in either case.
+	// startup packet, which is otherwise refused (42501). SET ROLE in SQL is up
+	// to Postgres and the memberships of the proxy's role in either case.
 	AllowSetRole bool
 	// AdminUsers may use the console, the database named pgbouncer, and
 	// StatsUsers may use SHOW there. Without Users, every client may use all
 	// of it; with Users, only the users named here.
 	AdminUsers, StatsUsers []string
 	// HTTPListen is the TCP address, host:port, of health checks, metrics and
-	// the status page. They ask for no password and show no secret. Empty
-	// means none.
+	// the status page, which ask for no password and show no secret. Empty means
+	// none.
 	HTTPListen string
 
 	// PoolMode is how long a client keeps its server connection. Empty means
@@ -92,15 +90,14 @@ type Config struct {
 	MaxPreparedStatements int
 	// MaxClientConn is the most clients that may be connected. Zero means 1000.
 	MaxClientConn int
-	// MaxTargetConnections is the most server connections of each target.
-	// Clients wait for a free one, in the order in which they came. Zero means
-	// 100.
+	// MaxTargetConnections is the most server connections of each target, for
+	// which clients wait in order of arrival. Zero means 100.
 	MaxTargetConnections int
 	// ClientLoginTimeout bounds the time from a client's first byte to its login,
 	// without the wait for the database. Zero means 60 seconds.
 	ClientLoginTimeout time.Duration
-	// QueryWaitTimeout bounds the time that a client waits for a server
-	// connection. Zero means 2 minutes.
+	// QueryWaitTimeout bounds the wait for a server connection. Zero means 2
+	// minutes.
 	QueryWaitTimeout time.Duration
 	// ServerConnectTimeout bounds the login to the server, including the wake-up
 	// of a sleeping database. Zero means 60 seconds. A Connector's own timeout
@@ -123,13 +120,12 @@ type Config struct {
 	// before the connection counts as lost. Zero means 30 seconds.
 	NetworkTimeout time.Duration
 	// DrainDelay is how long Shutdown continues to serve new clients while the
-	// readiness check already fails, so that load balancers have stopped sending
-	// them. Zero means no delay.
+	// readiness check already fails, so that load balancers stop sending them.
 	DrainDelay time.Duration
 
-	// OnReload is called by the console's RELOAD. It should read the
-	// configuration again and pass it to [Server.Reload]. The console reports
-	// its error. Nil means that RELOAD is refused.
+	// OnReload is called by the console's RELOAD, which reports its error. It
+	// should read the configuration again and pass it to [Server.Reload]. Nil
+	// refuses RELOAD.
 	OnReload func() error
 
 	// Logger receives failures and, at debug level, each connection; never a

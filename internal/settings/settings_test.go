@@ -30,7 +30,7 @@ func (f *fields) table() Table {
 		{Name: "seconds", Value: Duration(&f.seconds, time.Millisecond, Longest, "for never"), Default: "3600"},
 		{Name: "on", Value: Bool(&f.on), Default: "false"},
 		{Name: "word", Value: Word(&f.word, "session", "transaction"), Default: "transaction"},
-		{Name: "names", Value: Names(&f.names)},
+		{Name: "names", Value: Names(&f.names, nil)},
 		{Name: "level", Value: Level(&f.level), Default: "info"},
 	}
 }

@@ -142,10 +142,16 @@ func Word[W ~string](field *W, one, other W) Value {
 	}, func(w W) string { return string(w) })
 }
 
-// Names is a list of names, separated by commas.
-func Names(field *[]string) Value {
-	return Value{"names", func(text string) (err error) {
-		*field, err = SplitNames(text)
+// Names is a list of names, separated by commas. check may be nil.
+func Names(field *[]string, check func(name string) error) Value {
+	return Value{"names", func(text string) error {
+		names, err := SplitNames(text)
+		for i := 0; i < len(names) && err == nil && check != nil; i++ {
+			err = check(names[i])
+		}
+		if err == nil {
+			*field = names
+		}
 		return err
 	}, func() string { return strings.Join(*field, ",") }}
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"runtime"
@@ -141,17 +140,21 @@ func printable(name string) string {
 
 // readFile reads a configuration file.
 func (c *configuration) readFile(file string) error {
-	content, mode, err := readWithMode(file)
+	content, err := os.ReadFile(file)
+	var info os.FileInfo
+	if err == nil {
+		info, err = os.Stat(file)
+	}
 	if err != nil {
 		return &command.Error{Code: command.ExitUsage, Message: "cannot read the configuration", Err: err}
 	}
-	sections, err := parseFile(file, content)
+	sections, err := parseFile(file, string(content))
 	if err != nil {
 		return err
 	}
 	for _, s := range sections {
 		for _, k := range s.keys {
-			if err := c.readKey(s, k, mode); err != nil {
+			if err := c.readKey(s, k, info.Mode().Perm()); err != nil {
 				return err
 			}
 		}
@@ -160,20 +163,6 @@ func (c *configuration) readFile(file string) error {
 		}
 	}
 	return nil
-}
-
-func readWithMode(file string) (content string, mode os.FileMode, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", 0, err
-	}
-	all, err := io.ReadAll(f)
-	return string(all), info.Mode().Perm(), err
 }
 
 // readKey reads one line of a section.

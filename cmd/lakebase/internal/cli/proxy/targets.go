@@ -101,13 +101,15 @@ func environmentNamesTarget() bool {
 	return err != nil || cfg.URL != "" || cfg.Endpoint != "" || cfg.Instance != "" || cfg.Host != ""
 }
 
-// hasSecret reports whether an address contains a password.
+// hasSecret reports whether an address contains a password. makeTargets reports
+// a malformed one.
 func hasSecret(address string) bool {
 	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
-		return false // makeTargets reports the error
+		return false
 	}
-	return slices.ContainsFunc(cfg.Settings(), func(s lakebase.Setting) bool { return s.Secret && s.Source == settings.FromArgument })
+	_, secret := shownAddress(address, cfg.Settings())
+	return secret
 }
 
 // shownAddress returns an address without its password.
