@@ -156,7 +156,7 @@ func work(ctx context.Context, conn *pgx.Conn, url string) error {
 	})
 }
 
-// What is wrong changes nothing, and is one line in the log.
+// An invalid configuration changes nothing and is logged on one line.
 func TestProxyReloadsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("session", "max_client_conn = 1"))
@@ -188,7 +188,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 	p.end(t)
 }
 
-// The console's RELOAD is the same, and tells its error.
+// The console's RELOAD is the same, and returns the error.
 func TestProxyReloadsFromTheConsole(t *testing.T) {
 	t.Parallel()
 	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
@@ -214,8 +214,8 @@ func TestProxyReloadsFromTheConsole(t *testing.T) {
 	p.end(t)
 }
 
-// A service manager that asks is told what goes on.
-func TestProxyTellsTheServiceManager(t *testing.T) {
+// The service manager is notified of each state.
+func TestProxyNotifiesTheServiceManager(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(testkit.OpenDir(t), "notify")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
@@ -223,24 +223,24 @@ func TestProxyTellsTheServiceManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	told := func(want string) {
+	notified := func(want string) {
 		t.Helper()
 		buffer := make([]byte, 1000)
 		_ = socket.SetReadDeadline(time.Now().Add(30 * time.Second))
 		n, err := socket.Read(buffer)
 		if err != nil || !strings.HasPrefix(string(buffer[:n]), want) {
-			t.Fatalf("told %q, %v; want %q", buffer[:n], err, want)
+			t.Fatalf("notified of %q, %v; want %q", buffer[:n], err, want)
 		}
 	}
 	p := startConfigured(t, localForProxies.start(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
-	told("READY=1")
+	notified("READY=1")
 	p.reload(t, usualConfig("session", "max_client_conn = 9"))
-	told("RELOADING=1\nMONOTONIC_USEC=")
-	told("READY=1")
+	notified("RELOADING=1\nMONOTONIC_USEC=")
+	notified("READY=1")
 	p.reload(t, "[")
-	told("RELOADING=1\nMONOTONIC_USEC=")
-	told("READY=1")
+	notified("RELOADING=1\nMONOTONIC_USEC=")
+	notified("READY=1")
 	p.signal(t, syscall.SIGTERM)
-	told("STOPPING=1")
+	notified("STOPPING=1")
 	p.end(t)
 }

@@ -107,8 +107,8 @@ func inBothModes(t *testing.T, test func(t *testing.T, database *localProcess, m
 	}
 }
 
-// hasTold waits until a client that asks nothing is told that the proxy ends.
-func (p *proxyProcess) hasTold(t *testing.T, conn *pgx.Conn) {
+// isDisconnected waits until an idle client is disconnected because the proxy ends.
+func (p *proxyProcess) isDisconnected(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	conn.PgConn().Conn().SetReadDeadline(time.Now().Add(30 * time.Second))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -116,24 +116,24 @@ func (p *proxyProcess) hasTold(t *testing.T, conn *pgx.Conn) {
 	_, err := conn.WaitForNotification(ctx)
 	var e *pgconn.PgError
 	if !errors.As(err, &e) || e.Code != "57P01" {
-		t.Fatalf("told %v, want 57P01\n%s", err, p.stderr)
+		t.Fatalf("disconnected with %v, want 57P01\n%s", err, p.stderr)
 	}
 }
 
-// The first signal waits for the open transaction and ends everyone else.
+// The first signal waits for open transactions and disconnects all other clients.
 func TestProxyDrains(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
 		p := startProxy(t, database, "--pool-mode", mode, "--unix-socket-dir", filepath.Join(testkit.OpenDir(t), "s"))
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
-		p.hasTold(t, idle)
+		p.isDisconnected(t, idle)
 		if _, err := pgx.Connect(t.Context(), p.ready.URL); err == nil {
-			t.Error("a new client was let in")
+			t.Error("a new client was accepted")
 		}
 		mustExec(t, busy, "SELECT 1")
 		mustExec(t, busy, "COMMIT")
-		p.hasTold(t, busy)
+		p.isDisconnected(t, busy)
 		p.end(t)
 		if left, err := filepath.Glob(p.ready.UnixSocketDir + "/.s.*"); err != nil || len(left) > 0 {
 			t.Error("left behind:", left, err)
@@ -144,16 +144,16 @@ func TestProxyDrains(t *testing.T) {
 	})
 }
 
-// The second ends that too, however soon it comes.
+// The second signal ends open transactions too.
 func TestProxySecondSignalForces(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
 		p := startProxy(t, database, "--pool-mode", mode)
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
-		p.hasTold(t, idle)
+		p.isDisconnected(t, idle)
 		p.signal(t, syscall.SIGTERM)
-		p.hasTold(t, busy)
+		p.isDisconnected(t, busy)
 		p.end(t)
 		if !strings.Contains(p.stderr.String(), "some sessions were cut off") {
 			t.Error(p.stderr)
@@ -191,9 +191,9 @@ func TestProxyDrainTimeout(t *testing.T) {
 		})
 		began := time.Now()
 		p.signal(t, syscall.SIGTERM)
-		p.hasTold(t, busy)
+		p.isDisconnected(t, busy)
 		if err := <-failed; err == nil {
-			t.Error("a statement of a minute came to its end")
+			t.Error("a statement of a minute was not cancelled")
 		}
 		p.end(t)
 		if took := time.Since(began); took < 300*time.Millisecond || took > 30*time.Second {
@@ -205,7 +205,7 @@ func TestProxyDrainTimeout(t *testing.T) {
 	})
 }
 
-// For as long as load balancers need, new clients are served.
+// During drain_delay new clients are served while the readiness check fails.
 func TestProxyDrainDelay(t *testing.T) {
 	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
 		p := startProxy(t, database, "--pool-mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
@@ -220,13 +220,13 @@ func TestProxyDrainDelay(t *testing.T) {
 		}
 		late := p.connect(t)
 		mustExec(t, late, "SELECT 1")
-		p.hasTold(t, idle)
-		p.hasTold(t, late)
+		p.isDisconnected(t, idle)
+		p.isDisconnected(t, late)
 		p.end(t)
 	})
 }
 
-// readiness is what load balancers see.
+// readiness returns the status of the readiness check.
 func (p *proxyProcess) readiness(t *testing.T) (status int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.ready.HTTPAddr+"/readiness", nil)

@@ -70,7 +70,7 @@ func (c *configuration) checkNames() error {
 			return unknownName(c.databases.where(name), "target", name, known)
 		}
 	}
-	at := map[string]string{} // by user, where something is said about it
+	at := map[string]string{} // by user, where it is named
 	for _, user := range c.proxy.StatsUsers {
 		at[user] = c.where("stats_users")
 	}

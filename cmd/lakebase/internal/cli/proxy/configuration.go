@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -118,16 +117,14 @@ const variables = "LAKEBASE_PROXY_"
 
 func variableOf(name string) string { return variables + strings.ToUpper(name) }
 
-// serviceVariable matches what orchestrators set for a service that is called
-// lakebase-proxy.
-var serviceVariable = regexp.MustCompile(`^(SERVICE_(HOST|PORT.*)|PORT(_.*)?)$`)
-
 // checkVariables refuses variables whose name is nearly that of a setting.
+// Others may be meant for something else: orchestrators set variables such as
+// LAKEBASE_PROXY_SERVICE_HOST for a service of that name.
 func (c *configuration) checkVariables(environment []string) error {
 	for _, item := range environment {
 		variable, value, _ := strings.Cut(item, "=")
 		name, ours := strings.CutPrefix(variable, variables)
-		if !ours || value == "" || serviceVariable.MatchString(name) || c.table.Lookup(strings.ToLower(name)) != nil {
+		if !ours || value == "" || c.table.Lookup(strings.ToLower(name)) != nil {
 			continue
 		}
 		if near := c.table.Nearest(strings.ToLower(name)); near != "" {

@@ -81,9 +81,9 @@ type runner struct {
 	current *configuration
 }
 
-// load reads the configuration and makes the targets. It keeps those of before,
-// which may be nil, that are the same.
-func (r *runner) load(before *configuration) (*configuration, error) {
+// load reads the configuration and makes the targets, except for those that
+// are the same as in the current one.
+func (r *runner) load() (*configuration, error) {
 	c, err := load(r.flags)
 	if err != nil {
 		return nil, err
@@ -96,16 +96,11 @@ func (r *runner) load(before *configuration) (*configuration, error) {
 	if err := c.readUsers(); err != nil {
 		return nil, err
 	}
-	var former targets
-	if before != nil {
-		former = before.targets
-	}
-	err = c.makeTargets(r.args, former, r.logger)
-	if err == nil {
+	if err = c.makeTargets(r.args, r.current.targets, r.logger); err == nil {
 		err = c.checkNames()
 	}
 	if err != nil {
-		c.targets.closeBut(former)
+		c.targets.closeBut(r.current.targets)
 		return nil, err
 	}
 	c.proxy.Targets = map[string]*lakebase.Connector{}
@@ -118,7 +113,8 @@ func (r *runner) load(before *configuration) (*configuration, error) {
 // start makes the server. It does not listen yet.
 func (r *runner) start() (err error) {
 	r.logger = slog.New(slog.NewTextHandler(r.std.Err, &slog.HandlerOptions{Level: &r.level}))
-	if r.current, err = r.load(nil); err != nil {
+	r.current = new(configuration)
+	if r.current, err = r.load(); err != nil {
 		return err
 	}
 	r.level.Set(r.current.logLevel)

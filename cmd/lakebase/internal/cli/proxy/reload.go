@@ -16,7 +16,7 @@ func (r *runner) reload() error {
 	defer r.mu.Unlock()
 	r.notify(reloading)
 	defer r.notify(ready)
-	next, err := r.load(r.current)
+	next, err := r.load()
 	if err == nil {
 		if err = r.server.Reload(next.proxy); err != nil {
 			next.targets.closeBut(r.current.targets)
