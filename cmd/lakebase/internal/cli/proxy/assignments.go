@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
@@ -89,4 +90,25 @@ func (a *assignments) report() (reports []env.Report) {
 		reports = append(reports, r)
 	}
 	return reports
+}
+
+// hasSecret reports whether an address contains a password. makeTargets reports
+// a malformed one.
+func hasSecret(address string) bool {
+	cfg, err := lakebase.ParseConfig(address)
+	if err != nil {
+		return false
+	}
+	_, secret := shownAddress(address, cfg.Settings())
+	return secret
+}
+
+// shownAddress returns an address without its password.
+func shownAddress(address string, lines []lakebase.Setting) (shown string, secret bool) {
+	for _, s := range lines {
+		if s.Secret && s.Source == settings.FromArgument {
+			return s.Value, true
+		}
+	}
+	return address, false
 }

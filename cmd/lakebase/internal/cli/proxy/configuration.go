@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 	"github.com/lakebase-go/lakebase/internal/settings"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -134,6 +137,95 @@ func (c *configuration) checkVariables(environment []string) error {
 	return nil
 }
 
+// readFile reads a configuration file.
+func (c *configuration) readFile(file string) error {
+	content, err := os.ReadFile(file)
+	var info os.FileInfo
+	if err == nil {
+		info, err = os.Stat(file)
+	}
+	if err != nil {
+		return &command.Error{Code: command.ExitUsage, Message: "cannot read the configuration", Err: err}
+	}
+	sections, err := parseFile(file, string(content))
+	if err != nil {
+		return err
+	}
+	for _, s := range sections {
+		for _, k := range s.keys {
+			if err := c.readKey(s, k, info.Mode().Perm()); err != nil {
+				return err
+			}
+		}
+		if s.kind == "target" && c.addresses.of[s.name] == (assigned{}) {
+			return s.line.mistake("for example: address = my-instance/my_database", "target %q has no address", s.name)
+		}
+	}
+	return nil
+}
+
+// readKey reads one line of a section.
+func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
+	var known []string
+	for _, a := range c.assignments() {
+		if a.section == s.kind {
+			known = append(known, a.key)
+		}
+		if a.section == s.kind && a.key == k.name {
+			if secret := a.secretIn(s.name, k.value); secret != "" && mode&0o077 != 0 && runtime.GOOS != "windows" {
+				return k.line.mistake("chmod 600 "+k.line.file, "%s is in a file that other users can read (mode %#o)", secret, mode)
+			}
+			return k.explain(a.assign(s.name, k.value, k.line.String()))
+		}
+	}
+	if s.kind != "proxy" {
+		return k.unknown(s, known, "the settings are "+strings.Join(known, " and "))
+	}
+	setting := c.table.Lookup(k.name)
+	if setting == nil || elsewhere[k.name] != "" {
+		return k.unknown(s, c.table.Names(), "keys have the names of flags: see lakebase proxy --help")
+	}
+	if err := setting.Set(k.value, k.line.String()); err != nil {
+		return k.explain(fmt.Errorf("%.100q: %w", k.value, err))
+	}
+	return nil
+}
+
+// mainTarget returns the default target, or else the first one, and the
+// database name that leads there.
+func (c *configuration) mainTarget() (name, database string) {
+	if name = c.proxy.DefaultTarget; name == "" {
+		name = slices.Min(slices.Collect(maps.Keys(c.targets)))
+		return name, name
+	}
+	return name, cmp.Or(c.targets[name].Database(), name)
+}
+
+// makeTargets makes the targets of all sources, and finds the default one.
+func (c *configuration) makeTargets(args []string, before targets, logger *slog.Logger) error {
+	c.targets = targets{}
+	fromFile := false
+	for _, name := range c.addresses.names() {
+		given := c.addresses.of[name]
+		fromFile = fromFile || given.source != settings.FromFlag && !strings.HasPrefix(given.source, settings.FromEnvironment)
+		if _, err := c.targets.add(name, given.value, before, logger); err != nil {
+			return misplaced(fmt.Sprintf("%s: target %q", c.addresses.where(name), name), err)
+		}
+	}
+	argument := strings.Join(args, "")
+	if argument != "" || !fromFile && (len(c.targets) == 0 || environmentNamesTarget()) {
+		name, err := c.targets.add("", argument, before, logger)
+		if err != nil {
+			return err
+		}
+		c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, name)
+	}
+	if len(c.targets) == 1 {
+		c.proxy.DefaultTarget = cmp.Or(c.proxy.DefaultTarget, slices.Collect(maps.Keys(c.targets))[0])
+	}
+	return nil
+}
+
 // where returns where a setting was given, as the beginning of a message.
 func (c *configuration) where(name string) string {
 	return place(name, name, c.table.Lookup(name).Source)
@@ -152,4 +244,48 @@ func place(name, key, source string) string {
 		return variable
 	}
 	return source + ": " + key
+}
+
+// report lists the settings in force, in the order of the flags, and then those
+// with a value for each target or user.
+func (c *configuration) report() (reports []env.Report) {
+	for _, s := range c.table {
+		if s.Name != "target" && s.Name != "databases" && s.Name != "user_targets" {
+			reports = append(reports, env.Report{Name: s.Name, Value: s.Text(), Source: cmp.Or(s.Source, settings.FromDefault)})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.targets)) {
+		given, ok := c.addresses.of[name]
+		if !ok && c.targets[name].address != "" {
+			given = assigned{c.targets[name].address, settings.FromArgument}
+		} else if !ok {
+			given = assigned{name, strings.TrimSpace(settings.FromEnvironment)}
+		}
+		value, secret := shownAddress(given.value, c.targets[name].settings)
+		reports = append(reports, env.Report{Name: "target " + name, Value: value, Source: given.source, Secret: secret})
+	}
+	return slices.Concat(reports, c.databases.report(), c.passwords.report(), c.userTargets.report())
+}
+
+// changes returns the names of the settings that differ, in order.
+func changes(before, after *configuration) []string {
+	was, is := before.values(), after.values()
+	differ := maps.Clone(was)
+	maps.Copy(differ, is)
+	maps.DeleteFunc(differ, func(name, _ string) bool { return was[name] == is[name] })
+	return slices.Sorted(maps.Keys(differ))
+}
+
+// values returns all values, including passwords, by name.
+func (c *configuration) values() map[string]string {
+	values := map[string]string{}
+	for _, s := range c.table {
+		values[s.Name] = s.Text()
+	}
+	for _, a := range c.assignments() {
+		for name, given := range a.of {
+			values[a.name+" "+name] = given.value
+		}
+	}
+	return values
 }

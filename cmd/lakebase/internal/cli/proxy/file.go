@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"fmt"
-	"os"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -136,60 +134,6 @@ func parseKey(at line, text string) (key, error) {
 // printable is a name on one line of at most 80 bytes.
 func printable(name string) string {
 	return strings.Trim(strconv.Quote(fmt.Sprintf("%.80s", name)), `"`)
-}
-
-// readFile reads a configuration file.
-func (c *configuration) readFile(file string) error {
-	content, err := os.ReadFile(file)
-	var info os.FileInfo
-	if err == nil {
-		info, err = os.Stat(file)
-	}
-	if err != nil {
-		return &command.Error{Code: command.ExitUsage, Message: "cannot read the configuration", Err: err}
-	}
-	sections, err := parseFile(file, string(content))
-	if err != nil {
-		return err
-	}
-	for _, s := range sections {
-		for _, k := range s.keys {
-			if err := c.readKey(s, k, info.Mode().Perm()); err != nil {
-				return err
-			}
-		}
-		if s.kind == "target" && c.addresses.of[s.name] == (assigned{}) {
-			return s.line.mistake("for example: address = my-instance/my_database", "target %q has no address", s.name)
-		}
-	}
-	return nil
-}
-
-// readKey reads one line of a section.
-func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
-	var known []string
-	for _, a := range c.assignments() {
-		if a.section == s.kind {
-			known = append(known, a.key)
-		}
-		if a.section == s.kind && a.key == k.name {
-			if secret := a.secretIn(s.name, k.value); secret != "" && mode&0o077 != 0 && runtime.GOOS != "windows" {
-				return k.line.mistake("chmod 600 "+k.line.file, "%s is in a file that other users can read (mode %#o)", secret, mode)
-			}
-			return k.explain(a.assign(s.name, k.value, k.line.String()))
-		}
-	}
-	if s.kind != "proxy" {
-		return k.unknown(s, known, "the settings are "+strings.Join(known, " and "))
-	}
-	setting := c.table.Lookup(k.name)
-	if setting == nil || elsewhere[k.name] != "" {
-		return k.unknown(s, c.table.Names(), "keys have the names of flags: see lakebase proxy --help")
-	}
-	if err := setting.Set(k.value, k.line.String()); err != nil {
-		return k.explain(fmt.Errorf("%.100q: %w", k.value, err))
-	}
-	return nil
 }
 
 // explain adds the place to an error.

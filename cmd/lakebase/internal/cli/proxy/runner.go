@@ -1,0 +1,224 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// States that a service manager is notified of (sd_notify).
+const (
+	ready     = daemon.SdNotifyReady
+	reloading = daemon.SdNotifyReloading
+	stopping  = daemon.SdNotifyStopping
+)
+
+// runner is one run of `lakebase proxy`.
+type runner struct {
+	std    *terminal.Streams
+	flags  flags
+	args   []string
+	output command.Output
+
+	level  slog.LevelVar
+	logger *slog.Logger
+	server *proxy.Server
+
+	mu      sync.Mutex // guards what follows
+	current *configuration
+}
+
+// load reads the configuration and makes the targets, except for those that
+// are the same as in the current one.
+func (r *runner) load() (*configuration, error) {
+	c, err := load(r.flags)
+	if err != nil {
+		return nil, err
+	}
+	c.proxy.Logger, c.proxy.OnReload = r.logger, r.reload
+	c.proxy.Databases, c.proxy.UserTargets = c.databases.namesOf(), c.userTargets.namesOf()
+	if err := c.readCertificate(); err != nil {
+		return nil, err
+	}
+	if err := c.readUsers(); err != nil {
+		return nil, err
+	}
+	if err = c.makeTargets(r.args, r.current.targets, r.logger); err == nil {
+		err = c.checkNames()
+	}
+	if err != nil {
+		c.targets.closeBut(r.current.targets)
+		return nil, err
+	}
+	c.proxy.Targets = map[string]*lakebase.Connector{}
+	for name, t := range c.targets {
+		c.proxy.Targets[name] = t.Connector
+	}
+	return c, nil
+}
+
+// start makes the server. It does not listen yet.
+func (r *runner) start() (err error) {
+	r.logger = slog.New(slog.NewTextHandler(r.std.Err, &slog.HandlerOptions{Level: &r.level}))
+	r.current = new(configuration)
+	if r.current, err = r.load(); err != nil {
+		return err
+	}
+	r.level.Set(r.current.logLevel)
+	if r.server, err = proxy.New(r.current.proxy); err != nil {
+		r.current.targets.closeBut(nil)
+		return &command.Error{Code: command.ExitUsage, Err: err}
+	}
+	return nil
+}
+
+// check prints the settings in force, without listening.
+func (r *runner) check() error {
+	if err := r.start(); err != nil {
+		return err
+	}
+	defer r.close()
+	return env.Print(r.std, r.current.report(), r.output)
+}
+
+// run serves until a signal, and then until the sessions have ended.
+func (r *runner) run(ctx context.Context) error {
+	if err := r.start(); err != nil {
+		return err
+	}
+	defer r.close()
+	// main handles the first signal to stop too, and lets the second one end the
+	// process if nothing else handles it.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := r.server.Listen(); err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- r.server.Serve(context.WithoutCancel(ctx)) }()
+	err := announce(r.std, r.current, r.server, r.output)
+	stops := 0 // signals to stop
+	if err == nil {
+		r.notify(ready)
+		for stops == 0 && ctx.Err() == nil {
+			select {
+			case err = <-served:
+				return unlessClosed(err)
+			case s := <-signals:
+				if s != syscall.SIGHUP {
+					stops++
+				} else {
+					_ = r.reload() // it logs the error
+				}
+			case <-ctx.Done():
+			}
+		}
+	}
+	r.notify(stopping)
+	r.drain(signals, stops)
+	return errors.Join(err, unlessClosed(<-served))
+}
+
+// unlessClosed returns Serve's error unless it reports a shutdown, which the
+// console may have requested too.
+func unlessClosed(err error) error {
+	if errors.Is(err, proxy.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// drain waits for open transactions and then ends the sessions, at once after a
+// second signal to stop or the timeout.
+func (r *runner) drain(signals <-chan os.Signal, stops int) {
+	r.mu.Lock()
+	delay, timeout := r.current.proxy.DrainDelay, r.current.drainTimeout
+	r.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, delay+timeout)
+		defer cancel()
+	}
+	go func() {
+		for stops < 2 {
+			select {
+			case s := <-signals:
+				if s != syscall.SIGHUP {
+					stops++
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	fmt.Fprintln(r.std.Err, "stopping; waiting for open transactions, a second signal ends them")
+	if err := r.server.Shutdown(ctx); err != nil {
+		fmt.Fprintln(r.std.Err, "some sessions were cut off")
+	}
+}
+
+// close closes the targets. The server has ended.
+func (r *runner) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current.targets.closeBut(nil)
+}
+
+// reload reads the configuration again. An error is logged and leaves
+// everything as it was.
+func (r *runner) reload() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notify(reloading)
+	defer r.notify(ready)
+	next, err := r.load()
+	if err == nil {
+		if err = r.server.Reload(next.proxy); err != nil {
+			next.targets.closeBut(r.current.targets)
+		}
+	}
+	if err != nil {
+		attributes := []any{"error", oneline.Text(err.Error())}
+		if hint := command.Hint(err); hint != "" {
+			attributes = append(attributes, "hint", oneline.Text(hint))
+		}
+		r.logger.Error("configuration not reloaded, nothing changed", attributes...)
+		return err
+	}
+	r.level.Set(next.logLevel)
+	var attributes []any
+	if changed := changes(r.current, next); len(changed) > 0 {
+		attributes = []any{"changed", strings.Join(changed, ", ")}
+	}
+	r.logger.Info("configuration reloaded", attributes...)
+	r.current = next
+	return nil
+}
+
+// notify notifies the service manager, if there is one.
+func (r *runner) notify(state string) {
+	if state == reloading {
+		state += "\n" + daemon.SdNotifyMonotonicUsec()
+	}
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		r.logger.Warn("service manager not notified", "error", err)
+	}
+}
