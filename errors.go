@@ -145,14 +145,13 @@ func retryableCause(err error) bool {
 		op    *net.OpError
 		net   net.Error
 	)
+	_, isTLS := diagnoseTLS(err)
 	switch {
 	case errors.As(err, &pgErr):
 		return retryableState(pgErr)
 	case errors.As(err, &wsErr):
-		return unanswered(wsErr)
-	case isTLS(err):
-		return false
-	case holds(err, context.DeadlineExceeded):
+		return wsErr.Temporary()
+	case isTLS, holds(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
 		return true
@@ -211,5 +210,5 @@ func Hint(err error) string {
 	if errors.As(err, &call) {
 		return workspaceHint(call)
 	}
-	return diagnose(err).adviceFor("", "", "")
+	return diagnose(err).hintFor("", "", "")
 }

@@ -75,8 +75,7 @@ func (c *Connector) observeLogin(token string, err error) {
 		c.tokens.Accept(token)
 		return
 	}
-	kind, rejected := classifyLogin(err)
-	if rejected {
+	if kind := diagnose(err).kind; kind == KindTokenRejected {
 		c.tokens.Reject(token)
 	} else if worthWaiting(kind) {
 		c.outdateLocation()

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/locate"
-
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// What to do about a workspace that one cannot log in to.
+// Hints about the login to the workspace.
 const (
 	noCredentialsHint = "set DATABRICKS_HOST with DATABRICKS_TOKEN, or with DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; or run \"databricks auth login\" and name its profile in DATABRICKS_CONFIG_PROFILE; or set LAKEBASE_PG_URL to need no workspace"
 	badLoginHint      = "the workspace does not accept these credentials: check DATABRICKS_HOST and the token or client secret, or run \"databricks auth login\" again"
@@ -20,7 +20,7 @@ const (
 )
 
 // workspaceError turns a failed call to the workspace about resource into an
-// [Error]. It passes on an Error that it finds inside.
+// [Error]. An Error inside it is returned as it is.
 func workspaceError(err error, resource string) error {
 	if err == nil {
 		return nil
@@ -31,29 +31,8 @@ func workspaceError(err error, resource string) error {
 	if l := (*locate.Error)(nil); errors.As(err, &l) {
 		return locateError(l)
 	}
-	e := &Error{Resource: resource, Err: err}
-	var call *workspace.Error
-	switch {
-	case errors.Is(err, context.Canceled), holds(err, context.DeadlineExceeded):
-		e.Kind, e.Message = KindWorkspaceUnreachable, "gave up waiting for the workspace"
-		e.Hint = "check DATABRICKS_HOST and the network to it"
-	case !errors.As(err, &call):
-		e.explainLogin(err.Error())
-	case unanswered(call) && !isLocalFailure(call):
-		e.explainUnreachable(call)
-	case call.Auth || call.Status == http.StatusUnauthorized:
-		e.explainLogin(call.Message + " " + causeText(call))
-	case call.Status == http.StatusForbidden:
-		e.explainForbidden(call)
-	case call.Status == http.StatusNotFound:
-		e.explainNotFound()
-	case call.Status == http.StatusBadRequest:
-		e.Kind, e.Message = KindBadConfig, "the workspace refused the request"
-		e.Hint = "check the name: the workspace's answer says what it takes"
-	default:
-		e.Kind, e.Message = KindConnectFailed, "the workspace refused the request"
-	}
-	return e
+	d := diagnoseCall(err, resource)
+	return &Error{Kind: d.kind, Resource: resource, Message: d.message, Hint: d.hint, Err: err}
 }
 
 // locateError turns a target that was not found or cannot be used into an
@@ -68,75 +47,91 @@ func locateError(l *locate.Error) error {
 	return &Error{Kind: KindUnavailable, Resource: l.Resource, Message: l.Message, Hint: l.Hint, stopped: l.Problem == locate.Stopped}
 }
 
-// workspaceHint is the advice for a failed call, if that can be given without
-// knowing what it was about.
+// workspaceHint is the hint for a failed call, if it can be given without
+// knowing what the call was about.
 func workspaceHint(call *workspace.Error) string {
-	var e *Error
-	if errors.As(workspaceError(call, ""), &e) && e.Kind != KindNotFound {
-		return e.Hint
+	if d := diagnoseCall(call, ""); d.kind != KindNotFound {
+		return d.hint
 	}
 	return ""
 }
 
-// unanswered reports whether the same call may get an answer later.
-func unanswered(e *workspace.Error) bool { return e.Temporary() }
+func diagnoseCall(err error, resource string) diagnosis {
+	var call *workspace.Error
+	switch {
+	case errors.Is(err, context.Canceled), holds(err, context.DeadlineExceeded):
+		return diagnosis{kind: KindWorkspaceUnreachable, message: "gave up waiting for the workspace", hint: "check DATABRICKS_HOST and the network to it"}
+	case !errors.As(err, &call):
+		return diagnoseWorkspaceLogin(err.Error())
+	case call.Temporary() && !failedLocally(call):
+		return diagnoseUnreachable(call.Status)
+	case call.Auth || call.Status == http.StatusUnauthorized:
+		text := call.Message
+		if call.Err != nil {
+			text += " " + call.Err.Error()
+		}
+		return diagnoseWorkspaceLogin(text)
+	case call.Status == http.StatusForbidden:
+		return diagnoseForbidden(call.Message)
+	case call.Status == http.StatusNotFound:
+		hint := "check the path and the workspace: \"lakebase targets\" lists what this identity can see"
+		if !strings.HasPrefix(resource, "projects/") {
+			hint = "check the name and the workspace: \"lakebase targets\" lists what this identity can see; what used to be an instance may now be a project, named projects/" + resource
+		}
+		return diagnosis{kind: KindNotFound, message: "the workspace does not know it", hint: hint}
+	case call.Status == http.StatusBadRequest:
+		return diagnosis{kind: KindBadConfig, message: "the workspace refused the request", hint: "check the name: the workspace's answer says what it takes"}
+	}
+	return diagnosis{kind: KindConnectFailed, message: "the workspace refused the request"}
+}
 
-// isLocalFailure reports whether a login failed before anything was sent,
-// for want of credentials.
-func isLocalFailure(e *workspace.Error) bool {
+// failedLocally reports whether a login failed before anything was sent, for
+// lack of credentials.
+func failedLocally(e *workspace.Error) bool {
 	var netErr net.Error
 	return e.Auth && e.Status == 0 && !errors.As(e.Err, &netErr)
 }
 
-func causeText(e *workspace.Error) string {
-	if e.Err == nil {
-		return ""
+func diagnoseUnreachable(status int) diagnosis {
+	switch status {
+	case 0:
+		return diagnosis{kind: KindWorkspaceUnreachable, message: "the workspace does not answer", hint: "check DATABRICKS_HOST and the network to it, a proxy in HTTPS_PROXY included"}
+	case http.StatusTooManyRequests:
+		return diagnosis{kind: KindWorkspaceUnreachable, message: "the workspace is limiting requests", hint: "wait: tokens that were minted before still work; many processes that start at once cause this"}
 	}
-	return e.Err.Error()
+	return diagnosis{kind: KindWorkspaceUnreachable, message: "the workspace has a problem of its own", hint: "try again later; the service's status page says more"}
 }
 
-func (e *Error) explainUnreachable(call *workspace.Error) {
-	e.Kind = KindWorkspaceUnreachable
-	switch {
-	case call.Status == 0:
-		e.Message, e.Hint = "the workspace does not answer", "check DATABRICKS_HOST and the network to it, a proxy in HTTPS_PROXY included"
-	case call.Status == http.StatusTooManyRequests:
-		e.Message, e.Hint = "the workspace is limiting requests", "wait: tokens that were minted before still work; many processes that start at once cause this"
-	default:
-		e.Message, e.Hint = "the workspace has a problem of its own", "try again later; the service's status page says more"
+// diagnoseWorkspaceLogin distinguishes credentials that are missing from those
+// that are wrong.
+func diagnoseWorkspaceLogin(text string) diagnosis {
+	switch has := containsAny(text); {
+	case has("profile configured", "profile not found"):
+		return diagnosis{kind: KindWorkspaceAuth, message: "cannot log in to the workspace", hint: profileHint}
+	case has("default credentials", "default auth", "host is required", "no host"):
+		return diagnosis{kind: KindWorkspaceAuth, message: "no credentials for a workspace", hint: noCredentialsHint}
 	}
+	return diagnosis{kind: KindWorkspaceAuth, message: "cannot log in to the workspace", hint: badLoginHint}
 }
 
-// explainLogin tells credentials that are missing from those that are wrong.
-func (e *Error) explainLogin(text string) {
-	e.Kind, e.Message, e.Hint = KindWorkspaceAuth, "cannot log in to the workspace", badLoginHint
-	switch text = strings.ToLower(text); {
-	case strings.Contains(text, "profile configured"), strings.Contains(text, "profile not found"):
-		e.Hint = profileHint
-	case strings.Contains(text, "default credentials"), strings.Contains(text, "default auth"), strings.Contains(text, "host is required"), strings.Contains(text, "no host"):
-		e.Message, e.Hint = "no credentials for a workspace", noCredentialsHint
+func diagnoseForbidden(text string) diagnosis {
+	switch has := containsAny(text); {
+	case has("unauthorized network access"):
+		return diagnosis{kind: KindPermissionDenied, message: "the workspace does not admit this network",
+			hint: "the workspace is behind PrivateLink: connect from its network, or have Service-Direct set up for the database API"}
+	case has("ip acl", "ip access list"):
+		return diagnosis{kind: KindPermissionDenied, message: "the workspace does not admit this address",
+			hint: "have a workspace admin add this machine's public address to the IP access list"}
 	}
+	return diagnosis{kind: KindPermissionDenied, message: "this identity may not use it",
+		hint: "have its owner grant \"Can use\"; \"lakebase doctor\" says which identity this is"}
 }
 
-func (e *Error) explainForbidden(call *workspace.Error) {
-	e.Kind = KindPermissionDenied
-	switch text := strings.ToLower(call.Message); {
-	case strings.Contains(text, "unauthorized network access"):
-		e.Message = "the workspace does not admit this network"
-		e.Hint = "the workspace is behind PrivateLink: connect from its network, or have Service-Direct set up for the database API"
-	case strings.Contains(text, "ip acl"), strings.Contains(text, "ip access list"):
-		e.Message = "the workspace does not admit this address"
-		e.Hint = "have a workspace admin add this machine's public address to the IP access list"
-	default:
-		e.Message = "this identity may not use it"
-		e.Hint = "have its owner grant \"Can use\"; \"lakebase doctor\" says which identity this is"
-	}
-}
-
-func (e *Error) explainNotFound() {
-	e.Kind, e.Message = KindNotFound, "the workspace does not know it"
-	e.Hint = "check the path and the workspace: \"lakebase targets\" lists what this identity can see"
-	if !strings.HasPrefix(e.Resource, "projects/") {
-		e.Hint = "check the name and the workspace: \"lakebase targets\" lists what this identity can see; what used to be an instance may now be a project, named projects/" + e.Resource
+// containsAny returns a function that reports whether text contains one of
+// parts, which are lower case.
+func containsAny(text string) func(parts ...string) bool {
+	text = strings.ToLower(text)
+	return func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 	}
 }

@@ -14,17 +14,16 @@ import (
 	"github.com/lakebase-go/lakebase/internal/refusal"
 )
 
-// diagnosis is what a failed login comes down to.
+// diagnosis is the kind of a failed login, with what to do about it.
 type diagnosis struct {
-	kind     Kind
-	rejected bool   // the server refused the token: another one may do
-	message  string // in place of which the cause speaks for itself
-	hint     string
-	cause    error // the part of the error that tells
+	kind    Kind
+	message string // empty if the cause says enough
+	hint    string
+	cause   error // the part of the error that explains most
 }
 
-// adviceFor fills the names that the hint speaks of.
-func (d diagnosis) adviceFor(host, user, database string) string {
+// hintFor fills in the names that the hint mentions.
+func (d diagnosis) hintFor(host, user, database string) string {
 	name := func(v, general string) string {
 		if v == "" {
 			return general
@@ -50,7 +49,7 @@ const tokenHint = "the password must be a database token of the identity that th
 var tooManyConnections = diagnosis{kind: KindTooManyConnections,
 	hint: "lower DB_POOL_SIZE and DB_MAX_OVERFLOW (every process has its own pool), or give the compute a larger maximum size"}
 
-// refusals says what each refusal of a server means to a login of this library.
+// refusals are the diagnoses of the refusals of a server.
 var refusals = map[refusal.Reason]diagnosis{
 	refusal.TooManyOfRole:      tooManyConnections,
 	refusal.TooManyOfDatabase:  tooManyConnections,
@@ -64,17 +63,17 @@ var refusals = map[refusal.Reason]diagnosis{
 		hint: "connect by host name, not by address: the name reaches the server through TLS (SNI)"},
 	refusal.EndpointNotFound: {kind: KindNotFound, message: "no endpoint behind {host}",
 		hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"},
-	refusal.PasswordWanted: {kind: KindTokenRejected, rejected: true, message: "the server wanted a native password, not a token",
+	refusal.PasswordWanted: {kind: KindTokenRejected, message: "the server wanted a native password, not a token",
 		hint: "a host with -pooler takes only native passwords: use the direct host; on a direct host, {role} is a native-password role: create an OAuth role with databricks_create_role"},
-	refusal.NotAToken: {kind: KindTokenRejected, rejected: true, message: "the password is not a database token", hint: tokenHint},
-	refusal.TokenOfAnother: {kind: KindTokenRejected, rejected: true, message: "the token has expired or belongs to another identity",
+	refusal.NotAToken: {kind: KindTokenRejected, message: "the password is not a database token", hint: tokenHint},
+	refusal.TokenOfAnother: {kind: KindTokenRejected, message: "the token has expired or belongs to another identity",
 		hint: "connect as the role of the identity that mints the token: {role} is not it, or this machine's clock is wrong (\"lakebase doctor\" tells)"},
-	refusal.TokenExpired: {kind: KindTokenRejected, rejected: true, message: "the token has expired",
+	refusal.TokenExpired: {kind: KindTokenRejected, message: "the token has expired",
 		hint: "check this machine's clock: a token was used after its end"},
-	refusal.TokenOfOtherWorkspace: {kind: KindTokenRejected, rejected: true, message: "the token is from another workspace",
+	refusal.TokenOfOtherWorkspace: {kind: KindTokenRejected, message: "the token is from another workspace",
 		hint: "log in to the workspace that owns {host}: check DATABRICKS_HOST and DATABRICKS_CONFIG_PROFILE"},
-	refusal.WrongPassword: {kind: KindTokenRejected, rejected: true, hint: tokenHint},
-	refusal.NotAuthorized: {kind: KindTokenRejected, rejected: true, hint: tokenHint},
+	refusal.WrongPassword: {kind: KindTokenRejected, hint: tokenHint},
+	refusal.NotAuthorized: {kind: KindTokenRejected, hint: tokenHint},
 	refusal.RoleMissing: {kind: KindRoleMissing,
 		hint: "in {database}, as a role that may: CREATE EXTENSION IF NOT EXISTS databricks_auth; SELECT databricks_create_role({'role'}, 'USER') (or 'SERVICE_PRINCIPAL', 'GROUP'); \"lakebase roles create\" does both"},
 	refusal.LoginNotPermitted: {kind: KindPermissionDenied, hint: "ALTER ROLE {role} LOGIN, or connect as a role that may log in"},
@@ -95,7 +94,7 @@ func isDisabled(err error) bool {
 	return errors.As(err, &e) && refusal.Of(e) == refusal.EndpointDisabled
 }
 
-// diagnose finds the part of err that tells most. That part alone becomes
+// diagnose finds the part of err that explains most. That part alone becomes
 // the cause: pgx's own wrapper holds the configuration, password included.
 func diagnose(err error) diagnosis {
 	var (
@@ -104,6 +103,7 @@ func diagnose(err error) diagnosis {
 		op    *net.OpError
 		net   net.Error
 	)
+	tlsFailure, isTLS := diagnoseTLS(err)
 	switch {
 	case errors.As(err, &pgErr):
 		d := refusals[refusal.Of(pgErr)]
@@ -111,8 +111,8 @@ func diagnose(err error) diagnosis {
 		return d
 	case errors.Is(err, context.Canceled):
 		return diagnosis{kind: KindConnectFailed, message: "cancelled", cause: context.Canceled}
-	case isTLS(err):
-		return diagnoseTLS(err)
+	case isTLS:
+		return tlsFailure
 	case errors.As(err, &dns):
 		return diagnosis{kind: KindDNS, cause: dns,
 			hint: "check the name and the network; LAKEBASE_DNS_SERVERS names servers to ask when the system's fail, LAKEBASE_HOST another host"}
@@ -142,63 +142,58 @@ func innermost(err error) error {
 // is no type or value to ask for.
 const refusedTLS = "server refused TLS connection"
 
-// tlsErrors are the types that mean a failed handshake.
-func isTLS(err error) bool {
-	return err != nil && diagnoseTLS(err).kind == KindTLS
+// tlsFailures are the errors of a failed handshake.
+var tlsFailures = []tlsFailure{
+	failsWith[x509.UnknownAuthorityError]("the server's certificate is from an unknown authority",
+		"set PGSSLROOTCERT to a file with the authority's certificate, if it is yours; if not, something between here and {host} intercepts TLS"),
+	failsWith[x509.SystemRootsError]("this machine has no root certificates",
+		"install the system's CA certificates, or set PGSSLROOTCERT to a file of them"),
+	failsWith[x509.HostnameError]("the server's certificate is for another name",
+		"connect by the name in the certificate, not by an address or alias (LAKEBASE_HOST, PGHOST)"),
+	failsWith[x509.CertificateInvalidError]("the server's certificate is not valid",
+		"check this machine's clock; if it is right, the server's certificate or the file in PGSSLROOTCERT needs replacing"),
+	failsWith[*tls.CertificateVerificationError]("the server's certificate could not be verified",
+		"set PGSSLROOTCERT to a file with the authority's certificate"),
+	failsWith[tls.RecordHeaderError]("what answers does not speak TLS",
+		"check {host} and the port: this is no Lakebase server, or a proxy in between is in the way"),
+	failsWith[tls.AlertError]("the server ended the TLS handshake",
+		"connect by host name, not by address, and check that nothing in between intercepts TLS"),
 }
 
-func diagnoseTLS(err error) diagnosis {
-	var (
-		authority x509.UnknownAuthorityError
-		roots     x509.SystemRootsError
-		host      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	d := diagnosis{kind: KindTLS}
-	switch {
-	case errors.As(err, &authority):
-		d.cause, d.message = authority, "the server's certificate is from an unknown authority"
-		d.hint = "set PGSSLROOTCERT to a file with the authority's certificate, if it is yours; if not, something between here and {host} intercepts TLS"
-	case errors.As(err, &roots):
-		d.cause, d.message = roots, "this machine has no root certificates"
-		d.hint = "install the system's CA certificates, or set PGSSLROOTCERT to a file of them"
-	case errors.As(err, &host):
-		d.cause, d.message = host, "the server's certificate is for another name"
-		d.hint = "connect by the name in the certificate, not by an address or alias (LAKEBASE_HOST, PGHOST)"
-	case errors.As(err, &invalid):
-		d.cause, d.message = invalid, "the server's certificate is not valid"
-		d.hint = "check this machine's clock; if it is right, the server's certificate or the file in PGSSLROOTCERT needs replacing"
-	case errors.As(err, &verify):
-		d.cause, d.message = verify, "the server's certificate could not be verified"
-		d.hint = "set PGSSLROOTCERT to a file with the authority's certificate"
-	case errors.As(err, &record):
-		// Not the error itself, which holds the connection.
-		d.cause, d.message = errors.New(record.Error()), "what answers does not speak TLS"
-		d.hint = "check {host} and the port: this is no Lakebase server, or a proxy in between is in the way"
-	case errors.As(err, &alert):
-		d.cause, d.message = alert, "the server ended the TLS handshake"
-		d.hint = "connect by host name, not by address, and check that nothing in between intercepts TLS"
-	case err != nil && strings.Contains(err.Error(), refusedTLS):
-		d.cause, d.message = errors.New(refusedTLS), "the server offers no TLS"
-		d.hint = "check {host} and the port: Lakebase always offers TLS; for a server of your own use a static URL with its sslmode"
-	default:
-		return diagnosis{kind: KindConnectFailed}
+type tlsFailure struct {
+	find          func(error) error // the error in another's tree, or nil
+	message, hint string
+}
+
+func failsWith[E error](message, hint string) tlsFailure {
+	return tlsFailure{func(err error) error {
+		if e := *new(E); errors.As(err, &e) {
+			return e
+		}
+		return nil
+	}, message, hint}
+}
+
+// diagnoseTLS reports whether err is a failed TLS handshake, and which.
+func diagnoseTLS(err error) (diagnosis, bool) {
+	for _, f := range tlsFailures {
+		cause := f.find(err)
+		if record, ok := cause.(tls.RecordHeaderError); ok {
+			cause = errors.New(record.Error()) // the error itself holds the connection
+		}
+		if cause != nil {
+			return diagnosis{kind: KindTLS, message: f.message, hint: f.hint, cause: cause}, true
+		}
 	}
-	return d
+	if err != nil && strings.Contains(err.Error(), refusedTLS) {
+		return diagnosis{kind: KindTLS, message: "the server offers no TLS", cause: errors.New(refusedTLS),
+			hint: "check {host} and the port: Lakebase always offers TLS; for a server of your own use a static URL with its sslmode"}, true
+	}
+	return diagnosis{}, false
 }
 
-// classifyLogin says what kind of failure err is, and whether the server
-// refused the token, so that a fresh one is worth a try.
-func classifyLogin(err error) (kind Kind, rejected bool) {
-	d := diagnose(err)
-	return d.kind, d.rejected
-}
-
-// loginError turns what pgx returns for a failed login into an [Error]. It
-// passes on an Error that it finds inside, such as one from a hook.
+// loginError turns pgx's error of a failed login into an [Error]. An Error
+// inside it, such as one from a hook, is returned as it is.
 func loginError(err error, host, user, database string) error {
 	if err == nil {
 		return nil
@@ -211,7 +206,7 @@ func loginError(err error, host, user, database string) error {
 		Kind:     d.kind,
 		Resource: host,
 		Message:  strings.ReplaceAll(d.message, "{host}", host),
-		Hint:     d.adviceFor(host, user, database),
+		Hint:     d.hintFor(host, user, database),
 		Err:      d.cause,
 	}
 }

@@ -28,43 +28,42 @@ import (
 var serverRefusals = []struct {
 	code, text string
 	kind       Kind
-	rejected   bool
 	retry      bool
 	hint       string // part of it
 }{
-	{"28P01", "Failed to decode token for role \"r\"\nand native postgres login was either not attempted due to configuration or failed.", KindTokenRejected, true, false, "personal access tokens"},
-	{"XX000", "Failed to decode token for role \"r\"", KindTokenRejected, true, false, "personal access tokens"},
-	{"28000", "Invalid authorization for databricks identity login", KindTokenRejected, true, false, `"me@example.com" is not it`},
-	{"XX000", "Invalid authorization for Databricks identity login", KindTokenRejected, true, false, "doctor"},
-	{"XX000", "Provided authentication token is not a valid JWT encoding", KindTokenRejected, true, false, "let this library mint"},
-	{"XX000", "password authentication failed for user 'me@example.com'", KindTokenRejected, true, false, `role, here "me@example.com"`},
-	{"28P01", `password authentication failed for user "me@example.com"`, KindTokenRejected, true, false, "database token"},
-	{"XX000", "JWT token has expired (exp=1700000000)", KindTokenRejected, true, false, "clock"},
-	{"XX000", "invalid JWT token audience", KindTokenRejected, true, false, "DATABRICKS_HOST"},
-	{"XX000", "jwk not found", KindTokenRejected, true, false, "DATABRICKS_CONFIG_PROFILE"},
-	{"XX000", "SASL authentication failed", KindTokenRejected, true, false, "-pooler"},
-	{"08P01", "SASL authentication failed", KindTokenRejected, true, false, "direct host"},
-	{"28000", "something about authorization", KindTokenRejected, true, false, "database token"},
-	{"28000", `role "me@example.com" does not exist`, KindRoleMissing, false, false, "databricks_create_role('me@example.com', 'USER')"},
-	{"XX000", `role 'me@example.com' does not exist`, KindRoleMissing, false, false, "databricks_auth"},
-	{"28000", `role "me@example.com" is not permitted to log in`, KindPermissionDenied, false, false, `ALTER ROLE "me@example.com" LOGIN`},
-	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption`, KindPermissionDenied, false, false, "pg_hba.conf"},
-	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption`, KindTLS, false, false, "sslmode"},
-	{"3D000", `database "my-db" does not exist`, KindNotFound, false, false, "databricks_postgres"},
-	{"42501", `permission denied for database "my-db"`, KindPermissionDenied, false, false, `GRANT CONNECT ON DATABASE "my-db" TO "me@example.com"`},
-	{"42501", "permission denied for schema public", KindPermissionDenied, false, false, "GRANT the privilege"},
-	{"53300", "sorry, too many clients already", KindTooManyConnections, false, true, "DB_POOL_SIZE"},
-	{"53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", KindTooManyConnections, false, true, "DB_MAX_OVERFLOW"},
-	{"XX000", "Too many connections to this endpoint. Please wait.", KindTooManyConnections, false, true, "DB_POOL_SIZE"},
-	{"XX000", "The endpoint is disabled. Enable it and retry.", KindUnavailable, false, false, "enable the endpoint"},
-	{"57P03", "the database system is starting up", KindUnavailable, false, true, "try again"},
-	{"57P03", "the instance is asleep", KindUnavailable, false, true, "try again"},
-	{"57P01", "terminating connection due to administrator command", KindUnavailable, false, true, "failing over"},
-	{"XX000", "Invalid protocol version. Protocol version: 196608", KindTLS, false, false, "sslmode=verify-full"},
-	{"XX000", "Endpoint ID is not specified. Either please upgrade the client library for SNI support or pass the endpoint ID", KindConnectFailed, false, false, "SNI"},
-	{"08006", "connection failure", KindConnectFailed, false, true, ""},
-	{"XX000", "internal error", KindConnectFailed, false, false, ""},
-	{"0A000", "unsupported frontend protocol", KindConnectFailed, false, false, ""},
+	{"28P01", "Failed to decode token for role \"r\"\nand native postgres login was either not attempted due to configuration or failed.", KindTokenRejected, false, "personal access tokens"},
+	{"XX000", "Failed to decode token for role \"r\"", KindTokenRejected, false, "personal access tokens"},
+	{"28000", "Invalid authorization for databricks identity login", KindTokenRejected, false, `"me@example.com" is not it`},
+	{"XX000", "Invalid authorization for Databricks identity login", KindTokenRejected, false, "doctor"},
+	{"XX000", "Provided authentication token is not a valid JWT encoding", KindTokenRejected, false, "let this library mint"},
+	{"XX000", "password authentication failed for user 'me@example.com'", KindTokenRejected, false, `role, here "me@example.com"`},
+	{"28P01", `password authentication failed for user "me@example.com"`, KindTokenRejected, false, "database token"},
+	{"XX000", "JWT token has expired (exp=1700000000)", KindTokenRejected, false, "clock"},
+	{"XX000", "invalid JWT token audience", KindTokenRejected, false, "DATABRICKS_HOST"},
+	{"XX000", "jwk not found", KindTokenRejected, false, "DATABRICKS_CONFIG_PROFILE"},
+	{"XX000", "SASL authentication failed", KindTokenRejected, false, "-pooler"},
+	{"08P01", "SASL authentication failed", KindTokenRejected, false, "direct host"},
+	{"28000", "something about authorization", KindTokenRejected, false, "database token"},
+	{"28000", `role "me@example.com" does not exist`, KindRoleMissing, false, "databricks_create_role('me@example.com', 'USER')"},
+	{"XX000", `role 'me@example.com' does not exist`, KindRoleMissing, false, "databricks_auth"},
+	{"28000", `role "me@example.com" is not permitted to log in`, KindPermissionDenied, false, `ALTER ROLE "me@example.com" LOGIN`},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL encryption`, KindPermissionDenied, false, "pg_hba.conf"},
+	{"28000", `no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption`, KindTLS, false, "sslmode"},
+	{"3D000", `database "my-db" does not exist`, KindNotFound, false, "databricks_postgres"},
+	{"42501", `permission denied for database "my-db"`, KindPermissionDenied, false, `GRANT CONNECT ON DATABASE "my-db" TO "me@example.com"`},
+	{"42501", "permission denied for schema public", KindPermissionDenied, false, "GRANT the privilege"},
+	{"53300", "sorry, too many clients already", KindTooManyConnections, true, "DB_POOL_SIZE"},
+	{"53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute", KindTooManyConnections, true, "DB_MAX_OVERFLOW"},
+	{"XX000", "Too many connections to this endpoint. Please wait.", KindTooManyConnections, true, "DB_POOL_SIZE"},
+	{"XX000", "The endpoint is disabled. Enable it and retry.", KindUnavailable, false, "enable the endpoint"},
+	{"57P03", "the database system is starting up", KindUnavailable, true, "try again"},
+	{"57P03", "the instance is asleep", KindUnavailable, true, "try again"},
+	{"57P01", "terminating connection due to administrator command", KindUnavailable, true, "failing over"},
+	{"XX000", "Invalid protocol version. Protocol version: 196608", KindTLS, false, "sslmode=verify-full"},
+	{"XX000", "Endpoint ID is not specified. Either please upgrade the client library for SNI support or pass the endpoint ID", KindConnectFailed, false, "SNI"},
+	{"08006", "connection failure", KindConnectFailed, true, ""},
+	{"XX000", "internal error", KindConnectFailed, false, ""},
+	{"0A000", "unsupported frontend protocol", KindConnectFailed, false, ""},
 }
 
 // TestServerRefusals lets a server say each text to pgx on the wire.
@@ -79,9 +78,8 @@ func TestServerRefusals(t *testing.T) {
 				b.Send(&pgproto3.ErrorResponse{Severity: "ERROR", Code: r.code, Message: r.text})
 				_ = b.Flush()
 			})
-			kind, rejected := classifyLogin(err)
-			if kind != r.kind || rejected != r.rejected {
-				t.Errorf("classified as %q, rejected %v; want %q, %v", kind, rejected, r.kind, r.rejected)
+			if kind := diagnose(err).kind; kind != r.kind {
+				t.Errorf("diagnosed as %q, want %q", kind, r.kind)
 			}
 			e := checkLoginError(t, err, r.kind, r.retry)
 			if hint := Hint(e); !strings.Contains(hint, r.hint) || (hint == "") != (r.hint == "") {
