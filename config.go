@@ -13,7 +13,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// Config says what to connect to and how. The zero value of each field means
+// Config describes what to connect to and how. The zero value of each field means
 // its default; [ParseConfig] fills it from a string and the environment.
 type Config struct {
 	// URL is a static Postgres URL. When set, it wins over all else: no
@@ -152,7 +152,8 @@ func ParseConfig(target string) (*Config, error) {
 	return c, nil
 }
 
-// apply fills c from args and, for what they leave out, the environment.
+// apply fills c from args and, for settings that are not among them, from the
+// environment.
 func (c *Config) apply(args arguments) error {
 	named, urlLabel := args.nameTarget(), ""
 	for _, s := range c.table() {
@@ -189,7 +190,7 @@ func (c *Config) apply(args arguments) error {
 	return c.checkEnvTarget()
 }
 
-// nameTarget reports whether the arguments say what to connect to.
+// nameTarget reports whether the arguments name a target.
 func (a arguments) nameTarget() bool {
 	for name := range a {
 		if isTarget(name) {
@@ -221,7 +222,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// noTarget is what Target says of a Config that names nothing.
+// noTarget is the Target of a Config that names none.
 const noTarget = "no target"
 
 var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
@@ -247,8 +248,8 @@ func (c *Config) Target() string {
 // without secrets: of a static URL the password is hidden, and how to log in
 // to the workspace is left out.
 //
-// It has a value receiver, as have the other ways to print a Config, so that
-// no verb, pointer or copy gets around it.
+// It has a value receiver, as the other methods that print a Config do, so that
+// every verb prints pointers and copies in the same way.
 func (c Config) String() string {
 	if c.URL != "" {
 		s, _ := c.parsed()

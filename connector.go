@@ -7,18 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/lakebase-go/lakebase/internal/resolver"
-
-	"github.com/lakebase-go/lakebase/internal/tokencache"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/singleflight"
 
+	"github.com/lakebase-go/lakebase/internal/resolver"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -29,18 +25,16 @@ var ErrClosed = errors.New("lakebase: connector is closed")
 // all its pools, connections and databases share. It is safe for concurrent
 // use. Close it when the program ends.
 type Connector struct {
-	cfg       *Config // a copy with every default filled in
-	log       *slog.Logger
-	base      *pgxpool.Config // what every connection and pool starts from, never modified
-	resolver  *resolver.Resolver
-	trust     *trust
-	workspace *workspace.Client // nil for a static URL
-	tokens    *tokencache.Cache // nil for a static URL
-	tracer    *connectTracer    // for connections whose owner traces nothing
+	cfg      *Config // a copy with every default filled in
+	log      *slog.Logger
+	base     *pgxpool.Config // what every connection and pool starts from, never modified
+	resolver *resolver.Resolver
 
-	located  atomic.Pointer[location]
-	outdated atomic.Bool // look located up again before using it
-	locating singleflight.Group
+	// What follows is nil for a static URL.
+	workspace *workspace.Client
+	locator   *locator
+	tokens    *tokencache.Cache
+	tracer    *connectTracer // for connections whose owner traces nothing
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -56,10 +50,7 @@ func New(cfg *Config) (*Connector, error) {
 		return nil, err
 	}
 	own.applyDefaults()
-	c := &Connector{cfg: &own, log: own.Logger}
-	c.resolver = resolver.New(c.cfg.DNSServers)
-	c.tracer = &connectTracer{connector: c}
-
+	c := &Connector{cfg: &own, log: own.Logger, resolver: resolver.New(own.DNSServers)}
 	var err error
 	if c.base, err = c.cfg.connConfig(); err != nil {
 		return nil, err
@@ -67,7 +58,8 @@ func New(cfg *Config) (*Connector, error) {
 	if c.static() {
 		return c, nil
 	}
-	if c.trust, err = newTrust(c.cfg.SSLMode, c.cfg.SSLRootCert); err != nil {
+	trust, err := newTrust(own.SSLMode, own.SSLRootCert)
+	if err != nil {
 		return nil, err
 	}
 	login := c.cfg.Workspace
@@ -75,21 +67,27 @@ func New(cfg *Config) (*Connector, error) {
 		login = &sdkconfig.Config{Profile: c.cfg.Profile}
 	}
 	c.workspace = workspace.New(workspace.Options{Config: login, Logger: c.log})
+	c.locator = &locator{cfg: c.cfg, workspace: c.workspace, trust: trust}
+	fetch := (&minter{c.cfg, c.workspace, c.locator}).mint
+	if own.TokenSource != nil {
+		fetch = sourceFetcher{c.cfg}.fetch
+	}
 	c.tokens = tokencache.New(tokencache.Options{
-		Fetch:      c.mint,
+		Fetch:      fetch,
 		Terminal:   terminalMint,
 		RefreshAge: c.cfg.TokenRefresh,
 		Logger:     c.log,
 		Name:       c.cfg.Target(),
 	})
+	c.tracer = &connectTracer{tokens: c.tokens, locator: c.locator}
 	return c, nil
 }
 
-// Connect opens one connection to target, any spelling of the address grammar
-// in the package documentation; "" means the environment. It resolves the
-// target, mints a token and logs in; a token that the server refuses is
-// replaced once, and a database that is waking is waited for as long as ctx
-// allows (60 seconds if it has no deadline). The error is an [*Error].
+// Connect opens one connection to target, in any spelling that the package
+// documentation lists; "" means the environment. It looks the target up, mints a
+// token and logs in. It replaces a token that the server rejects, and waits for a
+// database that is waking as long as ctx allows, at most 60 seconds unless the
+// environment sets another connect timeout. The error is an [*Error].
 func Connect(ctx context.Context, target string) (*pgx.Conn, error) {
 	c, err := open(target)
 	if err != nil {
@@ -120,8 +118,8 @@ func open(target string) (*Connector, error) {
 
 func (c *Connector) static() bool { return c.cfg.URL != "" }
 
-// Database is the database that c connects to where its caller names no other;
-// empty if a static URL leaves that to the server.
+// Database is the database that c connects to unless its caller names another.
+// It is empty if a static URL names none.
 func (c *Connector) Database() string { return c.base.ConnConfig.Database }
 
 // Connect opens one connection, as the package function [Connect] does.
@@ -144,15 +142,15 @@ func (c *Connector) ConnectConfig(ctx context.Context, cfg *pgx.ConnConfig) (*pg
 // must be the private copy that those hand out. A database name that cfg
 // already has is kept.
 //
-// With a token at hand it does no I/O; otherwise it waits for one, at most as
-// long as ctx and Config.ConnectTimeout allow.
+// With a cached token it does no I/O; otherwise it waits for one, at most as long
+// as ctx and Config.ConnectTimeout allow.
 func (c *Connector) BeforeConnect(ctx context.Context, cfg *pgx.ConnConfig) error {
 	_, err := c.prepare(ctx, cfg)
 	return err
 }
 
-// Token returns a token that is not expired, minting one if need be. With a
-// static URL there are no tokens and the error says so.
+// Token returns a token that is not expired, minting one if necessary. With a
+// static URL there are no tokens, and the error is of kind [KindBadConfig].
 func (c *Connector) Token(ctx context.Context) (Token, error) {
 	if c.static() {
 		return Token{}, &Error{
@@ -161,6 +159,48 @@ func (c *Connector) Token(ctx context.Context) (Token, error) {
 		}
 	}
 	return c.token(ctx)
+}
+
+// prepare fills cfg for one login and returns the token it used.
+func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, error) {
+	cfg.LookupFunc = c.resolver.Lookup
+	cfg.Tracer = ownersTracer(cfg.Tracer)
+	if c.static() {
+		base := c.base.ConnConfig
+		cfg.Host, cfg.Port = base.Host, base.Port
+		cfg.User, cfg.Password = base.User, base.Password
+		cfg.TLSConfig, cfg.Fallbacks = base.TLSConfig, base.Fallbacks
+		if cfg.Database == "" {
+			cfg.Database = base.Database
+		}
+		return Token{}, nil
+	}
+
+	// The common case needs no I/O and no context.
+	loc := c.locator.known()
+	if loc == nil {
+		var err error
+		if loc, err = c.locator.locate(ctx); err != nil {
+			return Token{}, err
+		}
+	}
+	token := Token{c.tokens.Peek()}
+	if token.token == nil {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+		defer cancel()
+		var err error
+		if token, err = c.token(ctx); err != nil {
+			return Token{}, err
+		}
+	}
+	cfg.Host, cfg.Port = loc.host, loc.port
+	cfg.User, cfg.Password = loc.user, token.Secret()
+	cfg.TLSConfig, cfg.Fallbacks = loc.tls, nil
+	if cfg.Database == "" {
+		cfg.Database = c.cfg.Database
+	}
+	c.tracer.attach(cfg)
+	return token, nil
 }
 
 func (c *Connector) token(ctx context.Context) (Token, error) {
@@ -175,17 +215,17 @@ func (c *Connector) token(ctx context.Context) (Token, error) {
 }
 
 // StartRefresh keeps the token fresh in the background until [Connector.StopRefresh]
-// or [Connector.Close], so that no login ever waits for one. Without it a
-// token is refreshed when a login finds it old, which suits programs that are
-// frozen between requests. Both may be called any number of times, and do
-// nothing for a static URL.
+// or [Connector.Close], so that no login waits for one. Without it a login
+// refreshes the token when it is old, which suits programs that are frozen
+// between requests. Both may be called any number of times, and do nothing for a
+// static URL.
 func (c *Connector) StartRefresh() {
 	if !c.static() {
 		c.tokens.StartRefresh()
 	}
 }
 
-// StopRefresh ends what [Connector.StartRefresh] began.
+// StopRefresh ends the background refresh.
 func (c *Connector) StopRefresh() {
 	if !c.static() {
 		c.tokens.StopRefresh()
@@ -259,4 +299,30 @@ func (c *Connector) Shutdown(ctx context.Context) error {
 		inUse += p.Stat().AcquiredConns()
 	}
 	return fmt.Errorf("lakebase: %d connections are still in use: %w", inUse, context.Cause(ctx))
+}
+
+// explain rewords err for a static URL, whose password is no token.
+func (c *Connector) explain(err error) error {
+	var e *Error
+	if c.static() && errors.As(err, &e) && e.Kind == KindTokenRejected {
+		e.Kind, e.Message = KindConnectFailed, "the server refused the user or password"
+		e.Hint = "check user and password in LAKEBASE_PG_URL"
+	}
+	return err
+}
+
+func (c *Connector) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// logRetry logs an attempt whose error is not returned, because the login
+// succeeds, or fails for another reason, with a later one.
+func (c *Connector) logRetry(ctx context.Context, attempt int, began time.Time, err error) {
+	c.log.LogAttrs(ctx, slog.LevelDebug, "lakebase: login failed, trying again",
+		slog.String("target", c.cfg.Target()),
+		slog.Int("attempt", attempt),
+		slog.Duration("duration", time.Since(began)),
+		slog.Any("error", err))
 }

@@ -1,29 +1,18 @@
 package lakebase
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
-	"slices"
 	"strings"
-	"syscall"
-
-	"github.com/lakebase-go/lakebase/internal/redact"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/oneline"
-	"github.com/lakebase-go/lakebase/internal/refusal"
-	"github.com/lakebase-go/lakebase/internal/workspace"
+	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-// Kind says which of the few things that can go wrong with a Lakebase
-// connection did go wrong. It decides what a caller can do about it, and is
-// an error itself so that errors.Is(err, lakebase.KindNotFound) asks for it.
+// Kind is what went wrong with a connection. It decides what a caller can do
+// about it, and is an error itself so that errors.Is(err, lakebase.KindNotFound) asks for it.
 type Kind string
 
-// The kinds of [Error]. Each says whether trying again can help.
+// The kinds of [Error], and whether trying again can help.
 const (
 	// KindBadConfig: a setting is missing, malformed or contradicts another. Fix it; do not retry.
 	KindBadConfig Kind = "bad configuration"
@@ -49,12 +38,18 @@ const (
 	KindTooManyConnections Kind = "too many connections"
 	// KindPoolTimeout: no connection of the pool came free within the pool timeout. Retry.
 	KindPoolTimeout Kind = "pool timeout"
-	// KindConnectFailed: any other reason why a login did not succeed. The cause says which.
+	// KindConnectFailed: any other reason why a login failed, which is the cause.
 	KindConnectFailed Kind = "connect failed"
 )
 
 // Error returns the kind in words.
 func (k Kind) Error() string { return string(k) }
+
+// worthWaiting reports whether a login that failed for this reason may succeed a
+// moment later by itself.
+func (k Kind) worthWaiting() bool {
+	return k == KindUnavailable || k == KindTooManyConnections || k == KindDNS
+}
 
 // Error is the error of every failed Lakebase operation. Its text is one
 // line and never contains a secret.
@@ -62,10 +57,10 @@ type Error struct {
 	Kind     Kind   // what went wrong
 	Resource string // instance name, endpoint path, host or variable that it went wrong with
 	Message  string // what happened, in a few words
-	Hint     string // the one thing to do next; may be empty
+	Hint     string // what to do next; may be empty
 	Err      error  // the cause; may be nil
 
-	stopped bool // it stays as it is until someone starts or enables it
+	stopped bool // it stays unavailable until it is started or enabled
 }
 
 // badConfig is an Error about the setting that label names.
@@ -73,8 +68,8 @@ func badConfig(label, message string) *Error {
 	return &Error{Kind: KindBadConfig, Resource: label, Message: message}
 }
 
-// badValue is badConfig for a value that the setting does not take; reason
-// says what would be right.
+// badValue is badConfig for a value that the setting does not accept; reason
+// states what would be right.
 func badValue(label, value string, reason error) error {
 	return badConfig(label, redact.Quote(value)+": "+reason.Error())
 }
@@ -95,7 +90,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// cause is the cause's text without what Error says already.
+// cause is the cause's text without what Error has already.
 func (e *Error) cause() string {
 	if e.Err == nil {
 		return ""
@@ -113,102 +108,20 @@ func (e *Error) Is(target error) bool {
 	return ok && kind == e.Kind
 }
 
-// Retryable reports whether the same call may succeed later without anyone
-// changing anything. It judges [Error], the server's SQLSTATE and network
-// errors; it is false for nil, for a context that ended and for the unknown.
-//
-// It is about logins. Whether a statement may be sent again after its
-// connection broke is another question: it may have run.
-func Retryable(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
+// errorKind returns the Kind of the first [*Error] in err's chain, or "".
+func errorKind(err error) Kind {
 	var e *Error
-	if !errors.As(err, &e) || e.Kind == KindConnectFailed {
-		return retryableCause(err)
+	if errors.As(err, &e) {
+		return e.Kind
 	}
-	switch e.Kind {
-	case KindUnavailable:
-		return !isDisabled(err)
-	case KindWorkspaceUnreachable, KindDNS, KindTooManyConnections, KindPoolTimeout:
-		return true
-	}
-	return false
+	return ""
 }
 
-// retryableCause judges errors that are not this package's.
-func retryableCause(err error) bool {
-	var (
-		pgErr *pgconn.PgError
-		wsErr *workspace.Error
-		dns   *net.DNSError
-		op    *net.OpError
-		net   net.Error
-	)
-	_, isTLS := diagnoseTLS(err)
-	switch {
-	case errors.As(err, &pgErr):
-		return retryableState(pgErr)
-	case errors.As(err, &wsErr):
-		return wsErr.Temporary()
-	case isTLS, holds(err, context.DeadlineExceeded):
-		return false
-	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
-		return true
-	}
-	return errors.As(err, &net) && net.Timeout()
+func isStopped(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.stopped
 }
 
-// retryableState judges the server's errors: no connection left, a server
-// that starts or stops, lost connections, and transactions that lost a race.
-func retryableState(e *pgconn.PgError) bool {
-	switch refusals[refusal.Of(e)].kind {
-	case KindTooManyConnections:
-		return true
-	case KindUnavailable:
-		return !isDisabled(e)
-	case KindConnectFailed:
-		return strings.HasPrefix(e.Code, "08") || e.Code == "40001" || e.Code == "40P01"
-	}
-	return false
-}
-
-// isDropped reports whether the other side refused or cut the connection.
-func isDropped(err error) bool {
-	return slices.ContainsFunc([]error{
-		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.ErrUnexpectedEOF,
-	}, func(target error) bool { return errors.Is(err, target) })
-}
-
-// holds reports whether target itself is in err's tree. errors.Is would take
-// every network timeout for a context's deadline.
-func holds(err, target error) bool {
-	if err == target {
-		return true
-	}
-	switch x := err.(type) {
-	case interface{ Unwrap() error }:
-		return holds(x.Unwrap(), target)
-	case interface{ Unwrap() []error }:
-		return slices.ContainsFunc(x.Unwrap(), func(e error) bool { return holds(e, target) })
-	}
-	return false
-}
-
-// Hint returns the advice that travels with err, or "" if there is none. It
-// has advice for the server's and the workspace's own errors too.
-func Hint(err error) string {
-	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
-		if e.Hint != "" {
-			return e.Hint
-		}
-	}
-	var call *workspace.Error
-	if err == nil {
-		return ""
-	}
-	if errors.As(err, &call) {
-		return workspaceHint(call)
-	}
-	return diagnose(err).hintFor("", "", "")
+func configError(resource string, err error) error {
+	return &Error{Kind: KindBadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
 }

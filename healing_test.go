@@ -133,7 +133,7 @@ func TestRevokedAfterARefresh(t *testing.T) {
 	}
 }
 
-// Who has no token but a refused one, because the workspace is away, is told
+// A caller whose only token is rejected while the workspace is down is told
 // that: it passes, and a refusal would not.
 func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/buildinfo":    {},
 	"internal/inventory":    {"internal/workspace"},
-	"internal/locate":       {"internal/workspace"},
+	"internal/locate":       {"internal/inventory", "internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgurl":        {"internal/redact"},
 	"internal/pgwire":       {},

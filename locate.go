@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/lakebase-go/lakebase/internal/locate"
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 const (
@@ -28,21 +31,33 @@ type location struct {
 	tls    *tls.Config
 }
 
+// locator remembers where the target of a Config is, and looks it up in the
+// workspace. It is safe for concurrent use.
+type locator struct {
+	cfg       *Config
+	workspace *workspace.Client
+	trust     *trust
+
+	current  atomic.Pointer[location]
+	outdated atomic.Bool // look current up again before using it
+	lookups  singleflight.Group
+}
+
 // locate returns where to log in, looking it up if that is not known yet. It
 // retries while the workspace does not answer, as long as ctx and the connect
 // timeout allow. Callers share one lookup, and the end of one caller's context
 // ends only its own wait.
-func (c *Connector) locate(ctx context.Context) (*location, error) {
-	if loc := c.knownLocation(); loc != nil {
+func (l *locator) locate(ctx context.Context) (*location, error) {
+	if loc := l.known(); loc != nil {
 		return loc, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.ConnectTimeout)
 	defer cancel()
-	if old := c.located.Load(); old != nil {
-		return c.relocate(ctx, old)
+	if old := l.current.Load(); old != nil {
+		return l.relocate(ctx, old)
 	}
 	for attempt := 1; ; attempt++ {
-		loc, err := c.sharedLookup(ctx)
+		loc, err := l.sharedLookup(ctx)
 		if err == nil {
 			return loc, nil
 		}
@@ -57,37 +72,37 @@ func (c *Connector) locate(ctx context.Context) (*location, error) {
 
 // relocate looks up a location that may be outdated. If the workspace does not
 // answer, the old one is used: it may still be right.
-func (c *Connector) relocate(ctx context.Context, old *location) (*location, error) {
+func (l *locator) relocate(ctx context.Context, old *location) (*location, error) {
 	ctx, cancel := context.WithTimeout(ctx, relookupTimeout)
 	defer cancel()
-	loc, err := c.sharedLookup(ctx)
+	loc, err := l.sharedLookup(ctx)
 	if errorKind(err) == KindWorkspaceUnreachable {
 		return old, nil
 	}
 	return loc, err
 }
 
-// knownLocation returns what the last lookup found, unless it may be outdated.
-func (c *Connector) knownLocation() *location {
-	if c.outdated.Load() {
+// known returns what the last lookup found, unless it may be outdated.
+func (l *locator) known() *location {
+	if l.outdated.Load() {
 		return nil
 	}
-	return c.located.Load()
+	return l.current.Load()
 }
 
-// outdateLocation makes the next login look the target up again, after one that
+// outdate makes the next login look the target up again, after one that
 // failed to reach it: the host may have moved, the instance may be stopped.
-func (c *Connector) outdateLocation() { c.outdated.Store(true) }
+func (l *locator) outdate() { l.outdated.Store(true) }
 
-func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
-	result := c.locating.DoChan("", func() (any, error) {
+func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
+	result := l.lookups.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
-		defer c.workspace.CloseIdle()
-		loc, err := c.lookup(ctx)
+		defer l.workspace.CloseIdle()
+		loc, err := l.lookup(ctx)
 		if err == nil {
-			c.located.Store(loc)
-			c.outdated.Store(false)
+			l.current.Store(loc)
+			l.outdated.Store(false)
 		}
 		return loc, err
 	})
@@ -99,75 +114,75 @@ func (c *Connector) sharedLookup(ctx context.Context) (*location, error) {
 		return r.Val.(*location), nil
 	case <-ctx.Done():
 		return nil, &Error{
-			Kind: KindWorkspaceUnreachable, Resource: c.cfg.Target(), Message: "the workspace did not answer in time",
+			Kind: KindWorkspaceUnreachable, Resource: l.cfg.Target(), Message: "the workspace did not answer in time",
 			Hint: "check DATABRICKS_HOST and the network path to it", Err: context.Cause(ctx),
 		}
 	}
 }
 
 // lookup asks the workspace for the target and the identity, concurrently.
-func (c *Connector) lookup(ctx context.Context) (*location, error) {
-	loc := &location{port: c.cfg.Port, user: c.cfg.User}
+func (l *locator) lookup(ctx context.Context) (*location, error) {
+	loc := &location{port: l.cfg.Port, user: l.cfg.User}
 	group, ctx := errgroup.WithContext(ctx)
 	if loc.user == "" {
 		group.Go(func() (err error) {
-			if loc.user, err = c.workspace.Me(ctx); err != nil {
+			if loc.user, err = l.workspace.Me(ctx); err != nil {
 				return workspaceError(err, "workspace identity")
 			}
 			return nil
 		})
 	}
 	group.Go(func() error {
-		f, err := c.lookupTarget(ctx)
+		f, err := l.lookupTarget(ctx)
 		loc.target, loc.host = f.Target, f.Host
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	loc.tls = c.trust.config(loc.host)
+	loc.tls = l.trust.config(loc.host)
 	return loc, nil
 }
 
 // lookupTarget finds what to mint for and the host to dial. It asks no more
 // than it has to: with a configured host there may be nothing to look up.
-func (c *Connector) lookupTarget(ctx context.Context) (locate.Found, error) {
+func (l *locator) lookupTarget(ctx context.Context) (locate.Found, error) {
 	switch {
-	case c.cfg.Host == "":
-	case c.cfg.TokenSource != nil:
-		return locate.Found{Host: c.cfg.Host}, nil
-	case c.namedTarget() != locate.Target{}:
-		return locate.Found{Target: c.namedTarget(), Host: c.cfg.Host}, nil
+	case l.cfg.Host == "":
+	case l.cfg.TokenSource != nil:
+		return locate.Found{Host: l.cfg.Host}, nil
+	case l.named() != locate.Target{}:
+		return locate.Found{Target: l.named(), Host: l.cfg.Host}, nil
 	}
-	return c.findTarget(ctx)
+	return l.find(ctx)
 }
 
-// namedTarget returns what the configuration names outright, if it does.
-func (c *Connector) namedTarget() locate.Target {
+// named returns what the configuration names outright, if it does.
+func (l *locator) named() locate.Target {
 	switch {
-	case strings.Count(c.cfg.Endpoint, "/") == 5:
-		return locate.Target{Endpoint: c.cfg.Endpoint}
-	case c.cfg.Endpoint == "":
-		return locate.Target{Instance: c.cfg.Instance}
+	case strings.Count(l.cfg.Endpoint, "/") == 5:
+		return locate.Target{Endpoint: l.cfg.Endpoint}
+	case l.cfg.Endpoint == "":
+		return locate.Target{Instance: l.cfg.Instance}
 	}
 	return locate.Target{}
 }
 
-// findTarget asks the workspace for what the configuration names. What it found
-// is returned together with an error that tells why it cannot be used.
-func (c *Connector) findTarget(ctx context.Context) (locate.Found, error) {
-	f, err := c.finder().Find(ctx, c.query())
-	if c.cfg.Host != "" {
-		f.Host = c.cfg.Host
+// find asks the workspace for what the configuration names. What it found
+// is returned together with an error that explains why it cannot be used.
+func (l *locator) find(ctx context.Context) (locate.Found, error) {
+	f, err := l.finder().Find(ctx, l.query())
+	if l.cfg.Host != "" {
+		f.Host = l.cfg.Host
 	}
 	if err == nil && f.Host == "" {
-		err = locate.NoHost(f.Target.String(), c.cfg.ReadOnly)
+		err = locate.NoHost(f.Target.String(), l.cfg.ReadOnly)
 	}
-	return f, workspaceError(err, c.cfg.Target())
+	return f, workspaceError(err, l.cfg.Target())
 }
 
-func (c *Connector) finder() locate.Finder { return locate.Finder{Client: c.workspace} }
+func (l *locator) finder() locate.Finder { return locate.Finder{Client: l.workspace} }
 
-func (c *Connector) query() locate.Query {
-	return locate.Query{Endpoint: c.cfg.Endpoint, Instance: c.cfg.Instance, Host: c.cfg.Host, ReadOnly: c.cfg.ReadOnly}
+func (l *locator) query() locate.Query {
+	return locate.Query{Endpoint: l.cfg.Endpoint, Instance: l.cfg.Instance, Host: l.cfg.Host, ReadOnly: l.cfg.ReadOnly}
 }

@@ -87,13 +87,6 @@ var refusals = map[refusal.Reason]diagnosis{
 	refusal.Unknown: {kind: KindConnectFailed},
 }
 
-// isDisabled reports whether err says that the endpoint is disabled, which
-// no retry changes.
-func isDisabled(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && refusal.Of(e) == refusal.EndpointDisabled
-}
-
 // diagnose finds the part of err that explains most. That part alone becomes
 // the cause: pgx's own wrapper holds the configuration, password included.
 func diagnose(err error) diagnosis {

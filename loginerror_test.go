@@ -66,7 +66,7 @@ var serverRefusals = []struct {
 	{"0A000", "unsupported frontend protocol", KindConnectFailed, false, ""},
 }
 
-// TestServerRefusals lets a server say each text to pgx on the wire.
+// TestServerRefusals has a server send each text to pgx.
 func TestServerRefusals(t *testing.T) {
 	for _, r := range serverRefusals {
 		t.Run(r.code+" "+r.text, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestNetworkFailures(t *testing.T) {
 	}
 }
 
-// TestLoginErrorPassesErrorsOn: a hook's error says more than its wrapping.
+// A hook's error is more useful than its wrapping.
 func TestLoginErrorPassesErrorsOn(t *testing.T) {
 	inner := &Error{Kind: KindNotFound, Resource: "my-instance", Hint: "look"}
 	if got := loginError(fmt.Errorf("BeforeConnect: %w", inner), "h", "u", "d"); got != error(inner) {

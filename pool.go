@@ -2,8 +2,6 @@ package lakebase
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -66,95 +64,3 @@ func (c *Connector) newPool(ctx context.Context, cfg *pgxpool.Config, tracer *po
 	c.pools = append(c.pools, pool)
 	return pool, nil
 }
-
-func configError(resource string, err error) error {
-	return &Error{Kind: KindBadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
-}
-
-// acquireContext is the context of one wait for a connection. Its error says
-// what was waited for; pgxpool returns it as it is.
-type acquireContext struct {
-	context.Context
-	tracer *poolTracer
-	pool   *pgxpool.Pool
-	cancel context.CancelFunc
-}
-
-// errPoolTimeout marks the end of the pool's own patience, as against the
-// caller's.
-var errPoolTimeout = fmt.Errorf("no connection came free: %w", context.DeadlineExceeded)
-
-// Err returns nil, the caller's own context error, or an *Error of kind
-// PoolTimeout, which is a context.DeadlineExceeded too.
-func (a *acquireContext) Err() error {
-	err := a.Context.Err()
-	if err == nil || context.Cause(a.Context) != errPoolTimeout {
-		return err
-	}
-	s := a.pool.Stat()
-	return &Error{
-		Kind:     KindPoolTimeout,
-		Resource: a.tracer.resource,
-		Message:  fmt.Sprintf("waited %s for one of %d pool connections (%d in use, %d being opened)", a.tracer.timeout, a.tracer.max, s.AcquiredConns(), s.ConstructingConns()),
-		Hint:     "release connections sooner, or raise DB_POOL_SIZE, DB_MAX_OVERFLOW or DB_POOL_TIMEOUT",
-		Err:      errPoolTimeout,
-	}
-}
-
-// claimKey marks a connection whose holder is counted in claims.
-const claimKey = "lakebase.claim"
-
-// TraceAcquireStart implements pgxpool.AcquireTracer: the context it returns
-// is the one that pgxpool waits with, which is how a plain *pgxpool.Pool gets
-// a timeout of its own. Only a caller that may find every connection taken
-// needs one: the others wait at most for a login, which has its own limit.
-func (t *poolTracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireStartData) context.Context {
-	if next, ok := t.next.(pgxpool.AcquireTracer); ok {
-		ctx = next.TraceAcquireStart(ctx, pool, data)
-	}
-	if t.claim() <= t.max || t.timeout < 0 {
-		return ctx
-	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= t.timeout {
-		return ctx
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout, errPoolTimeout)
-	return &acquireContext{Context: ctx, tracer: t, pool: pool, cancel: cancel}
-}
-
-// TraceAcquireEnd implements pgxpool.AcquireTracer.
-func (t *poolTracer) TraceAcquireEnd(ctx context.Context, pool *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
-	if data.Err != nil {
-		t.claims.Add(-1)
-	} else {
-		data.Conn.PgConn().CustomData()[claimKey] = true
-	}
-	if a, ok := ctx.(*acquireContext); ok {
-		a.cancel()
-		ctx = a.Context
-	}
-	if next, ok := t.next.(pgxpool.AcquireTracer); ok {
-		next.TraceAcquireEnd(ctx, pool, data)
-	}
-}
-
-// TraceRelease implements pgxpool.ReleaseTracer. It is called for connections
-// of AcquireAllIdle too, whose acquisition nobody traced: those claim nothing.
-func (t *poolTracer) TraceRelease(pool *pgxpool.Pool, data pgxpool.TraceReleaseData) {
-	if custom := data.Conn.PgConn().CustomData(); custom[claimKey] == true {
-		custom[claimKey] = false
-		t.claims.Add(-1)
-	}
-	if next, ok := t.next.(pgxpool.ReleaseTracer); ok {
-		next.TraceRelease(pool, data)
-	}
-}
-
-// TraceQueryStart implements pgx.QueryTracer, the type of the field that a
-// tracer travels in; connectTracer takes this one's place at each login.
-func (t *poolTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (t *poolTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

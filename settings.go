@@ -11,8 +11,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// Setting is one line of the configuration as it is in force, for people who
-// want to know why.
+// Setting is one line of the configuration in force, with its source.
 type Setting struct {
 	Name   string // as a parameter of a lakebase:// target; databricks.* for the SDK's own
 	Value  string // in parentheses where it is decided later; a secret in it is hidden
@@ -21,8 +20,8 @@ type Setting struct {
 }
 
 // Settings lists every setting of c, in a fixed order, and after them those
-// of the workspace login that are set. It reads ~/.databrickscfg for the
-// latter and calls no one.
+// of the workspace login that are set. It reads ~/.databrickscfg for the latter
+// and does no network I/O.
 func (c *Config) Settings() []Setting {
 	var list []Setting
 	for _, s := range c.table() {
@@ -72,8 +71,8 @@ type profileSection struct {
 	values map[string]string
 }
 
-// profileValues reads the profile that the SDK would. Nothing is lost where
-// it cannot be read: logging in is what reports that.
+// profileValues reads the profile that the SDK would. If it cannot be read, the
+// login reports that.
 func (c *Config) profileValues() profileSection {
 	name := c.Profile
 	if name == "" && loginInEnv() {
@@ -92,8 +91,8 @@ func (c *Config) profileValues() profileSection {
 	return profileSection{name, file.Section(name).KeysHash()}
 }
 
-// loginInEnv reports whether the environment alone says how to log in; the
-// SDK leaves the file unread then unless a profile is named.
+// loginInEnv reports whether the environment alone configures the login; then the
+// SDK reads the file only if a profile is named.
 func loginInEnv() bool {
 	for i := range sdkconfig.ConfigAttributes {
 		a := &sdkconfig.ConfigAttributes[i]

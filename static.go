@@ -35,8 +35,8 @@ func (c *Config) parsed() (*staticURL, error) {
 	return &staticURL{text: c.URL, given: given}, nil
 }
 
-// completeURL parses and checks the URL, fills what it leaves out from the
-// other fields, and keeps the result for New.
+// completeURL parses and checks the URL, fills in the other fields where it has no
+// parameter of its own, and keeps the result for New.
 func (c *Config) completeURL() error {
 	s, err := c.parsed()
 	if err != nil {

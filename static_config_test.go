@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
-
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 

@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/lakebase-go/lakebase/internal/locate"
-
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/locate"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
@@ -41,7 +40,7 @@ func (c *Connector) steps() *steps.Steps {
 
 // find asks the workspace even if the configuration makes that superfluous.
 func (c *Connector) find(ctx context.Context) (steps.Target, error) {
-	f, err := c.finder().Find(ctx, c.query())
+	f, err := c.locator.finder().Find(ctx, c.locator.query())
 	t := steps.Target{
 		Instance: f.Target.Instance, Endpoint: f.Target.Endpoint,
 		Named: f.Host, Host: cmp.Or(c.cfg.Host, f.Host), State: f.State, RawState: f.RawState, ReadOnly: f.ReadOnly,
@@ -59,9 +58,9 @@ func (c *Connector) use(t steps.Target, user string) {
 	if c.cfg.User != "" {
 		user = c.cfg.User
 	}
-	c.located.Store(&location{
+	c.locator.current.Store(&location{
 		target: locate.Target{Instance: t.Instance, Endpoint: t.Endpoint},
-		host:   t.Host, port: c.cfg.Port, user: user, tls: c.trust.config(t.Host),
+		host:   t.Host, port: c.cfg.Port, user: user, tls: c.locator.trust.config(t.Host),
 	})
 }
 
@@ -76,7 +75,7 @@ func (c *Connector) mintNow(ctx context.Context) (steps.Token, error) {
 
 func (c *Connector) servers(host string) []steps.Server {
 	if !c.static() {
-		return []steps.Server{{Host: host, Port: c.cfg.Port, TLS: c.trust.config(host)}}
+		return []steps.Server{{Host: host, Port: c.cfg.Port, TLS: c.locator.trust.config(host)}}
 	}
 	base := c.base.ConnConfig
 	list := []steps.Server{{Host: base.Host, Port: base.Port, TLS: base.TLSConfig}}

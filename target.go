@@ -8,16 +8,14 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
-
 	"github.com/lakebase-go/lakebase/internal/redact"
-
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
-// argument is one setting that a target gives, and how to name it in an error.
+// argument is one setting of a target, with its name in errors.
 type argument struct{ value, label string }
 
-// arguments are what a target gives, by setting.
+// arguments are the settings that a target has, by name.
 type arguments map[string]argument
 
 // add refuses a setting that is given both in the address and as a parameter.
@@ -31,8 +29,8 @@ func (a arguments) add(name, value, label string) error {
 
 const inTarget = "target"
 
-// parseTarget reads the address grammar of the package documentation. It
-// says what target gives; whether the values are right, settings say.
+// parseTarget reads the address grammar of the package documentation. It does not
+// check values: settings do.
 func parseTarget(target string) (arguments, error) {
 	args := arguments{}
 	scheme, rest, isURL := strings.Cut(target, "://")
@@ -135,8 +133,8 @@ func (a arguments) parseAddress(segments []string, inURL bool) error {
 	return nil
 }
 
-// parseName tells hosts from instances by the form of the service's own host
-// names; any other server is reached by a static URL.
+// parseName distinguishes hosts from instances by the form of the service's own
+// host names; any other server needs a static URL.
 func (a arguments) parseName(name string) error {
 	if isLakebaseHost(strings.ToLower(name)) {
 		host, port, found := strings.Cut(strings.ToLower(name), ":")
@@ -187,7 +185,7 @@ func splitPath(segments []string, inURL bool) (path, database string, err error)
 	return "", "", fmt.Errorf("%s does not fit: want projects/p/branches/b/endpoints/e or a shorter path, then /databases/db", redact.Quote(strings.Join(rest, "/")))
 }
 
-// checkEndpoint takes a resource path without a database.
+// checkEndpoint accepts a resource path without a database.
 func checkEndpoint(v string) error {
 	segments := strings.Split(v, "/")
 	if segments[0] != "projects" {
@@ -203,8 +201,7 @@ func checkEndpoint(v string) error {
 // sessionAttrs is libpq's spelling of read_only.
 const sessionAttrs = "target_session_attrs"
 
-// parseParams reads what follows the question mark. A plus is a plus: it
-// occurs in email addresses.
+// parseParams reads the parameters after the question mark.
 func (a arguments) parseParams(query string) error {
 	for _, pair := range strings.Split(query, "&") {
 		if pair == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgurl"
 )
 
-// trust decides which servers a token may be sent to.
+// trust decides which servers a token is sent to.
 type trust struct {
 	mode  string
 	roots *x509.CertPool // nil: the system's

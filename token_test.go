@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/tokencache"
-
 	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 const testSecret = "eyJhbGciOi.SECRET.signature"

@@ -27,25 +27,21 @@ type TokenSource interface {
 // used while it cannot be replaced.
 const unknownLifetime = 10 * time.Minute
 
-// fetchFromSource gets a credential from the configuration's TokenSource.
-func (c *Connector) fetchFromSource(ctx context.Context) (tokencache.Credential, error) {
+// sourceFetcher gets tokens from the TokenSource of a Config.
+type sourceFetcher struct{ cfg *Config }
+
+func (f sourceFetcher) fetch(ctx context.Context) (tokencache.Credential, error) {
 	requested := time.Now()
-	token, err := c.cfg.TokenSource.Token(ctx)
-	if err != nil {
-		return tokencache.Credential{}, c.sourceError(err)
+	token, err := f.cfg.TokenSource.Token(ctx)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return tokencache.Credential{}, e
 	}
-	lifetime := c.cfg.TokenRefresh + unknownLifetime
+	if err != nil {
+		return tokencache.Credential{}, &Error{Kind: KindConnectFailed, Resource: f.cfg.Target(), Message: "the token source returned an error", Err: err}
+	}
+	lifetime := f.cfg.TokenRefresh + unknownLifetime
 	if expiry := token.Expiry(); !expiry.IsZero() {
 		lifetime = expiry.Sub(requested.Round(0)) // by the wall clock: a machine may have slept
 	}
 	return tokencache.Credential{Secret: token.Secret(), Lifetime: lifetime}, nil
-}
-
-// sourceError explains a failure of the TokenSource. It returns an Error that
-// it finds inside.
-func (c *Connector) sourceError(err error) error {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return e
-	}
-	return &Error{Kind: KindConnectFailed, Resource: c.cfg.Target(), Message: "the token source returned an error", Err: err}
 }

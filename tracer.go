@@ -4,21 +4,37 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
-// connectTracer watches logins that someone else performs (pgxpool, stdlib),
-// so that the cache hears which tokens the server refuses and which it
-// accepts. It steps aside before the connection exists: queries are traced by
-// next alone, or not at all.
+// connectTracer observes logins that pgxpool or stdlib perform, and reports to
+// the token cache which tokens the server rejects and which it accepts. It
+// removes itself before the connection exists: queries are traced by next alone,
+// or not at all.
 type connectTracer struct {
-	connector *Connector
-	next      pgx.QueryTracer // the owner's own; may be nil
+	noQueryTracer
+	tokens  *tokencache.Cache
+	locator *locator
+	next    pgx.QueryTracer // the owner's own; may be nil
 }
+
+// noQueryTracer implements pgx.QueryTracer, the type of the field that holds a
+// tracer of any kind, and traces nothing.
+type noQueryTracer struct{}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (noQueryTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (noQueryTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // attach makes t the tracer of one login with cfg, a private copy.
 func (t *connectTracer) attach(cfg *pgx.ConnConfig) {
 	if cfg.Tracer != nil {
-		t = &connectTracer{connector: t.connector, next: cfg.Tracer}
+		t = &connectTracer{tokens: t.tokens, locator: t.locator, next: cfg.Tracer}
 	}
 	cfg.Tracer = t
 }
@@ -54,30 +70,21 @@ func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceCon
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (t *connectTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
 	state := ctx.Value(loginKey{}).(*loginState)
-	t.connector.observeLogin(state.password, data.Err)
+	t.observe(state.password, data.Err)
 	if next, ok := t.next.(pgx.ConnectTracer); ok {
 		next.TraceConnectEnd(state.next, data)
 	}
 }
 
-// TraceQueryStart implements pgx.QueryTracer, the type of the field that a
-// tracer travels in. No query is ever traced by it.
-func (t *connectTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (t *connectTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// observeLogin tells the cache how a login with the token ended.
-func (c *Connector) observeLogin(token string, err error) {
+// observe reports the outcome of a login with the token.
+func (t *connectTracer) observe(token string, err error) {
 	if err == nil {
-		c.tokens.Accept(token)
+		t.tokens.Accept(token)
 		return
 	}
 	if kind := diagnose(err).kind; kind == KindTokenRejected {
-		c.tokens.Reject(token)
-	} else if worthWaiting(kind) {
-		c.outdateLocation()
+		t.tokens.Reject(token)
+	} else if kind.worthWaiting() {
+		t.locator.outdate()
 	}
 }

@@ -23,11 +23,10 @@ import (
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 
 	"github.com/lakebase-go/lakebase"
-
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// startTimeout leaves room for the first start on a machine, which makes the
+// startTimeout allows for the first start on a machine, which makes the
 // template that later ones copy.
 const startTimeout = 2 * time.Minute
 

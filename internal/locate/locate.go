@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/inventory"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -34,7 +35,7 @@ type Query struct {
 const DisabledState = "disabled"
 
 // Found is what the workspace reports. Some of it is set even if the target
-// cannot be used and an error tells why.
+// cannot be used and an error explains why.
 type Found struct {
 	Target   Target
 	Host     string // empty if there is none of the wanted kind
@@ -170,40 +171,26 @@ func pickEndpoint(branch string, all []workspace.Endpoint, readOnly bool) (*work
 // host finds the target that answers at a host name, for programs that were
 // given only that: Databricks Apps inject PGHOST and no resource name.
 func (f Finder) host(ctx context.Context, host string) (Found, error) {
-	instances, err := f.Client.Instances(ctx)
-	if err != nil && !IsNotFound(err) {
-		return Found{}, callError(host, err)
-	}
-	for _, in := range instances {
-		if sameHost(host, in.ReadWriteDNS) || sameHost(host, in.ReadOnlyDNS) {
-			return Found{
-				Target: Target{Instance: in.Name}, Host: host,
-				State: in.State, RawState: in.RawState, ReadOnly: !sameHost(host, in.ReadWriteDNS),
-			}, nil
-		}
-	}
-	projects, err := f.Client.Projects(ctx)
+	list, err := inventory.List(ctx, f.Client)
 	if err != nil {
 		return Found{}, callError(host, err)
 	}
-	for _, p := range projects {
-		branches, err := f.Client.Branches(ctx, p.Name)
-		if err != nil {
-			return Found{}, callError(p.Name, err)
+	for _, e := range list.Entries {
+		if !sameHost(host, e.Host) && !sameHost(host, e.ReadOnlyHost) {
+			continue
 		}
-		for _, b := range branches {
-			endpoints, err := f.Client.Endpoints(ctx, b.Name)
-			if err != nil {
-				return Found{}, callError(b.Name, err)
-			}
-			for _, e := range endpoints {
-				if sameHost(host, e.Host) || sameHost(host, e.ReadOnlyHost) {
-					return Found{
-						Target: Target{Endpoint: e.Name}, Host: host,
-						State: e.State, RawState: e.RawState, ReadOnly: e.ReadOnly || !sameHost(host, e.Host),
-					}, nil
-				}
-			}
+		found := Found{
+			Target: Target{Endpoint: e.Name}, Host: host,
+			State: e.State, RawState: e.ServiceState, ReadOnly: e.ReadOnly || !sameHost(host, e.Host),
+		}
+		if e.Product == inventory.Provisioned {
+			found.Target = Target{Instance: e.Name}
+		}
+		return found, nil
+	}
+	for _, err := range list.Denied {
+		if !IsNotFound(err) { // the target may be where the identity may not look
+			return Found{}, callError(host, err)
 		}
 	}
 	return Found{}, &Error{

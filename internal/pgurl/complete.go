@@ -20,8 +20,8 @@ const defaultPort = "5432"
 // verification by name. In a connection string it means libpq's require.
 const InsecureSkipVerify = "insecure-skip-verify"
 
-// Defaults fill what a connection string leaves out. The zero value of each
-// field leaves it to libpq's rules, except for Port, which then is 5432.
+// Defaults apply where a connection string has no parameter of its own. The zero
+// value of a field means libpq's rules, except for Port, which then is 5432.
 type Defaults struct {
 	Port            uint16
 	Database, User  string
@@ -47,7 +47,7 @@ var unsupported = []string{"hostaddr", "requirepeer", "ssl_max_protocol_version"
 
 // Complete checks p and returns a copy in which other drivers' parameters are
 // translated to libpq's, the host, port and sslmode are always present, and the
-// rest of what p leaves out comes from d. pgx's own pool_* parameters stay:
+// rest of what p lacks comes from d. pgx's own pool_* parameters stay:
 // pgx.ParseConfig would send them to the server, so that [Params.PoolConfig]
 // is right for single connections too.
 func (p Params) Complete(d Defaults) (Params, error) {
@@ -131,7 +131,7 @@ func (p Params) CheckHosts() error {
 	return nil
 }
 
-// fill takes from d what p leaves out.
+// fill takes from d what p lacks.
 func (p Params) fill(d Defaults) error {
 	set := func(name, value string) {
 		if p[name] == "" && value != "" {

@@ -1,6 +1,5 @@
-// Package steps lets the doctor take the steps of a connection one at a time,
-// by the very code that connections use. It is how the root package opens
-// itself to that one reader without adding to its API.
+// Package steps lets the doctor take the steps of a connection one at a time, with
+// the code that connections use, without additions to the root package's API.
 package steps
 
 import (
@@ -30,7 +29,7 @@ type Steps struct {
 	// what the library would return.
 	Explain func(err error, resource string) error
 	// Find asks the workspace for the target. What it found is returned
-	// together with the error that says why it cannot be used.
+	// together with the error that explains why it cannot be used.
 	Find func(ctx context.Context) (Target, error)
 	// Use makes later steps go to t as user, in place of a lookup of their own.
 	Use func(t Target, user string)
@@ -45,7 +44,7 @@ type Steps struct {
 	// Refused turns a failed attempt to reach or log in to a server into what
 	// the library would return.
 	Refused func(err error, host, user, database string) error
-	// Login makes one attempt. It tells the token cache how that ended.
+	// Login makes one attempt. It reports the outcome to the token cache.
 	Login func(ctx context.Context) (*pgx.Conn, error)
 }
 

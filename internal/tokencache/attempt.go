@@ -9,6 +9,7 @@ import (
 )
 
 const (
+	fetchTimeout = 30 * time.Second
 	// firstTimeout bounds the first attempt of each refresh. Most requests that
 	// are unanswered for so long are lost, and callers give up after about 30
 	// seconds; a server that is only slow has more time with the next attempt.
@@ -36,9 +37,9 @@ type attempt struct {
 // fetch makes the call, bounded in time. A credential that is empty or has
 // expired is an error.
 func (a *attempt) fetch(ctx context.Context, o *Options) {
-	timeout := o.FetchTimeout
+	timeout := fetchTimeout
 	if a.number == 1 {
-		timeout = min(timeout, firstTimeout)
+		timeout = firstTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

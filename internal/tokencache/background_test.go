@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/tokencache"
-
 	"go.uber.org/goleak"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 func TestBackgroundRefresh(t *testing.T) {
@@ -167,7 +167,7 @@ func TestConcurrentUse(t *testing.T) {
 			}
 			return tokencache.Credential{Secret: fmt.Sprint(n), Lifetime: time.Duration(n%7) * time.Millisecond}, nil
 		},
-		Terminal: judgeFake,
+		Terminal: judgeFake, RefreshAge: 50 * time.Minute,
 	})
 	var wg sync.WaitGroup
 	for i := range 8 {

@@ -1,8 +1,8 @@
 // Package tokencache keeps one credential fresh for any number of callers.
 //
 // A token is fresh, stale or expired by its age. A fresh one is served by an
-// atomic load. A stale one is served too, and starts one refresh behind the
-// callers' back. Without a usable token callers wait for the one refresh in
+// atomic load. A stale one is served too, and starts one refresh in the
+// background. Without a usable token callers wait for the one refresh in
 // flight, which retries with back-off for as long as a caller waits. A failed
 // refresh never replaces a token that is still valid, and the end of a caller's
 // context ends only that caller's wait.
@@ -290,7 +290,7 @@ func (c *Cache) waitForAttempt(f *flight) bool {
 	for {
 		c.mu.Lock()
 		if !c.needed(f) {
-			c.finish(f, nil, ErrClosed) // only closing leaves waiters to read it
+			c.finish(f, nil, ErrClosed) // no waiter reads it unless the cache is closed
 			c.mu.Unlock()
 			return false
 		}

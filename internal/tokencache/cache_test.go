@@ -117,7 +117,7 @@ func judgeFake(err error) (bool, time.Duration) {
 }
 
 func (m *fakeAPI) options() tokencache.Options {
-	return tokencache.Options{Fetch: m.fetch, Terminal: judgeFake, Logger: slog.New(slog.DiscardHandler), Name: "test"}
+	return tokencache.Options{Fetch: m.fetch, Terminal: judgeFake, RefreshAge: 50 * time.Minute, Logger: slog.New(slog.DiscardHandler), Name: "test"}
 }
 
 func always(err error) func(int) error { return func(int) error { return err } }

@@ -1,13 +1,13 @@
 package tokencache
 
 const (
-	FirstTimeout        = firstTimeout
-	DefaultFetchTimeout = defaultFetchTimeout
-	MinBackoff          = minBackoff
-	MaxBackoff          = maxBackoff
-	MaxRetryAfter       = maxRetryAfter
-	RejectInterval      = rejectInterval
-	CheckInterval       = checkInterval
+	FirstTimeout   = firstTimeout
+	FetchTimeout   = fetchTimeout
+	MinBackoff     = minBackoff
+	MaxBackoff     = maxBackoff
+	MaxRetryAfter  = maxRetryAfter
+	RejectInterval = rejectInterval
+	CheckInterval  = checkInterval
 )
 
 // InFlight reports whether a refresh is in progress.

@@ -73,7 +73,7 @@ func (w *world) fetch(ctx context.Context) (tokencache.Credential, error) {
 	switch down := time.Now().Before(w.down); {
 	case down && w.chance(0.5), w.chance(0.02):
 		takes = time.Hour // hangs
-		w.excuse(tokencache.DefaultFetchTimeout + 2*tokencache.MaxBackoff)
+		w.excuse(tokencache.FetchTimeout + 2*tokencache.MaxBackoff)
 	case down, w.chance(0.05):
 		err = outage{}
 		if w.chance(0.2) {
@@ -206,7 +206,7 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 	}
 	jitter := rand.New(rand.NewPCG(seed, 2))
 	c := tokencache.New(tokencache.Options{
-		Fetch: w.fetch, Terminal: judgeFake,
+		Fetch: w.fetch, Terminal: judgeFake, RefreshAge: 50 * time.Minute,
 		Now: w.clientNow, Rand: jitter.Float64,
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -11,11 +11,6 @@ import (
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-const (
-	defaultRefreshAge   = 50 * time.Minute
-	defaultFetchTimeout = 30 * time.Second
-)
-
 // Credential is what Options.Fetch returns.
 type Credential struct {
 	Secret   string
@@ -42,38 +37,24 @@ func (c Credential) check() error {
 	return nil
 }
 
-// Options configure a [Cache]. Only Fetch is required.
+// Options configure a [Cache].
 type Options struct {
 	// Fetch gets a new credential. One goroutine at a time calls it, with a
 	// context of the cache's own, and it must return when that context ends.
 	Fetch func(ctx context.Context) (Credential, error)
 	// Terminal reports whether it is pointless to call Fetch again after err,
-	// and otherwise how long the server asks to wait. Nil means that every
-	// error is worth another attempt.
+	// and otherwise how long the server asks to wait.
 	Terminal func(err error) (terminal bool, retryAfter time.Duration)
 
-	RefreshAge   time.Duration // age at which a token is refreshed at the latest; zero means 50 minutes
-	FetchTimeout time.Duration // of one attempt; the first of a refresh gets at most 10 seconds; zero means 30 seconds
-	Logger       *slog.Logger  // nil means slog.Default()
-	Name         string        // what the token is for, as the log's target
+	RefreshAge time.Duration // age at which a token is refreshed at the latest
+	Logger     *slog.Logger
+	Name       string // what the token is for, as the log's target
 
 	Now  func() Instant // nil means the machine's clocks
 	Rand func() float64 // in [0, 1), called by one goroutine at a time; nil means math/rand
 }
 
 func (o Options) withDefaults() Options {
-	if o.Terminal == nil {
-		o.Terminal = func(error) (bool, time.Duration) { return false, 0 }
-	}
-	if o.RefreshAge <= 0 {
-		o.RefreshAge = defaultRefreshAge
-	}
-	if o.FetchTimeout <= 0 {
-		o.FetchTimeout = defaultFetchTimeout
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
 	if o.Now == nil {
 		o.Now = SystemClock()
 	}
