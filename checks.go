@@ -14,8 +14,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-// What values of settings must look like. Errors say what would be right; the
-// caller adds which setting it is and what its value was.
+// Checks of settings. Their errors state what would be right; the caller adds the
+// setting and its value.
 
 // readSessionAttrs maps libpq's target_session_attrs to ReadOnly. The
 // prefer- modes try one server after the other, and a target has one host.
@@ -56,9 +56,9 @@ var (
 	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
-// checkInstance keeps out what would change the meaning of a request path,
-// into which names go unescaped. It is no stricter than that: the service
-// has the last word on names.
+// checkInstance refuses what would change the meaning of a request path, into
+// which names go unescaped. It is no stricter than that: the service decides
+// which names are valid.
 func checkInstance(v string) error {
 	r, found := firstNot(v, func(r rune) bool {
 		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r))
@@ -86,7 +86,7 @@ func checkID(kind, v string) error {
 	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", redact.Quote(v), kind)
 }
 
-// checkHost takes a name or an address without a port.
+// checkHost accepts a name or an address without a port.
 func checkHost(v string) error {
 	switch {
 	case strings.Contains(v, "://"):
@@ -114,7 +114,8 @@ func checkHost(v string) error {
 	return nil
 }
 
-// isLakebaseHost tells the service's host names from instance names.
+// isLakebaseHost reports whether v has the form of the service's host names,
+// which instance names do not have.
 func isLakebaseHost(v string) bool {
 	label, domain, _ := strings.Cut(v, ".")
 	return (strings.HasPrefix(label, "instance-") || strings.HasPrefix(label, "ep-")) &&

@@ -55,8 +55,8 @@ func (c *Config) table() settings.Table {
 	return t
 }
 
-// isTarget reports whether a setting says what to connect to: a target that is
-// given replaces all of these.
+// isTarget reports whether a setting names a target: one that is given replaces
+// all of these.
 func isTarget(name string) bool {
 	return slices.Contains([]string{"url", "instance", "endpoint", "host"}, name)
 }
@@ -87,8 +87,8 @@ func overflowValue(field *int) settings.Value {
 	})
 }
 
-// endpointName is too general a name to insist on: where it holds something
-// else than a resource path (a model serving endpoint, say) it is not ours.
+// endpointName is a general name: if its value is no resource path but a model
+// serving endpoint, for example, the variable is ignored.
 const endpointName = "ENDPOINT_NAME"
 
 func endpointVariables() []string {
@@ -99,8 +99,8 @@ func endpointVariables() []string {
 	return variables
 }
 
-// checkEnvTarget finds what no single variable shows. Only the environment
-// can give both an instance and an endpoint: a target is one address.
+// checkEnvTarget finds mistakes that no single variable has. Only the environment
+// can name both an instance and an endpoint: a target is one address.
 func (c *Config) checkEnvTarget() error {
 	if c.Instance != "" && c.Endpoint != "" {
 		return badConfig(c.variable("instance")+" and "+c.variable("endpoint"),
