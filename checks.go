@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,18 +15,6 @@ import (
 
 // Checks of settings. Their errors state what would be right; the caller adds the
 // setting and its value.
-
-// readSessionAttrs maps libpq's target_session_attrs to ReadOnly. The
-// prefer- modes try one server after the other, and a target has one host.
-func readSessionAttrs(v string) (bool, error) {
-	switch v {
-	case "read-only", "standby":
-		return true, nil
-	case "any", "read-write", "primary":
-		return false, nil
-	}
-	return false, errors.New("want read-only, read-write or any")
-}
 
 func checkPort(v string) error {
 	var port uint16
@@ -50,77 +37,6 @@ func (c *Config) checkSSLMode(v string) error {
 
 // secureModes are what a login with a token may use.
 var secureModes = []string{"verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify}
-
-var (
-	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
-	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-)
-
-// checkInstance refuses what would change the meaning of a request path, into
-// which names go unescaped. It is no stricter than that: the service decides
-// which names are valid.
-func checkInstance(v string) error {
-	r, found := firstNot(v, func(r rune) bool {
-		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r))
-	})
-	switch {
-	case instanceName.MatchString(v):
-		return nil
-	case strings.Contains(v, "://"):
-		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
-	case strings.HasPrefix(v, "projects/"):
-		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
-	case found:
-		return fmt.Errorf("%q does not belong in an instance name: want letters, digits and hyphens", r)
-	}
-	return errors.New("want an instance name: a letter or digit first, at most 63 characters")
-}
-
-func checkID(kind, v string) error {
-	if resourceID.MatchString(v) {
-		return nil
-	}
-	if v == "" {
-		return fmt.Errorf("the %s id is missing", kind)
-	}
-	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", redact.Quote(v), kind)
-}
-
-// checkHost accepts a name or an address without a port.
-func checkHost(v string) error {
-	switch {
-	case strings.Contains(v, "://"):
-		return errors.New("this is a URL: want a host name alone")
-	case strings.HasPrefix(v, "/") || strings.HasPrefix(v, "@"):
-		return errors.New("a token is never sent over a socket: want a host name, or LAKEBASE_PG_URL for a server of your own")
-	case strings.Contains(v, ","):
-		return errors.New("want one host, not a list")
-	}
-	if _, err := netip.ParseAddr(v); err == nil {
-		return nil
-	}
-	if strings.Contains(v, ":") {
-		return errors.New("want a host name without a port: the port goes in PGPORT or port=")
-	}
-	if len(v) > 253 || !pgurl.IsHostName(v) || strings.Contains(v, "..") {
-		return errors.New("want a host name: letters, digits, hyphens and dots")
-	}
-	// The service's own pooler takes only native passwords: every login there
-	// would fail as "SASL authentication failed".
-	label, domain, _ := strings.Cut(v, ".")
-	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isLakebaseHost(v) {
-		return fmt.Errorf("the pooler refuses OAuth tokens: use the direct host %s.%s", direct, domain)
-	}
-	return nil
-}
-
-// isLakebaseHost reports whether v has the form of the service's host names,
-// which instance names do not have.
-func isLakebaseHost(v string) bool {
-	label, domain, _ := strings.Cut(v, ".")
-	return (strings.HasPrefix(label, "instance-") || strings.HasPrefix(label, "ep-")) &&
-		(strings.HasPrefix(domain, "database."))
-}
 
 // checkIdentifier allows any Postgres name that a startup packet can carry.
 func checkIdentifier(v string) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/address"
+
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
@@ -154,8 +156,8 @@ func ParseConfig(target string) (*Config, error) {
 
 // apply fills c from args and, for settings that are not among them, from the
 // environment.
-func (c *Config) apply(args arguments) error {
-	named, urlLabel := args.nameTarget(), ""
+func (c *Config) apply(args address.Arguments) error {
+	named, urlLabel := nameTarget(args), ""
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
 		from := settings.FromArgument
@@ -168,14 +170,14 @@ func (c *Config) apply(args arguments) error {
 			if value == "" {
 				continue
 			}
-			arg, from = argument{value, variable}, settings.FromEnvironment+variable
+			arg, from = address.Argument{Value: value, Label: variable}, settings.FromEnvironment+variable
 		}
-		if err := s.Set(arg.value, from); err != nil {
-			return badValue(arg.label, arg.value, err)
+		if err := s.Set(arg.Value, from); err != nil {
+			return badValue(arg.Label, arg.Value, err)
 		}
 		c.sources[s.Name] = source{s.Value.String(), from}
 		if s.Name == "url" {
-			urlLabel = arg.label
+			urlLabel = arg.Label
 			var err error
 			if c.static, err = c.parsed(); err != nil {
 				return badValue(urlLabel, c.URL, err)
@@ -191,8 +193,8 @@ func (c *Config) apply(args arguments) error {
 }
 
 // nameTarget reports whether the arguments name a target.
-func (a arguments) nameTarget() bool {
-	for name := range a {
+func nameTarget(args address.Arguments) bool {
+	for name := range args {
 		if isTarget(name) {
 			return true
 		}
@@ -225,7 +227,7 @@ func (c *Config) validate() error {
 // noTarget is the Target of a Config that names none.
 const noTarget = "no target"
 
-var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
+var errNoTarget = badConfig(address.InTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
 
 // Target names what c connects to: the endpoint path, the instance, or the
 // host. It holds no secret.
