@@ -12,28 +12,28 @@ import (
 	"time"
 )
 
-// client asks things whose answers it knows, one after the other.
+// client runs operations whose results it knows, one after another.
 type client struct {
-	link
-	w   *world
-	way *way
-	id  int64
-	r   *rand.Rand
+	access
+	h     *harness
+	route *route
+	id    int64
+	r     *rand.Rand
 
-	// Its rows in the ledger are numbered. A row is there unless it is among
-	// the never ones, and may be there if it is among the possible ones.
+	// Its rows in the ledger are numbered up to last. Each row must exist, unless
+	// it is in possible, and then may exist, or in never, and then must not.
 	last            int64
 	possible, never map[int64]bool
-	// What its account holds, or may hold as well since a COMMIT whose answer
-	// it has not seen, which row goes with.
+	// The balance of its account. After a COMMIT without a reply, doubt has the
+	// other possible balance, and the row of the same transaction.
 	balance int64
 	doubt   *doubt
 
 	mu     sync.Mutex
 	doing  string
 	began  time.Time
-	done   int       // things that went well
-	since  time.Time // of the end of a fault, zero if it has succeeded since
+	done   int       // operations that succeeded
+	since  time.Time // end of a fault; zero if an operation has succeeded since
 	backIn time.Duration
 }
 
@@ -41,17 +41,17 @@ type doubt struct {
 	balance, row int64
 }
 
-func newClient(w *world, y *way, id int64) *client {
-	r := rand.New(rand.NewPCG(w.seed, uint64(id)))
-	return &client{link: y.link(r), w: w, way: y, id: id, r: r, possible: map[int64]bool{}, never: map[int64]bool{}}
+func newClient(h *harness, y *route, id int64) *client {
+	r := rand.New(rand.NewPCG(h.seed, uint64(id)))
+	return &client{access: y.connect(r), h: h, route: y, id: id, r: r, possible: map[int64]bool{}, never: map[int64]bool{}}
 }
 
-// run does one thing after the other until ctx ends. It finishes what it does.
+// run runs operations until ctx ends. It completes the last one.
 func (c *client) run(ctx context.Context) {
-	for ctx.Err() == nil && !c.w.failed.Load() {
-		c.w.gate.RLock()
-		c.turn()
-		c.w.gate.RUnlock()
+	for ctx.Err() == nil && !c.h.failed.Load() {
+		c.h.gate.RLock()
+		c.step()
+		c.h.gate.RUnlock()
 		select {
 		case <-ctx.Done():
 		case <-time.After(between(c.r, 2, 60)):
@@ -59,19 +59,19 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// longAnswer is the name of what may be cut off in the middle of a message.
+// longAnswer is the operation whose reply may be cut in the middle of a message.
 const longAnswer = "long answer"
 
-// turn does one thing.
-func (c *client) turn() {
-	type thing struct {
+// step runs one operation.
+func (c *client) step() {
+	type operation struct {
 		name string
 		do   func(context.Context) error
 	}
-	it := oneOf(c.r, thing{"echo", c.echo}, thing{longAnswer, c.longAnswer}, thing{"insert", c.insert}, thing{"insert", c.insert},
-		thing{"look", c.look}, thing{"pipeline", c.pipelined}, thing{"transfer", c.transfer}, thing{"transfer", c.transfer})
+	it := oneOf(c.r, operation{"echo", c.echo}, operation{longAnswer, c.longAnswer}, operation{"insert", c.insert}, operation{"insert", c.insert},
+		operation{"read", c.readRecent}, operation{"pipeline", c.pipelined}, operation{"transfer", c.transfer}, operation{"transfer", c.transfer})
 	if c.doubt != nil {
-		it = thing{"settle", c.settle}
+		it = operation{"resolve a COMMIT", c.resolveDoubt}
 	}
 	began := time.Now()
 	c.mu.Lock()
@@ -81,7 +81,7 @@ func (c *client) turn() {
 	err := it.do(ctx)
 	cancel()
 	if err != nil {
-		c.w.felt(c, it.name, began, err)
+		c.h.noteError(c, it.name, began, err)
 		return
 	}
 	c.mu.Lock()
@@ -92,18 +92,18 @@ func (c *client) turn() {
 	}
 }
 
-// state is what the client is at, for the report of a violation.
+// state describes the current operation, for the report of a violation.
 func (c *client) state() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprintf("client %d (%s): %s since %s", c.id, c.way.name, c.doing, time.Since(c.began).Round(time.Millisecond))
+	return fmt.Sprintf("client %d (%s): %s since %s", c.id, c.route.name, c.doing, time.Since(c.began).Round(time.Millisecond))
 }
 
 func (c *client) wrong(format string, args ...any) {
-	c.w.wrong("client %d (%s): %s", c.id, c.way.name, fmt.Sprintf(format, args...))
+	c.h.wrong("client %d (%s): %s", c.id, c.route.name, fmt.Sprintf(format, args...))
 }
 
-// tag is a text that nobody else has.
+// tag returns a unique text.
 func (c *client) tag() string { return fmt.Sprintf("%d-%x", c.id, c.r.Uint64()) }
 
 func (c *client) next() int64 {
@@ -111,7 +111,7 @@ func (c *client) next() int64 {
 	return c.last
 }
 
-// acquired does something with a connection.
+// acquired runs do with a connection.
 func (c *client) acquired(ctx context.Context, do func() error) error {
 	if err := c.acquire(ctx); err != nil {
 		return err
@@ -125,13 +125,13 @@ func (c *client) echo(ctx context.Context) error {
 		tag, got := c.tag(), ""
 		err := c.row(ctx, &got, "SELECT $1::text", tag)
 		if err == nil && got != tag {
-			c.wrong("asked for %q, got %q", tag, got)
+			c.wrong("sent %q, got %q", tag, got)
 		}
 		return err
 	})
 }
 
-// longAnswer asks for more than fits into one packet.
+// longAnswer reads a reply of several packets.
 func (c *client) longAnswer(ctx context.Context) error {
 	return c.acquired(ctx, func() error {
 		tag, got, n := c.tag(), "", 1+c.r.IntN(800)
@@ -144,7 +144,7 @@ func (c *client) longAnswer(ctx context.Context) error {
 			parts[i] = tag + strconv.Itoa(i+1)
 		}
 		if got != strings.Join(parts, ",") {
-			c.wrong("%d parts %q came back otherwise: %d bytes, %.60q", n, tag, len(got), got)
+			c.wrong("%d parts %q were changed: %d bytes, %.60q", n, tag, len(got), got)
 		}
 		return nil
 	})
@@ -164,7 +164,7 @@ func (c *client) insert(ctx context.Context) error {
 	return err
 }
 
-// pipelined sends several statements at once, one of which leaves a row.
+// pipelined sends several statements at once, one of which inserts a row.
 func (c *client) pipelined(ctx context.Context) error {
 	row := c.next()
 	if err := c.acquire(ctx); err != nil {
@@ -186,8 +186,8 @@ func (c *client) pipelined(ctx context.Context) error {
 	return err
 }
 
-// look reads the latest of its own rows.
-func (c *client) look(ctx context.Context) error {
+// readRecent reads the latest of its own rows.
+func (c *client) readRecent(ctx context.Context) error {
 	return c.acquired(ctx, func() error {
 		from, got := max(c.last-50, 0), ""
 		err := c.row(ctx, &got, "SELECT coalesce(string_agg(seq::text, ',' ORDER BY seq), '') FROM ledger WHERE who = $1 AND seq > $2", c.id, from)
@@ -198,14 +198,14 @@ func (c *client) look(ctx context.Context) error {
 	})
 }
 
-// compare judges the rows after from, as look gets them.
+// compare verifies a list of the rows after from.
 func (c *client) compare(from int64, list string) {
 	for _, text := range c.contradictions(from, list) {
 		c.wrong("%s", text)
 	}
 }
 
-// contradictions are what rows after from are not as they should be.
+// contradictions describes the errors in a list of the rows after from.
 func (c *client) contradictions(from int64, list string) (all []string) {
 	there := map[int64]int{}
 	for text := range strings.SplitSeq(list, ",") {
@@ -217,29 +217,29 @@ func (c *client) contradictions(from int64, list string) (all []string) {
 		uncertain := c.possible[n] || c.doubt != nil && c.doubt.row == n
 		switch {
 		case there[n] > 1:
-			all = append(all, fmt.Sprintf("row %d is there %d times", n, there[n]))
+			all = append(all, fmt.Sprintf("row %d exists %d times", n, there[n]))
 		case there[n] == 1 && c.never[n]:
-			all = append(all, fmt.Sprintf("row %d is there, though it was never committed", n))
+			all = append(all, fmt.Sprintf("row %d exists, but was never committed", n))
 		case there[n] == 0 && !c.never[n] && !uncertain:
-			all = append(all, fmt.Sprintf("row %d is not there, though it was acknowledged", n))
+			all = append(all, fmt.Sprintf("row %d is missing, but was acknowledged", n))
 		}
 		delete(there, n)
 	}
 	for n := range there {
-		all = append(all, fmt.Sprintf("row %d is there, which nobody has inserted", n))
+		all = append(all, fmt.Sprintf("row %d exists, but was never inserted", n))
 	}
 	return all
 }
 
-func TestContradictions(t *testing.T) {
+func TestContradictionsOfALedger(t *testing.T) {
 	c := &client{last: 6, possible: map[int64]bool{3: true, 4: true}, never: map[int64]bool{5: true}, doubt: &doubt{row: 6}}
 	for list, want := range map[string]string{
 		"1,2": "", "1,2,3,4": "", "1,2,6": "",
-		"1,1,2":   "row 1 is there 2 times",
-		"1,2,4,4": "row 4 is there 2 times",
-		"2":       "row 1 is not there, though it was acknowledged",
-		"1,2,5":   "row 5 is there, though it was never committed",
-		"1,2,7":   "row 7 is there, which nobody has inserted",
+		"1,1,2":   "row 1 exists 2 times",
+		"1,2,4,4": "row 4 exists 2 times",
+		"2":       "row 1 is missing, but was acknowledged",
+		"1,2,5":   "row 5 exists, but was never committed",
+		"1,2,7":   "row 7 exists, but was never inserted",
 	} {
 		if got := strings.Join(c.contradictions(0, list), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", list, got, want)
@@ -250,7 +250,7 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// transfer changes its account step by step, and leaves a row, in one
+// transfer changes its account in several steps and inserts a row, in one
 // transaction.
 func (c *client) transfer(ctx context.Context) error {
 	row := c.next()
@@ -293,15 +293,16 @@ func (c *client) transfer(ctx context.Context) error {
 	})
 }
 
-// undo ends a transaction that nobody wants any more.
+// undo rolls a transaction back.
 func (c *client) undo(tx transaction) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = tx.rollback(ctx) // the connection may be lost, and with it the transaction
 }
 
-// settle finds out what has become of a COMMIT. The lock waits for its end.
-func (c *client) settle(ctx context.Context) error {
+// resolveDoubt finds out whether a COMMIT succeeded. FOR UPDATE waits for the end
+// of its transaction.
+func (c *client) resolveDoubt(ctx context.Context) error {
 	return c.acquired(ctx, func() error {
 		tx, err := c.begin(ctx)
 		if err != nil {

@@ -22,8 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks waits until no goroutine is left. Lookups that were given up go on for
-// some seconds.
+// leaks waits until no goroutine is left. Abandoned lookups end seconds later.
 func leaks() (err error) {
 	for deadline := time.Now().Add(soon); time.Now().Before(deadline); {
 		// The official SDK's metrics library starts this one when it is imported.
@@ -34,21 +33,21 @@ func leaks() (err error) {
 	return err
 }
 
-// censor takes what the library, the proxies and the local Lakebase log. It
-// looks for tokens in it, and keeps what the library said last: there is why a
-// login took as long as it did, which the error at its end leaves out.
-type censor struct {
+// logRecorder receives the logs of the library, the proxies and the local
+// Lakebase. It looks for tokens, and keeps the library's last lines: they show why
+// a login took long, which the error at its end does not.
+type logRecorder struct {
 	leaked atomic.Bool
 
 	mu   sync.Mutex
 	last []string
 }
 
-// keptLines are those of some seconds in which every login fails.
+// keptLines is enough for some seconds in which every login fails.
 const keptLines = 200
 
-func (c *censor) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("eyJ")) { // as every JWT begins
+func (c *logRecorder) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("eyJ")) { // the beginning of every JWT
 		c.leaked.Store(true)
 	}
 	if bytes.Contains(p, []byte(`msg="lakebase: `)) {
@@ -59,8 +58,8 @@ func (c *censor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tail is what the library said last.
-func (c *censor) tail() string {
+// tail returns the library's last lines.
+func (c *logRecorder) tail() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return strings.Join(c.last, "")

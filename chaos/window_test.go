@@ -13,48 +13,48 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// window is the time of one fault, or of two.
+// window is the period of one fault, or of two.
 type window struct {
 	faults []fault
 	text   string
 	length time.Duration
 	set    local.Faults
-	acts   []func(context.Context, *world) error
+	acts   []func(context.Context, *harness) error
 
 	began, ended time.Time
-	over         time.Time // when nothing is felt of it any more; zero until then
+	over         time.Time // when its effects have ended; zero until then
 }
 
-// torment has one window after the other.
-func (w *world) torment() {
-	end := time.Now().Add(w.duration)
-	for n := 0; time.Now().Before(end) && !w.failed.Load(); n++ {
-		w.reconnectAdmin()
-		next := w.compose(n)
-		w.inflict(next)
-		w.recover(next)
+// runWindows runs windows for the duration of the test.
+func (h *harness) runWindows() {
+	end := time.Now().Add(h.duration)
+	for n := 0; time.Now().Before(end) && !h.failed.Load(); n++ {
+		h.reconnectAdmin()
+		next := h.compose(n)
+		h.apply(next)
+		h.recover(next)
 	}
 }
 
-// compose makes the nth window. The faults come in rounds in which each comes
-// once, in half of the windows together with another one.
-func (w *world) compose(n int) *window {
+// compose makes the nth window. Each fault comes once in a round, in half of the
+// windows together with another one.
+func (h *harness) compose(n int) *window {
 	var possible []fault
 	for _, f := range faults {
-		if f.only == "" || f.only == w.product {
+		if f.only == "" || f.only == h.product {
 			possible = append(possible, f)
 		}
 	}
 	round, at := n/len(possible), n%len(possible)
-	order := rand.New(rand.NewPCG(w.seed, 1<<32+uint64(round))).Perm(len(possible))
-	r := rand.New(rand.NewPCG(w.seed, 1<<33+uint64(n)))
+	order := rand.New(rand.NewPCG(h.seed, 1<<32+uint64(round))).Perm(len(possible))
+	r := rand.New(rand.NewPCG(h.seed, 1<<33+uint64(n)))
 	v := &window{length: between(r, 400, 2000)}
-	if w.duration >= 2*time.Minute && r.IntN(3) == 0 {
+	if h.duration >= 2*time.Minute && r.IntN(3) == 0 {
 		v.length = between(r, 2000, 9000)
 	}
 	first := possible[order[at]]
 	if strings.Contains(first.slots, "a") {
-		v.length *= 3 // a token outlives what is shorter
+		v.length *= 3 // a shorter one ends before a token expires
 	}
 	v.add(first, r)
 	if other := oneOf(r, possible...); r.IntN(2) == 0 && !strings.ContainsAny(other.slots, v.faults[0].slots) {
@@ -81,7 +81,7 @@ func (v *window) add(f fault, r *rand.Rand) {
 	}
 }
 
-// bound is how long it may take until all has recovered.
+// bound is the time within which all clients must recover.
 func (v *window) bound() time.Duration {
 	bound := time.Duration(0)
 	for _, f := range v.faults {
@@ -90,72 +90,72 @@ func (v *window) bound() time.Duration {
 	return bound
 }
 
-// has reports whether a fault is of a slot.
+// has reports whether a fault has the slot.
 func (v *window) has(slot byte) bool {
 	return slices.ContainsFunc(v.faults, func(f fault) bool { return strings.IndexByte(f.slots, slot) >= 0 })
 }
 
-// inflict has the faults of a window come and go.
-func (w *world) inflict(v *window) {
-	w.mu.Lock()
+// apply applies the faults of a window, and removes them at its end.
+func (h *harness) apply(v *window) {
+	h.mu.Lock()
 	v.began = time.Now()
-	w.windows = append(w.windows, v)
-	w.mu.Unlock()
-	if err := w.server.SetFaults(v.set); err != nil {
-		w.t.Fatal(err)
+	h.windows = append(h.windows, v)
+	h.mu.Unlock()
+	if err := h.server.SetFaults(v.set); err != nil {
+		h.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), v.length)
+	ctx, cancel := context.WithTimeout(h.t.Context(), v.length)
 	defer cancel()
 	var acting sync.WaitGroup
 	for _, act := range v.acts {
 		acting.Go(func() {
-			if err := act(ctx, w); err != nil {
-				w.wrong("the fault itself failed: %v", err)
+			if err := act(ctx, h); err != nil {
+				h.wrong("the fault itself failed: %v", err)
 			}
 		})
 	}
 	<-ctx.Done()
 	acting.Wait()
-	if err := w.server.SetFaults(local.Faults{}); err != nil {
-		w.t.Fatal(err)
+	if err := h.server.SetFaults(local.Faults{}); err != nil {
+		h.t.Fatal(err)
 	}
-	w.mu.Lock()
+	h.mu.Lock()
 	v.ended = time.Now()
-	w.mu.Unlock()
+	h.mu.Unlock()
 }
 
-// aftermath is for how long after everyone's recovery somebody may still come
-// upon a connection that was broken before.
+// aftermath is how long after the recovery a client may still find a connection
+// that was broken before.
 const aftermath = 2 * time.Second
 
-// recover waits until everyone has recovered from a window: each client has
-// succeeded, there are tokens for a while to come, and there have been logins.
-// After a fault of the API there must be new tokens as well, which come in their
-// own time: a request that hangs, or a pause before the next one, may be felt
-// only when the tokens at hand have expired.
-func (w *world) recover(v *window) {
-	for _, c := range w.clients {
+// recover waits until all have recovered from a window: each client has
+// succeeded, the tokens are valid for some time, and there were logins. After a
+// fault of the API it also waits for new tokens: the effects of a request that
+// hangs, or of a pause before the next one, may come only when the current
+// tokens expire.
+func (h *harness) recover(v *window) {
+	for _, c := range h.clients {
 		c.mu.Lock()
 		c.since, c.backIn = v.ended, 0
 		c.mu.Unlock()
 	}
-	w.tokens = map[*lakebase.Connector]int64{}
-	for _, y := range w.ways {
+	h.tokens = map[*lakebase.Connector]int64{}
+	for _, y := range h.routes {
 		if v.has('a') {
-			w.tokens[y.by] = y.by.Stats().Tokens
+			h.tokens[y.connector] = y.connector.Stats().Tokens
 		}
 	}
-	w.await(v.bound(), "everyone has recovered from "+v.text, func() bool { return len(w.unrecovered()) == 0 })
+	h.await(v.bound(), "recovery from "+v.text, func() bool { return len(h.unrecovered()) == 0 })
 	took := time.Since(v.ended)
-	w.reconnectAdmin()
-	for _, y := range w.identities() {
-		w.await(soon, y.user+" has logged in, and has no more backends than its ways may open", func() bool { return y.settled(w, v.ended) })
+	h.reconnectAdmin()
+	for _, y := range h.identities() {
+		h.await(soon, y.user+" has logged in, and has no more backends than its routes may open", func() bool { return y.isSettled(h, v.ended) })
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	v.over = time.Now().Add(aftermath)
 	for _, f := range v.faults {
-		y := w.tally(f.name)
+		y := h.tally(f.name)
 		y.times++
 		if took > y.worst {
 			y.worst, y.longer = took, len(v.faults) > 1
@@ -163,16 +163,16 @@ func (w *world) recover(v *window) {
 	}
 }
 
-// identity is a Postgres role, and how many backends it may have.
+// identity is a Postgres role, and the limit of its backends.
 type identity struct {
 	user  string
 	limit int
 }
 
-func (w *world) identities() []identity {
-	id, _ := w.server.ServicePrincipal()
-	all := []identity{{user: w.server.User()}, {user: id}}
-	for _, y := range w.ways {
+func (h *harness) identities() []identity {
+	id, _ := h.server.ServicePrincipal()
+	all := []identity{{user: h.server.User()}, {user: id}}
+	for _, y := range h.routes {
 		if y.isProxy {
 			all[1].limit += y.limit
 		} else {
@@ -182,22 +182,22 @@ func (w *world) identities() []identity {
 	return all
 }
 
-// settled reports whether the identity has logged in since then and is within
-// its limit. Postgres may take a while to notice that somebody has gone.
-func (y identity) settled(w *world, since time.Time) bool {
+// isSettled reports whether the identity has logged in since then and is within
+// its limit. Postgres may notice closed connections late.
+func (y identity) isSettled(h *harness, since time.Time) bool {
 	var n int
 	var loggedIn bool
-	err := w.admin.QueryRow(w.t.Context(), "SELECT count(*), coalesce(max(backend_start) > $2, false) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1 AND pid <> pg_backend_pid()",
+	err := h.admin.QueryRow(h.t.Context(), "SELECT count(*), coalesce(max(backend_start) > $2, false) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1 AND pid <> pg_backend_pid()",
 		y.user, since).Scan(&n, &loggedIn)
 	if err != nil {
-		w.wrong("look at the backends: %v", err)
+		h.wrong("read pg_stat_activity: %v", err)
 	}
 	return loggedIn && n <= y.limit
 }
 
-// unrecovered names who has not recovered.
-func (w *world) unrecovered() (all []string) {
-	for _, c := range w.clients {
+// unrecovered describes the clients and routes that have not recovered.
+func (h *harness) unrecovered() (all []string) {
+	for _, c := range h.clients {
 		c.mu.Lock()
 		waiting := !c.since.IsZero()
 		c.mu.Unlock()
@@ -205,22 +205,22 @@ func (w *world) unrecovered() (all []string) {
 			all = append(all, c.state())
 		}
 	}
-	for _, y := range w.ways {
-		stats := y.by.Stats()
+	for _, y := range h.routes {
+		stats := y.connector.Stats()
 		left := time.Until(stats.TokenExpiry)
-		if minted, wanted := w.tokens[y.by]; left < 2*time.Second || wanted && stats.Tokens <= minted {
-			all = append(all, fmt.Sprintf("%s: %d tokens so far, the last is good for %s", y.name, stats.Tokens, left.Round(time.Millisecond)))
+		if minted, wanted := h.tokens[y.connector]; left < 2*time.Second || wanted && stats.Tokens <= minted {
+			all = append(all, fmt.Sprintf("%s: %d tokens so far, the last is valid for %s", y.name, stats.Tokens, left.Round(time.Millisecond)))
 		}
 	}
 	return all
 }
 
-// await polls until done, and says who keeps it waiting if that takes too long.
-func (w *world) await(bound time.Duration, what string, done func() bool) {
+// await polls until done. After bound it reports what has not recovered.
+func (h *harness) await(bound time.Duration, what string, done func() bool) {
 	deadline := time.Now().Add(bound)
-	for !done() && !w.failed.Load() {
+	for !done() && !h.failed.Load() {
 		if time.Now().After(deadline) {
-			w.wrong("not within %s: %s\n%s", bound, what, strings.Join(w.unrecovered(), "\n"))
+			h.wrong("not within %s: %s\n%s", bound, what, strings.Join(h.unrecovered(), "\n"))
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -15,9 +15,15 @@ SELECT current_setting('max_connections')::int,
        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
        (SELECT datconnlimit FROM pg_database WHERE datname = current_database())`
 
-// connectionFacts count connections. A limit of -1 is none.
+// connectionFacts are the row of connectionsQuery. A limit of -1 is none.
 type connectionFacts struct {
-	Max, Reserved, Used, Own, InDatabase, RoleLimit, DatabaseLimit int
+	Max           int `detail:"limit"`
+	Reserved      int `detail:"reserved"`
+	Used          int `detail:"used"`
+	Own           int `detail:"used by this role"`
+	InDatabase    int
+	RoleLimit     int `detail:"limit of the role"`
+	DatabaseLimit int `detail:"limit of the database"`
 }
 
 // left is how many more this role may open.
@@ -32,31 +38,15 @@ func (c connectionFacts) left() int {
 	return max(left, 0)
 }
 
-func (c connectionFacts) details() []Detail {
-	details := []Detail{
-		{Name: "limit", Value: strconv.Itoa(c.Max)}, {Name: "reserved", Value: strconv.Itoa(c.Reserved)},
-		{Name: "used", Value: strconv.Itoa(c.Used)}, {Name: "used by this role", Value: strconv.Itoa(c.Own)},
-	}
-	if c.RoleLimit >= 0 {
-		details = append(details, Detail{Name: "limit of the role", Value: strconv.Itoa(c.RoleLimit)})
-	}
-	if c.DatabaseLimit >= 0 {
-		details = append(details, Detail{Name: "limit of the database", Value: strconv.Itoa(c.DatabaseLimit)})
-	}
-	return details
-}
-
 // checkConnections compares the connections in use, and those that a pool may
 // open, with the limits.
 func checkConnections(ctx context.Context, v *visit) finding {
-	ctx, cancel := v.within(ctx)
-	defer cancel()
-	c, err := queryFacts[connectionFacts](ctx, v.conn, connectionsQuery)
+	c, details, err := readFacts[connectionFacts](ctx, v, connectionsQuery)
 	if err != nil {
 		return v.queryFailed(err)
 	}
 	limit := c.Max - c.Reserved
-	f := found(c.details(), "%d of %d used", c.Used, limit)
+	f := found(details, "%d of %d used", c.Used, limit)
 	pool := v.maxPoolSize()
 	spare := c.left() + 1 // this session ends
 	switch {

@@ -46,7 +46,7 @@ func isAddress(host string) bool {
 func checkDNS(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	var failed *answer
+	var failed *lookup
 	var details []Detail
 	var fallback string
 	for _, s := range v.servers {
@@ -89,8 +89,8 @@ func checkDNS(ctx context.Context, v *visit) finding {
 	return f
 }
 
-// answer is the result of one resolver for one host.
-type answer struct {
+// lookup is the result of one resolver for one host.
+type lookup struct {
 	resolver string
 	host     string
 	addrs    []string
@@ -99,14 +99,14 @@ type answer struct {
 }
 
 // lookUpEverywhere asks every resolver at once.
-func lookUpEverywhere(ctx context.Context, resolvers []resolver.Upstream, host string) []answer {
-	answers := make([]answer, len(resolvers))
+func lookUpEverywhere(ctx context.Context, resolvers []resolver.Upstream, host string) []lookup {
+	answers := make([]lookup, len(resolvers))
 	var lookups sync.WaitGroup
 	for i, r := range resolvers {
 		lookups.Go(func() {
 			began := time.Now()
 			addrs, err := resolve(ctx, r, host)
-			answers[i] = answer{r.Name, host, addrs, err, time.Since(began)}
+			answers[i] = lookup{r.Name, host, addrs, err, time.Since(began)}
 		})
 	}
 	lookups.Wait()
@@ -115,10 +115,10 @@ func lookUpEverywhere(ctx context.Context, resolvers []resolver.Upstream, host s
 
 // resolve returns at the end of ctx, even if the resolver does not.
 func resolve(ctx context.Context, r resolver.Upstream, host string) ([]string, error) {
-	answered := make(chan answer, 1)
+	answered := make(chan lookup, 1)
 	go func() {
 		addrs, err := r.Lookup(ctx, host)
-		answered <- answer{addrs: addrs, err: err}
+		answered <- lookup{addrs: addrs, err: err}
 	}()
 	select {
 	case a := <-answered:
@@ -131,7 +131,7 @@ func resolve(ctx context.Context, r resolver.Upstream, host string) ([]string, e
 	}
 }
 
-func (a answer) detail() Detail {
+func (a lookup) detail() Detail {
 	d := Detail{Name: a.resolver, Value: strings.Join(a.addrs, ", ")}
 	if a.err != nil {
 		d.Value = a.err.Error()
@@ -143,14 +143,14 @@ func (a answer) detail() Detail {
 	return d
 }
 
-func (a answer) notFound() bool {
+func (a lookup) notFound() bool {
 	var dns *net.DNSError
 	return errors.As(a.err, &dns) && dns.IsNotFound
 }
 
 // mostTelling picks the answer to explain: one resolver that fails leaves it
 // open whether the name exists, whatever the others answered.
-func mostTelling(answers []answer) *answer {
+func mostTelling(answers []lookup) *lookup {
 	for i := range answers {
 		if !answers[i].notFound() {
 			return &answers[i]
@@ -186,7 +186,7 @@ func resolverName(name string) string {
 }
 
 // explainLookup explains a host that no resolver has an address for.
-func (v *visit) explainLookup(failed answer, details []Detail) finding {
+func (v *visit) explainLookup(failed lookup, details []Detail) finding {
 	summary := "no resolver knows " + failed.host
 	a := advice{
 		meaning: "the name does not exist: it was mistyped, or the instance is gone, or the name is one of a private network",

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// check is one step of a connection.
-type check struct {
+// step is one step of a connection, which is checked.
+type step struct {
 	name string
 	// needs names the checks without whose success this one means nothing.
 	needs func(*visit) []string
@@ -21,20 +21,20 @@ type check struct {
 	run  func(context.Context, *visit) finding
 }
 
-// checks are in the order of a connection.
-var checks = []check{
+// sequence has the steps in the order of a connection.
+var sequence = []step{
 	{name: "configuration", run: checkConfiguration},
-	{name: "workspace", needs: only("configuration"), skip: unlessWorkspace, run: checkWorkspace},
-	{name: "target", needs: only("workspace"), skip: unlessWorkspace, run: checkTarget},
+	{name: "workspace", needs: outcomesOf("configuration"), skip: unlessWorkspace, run: checkWorkspace},
+	{name: "target", needs: outcomesOf("workspace"), skip: unlessWorkspace, run: checkTarget},
 	{name: "pooler", needs: unlessHost("target"), run: checkPooler},
 	{name: "dns", needs: unlessHost("target"), skip: nothingToResolve, run: checkDNS},
-	{name: "tcp", needs: only("dns"), skip: socketsOnly, run: checkTCP},
-	{name: "tls", needs: only("tcp"), skip: socketsOnly, run: checkTLS},
-	{name: "token", needs: only("target"), skip: unlessWorkspace, run: checkToken},
-	{name: "login", needs: only("pooler", "tls", "token"), run: checkLogin},
-	{name: "role", needs: only("login", openSession), run: checkRole},
-	{name: "server", needs: only("login", openSession), run: checkServer},
-	{name: "connections", needs: only("login", openSession), run: checkConnections},
+	{name: "tcp", needs: outcomesOf("dns"), skip: socketsOnly, run: checkTCP},
+	{name: "tls", needs: outcomesOf("tcp"), skip: socketsOnly, run: checkTLS},
+	{name: "token", needs: outcomesOf("target"), skip: unlessWorkspace, run: checkToken},
+	{name: "login", needs: outcomesOf("pooler", "tls", "token"), run: checkLogin},
+	{name: "role", needs: outcomesOf("login", openSession), run: checkRole},
+	{name: "server", needs: outcomesOf("login", openSession), run: checkServer},
+	{name: "connections", needs: outcomesOf("login", openSession), run: checkConnections},
 }
 
 // openSession is what the checks after the login need beside it: a connection
@@ -43,14 +43,14 @@ const openSession = "session"
 
 // Names returns the names of the checks, in order.
 func Names() []string {
-	names := make([]string, len(checks))
-	for i, c := range checks {
-		names[i] = c.name
+	names := make([]string, len(sequence))
+	for i, s := range sequence {
+		names[i] = s.name
 	}
 	return names
 }
 
-func only(names ...string) func(*visit) []string {
+func outcomesOf(names ...string) func(*visit) []string {
 	return func(*visit) []string { return names }
 }
 
@@ -79,48 +79,48 @@ func Run(ctx context.Context, o Options) *Report {
 	defer v.close()
 	began := time.Now()
 	report := &Report{Version: reportVersion, Time: began.UTC().Truncate(time.Second)}
-	for _, c := range checks {
-		result := c.perform(ctx, v)
+	for _, s := range sequence {
+		result := s.perform(ctx, v)
 		if ctx.Err() != nil {
 			report.Interrupted = true
 			break
 		}
 		report.Checks = append(report.Checks, result)
-		v.notify(Event{Check: c.name, Result: &result})
+		v.notify(Event{Check: s.name, Result: &result})
 	}
 	report.Target = v.hide(v.targetName())
 	report.Milliseconds = milliseconds(time.Since(began))
-	report.conclude(len(checks))
+	report.conclude(len(sequence))
 	return report
 }
 
 // perform makes the check, or says why it is skipped.
-func (c check) perform(ctx context.Context, v *visit) Result {
-	if c.needs != nil {
-		for _, name := range c.needs(v) {
+func (s step) perform(ctx context.Context, v *visit) Result {
+	if s.needs != nil {
+		for _, name := range s.needs(v) {
 			if because := v.blockedBy[name]; because != "" {
-				v.blockedBy[c.name] = because
+				v.blockedBy[s.name] = because
 				summary := "needs " + because + ", which failed"
 				if name == openSession {
 					summary = "the session was lost in " + because
 				}
-				return Result{Name: c.name, Status: Skipped, Because: because, Summary: summary}
+				return Result{Name: s.name, Status: Skipped, Because: because, Summary: summary}
 			}
 		}
 	}
-	if c.skip != nil {
-		if why := c.skip(v); why != "" {
-			return Result{Name: c.name, Status: Skipped, Summary: why}
+	if s.skip != nil {
+		if why := s.skip(v); why != "" {
+			return Result{Name: s.name, Status: Skipped, Summary: why}
 		}
 	}
-	v.begin(c.name)
+	v.begin(s.name)
 	began := time.Now()
-	f := c.run(ctx, v)
-	result := f.result(c.name, time.Since(began))
+	f := s.run(ctx, v)
+	result := f.result(s.name, time.Since(began))
 	if result.Status == Failed {
-		v.blockedBy[c.name] = c.name
+		v.blockedBy[s.name] = s.name
 		if v.conn != nil && v.conn.IsClosed() {
-			v.blockedBy[openSession] = c.name
+			v.blockedBy[openSession] = s.name
 		}
 	}
 	return result.hidden(v.hide)

@@ -50,25 +50,18 @@ func shakeHands(ctx context.Context, a address) handshake {
 	h := handshake{offered: true}
 	config := a.server.TLS.Clone()
 	config.ClientSessionCache = nil // a resumed session shows no certificates
-	verify := config.VerifyPeerCertificate
-	config.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
-		h.chain = parseChain(raw)
-		if verify != nil {
-			return verify(raw, chains)
-		}
-		return nil
-	}
 	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		var untrusted *tls.CertificateVerificationError
-		if errors.As(err, &untrusted) {
-			h.chain = untrusted.UnverifiedCertificates
-		}
+	err = secure.HandshakeContext(ctx)
+	state := secure.ConnectionState()
+	h.chain = state.PeerCertificates
+	if untrusted := (*tls.CertificateVerificationError)(nil); errors.As(err, &untrusted) {
+		h.chain = untrusted.UnverifiedCertificates
+	}
+	if err != nil {
 		h.err = orDeadline(ctx, err)
 		return h
 	}
-	state := secure.ConnectionState()
-	h.state, h.chain = &state, state.PeerCertificates
+	h.state = &state
 	return h
 }
 
@@ -79,16 +72,6 @@ func orDeadline(ctx context.Context, err error) error {
 		return context.DeadlineExceeded
 	}
 	return err
-}
-
-func parseChain(raw [][]byte) []*x509.Certificate {
-	var chain []*x509.Certificate
-	for _, der := range raw {
-		if c, err := x509.ParseCertificate(der); err == nil {
-			chain = append(chain, c)
-		}
-	}
-	return chain
 }
 
 // details lists what the server showed.

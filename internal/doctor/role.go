@@ -19,26 +19,29 @@ SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolcreaterole, r.rolcreatedb,
        current_setting('search_path')
   FROM pg_roles r WHERE r.rolname = current_user`
 
-// roleFacts are what Postgres knows of the role that logged in.
+// roleFacts are the row of roleQuery.
 type roleFacts struct {
-	Name                                   string
-	Login, Superuser, CreateRole, CreateDB bool
-	MemberOf                               []string
-	Connect, CreateInDatabase              bool
-	Usage, CreateInPublic                  bool
-	Public                                 bool // a schema of that name exists
-	SearchPath                             string
+	Name             string   `detail:"role"`
+	Login            bool     `detail:"may log in"`
+	Superuser        bool     `detail:"superuser"`
+	CreateRole       bool     `detail:"may create roles"`
+	CreateDB         bool     `detail:"may create databases"`
+	MemberOf         []string `detail:"member of"`
+	Connect          bool     `detail:"CONNECT on the database"`
+	CreateInDatabase bool     `detail:"CREATE on the database"`
+	Usage            bool     `detail:"USAGE on schema public"`
+	CreateInPublic   bool     `detail:"CREATE on schema public"`
+	Public           bool     // a schema of that name exists
+	SearchPath       string   `detail:"search_path"`
 }
 
-// checkRole looks at what the role may do.
+// checkRole looks at the privileges of the role.
 func checkRole(ctx context.Context, v *visit) finding {
-	ctx, cancel := v.within(ctx)
-	defer cancel()
-	r, err := queryFacts[roleFacts](ctx, v.conn, roleQuery)
+	r, details, err := readFacts[roleFacts](ctx, v, roleQuery)
 	if err != nil {
 		return v.queryFailed(err)
 	}
-	f := found(r.details(), "%s %s", r.Name, r.abilities())
+	f := found(details, "%s %s", r.Name, r.abilities())
 	if r.Public && !r.Usage {
 		f = f.warn(fmt.Sprintf("%s may use nothing in schema public", r.Name), advice{
 			meaning: "every statement about a table there ends in \"permission denied for schema public\"; other schemas are not affected",
@@ -63,18 +66,4 @@ func (r roleFacts) abilities() string {
 		create += ", is a member of " + strings.Join(r.MemberOf, ", ")
 	}
 	return create
-}
-
-func (r roleFacts) details() []Detail {
-	yes := func(name string, b bool) Detail {
-		return Detail{Name: name, Value: map[bool]string{true: "yes", false: "no"}[b]}
-	}
-	return []Detail{
-		{Name: "role", Value: r.Name},
-		yes("may log in", r.Login), yes("superuser", r.Superuser), yes("may create roles", r.CreateRole), yes("may create databases", r.CreateDB),
-		{Name: "member of", Value: strings.Join(r.MemberOf, ", ")},
-		yes("CONNECT on the database", r.Connect), yes("CREATE on the database", r.CreateInDatabase),
-		yes("USAGE on schema public", r.Usage), yes("CREATE on schema public", r.CreateInPublic),
-		{Name: "search_path", Value: r.SearchPath},
-	}
 }

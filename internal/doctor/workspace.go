@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -18,9 +19,7 @@ func checkWorkspace(ctx context.Context, v *visit) finding {
 	client := v.steps.Workspace
 	me, err := client.Identity(ctx)
 	v.unresolved = errors.Is(err, context.DeadlineExceeded) && !<-hasAddress
-	if v.workspaceURL, _ = client.Host(ctx); v.workspaceURL == "" { // Identity has failed for the same reason
-		v.workspaceURL = v.setting("databricks.host").Value
-	}
+	v.workspaceURL = cmp.Or(client.Host(), v.setting("databricks.host").Value)
 	var details []Detail
 	for _, s := range v.settings {
 		if strings.HasPrefix(s.Name, "databricks.") {

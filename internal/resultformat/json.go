@@ -3,7 +3,6 @@ package resultformat
 import (
 	"io"
 	"strconv"
-	"unicode/utf8"
 )
 
 // jsonWriter writes an object for each row. JSON and NDJSON differ in the text
@@ -77,35 +76,4 @@ func distinct(columns []Column) []string {
 		names[i] = name
 	}
 	return names
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendJSONString appends v in quotes. Invalid UTF-8 becomes U+FFFD.
-func appendJSONString(dst, v []byte) []byte {
-	dst = append(dst, '"')
-	for i := 0; i < len(v); {
-		c := v[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c < ' ' || c == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, size := utf8.DecodeRune(v[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
-			continue
-		}
-		i++
-	}
-	return append(dst, '"')
 }

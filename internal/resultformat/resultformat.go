@@ -37,12 +37,6 @@ func Parse(name string) (Format, error) {
 	return "", fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
 }
 
-// Column describes one column of a result.
-type Column struct {
-	Name string
-	Type uint32 // the OID of its type
-}
-
 // Writer writes one result after another: for each, Begin, its rows and End. It
 // is not safe for concurrent use.
 type Writer interface {
@@ -67,22 +61,3 @@ func New(f Format, w io.Writer) Writer {
 	}
 	return &textWriter{out: w}
 }
-
-// OIDs of the types that are not written as plain text everywhere
-// (pg_type.dat).
-const (
-	oidBool    = 16
-	oidInt8    = 20
-	oidInt2    = 21
-	oidInt4    = 23
-	oidOID     = 26
-	oidXID     = 28
-	oidCID     = 29
-	oidJSON    = 114
-	oidFloat4  = 700
-	oidFloat8  = 701
-	oidMoney   = 790
-	oidNumeric = 1700
-	oidJSONB   = 3802
-	oidXID8    = 5069
-)

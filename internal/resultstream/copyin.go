@@ -20,20 +20,6 @@ type copyIn struct {
 	running  bool
 }
 
-// startCopyIn begins to send the data of CopyIn.
-func (s *stream) startCopyIn() error {
-	if err := s.to.CopyIn(); err != nil {
-		return err
-	}
-	s.copying.begin(s.frontend)
-	if s.request.CopyIn == nil {
-		s.copying.fail("there is no data for COPY FROM STDIN")
-		return nil
-	}
-	go s.copying.feed(s.request.CopyIn)
-	return nil
-}
-
 func (c *copyIn) begin(f *pgproto3.Frontend) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/spelling"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
@@ -85,34 +85,27 @@ func (a *Admin) Self() string { return a.conn.Config().User }
 // withToken reports whether the session logged in as an identity.
 func (a *Admin) withToken() bool { return a.steps.Workspace != nil }
 
-const maxName = 63 // bytes; Postgres would cut the rest off
-
-// CheckName refuses names that a role cannot have, or that Postgres reads as
-// something else: even a quoted "public" means every role.
-func CheckName(name string) error {
-	switch {
-	case name == "":
-		return badName(name, "the name of a role is empty")
-	case len(name) > maxName:
-		return badName(name, fmt.Sprintf("the name of a role has %d bytes and may have %d: Postgres would cut it off", len(name), maxName))
-	case strings.ContainsRune(name, 0) || !utf8.ValidString(name):
-		return badName(name, fmt.Sprintf("%q is not the name of a role: it is not UTF-8", name))
-	case name == "public":
-		return badName(name, `"public" means every role, and is not one`)
-	case name == "none":
-		return badName(name, `"none" is not a role`)
-	case strings.HasPrefix(name, "pg_"):
-		return badName(name, fmt.Sprintf("%q is a name that Postgres reserves", name))
-	}
-	return nil
-}
-
-// quote makes any name an SQL identifier.
-func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
-
 // names returns the names of all roles.
 func (a *Admin) names(ctx context.Context) ([]string, error) {
 	return column(ctx, a.conn, "SELECT rolname::text FROM pg_roles ORDER BY 1")
+}
+
+// noRole is the error for a role that does not exist. It suggests a similar name.
+func (a *Admin) noRole(ctx context.Context, name string) error {
+	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
+	if KindOf(name) != "" {
+		e.Hint = fmt.Sprintf("lakebase roles create %s creates one for an identity", name)
+	}
+	names, err := a.names(ctx)
+	if err != nil {
+		return e
+	}
+	if near := similarName(name, names); near != "" {
+		e.Hint = fmt.Sprintf("there is a role %q; names are case-sensitive", near)
+	} else if near := spelling.Nearest(name, names); near != "" && KindOf(name) == "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return e
 }
 
 // querier is a connection or a transaction.

@@ -36,3 +36,12 @@ func (c Claims) Expiry() time.Time {
 	}
 	return time.Time{}
 }
+
+// unixTime reads seconds or milliseconds; the latter, read as seconds, would be
+// past the year 5000.
+func unixTime(n float64) time.Time {
+	if n < 1e11 {
+		n *= 1000
+	}
+	return time.UnixMilli(int64(n))
+}

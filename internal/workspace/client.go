@@ -1,7 +1,7 @@
-// Package workspace calls the Databricks workspace APIs that Lakebase needs:
-// who am I, which instances and endpoints exist, and a credential for one.
-// Authentication is the official SDK's; time limits, retries and errors are
-// this package's own, because the SDK's cannot be cancelled.
+// Package workspace calls the Databricks workspace APIs that Lakebase needs: the
+// caller's identity, the instances and endpoints, and credentials for them. The
+// official SDK authenticates. Timeouts and errors are this package's own,
+// because the SDK's calls cannot be cancelled.
 package workspace
 
 import (
@@ -25,24 +25,21 @@ import (
 
 var userAgent = "lakebase-go/" + buildinfo.Version() + " (" + runtime.GOOS + "; " + runtime.Version() + ")"
 
-const (
-	// requestTimeout bounds a call whose caller sets no limit, login included.
-	requestTimeout = time.Minute
-	maxReply       = 1 << 20
-)
+// requestTimeout bounds a call, login included, whose context does not.
+const requestTimeout = time.Minute
 
-// Client calls one workspace. It is safe for concurrent use. It does no
-// retries: callers know better what waits on them.
+// Client calls one workspace. It is safe for concurrent use. It does not retry:
+// its callers know how long they can wait.
 type Client struct {
-	login  *login
+	auth   *authenticator
 	logger *slog.Logger
-	skew   atomic.Pointer[time.Duration] // of the latest reply that told
+	skew   atomic.Pointer[time.Duration] // by the latest reply with a date
 }
 
 // Options configure a Client.
 type Options struct {
-	// Config says how to log in; required. New takes a copy of its settings:
-	// the Client neither changes it nor sees later changes.
+	// Config configures the login; required. New copies its settings: the Client
+	// does not change it, and ignores later changes.
 	Config *sdkconfig.Config
 	Logger *slog.Logger // nil means discard
 }
@@ -53,19 +50,20 @@ func New(o Options) *Client {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Client{login: newLogin(o.Config, logger), logger: logger}
+	return &Client{auth: newAuthenticator(o.Config, logger), logger: logger}
 }
 
-// Close ends logins in progress and closes idle connections. Later calls
-// fail. It does not wait.
-func (c *Client) Close() { c.login.close() }
+// Close cancels logins in progress and closes idle connections, without
+// waiting. Later calls fail.
+func (c *Client) Close() { c.auth.close() }
 
-// CloseIdle closes the connections that no call is using. Calls come in
-// bursts, most of an hour apart, so that keeping them gains nothing.
-func (c *Client) CloseIdle() { c.login.transports.closeIdle() }
+// CloseIdle closes idle connections. Calls come in bursts, most of an hour apart,
+// so that keeping connections gains nothing.
+func (c *Client) CloseIdle() { c.auth.transports.closeIdle() }
 
-// Skew returns the local clock minus the workspace's, by its latest reply, and
-// whether one has told. It is off by up to a second and half the time of a call.
+// Skew returns the local clock minus the workspace's, by the latest reply with a
+// date, and whether there was one. It is off by up to a second and half the
+// duration of a call.
 func (c *Client) Skew() (skew time.Duration, known bool) {
 	if s := c.skew.Load(); s != nil {
 		return *s, true
@@ -73,63 +71,8 @@ func (c *Client) Skew() (skew time.Duration, known bool) {
 	return 0, false
 }
 
-// Host returns the workspace's URL as resolved from the configuration.
-func (c *Client) Host(ctx context.Context) (string, error) {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	return c.login.host(ctx)
-}
-
-// Identity is who the caller is to the workspace.
-type Identity struct {
-	Name   string   // an email address, or a service principal's application id
-	Groups []string // by name, as far as the workspace tells
-}
-
-// Me returns the name of the caller's identity.
-func (c *Client) Me(ctx context.Context) (string, error) {
-	me, err := c.Identity(ctx)
-	if err != nil {
-		return "", err
-	}
-	return me.Name, nil
-}
-
-// Identity returns who the caller is.
-func (c *Client) Identity(ctx context.Context) (*Identity, error) {
-	var me struct {
-		UserName string `json:"userName"`
-		Groups   []struct {
-			Display string `json:"display"`
-		} `json:"groups"`
-	}
-	rep, err := c.get(ctx, "/api/2.0/preview/scim/v2/Me", nil, &me)
-	if err != nil {
-		return nil, err
-	}
-	if me.UserName == "" {
-		return nil, rep.malformed("it names no user")
-	}
-	id := &Identity{Name: me.UserName}
-	for _, g := range me.Groups {
-		id.Groups = append(id.Groups, g.Display)
-	}
-	return id, nil
-}
-
-// reply is what a call brought back, and when.
-type reply struct {
-	op             string
-	status         int
-	header         http.Header
-	body           []byte
-	sent, received time.Time
-}
-
-// malformed is the error of a reply that makes no sense.
-func (r *reply) malformed(why string) *Error {
-	return &Error{Op: r.op, Status: r.status, Code: codeMalformed, Message: "unexpected reply: " + why}
-}
+// Host returns the workspace's URL, "" before the first login has resolved it.
+func (c *Client) Host() string { return c.auth.host() }
 
 func (c *Client) get(ctx context.Context, path string, query url.Values, out any) (*reply, error) {
 	return c.do(ctx, http.MethodGet, path, query, nil, out)
@@ -139,19 +82,19 @@ func (c *Client) post(ctx context.Context, path string, in, out any) (*reply, er
 	return c.do(ctx, http.MethodPost, path, nil, in, out)
 }
 
-// do makes one authenticated call. path is escaped already.
+// do makes one authenticated call. path must be escaped.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, in, out any) (*reply, error) {
 	op := method + " " + path
 	ctx, cancel := limit(ctx)
 	defer cancel()
 
-	s, err := c.login.session(ctx)
+	s, err := c.auth.session(ctx)
 	if err != nil {
 		return nil, err
 	}
 	req, err := newRequest(ctx, s, method, path, query, in)
 	if err != nil {
-		return nil, &Error{Op: op, Code: codeInvalid, Message: "cannot make the request", Err: err}
+		return nil, &Error{Op: op, Code: codeInvalid, Message: "cannot build the request", Err: err}
 	}
 	rep := &reply{op: op, sent: time.Now()}
 	resp, err := s.client.Do(req)
@@ -171,13 +114,13 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	case err != nil:
 		return nil, unanswered(ctx, op, err)
 	case resp.StatusCode == http.StatusUnauthorized:
-		c.login.distrust(s)
+		c.auth.distrust(s)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, refused(op, resp, rep.body, s.secrets())
 	}
 	if err := json.Unmarshal(rep.body, out); err != nil {
-		return nil, rep.malformed(describe(resp.Header, err))
+		return nil, rep.malformed(rep.describe(err))
 	}
 	return rep, nil
 }
@@ -210,33 +153,9 @@ func newRequest(ctx context.Context, s *session, method, path string, query url.
 	return req, nil
 }
 
-// limit bounds a call whose caller has more patience than sense.
+// limit bounds a call by requestTimeout.
 func limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, requestTimeout, errTooSlow)
 }
 
-var (
-	errTooSlow = fmt.Errorf("no answer within %s: %w", requestTimeout, context.DeadlineExceeded)
-	errTooLong = fmt.Errorf("it is longer than %d bytes", maxReply)
-)
-
-func readBody(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxReply+1))
-	if err == nil && len(b) > maxReply {
-		err = errTooLong
-	}
-	return b, err
-}
-
-// describe says what came instead of the JSON that was expected, without
-// quoting it: it may be a credential.
-func describe(h http.Header, err error) string {
-	if t := h.Get("Content-Type"); t != "" && !isJSON(t) {
-		return "it is " + quotable(t, nil)
-	}
-	var mistyped *json.UnmarshalTypeError
-	if errors.As(err, &mistyped) {
-		return fmt.Sprintf("the field %q is of another type", mistyped.Field)
-	}
-	return "it is no JSON"
-}
+var errTooSlow = fmt.Errorf("no answer within %s: %w", requestTimeout, context.DeadlineExceeded)

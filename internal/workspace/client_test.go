@@ -21,7 +21,7 @@ import (
 
 const pat = "dapi0123456789abcdef0123456789abcdef"
 
-// service is a workspace that answers as told and remembers what it was asked.
+// service is a workspace with configured replies. It records the requests.
 type service struct {
 	*httptest.Server
 	mux *http.ServeMux
@@ -29,7 +29,7 @@ type service struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	bodies   []string
-	release  chan struct{} // closed at the end: hung handlers return
+	release  chan struct{} // closed at the end, so that hung handlers return
 }
 
 func newService(t *testing.T) *service {
@@ -51,7 +51,7 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-// answer makes the service send body, text or a value to encode, for pattern.
+// answer makes the service reply to pattern with body, a text or a value to encode.
 func (s *service) answer(pattern string, status int, body any, header ...string) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { send(w, status, body, header...) })
 }
@@ -78,7 +78,7 @@ func (s *service) hang(pattern string) {
 	})
 }
 
-// count returns how many requests had that method and path.
+// count returns the number of requests with that method and path.
 func (s *service) count(method, path string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func newClient(t *testing.T, config *sdkconfig.Config) *Client {
 	return c
 }
 
-// testWriter sends the log to the test and fails it for a secret.
+// testWriter fails the test if the log has a secret.
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) {
@@ -132,12 +132,12 @@ func asError(t *testing.T, err error) *Error {
 		t.Fatalf("error %v (%T) is no *Error", err, err)
 	}
 	if text := err.Error(); strings.ContainsAny(text, "\r\n") || strings.Contains(text, pat) || strings.Contains(text, clientSecret) {
-		t.Errorf("unfit error text: %q", text)
+		t.Errorf("error text of several lines, or with a secret: %q", text)
 	}
 	return e
 }
 
-func TestMe(t *testing.T) {
+func TestMeSendsItsLogin(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{"id":"1","userName":"me@example.com","active":true}`)
@@ -162,8 +162,8 @@ func TestMe(t *testing.T) {
 	if r.RequestURI != "/api/2.0/preview/scim/v2/Me" {
 		t.Errorf("asked for %s", r.RequestURI)
 	}
-	if host, err := c.Host(t.Context()); err != nil || host != s.URL {
-		t.Errorf("Host = %q, %v", host, err)
+	if host := c.Host(); host != s.URL {
+		t.Errorf("Host = %q", host)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestInstance(t *testing.T) {
 	s.answer("GET /api/2.0/database/instances/{name}", 200, `{"state":"STARTING"}`)
 	c := s.client(t)
 	for name, want := range map[string]Instance{
-		"full": {Name: "full", UID: "u-1", State: Available, RawState: "AVAILABLE", PGVersion: "16", NativeLogin: true,
+		"full": {Name: "full", State: Available, RawState: "AVAILABLE",
 			ReadWriteDNS: "instance-u.database.example.com", ReadOnlyDNS: "instance-ro-u.database.example.com"},
 		"bare":         {Name: "bare", State: Stopped},
 		"a/b?c#d e%2F": {Name: "a/b?c#d e%2F", State: Starting, RawState: "STARTING"},
@@ -249,23 +249,23 @@ func TestLists(t *testing.T) {
 		{Name: "c", State: Deleting, RawState: "DELETING"},
 	})
 	projects, err := c.Projects(ctx)
-	check("projects", projects, err, []Named{{Name: "projects/p", UID: "u"}, {Name: "projects/q"}})
+	check("projects", projects, err, []Named{{Name: "projects/p"}, {Name: "projects/q"}})
 	for _, project := range []string{"p", "projects/p"} {
 		branches, err := c.Branches(ctx, project)
 		check("branches", branches, err, []Named{
-			{Name: "projects/p/branches/b", UID: "u", Default: true, State: "READY"},
+			{Name: "projects/p/branches/b", Default: true, State: "READY"},
 			{Name: "projects/p/branches/c"},
 		})
 	}
 	endpoints, err := c.Endpoints(ctx, "projects/p/branches/b")
 	check("endpoints", endpoints, err, []Endpoint{
-		{Name: "projects/p/branches/b/endpoints/e", UID: "ep-1", State: Available, RawState: "IDLE", Host: "h", ReadOnlyHost: "ro", PooledHost: "hp", ReadOnlyPooledHost: "rop"},
+		{Name: "projects/p/branches/b/endpoints/e", State: Available, RawState: "IDLE", Host: "h", ReadOnlyHost: "ro"},
 		{Name: "projects/p/branches/b/endpoints/r", ReadOnly: true, State: Stopped, RawState: "ACTIVE", Disabled: true, Host: "r"},
 		{Name: "projects/p/branches/b/endpoints/s", ReadOnly: true, State: Available},
 	})
 }
 
-func TestListThatRunsInACircle(t *testing.T) {
+func TestListWithRepeatedPagesEnds(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.answer("GET /api/2.0/database/instances", 200, `{"database_instances":[{"name":"a"}],"next_page_token":"again"}`)
@@ -284,7 +284,7 @@ func TestEndpoint(t *testing.T) {
 	const path = "projects/p/branches/b/endpoints/e"
 	s.answer("GET /api/2.0/postgres/"+path, 200, `{"uid":"ep-1","status":{"current_state":"INIT","hosts":{"host":"h"}}}`)
 	got, err := s.client(t).Endpoint(t.Context(), path)
-	if want := (Endpoint{Name: path, UID: "ep-1", State: Starting, RawState: "INIT", Host: "h"}); err != nil || *got != want {
+	if want := (Endpoint{Name: path, State: Starting, RawState: "INIT", Host: "h"}); err != nil || *got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 }
@@ -341,10 +341,7 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 		<-s.release
 	})
 	c := s.client(t)
-	if _, err := c.Host(t.Context()); err != nil { // or it would be the login that has not ended
-		t.Fatal(err)
-	}
-	_, _ = c.Instance(t.Context(), "absent")
+	_, _ = c.Instance(t.Context(), "absent") // logs in, so that only the call hangs
 	for _, name := range []string{"x", "half"} {
 		because := errors.New("no patience")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, because)
@@ -361,8 +358,8 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 	}
 }
 
-// A connection that is under way when its request ends is made for the next one.
-// There is none after Close, which would otherwise leave it to its time limit.
+// http.Transport continues to dial when a request has ended, for the next one.
+// After Close there is none, and the dial must not go on until its timeout.
 func TestCloseEndsConnecting(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -392,7 +389,7 @@ func TestCloseEndsConnecting(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(3 * time.Second): // Go's resolver would wait for 5
-		t.Fatal("it goes on")
+		t.Fatal("the dial goes on")
 	}
 }
 
@@ -403,7 +400,7 @@ func TestUnreachableHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := "http://" + l.Addr().String()
-	l.Close() // nobody listens there now
+	l.Close() // nothing listens there now
 	for name, config := range map[string]*sdkconfig.Config{
 		"pat": {Host: host, Token: pat},
 		"m2m": {Host: host, ClientID: clientID, ClientSecret: clientSecret},
@@ -473,7 +470,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTLS(t *testing.T) {
+func TestCertificateIsVerified(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		send(w, 200, `{"userName":"me"}`)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -14,18 +13,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// assumedLifetime is that of a credential that does not say when it expires.
+// assumedLifetime is that of a credential without an expiry.
 const assumedLifetime = 15 * time.Minute
 
-// Credential is a freshly minted database password. It prints as [redacted].
+// Credential is a newly minted database password. It prints as [redacted].
 type Credential struct {
 	Token string
-	// Lifetime is what was left of the token when the request was sent,
-	// computed against the server's Date header where there is one. It may
-	// fall short by the time of the call and a second, and never exceeds.
+	// Lifetime is the token's remaining time when the request was sent, by the
+	// server's Date header if there is one. It may be too short by a second and
+	// the duration of the call, and is never too long.
 	Lifetime time.Duration
-	// Skew is the local clock minus the server's, zero where unknown. It is
-	// off by up to a second and half the time of the call.
+	// Skew is the local clock minus the server's, zero if unknown. It is off by
+	// up to a second and half the duration of the call.
 	Skew time.Duration
 }
 
@@ -81,7 +80,7 @@ func (c *Client) credential(ctx context.Context, path string, in any) (*Credenti
 	}
 	if expiry.IsZero() {
 		expiry = rep.serverTime().Add(assumedLifetime)
-		c.logger.Warn("lakebase: the workspace does not say when the credential expires",
+		c.logger.Warn("lakebase: the credential has no expiry",
 			slog.Duration("assumed", assumedLifetime))
 	}
 	skew, _ := rep.skew()
@@ -92,36 +91,15 @@ func (c *Client) credential(ctx context.Context, path string, in any) (*Credenti
 	}, nil
 }
 
-// serverTime returns the latest that the server's clock can have been when
-// the request was sent: the Date header has whole seconds, cut off. Without
-// the header it is the local time.
-func (r *reply) serverTime() time.Time {
-	date, err := http.ParseTime(r.header.Get("Date"))
-	if err != nil {
-		return r.sent
-	}
-	return date.Add(time.Second)
-}
-
-// skew returns the local clock minus the server's, if the reply has its time.
-func (r *reply) skew() (skew time.Duration, known bool) {
-	date, err := http.ParseTime(r.header.Get("Date"))
-	if err != nil {
-		return 0, false
-	}
-	answered := r.sent.Add(r.received.Sub(r.sent) / 2)
-	return answered.Round(0).Sub(date.Add(time.Second / 2)), true
-}
-
-// credentialJSON is the answer of both credential calls, which name the
-// expiry differently.
+// credentialJSON is the reply to both credential calls, which have different
+// fields for the expiry.
 type credentialJSON struct {
 	Token          string          `json:"token"`
 	ExpirationTime json.RawMessage `json:"expiration_time"` // database
 	ExpireTime     json.RawMessage `json:"expire_time"`     // postgres
 }
 
-// expiry returns the zero time if the answer does not tell.
+// expiry returns the zero time if the reply has none.
 func (j *credentialJSON) expiry() time.Time {
 	if t := parseTime(j.ExpireTime); !t.IsZero() {
 		return t
@@ -147,13 +125,4 @@ func parseTime(raw json.RawMessage) time.Time {
 		return time.Time{}
 	}
 	return unixTime(n)
-}
-
-// unixTime takes seconds or milliseconds; the latter are past the year 5000
-// if read as seconds.
-func unixTime(n float64) time.Time {
-	if n < 1e11 {
-		n *= 1000
-	}
-	return time.UnixMilli(int64(n))
 }

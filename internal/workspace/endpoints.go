@@ -6,31 +6,38 @@ import (
 	"strings"
 )
 
-const postgresPath = "/api/2.0/postgres"
-
 // Endpoint is an Autoscaling endpoint.
 type Endpoint struct {
 	Name     string // projects/p/branches/b/endpoints/e
-	UID      string
 	ReadOnly bool
 	State    State
-	RawState string // as the service words it
+	RawState string // the service's own word
 	Disabled bool   // and therefore Stopped
-	// Hosts; empty where the endpoint has none of the kind.
-	Host, ReadOnlyHost, PooledHost, ReadOnlyPooledHost string
+	// Host and ReadOnlyHost are empty if the endpoint has none of the kind.
+	Host, ReadOnlyHost string
 }
 
 // Named is a project or branch.
 type Named struct {
 	Name    string // projects/p or projects/p/branches/b
-	UID     string
 	Default bool   // of a branch
-	State   string // of a branch, as the service words it
+	State   string // of a branch, in the service's own word
+}
+
+type namedJSON struct {
+	Name   string `json:"name"`
+	Status struct {
+		Default bool   `json:"default"`
+		State   string `json:"current_state"`
+	} `json:"status"`
+}
+
+func (j *namedJSON) named() Named {
+	return Named{Name: j.Name, Default: j.Status.Default, State: j.Status.State}
 }
 
 type endpointJSON struct {
 	Name   string             `json:"name"`
-	UID    string             `json:"uid"`
 	Spec   endpointStatusJSON `json:"spec"`
 	Status endpointStatusJSON `json:"status"`
 }
@@ -40,34 +47,29 @@ type endpointStatusJSON struct {
 	State    string `json:"current_state"`
 	Disabled bool   `json:"disabled"`
 	Hosts    struct {
-		Host           string `json:"host"`
-		ReadOnly       string `json:"read_only_host"`
-		Pooled         string `json:"read_write_pooled_host"`
-		ReadOnlyPooled string `json:"read_only_pooled_host"`
+		Host     string `json:"host"`
+		ReadOnly string `json:"read_only_host"`
 	} `json:"hosts"`
 }
 
 func (j *endpointJSON) endpoint() Endpoint {
 	e := Endpoint{
-		Name:               j.Name,
-		UID:                j.UID,
-		ReadOnly:           cmp.Or(j.Status.Type, j.Spec.Type) == "ENDPOINT_TYPE_READ_ONLY",
-		State:              stateOf(j.Status.State),
-		RawState:           j.Status.State,
-		Host:               j.Status.Hosts.Host,
-		ReadOnlyHost:       j.Status.Hosts.ReadOnly,
-		PooledHost:         j.Status.Hosts.Pooled,
-		ReadOnlyPooledHost: j.Status.Hosts.ReadOnlyPooled,
+		Name:         j.Name,
+		ReadOnly:     cmp.Or(j.Status.Type, j.Spec.Type) == "ENDPOINT_TYPE_READ_ONLY",
+		State:        stateOf(j.Status.State),
+		RawState:     j.Status.State,
+		Host:         j.Status.Hosts.Host,
+		ReadOnlyHost: j.Status.Hosts.ReadOnly,
 	}
 	if j.Status.Disabled && e.State != Deleting {
-		e.State, e.Disabled = Stopped, true // no connection wakes it
+		e.State, e.Disabled = Stopped, true // connecting does not wake it
 	}
 	return e
 }
 
-// Projects lists the projects that the caller may see.
+// Projects lists the projects that the caller can see.
 func (c *Client) Projects(ctx context.Context) ([]Named, error) {
-	return c.named(ctx, postgresPath+"/projects")
+	return c.named(ctx, postgresPath+"/projects", "projects")
 }
 
 // Branches lists the branches of a project, given as projects/p or p.
@@ -79,36 +81,11 @@ func (c *Client) Branches(ctx context.Context, project string) ([]Named, error) 
 	if err != nil {
 		return nil, err
 	}
-	return c.named(ctx, path+"/branches")
+	return c.named(ctx, path+"/branches", "branches")
 }
 
-func (c *Client) named(ctx context.Context, path string) ([]Named, error) {
-	type item struct {
-		Name   string `json:"name"`
-		UID    string `json:"uid"`
-		Status struct {
-			Default bool   `json:"default"`
-			State   string `json:"current_state"`
-		} `json:"status"`
-	}
-	var all []Named
-	err := c.pages(ctx, path, func() (any, func() string) {
-		var page struct {
-			Projects []item `json:"projects"`
-			Branches []item `json:"branches"`
-			Next     string `json:"next_page_token"`
-		}
-		return &page, func() string {
-			for _, i := range append(page.Projects, page.Branches...) {
-				all = append(all, Named{Name: i.Name, UID: i.UID, Default: i.Status.Default, State: i.Status.State})
-			}
-			return page.Next
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
+func (c *Client) named(ctx context.Context, path, field string) ([]Named, error) {
+	return list(ctx, c, path, field, (*namedJSON).named)
 }
 
 // Endpoints lists the endpoints of a branch, given as projects/p/branches/b.
@@ -117,23 +94,7 @@ func (c *Client) Endpoints(ctx context.Context, branch string) ([]Endpoint, erro
 	if err != nil {
 		return nil, err
 	}
-	var all []Endpoint
-	err = c.pages(ctx, path+"/endpoints", func() (any, func() string) {
-		var page struct {
-			Endpoints []endpointJSON `json:"endpoints"`
-			Next      string         `json:"next_page_token"`
-		}
-		return &page, func() string {
-			for i := range page.Endpoints {
-				all = append(all, page.Endpoints[i].endpoint())
-			}
-			return page.Next
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
+	return list(ctx, c, path+"/endpoints", "endpoints", (*endpointJSON).endpoint)
 }
 
 // Endpoint returns the endpoint at projects/p/branches/b/endpoints/e.
@@ -149,30 +110,4 @@ func (c *Client) Endpoint(ctx context.Context, path string) (*Endpoint, error) {
 	e := j.endpoint()
 	e.Name = cmp.Or(e.Name, path)
 	return &e, nil
-}
-
-func endpointPath(name string) (string, error) {
-	return resourcePath(name, "projects", "branches", "endpoints")
-}
-
-// resourcePath returns the escaped path of a resource name that must consist
-// of the given collections, each followed by an id.
-func resourcePath(name string, collections ...string) (string, error) {
-	op := "GET " + postgresPath
-	want := strings.Join(collections, "/*/") + "/*"
-	parts := strings.Split(name, "/")
-	if len(parts) != 2*len(collections) {
-		return "", invalid(op, "%q is no resource name of the form %s", name, want)
-	}
-	path := postgresPath
-	for i, collection := range collections {
-		if parts[2*i] != collection {
-			return "", invalid(op, "%q is no resource name of the form %s", name, want)
-		}
-		var err error
-		if path, err = join(path+"/"+collection, parts[2*i+1]); err != nil {
-			return "", err
-		}
-	}
-	return path, nil
 }

@@ -3,18 +3,13 @@ package workspace
 import (
 	"cmp"
 	"context"
-	"net/http"
-	"net/url"
-	"strings"
 )
 
-const instancesPath = "/api/2.0/database/instances"
-
-// State says whether something can be connected to.
+// State says whether a connection is possible.
 type State string
 
-// States, the union of what both products report, reduced to what matters. A
-// state that is not known counts as Available: the connection will tell.
+// The states, which both products' own are mapped to. An unknown one counts as
+// Available: an attempt to connect will show.
 const (
 	Available   State = "available" // AVAILABLE, UPDATING, ACTIVE, IDLE, DEGRADED
 	Starting    State = "starting"  // STARTING, INIT
@@ -39,27 +34,21 @@ func stateOf(raw string) State {
 
 // Instance is a Provisioned instance.
 type Instance struct {
-	Name, UID    string
+	Name         string
 	State        State
-	RawState     string // as the service words it
+	RawState     string // the service's own word
 	ReadWriteDNS string
 	ReadOnlyDNS  string
-	PGVersion    string // e.g. "16"
-	NativeLogin  bool   // roles with a password of their own may log in
 }
 
 // instanceJSON is an instance as the service sends it.
 type instanceJSON struct {
-	Name                 string `json:"name"`
-	UID                  string `json:"uid"`
-	State                string `json:"state"`
-	PGVersion            string `json:"pg_version"`
-	ReadWriteDNS         string `json:"read_write_dns"`
-	ReadOnlyDNS          string `json:"read_only_dns"`
-	Stopped              bool   `json:"stopped"`
-	EffectiveStopped     bool   `json:"effective_stopped"`
-	NativeLogin          bool   `json:"enable_pg_native_login"`
-	EffectiveNativeLogin bool   `json:"effective_enable_pg_native_login"`
+	Name             string `json:"name"`
+	State            string `json:"state"`
+	ReadWriteDNS     string `json:"read_write_dns"`
+	ReadOnlyDNS      string `json:"read_only_dns"`
+	Stopped          bool   `json:"stopped"`
+	EffectiveStopped bool   `json:"effective_stopped"`
 }
 
 func (j *instanceJSON) instance() Instance {
@@ -69,13 +58,10 @@ func (j *instanceJSON) instance() Instance {
 	}
 	return Instance{
 		Name:         j.Name,
-		UID:          j.UID,
 		State:        state,
 		RawState:     j.State,
 		ReadWriteDNS: j.ReadWriteDNS,
 		ReadOnlyDNS:  j.ReadOnlyDNS,
-		PGVersion:    strings.TrimPrefix(j.PGVersion, "PG_VERSION_"),
-		NativeLogin:  j.NativeLogin || j.EffectiveNativeLogin,
 	}
 }
 
@@ -90,76 +76,11 @@ func (c *Client) Instance(ctx context.Context, name string) (*Instance, error) {
 		return nil, err
 	}
 	i := j.instance()
-	i.Name = cmp.Or(i.Name, name) // the service leaves it out at times
+	i.Name = cmp.Or(i.Name, name) // the service may leave it out
 	return &i, nil
 }
 
-// Instances lists the Provisioned instances that the caller may see.
+// Instances lists the Provisioned instances that the caller can see.
 func (c *Client) Instances(ctx context.Context) ([]Instance, error) {
-	var all []Instance
-	err := c.pages(ctx, instancesPath, func() (any, func() string) {
-		var page struct {
-			Instances []instanceJSON `json:"database_instances"`
-			Next      string         `json:"next_page_token"`
-		}
-		return &page, func() string {
-			for i := range page.Instances {
-				all = append(all, page.Instances[i].instance())
-			}
-			return page.Next
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
-}
-
-// pages reads a list to its end. For each page, next returns where to decode
-// it and a function that keeps it and returns the token of the following one.
-func (c *Client) pages(ctx context.Context, path string, next func() (page any, keep func() string)) error {
-	query := url.Values{"page_size": {"100"}}
-	seen := make(map[string]bool)
-	for {
-		page, keep := next()
-		rep, err := c.get(ctx, path, query, page)
-		if err != nil {
-			return err
-		}
-		token := keep()
-		switch {
-		case token == "":
-			return nil
-		case seen[token]:
-			return rep.malformed("its pages run in a circle")
-		}
-		seen[token] = true
-		query.Set("page_token", token)
-	}
-}
-
-// join appends names to a path, escaped, one segment each. It refuses those
-// that would not arrive as what they are.
-func join(path string, names ...string) (string, error) {
-	for _, name := range names {
-		if err := checkName(http.MethodGet+" "+path, name); err != nil {
-			return "", err
-		}
-		path += "/" + url.PathEscape(name)
-	}
-	return path, nil
-}
-
-func checkName(op, name string) error {
-	switch {
-	case name == "":
-		return invalid(op, "a name is missing")
-	case name == "." || name == "..":
-		return invalid(op, "%q is no name", name)
-	case len(name) > 255:
-		return invalid(op, "a name of %d characters is too long", len(name))
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return invalid(op, "%q has control characters", name)
-	}
-	return nil
+	return list(ctx, c, instancesPath, "database_instances", (*instanceJSON).instance)
 }

@@ -12,9 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// TestMain keeps the machine's own Databricks configuration out, and fails
-// the package if the SDK writes to the standard logger or if a goroutine is
-// left.
+// TestMain hides the machine's own Databricks configuration. It fails the
+// package if the SDK writes to the standard logger, or a goroutine is left.
 func TestMain(m *testing.M) {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
@@ -38,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "written to the standard logger:\n%s", out)
 		code = 1
 	}
-	// The SDK imports a package that starts a goroutine for ever.
+	// The SDK imports a package that starts a goroutine which never ends.
 	if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

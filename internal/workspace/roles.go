@@ -5,10 +5,35 @@ import (
 	"strings"
 )
 
-// Role is a Postgres role as the workspace knows it.
+// Role is a Postgres role as the workspace lists it.
 type Role struct {
 	Name     string // in Postgres
-	Identity string // USER, SERVICE_PRINCIPAL or GROUP; empty for a role of Postgres alone
+	Identity string // USER, SERVICE_PRINCIPAL or GROUP; empty for a native role
+}
+
+type instanceRoleJSON struct {
+	Name     string `json:"name"`
+	Identity string `json:"identity_type"`
+}
+
+func (j *instanceRoleJSON) role() Role { return Role{j.Name, identityType(j.Identity)} }
+
+type branchRoleJSON struct {
+	Status struct {
+		Role     string `json:"postgres_role"`
+		Identity string `json:"identity_type"`
+	} `json:"status"`
+}
+
+func (j *branchRoleJSON) role() Role { return Role{j.Status.Role, identityType(j.Status.Identity)} }
+
+// identityType drops the values by which both products mark a native role.
+func identityType(raw string) string {
+	switch raw {
+	case "USER", "SERVICE_PRINCIPAL", "GROUP":
+		return raw
+	}
+	return ""
 }
 
 // InstanceRoles lists the roles of a Provisioned instance.
@@ -17,23 +42,7 @@ func (c *Client) InstanceRoles(ctx context.Context, instance string) ([]Role, er
 	if err != nil {
 		return nil, err
 	}
-	var all []Role
-	err = c.pages(ctx, path+"/roles", func() (any, func() string) {
-		var page struct {
-			Roles []struct {
-				Name     string `json:"name"`
-				Identity string `json:"identity_type"`
-			} `json:"database_instance_roles"`
-			Next string `json:"next_page_token"`
-		}
-		return &page, func() string {
-			for _, r := range page.Roles {
-				all = append(all, Role{r.Name, identityType(r.Identity)})
-			}
-			return page.Next
-		}
-	})
-	return all, err
+	return list(ctx, c, path+"/roles", "database_instance_roles", (*instanceRoleJSON).role)
 }
 
 // BranchRoles lists the roles of the branch that an endpoint belongs to.
@@ -43,32 +52,5 @@ func (c *Client) BranchRoles(ctx context.Context, endpoint string) ([]Role, erro
 	if err != nil {
 		return nil, err
 	}
-	var all []Role
-	err = c.pages(ctx, path+"/roles", func() (any, func() string) {
-		var page struct {
-			Roles []struct {
-				Status struct {
-					Role     string `json:"postgres_role"`
-					Identity string `json:"identity_type"`
-				} `json:"status"`
-			} `json:"roles"`
-			Next string `json:"next_page_token"`
-		}
-		return &page, func() string {
-			for _, r := range page.Roles {
-				all = append(all, Role{r.Status.Role, identityType(r.Status.Identity)})
-			}
-			return page.Next
-		}
-	})
-	return all, err
-}
-
-// identityType drops what both products call a role without an identity.
-func identityType(raw string) string {
-	switch raw {
-	case "USER", "SERVICE_PRINCIPAL", "GROUP":
-		return raw
-	}
-	return ""
+	return list(ctx, c, path+"/roles", "roles", (*branchRoleJSON).role)
 }

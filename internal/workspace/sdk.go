@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,18 +16,24 @@ import (
 	sdklogger "github.com/databricks/databricks-sdk-go/logger"
 )
 
-// Limits for the SDK's requests, in seconds, where the configuration has none.
-// Its own are a minute for each and five for repetitions.
+// Timeouts of the SDK's requests and retries, in seconds, if the configuration
+// has none. The SDK's own are one minute and five.
 const (
 	sdkHTTPTimeout  = 10
 	sdkRetryTimeout = 3
 )
 
-// metadataTimeout bounds a question that most workspaces can do without.
+// metadataTimeout bounds the request for metadata that most logins do not need.
 const metadataTimeout = 5 * time.Second
 
+// sdk adapts the official SDK's logins to this package.
+type sdk struct {
+	logger     *slog.Logger
+	transports *transports
+}
+
 // prepare adds a last step to the SDK's resolution of a configuration.
-func (l *login) prepare(config *sdkconfig.Config) {
+func (s *sdk) prepare(config *sdkconfig.Config) {
 	for _, loader := range config.Loaders {
 		if _, ok := loader.(finish); ok {
 			return
@@ -37,73 +42,46 @@ func (l *login) prepare(config *sdkconfig.Config) {
 	if len(config.Loaders) == 0 {
 		config.Loaders = []sdkconfig.Loader{sdkconfig.ConfigAttributes, sdkconfig.ConfigFile}
 	}
-	config.Loaders = append(slices.Clone(config.Loaders), finish{l})
+	config.Loaders = append(slices.Clone(config.Loaders), finish{s})
 }
 
-// finish is the loader that runs when environment and profile are read and
-// the SDK has not yet made anything of them.
-type finish struct{ login *login }
+// finish is the loader that runs after those of the environment and the profile,
+// and before the SDK uses their settings.
+type finish struct{ sdk *sdk }
 
 func (finish) Name() string { return "lakebase" }
 
 func (f finish) Configure(config *sdkconfig.Config) error {
 	for _, s := range []*string{&config.Host, &config.Token, &config.ClientID, &config.ClientSecret} {
-		*s = strings.TrimSpace(*s) // a line break at the end of a CI secret would make no valid header
+		*s = strings.TrimSpace(*s) // a CI secret may end in a line break, which is invalid in a header
 	}
 	if err := checkHost(config.Host); err != nil {
 		return err
 	}
 	config.HTTPTimeoutSeconds = cmp.Or(config.HTTPTimeoutSeconds, sdkHTTPTimeout)
 	config.RetryTimeoutSeconds = cmp.Or(config.RetryTimeoutSeconds, sdkRetryTimeout)
-	config.HTTPTransport = f.login.transports.forLogin(config)
+	config.HTTPTransport = f.sdk.transports.forLogin(config)
 	if config.HostMetadataResolver == nil {
-		config.HostMetadataResolver = f.login.hostMetadata(config)
+		config.HostMetadataResolver = f.sdk.hostMetadata(config)
 	}
 	if config.Credentials == nil {
 		config.Credentials = sdkconfig.DefaultCredentialStrategyProvider()
 	}
-	config.Credentials = &strategy{CredentialsStrategy: config.Credentials, login: f.login}
+	config.Credentials = &strategy{CredentialsStrategy: config.Credentials, sdk: f.sdk}
 	return nil
 }
 
-func checkHost(host string) error {
-	if host == "" {
-		return nil
-	}
-	if !strings.Contains(host, "://") {
-		host = "https://" + host
-	}
-	u, err := url.Parse(host)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("the workspace's host is no URL like https://name.cloud.databricks.com")
-	case inTheClear(u):
-		return errors.New("the workspace's host must begin with https://: plain http would show the login to the network")
-	}
-	return nil
-}
-
-// inTheClear reports whether what is sent to u can be read on the way. A local
-// Lakebase speaks plain HTTP too.
-func inTheClear(u *url.URL) bool {
-	if u.Scheme == "https" {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
-}
-
-// hostMetadata asks the workspace what it is, as the SDK does. Not every one
-// can tell; the SDK would warn about that on standard error.
-func (l *login) hostMetadata(config *sdkconfig.Config) sdkconfig.HostMetadataResolver {
+// hostMetadata reads the workspace's metadata like the SDK. Not every workspace
+// has it; the SDK would warn of that on standard error.
+func (s *sdk) hostMetadata(config *sdkconfig.Config) sdkconfig.HostMetadataResolver {
 	ask := config.DefaultHostMetadataResolver()
 	return func(ctx context.Context, host string) (*sdkconfig.HostMetadata, error) {
 		ctx, cancel := context.WithTimeout(ctx, metadataTimeout)
 		defer cancel()
-		defer context.AfterFunc(l.closing, cancel)() // it would go on asking
+		defer context.AfterFunc(s.transports.closing, cancel)()
 		meta, err := ask(ctx, host)
 		if err != nil || meta == nil {
-			l.logger.Debug("lakebase: the workspace does not describe itself; assuming a plain one")
+			s.logger.Debug("lakebase: the workspace has no metadata; using defaults")
 			return nil, nil
 		}
 		placeholder := strings.Contains(meta.OIDCEndpoint, "{account_id}") && config.AccountID == "" && meta.AccountID == ""
@@ -114,25 +92,25 @@ func (l *login) hostMetadata(config *sdkconfig.Config) sdkconfig.HostMetadataRes
 	}
 }
 
-// strategy is the SDK's choice of how to log in, with two changes: it is
-// quiet, and a service principal that is configured is not passed over in
-// silence when its login fails.
+// strategy is the SDK's choice of a login method, with two changes: its log goes
+// to the client's logger, and the failed login of a configured service principal
+// is an error rather than a reason to try other methods.
 type strategy struct {
 	sdkconfig.CredentialsStrategy
-	login *login
+	sdk *sdk
 }
 
 func (s *strategy) Configure(ctx context.Context, config *sdkconfig.Config) (credentials.CredentialsProvider, error) {
 	if config.AuthType == "" && config.Token == "" && config.ClientID != "" && config.ClientSecret != "" {
 		config.AuthType = sdkconfig.M2mCredentials{}.Name()
 	}
-	ctx = sdklogger.NewContext(ctx, &sdkLog{logger: s.login.logger, journal: s.login.transports.journal()})
+	ctx = sdklogger.NewContext(ctx, &sdkLog{logger: s.sdk.logger, journal: s.sdk.transports.journal()})
 	return s.CredentialsStrategy.Configure(ctx, config)
 }
 
-// sdkLog passes the SDK's log on, two levels down: what it warns about is
-// seldom anyone's concern. Its debug level is left out, because it quotes
-// requests.
+// sdkLog passes on the SDK's log. Warnings become debug messages, because most
+// need no action; errors become warnings. Its own debug messages quote requests
+// and are dropped.
 type sdkLog struct {
 	logger  *slog.Logger
 	journal *journal
@@ -145,7 +123,7 @@ func (s *sdkLog) Enabled(_ context.Context, level sdklogger.Level) bool {
 func (s *sdkLog) Tracef(context.Context, string, ...any) {}
 func (s *sdkLog) Infof(context.Context, string, ...any)  {}
 
-// Debugf is where the SDK leaves the reason why it did not use a method.
+// Debugf receives the SDK's reason for not using a login method.
 func (s *sdkLog) Debugf(_ context.Context, _ string, args ...any) {
 	if len(args) == 2 && args[0] == sdkconfig.DatabricksCliCredentials.Name() {
 		if err, ok := args[1].(error); ok && !errors.Is(err, sdkconfig.ErrCliNotFound) {
@@ -160,4 +138,19 @@ func (s *sdkLog) Warnf(ctx context.Context, format string, args ...any) {
 
 func (s *sdkLog) Errorf(ctx context.Context, format string, args ...any) {
 	s.logger.WarnContext(ctx, "lakebase: workspace login: "+quotable(fmt.Sprintf(format, args...), nil))
+}
+
+// copyConfig copies the settings of a configuration, without the SDK's state.
+func copyConfig(c *sdkconfig.Config) *sdkconfig.Config {
+	fresh := new(sdkconfig.Config)
+	if c == nil {
+		return fresh
+	}
+	from, to := reflect.ValueOf(c).Elem(), reflect.ValueOf(fresh).Elem()
+	for i := range to.NumField() {
+		if to.Field(i).CanSet() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	return fresh
 }

@@ -21,11 +21,11 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// The limits of each way to the database. Connections live for two seconds
-// only, so that there are logins at any time.
+// The limits of each route. Connections live for two seconds only, so that there
+// are logins at any time.
 const (
 	tokenLifetime  = 10 * time.Second
-	slowLogin      = tokenLifetime / 5 // by then a token may expire that was good at the beginning
+	slowLogin      = tokenLifetime / 5 // during a longer one the token may expire
 	poolLimit      = 4
 	recycle        = 2 * time.Second
 	connectTimeout = 5 * time.Second
@@ -34,45 +34,45 @@ const (
 	opTimeout      = 15 * time.Second
 )
 
-// way is one of the ways to the database, and how many clients go it.
-type way struct {
+// route is one way for clients to reach the database.
+type route struct {
 	name    string
-	clients int
-	link    func(r *rand.Rand) link
-	limit   int // of connections to the database
-	// excess says by how much it is over its limit, if it is.
+	clients int // how many use it
+	connect func(r *rand.Rand) access
+	limit   int // of its connections to the database
+	// excess describes the excess over a limit, "" if there is none.
 	excess func() string
-	// forsake closes the connections that nobody uses.
-	forsake func() error
-	// byItself says that it logs in without the library's second try.
-	byItself bool
-	// by is whose tokens it uses.
-	by      *lakebase.Connector
-	isProxy bool
+	// closeIdle closes the idle connections to the database.
+	closeIdle func() error
+	// logsInItself reports whether it logs in without the library's retries.
+	logsInItself bool
+	// connector has the tokens that it uses.
+	connector *lakebase.Connector
+	isProxy   bool
 }
 
-// asker asks the database.
-type asker interface {
+// queryer runs statements.
+type queryer interface {
 	exec(ctx context.Context, sql string, args ...any) error
 	// row scans the only row.
 	row(ctx context.Context, into any, sql string, args ...any) error
 }
 
-// link is how one client reaches the database. Its asker works between acquire
-// and release.
-type link interface {
-	asker
+// access is how one client reaches the database. Its queryer works between
+// acquire and release.
+type access interface {
+	queryer
 	// acquire fails before anything has been sent.
 	acquire(ctx context.Context) error
 	release()
 	begin(ctx context.Context) (transaction, error)
-	// pipeline runs statements, each of one row with one text, in one go.
+	// pipeline runs statements at once, each of which returns one text.
 	pipeline(ctx context.Context, all []statement) ([]string, error)
 	close()
 }
 
 type transaction interface {
-	asker
+	queryer
 	commit(ctx context.Context) error
 	rollback(ctx context.Context) error
 }
@@ -82,48 +82,48 @@ type statement struct {
 	args []any
 }
 
-// pgxAsker asks by a pgx connection or transaction.
-type pgxAsker struct {
+// pgxQueryer runs statements on a pgx connection or transaction.
+type pgxQueryer struct {
 	on interface {
 		Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
 		QueryRow(context.Context, string, ...any) pgx.Row
 	}
 }
 
-func (a pgxAsker) exec(ctx context.Context, sql string, args ...any) error {
-	_, err := a.on.Exec(ctx, sql, args...)
+func (q pgxQueryer) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := q.on.Exec(ctx, sql, args...)
 	return err
 }
 
-func (a pgxAsker) row(ctx context.Context, into any, sql string, args ...any) error {
-	return a.on.QueryRow(ctx, sql, args...).Scan(into)
+func (q pgxQueryer) row(ctx context.Context, into any, sql string, args ...any) error {
+	return q.on.QueryRow(ctx, sql, args...).Scan(into)
 }
 
 type pgxTransaction struct {
-	pgxAsker
+	pgxQueryer
 	tx pgx.Tx
 }
 
 func (t pgxTransaction) commit(ctx context.Context) error   { return t.tx.Commit(ctx) }
 func (t pgxTransaction) rollback(ctx context.Context) error { return t.tx.Rollback(ctx) }
 
-// pgxLink is what pools and lasting connections have in common.
-type pgxLink struct {
-	pgxAsker
+// pgxAccess is the part that pools and persistent connections share.
+type pgxAccess struct {
+	pgxQueryer
 	conn *pgx.Conn
 }
 
-func (l *pgxLink) use(conn *pgx.Conn) { l.conn, l.on = conn, conn }
+func (l *pgxAccess) use(conn *pgx.Conn) { l.conn, l.on = conn, conn }
 
-func (l *pgxLink) begin(ctx context.Context) (transaction, error) {
+func (l *pgxAccess) begin(ctx context.Context) (transaction, error) {
 	tx, err := l.conn.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return pgxTransaction{pgxAsker{tx}, tx}, nil
+	return pgxTransaction{pgxQueryer{tx}, tx}, nil
 }
 
-func (l *pgxLink) pipeline(ctx context.Context, all []statement) ([]string, error) {
+func (l *pgxAccess) pipeline(ctx context.Context, all []statement) ([]string, error) {
 	var batch pgx.Batch
 	for _, s := range all {
 		batch.Queue(s.sql, s.args...)
@@ -139,34 +139,34 @@ func (l *pgxLink) pipeline(ctx context.Context, all []statement) ([]string, erro
 	return answers, results.Close()
 }
 
-// poolLink takes a connection of a pool for each thing that it does.
-type poolLink struct {
-	pgxLink
+// pooledAccess acquires a connection of a pool for each operation.
+type pooledAccess struct {
+	pgxAccess
 	pool *pgxpool.Pool
 	held *pgxpool.Conn
 }
 
-func (l *poolLink) acquire(ctx context.Context) (err error) {
+func (l *pooledAccess) acquire(ctx context.Context) (err error) {
 	if l.held, err = l.pool.Acquire(ctx); err == nil {
 		l.use(l.held.Conn())
 	}
 	return err
 }
 
-func (l *poolLink) release() { l.held.Release() }
-func (l *poolLink) close()   {}
+func (l *pooledAccess) release() { l.held.Release() }
+func (l *pooledAccess) close()   {}
 
-// lastingLink keeps its connection to a proxy for a number of things, as
-// clients without a pool of their own do.
-type lastingLink struct {
-	pgxLink
+// persistentAccess keeps its connection to a proxy for several operations, like a
+// client without a pool.
+type persistentAccess struct {
+	pgxAccess
 	url  string
 	r    *rand.Rand
-	stay int // how many, about
+	stay int // how many, on average
 	left int
 }
 
-func (l *lastingLink) acquire(ctx context.Context) error {
+func (l *persistentAccess) acquire(ctx context.Context) error {
 	if l.left--; l.left < 0 || l.conn == nil || l.conn.IsClosed() {
 		l.close()
 		conn, err := pgx.Connect(ctx, l.url)
@@ -179,15 +179,15 @@ func (l *lastingLink) acquire(ctx context.Context) error {
 	return nil
 }
 
-// release closes a connection that is left in a transaction, whose end nobody
-// has seen.
-func (l *lastingLink) release() {
+// release closes a connection that is still in a transaction, because its end
+// failed.
+func (l *persistentAccess) release() {
 	if !l.conn.IsClosed() && l.conn.PgConn().TxStatus() != 'I' {
 		l.close()
 	}
 }
 
-func (l *lastingLink) close() {
+func (l *persistentAccess) close() {
 	if l.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -196,24 +196,24 @@ func (l *lastingLink) close() {
 	}
 }
 
-// sqlLink is database/sql, which takes a connection whenever it needs one, and
-// another one where that turns out to be broken before anything was sent.
-type sqlLink struct{ db *sql.DB }
+// sqlAccess is database/sql, which acquires connections itself, and another one
+// if the first is found broken before anything was sent.
+type sqlAccess struct{ db *sql.DB }
 
-func (l *sqlLink) acquire(context.Context) error { return nil }
-func (l *sqlLink) release()                      {}
-func (l *sqlLink) close()                        {}
+func (l *sqlAccess) acquire(context.Context) error { return nil }
+func (l *sqlAccess) release()                      {}
+func (l *sqlAccess) close()                        {}
 
-func (l *sqlLink) exec(ctx context.Context, sql string, args ...any) error {
+func (l *sqlAccess) exec(ctx context.Context, sql string, args ...any) error {
 	_, err := l.db.ExecContext(ctx, sql, args...)
 	return err
 }
 
-func (l *sqlLink) row(ctx context.Context, into any, sql string, args ...any) error {
+func (l *sqlAccess) row(ctx context.Context, into any, sql string, args ...any) error {
 	return l.db.QueryRowContext(ctx, sql, args...).Scan(into)
 }
 
-func (l *sqlLink) begin(ctx context.Context) (transaction, error) {
+func (l *sqlAccess) begin(ctx context.Context) (transaction, error) {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (l *sqlLink) begin(ctx context.Context) (transaction, error) {
 }
 
 // pipeline is a transaction here, as database/sql has no pipelines.
-func (l *sqlLink) pipeline(ctx context.Context, all []statement) (answers []string, err error) {
+func (l *sqlAccess) pipeline(ctx context.Context, all []statement) (answers []string, err error) {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -252,67 +252,67 @@ func (t sqlTransaction) row(ctx context.Context, into any, sql string, args ...a
 func (t sqlTransaction) commit(context.Context) error   { return t.tx.Commit() }
 func (t sqlTransaction) rollback(context.Context) error { return t.tx.Rollback() }
 
-// connector returns one for the identity that login says.
-func (w *world) connector(login *sdkconfig.Config, application string) *lakebase.Connector {
+// newConnector returns a connector for the identity of login.
+func (h *harness) newConnector(login *sdkconfig.Config, application string) *lakebase.Connector {
 	cfg := &lakebase.Config{
-		Workspace: login, SSLRootCert: w.server.RootCertFile(), DNSServers: []string{w.server.DNSAddr()}, ApplicationName: application,
+		Workspace: login, SSLRootCert: h.server.RootCertFile(), DNSServers: []string{h.server.DNSAddr()}, ApplicationName: application,
 		PoolSize: poolLimit - 1, MaxOverflow: 1, PoolRecycle: recycle, PoolTimeout: poolTimeout, ConnectTimeout: connectTimeout,
-		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	if w.product == project {
-		cfg.Endpoint = w.target
+	if h.product == project {
+		cfg.Endpoint = h.target
 	} else {
-		cfg.Instance = w.target
+		cfg.Instance = h.target
 	}
-	_, port, err := net.SplitHostPort(w.server.PostgresAddr())
+	_, port, err := net.SplitHostPort(h.server.PostgresAddr())
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	cfg.Port = uint16(number)
 	c, err := lakebase.New(cfg)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	w.t.Cleanup(c.Close)
+	h.t.Cleanup(c.Close)
 	return c
 }
 
-// poolWay is a pool of the library.
-func (w *world) poolWay(c *lakebase.Connector, name string, clients int) *way {
-	pool, err := c.NewPool(w.t.Context())
+// poolRoute is a pool of the library.
+func (h *harness) poolRoute(c *lakebase.Connector, name string, clients int) *route {
+	pool, err := c.NewPool(h.t.Context())
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	return &way{
-		name: name, clients: clients, limit: poolLimit, byItself: true, by: c,
-		link: func(*rand.Rand) link { return &poolLink{pool: pool} },
+	return &route{
+		name: name, clients: clients, limit: poolLimit, logsInItself: true, connector: c,
+		connect: func(*rand.Rand) access { return &pooledAccess{pool: pool} },
 		excess: func() string {
 			if n := pool.Stat().TotalConns(); n > poolLimit {
 				return fmt.Sprintf("%d connections, of at most %d", n, poolLimit)
 			}
 			return ""
 		},
-		forsake: func() error { pool.Reset(); return nil },
+		closeIdle: func() error { pool.Reset(); return nil },
 	}
 }
 
-// sqlWay is a database/sql pool of the library.
-func (w *world) sqlWay(c *lakebase.Connector, clients int) *way {
+// sqlRoute is a database/sql pool of the library.
+func (h *harness) sqlRoute(c *lakebase.Connector, clients int) *route {
 	db := c.OpenDB()
-	return &way{
-		name: "OpenDB", clients: clients, limit: poolLimit, by: c,
-		link: func(*rand.Rand) link { return &sqlLink{db} },
+	return &route{
+		name: "OpenDB", clients: clients, limit: poolLimit, connector: c,
+		connect: func(*rand.Rand) access { return &sqlAccess{db} },
 		excess: func() string {
 			if n := db.Stats().OpenConnections; n > poolLimit {
 				return fmt.Sprintf("%d connections, of at most %d", n, poolLimit)
 			}
 			return ""
 		},
-		forsake: func() error {
+		closeIdle: func() error {
 			db.SetMaxIdleConns(-1)
 			db.SetMaxIdleConns(poolLimit - 1)
 			return nil
@@ -320,43 +320,43 @@ func (w *world) sqlWay(c *lakebase.Connector, clients int) *way {
 	}
 }
 
-// proxyWay is a proxy.
-func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *way {
+// proxyRoute is a proxy.
+func (h *harness) proxyRoute(c *lakebase.Connector, mode proxy.Mode, clients int) *route {
 	cfg := proxy.Config{
 		PoolMode: mode, DefaultPoolSize: poolLimit, MaxTargetConnections: poolLimit + 1, MaxPreparedStatements: 10,
 		ServerConnectTimeout: connectTimeout, QueryWaitTimeout: waitTimeout, ServerLifetime: recycle,
 		Targets: map[string]*lakebase.Connector{"shop": c},
-		Logger:  slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:  slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	stay := 100
 	if mode == proxy.SessionMode {
-		// A client that comes again may find its last sessions still ending.
+		// A client may reconnect before its last sessions have ended.
 		cfg.MaxTargetConnections, stay = 3*clients, 20
 	}
 	server, err := proxy.New(cfg)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if err := server.Listen(); err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(context.Background()) }()
-	w.t.Cleanup(func() {
+	h.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
-			w.t.Error("sessions were still open at the end of the test:", err)
+			h.t.Error("sessions were still open at the end of the test:", err)
 		}
 		if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {
-			w.t.Error("serve:", err)
+			h.t.Error("serve:", err)
 		}
 	})
 	url := fmt.Sprintf("postgres://anyone@%s/shop?sslmode=disable", server.Addr())
 	console := &console{url: fmt.Sprintf("postgres://anyone@%s/pgbouncer?sslmode=disable", server.Addr())}
-	return &way{
-		name: string(mode) + " mode", clients: clients, limit: cfg.MaxTargetConnections, by: c, isProxy: true,
-		link: func(r *rand.Rand) link { return &lastingLink{url: url, r: r, stay: stay} },
+	return &route{
+		name: string(mode) + " mode", clients: clients, limit: cfg.MaxTargetConnections, connector: c, isProxy: true,
+		connect: func(r *rand.Rand) access { return &persistentAccess{url: url, r: r, stay: stay} },
 		excess: func() string {
 			if n := server.Stats().ServerConns["shop"]; n > int64(cfg.MaxTargetConnections) {
 				return fmt.Sprintf("%d server connections, of at most %d", n, cfg.MaxTargetConnections)
@@ -376,9 +376,9 @@ func (w *world) proxyWay(c *lakebase.Connector, mode proxy.Mode, clients int) *w
 			}
 			return ""
 		},
-		forsake: func() error {
+		closeIdle: func() error {
 			if mode == proxy.SessionMode {
-				return nil // its clients have left, and their sessions with them
+				return nil // its clients have disconnected, and so its sessions have ended
 			}
 			_, err := console.ask("RECONNECT")
 			return err

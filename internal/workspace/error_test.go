@@ -108,8 +108,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// FuzzReply feeds the parsers with whatever a server may send: none may
-// panic, and what they make of it must be fit to print.
+// FuzzReply feeds the parsers with arbitrary replies: none may panic, and their
+// errors must be one line without secrets.
 func FuzzReply(f *testing.F) {
 	for _, seed := range []string{
 		`{"token":"t","expire_time":"2031-05-06T08:08:09Z"}`,

@@ -2,7 +2,6 @@ package workspace
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -17,13 +16,13 @@ import (
 
 const metadataPath = "/.well-known/databricks-config"
 
-// transports carry the requests of the SDK and our own over the same
+// transports carry the SDK's requests and the client's over the same
 // connections.
 type transports struct {
-	closing context.Context // when it ends, so does what they have under way
+	closing context.Context // its end cancels requests and dials in progress
 
 	mu      sync.Mutex
-	own     map[bool]*http.Transport // by whether it verifies nothing
+	own     map[bool]*http.Transport // by InsecureSkipVerify
 	current *journal
 }
 
@@ -31,7 +30,7 @@ func newTransports(closing context.Context) *transports {
 	return &transports{closing: closing, own: make(map[bool]*http.Transport), current: new(journal)}
 }
 
-// base returns the transport that the configuration asks for.
+// base returns the transport for a configuration.
 func (t *transports) base(config *sdkconfig.Config) http.RoundTripper {
 	if l, ok := config.HTTPTransport.(*loginTransport); ok {
 		return l.base
@@ -53,7 +52,7 @@ func newTransport(insecure bool, closing context.Context) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			// By itself it goes on when its request has ended, for the next one.
+			// http.Transport continues to dial after a request has ended.
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			defer context.AfterFunc(closing, cancel)()
@@ -68,11 +67,12 @@ func newTransport(insecure bool, closing context.Context) *http.Transport {
 	}
 }
 
-// record makes j the journal of the requests that follow.
-func (t *transports) record(j *journal) {
+// record returns a new journal for the requests that follow.
+func (t *transports) record() *journal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = j
+	t.current = new(journal)
+	return t.current
 }
 
 func (t *transports) journal() *journal {
@@ -89,10 +89,10 @@ func (t *transports) closeIdle() {
 	}
 }
 
-// loginTransport carries the SDK's requests. It writes down what goes wrong,
-// which the SDK may keep to itself, and answers for what could be repeated so that
-// the SDK does not: its repetitions cannot be cancelled, and ours will come.
-// For the same reason its time limit strikes before the SDK's.
+// loginTransport carries the SDK's requests. It records failures, which the SDK
+// may hide, and replies to those that the SDK would retry with a refusal: the
+// SDK's retries cannot be cancelled, and callers of this package retry. For the
+// same reason its timeout is shorter than the SDK's.
 type loginTransport struct {
 	base       http.RoundTripper
 	timeout    time.Duration
@@ -115,7 +115,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
 	secret := hasSecret(req)
-	if secret && inTheClear(req.URL) { // an address out of a reply
+	if secret && inTheClear(req.URL) { // an address from a reply
 		t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
 			Message: "no secret is sent to " + quotable(req.URL.Host, nil) + ", which has no TLS"})
 		return failedLogin(req), nil
@@ -131,7 +131,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.note(req, t.unanswered(ctx, op, err))
 		return failedLogin(req), nil
 	}
-	redirected := secret && resp.StatusCode/100 == 3 // to follow would send it elsewhere
+	redirected := secret && resp.StatusCode/100 == 3 // following it would send the secret elsewhere
 	if resp.StatusCode >= 400 || redirected {
 		e := refused(op, resp, body, nil)
 		e.Auth = true
@@ -144,13 +144,14 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// hasSecret reports whether req may hold one. What holds none goes anywhere,
-// in the clear too: a cloud's metadata service has no TLS.
+// hasSecret reports whether req may hold one. Other requests may go anywhere
+// without TLS: a cloud's metadata service has none.
 func hasSecret(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody || req.Header.Get("Authorization") != ""
 }
 
-// unanswered keeps the ends of the SDK's contexts apart from the caller's.
+// unanswered is the error of a request without a reply. The ends of the SDK's
+// contexts are timeouts, not those of the caller.
 func (t *loginTransport) unanswered(ctx context.Context, op string, err error) *Error {
 	switch {
 	case t.transports.closing.Err() != nil:
@@ -169,9 +170,9 @@ func (t *loginTransport) note(req *http.Request, e *Error) {
 	}
 }
 
-// failedLogin is what the SDK gets for what it would repeat: a refusal, whose
-// details the journal has. It is no error, since the SDK looks for the digits 429
-// in the whole text of one, which would have the URL in it.
+// failedLogin is the refusal that the SDK gets for a request that it would retry;
+// the journal has the details. It is not an error, because the SDK looks for the
+// digits 429 in an error's whole text, which includes the URL.
 func failedLogin(req *http.Request) *http.Response {
 	const body = `{"error":"failed","error_description":"the login request failed"}`
 	return &http.Response{
@@ -181,54 +182,4 @@ func failedLogin(req *http.Request) *http.Response {
 		Body:    io.NopCloser(strings.NewReader(body)),
 		Request: req, ContentLength: int64(len(body)),
 	}
-}
-
-// journal is what went wrong in one login.
-type journal struct {
-	mu        sync.Mutex
-	temporary *Error // the latest
-	refusal   *Error // the latest
-	noToken   *Error // a refusal of the token itself
-	cli       error
-}
-
-func (j *journal) note(req *http.Request, e *Error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	switch {
-	case e.Temporary():
-		j.temporary = e
-	case req.Method == http.MethodPost:
-		j.noToken = e
-	default:
-		j.refusal = e
-	}
-}
-
-func (j *journal) noteCLI(err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.cli = err
-}
-
-func (j *journal) cliError() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.cli == nil {
-		return ""
-	}
-	return sdkconfig.DatabricksCliCredentials.Name() + ": " + j.cli.Error()
-}
-
-// worst returns what best explains a login that failed, if anything does. A
-// refused token settles it; a refusal otherwise may come of asking in the
-// wrong place after a temporary failure, or, if nothing is configured, of the
-// SDK's trying whatever it knows: then it is not certain.
-func (j *journal) worst() (e *Error, certain bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if e := cmp.Or(j.noToken, j.temporary); e != nil {
-		return e, true
-	}
-	return j.refusal, false
 }
