@@ -61,68 +61,66 @@ func (p *parser) add(name, value, label string) error {
 // It does not check values: settings do. The error is an [*Error].
 func Parse(target string, params []string) (Arguments, error) {
 	p := &parser{Arguments{}, params}
-	if err := p.parse(target); err != nil {
+	query, err := p.parse(target)
+	if err != nil {
+		return nil, badValue(InTarget, target, err)
+	}
+	if err := p.parseParams(query); err != nil {
 		return nil, err
 	}
 	return p.args, nil
 }
 
-func (p *parser) parse(target string) error {
+// parse reads everything except the parameters, which it returns.
+func (p *parser) parse(target string) (query string, err error) {
 	scheme, rest, isURL := strings.Cut(target, "://")
 	switch {
 	case target == "":
-		return nil
+		return "", nil
 	case pgurl.Is(target):
-		return p.add("url", target, InTarget)
+		return "", p.add("url", target, InTarget)
 	case isURL && strings.EqualFold(scheme, "lakebase"):
-		return p.parseURL(rest)
+		where, query, _ := strings.Cut(rest, "?")
+		if strings.Contains(rest, "#") {
+			return "", errors.New("# does not belong here: write it as %23")
+		}
+		return query, p.parseURL(where)
 	case isURL && strings.HasPrefix(scheme, "http"):
-		return badValue(InTarget, target, errors.New("a workspace URL goes in DATABRICKS_HOST: want an instance, a projects/… path or a Lakebase host here"))
+		return "", errors.New("a workspace URL goes in DATABRICKS_HOST: want an instance, a projects/… path or a Lakebase host here")
 	case isURL:
-		return badValue(InTarget, target, errors.New("unknown scheme: want lakebase://, postgres:// or postgresql://"))
+		return "", errors.New("unknown scheme: want lakebase://, postgres:// or postgresql://")
 	case strings.ContainsAny(target, "?@#"):
-		return badValue(InTarget, target, errors.New("a user or parameters need the long form, lakebase://user@instance/database?name=value"))
+		return "", errors.New("a user or parameters need the long form, lakebase://user@instance/database?name=value")
 	}
-	segments := strings.Split(strings.TrimSuffix(target, "/"), "/")
-	if err := p.parseAddress(segments, false); err != nil {
-		return badValue(InTarget, target, err)
-	}
-	return nil
+	return "", p.parseAddress(strings.Split(strings.TrimSuffix(target, "/"), "/"), false)
 }
 
-// parseURL reads what follows lakebase://.
-func (p *parser) parseURL(rest string) error {
-	whole := "lakebase://" + rest
-	address, query, _ := strings.Cut(rest, "?")
-	if strings.Contains(rest, "#") {
-		return badValue(InTarget, whole, errors.New("# does not belong here: write it as %23"))
-	}
-	authority, _, _ := strings.Cut(address, "/")
+// parseURL reads what lakebase:// and the parameters enclose.
+func (p *parser) parseURL(where string) error {
+	authority, _, _ := strings.Cut(where, "/")
 	if i := strings.LastIndex(authority, "@"); i >= 0 {
-		address = address[i+1:]
+		where = where[i+1:]
 		if err := p.parseUser(authority[:i]); err != nil {
-			return badValue(InTarget, whole, err)
+			return err
 		}
 	}
-	if path, ok := strings.CutPrefix(address, "/"); ok {
+	if path, ok := strings.CutPrefix(where, "/"); ok {
 		if path != "" && !strings.HasPrefix(path, "projects/") {
-			return badValue(InTarget, whole, errors.New("only a projects/… path follows lakebase:///: drop one slash"))
+			return errors.New("only a projects/… path follows lakebase:///: drop one slash")
 		}
-		address = path
+		where = path
 	}
-	if address = strings.TrimSuffix(address, "/"); address != "" {
-		segments := strings.Split(address, "/")
-		for i, s := range segments {
-			var err error
-			if segments[i], err = pgurl.Unescape(s); err != nil {
-				return badValue(InTarget, whole, err)
-			}
-		}
-		if err := p.parseAddress(segments, true); err != nil {
-			return badValue(InTarget, whole, err)
+	if where = strings.TrimSuffix(where, "/"); where == "" {
+		return nil
+	}
+	segments := strings.Split(where, "/")
+	for i, s := range segments {
+		var err error
+		if segments[i], err = pgurl.Unescape(s); err != nil {
+			return err
 		}
 	}
-	return p.parseParams(query)
+	return p.parseAddress(segments, true)
 }
 
 func (p *parser) parseUser(userinfo string) error {
