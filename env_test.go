@@ -19,7 +19,7 @@ func fields(c *Config) Config {
 	return plain
 }
 
-func TestVariables(t *testing.T) {
+func TestVariablesSetFields(t *testing.T) {
 	const endpoint = "projects/p/branches/b/endpoints/e"
 	for _, test := range []struct {
 		variable, value string

@@ -16,9 +16,9 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// TestEnvironment sets each variable of the documentation and looks at what
+// TestEachVariableTakesEffect sets each variable of the documentation and looks at what
 // it does to a connection, a pool or the workspace calls.
-func TestEnvironment(t *testing.T) {
+func TestEachVariableTakesEffect(t *testing.T) {
 	s := start(t, "my-instance", local.Options{Instances: []string{"my-instance", "other"}, Projects: []string{"my-project"}, HostNames: local.ServiceNames})
 	admin, err := connectorFromEnv(t, "").Connect(within(t, 20*time.Second))
 	if err != nil {

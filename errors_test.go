@@ -12,7 +12,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-func TestErrorText(t *testing.T) {
+func TestErrorTextRepeatsNothing(t *testing.T) {
 	for want, e := range map[string]*Error{
 		"lakebase: not found":                                {Kind: KindNotFound},
 		"lakebase: x: not found":                             {Kind: KindNotFound, Resource: "x"},
@@ -30,7 +30,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-func TestErrorIs(t *testing.T) {
+func TestErrorMatchesItsKindAndCauses(t *testing.T) {
 	err := fmt.Errorf("query: %w", &Error{Kind: KindDNS, Err: &Error{Kind: KindUnavailable, Err: io.EOF}})
 	for _, target := range []error{KindDNS, KindUnavailable, io.EOF} {
 		if !errors.Is(err, target) {
@@ -92,7 +92,7 @@ func TestRetryableBare(t *testing.T) {
 	}
 }
 
-func TestHint(t *testing.T) {
+func TestHintIsFoundInTheChain(t *testing.T) {
 	for want, err := range map[string]error{
 		"":                errors.New("x"),
 		"outer":           &Error{Hint: "outer", Err: &Error{Hint: "inner"}},

@@ -95,7 +95,7 @@ func TestPoolHealsAtTheNextLogin(t *testing.T) {
 
 // A token that was refreshed while a login was under way is no fresh one if both
 // have been revoked since.
-func TestRevokedAfterARefresh(t *testing.T) {
+func TestTwoRevokedTokensAreReplaced(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	c := connector(t, s, "", func(c *lakebase.Config) { c.TokenRefresh = 2 * time.Second })
@@ -135,7 +135,7 @@ func TestRevokedAfterARefresh(t *testing.T) {
 
 // A caller whose only token is rejected while the workspace is down is told
 // that: it passes, and a refusal would not.
-func TestRefusedWhileTheWorkspaceIsAway(t *testing.T) {
+func TestRejectionDuringAWorkspaceOutageIsRetryable(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	c := connector(t, s, "")

@@ -22,7 +22,7 @@ var products = []struct{ name, target string }{
 	{"a project named as an instance", "my-project"},
 }
 
-func TestPatterns(t *testing.T) {
+func TestEveryWayToConnect(t *testing.T) {
 	s := start(t, "my-instance", local.Options{})
 	for _, product := range products {
 		t.Run(product.name, func(t *testing.T) {
@@ -48,7 +48,8 @@ func TestPatterns(t *testing.T) {
 
 const whoami = "select current_user::text, current_database()::text"
 
-// patterns are the ways to connect; each returns whom it connected as, where.
+// patterns are the ways to connect; each returns the user and database of its
+// connection.
 var patterns = map[string]func(t *testing.T, target string) (user, database string){
 	"Connect": func(t *testing.T, target string) (user, database string) {
 		conn, err := lakebase.Connect(within(t, 20*time.Second), target)

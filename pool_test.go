@@ -150,7 +150,7 @@ func TestPoolRecyclesWithJitter(t *testing.T) {
 
 // database/sql gives up when it has been handed three connections in a row that
 // are not to be used any more, which happens when all are old and all are busy.
-func TestRecyclingFailsNobody(t *testing.T) {
+func TestRecyclingFailsNoQuery(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	db := connector(t, s, "", func(c *lakebase.Config) {
@@ -248,7 +248,7 @@ func (c *countingTracer) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool
 }
 func (c *countingTracer) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { c.releases++ }
 
-func TestTheirTracerStillTraces(t *testing.T) {
+func TestTracerOfTheCallerStillTraces(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	cfg, err := pgxpool.ParseConfig("")

@@ -20,7 +20,7 @@ type secretRule struct {
 	harmless *regexp.Regexp
 }
 
-// madeUp is what test data looks like: nobody is given such a secret.
+// madeUp matches the secrets of test data.
 const madeUp = `0{32}|0123456789abcdef0123456789abcdef`
 
 // secretRules are the secrets that this project deals with, and those that

@@ -130,7 +130,7 @@ func TestDefaultsReadBack(t *testing.T) {
 	}
 }
 
-func TestWithDefaults(t *testing.T) {
+func TestDefaultsFillZeroFields(t *testing.T) {
 	c := &Config{Instance: "i", PoolSize: 7, MaxOverflow: -1, PoolTimeout: -1}
 	c.applyDefaults()
 	if c.PoolSize != 7 || c.MaxOverflow != -1 || c.PoolTimeout != -1 || c.PoolRecycle != time.Hour || c.Port != 5432 ||

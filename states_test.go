@@ -21,7 +21,7 @@ const endpointPath = "projects/my-project/branches/production/endpoints/primary"
 // bothProducts is the table that every state goes through.
 var bothProducts = map[string]string{"provisioned": "my-instance", "autoscaling": endpointPath}
 
-func TestStoppedTarget(t *testing.T) {
+func TestStoppedTargetIsWaitedForAndRetryable(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
@@ -56,7 +56,7 @@ func TestStoppedTarget(t *testing.T) {
 
 // A stopped target starts again only if someone starts it, so that a caller is
 // told long before the connect timeout.
-func TestStoppedForLong(t *testing.T) {
+func TestLoginGivesUpOnAStoppedTarget(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	if err := s.StopTarget(t.Context(), "my-instance"); err != nil {
@@ -92,7 +92,7 @@ func TestStoppedWhileConnected(t *testing.T) {
 	}
 }
 
-func TestWakingTarget(t *testing.T) {
+func TestWakingTargetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{WakeDelay: 300 * time.Millisecond})
 	c := connector(t, s, endpointPath)
@@ -135,7 +135,7 @@ func TestStartingIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestFailingOver(t *testing.T) {
+func TestConnectWaitsOutAFailover(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
@@ -166,7 +166,7 @@ func TestFailingOver(t *testing.T) {
 	}
 }
 
-func TestReadOnlyTarget(t *testing.T) {
+func TestReadOnlyTargetReadsAndRefusesWrites(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{})
 	for name, target := range bothProducts {
@@ -198,7 +198,7 @@ func TestReadOnlyTarget(t *testing.T) {
 	}
 }
 
-func TestInstanceBecomesProject(t *testing.T) {
+func TestInstanceThatBecameAProjectIsFound(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{})
 	c := connector(t, s, "my-instance")
@@ -230,7 +230,7 @@ func TestInstanceBecomesProject(t *testing.T) {
 	}
 }
 
-func TestHostAlone(t *testing.T) {
+func TestTargetIsFoundByItsHost(t *testing.T) {
 	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
 	for name, target := range bothProducts {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestHostAlone(t *testing.T) {
 	}
 }
 
-func TestTokenTTL(t *testing.T) {
+func TestTokenTTLIsRequested(t *testing.T) {
 	t.Parallel()
 	s := serve(t, local.Options{})
 	c := connector(t, s, endpointPath, func(c *lakebase.Config) { c.TokenTTL = 5 * time.Minute })
@@ -265,14 +265,14 @@ func TestTokenTTL(t *testing.T) {
 	}
 }
 
-func TestReplyWithoutName(t *testing.T) {
+func TestCredentialReplyMayLackTheName(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)
 	setFaults(t, s, local.Faults{API: local.APIFault{OmitName: true, OmitDate: true}})
 	warm(t, connector(t, s, "my-instance"))
 }
 
-func TestManyProjects(t *testing.T) {
+func TestHostIsFoundBehindOtherProjects(t *testing.T) {
 	s := start(t, "my-instance", local.Options{HostNames: local.ServiceNames})
 	for _, name := range []string{"p-one", "p-two", "p-three"} {
 		if err := s.CreateProject(t.Context(), name); err != nil {
@@ -295,7 +295,7 @@ func TestManyProjects(t *testing.T) {
 	warm(t, connectorFromEnv(t, "")) // found behind other projects, branches and pages
 }
 
-func TestClockSkew(t *testing.T) {
+func TestExpiryIsCorrectedForClockSkew(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(skew.String(), func(t *testing.T) {

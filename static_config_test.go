@@ -76,9 +76,9 @@ func TestStaticURLsConnectTimeoutCounts(t *testing.T) {
 	}
 }
 
-// TestStaticFill has the environment fill what the URL leaves out, and no
+// TestEnvironmentFillsAStaticURL has the environment fill what the URL leaves out, and no
 // more.
-func TestStaticFill(t *testing.T) {
+func TestEnvironmentFillsAStaticURL(t *testing.T) {
 	env := map[string]string{
 		"PGUSER": "u", "PGDATABASE": "d", "PGPORT": "1", "PGSSLMODE": "verify-ca", "PGAPPNAME": "app", "PGCONNECT_TIMEOUT": " 2.5 ",
 	}
@@ -98,9 +98,9 @@ func TestStaticFill(t *testing.T) {
 	}
 }
 
-// TestStaticRoots checks what pgx makes of the roots: it must not verify
+// TestStaticURLVerifiesAsItsModeAsks checks what pgx makes of the roots: it must not verify
 // where the URL says not to, and must where it says so.
-func TestStaticRoots(t *testing.T) {
+func TestStaticURLVerifiesAsItsModeAsks(t *testing.T) {
 	for _, test := range []struct {
 		mode, root string
 		tls        bool
@@ -172,8 +172,8 @@ func TestPrintingHidesSecrets(t *testing.T) {
 	}
 }
 
-// TestTarget names what there is to connect to.
-func TestTarget(t *testing.T) {
+// TestTargetNamesServersWithoutSecrets names what there is to connect to.
+func TestTargetNamesServersWithoutSecrets(t *testing.T) {
 	for want, c := range map[string]*Config{
 		"no target":   {},
 		"my-instance": {Instance: "my-instance", Host: "h"},

@@ -10,7 +10,7 @@ import (
 
 const epHost = "ep-calm-tree-a1b2c3d4.database.us-west-2.cloud.databricks.com"
 
-func TestTargets(t *testing.T) {
+func TestTargetsFillTheConfig(t *testing.T) {
 	const path = "projects/p/branches/b/endpoints/e"
 	for target, want := range map[string]Config{
 		"my-instance":             {Instance: "my-instance"},
