@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/lakebase-go/lakebase"
@@ -58,8 +57,8 @@ func (v *visit) explainUnreachable(call *workspace.Error, err error) (string, ad
 		return "the server that answers is not a workspace", v.correctWorkspace("the reply is not a workspace's: a proxy or login page in between, or another server")
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the workspace's name %s does not resolve", dns.Name), v.correctWorkspace("no name server knows it: a typing error, or a name of a private network")
-	case v.unresolved:
-		return fmt.Sprintf("the workspace's name %s does not resolve", hostOf(v.workspaceURL)), advice{
+	case v.unresolved != "":
+		return fmt.Sprintf("the workspace's name %s does not resolve", v.unresolved), advice{
 			meaning: "the name servers of this machine did not answer in " + v.timeout.String(),
 			action:  "check the network and the workspace's address: " + v.loginSource("host"), command: v.again(),
 		}
@@ -77,14 +76,6 @@ func (v *visit) explainUnreachable(call *workspace.Error, err error) (string, ad
 		a.command = "curl -sS -o /dev/null -w '%{http_code}\\n' " + shellword.Of(v.workspaceURL)
 	}
 	return "the workspace does not answer", a
-}
-
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
 }
 
 // explainLogin explains a workspace login that failed.

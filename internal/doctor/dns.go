@@ -17,24 +17,25 @@ import (
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
-// nothingToResolve skips the check where every host is an address or a socket,
-// and takes the addresses.
+// nothingToResolve skips the check where every host is an address or a socket.
 func nothingToResolve(v *visit) string {
-	kind := "an address"
-	for _, s := range v.servers {
-		switch {
-		case isSocket(s.Host):
-			kind = "a socket on this machine"
-		case !isAddress(s.Host):
-			return ""
-		}
+	if slices.ContainsFunc(v.servers, func(s steps.Server) bool { return !isSocket(s.Host) && !isAddress(s.Host) }) {
+		return ""
 	}
+	v.useAddresses()
+	if len(v.addresses) == 0 {
+		return "the host is a socket on this machine"
+	}
+	return "the host is an address"
+}
+
+// useAddresses takes the hosts that are addresses.
+func (v *visit) useAddresses() {
 	for _, s := range v.servers {
-		if !isSocket(s.Host) {
+		if isAddress(s.Host) {
 			v.addresses = append(v.addresses, address{s, s.Host})
 		}
 	}
-	return "the host is " + kind
 }
 
 func isAddress(host string) bool {
@@ -49,12 +50,9 @@ func checkDNS(ctx context.Context, v *visit) finding {
 	var failed *lookup
 	var details []Detail
 	var fallback string
+	v.useAddresses()
 	for _, s := range v.servers {
-		switch {
-		case isSocket(s.Host):
-			continue
-		case isAddress(s.Host):
-			v.addresses = append(v.addresses, address{s, s.Host})
+		if isSocket(s.Host) || isAddress(s.Host) {
 			continue
 		}
 		answers := lookUpEverywhere(ctx, v.steps.Resolvers, s.Host)
@@ -151,12 +149,8 @@ func (a lookup) notFound() bool {
 // mostTelling picks the answer to explain: one resolver that fails leaves it
 // open whether the name exists, whatever the others answered.
 func mostTelling(answers []lookup) *lookup {
-	for i := range answers {
-		if !answers[i].notFound() {
-			return &answers[i]
-		}
-	}
-	return &answers[0]
+	telling := slices.IndexFunc(answers, func(a lookup) bool { return !a.notFound() })
+	return &answers[max(telling, 0)]
 }
 
 func (v *visit) hasAddressOf(s steps.Server) bool {

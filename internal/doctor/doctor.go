@@ -13,9 +13,8 @@ import (
 
 // step is one step of a connection, which is checked.
 type step struct {
-	name string
-	// needs names the checks without whose success this one means nothing.
-	needs func(*visit) []string
+	name  string
+	needs []string // the checks without whose success this one means nothing
 	// skip returns why there is nothing to check, "" if there is.
 	skip func(*visit) string
 	run  func(context.Context, *visit) finding
@@ -24,22 +23,25 @@ type step struct {
 // sequence has the steps in the order of a connection.
 var sequence = []step{
 	{name: "configuration", run: checkConfiguration},
-	{name: "workspace", needs: outcomesOf("configuration"), skip: unlessWorkspace, run: checkWorkspace},
-	{name: "target", needs: outcomesOf("workspace"), skip: unlessWorkspace, run: checkTarget},
-	{name: "pooler", needs: unlessHost("target"), run: checkPooler},
-	{name: "dns", needs: unlessHost("target"), skip: nothingToResolve, run: checkDNS},
-	{name: "tcp", needs: outcomesOf("dns"), skip: socketsOnly, run: checkTCP},
-	{name: "tls", needs: outcomesOf("tcp"), skip: socketsOnly, run: checkTLS},
-	{name: "token", needs: outcomesOf("target"), skip: unlessWorkspace, run: checkToken},
-	{name: "login", needs: outcomesOf("pooler", "tls", "token"), run: checkLogin},
-	{name: "role", needs: outcomesOf("login", openSession), run: checkRole},
-	{name: "server", needs: outcomesOf("login", openSession), run: checkServer},
-	{name: "connections", needs: outcomesOf("login", openSession), run: checkConnections},
+	{name: "workspace", needs: []string{"configuration"}, skip: unlessWorkspace, run: checkWorkspace},
+	{name: "target", needs: []string{"workspace"}, skip: unlessWorkspace, run: checkTarget},
+	{name: "pooler", needs: []string{knownHost}, run: checkPooler},
+	{name: "dns", needs: []string{knownHost}, skip: nothingToResolve, run: checkDNS},
+	{name: "tcp", needs: []string{"dns"}, skip: socketsOnly, run: checkTCP},
+	{name: "tls", needs: []string{"tcp"}, skip: socketsOnly, run: checkTLS},
+	{name: "token", needs: []string{"target"}, skip: unlessWorkspace, run: checkToken},
+	{name: "login", needs: []string{"pooler", "tls", "token"}, run: checkLogin},
+	{name: "role", needs: []string{"login", openSession}, run: checkRole},
+	{name: "server", needs: []string{"login", openSession}, run: checkServer},
+	{name: "connections", needs: []string{"login", openSession}, run: checkConnections},
 }
 
-// openSession is what the checks after the login need beside it: a connection
-// that is still open.
-const openSession = "session"
+// Needs that are not checks: the one that names the host, which may be the
+// configuration alone, and a session that is still open.
+const (
+	knownHost   = "host"
+	openSession = "session"
+)
 
 // Names returns the names of the checks, in order.
 func Names() []string {
@@ -48,21 +50,6 @@ func Names() []string {
 		names[i] = s.name
 	}
 	return names
-}
-
-func outcomesOf(names ...string) func(*visit) []string {
-	return func(*visit) []string { return names }
-}
-
-// unlessHost is for checks of a host, which the configuration
-// alone may name.
-func unlessHost(name string) func(*visit) []string {
-	return func(v *visit) []string {
-		if v.steps != nil && len(v.servers) > 0 {
-			return []string{"configuration"}
-		}
-		return []string{name}
-	}
 }
 
 func unlessWorkspace(v *visit) string {
@@ -96,17 +83,23 @@ func Run(ctx context.Context, o Options) *Report {
 
 // perform makes the check, or says why it is skipped.
 func (s step) perform(ctx context.Context, v *visit) Result {
-	if s.needs != nil {
-		for _, name := range s.needs(v) {
-			if because := v.blockedBy[name]; because != "" {
-				v.blockedBy[s.name] = because
-				summary := "needs " + because + ", which failed"
-				if name == openSession {
-					summary = "the session was lost in " + because
-				}
-				return Result{Name: s.name, Status: Skipped, Because: because, Summary: summary}
+	for _, name := range s.needs {
+		if name == knownHost {
+			name = "target"
+			if v.steps != nil && len(v.servers) > 0 {
+				name = "configuration"
 			}
 		}
+		because := v.blockedBy[name]
+		if because == "" {
+			continue
+		}
+		v.blockedBy[s.name] = because
+		summary := "needs " + because + ", which failed"
+		if name == openSession {
+			summary = "the session was lost in " + because
+		}
+		return Result{Name: s.name, Status: Skipped, Because: because, Summary: summary}
 	}
 	if s.skip != nil {
 		if why := s.skip(v); why != "" {

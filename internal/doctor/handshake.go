@@ -1,12 +1,15 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -81,7 +84,7 @@ func (h handshake) details() []Detail {
 		details = append(details, Detail{Name: "protocol", Value: tls.VersionName(h.state.Version)})
 	}
 	for i, c := range h.chain {
-		value := fmt.Sprintf("%s, issued by %s, %s to %s", nameOf(c.Subject.String()), nameOf(c.Issuer.String()),
+		value := fmt.Sprintf("%s, issued by %s, %s to %s", nameOf(c.Subject), nameOf(c.Issuer),
 			c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly))
 		if i == 0 && len(c.DNSNames)+len(c.IPAddresses) > 0 {
 			value += ", for " + certificateNames(c)
@@ -96,27 +99,18 @@ func (h handshake) issuer() string {
 	if len(h.chain) == 0 {
 		return "an unknown authority"
 	}
-	return nameOf(h.chain[len(h.chain)-1].Issuer.String())
+	return nameOf(h.chain[len(h.chain)-1].Issuer)
 }
 
 // invalidNow returns the first certificate of the chain that is not valid at
 // this time, or the server's own.
 func (h handshake) invalidNow() *x509.Certificate {
 	now := time.Now()
-	for _, c := range h.chain {
-		if now.After(c.NotAfter) || now.Before(c.NotBefore) {
-			return c
-		}
-	}
-	return h.chain[0]
+	invalid := slices.IndexFunc(h.chain, func(c *x509.Certificate) bool { return now.After(c.NotAfter) || now.Before(c.NotBefore) })
+	return h.chain[max(invalid, 0)]
 }
 
-func nameOf(subject string) string {
-	if subject == "" {
-		return "(no name)"
-	}
-	return subject
-}
+func nameOf(n pkix.Name) string { return cmp.Or(n.String(), "(no name)") }
 
 func certificateNames(c *x509.Certificate) string {
 	names := append([]string{}, c.DNSNames...)

@@ -35,14 +35,9 @@ type Event struct {
 	Result *Result // at its end
 }
 
-const (
-	defaultTimeout     = 10 * time.Second
-	defaultWakeTimeout = time.Minute
-)
-
 func (o Options) withDefaults() Options {
-	o.Timeout = cmp.Or(o.Timeout, defaultTimeout)
-	o.WakeTimeout = cmp.Or(o.WakeTimeout, defaultWakeTimeout)
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	o.WakeTimeout = cmp.Or(o.WakeTimeout, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

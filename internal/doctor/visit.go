@@ -27,7 +27,7 @@ type visit struct {
 	steps     *steps.Steps
 
 	workspaceURL string
-	unresolved   bool   // the workspace's name had no address within the timeout
+	unresolved   string // the workspace's name, if it had no address within the timeout
 	identity     string // of the caller, as the workspace names it
 	groups       []string
 	target       steps.Target

@@ -15,10 +15,12 @@ import (
 func checkWorkspace(ctx context.Context, v *visit) finding {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	hasAddress := lookUp(ctx, v.setting("databricks.host").Value)
+	host, resolves := lookUp(ctx, v.setting("databricks.host").Value)
 	client := v.steps.Workspace
 	me, err := client.Identity(ctx)
-	v.unresolved = errors.Is(err, context.DeadlineExceeded) && !<-hasAddress
+	if errors.Is(err, context.DeadlineExceeded) && !<-resolves {
+		v.unresolved = host
+	}
 	v.workspaceURL = cmp.Or(client.Host(), v.setting("databricks.host").Value)
 	var details []Detail
 	for _, s := range v.settings {
@@ -58,27 +60,26 @@ func (v *visit) explainIdentity(err error, details []Detail) finding {
 }
 
 // lookUp resolves the host of address while a request to it runs: the request's
-// error does not say whether the name or the server did not answer. The result
-// comes no later than the end of ctx: whether the host has an address, or a
-// proxy looks it up.
-func lookUp(ctx context.Context, address string) <-chan bool {
+// error does not say whether the name or the server did not answer. Whether the
+// host has an address, or a proxy looks it up, comes no later than the end of ctx.
+func lookUp(ctx context.Context, address string) (host string, resolves <-chan bool) {
 	found := make(chan bool, 1)
 	if !strings.Contains(address, "://") {
 		address = "https://" + address
 	}
 	req, err := http.NewRequest(http.MethodGet, address, nil)
-	if err != nil || req.URL.Hostname() == "" || isProxied(req) {
+	if err != nil {
 		found <- true
-		return found
+		return "", found
+	}
+	host = req.URL.Hostname()
+	if proxy, err := http.ProxyFromEnvironment(req); host == "" || err != nil || proxy != nil {
+		found <- true
+		return host, found
 	}
 	go func() {
-		_, err := net.DefaultResolver.LookupNetIP(ctx, "ip", req.URL.Hostname())
+		_, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		found <- err == nil
 	}()
-	return found
-}
-
-func isProxied(req *http.Request) bool {
-	proxy, err := http.ProxyFromEnvironment(req)
-	return err != nil || proxy != nil
+	return host, found
 }

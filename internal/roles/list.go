@@ -45,7 +45,7 @@ func (a *Admin) List(ctx context.Context, system bool) ([]Role, error) {
 	}
 	var list, rest []Role
 	for _, r := range all {
-		r.Grants = orEmpty(grants[r.Name])
+		r.Grants = append([]Grant{}, grants[r.Name]...) // never nil, which is null in JSON
 		if r.Kind == System {
 			rest = append(rest, r)
 		} else {
@@ -70,7 +70,7 @@ func (a *Admin) Show(ctx context.Context, name string) (Role, error) {
 	for _, r := range all {
 		if r.Name == name {
 			grants, err := a.grants(ctx)
-			r.Grants = orEmpty(grants[name])
+			r.Grants = append([]Grant{}, grants[name]...)
 			return r, err
 		}
 	}
@@ -98,11 +98,4 @@ func (a *Admin) roles(ctx context.Context) ([]Role, error) {
 		r.Superuser = r.Superuser || slices.Contains(r.MemberOf, "databricks_superuser")
 	}
 	return list, nil
-}
-
-func orEmpty(g []Grant) []Grant {
-	if g == nil {
-		return []Grant{}
-	}
-	return g
 }
