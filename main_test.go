@@ -31,8 +31,12 @@ type closingShared struct{ *testing.M }
 func (m closingShared) Run() int {
 	testkit.ClearEnv() // for tests that run in parallel
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for servers and timers
-		panic(err)
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", "8"); err != nil { // they wait for servers and timers
+			panic(err)
+		}
 	}
 	defer func() {
 		if shared.server != nil {
