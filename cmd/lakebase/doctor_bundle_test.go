@@ -2,8 +2,6 @@ package main
 
 import (
 	"archive/zip"
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,19 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
-	"github.com/lakebase-go/lakebase/lakebasetest"
 )
 
 // A bundle that is a zip holds what its parts should, for their owner alone.
 func TestDoctorBundleZip(t *testing.T) {
-	s := lakebasetest.New(t)
-	lakebasetest.Setenv(t, s, "my-instance")
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "report.ZIP")
-	var stdout, stderr bytes.Buffer
-	if code := cli.Run(context.Background(), []string{"doctor", "--bundle", file, "-v"}, strings.NewReader(""), &stdout, &stderr); code != command.ExitOK {
-		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
+	stdout, stderr, code := newProgram(t).run("doctor", "--bundle", file, "-v")
+	if code != command.ExitOK {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -56,8 +51,8 @@ func TestDoctorBundleZip(t *testing.T) {
 			t.Errorf("%s lacks %q:\n%s", name, want, text)
 		}
 	}
-	everything := fmt.Sprint(parts) + stdout.String() + stderr.String()
-	if strings.Contains(everything, s.Token()) || strings.Contains(everything, "eyJ") {
+	everything := fmt.Sprint(parts) + stdout + stderr
+	if strings.Contains(everything, shared(t).ready.Env["DATABRICKS_TOKEN"]) || strings.Contains(everything, "eyJ") {
 		t.Error("a secret is in the output or the bundle")
 	}
 }

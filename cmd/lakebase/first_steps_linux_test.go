@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +38,7 @@ func firstSteps(t *testing.T) []step {
 // What a reader of the first steps types shows what they see there, but for
 // times, ports and the like.
 func TestFirstSteps(t *testing.T) {
+	t.Parallel()
 	steps := firstSteps(t)
 	if len(steps) < 10 || !strings.HasPrefix(steps[0].typed, "lakebase local ") {
 		t.Fatalf("the first of %d steps is %+v, not to start a local Lakebase", len(steps), steps[0])
@@ -54,12 +54,7 @@ func TestFirstSteps(t *testing.T) {
 	}
 	wantSeen(t, dir, steps[0], shown.String())
 
-	env := []string{"LAKEBASE_LOCAL_DIR=" + dir, "HOME=" + t.TempDir()}
-	for _, v := range localEnvironment(t, p) {
-		if name, _, _ := strings.Cut(v, "="); slices.Contains(passedOn, name) {
-			env = append(env, v)
-		}
-	}
+	env := append(keptVariables(), "LAKEBASE_LOCAL_DIR="+dir, "HOME="+t.TempDir())
 	// One shell runs it all, as a reader's does, and marks where one ends.
 	const mark = "-- end of the step --"
 	var script strings.Builder

@@ -212,7 +212,7 @@ func fieldsOf(kind reflect.Type, path string) map[string]bool {
 func TestContractIsKept(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
-	wantContract(t, "lakebase local", string(localForPrograms.process.line))
+	wantContract(t, "lakebase local", string(shared(t).line))
 	for _, line := range []string{
 		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
@@ -220,7 +220,7 @@ func TestContractIsKept(t *testing.T) {
 	} {
 		args := strings.Fields(line)
 		if args[0] == "local" {
-			args = append(args, "--data-dir", localForPrograms.process.ready.DataDir)
+			args = append(args, "--data-dir", shared(t).ready.DataDir)
 		}
 		stdout := c.must(append(args, "-o", "json")...)
 		command := regexp.MustCompile(` (?:postgres:|data-team|--[^c]).*`).ReplaceAllString("lakebase "+line, "")
@@ -260,7 +260,7 @@ func firstLine(t *testing.T, cmd *exec.Cmd) string {
 func TestContractInWords(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
-	in := []string{"--data-dir", localForPrograms.process.ready.DataDir, "-o", "json"}
+	in := []string{"--data-dir", shared(t).ready.DataDir, "-o", "json"}
 	var variables map[string]string
 	if err := json.Unmarshal([]byte(c.must(append([]string{"local", "env"}, in...)...)), &variables); err != nil || variables["DATABRICKS_HOST"] == "" {
 		t.Error("lakebase local env:", err)
@@ -271,8 +271,8 @@ func TestContractInWords(t *testing.T) {
 	contractOf(t, "lakebase local faults")
 	contractOf(t, "lakebase local env")
 	contractOf(t, "lakebase query")
-	// A local Lakebase of its own: faults concern everyone who uses it.
-	p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "my-instance")
+	// A local Lakebase of its own: faults affect every client.
+	p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "one")
 	in[1] = p.ready.DataDir
 	if got := c.must(append([]string{"local", "faults"}, in...)...); got != "{}\n" {
 		t.Errorf("lakebase local faults: %s", got)

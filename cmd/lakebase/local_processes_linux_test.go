@@ -13,6 +13,7 @@ import (
 )
 
 func TestLocalStopsCleanly(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "one")
 		servers := postgresServers(t, p.cmd.Process.Pid)
@@ -27,6 +28,7 @@ func TestLocalStopsCleanly(t *testing.T) {
 }
 
 func TestLocalKilledLeavesNoPostgres(t *testing.T) {
+	t.Parallel()
 	p := startLocal(t, "--ephemeral", "--port", "0", "--instance", "one")
 	servers := postgresServers(t, p.cmd.Process.Pid)
 	p.kill()

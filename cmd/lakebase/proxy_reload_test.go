@@ -52,25 +52,25 @@ func (c *configured) url(user, database string) string {
 	return fmt.Sprintf("postgresql://%s:hunter2hunter2@%s/%s?sslmode=disable", user, c.ready.Addr, database)
 }
 
-func startConfigured(t *testing.T, database *localProcess, variables []string, content string) *configured {
+func startConfigured(t *testing.T, variables []string, content string) *configured {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "proxy.ini")
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &configured{proxyProcess: startProxyWith(t, database, variables, "--config", file), file: file}
+	return &configured{proxyProcess: startProxyWith(t, variables, "--config", file), file: file}
 }
 
 // usualConfig is a configuration with two users and whatever else is given.
 func usualConfig(mode string, settings ...string) string {
 	return "[proxy]\npool_mode = " + mode + "\n" + strings.Join(settings, "\n") + "\n" +
-		"[target shop]\naddress = my-instance\n[user ann]\npassword = hunter2hunter2\n[user bob]\npassword = hunter2hunter2\n"
+		"[target shop]\naddress = shop\n[user ann]\npassword = hunter2hunter2\n[user bob]\npassword = hunter2hunter2\n"
 }
 
 // Clients under load do not notice twenty reloads.
 func TestProxyReloadsUnderLoad(t *testing.T) {
-	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startConfigured(t, database, nil, usualConfig(mode, "default_pool_size = 3"))
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := startConfigured(t, nil, usualConfig(mode, "default_pool_size = 3"))
 		const clients, reloads = 6, 20
 		stop := make(chan struct{})
 		var working sync.WaitGroup
@@ -99,7 +99,7 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 		for n := range reloads {
 			settings := usualConfig(mode, fmt.Sprintf("default_pool_size = %d", 1+n%4), fmt.Sprintf("max_client_conn = %d", 20+n), fmt.Sprintf("client_idle_timeout = %d", n%2*600))
 			if n%2 == 0 {
-				settings += "targets = shop\n[target reports]\naddress = other\n[user eve]\npassword = hunter2hunter2\n"
+				settings += "targets = shop\n[target reports]\naddress = projects/my-project\n[user eve]\npassword = hunter2hunter2\n"
 			}
 			if logged := p.reload(t, settings); !strings.Contains(logged, "configuration reloaded") || !strings.Contains(logged, "default_pool_size") {
 				t.Fatal(logged)
@@ -159,7 +159,7 @@ func work(ctx context.Context, conn *pgx.Conn, url string) error {
 // An invalid configuration changes nothing and is logged on one line.
 func TestProxyReloadsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("session", "max_client_conn = 1"))
+	p := startConfigured(t, nil, usualConfig("session", "max_client_conn = 1"))
 	conn := dial(t, p.url("ann", "shop"))
 	for _, c := range []struct{ config, logged string }{
 		{usualConfig("session", "max_client_conn = 9", "default_pool_szie = 3"), "proxy.ini line 4: unknown setting default_pool_szie in [proxy]"},
@@ -191,7 +191,7 @@ func TestProxyReloadsAllOrNothing(t *testing.T) {
 // The console's RELOAD is the same, and returns the error.
 func TestProxyReloadsFromTheConsole(t *testing.T) {
 	t.Parallel()
-	p := startConfigured(t, localForProxies.start(t), nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
+	p := startConfigured(t, nil, usualConfig("transaction", "max_client_conn = 1", "admin_users = ann"))
 	console := dial(t, p.url("ann", "pgbouncer"))
 	write := func(content string) {
 		t.Helper()
@@ -232,7 +232,7 @@ func TestProxyNotifiesTheServiceManager(t *testing.T) {
 			t.Fatalf("notified of %q, %v; want %q", buffer[:n], err, want)
 		}
 	}
-	p := startConfigured(t, localForProxies.start(t), []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
+	p := startConfigured(t, []string{"NOTIFY_SOCKET=" + name}, usualConfig("session"))
 	notified("READY=1")
 	p.reload(t, usualConfig("session", "max_client_conn = 9"))
 	notified("RELOADING=1\nMONOTONIC_USEC=")

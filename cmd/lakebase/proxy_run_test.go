@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -21,42 +18,30 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// proxyProcess is a `lakebase proxy` that runs as a process of its own.
+// proxyProcess is a `lakebase proxy` in a process of its own.
 type proxyProcess struct {
-	cmd    *exec.Cmd
-	ready  proxy.Readiness
-	stderr *testkit.Buffer
+	*daemon
+	ready proxy.Readiness
 }
 
-// startProxy runs `lakebase proxy ARGS` until it is ready.
-func startProxy(t *testing.T, database *localProcess, args ...string) *proxyProcess {
+// startProxy runs `lakebase proxy ARGS` for the shared local Lakebase until it is
+// ready.
+func startProxy(t *testing.T, args ...string) *proxyProcess {
 	t.Helper()
-	return startProxyWith(t, database, nil, args...)
+	return startProxyWith(t, nil, args...)
 }
 
 // startProxyWith is startProxy with more variables.
-func startProxyWith(t *testing.T, database *localProcess, variables []string, args ...string) *proxyProcess {
+func startProxyWith(t *testing.T, variables []string, args ...string) *proxyProcess {
 	t.Helper()
-	p := &proxyProcess{cmd: exec.Command("lakebase", append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...), stderr: &testkit.Buffer{}}
-	p.cmd.Env = append(os.Environ(), variables...)
-	for name, value := range database.ready.Env {
-		p.cmd.Env = append(p.cmd.Env, name+"="+value)
-	}
-	p.cmd.Stderr = p.stderr
-	stdout, err := p.cmd.StdoutPipe()
+	p := &proxyProcess{}
+	var err error
+	environment := append(localEnvironment(t, shared(t)), variables...)
+	p.daemon, err = startDaemon(environment, &p.ready, append([]string{"proxy", "-o", "json", "--listen", "127.0.0.1:0"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended unless the test failed
-	watchdog := time.AfterFunc(60*time.Second, func() { _ = p.cmd.Process.Kill() })
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	watchdog.Stop()
-	if err != nil || json.Unmarshal(line, &p.ready) != nil {
-		t.Fatalf("lakebase proxy never got ready: %q, %v\n%s", line, err, p.stderr)
-	}
+	t.Cleanup(p.kill)
 	return p
 }
 
@@ -75,34 +60,13 @@ func dial(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-func (p *proxyProcess) signal(t *testing.T, s os.Signal) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// end waits until the process has ended, which must be with exit code 0.
-func (p *proxyProcess) end(t *testing.T) {
-	t.Helper()
-	watchdog := time.AfterFunc(60*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer watchdog.Stop()
-	if err := p.cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, p.stderr)
-	}
-	if strings.Contains(p.stderr.String(), "eyJ") {
-		t.Error("a token is on stderr")
-	}
-}
-
 // inBothModes runs a test for each way to share server connections.
-func inBothModes(t *testing.T, test func(t *testing.T, database *localProcess, mode string)) {
+func inBothModes(t *testing.T, test func(t *testing.T, mode string)) {
 	t.Parallel()
-	database := localForProxies.start(t)
 	for _, mode := range []string{"session", "transaction"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			test(t, database, mode)
+			test(t, mode)
 		})
 	}
 }
@@ -122,8 +86,8 @@ func (p *proxyProcess) isDisconnected(t *testing.T, conn *pgx.Conn) {
 
 // The first signal waits for open transactions and disconnects all other clients.
 func TestProxyDrains(t *testing.T) {
-	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--pool-mode", mode, "--unix-socket-dir", filepath.Join(testkit.OpenDir(t), "s"))
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := startProxy(t, "--pool-mode", mode, "--unix-socket-dir", filepath.Join(testkit.OpenDir(t), "s"))
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
@@ -146,8 +110,8 @@ func TestProxyDrains(t *testing.T) {
 
 // The second signal ends open transactions too.
 func TestProxySecondSignalForces(t *testing.T) {
-	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--pool-mode", mode)
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := startProxy(t, "--pool-mode", mode)
 		busy, idle := p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		p.signal(t, syscall.SIGTERM)
@@ -163,7 +127,7 @@ func TestProxySecondSignalForces(t *testing.T) {
 
 func TestProxyTwoSignalsAtOnce(t *testing.T) {
 	t.Parallel()
-	p := startProxy(t, localForProxies.start(t))
+	p := startProxy(t)
 	busy := p.connect(t)
 	mustExec(t, busy, "BEGIN")
 	p.signal(t, os.Interrupt) // not twice the same, which the system may take for one
@@ -175,8 +139,8 @@ func TestProxyTwoSignalsAtOnce(t *testing.T) {
 }
 
 func TestProxyDrainTimeout(t *testing.T) {
-	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--pool-mode", mode, "--drain-timeout", "0.3")
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := startProxy(t, "--pool-mode", mode, "--drain-timeout", "0.3")
 		busy, working, watcher := p.connect(t), p.connect(t), p.connect(t)
 		mustExec(t, busy, "BEGIN")
 		failed := make(chan error, 1)
@@ -207,8 +171,8 @@ func TestProxyDrainTimeout(t *testing.T) {
 
 // During drain_delay new clients are served while the readiness check fails.
 func TestProxyDrainDelay(t *testing.T) {
-	inBothModes(t, func(t *testing.T, database *localProcess, mode string) {
-		p := startProxy(t, database, "--pool-mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := startProxy(t, "--pool-mode", mode, "--drain-delay", "2s", "--drain-timeout", "1m", "--http-listen", "127.0.0.1:0")
 		if status := p.readiness(t); status != http.StatusOK {
 			t.Error("readiness", status)
 		}

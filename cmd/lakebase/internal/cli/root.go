@@ -25,43 +25,6 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/wait"
 )
 
-// examples is the output of lakebase without arguments.
-const examples = `lakebase connects to Databricks Lakebase, and runs a local one.
-
-  $ lakebase demo
-  A web service under load for 45 s. Its tokens expire every 15 s, the
-  workspace has an outage, and no request fails.
-
-  $ lakebase local
-  A Lakebase on this machine: a PostgreSQL server, tokens, and the REST API
-  of the workspace. Ctrl-C stops it, the data stays.
-
-  $ eval "$(lakebase local env)"
-  Leads this shell to it. Programs that use this library or a Databricks SDK
-  connect without further settings; --libpq adds what psql needs.
-
-  $ lakebase query 'select * from orders' -o csv > orders.csv
-  Runs SQL and prints the rows as they arrive: a table, JSON or CSV.
-
-  $ lakebase psql
-  psql through a private proxy that logs in for it.
-
-  $ lakebase local faults set api.status=503
-  An outage of the local workspace API, to see how your program copes.
-
-  $ lakebase proxy
-  Listens on 127.0.0.1:6432 for any Postgres client, and logs in with a fresh
-  token for it.
-
-  $ lakebase exec -- psql
-  Runs one program with a proxy of its own, and PGHOST and so on set for it.
-
-  $ lakebase env
-  Each setting in force and where it came from; secrets are hidden.
-
-lakebase --help lists the commands and flags.
-`
-
 // New returns the command with all its subcommands.
 func New(std *terminal.Streams) *cobra.Command {
 	root := &cobra.Command{
@@ -69,13 +32,18 @@ func New(std *terminal.Streams) *cobra.Command {
 		Short: "Connect to Databricks Lakebase, and run a local one",
 		Long:  "lakebase connects to Databricks Lakebase, and runs a local one.\n\n" + command.ExitCodesHelp,
 		Args:  command.NoSubcommand,
-		Example: `  lakebase demo
-  lakebase local
-  eval "$(lakebase local env)"
-  lakebase query 'select 1'
-  lakebase doctor`,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(std.Out, examples)
+		Example: `  lakebase demo                             # a web service through token expiries and an outage
+  lakebase local                            # a local Lakebase: Postgres, tokens, the workspace's API
+  eval "$(lakebase local env)"              # lead this shell to it
+  lakebase local faults set api.status=503  # an outage of its API
+  lakebase query 'select * from orders' -o csv > orders.csv
+  lakebase psql                             # psql, logged in
+  lakebase exec -- python report.py         # any program, logged in
+  lakebase proxy                            # any Postgres client, logged in by a proxy on 127.0.0.1:6432
+  lakebase doctor                           # find out why a connection does not work
+  lakebase env                              # each setting in force and its source`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(std.Out, "%s.\n\n%s\n\nlakebase --help lists the commands and flags.\n", cmd.Short, cmd.Example)
 			return err
 		},
 	}

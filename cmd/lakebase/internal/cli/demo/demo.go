@@ -190,7 +190,7 @@ func (d *demo) run(ctx context.Context, view view) {
 		defer close(loaded)
 		d.load.run(ctx)
 	}()
-	tick := time.NewTicker(view.interval())
+	tick := time.NewTicker(drawInterval)
 	defer tick.Stop()
 	for running := true; running; {
 		select {

@@ -25,8 +25,6 @@ type screenView struct {
 	rates   []float64 // queries per second, one per interval
 }
 
-func (v *screenView) interval() time.Duration { return 200 * time.Millisecond }
-
 func (v *screenView) draw(s snapshot) {
 	columns, rows := terminal.Size(v.out)
 	v.measureRate(s)
@@ -49,7 +47,7 @@ func (v *screenView) close() {
 // at once, and has no rate of its own.
 func (v *screenView) measureRate(s snapshot) {
 	passed := s.elapsed - v.elapsed
-	if passed < v.interval()/2 {
+	if passed < drawInterval/2 {
 		return
 	}
 	v.rates = append(v.rates, float64(s.measurement.queries-v.queries)/passed.Seconds())

@@ -45,9 +45,11 @@ func (d *demo) snapshot() snapshot {
 	return s
 }
 
+// drawInterval is the time between two draws.
+const drawInterval = 200 * time.Millisecond
+
 // view shows the running demo.
 type view interface {
-	interval() time.Duration // between two draws
 	draw(s snapshot)
 	close()
 }
@@ -67,8 +69,6 @@ type lineView struct {
 	shown int // events
 	drawn time.Time
 }
-
-func (v *lineView) interval() time.Duration { return 250 * time.Millisecond }
 
 func (v *lineView) draw(s snapshot) {
 	for _, e := range s.events.since(v.shown) {

@@ -48,7 +48,7 @@ func (v *view) event(e doctor.Event) {
 		}
 	case e.Note == "" && v.terminal != nil:
 		v.note.Store(new(string))
-		v.status = terminal.StartStatusAtOnce(v.terminal, func(elapsed time.Duration) string { return v.progress(e.Check, elapsed) })
+		v.status = terminal.NewStatusLine(v.terminal, 0, func(elapsed time.Duration) string { return v.progress(e.Check, elapsed) })
 	case e.Note != "" && v.terminal == nil:
 		fmt.Fprintln(v.notes, e.Note)
 	default:

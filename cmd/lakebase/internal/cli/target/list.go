@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -20,14 +19,14 @@ import (
 // Report is an element of the array that `lakebase targets -o json` prints.
 // Fields are only ever added.
 type Report struct {
-	Name         string `json:"name"`
-	Product      string `json:"product"`                  // provisioned or autoscaling
-	State        string `json:"state"`                    // available, starting, stopped, failing over or deleting
-	ServiceState string `json:"service_state,omitempty"`  // as the service words it
-	Host         string `json:"host,omitempty"`           // absent where nothing can be connected to
-	ReadOnlyHost string `json:"read_only_host,omitempty"` // of readable secondaries
-	ReadOnly     bool   `json:"read_only,omitempty"`      // a read-only endpoint
-	Default      bool   `json:"default,omitempty"`        // on the default branch of its project
+	Name         string          `json:"name"`
+	Product      string          `json:"product"`                  // provisioned or autoscaling
+	State        workspace.State `json:"state"`                    // available, starting, stopped, failing over or deleting
+	ServiceState string          `json:"service_state,omitempty"`  // as the service words it
+	Host         string          `json:"host,omitempty"`           // absent where nothing can be connected to
+	ReadOnlyHost string          `json:"read_only_host,omitempty"` // of readable secondaries
+	ReadOnly     bool            `json:"read_only,omitempty"`      // a read-only endpoint
+	Default      bool            `json:"default,omitempty"`        // on the default branch of its project
 }
 
 // NewListCommand returns the command lakebase targets.
@@ -62,10 +61,7 @@ func runList(ctx context.Context, std *terminal.Streams, output command.Output) 
 	if output.JSON() {
 		reports := make([]Report, len(listing.Entries))
 		for i, e := range listing.Entries {
-			reports[i] = Report{
-				Name: e.Name, Product: e.Product, State: string(e.State), ServiceState: e.ServiceState,
-				Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: e.Default,
-			}
+			reports[i] = Report(e)
 		}
 		return std.PrintJSON(reports)
 	}
@@ -73,7 +69,12 @@ func runList(ctx context.Context, std *terminal.Streams, output command.Output) 
 		fmt.Fprintln(std.Err, "this identity can see no instance and no project")
 		return nil
 	}
-	return print(std.Out, listing.Entries)
+	w := terminal.NewTable(std.Out)
+	fmt.Fprint(w, "TARGET\tPRODUCT\tSTATE\tHOST\n")
+	for _, e := range listing.Entries {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Product, stateAndAccess(e), cmp.Or(e.Host, "-"))
+	}
+	return w.Flush()
 }
 
 // listTimeout bounds a listing, which takes a call for each project and branch.
@@ -96,15 +97,6 @@ func list(ctx context.Context, std *terminal.Streams) (inventory.Listing, error)
 // newWorkspace uses the login of the environment and the Databricks profile.
 func newWorkspace() *workspace.Client {
 	return workspace.New(workspace.Options{Config: &sdkconfig.Config{}})
-}
-
-func print(out io.Writer, entries []inventory.Entry) error {
-	w := terminal.NewTable(out)
-	fmt.Fprint(w, "TARGET\tPRODUCT\tSTATE\tHOST\n")
-	for _, e := range entries {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Product, stateAndAccess(e), cmp.Or(e.Host, "-"))
-	}
-	return w.Flush()
 }
 
 // stateAndAccess is the state of an entry, and whether it is read-only.

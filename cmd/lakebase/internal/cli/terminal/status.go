@@ -9,11 +9,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// A status line appears only after a delay, so that quick commands stay quiet.
-const (
-	statusDelay    = time.Second
-	statusInterval = 100 * time.Millisecond
-)
+// statusInterval is the time between two updates.
+const statusInterval = 100 * time.Millisecond
 
 // StatusLine shows on a terminal what a command is waiting for. Its methods may
 // be called concurrently, and on a nil line, which shows nothing.
@@ -27,27 +24,23 @@ type StatusLine struct {
 	stop    chan struct{}
 }
 
-// StartStatus shows text on Err after a delay and updates it until End. text
-// is called from another goroutine. Without a terminal the line is nil.
+// StartStatus shows text on Err after a second, so that quick commands stay
+// quiet, and updates it until End.
 func (s *Streams) StartStatus(text func(elapsed time.Duration) string) *StatusLine {
-	return startStatus(s.Err, statusDelay, text)
+	return NewStatusLine(s.Err, time.Second, text)
 }
 
-// StartStatusAtOnce is StartStatus on w and without a delay.
-func StartStatusAtOnce(w io.Writer, text func(elapsed time.Duration) string) *StatusLine {
-	return startStatus(w, 0, text)
-}
-
-func startStatus(w io.Writer, delay time.Duration, text func(time.Duration) string) *StatusLine {
+// NewStatusLine shows text on w after a delay and updates it until End. text may
+// be called from another goroutine. If w is no terminal, the line is nil.
+func NewStatusLine(w io.Writer, delay time.Duration, text func(elapsed time.Duration) string) *StatusLine {
 	if !CanRedraw(w) {
 		return nil
 	}
 	l := &StatusLine{out: w, text: text, stop: make(chan struct{})}
 	if delay == 0 {
 		l.show(0)
-		delay = statusInterval
 	}
-	go l.run(delay)
+	go l.run(max(delay, statusInterval))
 	return l
 }
 
@@ -88,7 +81,7 @@ func (l *StatusLine) End() {
 	}
 	l.stopped = true
 	close(l.stop)
-	l.eraseLocked()
+	l.erase()
 }
 
 // Erase makes room for other output; the status appears again below it.
@@ -98,10 +91,11 @@ func (l *StatusLine) Erase() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.eraseLocked()
+	l.erase()
 }
 
-func (l *StatusLine) eraseLocked() {
+// erase is called with the lock held.
+func (l *StatusLine) erase() {
 	if l.shown {
 		l.shown = false
 		Overwrite(l.out, "")

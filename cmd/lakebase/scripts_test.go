@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,20 +17,24 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
-		// The race detector's default is to wait a second before a program
-		// ends, and the tests run this one hundreds of times.
+		// By default, a program with the race detector waits for a second
+		// before it ends. The tests run this one more than a hundred times.
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	testscript.Main(withSharedLocal{m}, map[string]func(){"lakebase": main})
 }
 
-// withSharedLocal ends the local Lakebase that the tests share, after them.
+// withSharedLocal stops the local Lakebase that the tests share, after them.
 type withSharedLocal struct{ *testing.M }
 
 func (w withSharedLocal) Run() int {
+	// The tests mostly wait for other processes. -parallel overrides it.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	code := w.M.Run()
-	if err := errors.Join(localForPrograms.stop(), localForProxies.stop()); err != nil {
-		fmt.Fprintln(os.Stderr, "the shared local Lakebases:", err)
+	if err := stopSharedLocal(); err != nil {
+		fmt.Fprintln(os.Stderr, "the shared local Lakebase:", err)
 		return 1
 	}
 	return code
@@ -37,6 +42,7 @@ func (w withSharedLocal) Run() int {
 
 // TestScripts runs the built program the way a shell does.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"go/ast"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
@@ -28,9 +29,9 @@ var (
 // Advice that names a command is worse than none if there is no such command,
 // or if it takes no such flag.
 func TestAdviceNamesCommandsThatExist(t *testing.T) {
-	root := New(&terminal.Streams{})
+	root := cli.New(&terminal.Streams{})
 	found := 0
-	for _, dir := range []string{"../../../..", "../../../../internal/doctor", "../../../../internal/roles", "../../../../internal/workspace", "../../../../proxy"} {
+	for _, dir := range []string{"../..", "../../internal/doctor", "../../internal/roles", "../../internal/workspace", "../../proxy"} {
 		for file, text := range literals(t, dir) {
 			for _, literal := range text {
 				for _, at := range namedCommand.FindAllStringSubmatchIndex(literal, -1) {

@@ -1,7 +1,6 @@
-package cli
+package main
 
 import (
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -9,74 +8,56 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// pages are the directories of the documentation that is written from help.
-var pages = []struct {
-	dir, extension string
-	write          func(*cobra.Command, io.Writer) error
-}{
-	{"../../../../docs/cli", ".md", markdownPage},
-	{"../../../../docs/man/man1", ".1", manPage},
-}
-
+// The pages in docs are those that the commands write.
 func TestPagesAreUpToDate(t *testing.T) {
-	for _, p := range pages {
+	for dir, args := range map[string][]string{"../../docs/cli": {"reference"}, "../../docs/man": {"man"}} {
 		written := t.TempDir()
-		if _, err := writePages(New(&terminal.Streams{}), written, p.extension, p.write); err != nil {
-			t.Fatal(err)
+		if code, _, stderr := runHere(append(args, written)...); code != 0 {
+			t.Fatal(stderr)
 		}
-		want, got := filesIn(t, written), filesIn(t, p.dir)
+		want, got := filesIn(t, written), filesIn(t, dir)
 		for name, text := range want {
 			if got[name] != text {
-				t.Errorf("%s differs from the help: run make docs", filepath.Join(p.dir, name))
+				t.Errorf("%s differs from the help: run make docs", filepath.Join(dir, name))
 			}
 			delete(got, name)
 		}
 		if len(got) > 0 {
-			t.Errorf("%s: %q belong to no command: run make docs", p.dir, slices.Sorted(maps.Keys(got)))
+			t.Errorf("%s: %q belong to no command: run make docs", dir, slices.Sorted(maps.Keys(got)))
 		}
 	}
 }
 
+// filesIn returns the contents of the files below dir.
 func filesIn(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files[strings.TrimPrefix(name, dir)] = strings.ReplaceAll(readFile(t, name), "\r\n", "\n")
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for _, e := range entries {
-		files[e.Name()] = strings.ReplaceAll(readFile(t, filepath.Join(dir, e.Name())), "\r\n", "\n")
 	}
 	return files
 }
 
 // The pages are the same on every machine and for every user.
 func TestPagesDoNotDependOnTheEnvironment(t *testing.T) {
-	before := t.TempDir()
-	for _, p := range pages {
-		if _, err := writePages(New(&terminal.Streams{}), before, p.extension, p.write); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, value := range map[string]string{
-		"HOME": "/home/somebody", "XDG_DATA_HOME": "/data", "LAKEBASE_LOCAL_DIR": "/elsewhere", "LAKEBASE_PROXY_DEFAULT_POOL_SIZE": "7",
-		"LAKEBASE_INSTANCE_NAME": "mine", "COLUMNS": "30", "LANG": "de_DE.UTF-8", "SOURCE_DATE_EPOCH": "86400",
-	} {
-		t.Setenv(name, value)
-	}
-	after := t.TempDir()
-	for _, p := range pages {
-		if _, err := writePages(New(&terminal.Streams{}), after, p.extension, p.write); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := filesIn(t, before)
-	for name, text := range filesIn(t, after) {
+	t.Parallel()
+	c := &program{t: t, env: keptVariables()}
+	here, elsewhere := t.TempDir(), t.TempDir()
+	c.must("man", here)
+	c.with("HOME=/home/somebody", "XDG_DATA_HOME=/data", "LAKEBASE_LOCAL_DIR=/elsewhere", "LAKEBASE_PROXY_DEFAULT_POOL_SIZE=7",
+		"LAKEBASE_INSTANCE_NAME=mine", "COLUMNS=30", "LANG=de_DE.UTF-8", "SOURCE_DATE_EPOCH=86400").must("man", elsewhere)
+	want := filesIn(t, here)
+	for name, text := range filesIn(t, elsewhere) {
 		if want[name] != text {
 			t.Errorf("%s depends on the environment", name)
 		}
@@ -86,7 +67,7 @@ func TestPagesDoNotDependOnTheEnvironment(t *testing.T) {
 // Every command has a line for lists, a description that fits a terminal, and
 // examples.
 func TestCommandsAreDescribed(t *testing.T) {
-	for _, cmd := range Commands(New(&terminal.Streams{})) {
+	for _, cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
 		path := cmd.CommandPath()
 		if cmd.HasParent() && cmd.Parent().Name() == "completion" {
 			continue // cobra's own
@@ -115,7 +96,7 @@ func TestCommandsAreDescribed(t *testing.T) {
 
 // The examples are command lines that the commands understand.
 func TestExamplesParse(t *testing.T) {
-	for _, cmd := range Commands(New(&terminal.Streams{})) {
+	for _, cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
 		for line := range strings.Lines(cmd.Example) {
 			_, line, _ = strings.Cut(line, "lakebase ")
 			line, _, _ = strings.Cut(line, " # ")
@@ -127,7 +108,7 @@ func TestExamplesParse(t *testing.T) {
 				}
 				words = append(words, word)
 			}
-			root := New(&terminal.Streams{Out: io.Discard, Err: io.Discard})
+			root := cli.New(&terminal.Streams{})
 			found, rest, err := root.Find(words)
 			if err == nil {
 				err = found.ParseFlags(rest)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,52 +10,21 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 )
 
-// sharedLocal is a local Lakebase for several tests, which only look at it, or
-// make tables of their own. TestMain ends it.
-type sharedLocal struct {
-	targets []string
-	once    sync.Once
+// sharedLocal is the local Lakebase of all tests that set no faults and change no
+// states. TestMain stops it.
+var sharedLocal struct {
+	sync.Once
 	process *localProcess
 	dir     string
 	err     error
 }
 
-// One local Lakebase is for programs, and one for proxies.
-var (
-	localForPrograms = sharedLocal{targets: []string{"--instance", "shop", "--project", "my-project"}}
-	localForProxies  = sharedLocal{targets: []string{"--instance", "my-instance", "--instance", "other"}}
-)
-
-// start starts the local Lakebase unless it runs.
-func (s *sharedLocal) start(t *testing.T) *localProcess {
-	t.Helper()
-	s.once.Do(func() {
-		if s.dir, s.err = os.MkdirTemp("", "lakebase-cli-"); s.err != nil {
-			return
-		}
-		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
-			s.process, s.err = newLocalProcess(os.Environ(), append([]string{"--data-dir", filepath.Join(s.dir, "data"), "--port", "0"}, s.targets...)...)
-		}
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return s.process
-}
-
-// stop ends it with the tests.
-func (s *sharedLocal) stop() error {
-	var err error
-	if s.process != nil {
-		err = s.process.stop()
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
-}
-
-// program runs the program in an environment that leads to the shared local
-// Lakebase, and to nothing of the machine's own.
+// program runs lakebase in an environment that leads to a local Lakebase, and to
+// nothing else on the machine.
 type program struct {
 	t     *testing.T
 	env   []string
@@ -63,20 +33,53 @@ type program struct {
 
 func newProgram(t *testing.T) *program {
 	t.Helper()
-	return &program{t: t, env: localEnvironment(t, localForPrograms.start(t))}
+	return &program{t: t, env: localEnvironment(t, shared(t))}
 }
 
-// passedOn are the variables that the program needs anywhere.
-var passedOn = []string{"PATH", "TMPDIR", "GORACE"}
+// shared returns the shared local Lakebase. It has the instance shop, which is
+// the default target, and the project my-project.
+func shared(t *testing.T) *localProcess {
+	t.Helper()
+	s := &sharedLocal
+	s.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", "lakebase-cli-"); s.err != nil {
+			return
+		}
+		if s.err = os.Chmod(s.dir, 0o711); s.err == nil {
+			s.process, s.err = newLocalProcess(os.Environ(), "--data-dir", filepath.Join(s.dir, "data"), "--port", "0", "--instance", "shop", "--project", "my-project")
+		}
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	return s.process
+}
 
-// localEnvironment is what leads to p, with a home directory of the test's own.
-func localEnvironment(t *testing.T, p *localProcess) []string {
-	env := []string{"HOME=" + t.TempDir(), "TERM=xterm", "NO_COLOR=1"}
-	for _, name := range passedOn {
+// stopSharedLocal stops it after the tests.
+func stopSharedLocal() error {
+	s := &sharedLocal
+	var err error
+	if s.process != nil {
+		err = s.process.stop()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// keptVariables are the variables that the program needs anywhere.
+func keptVariables() []string {
+	var env []string
+	for _, name := range []string{"PATH", "TMPDIR", "GORACE"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
 	}
+	return env
+}
+
+// localEnvironment has the variables for a client of p, and a home directory of
+// the test's own.
+func localEnvironment(t *testing.T, p *localProcess) []string {
+	env := append(keptVariables(), "HOME="+t.TempDir(), "TERM=xterm", "NO_COLOR=1")
 	for name, value := range p.ready.Env {
 		env = append(env, name+"="+value)
 	}
@@ -134,4 +137,11 @@ func wantNoSecret(t *testing.T, what, text string) {
 	if strings.Contains(text, "eyJ") {
 		t.Errorf("%s holds a token:\n%s", what, text)
 	}
+}
+
+// runHere runs a command line in this process.
+func runHere(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = cli.Run(context.Background(), args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
 }

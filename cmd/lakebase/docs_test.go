@@ -5,13 +5,29 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/local"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/roles"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
 
-// The guides name every check and every command.
-func TestDoctorAndRolesAreDocumented(t *testing.T) {
+func TestGuidesNameEveryFaultAndCommand(t *testing.T) {
+	guide := readFile(t, "../../docs/local.md")
+	for _, key := range local.FaultKeys() {
+		if !strings.Contains(guide, "`"+key+"`") {
+			t.Errorf("docs/local.md does not explain the fault %s", key)
+		}
+	}
+	guide = readFile(t, "../../docs/cli.md")
+	for _, cmd := range cli.New(&terminal.Streams{}).Commands() {
+		if !cmd.Hidden && !strings.Contains(guide, "`lakebase "+cmd.Name()) {
+			t.Errorf("docs/cli.md does not list %s", cmd.CommandPath())
+		}
+	}
+}
+
+func TestGuidesNameEveryCheckAndRolesCommand(t *testing.T) {
 	guide := readFile(t, "../../docs/doctor.md")
 	for _, name := range doctor.Names() {
 		if strings.Count(guide, "\n| `"+name+"` |") < 2 {
@@ -23,9 +39,9 @@ func TestDoctorAndRolesAreDocumented(t *testing.T) {
 			t.Errorf("docs/doctor.md lacks the status %s", status)
 		}
 	}
-	cli := readFile(t, "../../docs/cli.md")
+	guide = readFile(t, "../../docs/cli.md")
 	for _, c := range roles.New(&terminal.Streams{}).Commands() {
-		if !strings.Contains(cli, "[`roles "+c.Name()) || c.Long == "" || c.Example == "" {
+		if !strings.Contains(guide, "[`roles "+c.Name()) || c.Long == "" || c.Example == "" {
 			t.Errorf("lakebase roles %s is not described", c.Name())
 		}
 		for _, flag := range []string{"target", "database", "output"} {
