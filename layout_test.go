@@ -100,6 +100,7 @@ var mayImport = map[string][]string{
 	// No program may import these, but the tests of any package.
 	"internal/testkit":              {},
 	"internal/testkit/testpostgres": {"internal/postgres", "internal/testkit"},
+	"internal/testkit/testsdk":      {},
 }
 
 // commandImports are the imports of a command: what all of them share, and more.

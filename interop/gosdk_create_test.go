@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/apierr"
 	"github.com/databricks/databricks-sdk-go/service/database"
 	"github.com/databricks/databricks-sdk-go/service/postgres"
 	sdkversion "github.com/databricks/databricks-sdk-go/version"
+
+	"github.com/lakebase-go/lakebase/internal/testkit/testsdk"
 )
 
 func TestGoSDKCreatesInstance(t *testing.T) {
@@ -30,7 +32,7 @@ func TestGoSDKCreatesInstance(t *testing.T) {
 	eventually(t, "the deleted instance is gone", func() bool {
 		_, err := w.Database.GetDatabaseInstanceByName(ctx, name)
 		if err != nil {
-			isAPIError(t, err, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound)
+			isAPIError(t, err, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound)
 		}
 		return err != nil
 	})
@@ -79,7 +81,7 @@ func TestGoSDKCreatesProject(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Postgres.GetProject(ctx, postgres.GetProjectRequest{Name: p.Name})
-	isAPIError(t, err, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound)
+	isAPIError(t, err, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound)
 }
 
 func only(t *testing.T, endpoints []postgres.Endpoint) postgres.Endpoint {
@@ -91,14 +93,14 @@ func only(t *testing.T, endpoints []postgres.Endpoint) postgres.Endpoint {
 }
 
 // login is what the SDK says about an endpoint, and a token for it.
-func login(t *testing.T, w *databricks.WorkspaceClient, path string) (address, string) {
+func login(t *testing.T, w *testsdk.Client, path string) (address, string) {
 	t.Helper()
 	e := must(w.Postgres.GetEndpoint(t.Context(), postgres.GetEndpointRequest{Name: path}))(t)
 	c := must(w.Postgres.GenerateDatabaseCredential(t.Context(), postgres.GenerateDatabaseCredentialRequest{Endpoint: path}))(t)
 	return address{host: e.Status.Hosts.Host, port: portOf(t, path), user: user, root: server.RootCertFile()}, c.Token
 }
 
-func execute(t *testing.T, w *databricks.WorkspaceClient, path, statement string) {
+func execute(t *testing.T, w *testsdk.Client, path, statement string) {
 	t.Helper()
 	a, token := login(t, w, path)
 	if _, err := connect(t, a, token).Exec(t.Context(), statement); err != nil {
@@ -106,7 +108,7 @@ func execute(t *testing.T, w *databricks.WorkspaceClient, path, statement string
 	}
 }
 
-func count(t *testing.T, w *databricks.WorkspaceClient, path, relation string) (rows int) {
+func count(t *testing.T, w *testsdk.Client, path, relation string) (rows int) {
 	t.Helper()
 	a, token := login(t, w, path)
 	if err := connect(t, a, token).QueryRow(t.Context(), fmt.Sprintf("select count(*) from %s", relation)).Scan(&rows); err != nil {

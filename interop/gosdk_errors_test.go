@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/service/database"
 	"github.com/databricks/databricks-sdk-go/service/postgres"
 	sdkversion "github.com/databricks/databricks-sdk-go/version"
@@ -17,11 +17,11 @@ import (
 func TestGoSDKErrors(t *testing.T) {
 	record(t, goSDK, sdkversion.Version, "typed errors: 400, 401, 404, 409")
 	ctx, w := t.Context(), asUser(t)
-	stranger := workspaceClient(t, &databricks.Config{Host: server.WorkspaceURL(), Token: "dapi-of-somebody-else"})
+	stranger := workspaceClient(t, &config.Config{Host: server.WorkspaceURL(), Token: "dapi-of-somebody-else"})
 	thief := func() error {
 		id, _ := server.ServicePrincipal()
-		config := &databricks.Config{Host: server.WorkspaceURL(), ClientID: id, ClientSecret: "guessed"}
-		_, err := workspaceClient(t, config).CurrentUser.Me(ctx)
+		guessed := &config.Config{Host: server.WorkspaceURL(), ClientID: id, ClientSecret: "guessed"}
+		_, err := workspaceClient(t, guessed).CurrentUser.Me(ctx)
 		return err
 	}
 	tests := []struct {
@@ -34,43 +34,43 @@ func TestGoSDKErrors(t *testing.T) {
 		{"missing instance", func() error {
 			_, err := w.Database.GetDatabaseInstanceByName(ctx, "no-such-instance")
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"missing uid", func() error {
 			_, err := w.Database.FindDatabaseInstanceByUid(ctx, database.FindDatabaseInstanceByUidRequest{Uid: "00000000-0000-0000-0000-000000000000"})
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"credential for a missing instance", func() error {
 			_, err := w.Database.GenerateDatabaseCredential(ctx, database.GenerateDatabaseCredentialRequest{InstanceNames: []string{"no-such-instance"}, RequestId: "r"})
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"missing project", func() error {
 			_, err := w.Postgres.GetProject(ctx, postgres.GetProjectRequest{Name: "projects/no-such-project"})
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"missing endpoint", func() error {
 			_, err := w.Postgres.GetEndpoint(ctx, postgres.GetEndpointRequest{Name: endpoint + "-2"})
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"credential for a missing endpoint", func() error {
 			_, err := w.Postgres.GenerateDatabaseCredential(ctx, postgres.GenerateDatabaseCredentialRequest{Endpoint: endpoint + "-2"})
 			return err
-		}, http.StatusNotFound, "NOT_FOUND", databricks.ErrNotFound},
+		}, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound},
 		{"project name out of form", func() error {
 			_, err := w.Postgres.CreateProject(ctx, postgres.CreateProjectRequest{ProjectId: "No_Good"})
 			return err
-		}, http.StatusBadRequest, "INVALID_PARAMETER_VALUE", databricks.ErrInvalidParameterValue},
+		}, http.StatusBadRequest, "INVALID_PARAMETER_VALUE", apierr.ErrInvalidParameterValue},
 		{"project exists", func() error {
 			_, err := w.Postgres.CreateProject(ctx, postgres.CreateProjectRequest{ProjectId: project})
 			return err
-		}, http.StatusConflict, "ALREADY_EXISTS", databricks.ErrAlreadyExists},
+		}, http.StatusConflict, "ALREADY_EXISTS", apierr.ErrAlreadyExists},
 		{"unknown token", func() error {
 			_, err := stranger.CurrentUser.Me(ctx)
 			return err
-		}, http.StatusUnauthorized, "", databricks.ErrUnauthenticated},
+		}, http.StatusUnauthorized, "", apierr.ErrUnauthenticated},
 		{"unknown token, credential", func() error {
 			_, err := stranger.Database.GenerateDatabaseCredential(ctx, database.GenerateDatabaseCredentialRequest{InstanceNames: []string{instance}, RequestId: "r"})
 			return err
-		}, http.StatusUnauthorized, "", databricks.ErrUnauthenticated},
+		}, http.StatusUnauthorized, "", apierr.ErrUnauthenticated},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,30 +9,33 @@ import (
 	"testing"
 	"time"
 
-	"github.com/databricks/databricks-sdk-go"
+	"github.com/databricks/databricks-sdk-go/apierr"
+	"github.com/databricks/databricks-sdk-go/config"
 	"github.com/databricks/databricks-sdk-go/service/database"
 	"github.com/databricks/databricks-sdk-go/service/postgres"
 	sdkversion "github.com/databricks/databricks-sdk-go/version"
+
+	"github.com/lakebase-go/lakebase/internal/testkit/testsdk"
 )
 
 const goSDK = "databricks-sdk-go"
 
 // asUser and asServicePrincipal are the two ways to log in to the workspace.
-func asUser(t *testing.T) *databricks.WorkspaceClient {
+func asUser(t *testing.T) *testsdk.Client {
 	t.Helper()
-	return workspaceClient(t, &databricks.Config{Host: server.WorkspaceURL(), Token: server.Token()})
+	return workspaceClient(t, &config.Config{Host: server.WorkspaceURL(), Token: server.Token()})
 }
 
-func asServicePrincipal(t *testing.T) (w *databricks.WorkspaceClient, clientID string) {
+func asServicePrincipal(t *testing.T) (w *testsdk.Client, clientID string) {
 	t.Helper()
 	id, secret := server.ServicePrincipal()
-	return workspaceClient(t, &databricks.Config{Host: server.WorkspaceURL(), ClientID: id, ClientSecret: secret}), id
+	return workspaceClient(t, &config.Config{Host: server.WorkspaceURL(), ClientID: id, ClientSecret: secret}), id
 }
 
-func workspaceClient(t *testing.T, config *databricks.Config) *databricks.WorkspaceClient {
+func workspaceClient(t *testing.T, c *config.Config) *testsdk.Client {
 	t.Helper()
-	config.HTTPTimeoutSeconds, config.RetryTimeoutSeconds = 20, 20 // a broken server must not hold up the run
-	w, err := databricks.NewWorkspaceClient(config)
+	c.HTTPTimeoutSeconds, c.RetryTimeoutSeconds = 20, 20 // a broken server must not hold up the run
+	w, err := testsdk.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +150,7 @@ func TestGoSDKAndPgxLogIn(t *testing.T) {
 	machine, clientID := asServicePrincipal(t)
 	for _, who := range []struct {
 		name string
-		w    *databricks.WorkspaceClient
+		w    *testsdk.Client
 	}{{user, human}, {clientID, machine}} {
 		t.Run("instance/"+who.name, func(t *testing.T) {
 			i := must(who.w.Database.GetDatabaseInstanceByName(t.Context(), instance))(t)
@@ -192,7 +195,7 @@ func TestGoSDKRetriesRateLimit(t *testing.T) {
 	before = after
 	limit(t, http.StatusInternalServerError)
 	_, err := w.Postgres.GenerateDatabaseCredential(t.Context(), request)
-	isAPIError(t, err, http.StatusInternalServerError, "INTERNAL_ERROR", databricks.ErrInternalError)
+	isAPIError(t, err, http.StatusInternalServerError, "INTERNAL_ERROR", apierr.ErrInternalError)
 	if calls := server.Stats().CredentialCalls - before.CredentialCalls; calls != 1 {
 		t.Errorf("a 500 took %d calls, not 1", calls)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/databricks/databricks-sdk-go"
 	"github.com/databricks/databricks-sdk-go/apierr"
 	"github.com/databricks/databricks-sdk-go/common/types/fieldmask"
 	"github.com/databricks/databricks-sdk-go/config"
@@ -15,26 +14,27 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/postgres"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/lakebase-go/lakebase/internal/testkit/testsdk"
 	"github.com/lakebase-go/lakebase/local"
 )
 
 // sdkClient is the official client, kept from the profile of whoever runs
 // the tests.
-func sdkClient(t *testing.T, s *local.Server, c *config.Config) *databricks.WorkspaceClient {
+func sdkClient(t *testing.T, s *local.Server, c *config.Config) *testsdk.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	c.Host = s.WorkspaceURL()
 	c.HTTPTransport = transport
 	c.ConfigFile = filepath.Join(t.TempDir(), "none")
-	w, err := databricks.NewWorkspaceClient((*databricks.Config)(c))
+	w, err := testsdk.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-func patClient(t *testing.T, s *local.Server) *databricks.WorkspaceClient {
+func patClient(t *testing.T, s *local.Server) *testsdk.Client {
 	return sdkClient(t, s, &config.Config{Token: s.Token(), AuthType: "pat"})
 }
 
