@@ -31,7 +31,7 @@ import (
 // The interleaving of the clients is not part of the seed.
 func TestNeverWrong(t *testing.T) {
 	t.Parallel()
-	duration, seed := testkit.Chaos(t, 8*time.Second)
+	duration, seed := testkit.Chaos(t, 4*time.Second)
 	w := newChaos(t, seed)
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", 400, "how many sequences of messages TestAgreesWithServerOnAnything makes up for each mode, each up to a ReadyForQuery")
+	sequences = flag.Int("sequences", 100, "how many sequences of messages TestAgreesWithServerOnAnything makes up for each mode, each up to a ReadyForQuery")
 	seed      = flag.Uint64("seed", 3, "of their randomness")
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,6 +34,9 @@ var logs testkit.Buffer
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
+// inParallel is how many tests run at once: most of the time they wait.
+const inParallel = "8"
+
 func testMain(m *testing.M) int {
 	// Dependencies of the official SDK start some before main.
 	ours := goleak.IgnoreCurrent()
@@ -45,6 +49,12 @@ func testMain(m *testing.M) int {
 	variables, err := upstreamServer.Env("my-instance")
 	for _, v := range variables {
 		os.Setenv(v.Name, v.Value)
+	}
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		flag.Set("test.parallel", inParallel)
 	}
 	code := m.Run()
 	// The local server's secrets begin like every JWT.
