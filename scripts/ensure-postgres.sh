@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that PostgreSQL (14 or newer: postgres, initdb and psql) is
-# installed, for the local Lakebase and its tests. Says nothing and changes
+# Makes sure that PostgreSQL (14 or newer: postgres, initdb, pg_basebackup and
+# psql) is installed, for the local Lakebase and its tests. Says nothing and changes
 # nothing if it is. Otherwise it installs the system's own package, with sudo if
 # need be, and no server is set up or started by that.
 #
@@ -25,8 +25,8 @@ usable() {
     [ "${major:-0}" -ge "$oldest" ]
 }
 
-# with_psql DIR: psql is there or on PATH.
-with_psql() { [ -x "$1/psql" ] || has psql; }
+# with_clients DIR: pg_basebackup is there, and psql there or on PATH.
+with_clients() { [ -x "$1/pg_basebackup" ] && { [ -x "$1/psql" ] || has psql; }; }
 
 # candidates: one directory a line.
 candidates() {
@@ -48,11 +48,11 @@ candidates() {
     done
 }
 
-# found: a usable PostgreSQL is installed, with psql.
+# found: a usable PostgreSQL is installed, with its client programs.
 found() {
     # shellcheck disable=SC2310 # a failing test is an answer
     candidates | while IFS= read -r dir; do
-        if usable "$dir" && with_psql "$dir"; then
+        if usable "$dir" && with_clients "$dir"; then
             echo yes
             break
         fi
@@ -108,9 +108,9 @@ if found; then
     exit 0
 fi
 if [ -n "${LAKEBASE_POSTGRES_BIN:-}" ]; then
-    die "LAKEBASE_POSTGRES_BIN=$LAKEBASE_POSTGRES_BIN does not hold postgres and initdb of version $oldest or newer, or there is no psql: correct it, or unset it to have PostgreSQL installed"
+    die "LAKEBASE_POSTGRES_BIN=$LAKEBASE_POSTGRES_BIN does not hold postgres, initdb and pg_basebackup of version $oldest or newer, or there is no psql: correct it, or unset it to have PostgreSQL installed"
 fi
-say "no PostgreSQL $oldest or newer here (postgres, initdb and psql), installing it"
+say "no PostgreSQL $oldest or newer here (postgres, initdb, pg_basebackup and psql), installing it"
 install
 found || die "the system's package is no PostgreSQL $oldest or newer: install one from https://www.postgresql.org/download/, or set LAKEBASE_POSTGRES_BIN to the directory of its binaries"
 say "done"

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 )
 
-// cacheEnv names another directory for what is worth keeping.
+// cacheEnv is the variable with the cache's directory.
 const cacheEnv = "LAKEBASE_CACHE_DIR"
 
-// cache is a directory of things that are expensive to build and never change
+// cache is a directory with entries that are expensive to build and do not change
 // afterwards. Any number of processes may use it at once.
 type cache string
 
@@ -27,9 +27,9 @@ func openCache() (cache, error) {
 		return cache(dir), nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache directory (%s sets another): %w", cacheEnv, err)
+		return "", fmt.Errorf("create the cache directory (%s sets another): %w", cacheEnv, err)
 	}
-	// Whatever the umask: servers of other users run programs from here.
+	// Independent of the umask: servers of other users run programs from here.
 	return cache(dir), os.Chmod(dir, 0o755)
 }
 
@@ -42,14 +42,14 @@ func cacheDir() (string, error) {
 	}
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for a cache, set HOME or %s: %w", cacheEnv, err)
+		return "", fmt.Errorf("no directory for a cache: set HOME or %s: %w", cacheEnv, err)
 	}
 	return filepath.Join(base, "lakebase"), nil
 }
 
-// get returns the path of an entry. If there is none yet, build makes it in the
-// empty directory it is given, which is then renamed into place: of builders
-// that race, the first to finish wins, and the others' work is discarded.
+// get returns the path of an entry. If it does not exist, build fills an empty
+// directory, which is then renamed: of concurrent builders the first wins, and
+// the others use its entry.
 func (c cache) get(name string, build func(dir string) error) (string, error) {
 	final := filepath.Join(string(c), name)
 	if _, err := os.Stat(final); err == nil {
@@ -82,7 +82,8 @@ func (c cache) get(name string, build func(dir string) error) (string, error) {
 	return final, nil
 }
 
-// cacheKey names an entry after everything that went into it.
+// cacheKey returns the name of an entry, a digest of everything that it depends
+// on.
 func cacheKey(kind string, parts ...string) string {
 	h := sha256.New()
 	for _, part := range parts {

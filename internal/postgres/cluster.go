@@ -13,19 +13,20 @@ import (
 	"strings"
 )
 
-// templateFormat changes when templates are made in another way.
+// templateFormat changes when templates are created in another way.
 const templateFormat = "1"
 
-// CreateCluster makes a data directory at dir, which must not exist, from a
-// cached template (built on first use; any number of processes may race). When
-// root calls it, the directory belongs to the user the server will run as.
+// CreateCluster creates a data directory at dir, which must not exist, as a copy
+// of a cached template. The template is built on first use; any number of
+// processes may do so at once. If root calls it, the directory belongs to the
+// user that the server will run as.
 func (in *Installation) CreateCluster(ctx context.Context, dir string, o ClusterOptions) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
 	if err := checkFree(dir); err != nil {
-		return err // before the work on a template
+		return err // before a template is built
 	}
 	owner, err := newAccount()
 	if err != nil {
@@ -35,12 +36,10 @@ func (in *Installation) CreateCluster(ctx context.Context, dir string, o Cluster
 	if err != nil {
 		return fmt.Errorf("make a new PostgreSQL data directory: %w", err)
 	}
-	return createDataDir(dir, func(path string) error {
-		return treeCopy{owner: owner}.run(ctx, template, path)
-	})
+	return createDataDir(dir, nil, func(path string) error { return copyDataDir(ctx, owner, template, path) })
 }
 
-// template returns the cached data directory that has everything o asks for.
+// template returns the cached data directory for o.
 func (in *Installation) template(ctx context.Context, owner *account, o ClusterOptions) (string, error) {
 	c, err := openCache()
 	if err != nil {
@@ -56,8 +55,9 @@ func (in *Installation) template(ctx context.Context, owner *account, o ClusterO
 	})
 }
 
-// initdbArgs are all but the directory. They must not depend on the locales of
-// this machine: with none a server would use SQL_ASCII, and few always exist.
+// initdbArgs are the arguments except for the directory. They do not depend on
+// the locales of this machine: without a locale a server uses SQL_ASCII, and few
+// locales exist everywhere.
 func (in *Installation) initdbArgs() []string {
 	args := []string{"-U", Admin, "-A", "trust", "--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"}
 	if in.Major >= 17 {
@@ -71,13 +71,13 @@ func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *ac
 	if err := owner.own(dir); err != nil {
 		return err
 	}
-	if err := in.initdb(ctx, owner, dir, newServerLog(nil), append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
+	if err := in.run(ctx, owner, dir, newServerLog(nil), "initdb", append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
 		return err
 	}
 	if err := in.runScripts(ctx, dir, o); err != nil {
 		return err
 	}
-	if o.HBA != "" { // last: scripts may create the roles it is about
+	if o.HBA != "" { // after the scripts, which may create roles that it names
 		if err := os.WriteFile(filepath.Join(dir, "pg_hba.conf"), []byte(o.HBA), 0o600); err != nil {
 			return err
 		}
@@ -85,15 +85,15 @@ func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *ac
 	if err := os.Remove(filepath.Join(dir, "postmaster.opts")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Once for all copies: a template cut short by a power failure would spoil
-	// every data directory made from it.
-	if err := in.initdb(ctx, owner, dir, newServerLog(nil), "--sync-only", "-D", dir); err != nil {
+	// A template that a power failure truncates would damage every data
+	// directory that is copied from it.
+	if err := in.run(ctx, owner, dir, newServerLog(nil), "initdb", "--sync-only", "-D", dir); err != nil {
 		return err
 	}
 	return seal(dir, owner)
 }
 
-// runScripts runs a server on dir for as long as it takes.
+// runScripts starts a server on dir for the scripts, and stops it.
 func (in *Installation) runScripts(ctx context.Context, dir string, o ClusterOptions) (err error) {
 	if len(o.Scripts) == 0 {
 		return nil
@@ -121,8 +121,8 @@ func (s *Server) runScript(ctx context.Context, script Script) error {
 	return err
 }
 
-// seal takes a template away from the unprivileged account that root had it
-// made by, because root will make directories for others from it.
+// seal makes root the owner of a template that root had an unprivileged account
+// create: root copies it for other accounts too.
 func seal(dir string, owner *account) error {
 	if owner == nil {
 		return nil

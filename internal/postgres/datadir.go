@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// orphanTimeout is how long to wait for a server whose parent has died to
-// finish its shutdown.
+// orphanTimeout limits the shutdown of a server whose parent process is gone.
 const orphanTimeout = 10 * time.Second
 
 func checkFree(dir string) error {
@@ -26,9 +25,9 @@ func checkFree(dir string) error {
 	return nil
 }
 
-// createDataDir makes dir, which must not exist, with what fill puts into the
-// path it is given. Nothing is left behind if fill fails.
-func createDataDir(dir string, fill func(path string) error) error {
+// createDataDir creates dir, which must not exist: fill creates it at another
+// path, as filler, and nothing is left if it fails.
+func createDataDir(dir string, filler *account, fill func(path string) error) error {
 	if err := checkFree(dir); err != nil {
 		return err
 	}
@@ -41,6 +40,9 @@ func createDataDir(dir string, fill func(path string) error) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
+	if err := filler.own(tmp); err != nil {
+		return err
+	}
 	path := filepath.Join(tmp, "data")
 	if err := fill(path); err != nil {
 		return err
@@ -48,8 +50,8 @@ func createDataDir(dir string, fill func(path string) error) error {
 	return os.Rename(path, dir)
 }
 
-// forDataDir returns an installation of the major version that the directory
-// was made with: data does not move between major versions by itself.
+// forDataDir returns an installation of the major version that created the data
+// directory: others cannot use it.
 func (in *Installation) forDataDir(ctx context.Context, dir string) (*Installation, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if err != nil {
@@ -65,12 +67,12 @@ func (in *Installation) forDataDir(ctx context.Context, dir string) (*Installati
 	if other := systemFinder().ofMajor(ctx, major); other != nil {
 		return other, nil
 	}
-	return nil, fmt.Errorf("data directory %s was made by PostgreSQL %d, and %s holds version %s: install PostgreSQL %d (%s may name its directory), or delete the data to start anew",
+	return nil, fmt.Errorf("data directory %s was made by PostgreSQL %d, and %s holds version %s: install PostgreSQL %d (%s may name its directory), or delete the data to begin anew",
 		dir, major, in.BinDir, in.Version, major, binEnv)
 }
 
-// dirLock keeps other processes of ours off a data directory. PostgreSQL's own
-// lock, postmaster.pid, says little and can be mistaken.
+// dirLock is the lock of this package on a data directory. PostgreSQL's own,
+// postmaster.pid, contains little and can be stale.
 type dirLock struct{ dir *os.File }
 
 func lockDataDir(path string) (dirLock, error) {
@@ -93,13 +95,13 @@ func lockDataDir(path string) (dirLock, error) {
 }
 
 func (l dirLock) release() {
-	// Not by Close alone: a process that is just being started elsewhere in this
-	// program may hold a duplicate until its exec.
+	// Close alone does not unlock while a process that is just being started
+	// elsewhere in this program has a duplicate, until its exec.
 	syscall.Flock(int(l.dir.Fd()), syscall.LOCK_UN)
 	l.dir.Close()
 }
 
-// postmasterPID reads the process number in postmaster.pid, zero if there is none.
+// postmasterPID returns the process id in postmaster.pid, or 0.
 func postmasterPID(dir string) int {
 	text, _ := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
 	line, _, _ := strings.Cut(string(text), "\n")
@@ -107,10 +109,10 @@ func postmasterPID(dir string) int {
 	return max(pid, 0)
 }
 
-// clearPostmasterPID deals with a postmaster.pid left by a server whose parent,
-// and perhaps itself, was killed. The caller holds the lock. PostgreSQL ignores
-// the file if that process is gone, but takes any other process of the same
-// user that has got its number for a server.
+// clearPostmasterPID waits for a server whose parent was killed, and removes the
+// postmaster.pid of one that was killed itself. The caller holds the lock.
+// PostgreSQL ignores the file if the process is gone, but takes any other
+// process of the same user that has this id for a server.
 func clearPostmasterPID(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, orphanTimeout)
 	defer cancel()

@@ -15,8 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// explain puts the likely reason before the failure of cmd, which ran as the
-// account.
+// explain adds the likely reason to the error of cmd, which ran as the account.
 func (a *account) explain(err error, cmd *exec.Cmd) error {
 	text := err.Error()
 	if strings.Contains(text, "could not look up effective user ID") {
@@ -27,7 +26,7 @@ func (a *account) explain(err error, cmd *exec.Cmd) error {
 	}
 	for _, path := range []string{cmd.Path, cmd.Dir} {
 		if dir := a.blockedAt(path); dir != "" {
-			return fmt.Errorf("user %s, who runs PostgreSQL, cannot enter %s on the way to %s: open it to others (chmod o+x), or choose another place: %w", a, dir, path, err)
+			return fmt.Errorf("user %s, which runs PostgreSQL, cannot enter %s on the way to %s: open it to others (chmod o+x), or choose another place: %w", a, dir, path, err)
 		}
 	}
 	if onNoexec(cmd.Path) {
@@ -45,7 +44,7 @@ func (a *account) String() string {
 }
 
 // blockedAt returns the first directory of an absolute path that the account
-// may not enter, or "".
+// cannot enter, or "".
 func (a *account) blockedAt(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

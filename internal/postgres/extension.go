@@ -5,16 +5,16 @@ import (
 	"regexp"
 )
 
-// Extension is an SQL-only extension of our own, made available to servers
-// without touching the system's directories.
+// Extension is an extension in SQL that servers have in addition to the system's.
+// The system's directories are not changed.
 type Extension struct {
 	Name    string
 	Version string
-	Control string // the text of Name.control
-	SQL     string // the text of Name--Version.sql
+	Control string // text of Name.control
+	SQL     string // text of Name--Version.sql
 }
 
-// extensionWord is what may become part of a file name.
+// extensionWord matches names and versions, which become part of file names.
 var extensionWord = regexp.MustCompile(`^[A-Za-z0-9_.]+$`)
 
 // files returns the names and texts of the files that make up the extension.
@@ -28,7 +28,7 @@ func (e Extension) files() (map[string]string, error) {
 	}, nil
 }
 
-// extensionParts are the extensions as parts of a cache key.
+// extensionParts returns the extensions as parts of a cache key.
 func extensionParts(extensions []Extension) []string {
 	var parts []string
 	for _, e := range extensions {

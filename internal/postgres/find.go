@@ -14,16 +14,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 const oldestMajor = 14
 
-// preferredMajors lists what Lakebase itself runs first.
+// preferredMajors are the major versions in the order of preference: first those
+// that Lakebase itself runs.
 var preferredMajors = []int{17, 16, 18, 15, 14}
 
-// usualPlaces are glob patterns of directories where installers put the server
-// binaries, which few of them put on PATH.
+// usualPlaces are glob patterns of directories in which installers put the
+// server programs. Few installers add them to PATH.
 var usualPlaces = []string{
 	"/usr/lib/postgresql/*/bin", // Debian, Ubuntu
 	"/usr/pgsql-*/bin",          // PGDG packages for Red Hat and SUSE
@@ -36,19 +38,32 @@ var usualPlaces = []string{
 	"/Library/PostgreSQL/*/bin", // EDB
 }
 
-// Find looks for an installation; see the package documentation for where.
-// If there is none, the error is a *NotInstalledError. A wrong
-// LAKEBASE_POSTGRES_BIN is an error of its own.
+// found has the results of Find in this process, by finder. Asking the programs
+// for their versions takes longer than connecting to a server.
+var found sync.Map
+
+// Find returns the preferred installation; see the package documentation. If
+// there is none, the error is a *NotInstalledError. A wrong
+// LAKEBASE_POSTGRES_BIN is another error.
 func Find(ctx context.Context) (*Installation, error) {
-	return systemFinder().find(ctx)
+	f := systemFinder()
+	if in, ok := found.Load(f); ok {
+		if _, err := os.Stat(in.(*Installation).postgres()); err == nil {
+			return in.(*Installation), nil
+		}
+	}
+	in, err := f.find(ctx)
+	if err == nil {
+		found.Store(f, in)
+	}
+	return in, err
 }
 
-// finder looks for installations. Its fields are the parts of the system it
-// looks at.
+// finder looks for installations. Its fields are what it depends on.
 type finder struct {
 	override string // value of LAKEBASE_POSTGRES_BIN
 	path     string // value of PATH
-	root     string // put before usualPlaces
+	root     string // prefix of usualPlaces
 }
 
 func systemFinder() finder {
@@ -63,7 +78,7 @@ func (f finder) find(ctx context.Context) (*Installation, error) {
 	return all[0], nil
 }
 
-// ofMajor returns the preferred installation of one major version, or nil.
+// ofMajor returns the preferred installation of a major version, or nil.
 func (f finder) ofMajor(ctx context.Context, major int) *Installation {
 	all, _ := f.all(ctx)
 	for _, in := range all {
@@ -83,34 +98,35 @@ func (f finder) all(ctx context.Context) ([]*Installation, error) {
 		}
 		return []*Installation{in}, nil
 	}
-	var found []*Installation
+	var usable []*Installation
 	var unusable []string
 	for _, dir := range f.candidates(ctx) {
 		in, err := inspect(ctx, dir)
 		switch {
 		case err == nil:
-			found = append(found, in)
+			usable = append(usable, in)
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case !errors.Is(err, os.ErrNotExist):
 			unusable = append(unusable, err.Error())
 		}
 	}
-	if len(found) == 0 {
+	if len(usable) == 0 {
 		reason := "postgres and initdb are neither on PATH nor in the usual places"
 		if len(unusable) > 0 {
 			reason = strings.Join(unusable, "; ")
 		}
 		return nil, &NotInstalledError{Reason: reason}
 	}
-	slices.SortStableFunc(found, func(a, b *Installation) int {
+	slices.SortStableFunc(usable, func(a, b *Installation) int {
 		return cmp.Compare(majorRank(a.Major), majorRank(b.Major))
 	})
-	return found, nil
+	return usable, nil
 }
 
-// candidates lists the directories worth a look, without duplicates: symbolic
-// links are resolved, as PostgreSQL does to find its other files.
+// candidates returns the directories that may have an installation, without
+// duplicates. Symbolic links are resolved, as PostgreSQL does to find its other
+// files.
 func (f finder) candidates(ctx context.Context) []string {
 	var dirs []string
 	add := func(dir string) {
@@ -147,15 +163,14 @@ func (f finder) pgConfigBinDir(ctx context.Context) string {
 		if err != nil || !filepath.IsAbs(dir) || !isProgram(info) {
 			continue
 		}
-		out, _ := output(ctx, pgConfig, "--bindir") // one that fails names nothing
+		out, _ := output(ctx, pgConfig, "--bindir") // empty if it fails
 		return out
 	}
 	return ""
 }
 
-// inspect returns the installation in dir. The error is os.ErrNotExist if one
-// of the binaries is missing. Links are resolved, as PostgreSQL does itself to
-// find its other files.
+// inspect returns the installation in dir. The error is os.ErrNotExist if one of
+// the programs is missing.
 func inspect(ctx context.Context, dir string) (*Installation, error) {
 	postgres, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
 	if err != nil {
@@ -187,7 +202,7 @@ func inspect(ctx context.Context, dir string) (*Installation, error) {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[^\s]*)`)
 
-// parseVersion reads what postgres --version prints, such as
+// parseVersion parses the output of postgres --version, such as
 // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
 func parseVersion(line string) (version string, major int, err error) {
 	m := versionLine.FindStringSubmatch(line)
@@ -198,8 +213,8 @@ func parseVersion(line string) (version string, major int, err error) {
 	return m[1], major, err
 }
 
-// majorRank orders major versions, the best first; versions newer than the
-// known ones come last, the oldest of them first.
+// majorRank orders major versions, the preferred first. Versions that are newer
+// than the known ones come last, the oldest of them first.
 func majorRank(major int) int {
 	if i := slices.Index(preferredMajors, major); i >= 0 {
 		return i
@@ -209,8 +224,7 @@ func majorRank(major int) int {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// byVersionDescending compares paths by the last number in them, so that 10
-// counts for more than 9.
+// byVersionDescending compares paths by the last number in them.
 func byVersionDescending(a, b string) int {
 	number := func(s string) int {
 		all := digits.FindAllString(s, -1)
@@ -227,13 +241,13 @@ func isProgram(info os.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// output runs a program that only prints something about itself.
+// output runs a program that prints something about itself.
 func output(ctx context.Context, program, arg string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, arg)
 	cmd.Env = baseEnv(os.Getenv("HOME"))
-	cmd.WaitDelay = 5 * time.Second // a busy machine may take a while to read it
+	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err
 }

@@ -1,20 +1,26 @@
 package postgres
 
-// binEnv names the one directory to take PostgreSQL from.
+import "sync"
+
+// binEnv is the variable with the directory of PostgreSQL's programs.
 const binEnv = "LAKEBASE_POSTGRES_BIN"
 
-// Installation is a PostgreSQL found on this machine. It is immutable.
+// Installation is a PostgreSQL on this machine. It is safe for concurrent use.
 type Installation struct {
-	BinDir  string // holds postgres and initdb
+	BinDir  string // has postgres and initdb
 	Version string // e.g. "15.18"
 	Major   int
 
-	build string // the whole version line, which tells packagings apart
+	build string // the whole version line, which differs between packagings
+
+	mu     sync.Mutex
+	layout *layout // nil until it is needed
 }
 
-// NotInstalledError says that no usable PostgreSQL was found and how to get one.
+// NotInstalledError is the error if there is no usable PostgreSQL. Its text says
+// how to install one.
 type NotInstalledError struct {
-	Reason string // what was found instead
+	Reason string // what there is instead
 }
 
 func (e *NotInstalledError) Error() string {

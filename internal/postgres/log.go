@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// tailLines is how much of a server's log goes into an error message.
+// tailLines is the number of lines of a server's log in an error message.
 const tailLines = 8
 
-// serverLog takes what a PostgreSQL program prints: each line becomes a debug
-// record, and the last lines are kept to explain a failure.
+// serverLog receives the output of a PostgreSQL program: each line becomes a
+// debug record, and the last lines are kept for error messages.
 type serverLog struct {
 	logger *slog.Logger
-	keep   int // how many lines are kept
+	keep   int // number of lines
 
 	mu      sync.Mutex
 	partial []byte
@@ -52,7 +52,7 @@ func (l *serverLog) add(line string) {
 	}
 }
 
-// tail returns the last lines as one.
+// tail returns the last lines in one line.
 func (l *serverLog) tail() string { return l.text("; ") }
 
 func (l *serverLog) text(separator string) string {

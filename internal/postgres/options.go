@@ -8,36 +8,34 @@ import (
 	"slices"
 )
 
-// Script is SQL that runs once, as Admin, in a new data directory. Several
-// statements run as one transaction; those that cannot, such as CREATE
-// DATABASE, need a Script of their own.
+// Script is SQL that Admin runs once in a new data directory. Its statements run
+// in one transaction; one that cannot, such as CREATE DATABASE, needs a Script of
+// its own.
 type Script struct{ Database, SQL string }
 
-// ClusterOptions describe what a new data directory starts with.
+// ClusterOptions are the initial content of a data directory.
 type ClusterOptions struct {
 	// Scripts run in their order.
 	Scripts []Script
-	// Extensions are what Scripts may create beside the system's extensions.
+	// Extensions can be created by Scripts, in addition to the system's.
 	Extensions []Extension
-	// HBA is the whole pg_hba.conf (local lines only). It must let Admin in
-	// without a password: "local all lakebase_admin trust", and for CloneStandby
-	// "local replication lakebase_admin trust". Empty means trust for everyone.
+	// HBA is the complete pg_hba.conf, with local lines only. It must trust
+	// Admin: "local all lakebase_admin trust", and for Clone and CloneStandby
+	// "local replication lakebase_admin trust". Empty means trust for all.
 	HBA string
 }
 
-// StartOptions say how to run a server on an existing data directory.
+// StartOptions configure a server on an existing data directory.
 type StartOptions struct {
 	DataDir string
-	// Durable is for data that must survive the machine: fsync is on. Commits do
-	// not wait for it, so that a power failure, or Crash, may lose the last half
-	// second of them, but never more. Without it nothing is lost but by a
-	// failure of the machine, which then may lose all.
+	// Durable turns fsync on, for data that must survive a failure of the
+	// machine. Otherwise such a failure may lose everything; nothing else loses
+	// data.
 	Durable bool
-	// Extensions must be those that the data directory was created with, and
-	// may be more.
+	// Extensions must include those of the data directory's ClusterOptions.
 	Extensions []Extension
-	// Settings are further server settings. They override all others and show
-	// in the list of processes: no secrets.
+	// Settings are further server settings, which override all others. They are
+	// visible in the list of processes: no secrets.
 	Settings map[string]string
 	// Logger gets the server's own log at debug level; nil discards it.
 	Logger *slog.Logger
@@ -45,7 +43,7 @@ type StartOptions struct {
 
 var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
-// args are the server's arguments but for its directories.
+// args returns the server's arguments except for its directories.
 func (o StartOptions) args() ([]string, error) {
 	fsync := "off"
 	if o.Durable {
@@ -56,7 +54,7 @@ func (o StartOptions) args() ([]string, error) {
 		"-c", "unix_socket_permissions=0700",
 		"-c", "fsync=" + fsync,
 		"-c", "full_page_writes=" + fsync,
-		"-c", "synchronous_commit=on", // a crash, as in a failover, must not lose what was acknowledged
+		"-c", "synchronous_commit=on", // a crash, as in a failover, must not lose acknowledged commits
 		"-c", "max_connections=100",
 		"-c", "dynamic_shared_memory_type=mmap", // containers have little /dev/shm
 		"-c", "timezone=UTC",

@@ -15,14 +15,14 @@ import (
 	"syscall"
 )
 
-// program is how to run postgres so that it knows our extensions.
+// program is a postgres that offers some extensions.
 type program struct {
 	path string
 	args []string
 }
 
-// program returns the installation's postgres. With extensions it is one that
-// offers them beside the system's own.
+// program returns the installation's postgres, or one that offers the extensions
+// in addition to the system's.
 func (in *Installation) program(ctx context.Context, a *account, extensions []Extension) (program, error) {
 	if len(extensions) == 0 {
 		return program{path: in.postgres()}, nil
@@ -47,7 +47,7 @@ func (in *Installation) program(ctx context.Context, a *account, extensions []Ex
 
 func (in *Installation) postgres() string { return filepath.Join(in.BinDir, "postgres") }
 
-// withControlPath names the directory of our extensions in a setting that
+// withControlPath sets the directory of the extensions with a setting that
 // version 18 introduced.
 func (in *Installation) withControlPath(c cache, extensions []Extension, files map[string]string) (program, error) {
 	key := cacheKey("extensions", extensionParts(extensions)...)
@@ -63,12 +63,12 @@ func (in *Installation) withControlPath(c cache, extensions []Extension, files m
 	}, nil
 }
 
-// withPrefix makes a private installation. Before version 18, PostgreSQL finds
-// extensions only in its share directory, but it finds that one relative to its
-// own executable: a copy of the executable, with links to everything else, can
-// have an extension directory that is ours.
+// withPrefix creates a private installation. Before version 18, PostgreSQL finds
+// extensions only in its share directory, which it finds relative to its own
+// executable: a copy of the executable, with links to everything else, can have
+// another extension directory.
 func (in *Installation) withPrefix(ctx context.Context, c cache, a *account, extensions []Extension, files map[string]string) (program, error) {
-	l, err := in.layout(ctx, a)
+	l, err := in.findLayout(ctx, a)
 	if err != nil {
 		return program{}, err
 	}
@@ -85,21 +85,26 @@ func (in *Installation) withPrefix(ctx context.Context, c cache, a *account, ext
 		return l.build(dir, system, files)
 	})
 	if err != nil {
-		return program{}, fmt.Errorf("make a private PostgreSQL for our own extensions: %w", err)
+		return program{}, fmt.Errorf("create a private PostgreSQL with more extensions: %w", err)
 	}
 	return program{path: filepath.Join(prefix, l.rel(l.bin), "postgres")}, nil
 }
 
-// layout is where an installation keeps its files.
+// layout has the directories of an installation.
 type layout struct {
 	bin   string
 	share string
 	lib   string // of loadable modules
-	root  string // the longest path that the others have in common
+	root  string // longest common parent of the others
 }
 
-// layout asks the installation's own programs.
-func (in *Installation) layout(ctx context.Context, a *account) (layout, error) {
+// findLayout asks the installation's programs, once.
+func (in *Installation) findLayout(ctx context.Context, a *account) (layout, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.layout != nil {
+		return *in.layout, nil
+	}
 	l := layout{bin: in.BinDir}
 	var err error
 	if l.share, err = in.shareDir(ctx, a); err != nil {
@@ -112,14 +117,15 @@ func (in *Installation) layout(ctx context.Context, a *account) (layout, error) 
 	if l.root == "/" {
 		return layout{}, fmt.Errorf("PostgreSQL at %s keeps its share directory at %s, too far away to add extensions: use version 18 or another package", l.bin, l.share)
 	}
+	in.layout = &l
 	return l, nil
 }
 
-// shareDir is what initdb says it uses.
+// shareDir returns the share directory that initdb prints.
 func (in *Installation) shareDir(ctx context.Context, a *account) (string, error) {
 	out := newServerLog(nil)
 	out.keep = 100
-	if err := in.initdb(ctx, a, "/", out, "--show", "-D", "/nonexistent"); err != nil {
+	if err := in.run(ctx, a, "/", out, "initdb", "--show", "-D", "/nonexistent"); err != nil {
 		return "", err
 	}
 	for line := range strings.SplitSeq(out.text("\n"), "\n") {
@@ -127,10 +133,10 @@ func (in *Installation) shareDir(ctx context.Context, a *account) (string, error
 			return filepath.Clean(dir), nil
 		}
 	}
-	return "", errors.New("initdb --show does not tell the share directory: " + out.tail())
+	return "", errors.New("initdb --show does not print the share directory: " + out.tail())
 }
 
-// moduleDir is where plpgsql is, which is always installed.
+// moduleDir returns the directory of plpgsql, which is always installed.
 func (in *Installation) moduleDir(ctx context.Context) (string, error) {
 	parent := filepath.Dir(in.BinDir)
 	places := []string{
@@ -152,7 +158,7 @@ func (in *Installation) moduleDir(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("cannot find the modules (plpgsql) of the PostgreSQL at %s: install its contrib or server package in full", in.BinDir)
 }
 
-// rel is the place in a prefix that corresponds to a system directory.
+// rel returns the path in a prefix that corresponds to a system directory.
 func (l layout) rel(dir string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(dir, l.root), "/")
 }
@@ -160,7 +166,7 @@ func (l layout) rel(dir string) string {
 // build fills the empty directory prefix.
 func (l layout) build(prefix string, system []os.DirEntry, files map[string]string) error {
 	bin, share := filepath.Join(prefix, l.rel(l.bin)), filepath.Join(prefix, l.rel(l.share))
-	for _, dir := range []string{bin, share} { // first, so that neither ends up behind a link
+	for _, dir := range []string{bin, share} { // before links, so that neither is behind one
 		if err := mkdirOpen(prefix, dir); err != nil {
 			return err
 		}
@@ -168,7 +174,7 @@ func (l layout) build(prefix string, system []os.DirEntry, files map[string]stri
 	if err := copyProgram(filepath.Join(l.bin, "postgres"), filepath.Join(bin, "postgres")); err != nil {
 		return err
 	}
-	// The executable may look for its libraries next to itself.
+	// The executable may look for its libraries beside itself.
 	for _, dir := range []string{filepath.Join(filepath.Dir(l.bin), "lib"), l.lib} {
 		if err := l.link(prefix, dir); err != nil {
 			return err
@@ -192,15 +198,15 @@ func (l layout) build(prefix string, system []os.DirEntry, files map[string]stri
 	}
 	for _, entry := range system {
 		err := os.Symlink(filepath.Join(l.share, "extension", entry.Name()), filepath.Join(extension, entry.Name()))
-		if err != nil && !errors.Is(err, os.ErrExist) { // ours go before the system's
+		if err != nil && !errors.Is(err, os.ErrExist) { // files precedes the system's
 			return err
 		}
 	}
 	return nil
 }
 
-// link puts a link to a system directory into its place in the prefix, unless
-// there is no such directory or one above it is linked already.
+// link links a system directory at its path in the prefix, unless it does not
+// exist or one of its parents is linked already.
 func (l layout) link(prefix, dir string) error {
 	place := filepath.Join(prefix, l.rel(dir))
 	if _, err := os.Stat(dir); err != nil || place == prefix {
@@ -215,7 +221,7 @@ func (l layout) link(prefix, dir string) error {
 	return os.Symlink(dir, place)
 }
 
-// commonDir is the longest path that two absolute paths begin with.
+// commonDir returns the longest common parent of two absolute paths.
 func commonDir(a, b string) string {
 	for a != "/" && a != b && !strings.HasPrefix(b, a+"/") {
 		a = filepath.Dir(a)
@@ -223,8 +229,8 @@ func commonDir(a, b string) string {
 	return a
 }
 
-// mkdirOpen makes dir and what is missing between it and base, for everyone to
-// enter whatever the umask.
+// mkdirOpen creates dir and its missing parents up to base, accessible to all
+// users, independent of the umask.
 func mkdirOpen(base, dir string) error {
 	if dir == base {
 		return nil
@@ -241,8 +247,8 @@ func mkdirOpen(base, dir string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// copyProgram copies an executable, to be found by everyone. It is synced, as
-// the cache must not hold half of it after a power failure.
+// copyProgram copies an executable, accessible to all users. It is synced, so that
+// the cache does not have half of it after a power failure.
 func copyProgram(from, to string) error {
 	if err := copyExecutable(from, to); err != nil {
 		return err
@@ -254,9 +260,9 @@ func copyProgram(from, to string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// copyExecutable starts no process while the file is open for writing: the
-// process would have it open too for a moment, and a program that is being
-// written cannot be run ("text file busy").
+// copyExecutable prevents processes from being started while the file is open for
+// writing: they would have it open too for a moment, and a program that is open
+// for writing cannot be run ("text file busy").
 func copyExecutable(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {
@@ -273,7 +279,7 @@ func copyExecutable(from, to string) error {
 	return errors.Join(err, dst.Chmod(0o755), dst.Close())
 }
 
-// writeFiles makes dir with small files that everyone can read.
+// writeFiles creates dir with files that all users can read.
 func writeFiles(dir string, files map[string]string) error {
 	if err := mkdirOpen(filepath.Dir(dir), dir); err != nil {
 		return err

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// child is a process that does not outlive ours.
+// child is a process that ends with this one.
 type child struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended and is reaped
-	err  error         // how it ended, once done is closed
+	done chan struct{} // closed when the process has been reaped
+	err  error         // of its end, once done is closed
 }
 
-// spawn starts cmd, prepared with account.run. Its standard error goes to out.
+// spawn starts cmd, which account.prepare has prepared. Its output goes to out.
 func spawn(cmd *exec.Cmd, out *serverLog) (*child, error) {
 	cmd.Stdout, cmd.Stderr = out, out
-	// Backends hold the pipe for a moment after a postmaster that crashed.
+	// Backends have the pipe open for a moment after their postmaster crashed.
 	cmd.WaitDelay = time.Second
 	c := &child{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -29,7 +29,7 @@ func spawn(cmd *exec.Cmd, out *serverLog) (*child, error) {
 		defer close(c.done)
 		c.err = runBound(cmd, started)
 		if errors.Is(c.err, exec.ErrWaitDelay) {
-			c.err = nil // it ended well, and the rest of what it wrote is not waited for
+			c.err = nil // it ended well; the rest of its output is not waited for
 		}
 	}()
 	if err := <-started; err != nil {
@@ -52,7 +52,8 @@ func (c *child) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// isPostmasterName tells a server from its backends, which name their task.
+// isPostmasterName reports whether a process name is a server's. Backends have
+// their task in it.
 func isPostmasterName(program string) bool {
 	return program == "postgres" || program == "postmaster"
 }

@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// runBound runs cmd to its end and sends the outcome of its start to started.
-// The kernel interrupts it when we die, however that happens.
+// runBound runs cmd to its end and sends the result of its start to started. The
+// kernel interrupts it when this process ends, for whatever reason.
 func runBound(cmd *exec.Cmd, started chan<- error) error {
-	// The kernel takes the death of the thread that forked for ours, so that
-	// thread must live as long as the process does.
+	// The kernel watches the thread that has forked instead of the process, so
+	// that thread must exist as long as the child does.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -27,8 +27,8 @@ func runBound(cmd *exec.Cmd, started chan<- error) error {
 	return cmd.Wait()
 }
 
-// isPostmaster reports whether the process is a server on dataDir, as far as it
-// can be known. It is not if it is a zombie, whose command line is empty.
+// isPostmaster reports whether the process is a server on dataDir, as far as that
+// can be found out. A zombie, whose command line is empty, is not.
 func isPostmaster(pid int, dataDir string) bool {
 	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	program, _, _ := bytes.Cut(line, []byte{0})

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// runBound runs cmd to its end and sends the outcome of its start to started.
-// A watcher interrupts it when we die.
+// runBound runs cmd to its end and sends the result of its start to started. A
+// watcher interrupts it when this process ends.
 func runBound(cmd *exec.Cmd, started chan<- error) error {
 	w, err := startWatcher()
 	if err != nil {
@@ -27,8 +27,8 @@ func runBound(cmd *exec.Cmd, started chan<- error) error {
 	return cmd.Wait()
 }
 
-// isPostmaster reports whether the process is a server on dataDir, as far as it
-// can be known. It is not if it is a zombie.
+// isPostmaster reports whether the process is a server on dataDir, as far as that
+// can be found out. A zombie is not.
 func isPostmaster(pid int, dataDir string) bool {
 	out, _ := exec.Command("/bin/ps", "-ww", "-o", "stat=,command=", "-p", strconv.Itoa(pid)).Output()
 	state, command, _ := strings.Cut(strings.TrimSpace(string(out)), " ")

@@ -19,7 +19,7 @@ func TestChildEndsWellThoughItsOutputIsOpen(t *testing.T) {
 	defer w.Close() // the one that holds it ends at that
 	cmd := exec.Command("/bin/sh", "-c", "exec 4<&0; cat <&4 & exit 0")
 	cmd.Stdin = r
-	(*account)(nil).run(cmd)
+	(*account)(nil).prepare(cmd)
 	c, err := spawn(cmd, newServerLog(nil))
 	if err != nil {
 		t.Fatal(err)

@@ -16,19 +16,18 @@ const (
 	probeTimeout  = 5 * time.Second
 )
 
-// errNotReady: the server does not accept connections yet.
 var errNotReady = errors.New("PostgreSQL is starting")
 
-// awaitReady returns when the server takes logins, or has ended.
+// awaitReady returns when the server accepts logins, or has exited.
 func (s *Server) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-s.child.done:
-			return errors.New("PostgreSQL has ended")
+			return errors.New("PostgreSQL has exited")
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL did not get ready: %w; its log: %s", context.Cause(ctx), s.log.tail())
+			return fmt.Errorf("PostgreSQL did not become ready: %w; its log: %s", context.Cause(ctx), s.log.tail())
 		case <-tick.C:
 		}
 		if err := s.probe(ctx); !errors.Is(err, errNotReady) {
@@ -37,7 +36,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// probe asks to log in. Any request to authenticate means that the server is
+// probe begins a login. Any authentication request means that the server is
 // ready; cannot_connect_now means that it is not.
 func (s *Server) probe(ctx context.Context) error {
 	conn, err := s.Dial(ctx)

@@ -21,32 +21,33 @@ import (
 )
 
 const (
-	// fastTimeout is how long a shutdown may take before it becomes immediate.
+	// fastTimeout is the time after which a fast shutdown becomes immediate.
 	fastTimeout = 5 * time.Second
-	// immediateTimeout allows for PostgreSQL's own 5 s of patience with backends.
+	// immediateTimeout limits an immediate shutdown, in which PostgreSQL waits
+	// 5 s for its backends.
 	immediateTimeout = 10 * time.Second
-	// leftoverTimeout is how long backends of a killed server may need to die.
+	// leftoverTimeout limits the wait for the backends of a killed server.
 	leftoverTimeout  = 5 * time.Second
 	leftoverInterval = 50 * time.Millisecond
 )
 
 // Server is a running PostgreSQL server. Its methods are safe for concurrent use.
 type Server struct {
-	major     int
+	in        *Installation
 	dataDir   string
 	socketDir string
 	account   *account
 	lock      dirLock
 	log       *serverLog
 	child     *child
-	ending    atomic.Bool // on purpose
+	ending    atomic.Bool // Stop or Crash was called
 	done      chan struct{}
 }
 
-// Start runs a server and returns when it accepts connections; a standby does
-// when it has caught up with a consistent state. ctx bounds the start only. The
-// server ends with this process, whatever ends it. If the data directory was
-// made by another major version that is also installed, that one is used.
+// Start starts a server and returns when it accepts connections; a standby does
+// once its state is consistent. ctx limits the start only. The server ends with
+// this process, for whatever reason. If another major version that is installed
+// created the data directory, it is used.
 func (in *Installation) Start(ctx context.Context, o StartOptions) (*Server, error) {
 	dataDir, err := filepath.Abs(o.DataDir)
 	if err != nil {
@@ -75,7 +76,7 @@ func (in *Installation) Start(ctx context.Context, o StartOptions) (*Server, err
 		return nil, err
 	}
 	s := &Server{
-		major: in.Major, dataDir: dataDir, account: account, lock: lock,
+		in: in, dataDir: dataDir, account: account, lock: lock,
 		log: newServerLog(o.Logger), done: make(chan struct{}),
 	}
 	program.args = append(program.args, settings...)
@@ -87,7 +88,7 @@ func (in *Installation) Start(ctx context.Context, o StartOptions) (*Server, err
 	return s, nil
 }
 
-// start launches the server until it is ready or hopeless.
+// start launches the server, again if the backends of the last one still exit.
 func (s *Server) start(ctx context.Context, p program) error {
 	if err := clearPostmasterPID(ctx, s.dataDir); err != nil {
 		return err
@@ -102,24 +103,24 @@ func (s *Server) start(ctx context.Context, p program) error {
 		if err == nil {
 			return nil
 		}
-		// In English because of LC_ALL.
+		// LC_ALL makes the message English.
 		leftover := strings.Contains(err.Error(), "pre-existing shared memory block")
 		if !leftover || time.Since(begun) > leftoverTimeout || ctx.Err() != nil {
 			os.RemoveAll(s.socketDir)
 			return err
 		}
-		select { // nothing tells when the last backend has gone
+		select { // there is no signal for the exit of the last backend
 		case <-time.After(leftoverInterval):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// launch starts the process once and waits until it is ready.
+// launch starts the process and waits until it is ready.
 func (s *Server) launch(ctx context.Context, p program) error {
 	cmd := exec.Command(p.path, append([]string{"-D", s.dataDir, "-k", socketList(s.socketDir), "-p", port}, p.args...)...)
 	cmd.Dir = s.dataDir
-	s.account.run(cmd)
+	s.account.prepare(cmd)
 	begun := time.Now()
 	c, err := spawn(cmd, s.log)
 	if err != nil {
@@ -128,32 +129,32 @@ func (s *Server) launch(ctx context.Context, p program) error {
 	s.child = c
 	if err := s.awaitReady(ctx); err != nil {
 		if exited := s.abandon(); exited {
-			err = fmt.Errorf("PostgreSQL ended while it was starting (%v): %s", c.err, s.log.tail())
+			err = fmt.Errorf("PostgreSQL exited while it was starting (%v): %s", c.err, s.log.tail())
 		}
 		return s.account.explain(err, cmd)
 	}
-	s.log.logger.Debug("postgres is ready", "pid", c.pid(), "data", s.dataDir, "took", time.Since(begun))
+	s.log.logger.Debug("postgres is ready", "pid", c.pid(), "data", s.dataDir, "duration", time.Since(begun))
 	return nil
 }
 
-// abandon ends a server that did not become ready. It reports whether the
-// server had ended by itself.
+// abandon ends a server that did not become ready. It reports whether the server
+// had exited by itself.
 func (s *Server) abandon() (exited bool) {
 	select {
 	case <-s.child.done:
 		return true
 	default:
 	}
-	s.child.signal(syscall.SIGQUIT) // a signal to our own child cannot fail
+	s.child.signal(syscall.SIGQUIT) // signals to a child do not fail
 	<-s.child.done
 	return false
 }
 
-// supervise cleans up when the server has ended.
+// supervise cleans up when the server has exited.
 func (s *Server) supervise() {
 	<-s.child.done
 	if !s.ending.Load() {
-		s.log.logger.Error("postgres has ended unexpectedly", "pid", s.child.pid(), "error", s.child.err, "log", s.log.tail())
+		s.log.logger.Error("postgres has exited unexpectedly", "pid", s.child.pid(), "error", s.child.err, "log", s.log.tail())
 	}
 	os.RemoveAll(s.socketDir)
 	s.lock.release()
@@ -180,19 +181,19 @@ func (s *Server) Connect(ctx context.Context, database string) (*pgx.Conn, error
 	return pgx.ConnectConfig(ctx, config)
 }
 
-// SocketDir is the private directory of the server's socket; the port is 5432.
+// SocketDir is the private directory of the server's socket. Its port is 5432.
 func (s *Server) SocketDir() string { return s.socketDir }
 
 // PID is the postmaster's process id.
 func (s *Server) PID() int { return s.child.pid() }
 
-// Done is closed when the server has ended for whatever reason, and its data
-// directory is free.
+// Done is closed when the server has exited, for whatever reason, and its data
+// directory is unlocked.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Stop shuts down fast (sessions are ended, data is safe), immediately after
-// 5 s. It takes no more than 15 s, and an end of ctx does not hurry it: that
-// could cost the last commits. It is no error if the server has already ended.
+// Stop shuts the server down: fast, which ends sessions, and after 5 s
+// immediately. It takes at most 15 s. The end of ctx does not shorten it, because
+// commits could be lost. It is no error if the server has already exited.
 func (s *Server) Stop(ctx context.Context) error {
 	s.ending.Store(true)
 	if err := s.child.signal(syscall.SIGINT); err != nil {
@@ -205,14 +206,14 @@ func (s *Server) Stop(ctx context.Context) error {
 		return nil
 	case <-timer.C:
 	}
-	s.log.logger.Warn("postgres does not shut down, and is ended without more ado", "pid", s.PID())
+	s.log.logger.Warn("postgres does not shut down, and is ended immediately", "pid", s.PID())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), immediateTimeout)
 	defer cancel()
 	return s.Crash(ctx)
 }
 
-// Crash ends the server as a crash would (SIGQUIT): no checkpoint, sessions
-// cut. See StartOptions.Durable for what may be lost.
+// Crash ends the server like a crash, with SIGQUIT: without a checkpoint, and
+// without messages to sessions.
 func (s *Server) Crash(ctx context.Context) error {
 	s.ending.Store(true)
 	if err := s.child.signal(syscall.SIGQUIT); err != nil {
@@ -222,6 +223,6 @@ func (s *Server) Crash(ctx context.Context) error {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("PostgreSQL process %d does not end", s.PID()), context.Cause(ctx))
+		return errors.Join(fmt.Errorf("PostgreSQL process %d does not exit", s.PID()), context.Cause(ctx))
 	}
 }

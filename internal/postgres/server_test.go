@@ -176,7 +176,7 @@ func TestStopBecomesImmediate(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(testContext(t)) }()
-	testkit.Eventually(t, "patience ends", func() bool { return strings.Contains(log.String(), "without more ado") })
+	testkit.Eventually(t, "patience ends", func() bool { return strings.Contains(log.String(), "ended immediately") })
 	if err := syscall.Kill(backend, syscall.SIGCONT); err != nil { // else PostgreSQL takes 5 s to kill it
 		t.Error(err)
 	}
@@ -284,7 +284,7 @@ func newForeignProcess(t *testing.T, dir string, name string, args ...string) *e
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	account.run(cmd)
+	account.prepare(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,8 @@ import (
 
 const socketName = ".s.PGSQL." + port
 
-// newSocketDir makes a private directory for a server's socket. It is not part
-// of the data directory, whose path may be longer than the name of a socket
-// can be.
+// newSocketDir creates a private directory for a server's socket. It is not in
+// the data directory, whose path may be longer than the path of a socket can be.
 func newSocketDir(a *account) (string, error) {
 	parent := "/tmp"
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
@@ -24,7 +23,7 @@ func newSocketDir(a *account) (string, error) {
 	}
 	dir, err := os.MkdirTemp(parent, "lkb-")
 	if err != nil {
-		return "", fmt.Errorf("make a directory for the server's socket: %w", err)
+		return "", fmt.Errorf("create a directory for the server's socket: %w", err)
 	}
 	err = checkSocketLength(dir)
 	if err == nil {
@@ -37,11 +36,13 @@ func newSocketDir(a *account) (string, error) {
 	return dir, nil
 }
 
-// lastSocketDir finds our directory in the command line that a server notes down.
+// lastSocketDir finds the socket's directory in the command line that a server
+// writes to postmaster.opts.
 var lastSocketDir = regexp.MustCompile(`"-k" "(/[^"]*/lkb-[0-9]+)"`)
 
-// removeLastSocketDir removes what the last server on dataDir left if it could
-// not do so itself, because we were killed. The caller holds the lock.
+// removeLastSocketDir removes the socket directory of the last server on dataDir,
+// which still exists if that server's parent was killed. The caller holds the
+// lock.
 func removeLastSocketDir(dataDir string, a *account) {
 	options, _ := os.ReadFile(filepath.Join(dataDir, "postmaster.opts"))
 	m := lastSocketDir.FindSubmatch(options)
@@ -53,11 +54,12 @@ func removeLastSocketDir(dataDir string, a *account) {
 		return
 	}
 	for _, path := range []string{filepath.Join(dir, socketName), filepath.Join(dir, socketName+".lock"), dir} {
-		os.Remove(path) // what cannot be removed does no harm
+		os.Remove(path) // it does no harm if it stays
 	}
 }
 
-// checkSocketLength saves us from a server that only warns, and then ends.
+// checkSocketLength returns an error for a path that is too long for a socket. A
+// server would only log a warning and exit.
 func checkSocketLength(dir string) error {
 	limit := 103
 	if runtime.GOOS == "linux" {
@@ -69,7 +71,7 @@ func checkSocketLength(dir string) error {
 	return nil
 }
 
-// socketList is dir as a value of unix_socket_directories, which is a list.
+// socketList returns dir as a value of unix_socket_directories, which is a list.
 func socketList(dir string) string {
 	if strings.ContainsAny(dir, `," `) {
 		return `"` + strings.ReplaceAll(dir, `"`, `""`) + `"`

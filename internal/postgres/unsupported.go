@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// unsupported is what everything fails with where servers are not run.
+// unsupported is the error of all functions on systems without servers.
 func unsupported() error {
 	return fmt.Errorf("running PostgreSQL is not supported on %s: use WSL, or set LAKEBASE_LOCAL_DATABASE_URL to a server that already runs", runtime.GOOS)
 }

@@ -12,16 +12,16 @@ import (
 	"syscall"
 )
 
-// account is the user that root hands a server to, because PostgreSQL refuses
-// to run as root. A nil account stands for our own user: nothing is changed.
+// account is the user that root runs a server as, because PostgreSQL refuses to
+// run as root. A nil account is this process's own user.
 type account struct {
 	uid, gid int
 	name     string
 	home     string
 }
 
-// newAccount chooses who gets new data directories: the user who called sudo,
-// else postgres, else nobody. It is nil unless we are root.
+// newAccount returns the account for new data directories: the user who called
+// sudo, else postgres, else nobody. It is nil unless this process is root's.
 func newAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -42,17 +42,17 @@ func newAccount() (*account, error) {
 func accountOf(u *user.User) (*account, error) {
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return nil, fmt.Errorf("user %s has the odd id %q", u.Username, u.Uid)
+		return nil, fmt.Errorf("user %s has the id %q, which is not a number", u.Username, u.Uid)
 	}
 	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {
-		return nil, fmt.Errorf("user %s has the odd group %q", u.Username, u.Gid)
+		return nil, fmt.Errorf("user %s has the group %q, which is not a number", u.Username, u.Gid)
 	}
 	return &account{uid: uid, gid: gid, name: u.Username, home: u.HomeDir}, nil
 }
 
-// ownerAccount is who must run a server on dataDir: its owner. It is nil if
-// that is us.
+// ownerAccount returns the account for a server on dataDir: its owner. It is nil
+// for this process's own user.
 func ownerAccount(dataDir string) (*account, error) {
 	info, err := os.Stat(dataDir)
 	if err != nil {
@@ -62,7 +62,7 @@ func ownerAccount(dataDir string) (*account, error) {
 	uid, gid := int(owner.Uid), int(owner.Gid)
 	switch {
 	case os.Geteuid() == 0 && uid == 0:
-		return nil, fmt.Errorf("data directory %s belongs to root, who may not run PostgreSQL: give it to another user with chown -R", dataDir)
+		return nil, fmt.Errorf("data directory %s belongs to root, which may not run PostgreSQL: give it to another user with chown -R", dataDir)
 	case os.Geteuid() == 0:
 		a := &account{uid: uid, gid: gid, name: userName(uid)}
 		if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
@@ -75,7 +75,7 @@ func ownerAccount(dataDir string) (*account, error) {
 	return nil, nil
 }
 
-// userName is for messages: the name of a user, else the number.
+// userName returns the name of a user, or the number if it has none.
 func userName(uid int) string {
 	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {
@@ -92,7 +92,7 @@ func (a *account) is(uid int) bool {
 	return uid == a.uid
 }
 
-// own gives a file to the account.
+// own makes the account the owner of a file.
 func (a *account) own(path string) error {
 	if a == nil {
 		return nil
@@ -100,10 +100,25 @@ func (a *account) own(path string) error {
 	return rootlessError(os.Lchown(path, a.uid, a.gid))
 }
 
-// run prepares cmd to run as the account, with nothing of our environment.
-func (a *account) run(cmd *exec.Cmd) {
+// ownFile makes the account the owner of an open file.
+func (a *account) ownFile(f *os.File) error {
+	if a == nil {
+		return nil
+	}
+	return rootlessError(f.Chown(a.uid, a.gid))
+}
+
+// baseEnv is the environment of PostgreSQL's programs: PGDATA, PGPORT and the
+// like would change what they do. LC_ALL makes their messages English, which
+// this package reads, and keeps macOS from starting threads in the postmaster.
+func baseEnv(home string) []string {
+	return []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH"), "HOME=" + home}
+}
+
+// prepare makes cmd run as the account, without this process's environment.
+func (a *account) prepare(cmd *exec.Cmd) {
 	home := os.Getenv("HOME")
-	// Ctrl-C in a terminal must reach us only: we stop our servers in order.
+	// Ctrl-C in a terminal must not reach it: its server is stopped in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if a != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
@@ -112,8 +127,8 @@ func (a *account) run(cmd *exec.Cmd) {
 	cmd.Env = baseEnv(home)
 }
 
-// rootlessError explains why root cannot act for another user: it is root in
-// name only, in a container without capabilities or with a single user.
+// rootlessError explains why root cannot act for another user: this is a
+// container without capabilities or with a single user.
 func rootlessError(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("this root user has no right to run PostgreSQL as another user (capabilities dropped?), and PostgreSQL refuses to run as root: run this as an ordinary user: %w", err)
