@@ -14,6 +14,7 @@ import (
 )
 
 func TestGoSDKCreatesInstance(t *testing.T) {
+	t.Parallel() // the SDK mostly waits
 	record(t, goSDK+" + pgx", sdkversion.Version, "create an instance and wait, log in, delete it")
 	w, ctx := asUser(t), brief(t)
 	const name = "third-instance"
@@ -39,6 +40,7 @@ func TestGoSDKCreatesInstance(t *testing.T) {
 }
 
 func TestGoSDKCreatesProject(t *testing.T) {
+	t.Parallel() // the SDK mostly waits
 	record(t, goSDK+" + pgx", sdkversion.Version, "create a project, a branch of its data, a read-only endpoint; log in to each; delete")
 	w, ctx := asUser(t), brief(t)
 	creating := must(w.Postgres.CreateProject(ctx, postgres.CreateProjectRequest{

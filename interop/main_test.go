@@ -21,8 +21,8 @@ const (
 
 var endpoint = "projects/" + project + "/branches/production/endpoints/primary"
 
-// server is the one local Lakebase that all clients meet. The tests run one
-// after the other, because they count what the server saw.
+// server is the one local Lakebase of all clients. Most tests run one after
+// another, because they count the server's calls and logins.
 var server *local.Server
 
 // scratch is a directory that is removed after the last test.

@@ -53,6 +53,7 @@ var proxiedClients = []proxiedClient{
 // Other people's clients must be able to do by way of the proxy what they can
 // do without it.
 func TestProxied(t *testing.T) {
+	t.Parallel() // beside the tests that wait for the SDK
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
 		for _, login := range []string{byTrust, bySCRAM} {
 			t.Run(fmt.Sprintf("%s/%s", mode, login), func(t *testing.T) {
