@@ -66,80 +66,67 @@ func (a admin) Alive() error {
 	return nil
 }
 
-// Overview implements [snapshot.Source].
-func (a admin) Overview() snapshot.Overview {
-	s, cfg, counts := a.server, a.server.env.config(), &a.server.env.counts
-	return snapshot.Overview{
-		Product: product, Began: s.began, Closing: s.stopping.Load() || s.env.closing.Load(),
-		Mode: string(cfg.PoolMode), DefaultTarget: cfg.DefaultTarget,
-		DefaultPoolSize: cfg.DefaultPoolSize, MinPoolSize: cfg.MinPoolSize, MaxClientConn: cfg.MaxClientConn, MaxTargetConnections: cfg.MaxTargetConnections,
-		MaxPreparedStatements: cfg.MaxPreparedStatements, ServerLifetime: cfg.ServerLifetime,
+// Snapshot implements [console.Proxy] and [monitor.Proxy].
+func (a admin) Snapshot() *snapshot.Proxy {
+	s, counts := a.server, &a.server.env.counts
+	all := s.env.configuration.Load() // once, since a reload may remove targets
+	now := &snapshot.Proxy{
+		Product: product, Began: s.began, Closing: s.stopping.Load() || s.env.closing.Load(), Mode: string(all.PoolMode),
+		DefaultPoolSize: all.DefaultPoolSize, MinPoolSize: all.MinPoolSize, MaxClientConn: all.MaxClientConn, MaxTargetConnections: all.MaxTargetConnections,
+		MaxPreparedStatements: all.MaxPreparedStatements, ServerLifetime: all.ServerLifetime,
 		Connected: counts.clients.Load(), Consoles: s.console.Sessions(),
 		Accepted: counts.accepted.Load(), Sessions: counts.sessions.Load(), Failed: counts.failed.Load(),
 		Canceled: counts.canceled.Load(), Lost: counts.lost.Load(),
+		Switched: s.pools.switched, Settings: consoleSettings(&all.Config),
 	}
-}
-
-// Pools implements [snapshot.Source].
-func (a admin) Pools() []snapshot.Pool {
-	infos := a.server.sessions.pools()
-	for _, p := range a.server.pools.list() {
-		infos = append(infos, p.info())
+	if all.Users != nil {
+		now.Users = slices.Collect(maps.Keys(all.Users.verifiers))
 	}
-	byDatabase := map[snapshot.Database]*snapshot.Pool{} // of transaction mode
-	for i := range infos {
-		if p := &infos[i]; p.Mode == snapshot.TransactionMode {
-			byDatabase[snapshot.Database{Target: p.Target, Name: p.Database}] = p
+	now.Pools, now.Servers = s.sessions.info()
+	for _, p := range s.pools.list() {
+		pool, servers := p.info()
+		now.Pools, now.Servers = append(now.Pools, pool), append(now.Servers, servers...)
+	}
+	pooled := map[snapshot.Database]*snapshot.Pool{} // those of transaction mode
+	for i, p := range now.Pools {
+		if p.Mode == snapshot.TransactionMode {
+			pooled[snapshot.Database{Target: p.Target, Name: p.Database}] = &now.Pools[i]
 		}
 	}
-	for _, c := range a.Clients() {
-		if p := byDatabase[snapshot.Database{Target: c.Target, Name: c.Database}]; p != nil && c.Replication == replicationNone {
-			p.AddClient(c)
+	for _, c := range s.clients.list() {
+		info := c.info()
+		now.Clients = append(now.Clients, info)
+		if p := pooled[snapshot.Database{Target: info.Target, Name: info.Database}]; p != nil && info.Replication == replicationNone {
+			p.AddClient(info)
 		}
 	}
-	slices.SortFunc(infos, func(a, b snapshot.Pool) int {
+	conns := s.targets.serverConns()
+	for _, name := range slices.Sorted(maps.Keys(all.targets)) {
+		now.Targets = append(now.Targets, all.targets[name].info(all, conns[name]))
+	}
+	slices.SortFunc(now.Pools, func(a, b snapshot.Pool) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Database, b.Database), cmp.Compare(a.Mode, b.Mode))
 	})
-	return infos
-}
-
-// Servers implements [snapshot.Source].
-func (a admin) Servers() []snapshot.Server {
-	var infos []snapshot.Server
-	for _, p := range a.server.pools.list() {
-		for _, conn := range p.conns() {
-			infos = append(infos, conn.info())
-		}
-	}
-	for _, one := range a.server.sessions.list() {
-		infos = append(infos, one.serverInfo())
-	}
-	slices.SortFunc(infos, func(a, b snapshot.Server) int {
+	slices.SortFunc(now.Servers, func(a, b snapshot.Server) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Database, b.Database), a.Connected.Compare(b.Connected))
 	})
-	return infos
+	slices.SortFunc(now.Clients, func(a, b snapshot.Client) int { return a.Connected.Compare(b.Connected) })
+	return now
 }
 
-// Clients implements [snapshot.Source].
-func (a admin) Clients() []snapshot.Client {
-	clients := a.server.clients.list()
-	infos := make([]snapshot.Client, 0, len(clients))
-	for _, c := range clients {
-		infos = append(infos, c.info())
+// consoleSettings returns the lines of SHOW CONFIG.
+func consoleSettings(cfg *Config) []snapshot.Setting {
+	period := strconv.Itoa(int(console.StatsPeriod / time.Second))
+	rows := []snapshot.Setting{
+		{Key: "auth_type", Value: map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil], Default: "any", Reloads: cfg.OnReload != nil},
+		{Key: "max_user_connections", Value: "0", Default: "0"}, // for PgBouncer's exporter: there is no such limit
+		{Key: "stats_period", Value: period, Default: period},
 	}
-	slices.SortFunc(infos, func(a, b snapshot.Client) int { return a.Connected.Compare(b.Connected) })
-	return infos
-}
-
-// Targets implements [snapshot.Source].
-func (a admin) Targets() []snapshot.Target {
-	all := a.server.env.configuration.Load() // once, since a reload may remove targets
-	conns := a.server.targets.serverConns()
-	infos := make([]snapshot.Target, 0, len(all.targets))
-	for _, name := range slices.Sorted(maps.Keys(all.targets)) {
-		infos = append(infos, all.targets[name].info(all, conns[name]))
+	for _, s := range cfg.table() {
+		rows = append(rows, snapshot.Setting{Key: s.Name, Value: s.Text(), Default: s.Default, Reloads: !s.Restart && cfg.OnReload != nil})
 	}
-	return infos
+	slices.SortFunc(rows, func(a, b snapshot.Setting) int { return strings.Compare(a.Key, b.Key) })
+	return rows
 }
 
 // Access implements [console.Proxy]. Without passwords, user names mean nothing.
@@ -154,15 +141,6 @@ func (a admin) Access(user string) console.Access {
 	return console.NoAccess
 }
 
-// Users implements [console.Proxy].
-func (a admin) Users() []string {
-	users := a.server.env.config().Users
-	if users == nil {
-		return nil
-	}
-	return slices.Collect(maps.Keys(users.verifiers))
-}
-
 // Route implements [console.Proxy].
 func (a admin) Route(name string) (snapshot.Database, error) {
 	db, err := a.server.env.configuration.Load().find(name)
@@ -174,10 +152,6 @@ func (a admin) Route(name string) (snapshot.Database, error) {
 
 // The control methods implement [console.Proxy].
 
-func (a admin) Switched(db snapshot.Database) (paused, disabled bool) {
-	return a.server.pools.switched(db)
-}
-
 func (a admin) Pause(ctx context.Context, db snapshot.Database) error {
 	return a.server.pools.pause(ctx, db)
 }
@@ -186,10 +160,17 @@ func (a admin) WaitClose(ctx context.Context, db snapshot.Database) error {
 	return a.server.pools.waitClose(ctx, db)
 }
 
-func (a admin) Resume(db snapshot.Database) error    { return a.server.pools.resume(db) }
-func (a admin) Reconnect(db snapshot.Database) error { return a.server.pools.reconnect(db) }
+func (a admin) Resume(_ context.Context, db snapshot.Database) error {
+	return a.server.pools.resume(db)
+}
 
-func (a admin) Kill(db snapshot.Database) error {
+func (a admin) Reconnect(_ context.Context, db snapshot.Database) error {
+	return a.server.pools.reconnect(db)
+}
+
+func (a admin) SetDisabled(db snapshot.Database, on bool) { a.server.pools.disable(db, on) }
+
+func (a admin) Kill(_ context.Context, db snapshot.Database) error {
 	sessions, pools := a.server.sessions.kill(db), a.server.pools.kill(db)
 	if !sessions && !pools && db != (snapshot.Database{}) {
 		return errNoPool(db)
@@ -211,16 +192,6 @@ func (a admin) KillClient(id uint64) error {
 	}
 }
 
-func (a admin) Disable(db snapshot.Database) error {
-	a.server.pools.disable(db, true)
-	return nil
-}
-
-func (a admin) Enable(db snapshot.Database) error {
-	a.server.pools.disable(db, false)
-	return nil
-}
-
 func (a admin) Reload() error {
 	reload := a.server.env.config().OnReload
 	if reload == nil {
@@ -240,20 +211,4 @@ func (a admin) Shutdown(wait console.Wait) {
 	case console.WaitForClients:
 		a.server.closeWhenEmpty()
 	}
-}
-
-// Settings implements [console.Proxy].
-func (a admin) Settings() []console.Setting {
-	cfg := a.server.env.config()
-	period := strconv.Itoa(int(console.StatsPeriod / time.Second))
-	rows := []console.Setting{
-		{Key: "auth_type", Value: map[bool]string{true: "scram-sha-256", false: "any"}[cfg.Users != nil], Default: "any", Reloads: cfg.OnReload != nil},
-		{Key: "max_user_connections", Value: "0", Default: "0"}, // for PgBouncer's exporter: there is no such limit
-		{Key: "stats_period", Value: period, Default: period},
-	}
-	for _, s := range cfg.table() {
-		rows = append(rows, console.Setting{Key: s.Name, Value: s.Text(), Default: s.Default, Reloads: !s.Restart && cfg.OnReload != nil})
-	}
-	slices.SortFunc(rows, func(a, b console.Setting) int { return strings.Compare(a.Key, b.Key) })
-	return rows
 }

@@ -470,17 +470,19 @@ func (p *pool) count(counter *uint64) {
 	p.mu.Unlock()
 }
 
-// info describes the pool, without its clients.
-func (p *pool) info() snapshot.Pool {
+// info describes the pool, without its clients, and its server connections.
+func (p *pool) info() (info snapshot.Pool, servers []snapshot.Server) {
 	db := p.database.label()
-	info := snapshot.Pool{Target: db.Target, Database: db.Name, Mode: snapshot.TransactionMode, Statements: p.statements.Len()}
+	info = snapshot.Pool{Target: db.Target, Database: db.Name, Mode: snapshot.TransactionMode, Statements: p.statements.Len()}
 	// Each server connection counts once, even if it changes its state now.
 	p.mu.Lock()
 	conns := slices.Collect(maps.Keys(p.live))
 	info.ServersConnecting = p.logins.inFlight
 	p.mu.Unlock()
 	for _, s := range conns {
-		info.AddServer(s.info())
+		server := s.info()
+		info.AddServer(server)
+		servers = append(servers, server)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -489,5 +491,5 @@ func (p *pool) info() snapshot.Pool {
 	if w := p.waiters.first(); w != nil {
 		info.OldestWait = time.Since(w.since)
 	}
-	return info
+	return info, servers
 }

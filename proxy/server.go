@@ -66,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 		clients: newClientSet(e), targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e),
 		stopped: make(chan struct{}),
 	}
-	s.console = console.New(admin{s}, cfg.Logger)
+	s.console = console.New(admin{s}, product, cfg.Logger)
 	return s, nil
 }
 

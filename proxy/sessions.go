@@ -84,8 +84,9 @@ func (s *sessionSet) rearm(before time.Duration) {
 	}
 }
 
-// pools describes the sessions as one pool for each database.
-func (s *sessionSet) pools() []snapshot.Pool {
+// info describes the sessions as one pool for each database, and their server
+// connections.
+func (s *sessionSet) info() (pools []snapshot.Pool, servers []snapshot.Server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	byDatabase := make(map[snapshot.Database]*snapshot.Pool, len(s.past))
@@ -104,15 +105,15 @@ func (s *sessionSet) pools() []snapshot.Pool {
 		p.ClientsActive++
 		p.ServersActive++
 		p.Totals.Add(one.totals())
+		servers = append(servers, one.serverInfo())
 	}
 	for w := range s.waiting {
 		p := pool(w.database.label())
 		p.ClientsWaiting++
 		p.OldestWait = max(p.OldestWait, time.Since(w.since))
 	}
-	infos := make([]snapshot.Pool, 0, len(byDatabase))
 	for _, p := range byDatabase {
-		infos = append(infos, *p)
+		pools = append(pools, *p)
 	}
-	return infos
+	return pools, servers
 }

@@ -22,11 +22,11 @@ func newAverages(now time.Time) *averages {
 }
 
 // keep begins a new period if the last one is over.
-func (a *averages) keep(from snapshot.Source) {
+func (a *averages) keep(p Proxy) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if time.Since(a.newer.at) >= StatsPeriod {
-		a.older, a.newer = a.newer, totalsNow(from)
+		a.older, a.newer = a.newer, totalsNow(p.Snapshot())
 	}
 }
 
@@ -43,9 +43,9 @@ type totalsAt struct {
 	totals map[string]snapshot.Totals // by the name of the database
 }
 
-func totalsNow(from snapshot.Source) totalsAt {
+func totalsNow(s *snapshot.Proxy) totalsAt {
 	now := totalsAt{at: time.Now(), totals: map[string]snapshot.Totals{}}
-	for _, p := range from.Pools() {
+	for _, p := range s.Pools {
 		t := now.totals[p.Name()]
 		t.Add(p.Totals)
 		now.totals[p.Name()] = t

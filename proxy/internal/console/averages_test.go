@@ -15,8 +15,8 @@ type counting struct {
 	totals snapshot.Totals
 }
 
-func (c *counting) Pools() []snapshot.Pool {
-	return []snapshot.Pool{{Target: "shop", Database: "shop", Totals: c.totals}}
+func (c *counting) Snapshot() *snapshot.Proxy {
+	return &snapshot.Proxy{Pools: []snapshot.Pool{{Target: "shop", Database: "shop", Totals: c.totals}}}
 }
 
 // Averages cover the time since the last complete period began, at most two
@@ -24,10 +24,10 @@ func (c *counting) Pools() []snapshot.Pool {
 func TestAveragesCoverOneToTwoPeriods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proxy := &counting{}
-		c := New(proxy, slog.New(slog.DiscardHandler))
+		c := New(proxy, "", slog.New(slog.DiscardHandler))
 		perSecond := func() int64 {
-			then, now := c.averages.since(), totalsNow(proxy)
-			return averagesOf(then.totals["shop"], now.totals["shop"], now.at.Sub(then.at))[2].(int64) // queries
+			then, now := c.averages.since(), totalsNow(proxy.Snapshot())
+			return stats[2].average(then.totals["shop"], now.totals["shop"], now.at.Sub(then.at)).(int64) // queries
 		}
 		step := func(n int, queries uint64) {
 			for range n {

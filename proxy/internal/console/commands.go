@@ -7,7 +7,33 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
+
+// command is one of PgBouncer's or ours. It has either show or do.
+type command struct {
+	words    string // in capitals; the first one is the command tag
+	argument string // as the help shows it, empty for none; in brackets if optional
+	means    string
+	columns  []column
+	show     func(*snapshot.Proxy) []row
+	do       func(ctx context.Context, argument string) error // needs an admin
+	after    func(argument string)                            // runs when the client has its answer; may be nil
+}
+
+func (k command) usage() string { return strings.TrimSpace(k.words + " " + k.argument) }
+
+// argumentOf returns the argument in what follows the words of k.
+func (k command) argumentOf(tokens []token) (string, error) {
+	optional := k.argument == "" || k.argument[0] == '['
+	switch {
+	case len(tokens) == 0 && optional:
+		return "", nil
+	case len(tokens) != 1 || k.argument == "" || tokens[0].kind == symbol || tokens[0].text == "":
+		return "", syntaxError("wrong arguments: want " + k.usage())
+	}
+	return tokens[0].text, nil
+}
 
 // socketColumns are those of clients and server connections.
 var socketColumns = slices.Concat(
@@ -19,17 +45,20 @@ var socketColumns = slices.Concat(
 
 // commands are all of them, in the order of the help. Columns are PgBouncer's in
 // its order, then ours.
-type commands []command
+type commands struct {
+	proxy Proxy
+	all   []command
+}
 
-func newCommands(a *averages) commands {
-	var all commands
-	help := func(Proxy) (rows []row) {
-		for _, k := range all {
+func newCommands(p Proxy, a *averages) *commands {
+	c := &commands{proxy: p}
+	help := func(*snapshot.Proxy) (rows []row) {
+		for _, k := range c.all {
 			rows = append(rows, row{k.usage(), k.means})
 		}
 		return rows
 	}
-	all = commands{
+	c.all = []command{
 		{words: "SHOW HELP", means: "these commands", show: help, columns: text("command", "meaning")},
 		{words: "SHOW VERSION", means: "the version of the proxy", show: showVersion, columns: text("version")},
 		{words: "SHOW POOLS", means: "clients and server connections of each database", show: showPools, columns: slices.Concat(
@@ -62,51 +91,61 @@ func newCommands(a *averages) commands {
 			number("pool_size", "min_pool_size", "reserve_pool_size", "server_lifetime"), text("pool_mode", "load_balance_hosts"),
 			number("max_connections", "current_connections", "max_client_connections", "current_client_connections", "paused", "disabled"),
 			text("target"))},
-		{words: "SHOW USERS", means: "users that have a password, and users that are connected", show: showUsers, columns: slices.Concat(
+		{words: "SHOW USERS", means: "users that have a password, and users that are connected", show: showUsers(p), columns: slices.Concat(
 			text("name"), number("pool_size", "reserve_pool_size"), text("pool_mode"),
 			number("max_user_connections", "current_connections", "max_user_client_connections", "current_client_connections"), text("console"))},
 		{words: "SHOW LISTS", means: "the sizes of internal lists", show: showLists, columns: append(text("list"), number("items")...)},
 		{words: "SHOW CONFIG", means: "the settings; times in seconds", show: showConfig, columns: text("key", "value", "default", "changeable")},
 		{words: "SHOW MEM", means: "memory, in bytes", show: showMemory, columns: append(text("name"), number("size", "used", "free", "memtotal")...)},
 		{words: "SHOW STATE", means: "whether the proxy is active, paused or shutting down", show: showState, columns: text("key", "value")},
-		{words: "PAUSE", argument: "[db]", means: "stop handing out server connections, wait for transactions to end, close the server connections", do: onDatabase(pause)},
-		{words: "RESUME", argument: "[db]", means: "end a pause", do: onDatabase(atOnce(Proxy.Resume))},
-		{words: "RECONNECT", argument: "[db]", means: "replace each server connection when its transaction has ended", do: onDatabase(atOnce(Proxy.Reconnect))},
-		{words: "WAIT_CLOSE", argument: "[db]", means: "wait until RECONNECT has replaced them", do: onDatabase(waitClose)},
-		{words: "KILL", argument: "[db]", means: "close server connections now, and disconnect the clients that have one", do: onDatabase(atOnce(Proxy.Kill))},
-		{words: "KILL_CLIENT", argument: "id", means: "disconnect the client with this id of SHOW CLIENTS", do: killClient},
-		{words: "DISABLE", argument: "db", means: "refuse new clients", do: onDatabase(atOnce(Proxy.Disable))},
-		{words: "ENABLE", argument: "db", means: "accept them again", do: onDatabase(atOnce(Proxy.Enable))},
-		{words: "RELOAD", means: "read the configuration again", do: func(_ context.Context, p Proxy, _ string) error { return p.Reload() }},
+		{words: "PAUSE", argument: "[db]", means: "stop handing out server connections, wait for transactions to end, close the server connections", do: onDatabase(p, pause(p))},
+		{words: "RESUME", argument: "[db]", means: "end a pause", do: onDatabase(p, p.Resume)},
+		{words: "RECONNECT", argument: "[db]", means: "replace each server connection when its transaction has ended", do: onDatabase(p, p.Reconnect)},
+		{words: "WAIT_CLOSE", argument: "[db]", means: "wait until RECONNECT has replaced them", do: onDatabase(p, p.WaitClose)},
+		{words: "KILL", argument: "[db]", means: "close server connections now, and disconnect the clients that have one", do: onDatabase(p, p.Kill)},
+		{words: "KILL_CLIENT", argument: "id", means: "disconnect the client with this id of SHOW CLIENTS", do: killClient(p)},
+		{words: "DISABLE", argument: "db", means: "refuse new clients", do: onDatabase(p, disable(p, true))},
+		{words: "ENABLE", argument: "db", means: "accept them again", do: onDatabase(p, disable(p, false))},
+		{words: "RELOAD", means: "read the configuration again", do: func(context.Context, string) error { return p.Reload() }},
 		{words: "SHUTDOWN", argument: "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", means: "end the proxy: now, when transactions have ended, or when clients have disconnected",
-			do: checkShutdown, after: func(p Proxy, argument string) { p.Shutdown(waits[strings.ToUpper(argument)]) }},
+			do: checkShutdown, after: func(argument string) { p.Shutdown(waits[strings.ToUpper(argument)]) }},
 	}
-	return all
+	return c
 }
 
 // prepare parses one statement that is a command, or returns nil.
-func (all commands) prepare(p Proxy, tokens []token) (*statement, error) {
-	for _, k := range all {
-		rest, ok := k.match(tokens)
-		if !ok {
+func (c *commands) prepare(tokens []token) (*statement, error) {
+	for _, k := range c.all {
+		words := strings.Fields(k.words)
+		if len(tokens) < len(words) || !slices.EqualFunc(tokens[:len(words)], words, token.is) {
 			continue
 		}
-		argument, err := k.argumentOf(rest)
+		argument, err := k.argumentOf(tokens[len(words):])
 		if err != nil {
 			return nil, err
 		}
-		return k.statement(p, argument), nil
+		st := &statement{tag: words[0], argument: argument, columns: k.columns, admin: k.do != nil}
+		st.run = func(ctx context.Context) ([]row, error) {
+			if k.do != nil {
+				return nil, k.do(ctx, argument)
+			}
+			return k.show(c.proxy.Snapshot()), nil
+		}
+		if k.after != nil {
+			st.after = func() { k.after(argument) }
+		}
+		return st, nil
 	}
 	return nil, nil
 }
 
 // unknown is the error for a statement that is no command.
-func (all commands) unknown(tokens []token) error {
+func (c *commands) unknown(tokens []token) error {
 	var first, usages []string
 	for _, t := range tokens[:min(len(tokens), 4)] {
 		first = append(first, t.text)
 	}
-	for _, k := range all {
+	for _, k := range c.all {
 		usages = append(usages, k.usage())
 	}
 	return &pgwire.Error{Code: "42601", Message: fmt.Sprintf("unknown command %q in the proxy's console", strings.Join(first, " ")),

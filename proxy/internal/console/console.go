@@ -24,16 +24,17 @@ const maxSessions = 64
 // use.
 type Console struct {
 	proxy    Proxy
+	product  string // name and version
 	log      *slog.Logger
 	averages *averages
-	commands commands
+	commands *commands
 	sessions atomic.Int64
 }
 
 // New returns the console of a proxy that has just begun.
-func New(proxy Proxy, log *slog.Logger) *Console {
+func New(proxy Proxy, product string, log *slog.Logger) *Console {
 	averages := newAverages(time.Now())
-	return &Console{proxy: proxy, log: log, averages: averages, commands: newCommands(averages)}
+	return &Console{proxy: proxy, product: product, log: log, averages: averages, commands: newCommands(proxy, averages)}
 }
 
 // KeepAverages begins a new period of the averages if the last one is over. The
@@ -50,10 +51,9 @@ func (c *Console) Open(client Client) (*Session, error) {
 		return nil, &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not use the proxy's console", client.User),
 			Hint: "add it to admin_users or stats_users"}
 	}
-	closed := func() { c.sessions.Add(-1) }
 	if c.sessions.Add(1) > maxSessions {
-		closed()
+		c.sessions.Add(-1)
 		return nil, &pgwire.Error{Code: "53300", Message: fmt.Sprintf("the console already has its maximum of %d clients", maxSessions), Hint: "close some"}
 	}
-	return newSession(client, c.proxy, c.commands, c.log, closed), nil
+	return newSession(client, c), nil
 }

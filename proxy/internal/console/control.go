@@ -13,8 +13,8 @@ import (
 // onDatabase makes a command of what is done to the databases that its argument
 // names: a target with all its databases, one database of a target, or one of
 // the default target. Without an argument, it is done to all.
-func onDatabase(do func(context.Context, Proxy, snapshot.Database) error) func(context.Context, Proxy, string) error {
-	return func(ctx context.Context, p Proxy, argument string) (err error) {
+func onDatabase(p Proxy, do func(context.Context, snapshot.Database) error) func(context.Context, string) error {
+	return func(ctx context.Context, argument string) (err error) {
 		var db snapshot.Database
 		switch argument {
 		case "":
@@ -25,38 +25,42 @@ func onDatabase(do func(context.Context, Proxy, snapshot.Database) error) func(c
 				return err
 			}
 		}
-		return do(ctx, p, db)
+		return do(ctx, db)
 	}
-}
-
-// atOnce adapts a method that does not wait.
-func atOnce(do func(Proxy, snapshot.Database) error) func(context.Context, Proxy, snapshot.Database) error {
-	return func(_ context.Context, p Proxy, db snapshot.Database) error { return do(p, db) }
 }
 
 // pause resumes if it is canceled before the server connections are closed.
-func pause(ctx context.Context, p Proxy, db snapshot.Database) error {
-	err := p.Pause(ctx, db)
-	if err != nil && ctx.Err() != nil {
-		_ = p.Resume(db) // fails only where Pause does at once
+func pause(p Proxy) func(context.Context, snapshot.Database) error {
+	return func(ctx context.Context, db snapshot.Database) error {
+		err := p.Pause(ctx, db)
+		if err != nil && ctx.Err() != nil {
+			_ = p.Resume(ctx, db) // fails only where Pause does at once
+		}
+		return err
 	}
-	return err
 }
 
-func waitClose(ctx context.Context, p Proxy, db snapshot.Database) error { return p.WaitClose(ctx, db) }
-
-func killClient(_ context.Context, p Proxy, argument string) error {
-	id, err := strconv.ParseUint(argument, 10, 64)
-	if err != nil {
-		return &pgwire.Error{Code: "22P02", Message: fmt.Sprintf("%q is no client's id", argument), Hint: "take one from SHOW CLIENTS"}
+func disable(p Proxy, on bool) func(context.Context, snapshot.Database) error {
+	return func(_ context.Context, db snapshot.Database) error {
+		p.SetDisabled(db, on)
+		return nil
 	}
-	return p.KillClient(id)
+}
+
+func killClient(p Proxy) func(context.Context, string) error {
+	return func(_ context.Context, argument string) error {
+		id, err := strconv.ParseUint(argument, 10, 64)
+		if err != nil {
+			return &pgwire.Error{Code: "22P02", Message: fmt.Sprintf("%q is no client's id", argument), Hint: "take one from SHOW CLIENTS"}
+		}
+		return p.KillClient(id)
+	}
 }
 
 // waits are the arguments of SHUTDOWN.
 var waits = map[string]Wait{"": WaitForNothing, "WAIT_FOR_SERVERS": WaitForServers, "WAIT_FOR_CLIENTS": WaitForClients}
 
-func checkShutdown(_ context.Context, _ Proxy, argument string) error {
+func checkShutdown(_ context.Context, argument string) error {
 	if _, ok := waits[strings.ToUpper(argument)]; !ok {
 		return &pgwire.Error{Code: "42601", Message: fmt.Sprintf("cannot wait for %q", argument), Hint: "SHUTDOWN, SHUTDOWN WAIT_FOR_SERVERS or SHUTDOWN WAIT_FOR_CLIENTS"}
 	}

@@ -16,11 +16,9 @@ const maxStatements = 1000
 // conversation answers the messages of one client, in either query protocol. It
 // does no I/O.
 type conversation struct {
-	proxy     Proxy
-	commands  commands
-	variables *variables
-	execute   func(*statement) ([]row, error)
-	types     *pgtype.Map
+	prepare func([]token) (*statement, error)
+	execute func(*statement) ([]row, error)
+	types   *pgtype.Map
 
 	out        []byte          // answers that were not sent
 	status     pgwire.TxStatus // that the client expects
@@ -31,47 +29,60 @@ type conversation struct {
 	after      func() // to be called when the client has its answer
 }
 
-// prepare parses one statement.
-func (c *conversation) prepare(tokens []token) (*statement, error) {
-	st, err := c.commands.prepare(c.proxy, tokens)
-	if st != nil || err != nil {
-		return st, err
-	}
-	if st = prepareForDriver(c.variables, c.proxy, tokens); st != nil {
-		return st, nil
-	}
-	return nil, c.commands.unknown(tokens)
-}
-
 // handle answers one message. The error, a [pgwire.Error], ends the session.
 func (c *conversation) handle(m pgwire.Message) error {
 	kind := pgwire.ClientType(m.Type)
 	if c.skipping && kind != pgwire.ClientSync {
 		return nil
 	}
+	syncing := true
+	var err error
 	switch kind {
-	case pgwire.ClientQuery:
-		if err := c.query(m.Body); err != nil {
-			c.out = asError(err).Append(c.out)
-		}
-		c.ready()
-	case pgwire.ClientSync:
-		c.skipping = false
-		c.ready()
-	case pgwire.ClientFunctionCall:
-		c.out = asError(&pgwire.Error{Code: "0A000", Message: "the proxy's console has no functions to call"}).Append(c.out)
-		c.ready()
 	case pgwire.ClientFlush, pgwire.ClientCopyData, pgwire.ClientCopyDone, pgwire.ClientCopyFail:
-	case pgwire.ClientParse, pgwire.ClientBind, pgwire.ClientDescribe, pgwire.ClientExecute, pgwire.ClientClose:
-		c.syncing = true
-		if err := c.extended(kind, m.Body); err != nil {
-			c.out = asError(err).Append(c.out)
-			c.skipping = true
-		}
+		return nil
+	case pgwire.ClientQuery:
+		syncing, err = false, decoded(m.Body, c.query)
+	case pgwire.ClientFunctionCall:
+		syncing, err = false, &pgwire.Error{Code: "0A000", Message: "the proxy's console has no functions to call"}
+	case pgwire.ClientSync:
+		syncing, c.skipping = false, false
+	case pgwire.ClientParse:
+		err = decoded(m.Body, c.parse)
+	case pgwire.ClientBind:
+		err = decoded(m.Body, c.bind)
+	case pgwire.ClientDescribe:
+		err = decoded(m.Body, c.describe)
+	case pgwire.ClientExecute:
+		err = decoded(m.Body, c.run)
+	case pgwire.ClientClose:
+		err = decoded(m.Body, c.close)
 	default:
 		return &pgwire.Error{Code: "08P01", Message: fmt.Sprintf("the proxy's console does not understand message type %q", byte(kind))}
 	}
+	c.syncing = syncing
+	if err != nil {
+		c.out = asError(err).Append(c.out)
+		c.skipping = syncing
+	}
+	if !syncing {
+		c.send(&pgproto3.ReadyForQuery{TxStatus: byte(c.status)})
+		if c.status == pgwire.TxIdle {
+			clear(c.portals)
+		}
+	}
 	return nil
+}
+
+// decoded handles a message of type M.
+func decoded[T any, M interface {
+	*T
+	pgproto3.FrontendMessage
+}](body []byte, handle func(M) error) error {
+	m := M(new(T))
+	if err := m.Decode(body); err != nil {
+		return err
+	}
+	return handle(m)
 }
 
 // asError returns err with the severity that keeps the session open.
@@ -85,26 +96,18 @@ func asError(err error) *pgwire.Error {
 	return &wire
 }
 
-func (c *conversation) ready() {
-	c.syncing = false
-	c.out = pgwire.AppendReadyForQuery(c.out, c.status)
-	if c.status == pgwire.TxIdle {
-		clear(c.portals)
-	}
+func (c *conversation) send(m pgproto3.BackendMessage) {
+	c.out, _ = m.Encode(c.out) // fails only beyond a gigabyte
 }
 
 // query runs the statements of a Query message until the first error.
-func (c *conversation) query(body []byte) error {
-	text, err := pgwire.DecodeQuery(body)
-	if err != nil {
-		return err
-	}
-	statements, err := lex(string(text))
+func (c *conversation) query(m *pgproto3.Query) error {
+	statements, err := lex(m.String)
 	if err != nil {
 		return err
 	}
 	if len(statements) == 0 {
-		c.out, _ = (&pgproto3.EmptyQueryResponse{}).Encode(c.out)
+		c.send(&pgproto3.EmptyQueryResponse{})
 	}
 	for _, tokens := range statements {
 		st, err := c.prepare(tokens)
@@ -116,36 +119,17 @@ func (c *conversation) query(body []byte) error {
 			return err
 		}
 		if st.columns != nil {
-			c.out = appendRowDescription(c.out, st.columns, nil)
+			c.send(describe(st.columns, nil))
 		}
-		if err := c.send(p, 0); err != nil {
+		if err := c.sendRows(p, 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// extended answers a message of the extended protocol.
-func (c *conversation) extended(kind pgwire.ClientType, body []byte) error {
-	switch kind {
-	case pgwire.ClientParse:
-		return c.parse(body)
-	case pgwire.ClientBind:
-		return c.bind(body)
-	case pgwire.ClientDescribe:
-		return c.describe(body)
-	case pgwire.ClientExecute:
-		return c.run(body)
-	}
-	return c.close(body)
-}
-
-func (c *conversation) parse(body []byte) error {
-	m, err := pgwire.DecodeParse(body)
-	if err != nil {
-		return err
-	}
-	statements, err := lex(string(m.Query))
+func (c *conversation) parse(m *pgproto3.Parse) error {
+	statements, err := lex(m.Query)
 	if err != nil {
 		return err
 	}
@@ -159,25 +143,21 @@ func (c *conversation) parse(body []byte) error {
 	default:
 		return syntaxError("cannot insert multiple commands into a prepared statement")
 	}
-	if c.statements[string(m.Name)] != nil && len(m.Name) > 0 {
+	if c.statements[m.Name] != nil && m.Name != "" {
 		return &pgwire.Error{Code: "42P05", Message: fmt.Sprintf("prepared statement %q already exists", m.Name)}
 	}
 	if len(c.statements) >= maxStatements {
 		return &pgwire.Error{Code: "54000", Message: fmt.Sprintf("the console keeps at most %d prepared statements", maxStatements)}
 	}
-	c.statements[string(m.Name)] = st
-	c.out = pgwire.AppendParseComplete(c.out)
+	c.statements[m.Name] = st
+	c.send(&pgproto3.ParseComplete{})
 	return nil
 }
 
-func (c *conversation) bind(body []byte) error {
-	var m pgproto3.Bind
-	if err := m.Decode(body); err != nil {
+func (c *conversation) bind(m *pgproto3.Bind) error {
+	st, err := c.statement(m.PreparedStatement)
+	if err != nil {
 		return err
-	}
-	st := c.statements[m.PreparedStatement]
-	if st == nil {
-		return noSuchStatement(m.PreparedStatement)
 	}
 	if len(m.Parameters) > 0 {
 		return &pgwire.Error{Code: "08P01", Message: fmt.Sprintf("bind message supplies %d parameters, but the console's commands take none", len(m.Parameters)),
@@ -190,79 +170,65 @@ func (c *conversation) bind(body []byte) error {
 		return &pgwire.Error{Code: "42P03", Message: fmt.Sprintf("portal %q already exists", m.DestinationPortal)}
 	}
 	c.portals[m.DestinationPortal] = &portal{statement: st, formats: m.ResultFormatCodes}
-	c.out, _ = (&pgproto3.BindComplete{}).Encode(c.out)
+	c.send(&pgproto3.BindComplete{})
 	return nil
 }
 
-func (c *conversation) close(body []byte) error {
-	o, err := pgwire.DecodeClose(body)
-	if err != nil {
-		return err
-	}
-	if o.Kind == pgwire.PreparedStatement {
-		delete(c.statements, string(o.Name))
+func (c *conversation) close(m *pgproto3.Close) error {
+	if m.ObjectType == 'S' {
+		delete(c.statements, m.Name)
 	} else {
-		delete(c.portals, string(o.Name))
+		delete(c.portals, m.Name)
 	}
-	c.out = pgwire.AppendCloseComplete(c.out)
+	c.send(&pgproto3.CloseComplete{})
 	return nil
 }
 
-func noSuchStatement(name string) error {
-	return &pgwire.Error{Code: "26000", Message: fmt.Sprintf("prepared statement %q does not exist", name)}
+func (c *conversation) statement(name string) (*statement, error) {
+	if st := c.statements[name]; st != nil {
+		return st, nil
+	}
+	return nil, &pgwire.Error{Code: "26000", Message: fmt.Sprintf("prepared statement %q does not exist", name)}
 }
 
-func (c *conversation) portal(name []byte) (*portal, error) {
-	if p := c.portals[string(name)]; p != nil {
+func (c *conversation) portal(name string) (*portal, error) {
+	if p := c.portals[name]; p != nil {
 		return p, nil
 	}
 	return nil, &pgwire.Error{Code: "34000", Message: fmt.Sprintf("portal %q does not exist", name)}
 }
 
-func (c *conversation) describe(body []byte) error {
-	o, err := pgwire.DecodeDescribe(body)
-	if err != nil {
-		return err
-	}
-	var st *statement
-	var formats []int16
-	if o.Kind == pgwire.PreparedStatement {
-		if st = c.statements[string(o.Name)]; st == nil {
-			return noSuchStatement(string(o.Name))
-		}
-		c.out, _ = (&pgproto3.ParameterDescription{}).Encode(c.out)
-	} else {
-		p, err := c.portal(o.Name)
-		if err != nil {
+func (c *conversation) describe(m *pgproto3.Describe) (err error) {
+	p := &portal{}
+	if m.ObjectType == 'S' {
+		if p.statement, err = c.statement(m.Name); err != nil {
 			return err
 		}
-		st, formats = p.statement, p.formats
+		c.send(&pgproto3.ParameterDescription{})
+	} else if p, err = c.portal(m.Name); err != nil {
+		return err
 	}
-	if st.columns == nil {
-		c.out, _ = (&pgproto3.NoData{}).Encode(c.out)
+	if p.columns == nil {
+		c.send(&pgproto3.NoData{})
 	} else {
-		c.out = appendRowDescription(c.out, st.columns, formats)
+		c.send(describe(p.columns, p.formats))
 	}
 	return nil
 }
 
-func (c *conversation) run(body []byte) error {
-	m, err := pgwire.DecodeExecute(body)
-	if err != nil {
-		return err
-	}
+func (c *conversation) run(m *pgproto3.Execute) error {
 	p, err := c.portal(m.Portal)
 	if err != nil {
 		return err
 	}
 	if p.run == nil {
-		c.out, _ = (&pgproto3.EmptyQueryResponse{}).Encode(c.out)
+		c.send(&pgproto3.EmptyQueryResponse{})
 		return nil
 	}
 	if err := c.start(p); err != nil {
 		return err
 	}
-	return c.send(p, int(m.MaxRows))
+	return c.sendRows(p, int(m.MaxRows))
 }
 
 // start runs p unless it has run.
@@ -283,8 +249,8 @@ func (c *conversation) start(p *portal) (err error) {
 	return nil
 }
 
-// send sends up to limit rows of p, or all if limit is 0.
-func (c *conversation) send(p *portal, limit int) error {
+// sendRows sends up to limit rows of p, or all if limit is 0.
+func (c *conversation) sendRows(p *portal, limit int) error {
 	n := len(p.rows)
 	if limit > 0 {
 		n = min(n, limit)
@@ -294,14 +260,14 @@ func (c *conversation) send(p *portal, limit int) error {
 		if err != nil {
 			return err
 		}
-		c.out, _ = (&pgproto3.DataRow{Values: values}).Encode(c.out) // fails only beyond a gigabyte
+		c.send(&pgproto3.DataRow{Values: values})
 	}
 	p.rows = p.rows[n:]
 	p.sent += n
 	if len(p.rows) > 0 {
-		c.out, _ = (&pgproto3.PortalSuspended{}).Encode(c.out)
+		c.send(&pgproto3.PortalSuspended{})
 	} else {
-		c.out = pgwire.AppendCommandComplete(c.out, p.complete(p.sent))
+		c.send(&pgproto3.CommandComplete{CommandTag: p.complete()})
 	}
 	return nil
 }

@@ -8,31 +8,41 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
+
+// statuses are those after statements that have no other effect, 0 for the same
+// as before.
+var statuses = map[string]pgwire.TxStatus{
+	"BEGIN": pgwire.TxActive, "START": pgwire.TxActive,
+	"COMMIT": pgwire.TxIdle, "ROLLBACK": pgwire.TxIdle, "END": pgwire.TxIdle, "ABORT": pgwire.TxIdle,
+	"SAVEPOINT": 0, "RELEASE": 0, "DISCARD": 0, "DEALLOCATE": 0, "RESET": 0, "CLOSE": 0, "UNLISTEN": 0,
+}
 
 // prepareForDriver parses what drivers send to any server and people type by
 // habit. None of it has an effect here. It returns nil for everything else.
 func prepareForDriver(v *variables, p Proxy, tokens []token) *statement {
-	switch first := strings.ToUpper(tokens[0].text); {
-	case tokens[0].kind != word:
+	if tokens[0].kind != word {
 		return nil
-	case first == "SELECT":
-		return prepareSelect(v, tokens[1:])
-	case first == "SHOW":
-		return prepareShow(v, tokens[1:])
-	case first == "SET":
-		return prepareSet(v, p, tokens[1:])
-	case first == "BEGIN", first == "START" && len(tokens) > 1 && tokens[1].is("transaction"):
-		return &statement{tag: first, status: pgwire.TxActive, run: doNothing}
-	case first == "COMMIT", first == "ROLLBACK" && (len(tokens) < 2 || !tokens[1].is("to")), first == "END", first == "ABORT":
-		return &statement{tag: first, status: pgwire.TxIdle, run: doNothing}
-	case slices.Contains([]string{"ROLLBACK", "SAVEPOINT", "RELEASE", "DISCARD", "DEALLOCATE", "RESET", "CLOSE", "UNLISTEN"}, first):
-		return &statement{tag: first, run: doNothing}
 	}
-	return nil
+	first, rest := strings.ToUpper(tokens[0].text), tokens[1:]
+	switch first {
+	case "SELECT":
+		return prepareSelect(v, rest)
+	case "SHOW":
+		return prepareShow(v, rest)
+	case "SET":
+		return prepareSet(v, p, rest)
+	}
+	status, ok := statuses[first]
+	if !ok || first == "START" && (len(rest) == 0 || !rest[0].is("transaction")) {
+		return nil
+	}
+	if first == "ROLLBACK" && len(rest) > 0 && rest[0].is("to") {
+		status = 0
+	}
+	return &statement{tag: first, status: status, run: func(context.Context) ([]row, error) { return nil, nil }}
 }
-
-func doNothing(context.Context) ([]row, error) { return nil, nil }
 
 // prepareShow parses SHOW of a setting, which may be spelled in several words.
 func prepareShow(v *variables, tokens []token) *statement {
@@ -41,10 +51,10 @@ func prepareShow(v *variables, tokens []token) *statement {
 		words = append(words, strings.ToLower(t.text))
 	}
 	name := strings.Join(words, "_")
-	if name == "transaction_isolation_level" {
+	switch name {
+	case "transaction_isolation_level":
 		name = "transaction_isolation"
-	}
-	if name == "time_zone" {
+	case "time_zone":
 		name = "timezone"
 	}
 	if _, ok := v.get(name); !ok {
@@ -73,7 +83,7 @@ func prepareSet(v *variables, p Proxy, tokens []token) *statement {
 		}
 	}
 	return &statement{tag: "SET", run: func(context.Context) ([]row, error) {
-		if slices.ContainsFunc(p.Settings(), func(one Setting) bool { return one.Key == key }) {
+		if slices.ContainsFunc(p.Snapshot().Settings, func(one snapshot.Setting) bool { return one.Key == key }) {
 			return nil, &pgwire.Error{Code: "0A000", Message: fmt.Sprintf("%s cannot be changed here", key),
 				Hint: "change it where the proxy is configured, then RELOAD"}
 		}
@@ -87,75 +97,72 @@ func prepareSet(v *variables, p Proxy, tokens []token) *statement {
 func prepareSelect(v *variables, tokens []token) *statement {
 	st := &statement{tag: "SELECT", counted: true}
 	var r row
-	for {
-		value, column, rest, ok := evaluate(v, tokens)
+	for comma := true; comma; {
+		value, label, rest, ok := evaluate(v, tokens)
 		if !ok {
 			return nil
 		}
-		st.columns, r = append(st.columns, column), append(r, value)
-		if len(rest) == 0 {
-			break
+		if len(rest) > 0 && rest[0].is("as") {
+			rest = rest[1:]
 		}
-		if !rest[0].isSymbol(',') {
-			return nil
+		if len(rest) > 0 && (rest[0].kind == word || rest[0].kind == quotedName) {
+			label, rest = rest[0].text, rest[1:]
 		}
-		tokens = rest[1:]
+		st.columns, r = append(st.columns, column{label, typeOf(value)}), append(r, value)
+		if comma = len(rest) > 0; comma {
+			if !rest[0].isSymbol(',') {
+				return nil
+			}
+			tokens = rest[1:]
+		}
 	}
 	st.run = func(context.Context) ([]row, error) { return []row{r}, nil }
 	return st
 }
 
-// evaluate evaluates the first expression of tokens and its label.
-func evaluate(v *variables, tokens []token) (value any, result column, rest []token, ok bool) {
+// evaluate evaluates the first expression of tokens. label is what it is called
+// without AS.
+func evaluate(v *variables, tokens []token) (value any, label string, rest []token, ok bool) {
 	if len(tokens) == 0 {
-		return nil, result, nil, false
+		return nil, "", nil, false
 	}
-	result.name = "?column?"
+	label = "?column?"
 	first, rest := tokens[0], tokens[1:]
 	bare, _, _ := strings.Cut(first.text, "::")
 	integer, err := strconv.ParseInt(bare, 10, 64)
 	switch {
 	case first.kind == literal:
-		value = first.text
-	case first.kind == word && err == nil:
-		value = integer
+		return first.text, label, rest, true
+	case first.kind != word:
+		return nil, "", nil, false
+	case err == nil:
+		return integer, label, rest, true
 	case first.is("null"):
+		return nil, label, rest, true
 	case first.is("true"), first.is("false"):
-		value = first.is("true")
-	case first.kind == word:
-		if value, result.name, rest, ok = call(v, first, rest); !ok {
-			return nil, result, nil, false
-		}
-	default:
-		return nil, result, nil, false
+		return first.is("true"), label, rest, true
 	}
-	result.oid = typeOf(value)
-	if len(rest) > 0 && rest[0].is("as") {
-		rest = rest[1:]
-	}
-	if len(rest) > 0 && (rest[0].kind == word || rest[0].kind == quotedName) {
-		result.name, rest = rest[0].text, rest[1:]
-	}
-	return value, result, rest, true
-}
-
-// call evaluates a function, whose arguments are literals.
-func call(v *variables, function token, tokens []token) (value any, label string, rest []token, ok bool) {
-	label = strings.TrimPrefix(strings.ToLower(function.text), "pg_catalog.")
-	var arguments []string
-	if len(tokens) > 0 && tokens[0].isSymbol('(') {
-		end := slices.IndexFunc(tokens, func(t token) bool { return t.isSymbol(')') })
+	var argument string
+	if len(rest) > 0 && rest[0].isSymbol('(') {
+		end := slices.IndexFunc(rest, func(t token) bool { return t.isSymbol(')') })
 		if end < 0 {
 			return nil, "", nil, false
 		}
-		for _, t := range tokens[1:end] {
-			arguments = append(arguments, t.text)
+		if end > 1 {
+			argument = rest[1].text
 		}
-		tokens = tokens[end+1:]
+		rest = rest[end+1:]
 	}
-	switch label {
+	label = strings.TrimPrefix(strings.ToLower(first.text), "pg_catalog.")
+	value, ok = call(v, label, argument)
+	return value, label, rest, ok
+}
+
+// call evaluates a function that drivers call.
+func call(v *variables, function, argument string) (value any, ok bool) {
+	switch function {
 	case "version":
-		value = "PostgreSQL " + v.version()
+		value = v.version
 	case "current_database", "current_catalog":
 		value = Database
 	case "current_user", "session_user", "user":
@@ -169,16 +176,9 @@ func call(v *variables, function token, tokens []token) (value any, label string
 	case "pg_advisory_unlock_all":
 		value = ""
 	case "current_setting":
-		if len(arguments) == 0 {
-			return nil, "", nil, false
-		}
-		setting, known := v.get(arguments[0])
-		if !known {
-			return nil, "", nil, false
-		}
-		value = setting
+		return v.get(argument)
 	default:
-		return nil, "", nil, false
+		return nil, false
 	}
-	return value, label, tokens, true
+	return value, true
 }

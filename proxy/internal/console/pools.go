@@ -10,12 +10,12 @@ import (
 )
 
 // showPools has one row for each name, as PgBouncer does.
-func showPools(p Proxy) (rows []row) {
+func showPools(s *snapshot.Proxy) (rows []row) {
 	users := map[string]string{}
-	for _, t := range p.Targets() {
+	for _, t := range s.Targets {
 		users[t.Name] = t.User
 	}
-	for _, pool := range snapshot.Merge(p.Pools(), snapshot.Pool.Name) {
+	for _, pool := range s.Databases() {
 		rows = append(rows, row{pool.Name(), users[pool.Target],
 			pool.ClientsActive + pool.ClientsIdle, pool.ClientsWaiting, 0, 0,
 			pool.ServersActive, 0, pool.ServersResetting, pool.ServersIdle, 0, 0, pool.ServersConnecting,
@@ -25,43 +25,50 @@ func showPools(p Proxy) (rows []row) {
 	return rows
 }
 
-// showDatabases lists the own database of each target and those that clients
-// have named.
-func showDatabases(p Proxy) (rows []row) {
-	all := p.Overview()
-	pools := snapshot.Merge(p.Pools(), snapshot.Pool.Name)
-	targets := map[string]snapshot.Target{}
-	for _, t := range p.Targets() {
-		targets[t.Name] = t
+// databases returns the pools by name, and one for the own database of each
+// target that has none.
+func databases(s *snapshot.Proxy) []snapshot.Pool {
+	pools := s.Databases()
+	for _, t := range s.Targets {
 		if !slices.ContainsFunc(pools, func(pool snapshot.Pool) bool { return pool.Target == t.Name && pool.Database == t.Name }) {
-			pools = append(pools, snapshot.Pool{Target: t.Name, Database: t.Name, Mode: all.Mode})
+			pools = append(pools, snapshot.Pool{Target: t.Name, Database: t.Name, Mode: s.Mode})
 		}
 	}
-	for _, pool := range pools {
+	slices.SortStableFunc(pools, func(a, b snapshot.Pool) int { return strings.Compare(a.Name(), b.Name()) })
+	return pools
+}
+
+// showDatabases lists the own database of each target and those that clients
+// have named.
+func showDatabases(s *snapshot.Proxy) (rows []row) {
+	targets := map[string]snapshot.Target{}
+	for _, t := range s.Targets {
+		targets[t.Name] = t
+	}
+	for _, pool := range databases(s) {
 		t := targets[pool.Target]
 		database := pool.Database
 		if database == pool.Target {
 			database = t.Database
 		}
-		size := all.DefaultPoolSize
+		size := s.DefaultPoolSize
 		if pool.Mode == snapshot.SessionMode {
-			size = all.MaxTargetConnections
+			size = s.MaxTargetConnections
 		}
-		paused, disabled := p.Switched(snapshot.Database{Target: pool.Target, Name: pool.Database})
+		paused, disabled := s.Switched(snapshot.Database{Target: pool.Target, Name: pool.Database})
 		rows = append(rows, row{pool.Name(), orNull(t.Host), orNull(t.Port), orNull(database), orNull(t.User),
-			size, all.MinPoolSize, 0, seconds(all.ServerLifetime), pool.Mode, nil,
-			all.MaxTargetConnections, pool.Servers(), all.MaxClientConn, pool.Clients(), flag(paused), flag(disabled), pool.Target})
+			size, s.MinPoolSize, 0, seconds(s.ServerLifetime), pool.Mode, nil,
+			s.MaxTargetConnections, pool.Servers(), s.MaxClientConn, pool.Clients(), flag(paused), flag(disabled), pool.Target})
 	}
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a[0].(string), b[0].(string)) })
 	return rows
 }
 
-func showTargets(p Proxy) (rows []row) {
+func showTargets(s *snapshot.Proxy) (rows []row) {
 	failures := map[string]string{}
-	for _, pool := range p.Pools() {
+	for _, pool := range s.Pools {
 		failures[pool.Target] = cmp.Or(failures[pool.Target], pool.LastError)
 	}
-	for _, t := range p.Targets() {
+	for _, t := range s.Targets {
 		var left any
 		if !t.TokenExpiry.IsZero() {
 			left = seconds(time.Until(t.TokenExpiry))
@@ -74,11 +81,10 @@ func showTargets(p Proxy) (rows []row) {
 }
 
 // showPrepared lists the pools of transaction mode.
-func showPrepared(p Proxy) (rows []row) {
-	maximum := p.Overview().MaxPreparedStatements
-	for _, pool := range p.Pools() {
+func showPrepared(s *snapshot.Proxy) (rows []row) {
+	for _, pool := range s.Pools {
 		if pool.Mode == snapshot.TransactionMode {
-			rows = append(rows, row{pool.Name(), pool.Statements, pool.Servers(), pool.Prepared, maximum})
+			rows = append(rows, row{pool.Name(), pool.Statements, pool.Servers(), pool.Prepared, s.MaxPreparedStatements})
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a[0].(string), b[0].(string)) })

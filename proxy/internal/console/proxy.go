@@ -9,31 +9,26 @@ import (
 // Database is the database name that leads to the console.
 const Database = "pgbouncer"
 
-// Proxy is what the console shows and controls. Control methods take a pattern:
-// an empty target or name stands for all. Their errors that are a
-// [pgwire.Error] reach the client with their SQLSTATE.
+// Proxy is what the console shows and controls. Its methods are safe for
+// concurrent use. Control methods take a pattern: an empty target or name stands
+// for all. Their errors that are a [pgwire.Error] reach the client with their
+// SQLSTATE.
 type Proxy interface {
-	snapshot.Source
-
+	Snapshot() *snapshot.Proxy
 	// Access reports what a user may do.
 	Access(user string) Access
-	// Users returns the names that have a password.
-	Users() []string
-	// Settings returns the configuration under the names of SHOW CONFIG.
-	Settings() []Setting
 	// Route finds the database that a client would reach by a database name.
 	Route(name string) (snapshot.Database, error)
-	// Switched reports whether new clients of a database wait or are refused.
-	Switched(snapshot.Database) (paused, disabled bool)
 
-	Pause(context.Context, snapshot.Database) error
-	Resume(snapshot.Database) error
-	Reconnect(snapshot.Database) error
-	WaitClose(context.Context, snapshot.Database) error
-	Kill(snapshot.Database) error
+	// Pause and WaitClose wait until ctx ends, the others do not.
+	Pause(ctx context.Context, db snapshot.Database) error
+	Resume(ctx context.Context, db snapshot.Database) error
+	Reconnect(ctx context.Context, db snapshot.Database) error
+	WaitClose(ctx context.Context, db snapshot.Database) error
+	Kill(ctx context.Context, db snapshot.Database) error
+	// SetDisabled makes the proxy refuse new clients, or accept them again.
+	SetDisabled(db snapshot.Database, on bool)
 	KillClient(id uint64) error
-	Disable(snapshot.Database) error
-	Enable(snapshot.Database) error
 	Reload() error
 	// Shutdown begins to end the proxy and returns at once.
 	Shutdown(Wait)
@@ -48,12 +43,6 @@ const (
 	MayShow
 	MayControl
 )
-
-// Setting is one line of SHOW CONFIG.
-type Setting struct {
-	Key, Value, Default string
-	Reloads             bool // RELOAD can change it
-}
 
 // Wait is what SHUTDOWN waits for.
 type Wait uint8

@@ -37,13 +37,12 @@ type fake struct {
 	paused chan struct{}
 }
 
-func (f *fake) Overview() snapshot.Overview {
-	return snapshot.Overview{Product: "lakebase proxy test", Mode: snapshot.TransactionMode}
+func (f *fake) Snapshot() *snapshot.Proxy {
+	return &snapshot.Proxy{Product: "lakebase proxy test", Mode: snapshot.TransactionMode,
+		Pools: f.pools, Clients: f.clients, Servers: f.servers, Targets: f.targets,
+		Settings: []snapshot.Setting{{Key: "default_pool_size", Value: "5", Default: "20", Reloads: true}},
+		Switched: func(snapshot.Database) (paused, disabled bool) { return false, false }}
 }
-func (f *fake) Pools() []snapshot.Pool     { return f.pools }
-func (f *fake) Clients() []snapshot.Client { return f.clients }
-func (f *fake) Servers() []snapshot.Server { return f.servers }
-func (f *fake) Targets() []snapshot.Target { return f.targets }
 
 func (f *fake) Access(user string) console.Access {
 	switch user {
@@ -55,12 +54,6 @@ func (f *fake) Access(user string) console.Access {
 	return console.MayControl
 }
 
-func (f *fake) Users() []string { return nil }
-
-func (f *fake) Settings() []console.Setting {
-	return []console.Setting{{Key: "default_pool_size", Value: "5", Default: "20", Reloads: true}}
-}
-
 func (f *fake) Route(name string) (snapshot.Database, error) {
 	target, database, _ := strings.Cut(name, "/")
 	if target == "unknown" {
@@ -68,8 +61,6 @@ func (f *fake) Route(name string) (snapshot.Database, error) {
 	}
 	return snapshot.Database{Target: target, Name: database}, nil
 }
-
-func (f *fake) Switched(snapshot.Database) (paused, disabled bool) { return false, false }
 
 func (f *fake) record(call string, args ...any) error {
 	f.mu.Lock()
@@ -101,14 +92,23 @@ func (f *fake) WaitClose(_ context.Context, db snapshot.Database) error {
 	return f.record("wait close", db)
 }
 
-func (f *fake) Resume(db snapshot.Database) error    { return f.record("resume", db) }
-func (f *fake) Reconnect(db snapshot.Database) error { return f.record("reconnect", db) }
-func (f *fake) Kill(db snapshot.Database) error      { return f.record("kill", db) }
-func (f *fake) Disable(db snapshot.Database) error   { return f.record("disable", db) }
-func (f *fake) Enable(db snapshot.Database) error    { return f.record("enable", db) }
-func (f *fake) KillClient(id uint64) error           { return f.record("kill client", id) }
-func (f *fake) Shutdown(wait console.Wait)           { f.record("shutdown", wait) }
-func (f *fake) Reload() error                        { f.record("reload"); return errors.New("the file is gone") }
+func (f *fake) Resume(_ context.Context, db snapshot.Database) error {
+	return f.record("resume", db)
+}
+
+func (f *fake) Reconnect(_ context.Context, db snapshot.Database) error {
+	return f.record("reconnect", db)
+}
+
+func (f *fake) Kill(_ context.Context, db snapshot.Database) error { return f.record("kill", db) }
+
+func (f *fake) SetDisabled(db snapshot.Database, on bool) {
+	f.record(map[bool]string{true: "disable", false: "enable"}[on], db)
+}
+
+func (f *fake) KillClient(id uint64) error { return f.record("kill client", id) }
+func (f *fake) Shutdown(wait console.Wait) { f.record("shutdown", wait) }
+func (f *fake) Reload() error              { f.record("reload"); return errors.New("the file is gone") }
 
 // rig is a console that listens.
 type rig struct {
@@ -129,7 +129,7 @@ func start(t *testing.T, proxy *fake) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, address: l.Addr().String(), log: &testkit.Buffer{}}
-	r.console = console.New(proxy, slog.New(slog.NewTextHandler(r.log, nil)))
+	r.console = console.New(proxy, "lakebase proxy test", slog.New(slog.NewTextHandler(r.log, nil)))
 	var clients sync.WaitGroup
 	clients.Go(func() {
 		for {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ type Session struct {
 	client       Client
 	proxy        Proxy
 	log          *slog.Logger
-	variables    variables
+	variables    *variables
 	conversation conversation
 	messages     chan pgwire.Message
 	life         context.Context // its cause is the reason to end
@@ -62,23 +63,28 @@ type Session struct {
 	cancel context.CancelCauseFunc // of the current command, nil without one
 }
 
-func newSession(client Client, proxy Proxy, all commands, log *slog.Logger, closed func()) *Session {
-	s := &Session{client: client, proxy: proxy, closed: closed, messages: make(chan pgwire.Message, readAhead),
-		log: log.With("client", client.Conn.RemoteAddr(), "user", client.User)}
-	s.variables = variables{product: proxy.Overview().Product, user: client.User, application: client.Startup.Get("application_name"), set: map[string]string{}}
-	for _, p := range client.Startup.Parameters {
-		if p.Name != "user" && p.Name != "database" {
-			s.variables.store(p.Name, p.Value)
-		}
-	}
-	s.conversation = conversation{proxy: proxy, commands: all, variables: &s.variables, execute: s.execute, types: pgtype.NewMap(), status: pgwire.TxIdle,
+func newSession(client Client, c *Console) *Session {
+	s := &Session{client: client, proxy: c.proxy, messages: make(chan pgwire.Message, readAhead),
+		log:       c.log.With("client", client.Conn.RemoteAddr(), "user", client.User),
+		variables: newVariables(c.product, client.User, client.Startup)}
+	s.closed = func() { c.sessions.Add(-1) }
+	s.conversation = conversation{execute: s.execute, types: pgtype.NewMap(), status: pgwire.TxIdle,
 		statements: map[string]*statement{}, portals: map[string]*portal{}}
+	s.conversation.prepare = func(tokens []token) (*statement, error) {
+		if st, err := c.commands.prepare(tokens); st != nil || err != nil {
+			return st, err
+		}
+		if st := prepareForDriver(s.variables, c.proxy, tokens); st != nil {
+			return st, nil
+		}
+		return nil, c.commands.unknown(tokens)
+	}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	return s
 }
 
 // Parameters returns what a server reports in ParameterStatus messages.
-func (s *Session) Parameters() iter.Seq2[string, string] { return s.variables.parameters() }
+func (s *Session) Parameters() iter.Seq2[string, string] { return maps.All(s.variables.reported) }
 
 // Close makes room for another session.
 func (s *Session) Close() {
@@ -142,36 +148,31 @@ func (s *Session) read() {
 // run answers messages until the session ends, and returns the reason.
 func (s *Session) run() (reason string) {
 	for {
-		if err := context.Cause(s.life); err != nil && !errors.Is(err, errDisconnected) {
-			return s.fail(err)
+		ended, cause := s.life.Done(), context.Cause(s.life)
+		disconnected := errors.Is(cause, errDisconnected)
+		if disconnected {
+			ended = nil // the messages sent before are answered
+		} else if cause != nil {
+			return s.fail(cause)
 		}
 		select {
-		case <-s.life.Done():
-			if !errors.Is(context.Cause(s.life), errDisconnected) {
-				continue
-			}
-			m, ok := <-s.messages // those sent before the client disconnected
-			if !ok {
+		case <-ended:
+		case m, ok := <-s.messages:
+			if !ok && disconnected {
 				return errDisconnected.Error()
 			}
-			s.handle(m)
-		case m, ok := <-s.messages:
 			if !ok {
 				continue // the cause has the reason
 			}
-			s.handle(m)
+			if err := s.conversation.handle(m); err != nil {
+				s.end(err)
+			}
 		}
 		if len(s.messages) == 0 || len(s.conversation.out) > maxMessage {
 			if s.flush() != nil {
 				return errDisconnected.Error()
 			}
 		}
-	}
-}
-
-func (s *Session) handle(m pgwire.Message) {
-	if err := s.conversation.handle(m); err != nil {
-		s.end(err)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-func showClients(p Proxy) (rows []row) {
-	for _, c := range p.Clients() {
+func showClients(s *snapshot.Proxy) (rows []row) {
+	for _, c := range s.Clients {
 		database := Database
 		switch {
 		case c.State == snapshot.ClientLogin:
@@ -32,12 +32,12 @@ func showClients(p Proxy) (rows []row) {
 	return rows
 }
 
-func showServers(p Proxy) (rows []row) {
+func showServers(s *snapshot.Proxy) (rows []row) {
 	clients := map[string]snapshot.Client{}
-	for _, c := range p.Clients() {
+	for _, c := range s.Clients {
 		clients[clientPointer(c.Target, c.ID)] = c
 	}
-	for _, server := range p.Servers() {
+	for _, server := range s.Servers {
 		var link any
 		var client snapshot.Client
 		if server.ClientID != 0 {
@@ -54,9 +54,8 @@ func showServers(p Proxy) (rows []row) {
 	return rows
 }
 
-func showSockets(p Proxy) []row {
-	clients := showClients(p)
-	servers := showServers(p)
+func showSockets(s *snapshot.Proxy) []row {
+	clients, servers := showClients(s), showServers(s)
 	for _, r := range clients {
 		r[4] = fmt.Sprint("cl_", r[4])
 	}
@@ -66,9 +65,8 @@ func showSockets(p Proxy) []row {
 	return append(clients, servers...)
 }
 
-func showActiveSockets(p Proxy) []row {
-	rows := showSockets(p)
-	return slices.DeleteFunc(rows, func(r row) bool { return r[4] != "cl_active" && r[4] != "sv_active" })
+func showActiveSockets(s *snapshot.Proxy) []row {
+	return slices.DeleteFunc(showSockets(s), func(r row) bool { return r[4] != "cl_active" && r[4] != "sv_active" })
 }
 
 // serverState is PgBouncer's name of a state.

@@ -19,14 +19,6 @@ type statement struct {
 	after    func() // to be called when the client has its answer; may be nil
 }
 
-// complete returns the command tag after a number of rows.
-func (st *statement) complete(rows int) string {
-	if st.counted {
-		return fmt.Sprintf("%s %d", st.tag, rows)
-	}
-	return st.tag
-}
-
 // portal is a statement that the client has bound.
 type portal struct {
 	*statement
@@ -34,4 +26,12 @@ type portal struct {
 	ran     bool
 	rows    []row // not sent yet
 	sent    int
+}
+
+// complete returns the command tag when all rows are sent.
+func (p *portal) complete() []byte {
+	if p.counted {
+		return fmt.Appendf(nil, "%s %d", p.tag, p.sent)
+	}
+	return []byte(p.tag)
 }

@@ -49,18 +49,46 @@ func statColumns(name func(stat) string) []column {
 	return number(names...)
 }
 
+// value returns the statistic, NULL if it is not counted.
+func (s stat) value(t snapshot.Totals) any {
+	if s.of == nil {
+		return nil
+	}
+	return s.of(&t)
+}
+
+// average returns the statistic's average in a time, NULL if it is not counted.
+func (s stat) average(then, now snapshot.Totals, time time.Duration) any {
+	if s.of == nil {
+		return nil
+	}
+	more := float64(s.of(&now)) - float64(s.of(&then))
+	over := time.Seconds()
+	if s.per != nil {
+		over = float64(s.per(&now)) - float64(s.per(&then))
+	}
+	if over > 0 && more > 0 { // totals shrink when a target is removed
+		return int64(more / over)
+	}
+	return int64(0)
+}
+
 // showStats returns a command that shows the totals and averages of each
 // database.
-func showStats(a *averages, totals, averages bool) func(Proxy) []row {
-	return func(p Proxy) (rows []row) {
-		then, now := a.since(), totalsNow(p)
+func showStats(a *averages, totals, averages bool) func(*snapshot.Proxy) []row {
+	return func(s *snapshot.Proxy) (rows []row) {
+		then, now := a.since(), totalsNow(s)
 		for _, database := range slices.Sorted(maps.Keys(now.totals)) {
 			r := row{database}
-			if totals {
-				r = append(r, totalsOf(now.totals[database])...)
+			for _, one := range stats {
+				if totals {
+					r = append(r, one.value(now.totals[database]))
+				}
 			}
-			if averages {
-				r = append(r, averagesOf(then.totals[database], now.totals[database], now.at.Sub(then.at))...)
+			for _, one := range stats {
+				if averages {
+					r = append(r, one.average(then.totals[database], now.totals[database], now.at.Sub(then.at)))
+				}
 			}
 			rows = append(rows, r)
 		}
@@ -68,45 +96,14 @@ func showStats(a *averages, totals, averages bool) func(Proxy) []row {
 	}
 }
 
-func totalsOf(t snapshot.Totals) (values []any) {
-	for _, s := range stats {
-		if s.of == nil {
-			values = append(values, nil)
-			continue
+func showTotals(a *averages) func(*snapshot.Proxy) []row {
+	return func(s *snapshot.Proxy) (rows []row) {
+		then, now := a.since(), totalsNow(s)
+		for _, one := range stats {
+			rows = append(rows, row{"total_" + one.list, one.value(now.sum())})
 		}
-		values = append(values, s.of(&t))
-	}
-	return values
-}
-
-func averagesOf(then, now snapshot.Totals, time time.Duration) (values []any) {
-	for _, s := range stats {
-		if s.of == nil {
-			values = append(values, nil)
-			continue
-		}
-		more := float64(s.of(&now)) - float64(s.of(&then))
-		over := time.Seconds()
-		if s.per != nil {
-			over = float64(s.per(&now)) - float64(s.per(&then))
-		}
-		average := int64(0)
-		if over > 0 && more > 0 { // totals shrink when a target is removed
-			average = int64(more / over)
-		}
-		values = append(values, average)
-	}
-	return values
-}
-
-func showTotals(a *averages) func(Proxy) []row {
-	return func(p Proxy) (rows []row) {
-		then, now := a.since(), totalsNow(p)
-		for i, v := range totalsOf(now.sum()) {
-			rows = append(rows, row{"total_" + stats[i].list, v})
-		}
-		for i, v := range averagesOf(then.sum(), now.sum(), now.at.Sub(then.at)) {
-			rows = append(rows, row{"avg_" + stats[i].list, v})
+		for _, one := range stats {
+			rows = append(rows, row{"avg_" + one.list, one.average(then.sum(), now.sum(), now.at.Sub(then.at))})
 		}
 		return rows
 	}

@@ -45,19 +45,18 @@ func typeOf(value any) uint32 {
 // sizes of types, in bytes. The others vary.
 var sizes = map[uint32]int16{pgtype.Int8OID: 8, pgtype.BoolOID: 1}
 
-// appendRowDescription appends the RowDescription of columns in the formats that
-// a Bind requested.
-func appendRowDescription(dst []byte, columns []column, formats []int16) []byte {
-	m := pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, len(columns))}
+// describe returns the RowDescription of columns in the formats that a Bind
+// requested.
+func describe(columns []column, formats []int16) *pgproto3.RowDescription {
+	m := &pgproto3.RowDescription{}
 	for i, c := range columns {
 		size, ok := sizes[c.oid]
 		if !ok {
 			size = -1
 		}
-		m.Fields[i] = pgproto3.FieldDescription{Name: []byte(c.name), DataTypeOID: c.oid, DataTypeSize: size, TypeModifier: -1, Format: formatOf(formats, i)}
+		m.Fields = append(m.Fields, pgproto3.FieldDescription{Name: []byte(c.name), DataTypeOID: c.oid, DataTypeSize: size, TypeModifier: -1, Format: formatOf(formats, i)})
 	}
-	dst, _ = m.Encode(dst) // fails only beyond a gigabyte
-	return dst
+	return m
 }
 
 // formatOf returns the format of the i-th column: without formats it is text,

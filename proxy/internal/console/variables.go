@@ -1,9 +1,9 @@
 package console
 
 import (
-	"iter"
-	"maps"
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
 // serverVersion is the version of Postgres that the console reports to drivers:
@@ -16,18 +16,28 @@ const maxVariables = 1000
 // variables are what a session knows about itself, for drivers that ask. SET
 // changes them without any effect.
 type variables struct {
-	product, user, application string
-	pid                        uint32            // in the client's cancel key
-	set                        map[string]string // by name in lower case
+	version  string // as the function version returns it
+	user     string
+	pid      uint32            // in the client's cancel key
+	reported map[string]string // in ParameterStatus messages
+	settings map[string]string // all, by name in lower case
 }
 
-// version returns the server's version as the function version does.
-func (v *variables) version() string { return serverVersion + " (" + v.product + ")" }
-
-// parameters returns what a server reports in ParameterStatus messages.
-func (v *variables) parameters() iter.Seq2[string, string] {
-	return maps.All(map[string]string{
-		"server_version":                v.version(),
+func newVariables(product, user string, startup *pgwire.Startup) *variables {
+	version := serverVersion + " (" + product + ")"
+	v := &variables{version: "PostgreSQL " + version, user: user, settings: map[string]string{
+		"server_version_num":            serverVersionNum,
+		"transaction_isolation":         "read committed",
+		"default_transaction_isolation": "read committed",
+		"transaction_read_only":         "off",
+		"search_path":                   `"$user", public`,
+		"max_identifier_length":         "63",
+		"extra_float_digits":            "1",
+		"statement_timeout":             "0",
+		"lock_timeout":                  "0",
+	}}
+	v.reported = map[string]string{
+		"server_version":                version,
 		"server_encoding":               "UTF8",
 		"client_encoding":               "UTF8",
 		"DateStyle":                     "ISO, MDY",
@@ -38,39 +48,29 @@ func (v *variables) parameters() iter.Seq2[string, string] {
 		"in_hot_standby":                "off",
 		"default_transaction_read_only": "off",
 		"is_superuser":                  "on",
-		"session_authorization":         v.user,
-		"application_name":              v.application,
-	})
+		"session_authorization":         user,
+		"application_name":              startup.Get("application_name"),
+	}
+	for name, value := range v.reported {
+		v.store(name, value)
+	}
+	for _, p := range startup.Parameters {
+		if p.Name != "user" && p.Name != "database" {
+			v.store(p.Name, p.Value)
+		}
+	}
+	return v
 }
 
 // get returns the value of a setting.
 func (v *variables) get(name string) (value string, ok bool) {
-	name = strings.ToLower(name)
-	if value, ok = v.set[name]; ok {
-		return value, true
-	}
-	for parameter, value := range v.parameters() {
-		if strings.EqualFold(parameter, name) {
-			return value, true
-		}
-	}
-	value, ok = map[string]string{
-		"server_version_num":            serverVersionNum,
-		"transaction_isolation":         "read committed",
-		"default_transaction_isolation": "read committed",
-		"transaction_read_only":         "off",
-		"search_path":                   `"$user", public`,
-		"max_identifier_length":         "63",
-		"extra_float_digits":            "1",
-		"statement_timeout":             "0",
-		"lock_timeout":                  "0",
-	}[name]
+	value, ok = v.settings[strings.ToLower(name)]
 	return value, ok
 }
 
 // store keeps the value of a setting for get.
 func (v *variables) store(name, value string) {
-	if len(v.set) < maxVariables {
-		v.set[strings.ToLower(name)] = value
+	if len(v.settings) < maxVariables {
+		v.settings[strings.ToLower(name)] = value
 	}
 }

@@ -22,14 +22,10 @@ type fake struct {
 	notReady error
 }
 
-func (f *fake) Overview() snapshot.Overview {
-	return snapshot.Overview{Product: "lakebase proxy test", Began: time.Now().Add(-3 * time.Minute), Mode: f.pool.Mode, MaxClientConn: 1000, Connected: 1}
-}
-func (f *fake) Pools() []snapshot.Pool     { return []snapshot.Pool{f.pool} }
-func (f *fake) Clients() []snapshot.Client { return []snapshot.Client{f.client} }
-func (f *fake) Servers() []snapshot.Server { return nil }
-func (f *fake) Targets() []snapshot.Target {
-	return []snapshot.Target{{Name: "shop", TokenExpiry: time.Now().Add(time.Hour)}}
+func (f *fake) Snapshot() *snapshot.Proxy {
+	return &snapshot.Proxy{Product: "lakebase proxy test", Began: time.Now().Add(-3 * time.Minute), Mode: f.pool.Mode, MaxClientConn: 1000, Connected: 1,
+		Pools: []snapshot.Pool{f.pool}, Clients: []snapshot.Client{f.client},
+		Targets: []snapshot.Target{{Name: "shop", TokenExpiry: time.Now().Add(time.Hour)}}}
 }
 func (f *fake) Started() error { return nil }
 func (f *fake) Ready() error   { return f.notReady }

@@ -2,9 +2,9 @@ package monitor
 
 import "github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 
-// Proxy is what the monitor shows.
+// Proxy is what the monitor shows. Its methods are safe for concurrent use.
 type Proxy interface {
-	snapshot.Source
+	Snapshot() *snapshot.Proxy
 
 	// Started returns an error until the proxy serves clients.
 	Started() error

@@ -36,22 +36,17 @@ var statusTemplate = template.Must(template.New("status").Funcs(template.FuncMap
 
 // status is what the status page shows.
 type status struct {
-	snapshot.Overview
+	*snapshot.Proxy
 	State, Problem string
 	Now            time.Time
 	Uptime         time.Duration
 	Refresh        int // seconds
-	Pools          []snapshot.Pool
-	Targets        []snapshot.Target
-	Clients        []snapshot.Client
 	MoreClients    int
 }
 
-// newStatus takes the snapshots for one page.
 func newStatus(proxy Proxy) status {
 	now := time.Now()
-	page := status{Overview: proxy.Overview(), State: "ready", Now: now.UTC().Truncate(time.Second), Refresh: int(statusRefresh / time.Second),
-		Pools: snapshot.Merge(proxy.Pools(), snapshot.Pool.Name), Targets: proxy.Targets(), Clients: proxy.Clients()}
+	page := status{Proxy: proxy.Snapshot(), State: "ready", Now: now.UTC().Truncate(time.Second), Refresh: int(statusRefresh / time.Second)}
 	page.Uptime = now.Sub(page.Began)
 	if err := proxy.Ready(); err != nil {
 		page.State, page.Problem = "not ready", err.Error()

@@ -10,23 +10,13 @@ const (
 	TransactionMode = "transaction"
 )
 
-// Source takes snapshots of a proxy. Its methods are safe for concurrent use.
-type Source interface {
-	Overview() Overview
-	Pools() []Pool     // ordered by target and database
-	Clients() []Client // ordered by the time they connected
-	Servers() []Server // ordered by target and database
-	Targets() []Target // ordered by name
-}
-
-// Overview describes the whole proxy: its state, limits and counters.
-type Overview struct {
+// Proxy describes the whole proxy: its state, limits, counters and parts.
+type Proxy struct {
 	Product string // name and version
 	Began   time.Time
 	Closing bool // no new clients are accepted
 
 	Mode                  string
-	DefaultTarget         string // empty without one
 	DefaultPoolSize       int
 	MinPoolSize           int
 	MaxClientConn         int
@@ -41,4 +31,24 @@ type Overview struct {
 	Failed    int64 // logins refused or failed
 	Canceled  int64 // cancel requests forwarded
 	Lost      int64 // sessions whose server connection broke
+
+	// Switched reports whether new clients of a database wait or are refused, as
+	// of the call.
+	Switched func(Database) (paused, disabled bool)
+
+	Settings []Setting // ordered by key
+	Users    []string  // that have a password
+	Pools    []Pool    // ordered by target and database
+	Clients  []Client  // ordered by the time they connected
+	Servers  []Server  // ordered by target and database
+	Targets  []Target  // ordered by name
 }
+
+// Setting is one line of SHOW CONFIG.
+type Setting struct {
+	Key, Value, Default string
+	Reloads             bool // RELOAD can change it
+}
+
+// Databases adds up the pools of each database name.
+func (p *Proxy) Databases() []Pool { return Merge(p.Pools, Pool.Name) }
