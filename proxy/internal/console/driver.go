@@ -154,31 +154,10 @@ func evaluate(v *variables, tokens []token) (value any, label string, rest []tok
 		rest = rest[end+1:]
 	}
 	label = strings.TrimPrefix(strings.ToLower(first.text), "pg_catalog.")
-	value, ok = call(v, label, argument)
-	return value, label, rest, ok
-}
-
-// call evaluates a function that drivers call.
-func call(v *variables, function, argument string) (value any, ok bool) {
-	switch function {
-	case "version":
-		value = v.version
-	case "current_database", "current_catalog":
-		value = Database
-	case "current_user", "session_user", "user":
-		value = v.user
-	case "current_schema":
-		value = "public"
-	case "pg_is_in_recovery":
-		value = false
-	case "pg_backend_pid":
-		value = int64(v.pid)
-	case "pg_advisory_unlock_all":
-		value = ""
-	case "current_setting":
-		return v.get(argument)
-	default:
-		return nil, false
+	if label == "current_setting" {
+		value, ok = v.get(argument)
+	} else {
+		value, ok = v.functions[label]
 	}
-	return value, true
+	return value, label, rest, ok
 }

@@ -50,24 +50,22 @@ type Client struct {
 // another answers them.
 type Session struct {
 	client       Client
-	proxy        Proxy
+	console      *Console
 	log          *slog.Logger
 	variables    *variables
 	conversation conversation
 	messages     chan pgwire.Message
 	life         context.Context // its cause is the reason to end
 	end          context.CancelCauseFunc
-	closed       func() // called by Close
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // of the current command, nil without one
 }
 
 func newSession(client Client, c *Console) *Session {
-	s := &Session{client: client, proxy: c.proxy, messages: make(chan pgwire.Message, readAhead),
+	s := &Session{client: client, console: c, messages: make(chan pgwire.Message, readAhead),
 		log:       c.log.With("client", client.Conn.RemoteAddr(), "user", client.User),
 		variables: newVariables(c.product, client.User, client.Startup)}
-	s.closed = func() { c.sessions.Add(-1) }
 	s.conversation = conversation{execute: s.execute, types: pgtype.NewMap(), status: pgwire.TxIdle,
 		statements: map[string]*statement{}, portals: map[string]*portal{}}
 	s.conversation.prepare = func(tokens []token) (*statement, error) {
@@ -89,7 +87,7 @@ func (s *Session) Parameters() iter.Seq2[string, string] { return maps.All(s.var
 // Close makes room for another session.
 func (s *Session) Close() {
 	s.end(errDisconnected)
-	s.closed()
+	s.console.sessions.Add(-1)
 }
 
 // End ends the session with an error for the client after the command that
@@ -109,7 +107,7 @@ func (s *Session) Cancel() {
 // Serve answers what the client sends until it disconnects or the session is
 // ended. pid is the process ID in the client's cancel key.
 func (s *Session) Serve(pid uint32) {
-	s.variables.pid = pid
+	s.variables.functions["pg_backend_pid"] = int64(pid)
 	s.log.Info("console opened")
 	go s.read()
 	reason := s.run()
@@ -209,7 +207,7 @@ func (s *Session) fail(err error) string {
 
 // execute runs a statement, which can be canceled.
 func (s *Session) execute(st *statement) ([]row, error) {
-	if st.admin && s.proxy.Access(s.client.User) != MayControl {
+	if st.admin && s.console.proxy.Access(s.client.User) != MayControl {
 		return nil, &pgwire.Error{Code: "42501", Message: fmt.Sprintf("user %q may not use %s: it needs an admin", s.client.User, st.tag),
 			Hint: "add it to admin_users"}
 	}

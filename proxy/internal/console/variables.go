@@ -16,16 +16,26 @@ const maxVariables = 1000
 // variables are what a session knows about itself, for drivers that ask. SET
 // changes them without any effect.
 type variables struct {
-	version  string // as the function version returns it
-	user     string
-	pid      uint32            // in the client's cancel key
-	reported map[string]string // in ParameterStatus messages
-	settings map[string]string // all, by name in lower case
+	functions map[string]any    // those that drivers call, with their results
+	reported  map[string]string // in ParameterStatus messages
+	settings  map[string]string // all, by name in lower case
 }
 
 func newVariables(product, user string, startup *pgwire.Startup) *variables {
 	version := serverVersion + " (" + product + ")"
-	v := &variables{version: "PostgreSQL " + version, user: user, settings: map[string]string{
+	v := &variables{}
+	v.functions = map[string]any{
+		"version":                "PostgreSQL " + version,
+		"current_database":       Database,
+		"current_catalog":        Database,
+		"current_user":           user,
+		"session_user":           user,
+		"user":                   user,
+		"current_schema":         "public",
+		"pg_is_in_recovery":      false,
+		"pg_advisory_unlock_all": "",
+	}
+	v.settings = map[string]string{
 		"server_version_num":            serverVersionNum,
 		"transaction_isolation":         "read committed",
 		"default_transaction_isolation": "read committed",
@@ -35,7 +45,7 @@ func newVariables(product, user string, startup *pgwire.Startup) *variables {
 		"extra_float_digits":            "1",
 		"statement_timeout":             "0",
 		"lock_timeout":                  "0",
-	}}
+	}
 	v.reported = map[string]string{
 		"server_version":                version,
 		"server_encoding":               "UTF8",

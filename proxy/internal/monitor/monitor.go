@@ -4,6 +4,7 @@ package monitor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,11 +12,25 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 // closeTimeout bounds the wait for answers that are being written when the
 // Monitor is closed.
 const closeTimeout = time.Second
+
+// Proxy is what the monitor shows. Its methods are safe for concurrent use.
+type Proxy interface {
+	Snapshot() *snapshot.Proxy
+
+	// Started returns an error until the proxy serves clients.
+	Started() error
+	// Ready returns why new clients are not accepted.
+	Ready() error
+	// Alive returns as long as the proxy is not deadlocked.
+	Alive() error
+}
 
 // Monitor is an HTTP server for one proxy. It outlives the proxy's listeners, so
 // that health checks see that the proxy is shutting down.
@@ -94,4 +109,17 @@ func isLocalHost(host string) bool {
 	}
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+// probe answers a health check: "ok", or 503 with the reason.
+func probe(check func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if err := check(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, err)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	}
 }
