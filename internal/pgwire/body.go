@@ -51,13 +51,6 @@ func (b *body) uint16() uint16 {
 	return 0
 }
 
-func (b *body) uint32() uint32 {
-	if field := b.bytes(4); field != nil {
-		return binary.BigEndian.Uint32(field)
-	}
-	return 0
-}
-
 // require sets malformed unless ok.
 func (b *body) require(ok bool) { b.malformed = b.malformed || !ok }
 

@@ -2,7 +2,6 @@ package pgwire_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -31,7 +30,7 @@ func FuzzDecodeLosesNothing(f *testing.F) {
 		b = b[:len(b):len(b)] // an append must not find room behind it
 		before := string(b)
 		for _, check := range []func(*testing.T, []byte){
-			checkParse, checkBind, checkObjects, checkExecute, checkTexts, checkReadyForQuery,
+			checkParse, checkBind, checkObjects, checkTexts, checkReadyForQuery,
 			checkParameterStatus, checkErrorResponse,
 		} {
 			check(t, b)
@@ -105,19 +104,6 @@ func checkObjects(t *testing.T, b []byte) {
 	decodes(t, &m, b)
 	if m.ObjectType != byte(o.Kind) || m.Name != string(o.Name) {
 		t.Fatalf("Describe: got %+v, want %+v", o, m)
-	}
-}
-
-func checkExecute(t *testing.T, b []byte) {
-	e, err := pgwire.DecodeExecute(b)
-	if err != nil {
-		return
-	}
-	same(t, "Execute", binary.BigEndian.AppendUint32(terminated(e.Portal), uint32(e.MaxRows)), b)
-	var m pgproto3.Execute
-	decodes(t, &m, b)
-	if m.Portal != string(e.Portal) || m.MaxRows != uint32(e.MaxRows) {
-		t.Fatalf("Execute: got %+v, want %+v", e, m)
 	}
 }
 

@@ -88,22 +88,6 @@ func decodeObject(t ClientType, b []byte) (Object, error) {
 	return o, nil
 }
 
-// Execute is a request to run a portal ("Message Formats": String portal, Int32 rows).
-type Execute struct {
-	Portal  []byte // empty for the unnamed portal
-	MaxRows int32  // no limit if 0 or less
-}
-
-// DecodeExecute reads the body of an Execute message.
-func DecodeExecute(b []byte) (Execute, error) {
-	in := body{rest: b}
-	e := Execute{Portal: in.string(), MaxRows: int32(in.uint32())}
-	if err := in.clientError(ClientExecute); err != nil {
-		return Execute{}, err
-	}
-	return e, nil
-}
-
 // DecodeQuery returns the text in the body of a Query message ("Message
 // Formats": String query). It may contain several statements, or none.
 func DecodeQuery(b []byte) (text []byte, err error) {

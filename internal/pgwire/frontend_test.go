@@ -55,11 +55,6 @@ func TestDecodeClientMessages(t *testing.T) {
 			pgwire.Object{Kind: pgwire.PreparedStatement, Name: []byte("s1")}},
 		"Close portal": {decodeClose, &pgproto3.Close{ObjectType: 'P', Name: "p"},
 			pgwire.Object{Kind: pgwire.Portal, Name: []byte("p")}},
-		"Execute": {decodeExecute, &pgproto3.Execute{Portal: "p", MaxRows: 1 << 20},
-			pgwire.Execute{Portal: []byte("p"), MaxRows: 1 << 20}},
-		"Execute all": {decodeExecute, &pgproto3.Execute{}, pgwire.Execute{Portal: []byte{}}},
-		"Execute negative": {decodeExecute, &pgproto3.Execute{MaxRows: 1<<32 - 1},
-			pgwire.Execute{Portal: []byte{}, MaxRows: -1}},
 		"Query":       {decodeQuery, &pgproto3.Query{String: "select 1; select 2"}, []byte("select 1; select 2")},
 		"empty Query": {decodeQuery, &pgproto3.Query{}, []byte{}},
 	} {
@@ -77,7 +72,6 @@ func decodeParse(b []byte) (any, error)    { return result(pgwire.DecodeParse(b)
 func decodeBind(b []byte) (any, error)     { return result(pgwire.DecodeBind(b)) }
 func decodeDescribe(b []byte) (any, error) { return result(pgwire.DecodeDescribe(b)) }
 func decodeClose(b []byte) (any, error)    { return result(pgwire.DecodeClose(b)) }
-func decodeExecute(b []byte) (any, error)  { return result(pgwire.DecodeExecute(b)) }
 func decodeQuery(b []byte) (any, error)    { return result(pgwire.DecodeQuery(b)) }
 
 func TestDecodeRefusesMalformedClientMessages(t *testing.T) {
@@ -92,7 +86,6 @@ func TestDecodeRefusesMalformedClientMessages(t *testing.T) {
 		{"Bind", decodeBind, []string{"", "p", "p\x00", "p\x00s"}},
 		{"Describe", decodeDescribe, []string{"", "S", "Sx", "S\x00\x00", "s\x00", "\x00\x00", "Px\x00y"}},
 		{"Close", decodeClose, []string{"", "P", "Sx", "S\x00\x00", "X\x00"}},
-		{"Execute", decodeExecute, []string{"", "p", "p\x00", "p\x00\x00\x00\x00", "p\x00\x00\x00\x00\x00\x00"}},
 		{"Query", decodeQuery, []string{"", "select", "select\x00 1\x00", "\x00\x00"}},
 	} {
 		for _, body := range c.bodies {
@@ -142,7 +135,6 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 		"Bind":            func(b []byte) error { _, err := pgwire.DecodeBind(b); return err },
 		"Describe":        func(b []byte) error { _, err := pgwire.DecodeDescribe(b); return err },
 		"Close":           func(b []byte) error { _, err := pgwire.DecodeClose(b); return err },
-		"Execute":         func(b []byte) error { _, err := pgwire.DecodeExecute(b); return err },
 		"Query":           func(b []byte) error { _, err := pgwire.DecodeQuery(b); return err },
 		"ReadyForQuery":   func(b []byte) error { _, err := pgwire.DecodeReadyForQuery(b); return err },
 		"CommandComplete": func(b []byte) error { _, err := pgwire.DecodeCommandComplete(b); return err },
