@@ -19,8 +19,8 @@ func showPools(s *snapshot.Proxy) (rows []row) {
 		rows = append(rows, row{pool.Name(), users[pool.Target],
 			pool.ClientsActive + pool.ClientsIdle, pool.ClientsWaiting, 0, 0,
 			pool.ServersActive, 0, pool.ServersResetting, pool.ServersIdle, 0, 0, pool.ServersConnecting,
-			seconds(pool.OldestWait), pool.OldestWait.Microseconds() % 1e6, pool.Mode, nil,
-			pool.Target, pool.ClientsIdle, pool.ServersPinned, pool.Limit, flag(pool.Paused), orNull(pool.LastError)})
+			pool.OldestWait, pool.OldestWait.Microseconds() % 1e6, pool.Mode, nil,
+			pool.Target, pool.ClientsIdle, pool.ServersPinned, pool.Limit, pool.Paused, orNull(pool.LastError)})
 	}
 	return rows
 }
@@ -57,8 +57,8 @@ func showDatabases(s *snapshot.Proxy) (rows []row) {
 		}
 		paused, disabled := s.Switched(snapshot.Database{Target: pool.Target, Name: pool.Database})
 		rows = append(rows, row{pool.Name(), orNull(t.Host), orNull(t.Port), orNull(database), orNull(t.User),
-			size, s.MinPoolSize, 0, seconds(s.ServerLifetime), pool.Mode, nil,
-			s.MaxTargetConnections, pool.Servers(), s.MaxClientConn, pool.Clients(), flag(paused), flag(disabled), pool.Target})
+			size, s.MinPoolSize, 0, s.ServerLifetime, pool.Mode, nil,
+			s.MaxTargetConnections, pool.Servers(), s.MaxClientConn, pool.Clients(), paused, disabled, pool.Target})
 	}
 	return rows
 }
@@ -71,10 +71,10 @@ func showTargets(s *snapshot.Proxy) (rows []row) {
 	for _, t := range s.Targets {
 		var left any
 		if !t.TokenExpiry.IsZero() {
-			left = seconds(time.Until(t.TokenExpiry))
+			left = time.Until(t.TokenExpiry)
 		}
-		rows = append(rows, row{t.Name, flag(t.Default), orNull(t.Host), orNull(t.Port), orNull(t.User), orNull(t.Database),
-			t.Token(), moment(t.TokenExpiry), left, t.Tokens, t.CredentialCalls, t.CredentialFailures, t.Rejections,
+		rows = append(rows, row{t.Name, t.Default, orNull(t.Host), orNull(t.Port), orNull(t.User), orNull(t.Database),
+			t.Token(), t.TokenExpiry, left, t.Tokens, t.CredentialCalls, t.CredentialFailures, t.Rejections,
 			t.ServerConns, t.MaxTargetConnections, orNull(failures[t.Name])})
 	}
 	return rows

@@ -25,8 +25,8 @@ func showClients(s *snapshot.Proxy) (rows []row) {
 		addr, port := addressOf(c.Addr)
 		localAddr, localPort := addressOf(c.LocalAddr)
 		rows = append(rows, row{"C", cmp.Or(c.User, "(nouser)"), database, cmp.Or(c.Replication, "none"), c.State,
-			addr, port, localAddr, localPort, moment(c.Connected), moment(c.Requested),
-			seconds(c.Waiting), c.Waiting.Microseconds() % 1e6, 0, clientPointer(c.Target, c.ID), link, 0,
+			addr, port, localAddr, localPort, c.Connected, c.Requested,
+			c.Waiting, c.Waiting.Microseconds() % 1e6, 0, clientPointer(c.Target, c.ID), link, 0,
 			c.TLS, c.ApplicationName, nil, c.ID, orNull(c.Target), orNull(c.Pinned)})
 	}
 	return rows
@@ -47,7 +47,7 @@ func showServers(s *snapshot.Proxy) (rows []row) {
 		addr, port := addressOf(server.Addr)
 		localAddr, localPort := addressOf(server.LocalAddr)
 		rows = append(rows, row{"S", server.User, snapshot.Database{Target: server.Target, Name: server.Database}.String(), cmp.Or(client.Replication, "none"), serverState(server.State),
-			addr, port, localAddr, localPort, moment(server.Connected), moment(server.Used), 0, 0, flag(server.CloseNeeded),
+			addr, port, localAddr, localPort, server.Connected, server.Used, 0, 0, server.CloseNeeded,
 			serverPointer(server.Target, server.PID), link, server.PID, server.TLS, client.ApplicationName, server.Prepared,
 			server.PID, server.Target, orNull(client.Pinned)})
 	}

@@ -28,7 +28,8 @@ func columns(oid uint32, names []string) []column {
 	return made
 }
 
-// row has a value for each column: a string, an integer, a bool, or nil.
+// row has a value for each column: a string, an integer, a bool, a time, a
+// duration, or nil.
 type row []any
 
 // typeOf returns the type of a constant.
@@ -75,23 +76,32 @@ func formatOf(formats []int16, i int) int16 {
 func encode(types *pgtype.Map, columns []column, r row, formats []int16) ([][]byte, error) {
 	values := make([][]byte, len(r))
 	for i, v := range r {
-		if s, ok := v.(string); ok {
-			v = strings.ToValidUTF8(s, "?")
-		}
 		var err error
-		if values[i], err = types.Encode(columns[i].oid, formatOf(formats, i), v, nil); err != nil {
+		if values[i], err = types.Encode(columns[i].oid, formatOf(formats, i), encodable(columns[i], v), nil); err != nil {
 			return nil, err
 		}
 	}
 	return values, nil
 }
 
-// moment formats a time as PgBouncer does, NULL for the zero time.
-func moment(t time.Time) any {
-	if t.IsZero() {
-		return nil
+// encodable turns a value into one of its column's type, as PgBouncer shows it.
+func encodable(c column, value any) any {
+	switch v := value.(type) {
+	case string:
+		return strings.ToValidUTF8(v, "?")
+	case time.Duration:
+		return int64(v / time.Second)
+	case time.Time:
+		if v.IsZero() {
+			return nil
+		}
+		return v.UTC().Format("2006-01-02 15:04:05 MST")
+	case bool:
+		if c.oid == pgtype.Int8OID {
+			return map[bool]int{true: 1}[v]
+		}
 	}
-	return t.UTC().Format("2006-01-02 15:04:05 MST")
+	return value
 }
 
 // yesNo formats a boolean as PgBouncer does in key and value lists.
@@ -102,14 +112,6 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// flag formats a boolean as PgBouncer does in a column.
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // orNull returns a value, or NULL in place of the zero value.
 func orNull[T comparable](value T) any {
 	var zero T
@@ -118,6 +120,3 @@ func orNull[T comparable](value T) any {
 	}
 	return value
 }
-
-// seconds formats a duration in whole seconds.
-func seconds(d time.Duration) int64 { return int64(d / time.Second) }
