@@ -11,6 +11,7 @@ import (
 type token struct {
 	kind tokenKind
 	text string // without quotes
+	end  int    // in the text of the statements
 }
 
 type tokenKind uint8
@@ -32,32 +33,26 @@ func (t token) isSymbol(b byte) bool { return t.kind == symbol && t.text[0] == b
 func lex(text string) (statements [][]token, err error) {
 	lexer := sqlscan.NewLexer([]byte(text))
 	var current []token
-	end := -1 // of the last token, if that is a word
 	for {
 		t := lexer.Next()
 		if lexer.Unterminated() {
 			return nil, syntaxError("unterminated quote or comment")
 		}
-		if t.Kind == sqlscan.EndOfText || lexer.Is(t, ';') {
+		if end := t.Kind == sqlscan.EndOfText; end || lexer.Is(t, ';') {
 			if len(current) > 0 {
 				statements, current = append(statements, current), nil
 			}
-			if t.Kind == sqlscan.EndOfText {
+			if end {
 				return statements, nil
 			}
-			end = -1
 			continue
 		}
 		made := makeToken(&lexer, t)
-		if made.kind == word && t.Start == end {
-			current[len(current)-1].text += made.text
-		} else {
-			current = append(current, made)
+		if last := len(current) - 1; made.kind == word && last >= 0 && current[last].kind == word && current[last].end == t.Start {
+			made.text = current[last].text + made.text
+			current = current[:last]
 		}
-		end = -1
-		if made.kind == word {
-			end = t.End
-		}
+		current = append(current, made)
 	}
 }
 
@@ -67,13 +62,13 @@ func makeToken(lexer *sqlscan.Lexer, t sqlscan.Token) token {
 	text := string(lexer.Text(t))
 	switch {
 	case text[0] == '"':
-		return token{quotedName, string(lexer.Value(t))}
+		return token{quotedName, string(lexer.Value(t)), t.End}
 	case text[0] == '\'':
-		return token{literal, string(lexer.Value(t))}
+		return token{literal, string(lexer.Value(t)), t.End}
 	case t.Kind == sqlscan.Symbol && strings.IndexByte("0123456789-./:$@", text[0]) < 0:
-		return token{symbol, text}
+		return token{symbol, text, t.End}
 	}
-	return token{word, text}
+	return token{word, text, t.End}
 }
 
 func syntaxError(message string) *pgwire.Error {
