@@ -24,13 +24,7 @@ var product = "lakebase proxy " + buildinfo.Version()
 // and a [monitor.Proxy].
 type admin struct{ server *Server }
 
-// Reasons why the proxy is not ready.
-var (
-	errStarting     = errors.New("the proxy is starting")
-	errDraining     = errors.New("the proxy is shutting down")
-	errClosing      = errors.New("the proxy waits for its last clients to leave")
-	errNotListening = errors.New("the proxy is not listening")
-)
+var errStarting = errors.New("the proxy is starting")
 
 // Started returns an error until the Server serves.
 func (a admin) Started() error {
@@ -47,13 +41,13 @@ func (a admin) Ready() error {
 	s := a.server
 	switch {
 	case s.env.isDraining(), s.stopping.Load():
-		return errDraining
+		return errors.New("the proxy is shutting down")
 	case s.env.closing.Load():
-		return errClosing
+		return errors.New("the proxy waits for its last clients to leave")
 	case !s.serving.Load():
 		return errStarting
 	case !s.listeners.isOpen():
-		return errNotListening
+		return errors.New("the proxy is not listening")
 	}
 	return nil
 }
