@@ -26,8 +26,7 @@ var (
 	namedFlag    = regexp.MustCompile(`--[a-z][a-z-]*`)
 )
 
-// Advice that names a command is worse than none if there is no such command,
-// or if it takes no such flag.
+// Every command and flag that a message names exists.
 func TestAdviceNamesCommandsThatExist(t *testing.T) {
 	root := cli.New(&terminal.Streams{})
 	found := 0

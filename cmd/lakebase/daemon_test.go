@@ -18,7 +18,7 @@ import (
 // is stopped, and prints a line of JSON once it is ready.
 type daemon struct {
 	cmd    *exec.Cmd
-	line   []byte // with which it says that it is ready
+	line   []byte // printed once it was ready
 	stderr *testkit.Buffer
 	ended  chan error
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// step is what docs/first-steps.md has somebody type, and what is seen then.
+// step is a command of docs/first-steps.md and its output.
 type step struct{ typed, seen string }
 
 func firstSteps(t *testing.T) []step {
@@ -26,7 +26,7 @@ func firstSteps(t *testing.T) []step {
 			if typed, ok := strings.CutPrefix(line, "$ "); ok {
 				steps = append(steps, step{typed: strings.TrimSpace(typed)})
 			} else if len(steps) == 0 {
-				t.Fatalf("docs/first-steps.md shows %q, which nobody typed", line)
+				t.Fatalf("docs/first-steps.md shows %q before any command", line)
 			} else {
 				steps[len(steps)-1].seen += line
 			}
@@ -35,9 +35,9 @@ func firstSteps(t *testing.T) []step {
 	return steps
 }
 
-// What a reader of the first steps types shows what they see there, but for
-// times, ports and the like.
-func TestFirstSteps(t *testing.T) {
+// The commands of the page have the output of the page, except for times, ports
+// and the like.
+func TestFirstStepsShowTheirOutput(t *testing.T) {
 	t.Parallel()
 	steps := firstSteps(t)
 	if len(steps) < 10 || !strings.HasPrefix(steps[0].typed, "lakebase local ") {
@@ -77,11 +77,11 @@ func TestFirstSteps(t *testing.T) {
 	}
 }
 
-// varies is what differs from run to run and from machine to machine.
+// varies matches what differs between runs and machines.
 var varies = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(?:\.\d+)*| +\n|-{3,}`)
 
-// wantSeen compares what was seen with what the page shows, where a line of
-// three dots stands for any lines.
+// wantSeen compares an output with that of the page, in which a line of three
+// dots stands for any lines.
 func wantSeen(t *testing.T, dir string, s step, seen string) {
 	t.Helper()
 	steady := func(text string) string {

@@ -144,7 +144,7 @@ func kindOf(value any) string {
 
 // Every document has exactly the fields that the contract lists, and those that
 // are not always there are those that are left out when they are empty.
-func TestContractListsTheFields(t *testing.T) {
+func TestContractListsAllFields(t *testing.T) {
 	for command, document := range map[string]any{
 		"lakebase version":       version.Info{},
 		"lakebase env":           []env.Report{},
@@ -208,8 +208,8 @@ func fieldsOf(kind reflect.Type, path string) map[string]bool {
 	return all
 }
 
-// What the commands print is what the contract says.
-func TestContractIsKept(t *testing.T) {
+// The output of the commands keeps the contract.
+func TestOutputKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	wantContract(t, "lakebase local", string(shared(t).line))
@@ -226,7 +226,7 @@ func TestContractIsKept(t *testing.T) {
 		command := regexp.MustCompile(` (?:postgres:|data-team|--[^c]).*`).ReplaceAllString("lakebase "+line, "")
 		wantContract(t, command, stdout)
 	}
-	stdout, _, code := c.with("LAKEBASE_INSTANCE_NAME=nobody").run("doctor", "-o", "json")
+	stdout, _, code := c.with("LAKEBASE_INSTANCE_NAME=missing").run("doctor", "-o", "json")
 	if code == command.ExitOK {
 		t.Error("the doctor finds nothing wrong")
 	}
@@ -256,8 +256,8 @@ func firstLine(t *testing.T, cmd *exec.Cmd) string {
 	return line
 }
 
-// Two documents are described in words: names that are up to others.
-func TestContractInWords(t *testing.T) {
+// Documents without fixed names are described in words.
+func TestOutputWithoutFixedFields(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	in := []string{"--data-dir", shared(t).ready.DataDir, "-o", "json"}
@@ -282,8 +282,8 @@ func TestContractInWords(t *testing.T) {
 	}
 }
 
-// Every command that takes -o json has a section.
-func TestContractKnowsTheCommands(t *testing.T) {
+// Every command with -o json has a section.
+func TestContractCoversAllCommands(t *testing.T) {
 	contract := readFile(t, "../../docs/json.md")
 	for _, cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
 		if cmd.Flags().Lookup("output") == nil || strings.HasPrefix(cmd.CommandPath(), "lakebase local faults ") {

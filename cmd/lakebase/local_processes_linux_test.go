@@ -88,8 +88,7 @@ func postgresServers(t *testing.T, pid int) []int {
 	return servers
 }
 
-// waitForEnd waits until none of pids runs; one that only waits to be reaped
-// has ended.
+// waitForEnd waits until none of pids runs. Zombies have ended.
 func waitForEnd(t *testing.T, pids []int) {
 	t.Helper()
 	var alive []string

@@ -25,7 +25,7 @@ type configured struct {
 	reloads int
 }
 
-// reload writes the file anew and waits until the proxy has read it. It returns
+// reload writes the file and waits until the proxy has read it. It returns
 // what was logged about that, one line.
 func (c *configured) reload(t *testing.T, content string) string {
 	t.Helper()

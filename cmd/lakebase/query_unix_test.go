@@ -17,7 +17,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// awkward is SQL whose result is hard to print.
+// awkward are statements with results that are hard to print.
 var awkward = map[string]string{
 	"types": `SELECT 1::int2 AS i2, 2::int8, 1.50::numeric, 'x'::text, true, NULL::int, now()::date, '{1,2}'::int[], '$1'::money, 1e300::float8, 'a'::"char"`,
 	"rows":  `SELECT n, repeat('x', n) AS x, CASE WHEN n % 2 = 0 THEN NULL ELSE n::numeric / 3 END FROM generate_series(1, 20) n`,
@@ -51,8 +51,8 @@ func (c *program) psql(statements []string, flags ...string) string {
 	return c.must(args...)
 }
 
-// psql's own table is the judge of ours.
-func TestQueryTextIsPsqls(t *testing.T) {
+// Text is the same as psql's.
+func TestQueryTextEqualsPsqls(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	sql := append(statements(), "SELECT 1 AS a", "SELECT 'x' AS b, 2 AS c")
@@ -60,8 +60,8 @@ func TestQueryTextIsPsqls(t *testing.T) {
 	wantSameLines(t, got, c.psql(sql, "-P", "footer=off"))
 }
 
-// COPY is the judge of our CSV.
-func TestQueryCSVIsCopys(t *testing.T) {
+// CSV is the same as COPY's.
+func TestQueryCSVEqualsCopys(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	var copies []string
@@ -86,8 +86,8 @@ func wantSameLines(t *testing.T, got, want string) {
 	t.Errorf("from line %d on, got\n%.2000s\nwant\n%.2000s", n+1, strings.Join(ours[n:], "\n"), strings.Join(theirs[n:], "\n"))
 }
 
-// The server's own JSON is the judge of ours.
-func TestQueryJSONIsTheServers(t *testing.T) {
+// JSON is the same as the server's.
+func TestQueryJSONEqualsTheServers(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	var sql, judges []string
@@ -159,7 +159,7 @@ func TestQueryStreams(t *testing.T) {
 	if err := cmd.Process.Signal(interruptSignal); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // its exit code says it
+	_ = cmd.Wait() // the exit code is checked below
 	if code := cmd.ProcessState.ExitCode(); code != command.ExitInterrupted || !strings.HasPrefix(stderr.String(), "cancelled after ") {
 		t.Errorf("exit code %d\n%s", code, &stderr)
 	}
@@ -175,7 +175,7 @@ func eventuallyRows(t *testing.T, c *program, want, sql string) {
 }
 
 // Many rows take no more memory than few.
-func TestQueryNeedsNoMemoryForRows(t *testing.T) {
+func TestQueryMemoryDoesNotGrowWithRows(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t)
 	for _, format := range []string{"text", "json", "csv"} {

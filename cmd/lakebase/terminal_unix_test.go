@@ -94,7 +94,7 @@ func (w *screenRun) exits(want int) {
 	w.t.Helper()
 	watchdog := time.AfterFunc(30*time.Second, func() { _ = w.cmd.Process.Kill() })
 	defer watchdog.Stop()
-	_ = w.cmd.Wait() // its exit code says it
+	_ = w.cmd.Wait() // the exit code is checked below
 	<-w.ends
 	if code := w.cmd.ProcessState.ExitCode(); code != want {
 		w.t.Errorf("exit code %d, want %d\n%s", code, want, w.all())
@@ -197,12 +197,11 @@ func TestTerminalKeepsTablesWhole(t *testing.T) {
 	c := newProgram(t)
 	table := c.must("targets")
 	for _, columns := range []uint16{40, 200} {
-		// What a table says is a result: it is never cut.
 		w := c.onTerminal(columns, 24, "targets")
 		w.exits(command.ExitOK)
 		shown := strings.ReplaceAll(w.all(), "\r\n", "\n")
 		if _, after, waited := strings.Cut(shown, "\x1b[K"); waited {
-			shown = after // the line that says what is waited for
+			shown = after // the status line
 		}
 		if shown != table {
 			t.Errorf("at %d, the table is\n%q\nwant\n%q", columns, shown, table)

@@ -33,7 +33,7 @@ On a terminal, you are asked for a target if nothing names one.
 
 Arguments after TARGET are psql's, and so is everything after --. The exit code
 is psql's, or 127 if psql is not installed.`,
-		ValidArgsFunction: target.Complete,
+		ValidArgsFunction: completePsql,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			own, args := splitPsqlArguments(args)
 			if err := cmd.Flags().Parse(own); err != nil {
@@ -59,6 +59,14 @@ is psql's, or 127 if psql is not installed.`,
 	target.AddFlag(cmd, &o.target)
 	cmd.Flags().Lookup("target").Shorthand = "" // psql has its own -t
 	return cmd
+}
+
+// completePsql completes the target, and file names for psql.
+func completePsql(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 0 || args[len(args)-1] == "--target" {
+		return target.CompleteFlag(cmd, nil, toComplete)
+	}
+	return nil, cobra.ShellCompDirectiveDefault
 }
 
 // splitPsqlArguments separates the arguments of lakebase psql, which are

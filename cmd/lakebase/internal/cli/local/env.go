@@ -30,7 +30,7 @@ of a shell.
 
 This library and the Databricks SDKs need no more. libpq programs such as psql
 also need a host, a user and a password. --libpq adds them, with a fresh token
-that opens connections for as long as --token-lifetime says.`,
+that opens connections for --token-lifetime.`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := dir.control()

@@ -52,7 +52,7 @@ it. The data stays in --data-dir unless --ephemeral is given.`,
 		Args: command.NoSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), std, o) },
 	}
-	cmd.PersistentFlags().StringVar((*string)(dir), "data-dir", "", "data directory, which tells several apart (default $LAKEBASE_LOCAL_DIR, or lakebase/local in the user's data directory)")
+	cmd.PersistentFlags().StringVar((*string)(dir), "data-dir", "", "data directory; each runs its own local Lakebase (default $LAKEBASE_LOCAL_DIR, or lakebase/local in the user's data directory)")
 	flags := cmd.Flags()
 	flags.BoolVar(&o.ephemeral, "ephemeral", false, "delete the data at the end")
 	flags.IntVar(&o.port, "port", -1, "port of Postgres on 127.0.0.1; 0 for any (default 5432 if it is free, else any)")
@@ -108,7 +108,7 @@ func (o *options) serverOptions(log io.Writer) (local.Options, error) {
 	var err error
 	switch {
 	case o.ephemeral && *o.dataDir != "":
-		return s, command.UsageError("--ephemeral keeps no data, but --data-dir says where to", "leave one of them out")
+		return s, command.UsageError("--ephemeral keeps no data, but --data-dir is given", "leave one of them out")
 	case o.port < -1 || o.port > 65535:
 		return s, command.UsageError(fmt.Sprintf("--port %d is not a port", o.port), "0 to 65535")
 	case o.restPort < 0 || o.restPort > 65535:

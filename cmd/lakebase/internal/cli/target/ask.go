@@ -41,7 +41,7 @@ func ask(ctx context.Context, std *terminal.Streams) (string, error) {
 	picked := 0
 	switch len(entries) {
 	case 0:
-		return "", command.UsageError("no target is named, and this identity can see none", "\"lakebase targets\" says more")
+		return "", command.UsageError("no target is named, and this identity can see none", "see \"lakebase targets\"")
 	case 1:
 	default:
 		if picked, err = askNumber(ctx, std, entries); err != nil {
