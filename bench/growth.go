@@ -149,9 +149,9 @@ func (b *proxyBench) byPools(ctx context.Context) (curve, error) {
 	return c, nil
 }
 
-// byTargets is what a proxy for many targets takes before anybody connects.
+// byTargets is what a proxy for many targets takes before any client connects.
 func (b *proxyBench) byTargets(ctx context.Context) (curve, error) {
-	c := curve{Name: "targets", Title: "A proxy for many targets, before anybody connects", X: "targets", Y: "ms to be ready, MiB",
+	c := curve{Name: "targets", Title: "A proxy for many targets, before any client connects", X: "targets", Y: "ms to be ready, MiB",
 		Lines: []string{"start, ms", "memory, MiB"}}
 	for _, n := range b.steps(1, 10, 100, 1000) {
 		file := filepath.Join(b.dir, "targets.ini")
