@@ -6,23 +6,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-const (
-	readyInterval = 2 * time.Millisecond
-	probeTimeout  = 5 * time.Second
-)
-
-var errNotReady = errors.New("PostgreSQL is starting")
+// readyInterval is the interval of checks whether a server is ready.
+const readyInterval = 2 * time.Millisecond
 
 // awaitReady returns when the server accepts logins, or has exited.
 func (s *Server) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
-	for {
+	for !s.ready() {
 		select {
 		case <-s.child.done:
 			return errors.New("PostgreSQL has exited")
@@ -30,44 +28,15 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("PostgreSQL did not become ready: %w; its log: %s", context.Cause(ctx), s.log.tail())
 		case <-tick.C:
 		}
-		if err := s.probe(ctx); !errors.Is(err, errNotReady) {
-			return err
-		}
 	}
+	return nil
 }
 
-// probe begins a login. Any authentication request means that the server is
-// ready; cannot_connect_now means that it is not.
-func (s *Server) probe(ctx context.Context) error {
-	conn, err := s.Dial(ctx)
-	if err != nil {
-		return errNotReady
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(probeTimeout))
-	frontend := pgproto3.NewFrontend(conn, conn)
-	frontend.Send(&pgproto3.StartupMessage{
-		ProtocolVersion: pgproto3.ProtocolVersion30,
-		Parameters:      map[string]string{"user": Admin, "database": "postgres"},
-	})
-	if err := frontend.Flush(); err != nil {
-		return errNotReady
-	}
-	answer, err := frontend.Receive()
-	if err != nil {
-		return errNotReady
-	}
-	switch answer := answer.(type) {
-	case pgproto3.AuthenticationResponseMessage:
-		frontend.Send(&pgproto3.Terminate{})
-		frontend.Flush() // only a courtesy
-		return nil
-	case *pgproto3.ErrorResponse:
-		if answer.Code == "57P03" {
-			return errNotReady
-		}
-		return fmt.Errorf("PostgreSQL refuses %s: %s (SQLSTATE %s)", Admin, answer.Message, answer.Code)
-	default:
-		return fmt.Errorf("PostgreSQL answers a login with %T", answer)
-	}
+// ready reports whether the server accepts logins. It reads postmaster.pid, as
+// pg_ctl does: an attempt to log in would cost a backend process. The first line
+// is the process id, the eighth the status.
+func (s *Server) ready() bool {
+	text, _ := os.ReadFile(filepath.Join(s.dataDir, "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	return len(lines) >= 8 && lines[0] == strconv.Itoa(s.child.pid()) && strings.TrimSpace(lines[7]) == "ready"
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Installation *postgres.Installation
 	Dir          string   // data directory; created from the template if it does not exist
 	Primary      *Compute // set for a standby, whose Dir is copied anew at each start
-	Durable      bool     // data survives a failure of the machine
+	Durable      bool     // data survives a failure of the machine, and Close is a clean shutdown
 	WakeDelay    time.Duration
 	SuspendAfter time.Duration // zero means never
 	// External is the URL of a server that already runs, to use as a superuser
@@ -176,8 +176,8 @@ func (c *Compute) startServer(ctx context.Context) (backend, error) {
 		Settings:   map[string]string{"wal_keep_size": "64MB"}, // for standbys, while the primary restarts
 		Logger:     c.log,
 	}
-	if !c.o.Durable { // costs nothing without fsync, and no commit is lost in a crash
-		o.Settings["synchronous_commit"] = "on"
+	if !c.o.Durable { // these servers are started often, and have little data
+		o.Settings["shared_buffers"] = "16MB"
 	}
 	var err error
 	if c.o.Primary != nil {
@@ -317,7 +317,11 @@ func (c *Compute) end(ctx context.Context, to State, how func(*postgres.Server, 
 
 // Close stops the server for good.
 func (c *Compute) Close() error {
-	err := c.life.close()
+	how := (*postgres.Server).Stop
+	if !c.o.Durable {
+		how = (*postgres.Server).Crash // its data is removed, and needs no checkpoint
+	}
+	err := c.life.close(how)
 	if p := c.o.Primary; p != nil {
 		p.mu.Lock()
 		delete(p.standbys, c)

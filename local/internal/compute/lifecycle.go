@@ -250,13 +250,13 @@ func (l *lifecycle) hold() (release func()) {
 	}
 }
 
-// close stops the server and waits for all goroutines.
-func (l *lifecycle) close() error {
+// close ends the server, by how, and waits for all goroutines.
+func (l *lifecycle) close(how func(*postgres.Server, context.Context) error) error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
-	err := l.halt(context.Background(), Stopped, (*postgres.Server).Stop)
+	err := l.halt(context.Background(), Stopped, how)
 	l.wg.Wait()
 	return err
 }

@@ -130,7 +130,12 @@ func (c Catalog) CreateOwner(ctx context.Context, name string) error {
 		return fmt.Errorf("%q cannot be a role for an identity", name)
 	}
 	err := c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return createOwner(ctx, tx, name) })
+		quoted, err := conn.PgConn().EscapeString(name)
+		if err != nil {
+			return err
+		}
+		_, err = conn.PgConn().Exec(ctx, fmt.Sprintf(createOwnerSQL, quoted)).ReadAll()
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("create role %q: %w", name, err)
@@ -138,37 +143,23 @@ func (c Catalog) CreateOwner(ctx context.Context, name string) error {
 	return nil
 }
 
-// roleLock serialises changes of roles. Concurrent ones fail with "tuple
-// concurrently updated".
-const roleLock = 0x6c616b65
-
-func createOwner(ctx context.Context, tx pgx.Tx, name string) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", roleLock); err != nil {
-		return err
-	}
-	var exists bool
-	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name).Scan(&exists); err != nil {
-		return err
-	}
-	role := quote(name)
-	var sql []string
-	if !exists {
-		sql = append(sql, "CREATE ROLE "+role)
-	}
-	sql = append(sql,
-		"ALTER ROLE "+role+" LOGIN CREATEDB CREATEROLE BYPASSRLS",
-		"GRANT "+oauthRole+" TO "+role,
-		"GRANT "+SuperuserRole+" TO "+role+" WITH ADMIN OPTION")
-	rows, err := tx.Query(ctx, `
-SELECT format('GRANT CREATE, CONNECT, TEMPORARY ON DATABASE %I TO databricks_superuser', datname)
-  FROM pg_database WHERE datallowconn AND NOT datistemplate`)
-	if err != nil {
-		return err
-	}
-	grants, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, strings.Join(append(sql, grants...), ";\n"), pgx.QueryExecModeSimpleProtocol)
-	return err
-}
+// createOwnerSQL is one transaction. The lock serialises changes of roles, which
+// fail with "tuple concurrently updated" otherwise.
+const createOwnerSQL = `
+SELECT pg_advisory_xact_lock(x'6c616b65'::int), set_config('lakebase.owner', '%s', true);
+DO $$
+DECLARE
+	owner text := current_setting('lakebase.owner');
+	db name;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
+		EXECUTE format('CREATE ROLE %%I', owner);
+	END IF;
+	EXECUTE format('ALTER ROLE %%I LOGIN CREATEDB CREATEROLE BYPASSRLS', owner);
+	EXECUTE format('GRANT databricks_oauth TO %%I', owner);
+	EXECUTE format('GRANT databricks_superuser TO %%I WITH ADMIN OPTION', owner);
+	FOR db IN SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate LOOP
+		EXECUTE format('GRANT CREATE, CONNECT, TEMPORARY ON DATABASE %%I TO databricks_superuser', db);
+	END LOOP;
+END
+$$`
