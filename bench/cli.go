@@ -11,9 +11,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
-// commandLine is how long the program takes that does next to nothing, and one
-// that asks the workspace for a token, logs in and runs one statement, beside
-// psql, which has a token at hand.
+// commandLine measures a command that does almost nothing, and one that gets a
+// token from the workspace, logs in and runs one statement, beside psql, which is
+// given a token.
 func (b *bench) commandLine(ctx context.Context) ([]row, error) {
 	dir, err := os.MkdirTemp("/tmp", "lakebase-bench-")
 	if err != nil {
@@ -55,8 +55,8 @@ func (b *bench) commandLine(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// findPsql finds psql itself: Debian's on the PATH is a script that looks for
-// one, which takes longer than all the rest.
+// findPsql finds psql itself: Debian's on the PATH is a script that finds it,
+// which takes longer than the rest.
 func findPsql(ctx context.Context) (string, error) {
 	in, err := postgres.Find(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func findPsql(ctx context.Context) (string, error) {
 	return exec.LookPath("psql")
 }
 
-// runs is a program that is run to its end, with more variables than ours.
+// runs runs a program to its end, with env added to the environment.
 func runs(program string, env []string, args ...string) side {
 	return func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, program, args...)

@@ -15,7 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// curve is how something grows with a number, ours and the peers'.
+// curve is a cost by a number, for ours and the peers.
 type curve struct {
 	Name  string   `json:"name"` // of its file
 	Title string   `json:"title"`
@@ -25,13 +25,13 @@ type curve struct {
 	At    []point  `json:"at"`
 }
 
-// point has a value for each line. One that could not be had is below zero.
+// point has a value for each line. One that could not be measured is below zero.
 type point struct {
 	X  float64   `json:"x"`
 	Ys []float64 `json:"ys"`
 }
 
-// curves are measured only where they are asked for: they take minutes more.
+// curves are measured only on request: they take minutes.
 func (b *proxyBench) curves() []measurement {
 	keep := func(measure func(context.Context) (curve, error)) func(context.Context) ([]row, error) {
 		return func(ctx context.Context) ([]row, error) {
@@ -48,7 +48,7 @@ func (b *proxyBench) curves() []measurement {
 	}
 }
 
-// steps are those of a curve, fewer if it is only to show that it runs.
+// steps are those of a curve, fewer for a run that only shows that it works.
 func (b *proxyBench) steps(all ...int) []int {
 	if b.isShort() {
 		return all[:2]
@@ -56,7 +56,7 @@ func (b *proxyBench) steps(all ...int) []int {
 	return all
 }
 
-// byClients is the throughput by the number of clients.
+// byClients measures the throughput by the number of clients.
 func (b *proxyBench) byClients(ctx context.Context) (curve, error) {
 	c := curve{Name: "clients", Title: "Queries a second by clients (prepared protocol)", X: "clients", Y: "queries/s",
 		Lines: []string{"lakebase", "PgBouncer"}}
@@ -78,7 +78,7 @@ func (b *proxyBench) byClients(ctx context.Context) (curve, error) {
 	return c, nil
 }
 
-// byResult is the throughput for one client by the size of its results.
+// byResult measures the throughput for one client by the size of its results.
 func (b *proxyBench) byResult(ctx context.Context) (curve, error) {
 	c := curve{Name: "result", Title: "Throughput by the size of a result, one client", X: "bytes", Y: "MB/s",
 		Lines: []string{"lakebase", "PgBouncer", "no proxy, TLS"}}
@@ -114,8 +114,8 @@ func (b *proxyBench) byResult(ctx context.Context) (curve, error) {
 	return c, nil
 }
 
-// byPools is the memory for each database that a client is connected to, with
-// a server connection each.
+// byPools measures the memory for each database with a client and a server
+// connection.
 func (b *proxyBench) byPools(ctx context.Context) (curve, error) {
 	c := curve{Name: "pools", Title: "Memory by pools, each with a client and a TLS connection to the server", X: "databases", Y: "MiB",
 		Lines: []string{"lakebase", "PgBouncer"}}
@@ -149,7 +149,7 @@ func (b *proxyBench) byPools(ctx context.Context) (curve, error) {
 	return c, nil
 }
 
-// byTargets is what a proxy for many targets takes before any client connects.
+// byTargets measures a proxy for many targets before any client connects.
 func (b *proxyBench) byTargets(ctx context.Context) (curve, error) {
 	c := curve{Name: "targets", Title: "A proxy for many targets, before any client connects", X: "targets", Y: "ms to be ready, MiB",
 		Lines: []string{"start, ms", "memory, MiB"}}
@@ -180,7 +180,7 @@ func (b *proxyBench) byTargets(ctx context.Context) (curve, error) {
 
 func databaseName(i int) string { return "d" + strconv.Itoa(i) }
 
-// createDatabases makes n databases.
+// createDatabases creates n databases.
 func (u *upstream) createDatabases(ctx context.Context, n int) error {
 	admin, err := u.server.Connect(ctx, "postgres")
 	if err != nil {

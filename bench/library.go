@@ -19,8 +19,8 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// bench is one local Lakebase and, on it, a Connector of ours beside a bare
-// pgx that was handed a token by hand.
+// bench is one local Lakebase with two clients: a Connector, and a bare pgx that
+// was given a token.
 type bench struct {
 	rounds   int
 	span     time.Duration
@@ -77,7 +77,7 @@ func (b *bench) connectors(ctx context.Context) error {
 	}
 	conn := b.bare.ConnConfig
 	conn.Port, conn.User, conn.Password = uint16(n), b.server.User(), token.Secret()
-	// The same name as ours, so that the route and the certificate are too.
+	// The same host name, so that the route and the certificate are the same.
 	conn.Host, conn.TLSConfig.ServerName = "localhost", "localhost"
 	return nil
 }
@@ -102,7 +102,7 @@ func (b *bench) close() {
 	}
 }
 
-// beforeConnect is what our hook adds to each login on a fresh token.
+// beforeConnect measures the hook of each login, with a fresh token.
 func (b *bench) beforeConnect(ctx context.Context) (row, error) {
 	cfg := b.bare.ConnConfig
 	if err := b.ours.BeforeConnect(ctx, cfg.Copy()); err != nil {
@@ -145,7 +145,7 @@ func (b *bench) pools(ctx context.Context) (ours, bare *pgxpool.Pool, err error)
 	return ours, bare, nil
 }
 
-// query is one query after another through each pool.
+// query measures one query after another through each pool.
 func (b *bench) query(ctx context.Context) (row, error) {
 	ours, bare, err := b.pools(ctx)
 	if err != nil {
@@ -164,7 +164,7 @@ func queryOnce(pool *pgxpool.Pool) side {
 	}
 }
 
-// parallelQueries is 8 clients at once, 50 queries each, a run.
+// parallelQueries measures 8 clients at once, with 50 queries each.
 func (b *bench) parallelQueries(ctx context.Context) (row, error) {
 	ours, bare, err := b.pools(ctx)
 	if err != nil {
@@ -198,7 +198,7 @@ func inParallel(s side) side {
 	}
 }
 
-// connect is login and goodbye.
+// connect measures a login and the end of its session.
 func (b *bench) connect(ctx context.Context) (row, error) {
 	c, err := b.pair(ctx,
 		func(ctx context.Context) error {
@@ -218,7 +218,7 @@ func (b *bench) connect(ctx context.Context) (row, error) {
 	return c.row("connect / bare pgx TLS connect with a token at hand", 1.05), err
 }
 
-// emptyCache is 1,000 callers of an empty cache, half of them cancelled.
+// emptyCache runs 1,000 callers of an empty cache, half of them cancelled.
 func (b *bench) emptyCache(ctx context.Context) (row, error) {
 	c, err := newConnector()
 	if err != nil {
@@ -250,8 +250,8 @@ func (b *bench) emptyCache(ctx context.Context) (row, error) {
 	}, nil
 }
 
-// outage takes the credentials API away for a third of a token's life, while
-// logins go on. The time scale is that of 60-minute tokens, 300 times faster.
+// outage stops the credentials API for a third of a token's lifetime, while
+// logins continue. The time scale is that of 60-minute tokens, 300 times faster.
 func (b *bench) outage(ctx context.Context) (row, error) {
 	lifetime := 12 * time.Second
 	if b.span < time.Second { // only to show that it runs

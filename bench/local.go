@@ -9,7 +9,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// localStart is how long a local Lakebase takes to come up on existing data.
+// localStart measures the start of a local Lakebase on existing data.
 func (b *bench) localStart(ctx context.Context) (row, error) {
 	dir, err := os.MkdirTemp("/tmp", "lakebase-bench-")
 	if err != nil {

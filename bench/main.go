@@ -1,8 +1,8 @@
 // Command bench measures this project beside its peers in one run, and prints
-// tables: the library against one local Lakebase, beside a bare pgx, the command
-// line beside psql, and the proxy in front of one PostgreSQL, beside PgBouncer. Each pair is measured in
-// alternation, several rounds, and reported as medians with their spread, so
-// that a noisy machine blurs both sides alike.
+// tables: the library beside a bare pgx on one local Lakebase, the command line
+// beside psql, and the proxy beside PgBouncer in front of one PostgreSQL. The two
+// sides of a pair alternate for several rounds, and the result is the medians with
+// their spread, so that a busy machine affects both sides alike.
 package main
 
 import (
@@ -49,7 +49,7 @@ type options struct {
 	asJSON              bool
 }
 
-// measurement is one of those that a run consists of.
+// measurement is one part of a run.
 type measurement struct {
 	name string
 	run  func(context.Context) ([]row, error)
@@ -83,12 +83,12 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// chosen are the measurements that the user wants.
+// chosen are the measurements that the user has selected.
 func chosen(all []measurement, wanted *regexp.Regexp) []measurement {
 	return slices.DeleteFunc(all, func(m measurement) bool { return !wanted.MatchString(m.name) })
 }
 
-// measure runs one after the other and says how far it has come.
+// measure runs the measurements one after another, and reports progress.
 func (r *report) measure(ctx context.Context, all []measurement) error {
 	for _, m := range all {
 		rows, err := m.run(ctx)

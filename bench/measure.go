@@ -10,9 +10,9 @@ import (
 // side is one of the two things that a pair compares. It runs once.
 type side func(ctx context.Context) error
 
-// pair measures ours and peer in alternation and returns the median time of
-// one run of each, the median of the rounds' ratios ours/peer, and the ratios
-// of the best and the worst round.
+// pair measures ours and peer alternately. It returns the median time of one run
+// of each, the median of the rounds' ratios ours/peer, and the ratios of the best
+// and the worst round.
 type comparison struct {
 	ours, peer       time.Duration
 	ratio, low, high float64
@@ -47,7 +47,7 @@ func (b *bench) pair(ctx context.Context, ours, peer side) (comparison, error) {
 	return comparison{median(o), median(p), median(ratios), slices.Min(ratios), slices.Max(ratios)}, nil
 }
 
-// perRun runs s over and over for about span and returns the time of one run.
+// perRun runs s repeatedly for about span, and returns the time of one run.
 func (b *bench) perRun(ctx context.Context, s side, span time.Duration) (time.Duration, error) {
 	began := time.Now()
 	for n := 1; ; n++ {
@@ -66,7 +66,8 @@ func median[T int64 | float64 | time.Duration](v []T) T {
 	return v[len(v)/2]
 }
 
-// row turns a comparison into a line; the target is the highest good ratio.
+// row makes a comparison a line of a table. The target is the highest ratio that
+// meets it.
 func (c comparison) row(what string, target float64) row {
 	return row{
 		What:   what,

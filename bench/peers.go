@@ -29,7 +29,7 @@ const (
 type peer struct {
 	name   string
 	cmd    *exec.Cmd
-	output *bytes.Buffer // what it had to say
+	output *bytes.Buffer // its standard error
 	host   string
 	port   int
 }
@@ -46,10 +46,10 @@ func (p *peer) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
 	stuck := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer stuck.Stop()
-	_ = p.cmd.Wait() // how it ends is not what is measured
+	_ = p.cmd.Wait() // its exit code does not matter
 }
 
-// programs are what the peers are made of.
+// programs are the executables of the peers.
 type programs struct {
 	lakebase    string
 	before      string // another build of lakebase, the peer in place of PgBouncer
@@ -71,7 +71,7 @@ func builtLakebase(ctx context.Context, dir, given string) (string, error) {
 	return built, nil
 }
 
-// findPrograms builds ours, if it is not given, and finds PgBouncer.
+// findPrograms builds lakebase, unless it is given, and finds PgBouncer.
 func findPrograms(ctx context.Context, dir, lakebase, before string) (programs, error) {
 	lakebase, err := builtLakebase(ctx, dir, lakebase)
 	p := programs{lakebase: lakebase}
@@ -105,8 +105,8 @@ func findPrograms(ctx context.Context, dir, lakebase, before string) (programs, 
 
 var pgbouncerVersion = regexp.MustCompile(`PgBouncer (\d+)\.(\d+)\S*`)
 
-// parsePgBouncerVersion reads the version, and whether it can keep statements
-// prepared in transaction mode, which 1.21 was the first to do.
+// parsePgBouncerVersion reads the version, and whether it supports prepared
+// statements in transaction mode, as versions since 1.21 do.
 func parsePgBouncerVersion(out string) (version string, prepared bool, err error) {
 	m := pgbouncerVersion.FindStringSubmatch(out)
 	if m == nil {
@@ -117,8 +117,7 @@ func parsePgBouncerVersion(out string) (version string, prepared bool, err error
 	return m[0], major > 1 || minor >= 21, nil
 }
 
-// startOurs starts the proxy that is measured. Its first line says where it
-// listens.
+// startOurs starts the measured proxy. Its first line has the address.
 func (p programs) startOurs(u *upstream, more ...string) (*peer, error) {
 	return p.startLakebase(p.lakebase, u, more...)
 }
@@ -159,8 +158,8 @@ func (p programs) startLakebase(program string, u *upstream, more ...string) (*p
 	return ours, nil
 }
 
-// withoutSettings are the variables that no setting of ours or of libpq is
-// among.
+// withoutSettings returns the variables without those of the library, of the SDK
+// and of libpq.
 func withoutSettings(env []string) []string {
 	var kept []string
 	for _, v := range env {
@@ -199,8 +198,8 @@ func (p programs) startPgBouncer(ctx context.Context, u *upstream, dir string) (
 	return other, nil
 }
 
-// pgbouncerConfig has what ours does by itself: no password asked for, the
-// server's certificate verified, no line in the log for each client.
+// pgbouncerConfig sets our defaults: no password for clients, the server's
+// certificate verified, no log line for each client.
 func (p programs) pgbouncerConfig(u *upstream, port int) string {
 	config := fmt.Sprintf(`[databases]
 * = host=%s port=%d user=%s password=%s
@@ -233,7 +232,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// awaitListening waits until p can be connected to, or has ended.
+// awaitListening waits until p accepts connections.
 func (p *peer) awaitListening(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -250,8 +249,8 @@ func (p *peer) awaitListening(ctx context.Context) error {
 	}
 }
 
-// lowerPrivileges has cmd run as an ordinary user if we are root, as who
-// PgBouncer does not run. files must be theirs.
+// lowerPrivileges makes cmd run as an ordinary user if this process is root,
+// because PgBouncer refuses that. The user gets files.
 func lowerPrivileges(cmd *exec.Cmd, files ...string) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// load is how pgbench asks.
+// load is one way to run pgbench.
 type load struct {
 	protocol string // simple, extended or prepared
 	clients  int
@@ -41,7 +41,7 @@ func counted(n int, what string) string {
 	return s + " " + what
 }
 
-// pgbenchResult is what one run came to.
+// pgbenchResult is the result of one run.
 type pgbenchResult struct {
 	transactions int
 	perSecond    float64         // without the time for the first connections
@@ -55,11 +55,11 @@ func pgbenchCommand(ctx context.Context, host string, port int, args ...string) 
 	return cmd
 }
 
-// latencySample is which part of the transactions pgbench writes down: all of
-// them would cost it noticeable time.
+// latencySample is the part of the transactions that pgbench logs: all of them
+// would slow it.
 const latencySample = 0.2
 
-// runPgbench puts l on p for a time of whole seconds.
+// runPgbench runs l through p for a time of whole seconds.
 func runPgbench(ctx context.Context, p *peer, l load, span time.Duration) (pgbenchResult, error) {
 	dir, err := os.MkdirTemp("", "lakebase-bench-log-")
 	if err != nil {
@@ -76,7 +76,7 @@ func runPgbench(ctx context.Context, p *peer, l load, span time.Duration) (pgben
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		first, _, _ := strings.Cut(stderr.String(), "\n") // each client says the same
+		first, _, _ := strings.Cut(stderr.String(), "\n") // each client prints the same
 		return pgbenchResult{}, fmt.Errorf("pgbench through %s, %s: %w: %s; %s", p.name, l, err, first, p.output)
 	}
 	r, err := parsePgbench(stdout.String())

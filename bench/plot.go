@@ -67,7 +67,7 @@ func (c curve) markdown(w io.Writer) {
 	}
 }
 
-// rounded has three digits that mean something.
+// rounded has three significant digits.
 func rounded(y float64) string {
 	if y < 0 {
 		return ""

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// canMeasureProcesses says if this system tells what a process costs.
+// canMeasureProcesses reports whether the system has figures about processes.
 const canMeasureProcesses = true
 
 // ticksPerSecond is the kernel's USER_HZ, the same on every Linux.
 const ticksPerSecond = 100
 
-// processorTime is what a process has used so far, in steps of 10 ms.
+// processorTime is the processor time of a process, in steps of 10 ms.
 func processorTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -42,7 +42,7 @@ func parseProcessorTime(stat []byte) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
-// residentMemory is how much memory a process takes, in bytes.
+// residentMemory is the resident size of a process in bytes.
 func residentMemory(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -57,8 +57,8 @@ func residentMemory(pid int) (int64, error) {
 	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
 }
 
-// raiseFileLimit lets this process and those that it starts open as many files
-// as the system allows, n if it can be had. It returns the limit.
+// raiseFileLimit raises the limit of open files of this process and its children
+// to n, or as far as the system allows. It returns the limit.
 func raiseFileLimit(n uint64) (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// canMeasureProcesses says if this system tells what a process costs.
+// canMeasureProcesses reports whether the system has figures about processes.
 const canMeasureProcesses = false
 
 func processorTime(int) (time.Duration, error) { return 0, errors.ErrUnsupported }

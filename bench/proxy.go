@@ -25,13 +25,13 @@ type proxyBench struct {
 	grown    []curve
 }
 
-// noSlower is the least good ratio beside another build of the same program.
+// noSlower is the lowest good ratio to another build of the same program.
 const noSlower = 0.97
 
 // scale is the size of pgbench's tables: 500,000 accounts, 64 MB.
 const scale = 5
 
-// measurements are what can be chosen from.
+// measurements are those of the proxy.
 func (b *proxyBench) measurements() []measurement {
 	var all []measurement
 	for _, t := range b.loads() {
@@ -43,7 +43,7 @@ func (b *proxyBench) measurements() []measurement {
 		measurement{"proxy-idle-memory", b.idleMemory})
 }
 
-// isShort reports whether a run is only to show that everything runs.
+// isShort reports whether a run only shows that everything works.
 func (b *proxyBench) isShort() bool { return b.span < time.Second }
 
 func (b *proxyBench) start(ctx context.Context, lakebase, before string) (err error) {
@@ -69,7 +69,7 @@ func (b *proxyBench) start(ctx context.Context, lakebase, before string) (err er
 	return err
 }
 
-// startOther starts what our proxy is measured beside.
+// startOther starts the other side: PgBouncer or another build.
 func (b *proxyBench) startOther(ctx context.Context) (*peer, error) {
 	if b.programs.before != "" {
 		before, err := b.programs.startLakebase(b.programs.before, b.upstream)
@@ -97,7 +97,7 @@ func (b *proxyBench) close() {
 	}
 }
 
-// loads are what pgbench does, with the ratio to PgBouncer to reach.
+// loads are the runs of pgbench, with the ratio to PgBouncer to reach.
 func (b *proxyBench) loads() []target {
 	targets := []target{
 		{load{"simple", 1, false}, 1},
@@ -131,8 +131,7 @@ func (b *proxyBench) loads() []target {
 	return targets
 }
 
-// target is a load and the least good ratio of queries a second, 0 if there is
-// none.
+// target is a load with the lowest good ratio of queries a second, 0 for none.
 type target struct {
 	load
 	ratio float64
@@ -146,15 +145,15 @@ func (t target) name() string {
 	return name
 }
 
-// cost is what a load came to on one side, medians of the rounds.
+// cost is the result of a load on one side: the medians of the rounds.
 type cost struct {
 	perSecond float64
 	cpu       float64 // seconds of the proxy for a million queries
 	p50, p99  time.Duration
 }
 
-// spanOf is how long to run a load by so many clients: their first round, in
-// which they log in and prepare, takes a while.
+// spanOf is the duration of a load: with many clients the first round, in which
+// they log in and prepare, takes longer.
 func (b *proxyBench) spanOf(clients int) time.Duration {
 	if clients >= 500 && !b.isShort() {
 		return 3 * b.span
@@ -185,7 +184,7 @@ func (b *proxyBench) side(ctx context.Context, p *peer, l load) (cost, error) {
 	}, nil
 }
 
-// otherSide is side of PgBouncer, zero for what its version cannot do.
+// otherSide is side for PgBouncer, zero if its version lacks the feature.
 func (b *proxyBench) otherSide(ctx context.Context, l load) (cost, error) {
 	if l.protocol == "prepared" && !b.programs.prepared {
 		return cost{}, nil
@@ -193,7 +192,7 @@ func (b *proxyBench) otherSide(ctx context.Context, l load) (cost, error) {
 	return b.side(ctx, b.other, l)
 }
 
-// alternate measures both sides, round by round, each first in every other.
+// alternate measures both sides round by round, each first in every other round.
 func alternate[T any](rounds int, ours, other func() (T, error)) (o, p []T, err error) {
 	for round := range rounds {
 		sides := []func() (T, error){ours, other}
@@ -208,7 +207,7 @@ func alternate[T any](rounds int, ours, other func() (T, error)) (o, p []T, err 
 	return o, p, nil
 }
 
-// compare is the rows of one load: queries a second, processor time, latency.
+// compare returns the rows of one load: queries a second, processor time, latency.
 func (b *proxyBench) compare(ctx context.Context, t target) ([]row, error) {
 	ours, other, err := alternate(b.rounds,
 		func() (cost, error) { return b.side(ctx, b.ours, t.load) },
@@ -261,8 +260,8 @@ func each[T any](v []T, f func(T) float64) []float64 {
 	return out
 }
 
-// ratioRow compares the medians of the rounds; the spread is that of the
-// rounds' ratios. There is no ratio to a peer that cannot do it.
+// ratioRow compares the medians of the rounds. The spread is that of the rounds'
+// ratios. A peer that lacks the feature has no ratio.
 func ratioRow(ours, other []float64, format string) row {
 	o, p := median(ours), median(other)
 	if p == 0 {
@@ -278,8 +277,8 @@ func ratioRow(ours, other []float64, format string) row {
 	}
 }
 
-// fresh starts both proxies anew, for what earlier loads would blur, and calls
-// measure with one after the other.
+// fresh restarts both proxies, so that earlier loads have no effect, and calls
+// measure with each.
 func (b *proxyBench) fresh(ctx context.Context, measure func(*peer) error) error {
 	for _, start := range []func() (*peer, error){
 		func() (*peer, error) { return b.programs.startOurs(b.upstream) },

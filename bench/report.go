@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// report is everything one run found.
+// report is the result of one run.
 type report struct {
 	Date        string  `json:"date"`
 	Machine     string  `json:"machine"`
@@ -36,7 +36,7 @@ type row struct {
 
 // Groups of rows, each a table.
 const (
-	groupLibrary = "The library" // also of a row that says nothing
+	groupLibrary = "The library" // of rows without a group
 	groupCLI     = "The command line"
 	groupSpeed   = "Proxy: queries a second, pgbench -S"
 	groupCPU     = "Proxy: seconds of processor time for a million queries"

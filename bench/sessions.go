@@ -15,7 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// connectAndAsk is a client's way from nothing to its first row, and goodbye.
+// connectAndAsk connects, reads one row and disconnects.
 func connectAndAsk(ctx context.Context, cfg *pgconn.Config) error {
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -25,7 +25,7 @@ func connectAndAsk(ctx context.Context, cfg *pgconn.Config) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// firstRow compares a new client connection through p with a login of its own.
+// firstRow compares a new client connection through p with a direct login.
 func (b *proxyBench) firstRow(ctx context.Context) ([]row, error) {
 	way := func(url string) (func() (float64, error), error) {
 		cfg, err := pgconn.ParseConfig(url)
@@ -121,8 +121,8 @@ func (b *proxyBench) copyOut(ctx context.Context) ([]row, error) {
 	return []row{r}, nil
 }
 
-// readAnswer asks something and returns of how many bytes the answer was. It
-// does no more with them than find the end, so as not to be what is measured.
+// readAnswer runs a query and returns the number of bytes of the reply. It only
+// finds the end of the reply, so that its own cost is small.
 func readAnswer(conn net.Conn, ask []byte) (n int, err error) {
 	if _, err := conn.Write(ask); err != nil {
 		return 0, err
@@ -151,8 +151,7 @@ func readAnswer(conn net.Conn, ask []byte) (n int, err error) {
 	}
 }
 
-// idleMemory compares what a client costs that has done something and is
-// silent.
+// idleMemory compares the memory of a client that is idle after a query.
 func (b *proxyBench) idleMemory(ctx context.Context) ([]row, error) {
 	limit, err := raiseFileLimit(2 * maxClients)
 	if err != nil {
@@ -177,8 +176,8 @@ func (b *proxyBench) idleMemory(ctx context.Context) ([]row, error) {
 	return []row{r}, nil
 }
 
-// settledMemory waits until a process has given back memory that it does not
-// use, which it may do in steps.
+// settledMemory waits until a process has returned free memory, which it may do
+// in steps.
 func settledMemory(pid int) (int64, error) {
 	const patience, limit = 12 * time.Second, 60 * time.Second
 	least, err := residentMemory(pid)
@@ -192,7 +191,7 @@ func settledMemory(pid int) (int64, error) {
 	return least, err
 }
 
-// idleCost is how many KiB each of n clients takes.
+// idleCost is the memory of each of n clients in KiB.
 func idleCost(ctx context.Context, p *peer, n int) (float64, error) {
 	clients, closeAll, err := idleClients(ctx, p, 2*poolSize) // so that the pool is full
 	defer closeAll()
@@ -212,7 +211,7 @@ func idleCost(ctx context.Context, p *peer, n int) (float64, error) {
 	return float64(after-before) / 1024 / float64(n), err
 }
 
-// idleClients connects n clients that each ask something, 50 at a time.
+// idleClients connects n clients, 50 at a time, which run one query each.
 func idleClients(ctx context.Context, p *peer, n int) (opened int, closeAll func(), err error) {
 	var mu sync.Mutex
 	var conns []io.Closer

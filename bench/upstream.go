@@ -21,8 +21,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
-// upstream is one PostgreSQL server that both proxies lead to: over TLS, which
-// it ends itself, so that nothing of ours is in the way, and with a password.
+// upstream is the PostgreSQL server behind both proxies, with a password and with
+// its own TLS, so that no code of this project is involved.
 type upstream struct {
 	server   *postgres.Server
 	address  string // an IP address
@@ -38,8 +38,8 @@ const (
 	upstreamConns = 200
 )
 
-// upstreamSettings are about the network, and keep what else the server does
-// out of the measurement. All data fits into its memory.
+// upstreamSettings are for the network, and keep the server's other work out of
+// the measurement. All data fits into its memory.
 func upstreamSettings(address string) map[string]string {
 	return map[string]string{
 		"listen_addresses": address,
@@ -80,7 +80,7 @@ func startUpstream(ctx context.Context, dir string, scale int) (*upstream, error
 	return u, nil
 }
 
-// freeAddress returns a loopback address of whose port 5432 nobody listens.
+// freeAddress returns a loopback address whose port 5432 is free.
 func freeAddress() (string, error) {
 	address := fmt.Sprintf("127.%d.%d.%d", 64+mathrand.N(64), mathrand.N(256), 1+mathrand.N(254))
 	l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(upstreamPort)))
@@ -90,7 +90,7 @@ func freeAddress() (string, error) {
 	return address, l.Close()
 }
 
-// certify makes the server's certificate, and lets the server read its key.
+// certify creates the server's certificate, and lets the server read its key.
 func (u *upstream) certify(data string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -124,7 +124,7 @@ func (u *upstream) certify(data string) error {
 	return os.Chown(keyFile, int(owner.Uid), int(owner.Gid))
 }
 
-// fill makes the role and pgbench's tables.
+// fill creates the role and pgbench's tables.
 func (u *upstream) fill(ctx context.Context, scale int) error {
 	admin, err := u.server.Connect(ctx, "postgres")
 	if err != nil {
@@ -147,7 +147,7 @@ func (u *upstream) fill(ctx context.Context, scale int) error {
 	return nil
 }
 
-// url is how to log in to u without a proxy.
+// url is the URL of u without a proxy.
 func (u *upstream) url() string {
 	return fmt.Sprintf("postgres://%s:%s@%s:%d/%s?sslmode=verify-full&sslrootcert=%s",
 		benchUser, u.password, u.address, u.port, benchUser, u.roots)
