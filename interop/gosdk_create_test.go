@@ -94,7 +94,7 @@ func only(t *testing.T, endpoints []postgres.Endpoint) postgres.Endpoint {
 	return endpoints[0]
 }
 
-// login is what the SDK says about an endpoint, and a token for it.
+// login returns the address of an endpoint by the SDK, and a token for it.
 func login(t *testing.T, w *testsdk.Client, path string) (address, string) {
 	t.Helper()
 	e := must(w.Postgres.GetEndpoint(t.Context(), postgres.GetEndpointRequest{Name: path}))(t)

@@ -97,7 +97,7 @@ func TestGoSDKDatabaseInstances(t *testing.T) {
 	}
 }
 
-// eachOnce demands that paging neither loses nor repeats these.
+// eachOnce verifies that paging neither loses nor repeats these.
 func eachOnce(t *testing.T, names []string, wanted ...string) {
 	t.Helper()
 	for _, want := range wanted {

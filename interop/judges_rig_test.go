@@ -20,22 +20,22 @@ import (
 
 var judgesDir = flag.String("judges", "", "directory that judges.sh has prepared: run the outside judges")
 
-// judged is the role that judges log in as, and the name of lib/pq's database,
-// both of which its tests insist on.
+// judged is the role that the suites log in as, and the name of lib/pq's
+// database; its tests require both.
 const judged = "pqgo"
 
-// way is one of the ways to a PostgreSQL server of the judges' own.
+// way is one of the ways to the PostgreSQL server of the suites.
 type way struct{ name, host, port string }
 
-// court is a PostgreSQL server with all ways to it.
+// court is that server with all ways to it.
 type court struct {
 	t        *testing.T
 	postgres *postgres.Server
 	ways     []way
 }
 
-// newCourt starts a server, the local Lakebase before it and a proxy in each
-// mode before that. What judges do takes a superuser.
+// newCourt starts a server, a local Lakebase in front of it and a proxy of each
+// mode in front of that. The suites need a superuser.
 func newCourt(t *testing.T) *court {
 	t.Helper()
 	if *judgesDir == "" {
@@ -68,7 +68,7 @@ func newCourt(t *testing.T) *court {
 	return c
 }
 
-// startPostgres starts a server of the judges' own.
+// startPostgres starts the server of the suites.
 func startPostgres(t *testing.T) *postgres.Server {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -77,7 +77,7 @@ func startPostgres(t *testing.T) *postgres.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir: the server may run as another user, who must get through.
+	// Not t.TempDir: the server may run as another user, which could not enter it.
 	parent, err := os.MkdirTemp("", "judges")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,8 @@ func startPostgres(t *testing.T) *postgres.Server {
 	return pg
 }
 
-// forward is the direct way: a port of this machine that leads to pg's socket.
+// forward is the direct way: a port of this machine that is forwarded to pg's
+// socket.
 func forward(t *testing.T, pg *postgres.Server) way {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,7 +123,7 @@ func forward(t *testing.T, pg *postgres.Server) way {
 	return way{"direct", "127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port)}
 }
 
-// join carries bytes between a client and a new connection to pg until either
+// join forwards bytes between a client and a new connection to pg, until either
 // ends.
 func join(client net.Conn, pg *postgres.Server) {
 	defer client.Close()
@@ -156,13 +157,13 @@ func (c *court) admin(database string, statements ...string) {
 	}
 }
 
-// renew makes a database as if nobody had ever used it.
+// renew creates a database anew.
 func (c *court) renew(database string) {
 	c.t.Helper()
 	c.admin("postgres", "drop database if exists "+database+" with (force)", "create database "+database+" owner "+judged)
 }
 
-// env are the settings that lead a judge to a database.
+// env are the settings of a suite for a database.
 func (w way) env(database string) []string {
 	return []string{
 		"PGHOST=localhost", "PGPORT=" + w.port, "PGUSER=" + judged, "PGDATABASE=" + database, "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=20",
@@ -170,7 +171,7 @@ func (w way) env(database string) []string {
 	}
 }
 
-// verdicts are the rows of one judge's table.
+// verdicts are the rows of one suite's table.
 type verdicts struct {
 	title string
 	rows  [][]string
@@ -183,7 +184,7 @@ func (v *verdicts) print(w io.Writer) {
 	printTable(w, v.rows)
 }
 
-// short is the beginning of what a judge said, on one line.
+// short is the beginning of a suite's output, on one line.
 func short(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > 200 {

@@ -1,6 +1,6 @@
 package interop
 
-// Reasons why tests of drivers fail by way of the proxy.
+// Reasons why tests of drivers fail through the proxy.
 const (
 	anyUser   = "the proxy lets any user in who needs no password, and logs in as its own role"
 	newKeys   = "the proxy speaks protocol 3.2, whatever the server's version"

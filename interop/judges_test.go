@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestJudges lets the outside judges at the proxy, one after the other.
+// TestJudges runs the suites through the proxy, one after another.
 func TestJudges(t *testing.T) {
 	c := newCourt(t)
 	t.Run("libpq_pipeline", func(t *testing.T) { judgePipeline(t, c) })
@@ -24,8 +24,8 @@ func TestJudges(t *testing.T) {
 	}
 }
 
-// judge makes a command of what judges.sh has built, with nothing of the
-// environment but what every program needs.
+// judge makes a command of a program that judges.sh has built, with only the
+// environment that every program needs.
 func judge(t *testing.T, timeout time.Duration, dir string, env []string, path string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -37,8 +37,8 @@ func judge(t *testing.T, timeout time.Duration, dir string, env []string, path s
 	return cmd
 }
 
-// judgePipeline runs PostgreSQL's own tests of pipelining. Where PostgreSQL's
-// source has a trace of the messages, that must be the same, too.
+// judgePipeline runs PostgreSQL's own tests of pipelining. If PostgreSQL's source
+// has a trace of the messages, that must be the same too.
 func judgePipeline(t *testing.T, c *court) {
 	dir := filepath.Join(*judgesDir, "libpq_pipeline")
 	program := filepath.Join(dir, "libpq_pipeline")
@@ -89,13 +89,13 @@ type suite struct {
 	differs        map[string]reason // tests that fail by way of the proxy, by name
 }
 
-// reason is why a test fails by way of the proxy, in some modes or in both.
+// reason is why a test fails through the proxy, in one mode or in both.
 type reason struct {
 	modes, text string
 }
 
-// judgeSuite runs a driver's tests in each way. By way of the proxy no test may
-// fail that does not fail directly, unless there is a reason.
+// judgeSuite runs a driver's tests in each way. A test that fails through the
+// proxy and not directly must have a reason.
 func judgeSuite(t *testing.T, c *court, s suite) {
 	failed := map[string]map[string]string{} // what tests said, by name and way
 	table := &verdicts{title: "The test suite of " + s.name}
@@ -126,7 +126,7 @@ func judgeSuite(t *testing.T, c *court, s suite) {
 	s.explain(t, failed)
 }
 
-// explain prints why tests fail, and demands that it is known.
+// explain prints why tests fail, and fails for one without a reason.
 func (s suite) explain(t *testing.T, failed map[string]map[string]string) {
 	table := &verdicts{title: "Tests of " + s.name + " that fail by way of the proxy"}
 	table.add("TEST", "SESSION", "TRANSACTION", "REASON")
@@ -162,14 +162,14 @@ func (s suite) explain(t *testing.T, failed map[string]map[string]string) {
 	}
 }
 
-// tally is how the tests of a package ended.
+// tally counts the results of a package's tests.
 type tally struct {
 	passed, skipped int
 	failed          map[string]string // what they said, by name
 }
 
-// suiteTimeout bounds the tests of one package. In transaction mode some of
-// pgx's wait for two minutes for a backend to end that is not theirs.
+// suiteTimeout bounds the tests of one package. In transaction mode some of pgx's
+// wait two minutes for the end of a backend that is not theirs.
 const suiteTimeout = 9 * time.Minute
 
 func runSuite(t *testing.T, s suite, w way, path string) tally {
@@ -194,8 +194,8 @@ func runSuite(t *testing.T, s suite, w way, path string) tally {
 
 var testEnded = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+) \(`)
 
-// readTests reads the output of tests. Of a test with subtests that fails, only
-// those count.
+// readTests reads the output of tests. Of a failed test with subtests, only those
+// count.
 func readTests(out string) tally {
 	got := tally{failed: map[string]string{}}
 	var said []string

@@ -63,8 +63,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// forgetOwnSettings removes what would lead a client to the workspace or the
-// database of the person who runs the tests.
+// forgetOwnSettings removes settings of the machine's own workspace or database.
 func forgetOwnSettings() {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")

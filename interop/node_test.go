@@ -51,7 +51,7 @@ func readJSON(t *testing.T, file string, into any) {
 	}
 }
 
-// nodeEnv is what the official client reads: the endpoint, and who logs in.
+// nodeEnv has the settings of the official client: the endpoint and the login.
 func nodeEnv(t *testing.T, login ...string) []string {
 	t.Helper()
 	a := addressOf(t, endpoint)

@@ -14,15 +14,14 @@ import (
 // programTimeout ends a program that hangs.
 const programTimeout = time.Minute
 
-// outcome is what a program left behind.
+// outcome is the output and exit code of a program.
 type outcome struct {
 	stdout, stderr string
 	code           int
 }
 
-// program makes a command with only these settings beside what every program
-// needs. Secrets belong in env, never in args, which the machine's other
-// users can read.
+// program makes a command with only these settings and those that every program
+// needs. Secrets belong in env, never in args, which other users can read.
 func program(t *testing.T, env []string, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	needsInstalling(t)
@@ -44,8 +43,8 @@ func program(t *testing.T, env []string, name string, args ...string) *exec.Cmd 
 	return cmd
 }
 
-// needsInstalling leaves clients that are not Go modules to the full run. One
-// that is missing there is a failure.
+// needsInstalling skips clients that are not Go modules in the short run. In the
+// full run a missing one is a failure.
 func needsInstalling(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -73,7 +72,7 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 	return o
 }
 
-// succeed runs cmd and demands that it does what it was asked.
+// succeed runs cmd, and fails the test if it fails.
 func succeed(t *testing.T, cmd *exec.Cmd) outcome {
 	t.Helper()
 	o := finish(t, cmd)

@@ -29,28 +29,28 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// poolSize is how many server connections there are in transaction mode. A
-// pg_dump by several connections has three for a long time.
+// poolSize is the number of server connections in transaction mode. A parallel
+// pg_dump keeps three for a long time.
 const poolSize = 5
 
-// via is a proxy as a client sees it.
+// via is the address of a proxy for a client.
 type via struct {
 	mode       proxy.Mode
 	host, port string
 	user       string
-	password   string // empty if none is asked for
+	password   string // empty if the proxy needs none
 	root       string // file of the certificate to trust, empty without TLS
 	name       string // of the client's application and tables
 }
 
-// to is v for one client.
+// to returns v for one client.
 func (v via) to(client string) *via {
 	v.name = strings.ToLower(regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(client, "_"))
 	return &v
 }
 
-// startProxy starts a proxy that ends with the test, and in transaction mode
-// has others use it, so that no client gets the same server connection twice.
+// startProxy starts a proxy that ends with the test. In transaction mode other
+// clients use it too, so that server connections change.
 func startProxy(t *testing.T, mode proxy.Mode, login string) *via {
 	t.Helper()
 	v := &via{mode: mode, user: "anyone"}
@@ -107,7 +107,7 @@ func serveProxy(t *testing.T, config proxy.Config) (host, port string) {
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// targets leads a proxy to the instance of a local Lakebase.
+// targets are those of a proxy: the instance of a local Lakebase.
 func targets(t *testing.T, server *local.Server) map[string]*lakebase.Connector {
 	t.Helper()
 	_, text, err := net.SplitHostPort(server.PostgresAddr())
@@ -130,8 +130,8 @@ func targets(t *testing.T, server *local.Server) map[string]*lakebase.Connector 
 	return map[string]*lakebase.Connector{instance: connector}
 }
 
-// crowd has other clients take all server connections and give them back, until
-// the end of the test: a client gets the one that is free first.
+// crowd makes other clients acquire and release all server connections until the
+// end of the test: a client gets the first that is free.
 func (v *via) crowd(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -164,7 +164,7 @@ func (v *via) keepBusy(ctx context.Context) error {
 	return nil
 }
 
-// newCertificate makes one for this machine, which signs itself.
+// newCertificate creates a self-signed certificate for this machine.
 func newCertificate(t *testing.T) (config *tls.Config, root string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -216,7 +216,7 @@ func (v *via) dsn() string {
 	return dsn + "sslmode=verify-full sslrootcert=" + v.root
 }
 
-// past connects to the database without the proxy.
+// past connects to the database directly.
 func past(t *testing.T) *pgx.Conn {
 	t.Helper()
 	return connect(t, addressOf(t, instance), credential(t, instance))

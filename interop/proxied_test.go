@@ -10,20 +10,20 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// skills are what a client is to do by way of the proxy, in order. Evicted is
-// what becomes of prepared statements when there are more than it keeps.
+// skills are the tasks of a client through the proxy, in order. In "evicted" it
+// prepares more statements than the proxy keeps.
 var skills = []string{"connect", "transaction", "prepared", "evicted", "copy", "cancel", "100 MB", "error"}
 
-// proxiedClient is somebody else's client of the proxy.
+// proxiedClient is one of the clients of the proxy.
 type proxiedClient struct {
 	name    string
 	version func(t *testing.T) string
-	cannot  []string // of skills: there is no such thing in its programming interface
-	bySCRAM bool     // it is tried with a password over TLS, too
+	cannot  []string // skills that its interface does not have
+	bySCRAM bool     // it runs with a password over TLS too
 	run     func(t *testing.T, v *via) report
 }
 
-// report is how a client fared: for each skill "ok" or what went wrong.
+// report is the result of a client: for each skill "ok" or the error.
 type report map[string]string
 
 // attempt adds a skill to the report.
@@ -50,8 +50,7 @@ var proxiedClients = []proxiedClient{
 	{name: "pg (Node)", version: ofNode, run: runNode, bySCRAM: true, cannot: []string{"evicted"}},
 }
 
-// Other people's clients must be able to do by way of the proxy what they can
-// do without it.
+// Everything that a client can do must work through the proxy.
 func TestProxied(t *testing.T) {
 	t.Parallel() // beside the tests that wait for the SDK
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
@@ -96,7 +95,7 @@ func (c proxiedClient) judge(t *testing.T, v *via, login string) {
 	proxiedResults.add(c.name, version, string(v.mode), login, got)
 }
 
-// proxiedResults are what the second table at the end shows.
+// proxiedResults are the second table at the end.
 var proxiedResults proxiedTable
 
 // proxiedTable has a row for each client, mode and login. Safe for concurrent
@@ -122,6 +121,6 @@ func (p *proxiedTable) print(w io.Writer) {
 	if len(p.rows) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "By way of the proxy\n\n")
+	fmt.Fprintf(w, "Through the proxy\n\n")
 	printTable(w, append([][]string{append([]string{"CLIENT", "VERSION", "MODE", "LOGIN"}, skills...)}, p.rows...))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// What each product says to a login that it refuses.
+// The errors of each product for refused logins.
 const (
 	notAToken      = "FATAL:  Failed to decode token for role \"" + user + "\"\nand native postgres login was either not attempted due to configuration or failed."
 	noAuthority    = "FATAL:  Invalid authorization for databricks identity login"
@@ -111,7 +111,7 @@ func TestPsqlRefusesWrongCertificates(t *testing.T) {
 	}
 }
 
-// refused demands that psql cannot log in and says all of wants.
+// refused verifies that psql cannot log in, and that its error has all of wants.
 func refused(t *testing.T, env []string, wants ...string) {
 	t.Helper()
 	before := server.Stats()
@@ -142,7 +142,7 @@ func setFaults(t *testing.T, f local.Faults) {
 	})
 }
 
-// otherRoot writes the root certificate of an authority that nobody knows.
+// otherRoot writes the root certificate of an unknown authority.
 func otherRoot(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

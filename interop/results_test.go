@@ -9,16 +9,16 @@ import (
 	"text/tabwriter"
 )
 
-// results are what the table at the end shows.
+// results are the table at the end.
 var results table
 
-// table collects one row per test that met a client. Safe for concurrent use.
+// table collects one row per test of a client. It is safe for concurrent use.
 type table struct {
 	mu   sync.Mutex
 	rows [][]string
 }
 
-// record makes t a row of the table: which client did what.
+// record adds a row for t: the client and what it did.
 func record(t *testing.T, client, version, did string) {
 	t.Helper()
 	t.Cleanup(func() {

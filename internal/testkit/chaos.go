@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Chaos returns how long a test of chance runs and what its randomness begins
-// with: the environment's CHAOS and CHAOS_SEED, else the duration given and a
-// seed of its own. It logs both, in the form that repeats the run.
+// Chaos returns the duration and the seed of a random test: CHAOS and CHAOS_SEED
+// of the environment, or else duration and a random seed. It logs both, in the
+// form that repeats the run.
 func Chaos(t testing.TB, duration time.Duration) (_ time.Duration, seed uint64) {
 	t.Helper()
 	seed = rand.Uint64()
@@ -20,7 +20,7 @@ func Chaos(t testing.TB, duration time.Duration) (_ time.Duration, seed uint64) 
 			t.Fatal("CHAOS is not a duration: ", err)
 		}
 		if duration <= 0 {
-			t.Fatalf("CHAOS is %s, which leaves no time", v)
+			t.Fatalf("CHAOS is %s, not more than zero", v)
 		}
 	}
 	if v := os.Getenv("CHAOS_SEED"); v != "" {

@@ -7,12 +7,11 @@ import (
 	"testing"
 )
 
-// prefixes begin the names of all variables that the library, its commands, pgx
-// or the SDK read.
+// prefixes are those of all variables that the library, its commands, pgx or the
+// SDK read.
 var prefixes = []string{"LAKEBASE_", "DB_", "ENDPOINT_NAME", "PG", "DATABRICKS_", "ARM_", "GOOGLE_", "ACTIONS_"}
 
-// ofMachine are variables that say what there is on this machine, and nothing
-// about what to connect to.
+// ofMachine are variables about this machine, rather than about a target.
 var ofMachine = []string{"LAKEBASE_POSTGRES_BIN", "LAKEBASE_CACHE_DIR"}
 
 // OnlyEnv removes for the length of the test every variable that the library,

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// OpenDir makes a directory that others may pass through, and removes it at the
-// end of the test: run by root, PostgreSQL servers run as somebody else, who
-// cannot get into that of t.TempDir.
+// OpenDir creates a directory that other users may enter, and removes it at the
+// end of the test: tests of root run PostgreSQL servers as another user, which
+// cannot enter that of t.TempDir.
 func OpenDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "lakebase-test-")
@@ -16,7 +16,7 @@ func OpenDir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Servers whose parent was killed take a moment to end, and write meanwhile.
+		// Servers whose parent was killed take a moment to end, and still write.
 		err := os.RemoveAll(dir)
 		for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); err = os.RemoveAll(dir) {
 			time.Sleep(20 * time.Millisecond)

@@ -12,8 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// Start starts a server on a data directory of its own. Both are gone at the
-// end of the test.
+// Start starts a server on a new data directory, and removes both at the end of
+// the test.
 func Start(t testing.TB) *postgres.Server {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
