@@ -37,6 +37,20 @@ func AppendParse[T string | []byte](dst []byte, name string, rest T) []byte {
 	return end(append(dst, rest...), start)
 }
 
+// AppendBindUnnamed appends a Bind message that binds the unnamed statement, without
+// parameters, to the unnamed portal.
+func AppendBindUnnamed(dst []byte) []byte {
+	start := len(dst)
+	return end(append(begin(dst, byte(ClientBind)), 0, 0, 0, 0, 0, 0, 0, 0), start)
+}
+
+// AppendExecute appends an Execute message. maxRows of 0 means no limit.
+func AppendExecute(dst []byte, portal string, maxRows int32) []byte {
+	start := len(dst)
+	dst = appendString(begin(dst, byte(ClientExecute)), portal)
+	return end(binary.BigEndian.AppendUint32(dst, uint32(maxRows)), start)
+}
+
 // AppendDescribe appends a Describe message.
 func AppendDescribe(dst []byte, kind ObjectKind, name string) []byte {
 	return appendObject(dst, ClientDescribe, kind, name)

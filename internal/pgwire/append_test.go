@@ -29,6 +29,8 @@ func TestAppendedMessagesAreThoseOfPgproto3(t *testing.T) {
 			&pgproto3.Describe{ObjectType: 'S', Name: "s"}},
 		"Close": {func(dst []byte) []byte { return pgwire.AppendClose(dst, pgwire.Portal, "") },
 			&pgproto3.Close{ObjectType: 'P'}},
+		"Bind":          {pgwire.AppendBindUnnamed, &pgproto3.Bind{}},
+		"Execute":       {func(dst []byte) []byte { return pgwire.AppendExecute(dst, "p", 7) }, &pgproto3.Execute{Portal: "p", MaxRows: 7}},
 		"Query":         {func(dst []byte) []byte { return pgwire.AppendQuery(dst, "select 1") }, &pgproto3.Query{String: "select 1"}},
 		"CopyFail":      {func(dst []byte) []byte { return pgwire.AppendCopyFail(dst, "gone") }, &pgproto3.CopyFail{Message: "gone"}},
 		"Sync":          {pgwire.AppendSync, &pgproto3.Sync{}},

@@ -8,8 +8,8 @@ import (
 	"unique"
 )
 
-// assignments are names with values, in an order that makes equal ones the same
-// value of this type. The zero value is empty.
+// assignments are names with values. Values of this type can be compared with ==. The
+// zero value is empty.
 type assignments struct{ encoded unique.Handle[string] }
 
 func newAssignments(values map[string]string) assignments {
@@ -49,7 +49,7 @@ func (a assignments) all() iter.Seq2[string, string] {
 	}
 }
 
-// values returns a map of a's own.
+// values returns a new map.
 func (a assignments) values() map[string]string {
 	values := map[string]string{}
 	for name, value := range a.all() {
@@ -58,7 +58,7 @@ func (a assignments) values() map[string]string {
 	return values
 }
 
-// changes yields what of b is not so in a.
+// changes yields the names and values of b that a does not have.
 func (a assignments) changes(b assignments) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		if a == b {
@@ -76,11 +76,11 @@ func (a assignments) changes(b assignments) iter.Seq2[string, string] {
 	}
 }
 
-// Reported is what a server says of itself by ParameterStatus. Equal ones are
-// the same value.
+// Reported are the parameters that a server reports by ParameterStatus. Values of this
+// type can be compared with ==.
 type Reported struct{ assignments }
 
-// NewReported returns what parameters say.
+// NewReported returns parameters as a Reported.
 func NewReported(parameters map[string]string) Reported {
 	return Reported{newAssignments(parameters)}
 }

@@ -1,101 +1,100 @@
 package txpool
 
-import (
-	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/routines"
-)
+import "github.com/lakebase-go/lakebase/internal/routines"
 
-// unnamedLimit is up to which size, in bytes, the text of a client's unnamed
-// statement is remembered for the case that the next transaction runs on
-// another server. Hardly any client relies on that.
-const unnamedLimit = 64 << 10
+// maxUnnamed is the size, in bytes, up to which the text of an unnamed statement is
+// kept for the case that the client's next transaction runs on another server.
+// Hardly any client depends on that.
+const maxUnnamed = 64 << 10
 
-// Client is what outlives a client's transactions. It is used by one
+// maxCustom is the number of custom settings from which a client gets a server to
+// itself.
+const maxCustom = 64
+
+// Client is the state of a client that outlives its transactions. It is used by one
 // [Relay] at a time.
 type Client struct {
 	table *Statements
-	named map[string]*Statement
+	named map[string]*statement
 
-	// The unnamed statement, or its lack, has a version; the last one given is
-	// versions. unnamed is the rest of the Parse message of version
-	// remembered, 0 for none.
-	version, versions, remembered uint64
-	unnamed                       []byte
-	unnamedMarks                  routines.Impact
-	deallocates                   deallocation
+	// Each unnamed statement, and the lack of one, has a version. version is the
+	// current one, versions the last one assigned. unnamed is the rest of the Parse
+	// message of the version unnamedVersion, which is 0 for none.
+	version, versions, unnamedVersion uint64
+	unnamed                           []byte
+	unnamedImpact                     routines.Impact
+	deallocates                       deallocation
 
 	startup, settings Settings
-	reported          Reported        // that the client has been told
-	custom            map[string]bool // settings it may have that no server lists
+	reported          Reported        // what the client knows
+	custom            map[string]bool // settings it may have that the server does not list
 
 	pin     string
-	lasting bool // the pin is of what cannot be asked about
+	lasting bool // the reason for pin cannot be inspected
 }
 
-// deallocation is which statement an unnamed statement of a version drops.
+// deallocation is the name of the statement that an unnamed statement of a version
+// drops.
 type deallocation struct {
 	name    string
 	version uint64
 }
 
-// customLimit is how many settings of its own a client may have before it is
-// given a server to itself.
-const customLimit = 64
-
-// NewClient returns a client that has prepared nothing yet.
+// NewClient returns the state of a client that has prepared nothing.
 func NewClient(table *Statements) *Client {
-	return &Client{table: table, named: map[string]*Statement{}}
+	return &Client{table: table, named: map[string]*statement{}}
 }
 
-// SetSettings says what the client asked for as it connected: what it has
-// before it sets anything, and again after RESET.
+// SetSettings sets the settings of the client's startup packet: the ones that it has
+// at first, and after RESET.
 func (c *Client) SetSettings(s Settings) { c.startup, c.settings = s, s }
 
-// Settings are what the client's session has set.
+// Settings returns the settings of the client's session.
 func (c *Client) Settings() Settings { return c.settings }
 
-// SetReported says what the client has been told by ParameterStatus.
+// SetReported sets the parameters that have been sent to the client.
 func (c *Client) SetReported(r Reported) { c.reported = r }
 
-// Pinned is why the client must keep its server, such as "LISTEN", or "" if it
-// need not.
+// Pinned returns the reason why the client must keep its server, such as "LISTEN",
+// or "" if it need not.
 func (c *Client) Pinned() string { return c.pin }
 
-// Close forgets the client's statements. The client must not be used again.
+// Close releases the client's statements. The client must not be used afterwards.
 func (c *Client) Close() {
-	c.forgetNamed()
-	c.unnamed, c.remembered = nil, 0
+	c.dropNamed()
+	c.unnamed, c.unnamedVersion = nil, 0
 }
 
-func (c *Client) forgetNamed() {
+// dropNamed drops all named statements.
+func (c *Client) dropNamed() {
 	for _, st := range c.named {
 		c.table.release(st)
 	}
 	clear(c.named)
 }
 
-// rememberUnnamed keeps the text of the unnamed statement, which does m.
-func (c *Client) rememberUnnamed(p pgwire.Parse, m routines.Impact) {
-	c.unnamedMarks = m
-	c.remembered = 0
-	if len(p.Rest) <= unnamedLimit {
-		c.unnamed = append(c.unnamed[:0], p.Rest...)
-		c.remembered = c.version
+// keepUnnamed keeps the rest of the Parse message of the current unnamed statement.
+func (c *Client) keepUnnamed(rest []byte, impact routines.Impact) {
+	c.unnamedImpact = impact
+	c.unnamedVersion = 0
+	if len(rest) <= maxUnnamed {
+		c.unnamed = append(c.unnamed[:0], rest...)
+		c.unnamedVersion = c.version
 	}
 }
 
-// knowsUnnamed reports whether unnamed is the current unnamed statement.
-func (c *Client) knowsUnnamed() bool { return c.remembered != 0 && c.remembered == c.version }
+// hasUnnamed reports whether the text of the current unnamed statement is known.
+func (c *Client) hasUnnamed() bool { return c.unnamedVersion != 0 && c.unnamedVersion == c.version }
 
-// mention notes settings that the client may have set once it has run a text.
-func (c *Client) mention(custom []string) {
-	for _, name := range custom {
+// noteCustom notes custom settings that a text of the client may change.
+func (c *Client) noteCustom(names []string) {
+	for _, name := range names {
 		if c.custom == nil {
 			c.custom = map[string]bool{}
 		}
 		c.custom[name] = true
 	}
-	if len(c.custom) > customLimit {
+	if len(c.custom) > maxCustom {
 		c.pin, c.lasting = "SET", true
 	}
 }

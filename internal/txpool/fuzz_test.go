@@ -12,9 +12,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// FuzzExchange holds that whatever a client and a server say, each gets whole
-// messages, nothing panics, and no statement is left when all have gone.
-func FuzzExchange(f *testing.F) {
+// FuzzRelaySendsWholeMessages checks that whatever a client and a server send, each
+// gets valid messages, and no statement is left after all have been closed.
+func FuzzRelaySendsWholeMessages(f *testing.F) {
 	files, err := filepath.Glob("../pgwire/testdata/recorded/*.client")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no recordings: %v", err)
@@ -47,7 +47,7 @@ func FuzzExchange(f *testing.F) {
 	})
 }
 
-// dialogue is two clients and two servers in turn.
+// dialogue links two clients and two servers in turn.
 type dialogue struct {
 	t                    *testing.T
 	random               *rand.Rand
@@ -81,7 +81,7 @@ func (c *dialogue) run(client, server []byte) {
 	}
 }
 
-// step lets somebody say something. It is false if the sessions end by that.
+// step performs a random step. It returns false if that ends the sessions.
 func (c *dialogue) step(client, server *[]byte) bool {
 	var err error
 	switch what := c.random.IntN(16); {
@@ -90,34 +90,35 @@ func (c *dialogue) step(client, server *[]byte) bool {
 	case what == 1 && c.relay.Idle() && len(c.rest) == 0:
 		c.relay.Link(c.clients[c.random.IntN(2)], c.servers[c.random.IntN(2)])
 	case what < 9 && len(c.rest) < 1<<12:
-		said := c.piece(client)
+		sent := c.piece(client)
 		var rest []byte
-		rest, c.toServer, c.toClient, err = c.relay.FromClient(append(c.rest, said...), c.toServer, c.toClient)
+		rest, c.toServer, c.toClient, err = c.relay.FromClient(append(c.rest, sent...), c.toServer, c.toClient)
 		c.rest = bytes.Clone(rest)
 	default:
-		said := c.piece(server)
-		c.toClient, err = c.relay.FromServer(said, c.toClient)
-		for i := range said {
-			said[i] = 0xff // nothing may refer to it any more
+		sent := c.piece(server)
+		c.toClient, err = c.relay.FromServer(sent, c.toClient)
+		for i := range sent {
+			sent[i] = 0xff // the relay must not keep it
 		}
 	}
 	var refusal *pgwire.Error
 	if err != nil && (!errors.As(err, &refusal) || refusal.Code == "") {
-		c.t.Fatalf("%v cannot be told the client", err)
+		c.t.Fatalf("%v cannot be sent to the client", err)
 	}
 	c.check()
 	return err == nil
 }
 
-// piece takes a copy of the beginning of stream, which may be nothing.
+// piece removes a part from the beginning of stream, which may be empty, and returns
+// a copy.
 func (c *dialogue) piece(stream *[]byte) []byte {
 	n := c.random.IntN(min(len(*stream), 64) + 1)
-	said := bytes.Clone((*stream)[:n])
+	sent := bytes.Clone((*stream)[:n])
 	*stream = (*stream)[n:]
-	return said
+	return sent
 }
 
-// check reads what both got.
+// check scans the bytes that the client and the server got.
 func (c *dialogue) check() {
 	for _, to := range []struct {
 		name    string

@@ -169,7 +169,7 @@ func row(arg string) []byte {
 	return message('D', "\x00\x02", column(name), column(value))
 }
 
-// abbreviated is a query, with those of the relay's own in short.
+// abbreviated returns a query, with internal queries abbreviated.
 func abbreviated(text string) string {
 	var what []string
 	for _, e := range evidence {
@@ -186,7 +186,7 @@ func abbreviated(text string) string {
 	}
 	scan := strings.TrimSuffix(new(routines.Catalog).Query(), "''")
 	if known, ok := strings.CutPrefix(text, scan); ok {
-		return "survey " + known
+		return "scan " + known
 	}
 	if what != nil {
 		return "inspect " + strings.Join(what, ", ")

@@ -22,12 +22,12 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", 4000, "how many sequences of messages TestAgreesWithPostgres makes up, each up to a ReadyForQuery")
-	seed      = flag.Uint64("seed", 1, "of their randomness")
+	sequences = flag.Int("sequences", 1000, "number of random message sequences of TestAgreesWithPostgres, each up to a ReadyForQuery")
+	seed      = flag.Uint64("seed", 1, "seed of the random sequences")
 )
 
-// known are conversations of one client, a line for each time it waits for the
-// answers: | ends a line's segments, each of which is answered once.
+// known are conversations of one client. It waits for the responses after each line;
+// | separates the segments of a line, each of which ends with one ReadyForQuery.
 var known = []string{
 	"Q(select 1)",
 	"Q(select 1; select 2) | Q(bad) | Q() | P(,) B() E S",
@@ -85,7 +85,7 @@ var known = []string{
 
 var texts = []string{"select 1", "select 'x'::text", "select 1/0", "bad", "rollback", "", "select generate_series(1,3)"}
 
-// settingTexts change settings, and show them.
+// settingTexts change and show settings.
 var settingTexts = []string{
 	"Q(set datestyle = 'sql, dmy')", "Q(set local datestyle = 'german')", "Q(reset datestyle)", "Q(select date '2024-02-01')",
 	"Q(set search_path = a, b)", "Q(show search_path)", "Q(reset all)", "Q(discard all)",
@@ -93,7 +93,7 @@ var settingTexts = []string{
 	"P(,set a.b = 'z') B() E S", "P(,show datestyle) B() E S", "Q(set bad = 1)", "Q(select 1; set work_mem = '3MB'; select 1/0)", "Q(show work_mem)",
 }
 
-// conversation is one at random.
+// conversation returns a random conversation.
 func conversation(random *rand.Rand) string {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	name := func() string { return pick("s1", "s1", "s2", "s3", "") }
@@ -110,7 +110,7 @@ func conversation(random *rand.Rand) string {
 				continue
 			}
 			var words []string
-			// Only here is it never skipped: see the package comment.
+			// Only here it is never skipped: see the package comment.
 			if random.IntN(3) == 0 {
 				words = append(words, "P(,"+pick(texts...)+")")
 			}
@@ -132,8 +132,8 @@ func conversation(random *rand.Rand) string {
 	return strings.Join(lines, "\n")
 }
 
-// Conversations by way of a Relay, each time on another server connection
-// that others have used before, must read like those with Postgres itself.
+// A conversation through a Relay, each time on another server connection that other
+// clients have used, must have the same responses as one with the server itself.
 func TestAgreesWithPostgres(t *testing.T) {
 	server := testpostgres.Start(t)
 	pool := newPool(t, server)
@@ -159,7 +159,7 @@ func TestAgreesWithPostgres(t *testing.T) {
 				t.Fatalf("line %d of\n%s\ngot\n%s\nwant\n%s", i+1, script, got, want)
 			}
 		}
-		pool.leave(t, client, random)
+		pool.disconnect(t, client, random)
 		_ = direct.conn.Close()
 	}
 	if pool.shared == 0 {
@@ -168,19 +168,18 @@ func TestAgreesWithPostgres(t *testing.T) {
 	t.Logf("%d times on another server", pool.switches)
 }
 
-// longBind binds s1 with a text of so many bytes.
+// longBind returns a Bind of s1 with a parameter of n bytes.
 func longBind(n int) []byte {
 	length := binary.BigEndian.AppendUint32(nil, uint32(n))
 	return message('B', "\x00s1\x00", "\x00\x00", "\x00\x01", string(length), strings.Repeat("x", n), "\x00\x00")
 }
 
-// The beginning of a long Bind message is sent before its end has come.
-func TestLongParameters(t *testing.T) {
+func TestBeginningOfALongBindIsSentBeforeItsEnd(t *testing.T) {
 	pool := newPool(t, testpostgres.Start(t))
 	random := rand.New(rand.NewPCG(*seed, 3))
 	client := NewClient(&pool.table)
 	pool.ask(t, client, fromClient("P(s1,select 'length '||length($1::text)) S"), 1, random)
-	for _, n := range []int{1, beginAt - 100, beginAt, 1 << 20, 5 << 20} {
+	for _, n := range []int{1, earlyBind - 100, earlyBind, 1 << 20, 5 << 20} {
 		for range 5 { // on several servers
 			stream := append(longBind(n), fromClient("E S")...)
 			got := string(pool.ask(t, client, stream, 1, random))
@@ -194,21 +193,21 @@ func TestLongParameters(t *testing.T) {
 			}
 		}
 	}
-	pool.leave(t, client, random)
+	pool.disconnect(t, client, random)
 
 	var x Relay
 	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
 	pool.table.Catalog.Scanned("", nil)
 	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
-	if err != nil || len(toServer) < beginAt || len(x.fromClient.gathered) > 0 {
-		t.Errorf("half a message: %v, sent %d, kept %d", err, len(toServer), len(x.fromClient.gathered))
+	if err != nil || len(toServer) < earlyBind || len(x.fromClient.collected) > 0 {
+		t.Errorf("half a message: %v, sent %d, kept %d", err, len(toServer), len(x.fromClient.collected))
 	}
 	if _, ok := x.DisconnectClient(nil); ok {
-		t.Error("a server that waits for the rest of a message can be saved")
+		t.Error("a server that waits for the rest of a message is not closed")
 	}
 	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
 	long := message('Q')
-	binary.BigEndian.PutUint32(long[1:], textLimit+1)
+	binary.BigEndian.PutUint32(long[1:], maxText+1)
 	var e *pgwire.Error
 	if _, _, _, err := x.FromClient(long, nil, nil); !errors.As(err, &e) || e.Code != "54000" {
 		t.Errorf("a text that is too long: %v", err)
@@ -234,7 +233,7 @@ func lines(script string) (out []string) {
 
 var statementName = regexp.MustCompile(`"(lb_)*(\d+|s\d)"`)
 
-// comparable is what a client got, without names and process IDs.
+// comparable returns the messages that a client got, without names and process IDs.
 func comparable(stream []byte) string {
 	var out strings.Builder
 	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
@@ -249,7 +248,7 @@ func comparable(stream []byte) string {
 		case 'E':
 			e, err := pgwire.DecodeErrorResponse(body)
 			fmt.Fprintf(&out, "E %s %s %s %v\n", e.Severity, e.Code, statementName.ReplaceAll(e.Message, []byte("NAME")), err)
-		case 'S': // these come when a server is lent, too
+		case 'S': // these also come after a link
 		case 'V': // a process ID
 			fmt.Fprintf(&out, "V\n")
 		default:
@@ -259,10 +258,10 @@ func comparable(stream []byte) string {
 	return out.String()
 }
 
-// playing is the conversation under way.
+// playing is the current conversation.
 var playing string
 
-// link is a connection to Postgres after login.
+// link is a connection to the server after login.
 type link struct {
 	conn  net.Conn
 	state *Server
@@ -286,7 +285,7 @@ func (l *link) write(t *testing.T, stream []byte) {
 	}
 }
 
-// ask sends a stream and reads as many answers as it has segments.
+// ask sends a stream and reads the responses to its segments.
 func (l *link) ask(t *testing.T, stream []byte, segments int) (got []byte) {
 	t.Helper()
 	l.write(t, stream)
@@ -296,7 +295,7 @@ func (l *link) ask(t *testing.T, stream []byte, segments int) (got []byte) {
 	return got
 }
 
-// answered counts the ReadyForQuery messages.
+// answered returns the number of ReadyForQuery messages.
 func answered(stream []byte) (n int) {
 	scanner := pgwire.Scanner{Direction: pgwire.FromServer}
 	for len(stream) > 0 {
@@ -312,7 +311,7 @@ func answered(stream []byte) (n int) {
 	return n
 }
 
-// pool is a few connections that clients take turns on.
+// pool has a few server connections that clients share.
 type pool struct {
 	server   *postgres.Server
 	table    Statements
@@ -361,10 +360,10 @@ func (p *pool) ask(t *testing.T, c *Client, stream []byte, segments int, random 
 				break
 			}
 		}
-		if len(stream) == 0 && !x.Stalled() && answered(got) >= segments && x.errands == 0 {
+		if len(stream) == 0 && !x.Stalled() && answered(got) >= segments && x.internalPending == 0 {
 			break
 		}
-		got = p.hear(t, got, random)
+		got = p.receive(t, got, random)
 	}
 	if x.Idle() {
 		p.on = nil
@@ -372,11 +371,11 @@ func (p *pool) ask(t *testing.T, c *Client, stream []byte, segments int, random 
 	return got
 }
 
-// hear takes what the server says, in pieces.
-func (p *pool) hear(t *testing.T, got []byte, random *rand.Rand) []byte {
+// receive reads from the server and passes the bytes on in pieces.
+func (p *pool) receive(t *testing.T, got []byte, random *rand.Rand) []byte {
 	t.Helper()
 	answers := p.on.read(t)
-	for len(answers) > 0 { // what comes when is not the same in each run
+	for len(answers) > 0 { // the reads differ between runs
 		n := 1 + random.IntN(len(answers))
 		var err error
 		if got, err = p.relay.FromServer(answers[:n], got); err != nil {
@@ -392,8 +391,8 @@ func (p *pool) hear(t *testing.T, got []byte, random *rand.Rand) []byte {
 	return got
 }
 
-// leave is the end of a client. A server that cannot be saved ends too.
-func (p *pool) leave(t *testing.T, c *Client, random *rand.Rand) {
+// disconnect disconnects a client. A server that cannot be cleaned up is closed.
+func (p *pool) disconnect(t *testing.T, c *Client, random *rand.Rand) {
 	t.Helper()
 	defer c.Close()
 	if p.on == nil {
@@ -403,7 +402,7 @@ func (p *pool) leave(t *testing.T, c *Client, random *rand.Rand) {
 	if ok {
 		p.on.write(t, p.relay.AppendInternalQuery(left))
 		for !p.relay.Idle() {
-			p.hear(t, nil, random)
+			p.receive(t, nil, random)
 		}
 		p.on = nil
 		return

@@ -5,74 +5,97 @@ import (
 	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
-// kind is which messages answer what was sent.
+// kind is the kind of a request, by the messages of its response.
 type kind uint8
 
 const (
-	nothing  kind = iota
-	copyEnd       // nothing: where CopyDone or CopyFail was sent
-	parse         // ParseComplete
-	bind          // BindComplete
-	describe      // ParameterDescription if of a statement; RowDescription or NoData
-	execute       // rows or a copy, then CommandComplete, EmptyQueryResponse or PortalSuspended
-	closing       // CloseComplete
-	query         // anything up to ReadyForQuery
-	synced        // ReadyForQuery
+	kindNone     kind = iota // none
+	kindCopyEnd              // none: CopyDone or CopyFail was sent
+	kindParse                // ParseComplete
+	kindBind                 // BindComplete
+	kindDescribe             // ParameterDescription if of a statement; RowDescription or NoData
+	kindExecute              // rows or a copy, then CommandComplete, EmptyQueryResponse or PortalSuspended
+	kindClose                // CloseComplete
+	kindQuery                // anything up to ReadyForQuery
+	kindSync                 // ReadyForQuery
 )
 
-// handling is what becomes of an answer.
-type handling uint8
+// action is what the relay does with a response.
+type action uint8
 
 const (
-	forward handling = iota
-	swallow          // the client did not ask
-	fake             // the server was not asked
+	forward action = iota
+	drop           // the client did not send the request
+	fake           // the server did not get the request
 )
 
-// expected is an answer to come, and what must be undone if it does not.
-type expected struct {
-	kind    kind
-	how     handling
-	errand  errand // of a query that is swallowed
-	segment uint64 // of query and synced
+// internalQuery is a query of the relay's own. The client gets nothing of its
+// response.
+type internalQuery uint8
+
+const (
+	notInternal     internalQuery = iota
+	applySettings                 // of the client, which waits
+	applyName                     // only application_name: the client need not wait
+	inspectSession                // what the transaction has left in the session
+	rollBack                      // what a disconnected client has left open
+	discardAll                    // what a disconnected client has left in the session
+	discardSequence               // the values that currval and lastval return
+	scanCatalog                   // for the names whose use has an impact
+)
+
+// hasRows reports whether the relay reads the rows of the response.
+func (q internalQuery) hasRows() bool { return q == inspectSession || q == scanCatalog }
+
+// request is a request whose response is outstanding, and the changes that must be
+// undone if the server skips it.
+type request struct {
+	kind     kind
+	action   action
+	internal internalQuery // of a query
+	segment  uint64        // of a query or Sync
 
 	name    string     // the client's, of defined and closed
-	defined *Statement // the name's new meaning
-	closed  *Statement // the name's former meaning
+	defined *statement // that the name refers to from now on
+	closed  *statement // that the name referred to
 
-	added   *prepared // to the server
-	removed *prepared // from the server
-	uses    *prepared // on the server
-	spare   *prepared // to close on the server
+	added     *prepared // to the server
+	removed   *prepared // from the server
+	uses      *prepared // on the server
+	duplicate *prepared // to be closed on the server
 
-	replaces      bool            // the unnamed statement
-	former, later unnamed         // the server's
-	version       uint64          // the client's former
-	marks         routines.Impact // of that
+	replacesUnnamed bool
+	former, later   unnamed         // the server's
+	version         uint64          // the client's former unnamed statement
+	impact          routines.Impact // of the client's former unnamed statement
 
-	refusal *pgwire.Error // to tell the client instead of the server's 42P05
+	errorInstead *pgwire.Error // sent to the client instead of the server's 42P05
 }
 
-// queue is a ring of what is expected, in order. It keeps its memory.
+// isUnsent reports whether the server sends no response to the request.
+func (r *request) isUnsent() bool { return r.action == fake || r.kind <= kindCopyEnd }
+
+// queue is a ring of outstanding requests in their order. It reuses its memory.
 type queue struct {
-	ring    []expected // its length is a power of two
+	ring    []request // its length is a power of two
 	head, n int
 }
 
-func (q *queue) at(i int) *expected { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+func (q *queue) at(i int) *request { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
-// front is what is expected next, or nil.
-func (q *queue) front() *expected {
+// front returns the request whose response is next, nil if there is none.
+func (q *queue) front() *request {
 	if q.n == 0 {
 		return nil
 	}
 	return q.at(0)
 }
 
-// push appends room for one and returns it, zeroed.
-func (q *queue) push() *expected {
+// push appends an empty request and returns it. The result is valid until the next
+// call.
+func (q *queue) push() *request {
 	if q.n == len(q.ring) {
-		ring := make([]expected, max(16, 2*q.n))
+		ring := make([]request, max(16, 2*q.n))
 		for i := range q.n {
 			ring[i] = *q.at(i)
 		}
@@ -83,7 +106,7 @@ func (q *queue) push() *expected {
 }
 
 func (q *queue) pop() {
-	*q.at(0) = expected{}
+	*q.at(0) = request{}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
 }

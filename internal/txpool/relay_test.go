@@ -11,26 +11,25 @@ import (
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
-// A script is played line by line:
+// A script is a list of lines:
 //
 //	c ...        the client sends
 //	s ...        the server sends
 //	> ...        all that the server got since the last such line
-//	< ...        all that the client got
-//	idle, busy   whether the server may go to another client
+//	< ...        all that the client got since the last such line
+//	idle, busy   whether the server may be linked to another client
 //	stalled      the client's message waits
-//	pinned x     why the client keeps the server
-//	explained    the server ends, and the client was told; unexplained if not
-//	tidy         the relay asks what it has to ask itself
-//	leave        the client goes; lost if the server has to be closed
-//	startup x=y  the client's settings when it connected, before a link
+//	pinned x     the reason for which the client is pinned
+//	forwarded    the server ends, and the client got its error; unforwarded if not
+//	internal     the relay sends the next internal query
+//	disconnect   the client disconnects; lost if the server must be closed
+//	startup x=y  the settings of the client's startup packet, before a link
 //	settings x=y the client's settings now
-//	unsurveyed   the database's words have not been looked at, before a link
-//	refused x    the server does not take the settings: SQLSTATE
+//	unscanned    the catalog has not been scanned, before a link
+//	rejected x   the server rejects the settings with an SQLSTATE
 //	link c1 s2   links another pair; a script begins with c1 and s1
 //
-// What the client or server got must have been asked for before a link and at
-// the end.
+// Before a link and at the end, the client and the server must have got nothing else.
 var scripts = map[string]string{
 	"simple query": `
 		c Q(select 1)
@@ -571,7 +570,7 @@ var scripts = map[string]string{
 		c Q(select set_config($1, 'x', false)) Q(discard all)
 		s C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)
 		busy
-		tidy
+		internal
 		> Q(select set_config($1, 'x', false)) Q(discard all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
 		s C(SELECT 0) Z(I)
 		idle
@@ -595,7 +594,7 @@ var scripts = map[string]string{
 		s C(BEGIN) Z(T) E(FATAL 25P03)
 		> Q(begin)
 		< C(BEGIN) Z(T) E(FATAL 25P03)
-		explained
+		forwarded
 		busy`,
 	"terminate": `
 		c Q(select 1) X Q(never)
@@ -649,6 +648,7 @@ var scripts = map[string]string{
 		idle`,
 }
 
+// pinning has texts with the reason for which they pin the client at once, if any.
 var pinning = map[string]string{
 	"load 'x'": "LOAD", "select setseed(0)": "SETSEED", "select set_config($1,'b',false)": "SET_CONFIG",
 	"set session authorization x": "SESSION AUTHORIZATION",
@@ -656,8 +656,8 @@ var pinning = map[string]string{
 	"reset all": "", "discard temp": "",
 }
 
-// suspicious texts leave something only the server knows about.
-var suspicious = map[string]string{
+// inspected has texts after which the server is asked for the state of the session.
+var inspected = map[string]string{
 	"set x = 1": "settings", "select set_config('a','b',false)": "settings", "create temp table t ()": "TEMP",
 	"listen x": "LISTEN", "prepare p as select 1": "PREPARE",
 	"declare c cursor with hold for select 1": "WITH HOLD", "select pg_advisory_lock(1)": "ADVISORY LOCK",
@@ -667,9 +667,9 @@ var suspicious = map[string]string{
 }
 
 func init() {
-	for text, what := range suspicious {
-		// The lasting ones are shown by the pin that the server tells of.
-		end := fmt.Sprintf("busy\ntidy\n> Q(inspect %s)\nc Q(select 1)\nstalled\ns R(TEMP) C(SELECT 1) Z(I)\npinned TEMP\nc\n> Q(select 1)\ns C(SELECT 1) Z(I)\n< C(SELECT 1) Z(I)\npinned TEMP", what)
+	for text, what := range inspected {
+		// The response to the inspection pins the client.
+		end := fmt.Sprintf("busy\ninternal\n> Q(inspect %s)\nc Q(select 1)\nstalled\ns R(TEMP) C(SELECT 1) Z(I)\npinned TEMP\nc\n> Q(select 1)\ns C(SELECT 1) Z(I)\n< C(SELECT 1) Z(I)\npinned TEMP", what)
 		scripts["inspect after query "+text] = fmt.Sprintf("c Q(%s)\ns C(X) Z(I)\n> Q(%[1]s)\n< C(X) Z(I)\n%s", text, end)
 		scripts["inspect after unnamed "+text] = fmt.Sprintf(
 			"c P(,%s) B() E S\ns 1 2 C(X) Z(I)\n> P(,%[1]s) B() E S\n< 1 2 C(X) Z(I)\n%s", text, end)
@@ -679,7 +679,7 @@ func init() {
 	for text, reason := range pinning {
 		state := "pinned " + reason
 		if reason == "" {
-			state = "tidy\nidle"
+			state = "internal\nidle"
 		}
 		scripts["pin by query "+text] = fmt.Sprintf("c Q(%s)\ns C(X) Z(I)\n> Q(%[1]s)\n< C(X) Z(I)\n%s", text, state)
 		scripts["pin by unnamed "+text] = fmt.Sprintf(
@@ -689,7 +689,7 @@ func init() {
 	}
 }
 
-// player plays a script.
+// player runs a script.
 type player struct {
 	t          *testing.T
 	random     *rand.Rand // splits the streams if not nil
@@ -763,15 +763,15 @@ func (p *player) line(line string) {
 	case "pinned":
 		check("pinned", p.relay.client.Pinned(), rest)
 		check("idle", p.relay.Idle(), false)
-	case "explained", "unexplained":
+	case "forwarded", "unforwarded":
 		check("fatal", p.relay.Fatal(), true)
-		check("explained", p.relay.FatalForwarded(), command == "explained")
-	case "tidy":
+		check("forwarded", p.relay.FatalForwarded(), command == "forwarded")
+	case "internal":
 		p.toServer = p.relay.AppendInternalQuery(p.toServer)
-	case "leave", "lost":
+	case "disconnect", "lost":
 		var ok bool
 		p.toServer, ok = p.relay.DisconnectClient(p.toServer)
-		check("saved", ok, command == "leave")
+		check("saved", ok, command == "disconnect")
 		p.relay.client.Close()
 		p.rest = nil
 	case "startup", "settings":
@@ -790,11 +790,11 @@ func (p *player) line(line string) {
 		}
 		p.relay.client.SetSettings(settings)
 		p.relay.Link(p.relay.client, p.relay.server)
-	case "unsurveyed":
+	case "unscanned":
 		p.statements.Catalog.Trust(true) // forgets what is known
 		p.statements.Catalog.Trust(false)
 		p.relay.Link(p.relay.client, p.relay.server)
-	case "refused":
+	case "rejected":
 		if e := p.relay.SettingsError(); e == nil || e.Code != rest {
 			p.t.Errorf("%s: %v", line, e)
 		}
@@ -811,14 +811,14 @@ func (p *player) line(line string) {
 	}
 }
 
-// chunks calls feed with stream in pieces.
+// chunks calls feed with the pieces of stream.
 func (p *player) chunks(stream []byte, feed func([]byte)) {
 	for p.random != nil && len(stream) > 0 {
 		n := 1 + p.random.IntN(min(len(stream), 12))
 		piece := append([]byte(nil), stream[:n]...)
 		feed(piece)
 		for i := range piece {
-			piece[i] = 0xff // nothing may refer to it any more
+			piece[i] = 0xff // the relay must not keep it
 		}
 		stream = stream[n:]
 	}
@@ -832,7 +832,7 @@ func (p *player) client(stream []byte) {
 	p.chunks(stream, p.give)
 }
 
-// give sends a piece after what was left of the ones before.
+// give sends a piece after the rest of the ones before.
 func (p *player) give(piece []byte) {
 	rest, toServer, toClient, err := p.relay.FromClient(append(p.rest, piece...), p.toServer, p.toClient)
 	if err != nil {
@@ -852,13 +852,13 @@ func (p *player) server(stream []byte) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestRelayFollowsTheScripts(t *testing.T) {
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) { play(t, script, nil) })
 	}
 }
 
-func TestScriptsInPieces(t *testing.T) {
+func TestRelayFollowsTheScriptsInPieces(t *testing.T) {
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(50) {

@@ -6,82 +6,81 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// DefaultPrepared is how many statements a server keeps prepared unless told
-// otherwise.
+// DefaultPrepared is the default limit of prepared statements of a server.
 const DefaultPrepared = 200
 
-// namePrefix begins the names of statements on a server.
+// namePrefix is the prefix of the names of statements on a server.
 const namePrefix = "lb_"
 
-// Server is what outlives the transactions of a server connection. It is used
-// by one [Relay] at a time.
+// Server is the state of a server connection that outlives its transactions. It is
+// used by one [Relay] at a time.
 type Server struct {
 	table    *Statements
 	limit    int
-	prepared map[meaning]*prepared
-	recent   prepared // list of prepared, the most recently used first
-	stale    []*prepared
-	blurred  []*prepared // under settings that are not known
+	prepared map[statementKey]*prepared
+	recent   prepared    // list of prepared, the most recently used first
+	stale    []*prepared // to be closed
+	blind    []*prepared // prepared while the settings were unknown
 	created  uint64
 	status   pgwire.TxStatus
 
 	unnamed unnamed
 
-	settings, planning Settings // of the session; those of them that matter when a text is prepared
+	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
 
-	replies, transactions uint64 // that clients got
+	answered, transactions uint64 // of clients
 
-	// A segment is what one ReadyForQuery answers. segment is the number of the
-	// one that the client is sending, answered that of the last one answered.
-	segment, answered uint64
+	// A segment is a part of the client's stream that one ReadyForQuery answers.
+	// segment is the number of the current one, answeredSegment that of the last one
+	// answered.
+	segment, answeredSegment uint64
 }
 
-// meaning is a text together with the settings under which it was prepared:
-// search_path and others decide what it means.
-type meaning struct {
-	*Statement
+// statementKey is a statement together with the settings that it is prepared under:
+// search_path and others affect its meaning.
+type statementKey struct {
+	*statement
 	planning Settings
 }
 
-// blurry stands for settings that are not known.
-var blurry = Settings{newAssignments(map[string]string{"?": ""})}
+// unknownSettings is the value of planning while the settings are unknown.
+var unknownSettings = Settings{newAssignments(map[string]string{"?": ""})}
 
 // prepared is a statement on a server.
 type prepared struct {
-	meaning
+	statementKey
 	name       string
 	used       uint64 // segment
 	stale      bool   // to be closed
 	prev, next *prepared
 }
 
-// unnamed is whose unnamed statement, or lack of one, a server has: as of a
-// version of the client's. It is zero if nobody's.
+// unnamed identifies the unnamed statement of a server, or its lack, by the client
+// and its version. It is zero if it belongs to no client.
 type unnamed struct {
-	of      *Client
+	client  *Client
 	version uint64
 }
 
-// NewServer returns the state of a server that is idle and has nothing
-// prepared. limit is how many statements it should keep, 0 for
-// [DefaultPrepared].
+// NewServer returns the state of a server that is idle and has nothing prepared.
+// limit is the number of statements that it keeps, 0 for [DefaultPrepared].
 func NewServer(table *Statements, limit int) *Server {
 	if limit == 0 {
 		limit = DefaultPrepared
 	}
-	s := &Server{table: table, limit: limit, prepared: map[meaning]*prepared{}, status: pgwire.TxIdle, segment: 1}
+	s := &Server{table: table, limit: limit, prepared: map[statementKey]*prepared{}, status: pgwire.TxIdle, segment: 1}
 	s.recent.prev, s.recent.next = &s.recent, &s.recent
 	return s
 }
 
-// Status is what the last ReadyForQuery said.
+// Status returns the status of the last ReadyForQuery.
 func (s *Server) Status() pgwire.TxStatus { return s.status }
 
-// Prepared is the number of statements that the server keeps.
+// Prepared returns the number of statements that the server keeps.
 func (s *Server) Prepared() int { return len(s.prepared) }
 
-// Settings are what the server's session has.
+// Settings returns the settings of the server's session.
 func (s *Server) Settings() Settings { return s.settings }
 
 func (s *Server) setSettings(settings Settings) {
@@ -90,108 +89,109 @@ func (s *Server) setSettings(settings Settings) {
 	}
 }
 
-// SetReported says what the server has said by ParameterStatus at login.
+// SetReported sets the parameters that the server has reported at login.
 func (s *Server) SetReported(r Reported) { s.reported = r }
 
-// Reported is what the server has said by ParameterStatus.
+// Reported returns the parameters that the server has reported.
 func (s *Server) Reported() Reported { return s.reported }
 
-// Answered is how many requests of clients have been answered.
-func (s *Server) Answered() uint64 { return s.replies }
+// Answered returns the number of answered requests of clients: queries and groups up
+// to a Sync.
+func (s *Server) Answered() uint64 { return s.answered }
 
-// Transactions is how many transactions of clients have ended.
+// Transactions returns the number of ended transactions of clients.
 func (s *Server) Transactions() uint64 { return s.transactions }
 
-// Close forgets the server's statements. The server must not be used again.
-func (s *Server) Close() { s.forgetPrepared() }
+// Close releases the server's statements. The server must not be used afterwards.
+func (s *Server) Close() { s.dropPrepared() }
 
-func (s *Server) forgetPrepared() {
+// dropPrepared drops all statements.
+func (s *Server) dropPrepared() {
 	for _, p := range s.prepared {
 		s.remove(p)
-		s.table.release(p.Statement)
+		s.table.release(p.statement)
 	}
 	for _, p := range s.stale {
-		s.table.release(p.Statement)
+		s.table.release(p.statement)
 	}
-	s.stale, s.blurred = s.stale[:0], nil
+	s.stale, s.blind = s.stale[:0], nil
 }
 
-// refocus leaves no statement to be used that was prepared under settings that
-// were not known.
-func (s *Server) refocus() {
-	for _, p := range s.blurred {
+// retireBlind excludes the statements from use that were prepared while the settings
+// were unknown.
+func (s *Server) retireBlind() {
+	for _, p := range s.blind {
 		if s.remove(p) {
-			p.stale = true
-			s.insert(p)
+			s.retire(p)
 		}
 	}
-	s.blurred = s.blurred[:0]
+	s.blind = s.blind[:0]
 }
 
-// add prepares what there is no copy of yet.
-func (s *Server) add(m meaning) *prepared {
-	p := s.named(m)
+// add adds a statement that the server does not have.
+func (s *Server) add(key statementKey) *prepared {
+	p := s.newPrepared(key)
 	s.insert(p)
-	if m.planning == blurry {
-		s.blurred = append(s.blurred, p)
+	if key.planning == unknownSettings {
+		s.blind = append(s.blind, p)
 	}
 	return p
 }
 
-// spare is another copy, to be closed.
-func (s *Server) spare(m meaning) *prepared {
-	p := s.named(m)
-	p.stale = true
-	return p
-}
-
-func (s *Server) named(m meaning) *prepared {
+// newPrepared returns a statement with a new name, which is not in the list yet.
+func (s *Server) newPrepared(key statementKey) *prepared {
 	s.created++
-	s.table.retain(m.Statement)
-	return &prepared{meaning: m, name: namePrefix + strconv.FormatUint(s.created, 10)}
+	s.table.retain(key.statement)
+	return &prepared{statementKey: key, name: namePrefix + strconv.FormatUint(s.created, 10)}
 }
 
+// insert adds p to the list, or to the stale ones if the list has one like it.
 func (s *Server) insert(p *prepared) {
-	if p.stale || s.prepared[p.meaning] != nil {
-		p.stale = true
-		s.stale = append(s.stale, p)
+	if p.stale || s.prepared[p.statementKey] != nil {
+		s.retire(p)
 		return
 	}
-	s.prepared[p.meaning] = p
-	s.front(p)
+	s.prepared[p.statementKey] = p
+	s.pushFront(p)
 	p.used = s.segment
 }
 
-// use marks p as wanted by the current segment.
+// retire marks p, which is not in the list, as to be closed.
+func (s *Server) retire(p *prepared) {
+	p.stale = true
+	s.stale = append(s.stale, p)
+}
+
+// use marks p as used by the current segment.
 func (s *Server) use(p *prepared) {
 	p.used = s.segment
 	if s.recent.next != p {
 		p.prev.next, p.next.prev = p.next, p.prev
-		s.front(p)
+		s.pushFront(p)
 	}
 }
 
-func (s *Server) front(p *prepared) {
+func (s *Server) pushFront(p *prepared) {
 	p.prev, p.next = &s.recent, s.recent.next
 	p.prev.next, p.next.prev = p, p
 }
 
-// remove takes p off the server's list if it is there.
+// remove removes p from the list. It reports whether it was there.
 func (s *Server) remove(p *prepared) bool {
-	if s.prepared[p.meaning] != p {
+	if s.prepared[p.statementKey] != p {
 		return false
 	}
-	delete(s.prepared, p.meaning)
+	delete(s.prepared, p.statementKey)
 	p.prev.next, p.next.prev = p.next, p.prev
 	p.prev, p.next = nil, nil
 	return true
 }
 
-// oldest is the least recently used statement if there is no room for another
-// one and nothing unanswered refers to it, or nil.
+// oldest returns the least recently used statement if the list is full and no
+// outstanding request uses it, or nil.
 func (s *Server) oldest() *prepared {
 	p := s.recent.prev
-	if len(s.prepared) < s.limit || p == &s.recent || p.used > s.answered {
+	if len(s.prepared) < s.limit || p == &s.recent || p.used > s.answeredSegment {
 		return nil
 	}
 	return p

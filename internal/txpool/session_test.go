@@ -1,6 +1,6 @@
 package txpool
 
-// What a session holds: settings, and what pins.
+// sessionScripts are about the state of the session: settings, and reasons to pin.
 var sessionScripts = map[string]string{
 	"settings at the start": `
 		startup timezone=UTC application_name=app
@@ -22,7 +22,7 @@ var sessionScripts = map[string]string{
 		s C(SELECT 1) Z(I)
 		< S(TimeZone=GMT) C(SELECT 1) Z(I)
 		idle`,
-	"another application's name is not waited for": `
+	"the client does not wait for another application_name": `
 		startup application_name=app
 		c Q(select 1)
 		> Q(SELECT set_config('application_name','app',false);) Q(select 1)
@@ -35,18 +35,18 @@ var sessionScripts = map[string]string{
 		c Q(select 1)
 		> Q(SELECT set_config('application_name','app',false);) Q(select 1)
 		s E(FATAL 57P01)
-		unexplained
+		unforwarded
 		<`,
-	"settings that are refused": `
+	"rejected settings": `
 		startup timezone=Nowhere
 		c Q(select 1)
 		stalled
 		> Q(SELECT set_config('timezone','Nowhere',false);)
 		s E(22023) Z(I)
-		refused 22023
+		rejected 22023
 		c
 		stalled
-		leave
+		disconnect
 		idle
 		<
 		link c2 s1
@@ -69,7 +69,7 @@ var sessionScripts = map[string]string{
 	"SET is carried over": `
 		c Q(set statement_timeout = 5)
 		s C(SET) Z(I)
-		tidy
+		internal
 		> Q(set statement_timeout = 5) Q(inspect settings)
 		s T R(statement_timeout=5) C(SELECT 1) Z(I)
 		< C(SET) Z(I)
@@ -87,11 +87,11 @@ var sessionScripts = map[string]string{
 	"SET that is rolled back": `
 		c Q(begin; set x = 1)
 		s C(BEGIN) C(SET) Z(T)
-		tidy
+		internal
 		busy
 		c Q(rollback)
 		s C(ROLLBACK) Z(I)
-		tidy
+		internal
 		> Q(begin; set x = 1) Q(rollback) Q(inspect settings)
 		s C(SELECT 0) Z(I)
 		< C(BEGIN) C(SET) Z(T) C(ROLLBACK) Z(I)
@@ -104,7 +104,7 @@ var sessionScripts = map[string]string{
 		s C(SELECT 1) Z(I)
 		c
 		s C(RESET) Z(I)
-		tidy
+		internal
 		> Q(reset all) Q(inspect settings)
 		s C(SELECT 0) Z(I)
 		settings timezone=UTC
@@ -133,7 +133,7 @@ var sessionScripts = map[string]string{
 	"a notification while the server is asked": `
 		c Q(listen x)
 		s C(LISTEN) Z(I)
-		tidy
+		internal
 		s A T R(LISTEN) C(SELECT 1) N A Z(I)
 		> Q(listen x) Q(inspect LISTEN)
 		< C(LISTEN) Z(I) A A
@@ -143,8 +143,8 @@ var sessionScripts = map[string]string{
 		c Q(select 1)
 		> Q(SELECT set_config('timezone','UTC',false);)
 		s S(TimeZone=UTC) C(SELECT 1) Z(I)
-		leave
-		tidy
+		disconnect
+		internal
 		idle`,
 	"RESET while pinned": `
 		startup timezone=UTC
@@ -153,12 +153,12 @@ var sessionScripts = map[string]string{
 		s C(SELECT 1) Z(I)
 		c
 		s C(LISTEN) Z(I)
-		tidy
+		internal
 		s R(LISTEN) C(SELECT 1) Z(I)
 		pinned LISTEN
 		c Q(reset all)
 		s C(RESET) Z(I)
-		tidy
+		internal
 		> Q(listen x) Q(inspect LISTEN) Q(reset all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
 		s R(LISTEN) C(SELECT 1) Z(I)
 		c Q(select 1)
@@ -172,7 +172,7 @@ var sessionScripts = map[string]string{
 	"RESET of nothing is no reason to ask": `
 		c Q(reset all)
 		s C(RESET) Z(I)
-		tidy
+		internal
 		> Q(reset all)
 		< C(RESET) Z(I)
 		idle`,
@@ -181,7 +181,7 @@ var sessionScripts = map[string]string{
 		c Q(select f())
 		s S(TimeZone=UTC) C(SELECT 1) Z(I)
 		busy
-		tidy
+		internal
 		> Q(select f()) Q(inspect settings)
 		s R(TimeZone=UTC) C(SELECT 1) Z(I)
 		< S(TimeZone=GMT) S(TimeZone=UTC) C(SELECT 1) Z(I)
@@ -193,7 +193,7 @@ var sessionScripts = map[string]string{
 		s C(BEGIN) S(TimeZone=x) C(SET) Z(T)
 		c Q(commit)
 		s S(TimeZone=GMT) C(COMMIT) Z(I)
-		tidy
+		internal
 		idle
 		> Q(begin; set local timezone = x) Q(commit)
 		< S(TimeZone=GMT) C(BEGIN) S(TimeZone=x) C(SET) Z(T) S(TimeZone=GMT) C(COMMIT) Z(I)`,
@@ -257,17 +257,17 @@ var sessionScripts = map[string]string{
 	"pinned until it is given back": `
 		c Q(select pg_advisory_lock(1))
 		s C(SELECT 1) Z(I)
-		tidy
+		internal
 		s R(ADVISORY LOCK) C(SELECT 1) Z(I)
 		pinned ADVISORY LOCK
-		tidy
+		internal
 		c Q(select 1)
 		s C(SELECT 1) Z(I)
-		tidy
+		internal
 		> Q(select pg_advisory_lock(1)) Q(inspect ADVISORY LOCK) Q(select 1)
 		c Q(select pg_advisory_unlock(1))
 		s C(SELECT 1) Z(I)
-		tidy
+		internal
 		> Q(select pg_advisory_unlock(1)) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
 		s C(SELECT 0) Z(I)
 		idle
@@ -275,12 +275,12 @@ var sessionScripts = map[string]string{
 	"pinned until the table is dropped": `
 		c Q(create temp table t ())
 		s C(CREATE TABLE) Z(I)
-		tidy
+		internal
 		s R(TEMP) C(SELECT 1) Z(I)
 		pinned TEMP
 		c Q(drop table t)
 		s C(DROP TABLE) Z(I)
-		tidy
+		internal
 		s C(SELECT 0) Z(I)
 		idle
 		> Q(create temp table t ()) Q(inspect TEMP) Q(drop table t) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
@@ -299,10 +299,10 @@ var sessionScripts = map[string]string{
 	"an inspection that is canceled": `
 		c Q(set x = 1)
 		s C(SET) Z(I)
-		tidy
+		internal
 		s E(57014) Z(I)
 		busy
-		tidy
+		internal
 		> Q(set x = 1) Q(inspect settings) Q(inspect settings)
 		s R(x=1) C(SELECT 1) Z(I)
 		idle
@@ -337,24 +337,24 @@ var sessionScripts = map[string]string{
 		c Q(begin)
 		s C(BEGIN) Z(T)
 		c Q(select 1)
-		leave
-		tidy
+		disconnect
+		internal
 		> Q(begin) Q(select 1)
 		s C(SELECT 1) Z(T)
-		tidy
+		internal
 		> Q(ROLLBACK)
 		s C(ROLLBACK) Z(I)
-		tidy
+		internal
 		idle
 		< C(BEGIN) Z(T) C(SELECT 1) Z(T)`,
 	"gone with a temporary table": `
 		c P(s1,select 1) Q(create temp table t ())
 		s 1 C(CREATE TABLE) Z(I)
-		leave
-		tidy
+		disconnect
+		internal
 		> P(lb_1,select 1) Q(create temp table t ()) Q(DISCARD ALL)
 		s C(DISCARD ALL) Z(I)
-		tidy
+		internal
 		idle
 		< 1 C(CREATE TABLE) Z(I)
 		link c2 s1
@@ -365,8 +365,8 @@ var sessionScripts = map[string]string{
 	"gone with settings": `
 		c Q(set x = 1)
 		s C(SET) Z(I)
-		leave
-		tidy
+		disconnect
+		internal
 		> Q(set x = 1) Q(inspect settings)
 		s R(x=1) C(SELECT 1) Z(I)
 		idle
@@ -381,7 +381,7 @@ var sessionScripts = map[string]string{
 		< C(SELECT 1) Z(I)`,
 	"gone in a pipeline": `
 		c P(s1,select 1) B(s1) E
-		leave
+		disconnect
 		> P(lb_1,select 1) B(lb_1) E P(,ROLLBACK) B() E S
 		s 1 2 C(SELECT 1) 1 2 C(ROLLBACK) Z(I)
 		idle
@@ -393,7 +393,7 @@ var sessionScripts = map[string]string{
 		< E(26000) Z(I)`,
 	"gone in a pipeline that fails": `
 		c P(s1,select 1) B(s1) E
-		leave
+		disconnect
 		> P(lb_1,select 1) B(lb_1) E P(,ROLLBACK) B() E S
 		s 1 2 E(57014) Z(I)
 		idle
@@ -401,7 +401,7 @@ var sessionScripts = map[string]string{
 	"gone after an error in a pipeline": `
 		c P(s1,bad) H
 		s E(42601)
-		leave
+		disconnect
 		> P(lb_1,bad) H S
 		s Z(I)
 		idle
@@ -409,16 +409,16 @@ var sessionScripts = map[string]string{
 	"gone in a copy": `
 		c Q(copy t from stdin) d(1)
 		s G
-		leave
-		> Q(copy t from stdin) d(1) f(the client has gone)
+		disconnect
+		> Q(copy t from stdin) d(1) f(the client has disconnected)
 		s E(57014) Z(I)
 		idle
 		< G E(57014) Z(I)`,
 	"gone in a copy by extended protocol": `
 		c P(,copy t from stdin) B() E H
 		s 1 2 G
-		leave
-		> P(,copy t from stdin) B() E H f(the client has gone) S
+		disconnect
+		> P(,copy t from stdin) B() E H f(the client has disconnected) S
 		s E(57014) Z(I)
 		idle
 		< 1 2 G E(57014) Z(I)`,
@@ -432,7 +432,7 @@ var sessionScripts = map[string]string{
 		c P(s1,select 1) S
 		s 1 Z(I)
 		c B(x) C(s1) S
-		leave
+		disconnect
 		> P(lb_1,select 1) S B(x) S
 		s E(26000) Z(I)
 		idle

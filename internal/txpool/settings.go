@@ -9,12 +9,13 @@ import (
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
-// Settings are those of a session that differ from what a new one has, by
-// their names in lower case. Equal ones are the same value, and the zero value
-// is none.
+// Settings are the settings of a session that differ from those of a new one, by
+// their names in lower case. Values of this type can be compared with ==. The zero
+// value has none.
 type Settings struct{ assignments }
 
-// NewSettings returns what options ask for. The last one of a name counts.
+// NewSettings returns the settings that options request. If a name occurs twice, the
+// last value counts.
 func NewSettings(options []sqlscan.Option) (Settings, error) {
 	values := map[string]string{}
 	for _, o := range options {
@@ -26,11 +27,11 @@ func NewSettings(options []sqlscan.Option) (Settings, error) {
 	return Settings{newAssignments(values)}, nil
 }
 
-// applicationName is the one setting that cannot change an answer, and that
-// the server never refuses.
+// applicationName is the one setting that cannot affect a response and that the
+// server never rejects.
 const applicationName = "application_name"
 
-// planning is what of s may change the meaning of a text when it is prepared.
+// planning returns those of s that affect the meaning of text.
 func (s Settings) planning() Settings {
 	if s == (Settings{}) {
 		return s
@@ -40,7 +41,7 @@ func (s Settings) planning() Settings {
 	return Settings{newAssignments(values)}
 }
 
-// or returns s, with those of fallback that s has not.
+// or returns s with those of fallback that s does not have.
 func (s Settings) or(fallback Settings) Settings {
 	if fallback == (Settings{}) || s == fallback {
 		return s
@@ -52,16 +53,16 @@ func (s Settings) or(fallback Settings) Settings {
 	return Settings{newAssignments(values)}
 }
 
-// inexactEncodings have characters in which a byte below 128 stands for
-// something else, so that SQL text cannot be read.
+// inexactEncodings are encodings in which a byte below 128 may be part of another
+// character, so that SQL text cannot be scanned.
 var inexactEncodings = []string{"sjis", "shiftjis", "mskanji", "win932", "big5", "win950", "gbk", "win936", "gb18030", "uhc", "win949", "johab", "shiftjis2004"}
 
-// unshareable is why a client with s must keep its server, "" if it need not.
+// unshareable returns the reason why a client with s must be pinned, "" if it need not.
 func (s Settings) unshareable() string {
 	encoding, ascii := "", true
 	for name, value := range s.all() {
 		if name == "client_encoding" {
-			encoding = plain(value)
+			encoding = plainEncoding(value)
 		}
 		ascii = ascii && strings.IndexFunc(value, func(r rune) bool { return r > 127 }) < 0
 	}
@@ -69,13 +70,13 @@ func (s Settings) unshareable() string {
 	case slices.Contains(inexactEncodings, encoding):
 		return pinEncoding
 	case encoding != "" && encoding != "utf8" && encoding != "unicode" && !ascii:
-		return pinEncoding // the text that sets them would be in another encoding
+		return pinEncoding // the query that applies them would be in another encoding
 	}
 	return ""
 }
 
-// plain is the name of an encoding as Postgres compares it.
-func plain(encoding string) string {
+// plainEncoding returns the name of an encoding as PostgreSQL compares it.
+func plainEncoding(encoding string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= '0' && r <= '9' || r >= 'a' && r <= 'z':
@@ -87,11 +88,23 @@ func plain(encoding string) string {
 	}, encoding)
 }
 
-// roleName is the setting behind SET ROLE. It comes last when settings are
-// applied, and goes first, since it decides what else may be set.
+// roleName is the setting of SET ROLE. It is set last and reset first, since it
+// decides which other settings may be changed.
 const roleName = "role"
 
-// appendApply appends SQL that turns the settings from into to.
+// differOnlyInName reports whether two settings differ only in application_name.
+func differOnlyInName(a, b Settings) bool {
+	for _, pair := range [][2]Settings{{a, b}, {b, a}} {
+		for name := range pair[0].changes(pair[1].assignments) {
+			if name != applicationName {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// appendApply appends SQL that changes the settings from into to.
 func appendApply(dst []byte, from, to Settings) []byte {
 	wanted, had := to.values(), from.values()
 	if role, ok := had[roleName]; ok && wanted[roleName] != role {
@@ -132,7 +145,7 @@ func appendSetConfig(dst []byte, name, value string) []byte {
 	return append(dst, ",false)"...)
 }
 
-// quotedSetting quotes the parts of a setting's name.
+// quotedSetting returns the name of a setting with its parts quoted.
 func quotedSetting(name string) string {
 	return `"` + strings.ReplaceAll(strings.ReplaceAll(name, `"`, `""`), ".", `"."`) + `"`
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
-// Statement is a text to prepare together with its parameter types, as of a
-// time between changes of the schema: what is prepared again after one may mean
-// something else. Equal ones are the same Statement, whichever client asked for
-// them.
-type Statement struct {
-	statementKey
-	refs int // guarded by the table's mutex
-	read atomic.Pointer[statementReading]
+// statement is a text to prepare with its parameter types, as of a version of the
+// schema: after a change of the schema the same text may mean something else. Equal
+// ones are the same statement, whichever client prepares them.
+type statement struct {
+	source
+	refs    int // guarded by the table's mutex
+	reading atomic.Pointer[statementReading]
 }
 
-type statementKey struct {
-	rest string // of the Parse message, everything after the name
-	age  uint64
+// source identifies a statement.
+type source struct {
+	rest   string // of the Parse message: everything after the name
+	schema uint64
 }
 
 // statementReading is the reading of a text with the names of a database.
@@ -30,76 +30,76 @@ type statementReading struct {
 	names *routines.Names
 }
 
-// Statements is the table of all Statements of a pool's clients and servers,
-// and the catalog of their database. The zero value is empty and ready; it is
-// safe for concurrent use.
+// Statements is the table of all statements of a pool's clients and servers, and the
+// catalog of their database. The zero value is empty and ready. It is safe for
+// concurrent use.
 type Statements struct {
-	mu    sync.Mutex
-	known map[statementKey]*Statement
-
-	// Ages begin with changes of the schema. One that is not committed has an
-	// age of its own.
-	age, ages atomic.Uint64
-
 	Catalog routines.Catalog
+
+	mu    sync.Mutex
+	known map[source]*statement
+
+	// schema is the current version of the schema, schemas the last one assigned. A
+	// change that is not committed has a version of its own.
+	schema, schemas atomic.Uint64
 }
 
-// read returns the reading of a text that is not a Statement's.
-func (t *Statements) read(text []byte) routines.Reading { return t.Catalog.Names().Read(text) }
-
-// readingOf returns the reading of st. It reads the text once for each version of the
-// catalog's names.
-func (t *Statements) readingOf(st *Statement) *statementReading {
-	names := t.Catalog.Names()
-	r := st.read.Load()
-	if r == nil || r.names != names {
-		text, _, _ := strings.Cut(st.rest, "\x00")
-		r = &statementReading{names.Read([]byte(text)), names}
-		st.read.Store(r)
-	}
-	return r
-}
-
-// Len is the number of Statements that a client or a server holds.
+// Len returns the number of statements that a client or a server holds.
 func (t *Statements) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.known)
 }
 
-// newAge begins one that only those know who are told.
-func (t *Statements) newAge() uint64 { return t.ages.Add(1) }
+// read returns the reading of a text that is not a statement's.
+func (t *Statements) read(text []byte) routines.Reading { return t.Catalog.Names().Read(text) }
 
-// beginAge begins one for everyone.
-func (t *Statements) beginAge() { t.age.Store(t.newAge()) }
+// readingOf returns the reading of st. It reads the text once for each version of the
+// catalog's names.
+func (t *Statements) readingOf(st *statement) *statementReading {
+	names := t.Catalog.Names()
+	r := st.reading.Load()
+	if r == nil || r.names != names {
+		text, _, _ := strings.Cut(st.rest, "\x00")
+		r = &statementReading{names.Read([]byte(text)), names}
+		st.reading.Store(r)
+	}
+	return r
+}
 
-// intern returns the Statement that p asks for in an age, with one more
+// newSchema returns a new version of the schema, which is not the current one.
+func (t *Statements) newSchema() uint64 { return t.schemas.Add(1) }
+
+// changeSchema makes a new version of the schema the current one.
+func (t *Statements) changeSchema() { t.schema.Store(t.newSchema()) }
+
+// intern returns the statement of p in a version of the schema, with one more
 // reference to it.
-func (t *Statements) intern(p pgwire.Parse, age uint64) *Statement {
+func (t *Statements) intern(p pgwire.Parse, schema uint64) *statement {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	st := t.known[statementKey{string(p.Rest), age}]
+	st := t.known[source{string(p.Rest), schema}]
 	if st == nil {
-		st = &Statement{statementKey: statementKey{string(p.Rest), age}}
+		st = &statement{source: source{string(p.Rest), schema}}
 		if t.known == nil {
-			t.known = map[statementKey]*Statement{}
+			t.known = map[source]*statement{}
 		}
-		t.known[st.statementKey] = st
+		t.known[st.source] = st
 	}
 	st.refs++
 	return st
 }
 
-func (t *Statements) retain(st *Statement) {
+func (t *Statements) retain(st *statement) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st.refs++
 }
 
-func (t *Statements) release(st *Statement) {
+func (t *Statements) release(st *statement) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if st.refs--; st.refs == 0 {
-		delete(t.known, st.statementKey)
+		delete(t.known, st.source)
 	}
 }

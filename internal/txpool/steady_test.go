@@ -2,7 +2,7 @@ package txpool
 
 import "testing"
 
-// steady is what a client with a prepared statement does all the time.
+// steady has the usual transactions of a client with a prepared statement.
 var steady = map[string]struct{ client, server string }{
 	"simple":   {"Q(select 1)", "T D C(SELECT 1) Z(I)"},
 	"prepared": {"B(s1) E S", "2 D C(SELECT 1) Z(I)"},
@@ -10,7 +10,7 @@ var steady = map[string]struct{ client, server string }{
 	"unnamed":  {"P(,select 1) B() DP E S", "1 2 T D C(SELECT 1) Z(I)"},
 }
 
-// turn returns a function that plays one turn.
+// turn returns a function that runs one transaction.
 func turn(tb testing.TB, client, server string) func() {
 	var table Statements
 	table.Catalog.Scanned("", nil)

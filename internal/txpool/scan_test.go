@@ -12,35 +12,35 @@ import (
 )
 
 func init() {
-	surveyScripts := map[string]string{
-		"the database's words are looked at first": `
-			unsurveyed
+	scanScripts := map[string]string{
+		"the catalog is scanned first": `
+			unscanned
 			c Q(select login())
 			stalled
-			> Q(survey '')
+			> Q(scan '')
 			s T R(1 5) R(login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
 			c
 			> Q(select login())
 			s T D C(SELECT 1) Z(I)
 			busy
-			tidy
+			internal
 			> Q(inspect settings, app.who)
 			s R(app.who=bob) C(SELECT 1) Z(I)
 			< T D C(SELECT 1) Z(I)
 			idle
 			settings app.who=bob`,
-		"a survey that fails is left to the next": `
-			unsurveyed
+		"a failed scan is tried again by the next transaction": `
+			unscanned
 			c Q(select 1)
 			s E(57014) Z(I)
 			c
-			> Q(survey '') Q(select 1)
+			> Q(scan '') Q(select 1)
 			s C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)
 			idle
 			link c2 s1
 			c Q(select 2)
-			> Q(survey '')
+			> Q(scan '')
 			s R(0 0) C(SELECT 1) Z(I)
 			c
 			> Q(select 2)
@@ -56,25 +56,25 @@ func init() {
 			c Q(create function f() as 'set a.b to 1')
 			s C(CREATE FUNCTION) Z(I)
 			busy
-			tidy
-			> Q(create function f() as 'set a.b to 1') Q(survey 'none')
+			internal
+			> Q(create function f() as 'set a.b to 1') Q(scan 'none')
 			s R(1 1) R(f=set a.b to 1) C(SELECT 2) Z(I)
 			< C(CREATE FUNCTION) Z(I)
 			idle
 			c P(x,select f()) B(x) E S
 			s 1 2 C(SELECT 1) Z(I)
-			tidy
+			internal
 			> P(lb_1,select f()) B(lb_1) E S Q(inspect settings, a.b)
 			s R(a.b=1) C(SELECT 1) Z(I)
 			< 1 2 C(SELECT 1) Z(I)
 			settings a.b=1
 			c Q(create view v as select f())
 			s C(CREATE VIEW) Z(I)
-			tidy
-			> Q(create view v as select f()) Q(survey '1 1')
+			internal
+			> Q(create view v as select f()) Q(scan '1 1')
 			s R(1 1) C(SELECT 1) Z(I)
 			< C(CREATE VIEW) Z(I)
-			tidy
+			internal
 			s R(a.b=1) C(SELECT 1) Z(I)
 			> Q(inspect settings, a.b)
 			idle`,
@@ -84,30 +84,30 @@ func init() {
 			> Q(create function f() as 'select 1')
 			< C(CREATE FUNCTION) Z(I)
 			idle`,
-		"gone with a new function": `
+		"disconnected after creating a function": `
 			c Q(create function f() as 'set a.b to 1')
 			s C(CREATE FUNCTION) Z(I)
-			leave
-			tidy
+			disconnect
+			internal
 			> Q(create function f() as 'set a.b to 1')
 			< C(CREATE FUNCTION) Z(I)
 			idle
 			link c2 s1
 			c Q(select f())
-			> Q(survey 'none')
+			> Q(scan 'none')
 			s R(0 0) C(SELECT 2) Z(I)
 			c
 			> Q(select f())
 			s C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)`,
 	}
-	for name, script := range surveyScripts {
+	for name, script := range scanScripts {
 		scripts[name] = script
 	}
 }
 
-// What functions do to a session is known wherever they are called from, and
-// no other client sees it.
+// The state that a function leaves in a session stays with its client, wherever the
+// function is called from.
 func TestFunctionsKeepState(t *testing.T) {
 	server := testpostgres.Start(t)
 	setup := dial(t, server)
@@ -174,8 +174,8 @@ func TestFunctionsKeepState(t *testing.T) {
 				t.Errorf("%s: the client itself sees %q", tt.text, got)
 			}
 		}
-		pool.leave(t, client, random)
-		pool.leave(t, other, random)
+		pool.disconnect(t, client, random)
+		pool.disconnect(t, other, random)
 	}
 
 	client, other := NewClient(&pool.table), NewClient(&pool.table)
@@ -186,11 +186,11 @@ func TestFunctionsKeepState(t *testing.T) {
 	if got := string(pool.ask(t, client, fromClient("Q(show work_mem)"), 1, random)); !strings.Contains(got, "77MB") {
 		t.Errorf("the client itself sees %q", got)
 	}
-	pool.leave(t, client, random)
-	pool.leave(t, other, random)
+	pool.disconnect(t, client, random)
+	pool.disconnect(t, other, random)
 }
 
-// mustRun runs SQL that succeeds.
+// mustRun runs a query that must succeed.
 func (l *link) mustRun(t *testing.T, text string) {
 	t.Helper()
 	if got := written(pgwire.FromServer, l.ask(t, message('Q', text, "\x00"), 1)); strings.Contains(got, "E(") {

@@ -1,0 +1,102 @@
+package txpool
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/routines"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
+)
+
+// evidence has the conditions under which the session holds some state that pins the
+// client.
+var evidence = [...]struct {
+	impact routines.Impact
+	pin    string
+	where  string
+}{
+	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() <> 0 AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())` +
+		` OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema())` +
+		` OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema()))`},
+	{routines.Listens, "LISTEN", `EXISTS (SELECT FROM pg_catalog.pg_listening_channels())`},
+	{routines.Prepares, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
+	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())`},
+}
+
+// inspectionSQL returns a query for the state in unknown. Each row is NULL and a
+// reason to pin, or the name and value of a setting. custom are the settings that
+// pg_settings does not list.
+func inspectionSQL(unknown routines.Impact, custom []string) string {
+	var sql []byte
+	union := func() {
+		if len(sql) > 0 {
+			sql = append(sql, " UNION ALL "...)
+		}
+	}
+	for _, e := range evidence {
+		if unknown&e.impact == 0 {
+			continue
+		}
+		union()
+		sql = append(append(append(append(sql, "SELECT NULL, '"...), e.pin...), "' WHERE "...), e.where...)
+	}
+	if unknown&routines.Configures != 0 {
+		union()
+		// Settings of the transaction keep their source after its end.
+		sql = append(sql, `SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'`+
+			` AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')`+
+			` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> 'none'`...)
+		for _, name := range custom {
+			value := append(sqlscan.AppendLiteral([]byte("pg_catalog.current_setting("), name), ", true)"...)
+			sql = append(append(append(sqlscan.AppendLiteral(append(sql, " UNION ALL SELECT"...), name), ", "...), value...), " WHERE "...)
+			sql = append(append(sql, value...), " IS NOT NULL"...)
+		}
+	}
+	return string(sql)
+}
+
+// findings are the result of an inspection, as far as its rows have come.
+type findings struct {
+	pin      string
+	settings map[string]string
+}
+
+// add adds a row of an inspection.
+func (f *findings) add(row []byte) {
+	columns, ok := textColumns(row)
+	if !ok {
+		return
+	}
+	if name := columns[0]; name != nil {
+		if f.settings == nil {
+			f.settings = map[string]string{}
+		}
+		f.settings[strings.ToLower(string(name))] = string(columns[1])
+	} else if f.pin == "" {
+		f.pin = string(columns[1])
+	}
+}
+
+// textColumns reads the two columns of a DataRow message's body. NULL is nil.
+func textColumns(body []byte) (columns [2][]byte, ok bool) {
+	if len(body) < 2 || binary.BigEndian.Uint16(body) != 2 {
+		return columns, false
+	}
+	body = body[2:]
+	for i := range columns {
+		if len(body) < 4 {
+			return columns, false
+		}
+		n := int32(binary.BigEndian.Uint32(body))
+		body = body[4:]
+		if n < 0 {
+			continue
+		}
+		if int(n) > len(body) {
+			return columns, false
+		}
+		columns[i], body = body[:n:n], body[n:]
+	}
+	return columns, true
+}

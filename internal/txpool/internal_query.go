@@ -1,0 +1,257 @@
+package txpool
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
+)
+
+// maxAttempts is the number of failed inspections in a row after which the session is
+// given up.
+const maxAttempts = 3
+
+// queryCanceled is the SQLSTATE of a query that a cancel request has ended.
+const queryCanceled = "57014"
+
+// internalQueries sends the internal queries and handles their responses: it sets up
+// the session for the client, inspects the session after a transaction, and cleans it
+// up after the client has disconnected.
+type internalQueries struct {
+	*pipeline
+	session *session
+
+	needsSetUp bool // setUp is to be called before the client's next request
+	blocked    bool // the client's requests wait for a response
+	scanFailed bool // during this link
+	attempts   int  // failed inspections in a row
+
+	failure       *pgwire.Error // of the query whose response is coming
+	settingsError *pgwire.Error // why the server rejects the client's settings
+
+	formerSettings Settings // of the server, before applyName
+	findings       findings // of the inspection whose response is coming
+	scanned        []routines.Definition
+}
+
+// isDue reports whether there may be something to ask, and the server is ready for
+// it.
+func (q *internalQueries) isDue() bool {
+	if q.session.unknown == 0 && !q.disconnected && (q.needsSetUp || q.server.reported == q.session.baseline) {
+		return false
+	}
+	return q.queue.n == 0 && !q.unsynced && !q.skipping && !q.copying && !q.fatal && q.betweenMessages()
+}
+
+// send sends the next query, if there is one. It requires isDue.
+func (q *internalQueries) send() {
+	c := q.client
+	switch {
+	case q.disconnected && q.server.status != pgwire.TxIdle:
+		q.ask(rollBack, "ROLLBACK")
+	case q.disconnected && (c.pin != "" || q.session.unknown&^routines.Configures != 0):
+		c.pin, c.lasting, q.session.unknown = "", false, 0
+		q.ask(discardAll, "DISCARD ALL")
+	default:
+		q.inspect()
+	}
+}
+
+// setUp makes the session the client's before the client's first request: it scans
+// the catalog if that is due, applies the client's settings, and sends the client the
+// parameters that differ. It returns false while the client has to wait.
+func (q *internalQueries) setUp() (ready bool) {
+	c, s := q.client, q.server
+	if c.table.Catalog.Due() && !q.scanFailed {
+		q.scan()
+		return false
+	}
+	if s.settings != c.settings {
+		sql := appendApply(nil, s.settings, c.settings)
+		switch {
+		case len(sql) == 0:
+			s.setSettings(c.settings)
+		case differOnlyInName(s.settings, c.settings):
+			q.needsSetUp, q.formerSettings = false, s.settings
+			q.ask(applyName, string(sql))
+			s.setSettings(c.settings)
+			return true
+		default:
+			q.blocked = true
+			q.ask(applySettings, string(sql))
+			return false
+		}
+	}
+	q.needsSetUp = false
+	q.session.baseline = s.reported
+	q.report()
+	return true
+}
+
+// report sends the client the parameters that differ from what it knows.
+func (q *internalQueries) report() {
+	c, s := q.client, q.server
+	for name, value := range c.reported.changes(s.reported.assignments) {
+		q.toClient = pgwire.AppendParameterStatus(q.toClient, name, value)
+	}
+	c.reported = s.reported
+}
+
+// inspect asks for the state that is unknown after a transaction, or scans the
+// catalog if the transaction may have changed it. It reports whether it has sent a
+// query, for whose response the client has to wait.
+func (q *internalQueries) inspect() bool {
+	c, s := q.client, q.session
+	if q.server.status != pgwire.TxIdle || isFinalPin(c.pin) && c.lasting {
+		return false
+	}
+	if !q.needsSetUp {
+		s.noteReported()
+	}
+	if s.unknown&routines.Defines != 0 {
+		s.unknown &^= routines.Defines
+		if !c.table.Catalog.Trusted() {
+			q.scan()
+			return true
+		}
+	}
+	s.dropImpossible()
+	if s.unknown == 0 {
+		return false
+	}
+	if c.pin != "" {
+		s.unknown |= routines.Inspectable &^ routines.Sets // the pin may have lost its reason
+	}
+	s.inspecting, s.unknown = s.unknown, 0
+	q.findings = findings{}
+	q.blocked = true
+	q.ask(inspectSession, inspectionSQL(s.inspecting, q.customNames()))
+	return true
+}
+
+// customNames returns the settings that the session may have and that pg_settings
+// does not list.
+func (q *internalQueries) customNames() []string {
+	names := maps.Clone(q.client.custom)
+	if names == nil {
+		names = map[string]bool{}
+	}
+	for name := range q.server.settings.all() {
+		if sqlscan.IsCustomSetting(name) {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// scan asks for the definitions in the database.
+func (q *internalQueries) scan() {
+	q.scanned = nil
+	q.blocked = true
+	q.ask(scanCatalog, q.client.table.Catalog.Query())
+}
+
+// protectSequences discards the values of sequences before a text with that impact
+// that may read them: they may be those of another client, unless this one may have
+// called nextval in the same transaction.
+func (q *internalQueries) protectSequences(impact routines.Impact) {
+	if impact&routines.ReadsSequence != 0 && !q.session.worked && q.client.pin == "" && !q.unsynced && !q.busy() && q.server.status != pgwire.TxFailed {
+		q.ask(discardSequence, "DISCARD SEQUENCES")
+	}
+}
+
+// row handles a row of the response.
+func (q *internalQueries) row(body []byte) {
+	if q.answering() != scanCatalog {
+		q.findings.add(body)
+	} else if columns, ok := textColumns(body); ok {
+		q.scanned = append(q.scanned, routines.Definition{Name: string(columns[0]), Text: string(columns[1])})
+	}
+}
+
+// done handles the end of the response to a query. An error means that the session
+// must end.
+func (q *internalQueries) done(query internalQuery) error {
+	q.internalPending--
+	q.blocked = false
+	failure := q.failure
+	q.failure = nil
+	switch query {
+	case applySettings:
+		q.applied(failure)
+	case applyName:
+		if failure != nil { // canceled; the next transaction tries again
+			q.server.setSettings(q.formerSettings)
+		}
+		q.session.baseline = q.server.reported
+		q.report()
+	case inspectSession:
+		return q.inspected(failure)
+	case scanCatalog:
+		q.scanDone(failure)
+	case rollBack, discardSequence:
+		if failure != nil && failure.Code != queryCanceled {
+			return failure
+		}
+	case discardAll:
+		if failure != nil {
+			return failure
+		}
+		q.server.setSettings(Settings{})
+		q.disconnected = false
+		q.session.unknown = 0
+	}
+	return nil
+}
+
+// applied handles the response to applySettings.
+func (q *internalQueries) applied(failure *pgwire.Error) {
+	c := q.client
+	switch {
+	case failure == nil:
+		q.server.setSettings(c.settings)
+		q.session.baseline = q.server.reported
+		if pin := c.settings.unshareable(); pin != "" && c.pin == "" {
+			c.pin = pin
+		}
+	case failure.Code == queryCanceled: // meant for a query of the client; setUp tries again
+	default:
+		q.settingsError = failure
+	}
+}
+
+// inspected handles the response to an inspection.
+func (q *internalQueries) inspected(failure *pgwire.Error) error {
+	s := q.session
+	if failure != nil { // canceled, or out of memory: try again
+		s.unknown, s.inspecting = s.unknown|s.inspecting, 0
+		if q.attempts++; q.attempts > maxAttempts {
+			return failure
+		}
+		return nil
+	}
+	q.attempts = 0
+	s.learn(q.findings)
+	q.findings = findings{}
+	q.needsSetUp = q.server.settings != q.client.settings
+	return nil
+}
+
+// scanDone handles the response to a scan of the catalog.
+func (q *internalQueries) scanDone(failure *pgwire.Error) {
+	catalog, rows := &q.client.table.Catalog, q.scanned
+	q.scanned = nil
+	if failure == nil && len(rows) > 0 {
+		catalog.Scanned(rows[0].Text, rows[1:])
+		return
+	}
+	q.scanFailed = true
+	if failure == nil {
+		failure = &pgwire.Error{Code: "02000", Message: "the scan of the catalogs returned no rows"}
+	}
+	e := *failure
+	e.Severity = "ERROR"
+	catalog.Failed(&e)
+}

@@ -1,0 +1,311 @@
+package txpool
+
+import (
+	"fmt"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+)
+
+// maxError is the size, in bytes, up to which an ErrorResponse is read.
+const maxError = 64 << 10
+
+// responder forwards the messages of the server to the client, and handles those that
+// end the response to a request.
+type responder struct {
+	*pipeline
+	session        *session
+	internal       *internalQueries
+	fatalForwarded bool
+}
+
+// read handles a chunk of the server's stream.
+func (s *responder) read(chunk []byte) error {
+	p := s.pipeline
+	in := &p.fromServer
+	// chunk[start:at] is to be forwarded but not yet appended.
+	start, at := 0, 0
+	for at < len(chunk) {
+		span, err := in.scanner.Next(chunk[at:])
+		if err != nil {
+			return err
+		}
+		piece := chunk[at : at+span.Size]
+		at += span.Size
+		t := pgwire.ServerType(span.Type)
+		if span.First() {
+			if p.internalPending == 0 && (t == pgwire.ServerDataRow || t == pgwire.ServerCopyData) {
+				in.collects, in.forwards = false, true
+				continue
+			}
+			in.collects = isRead(t) || t == pgwire.ServerDataRow && p.answering().hasRows()
+			in.forwards = !in.collects && s.isForwarded(t)
+		}
+		if in.forwards && (!span.Last() || endsNothing(t)) {
+			continue
+		}
+		// The message has an effect or must not be forwarded: append first what came
+		// before it.
+		if in.forwards {
+			p.toClient = append(p.toClient, chunk[start:at]...)
+		} else {
+			p.toClient = append(p.toClient, chunk[start:at-span.Size]...)
+		}
+		start = at
+		switch {
+		case in.collects && span.Whole():
+			err = s.whole(t, piece)
+		case in.collects:
+			err = s.collect(t, span, piece)
+		case span.Last():
+			err = s.end(t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.toClient = append(p.toClient, chunk[start:]...)
+	return nil
+}
+
+// collect handles a part of a message that is collected.
+func (s *responder) collect(t pgwire.ServerType, span pgwire.Span, piece []byte) error {
+	in := &s.fromServer
+	in.collected = append(in.collected, piece...)
+	switch {
+	case span.Last():
+		err := s.whole(t, in.collected)
+		in.reset()
+		return err
+	case t == pgwire.ServerErrorResponse && span.Length > maxError:
+		// It is forwarded, if it is for the client, without being read.
+		forwards := s.answering() == notInternal
+		s.failed(in.collected, pgwire.ErrorResponse{})
+		in.reset()
+		in.collects, in.forwards = false, forwards
+	}
+	return nil
+}
+
+// isRead reports whether the content of messages of a type matters.
+func isRead(t pgwire.ServerType) bool {
+	switch t {
+	case pgwire.ServerReadyForQuery, pgwire.ServerCommandComplete, pgwire.ServerErrorResponse, pgwire.ServerParameterStatus:
+		return true
+	}
+	return false
+}
+
+// endsNothing reports whether messages of a type do not end a response.
+func endsNothing(t pgwire.ServerType) bool {
+	switch t {
+	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerCopyDone, pgwire.ServerCopyOutResponse,
+		pgwire.ServerParameterDescription, pgwire.ServerFunctionCallResponse,
+		pgwire.ServerErrorResponse: // a long one, which has been handled
+		return true
+	}
+	return false
+}
+
+// isAsynchronous reports whether messages of a type may come at any time.
+func isAsynchronous(t pgwire.ServerType) bool {
+	return t == pgwire.ServerNoticeResponse || t == pgwire.ServerNotificationResponse || t == pgwire.ServerParameterStatus
+}
+
+// isForwarded reports whether the client gets a message that now begins.
+func (s *responder) isForwarded(t pgwire.ServerType) bool {
+	r := s.queue.front()
+	return r == nil || r.action == forward || isAsynchronous(t) && s.answering() == notInternal ||
+		t == pgwire.ServerNotificationResponse && !s.disconnected
+}
+
+// end handles the end of a message whose content does not matter.
+func (s *responder) end(t pgwire.ServerType) error {
+	r := s.queue.front()
+	if isAsynchronous(t) {
+		s.sendFakes()
+		return nil
+	}
+	if r == nil {
+		return errUnexpected(t)
+	}
+	var want kind
+	switch t {
+	case pgwire.ServerParseComplete:
+		want = kindParse
+	case pgwire.ServerBindComplete:
+		want = kindBind
+	case pgwire.ServerCloseComplete:
+		want = kindClose
+	case pgwire.ServerNoData:
+		want = kindDescribe
+	case pgwire.ServerRowDescription:
+		if r.kind != kindDescribe {
+			return nil
+		}
+		want = kindDescribe
+	case pgwire.ServerEmptyQueryResponse:
+		if r.kind == kindQuery {
+			return nil
+		}
+		want = kindExecute
+	case pgwire.ServerPortalSuspended:
+		want = kindExecute
+	case pgwire.ServerCopyInResponse:
+		if s.disconnected {
+			return errDisconnectedBeforeCopy
+		}
+		s.beginCopy(r.kind)
+		return nil
+	case pgwire.ServerCopyBothResponse:
+		s.session.pin(pinReplication, s.server.segment)
+		return nil
+	default:
+		return nil
+	}
+	if r.kind != want {
+		return errUnexpected(t)
+	}
+	s.next()
+	return nil
+}
+
+func errUnexpected(t pgwire.ServerType) error {
+	return &pgwire.Error{Severity: "FATAL", Code: "08P01", Message: fmt.Sprintf("unexpected %s message from server", t)}
+}
+
+// errDisconnectedBeforeCopy reports that the server waits for data that will not
+// come.
+var errDisconnectedBeforeCopy = &pgwire.Error{Code: "57014", Message: "the client disconnected before its copy began"}
+
+// whole handles a message whose content matters.
+func (s *responder) whole(t pgwire.ServerType, m []byte) error {
+	body := m[pgwire.HeaderSize:]
+	switch t {
+	case pgwire.ServerErrorResponse:
+		e, err := pgwire.DecodeErrorResponse(body)
+		if err != nil {
+			return err
+		}
+		s.failed(m, e)
+		return nil
+	case pgwire.ServerCommandComplete:
+		tag, err := pgwire.DecodeCommandComplete(body)
+		if err != nil {
+			return err
+		}
+		return s.completed(tag, m)
+	case pgwire.ServerParameterStatus:
+		p, err := pgwire.DecodeParameterStatus(body)
+		if err != nil {
+			return err
+		}
+		s.parameter(p, m)
+		return nil
+	case pgwire.ServerDataRow:
+		s.internal.row(body)
+		return nil
+	default:
+		status, err := pgwire.DecodeReadyForQuery(body)
+		if err != nil {
+			return err
+		}
+		return s.ready(status, m)
+	}
+}
+
+func (s *responder) ready(status pgwire.TxStatus, m []byte) error {
+	r := s.queue.front()
+	isExpected := r != nil && (r.kind == kindSync || r.kind == kindQuery)
+	if !isExpected && !s.syncInCopy {
+		return errUnexpected(pgwire.ServerReadyForQuery)
+	}
+	s.server.status = status
+	s.copying, s.copyIn = false, false
+	if isExpected && r.internal != notInternal {
+		query := r.internal
+		s.server.answeredSegment = r.segment
+		s.next()
+		return s.internal.done(query)
+	}
+	s.toClient = append(s.toClient, m...)
+	s.server.answered++
+	if status == pgwire.TxIdle {
+		s.server.transactions++
+	}
+	if isExpected {
+		s.server.answeredSegment = r.segment
+		s.next()
+	}
+	s.session.ready(status)
+	return nil
+}
+
+// parameter handles a ParameterStatus. If no request is outstanding, the client has
+// not caused it.
+func (s *responder) parameter(p pgwire.ParameterStatus, m []byte) {
+	unasked := s.queue.n == 0
+	s.server.reported = s.server.reported.with(string(p.Name), string(p.Value))
+	if s.answering() != notInternal {
+		return
+	}
+	s.toClient = append(s.toClient, m...)
+	s.client.reported = s.client.reported.with(string(p.Name), string(p.Value))
+	if unasked {
+		s.session.baseline = s.server.reported
+	}
+	s.sendFakes()
+}
+
+func (s *responder) completed(tag, m []byte) error {
+	r := s.queue.front()
+	if r == nil || r.kind != kindQuery && r.kind != kindExecute {
+		return errUnexpected(pgwire.ServerCommandComplete)
+	}
+	switch r.internal {
+	case notInternal:
+		s.toClient = append(s.toClient, m...)
+		s.session.completed(string(tag), r.segment)
+	case discardAll:
+		s.dropAll()
+	}
+	if s.copying {
+		s.endCopy()
+	}
+	if r.kind == kindExecute {
+		s.next()
+	}
+	return nil
+}
+
+// failed handles an error. m is the message, as far as it has come.
+func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
+	s.copying, s.copyIn = false, false
+	if severity := string(e.Severity); severity == "FATAL" || severity == "PANIC" {
+		s.fatal = true
+	}
+	r := s.queue.front()
+	if r != nil && r.internal != notInternal {
+		s.internal.failure = &pgwire.Error{Code: string(e.Code), Message: string(e.Message)}
+		return
+	}
+	if r != nil && r.errorInstead != nil && string(e.Code) == duplicateName {
+		s.toClient = r.errorInstead.Append(s.toClient)
+	} else {
+		s.toClient = append(s.toClient, m...)
+		s.fatalForwarded = s.fatal
+	}
+	if r != nil && r.kind == kindQuery && r.closed != nil { // DEALLOCATE, in a failed transaction
+		s.undo(r)
+		r.closed = nil
+	}
+	if r == nil || r.kind == kindQuery || r.kind == kindSync {
+		return
+	}
+	// "cached plan must not change result type": prepare the statement again when it is
+	// used next. Another client may have changed the schema.
+	if string(e.Code) == "0A000" && r.uses != nil && s.server.remove(r.uses) {
+		s.server.retire(r.uses)
+		s.client.table.changeSchema()
+	}
+	s.skip()
+}

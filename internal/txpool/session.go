@@ -1,0 +1,214 @@
+package txpool
+
+import (
+	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
+
+// Reasons to pin a client that cannot be inspected or undone.
+const (
+	pinReplication = "REPLICATION"
+	pinSyncInCopy  = "SYNC DURING COPY"
+	pinLoad        = "LOAD"
+	pinSeed        = "SETSEED"
+	pinEncoding    = "ENCODING"
+)
+
+// lastingPins are the reasons to pin a client that last as long as the session or
+// until DISCARD ALL.
+var lastingPins = [...]struct {
+	impact routines.Impact
+	reason string
+}{
+	{routines.Loads, pinLoad},
+	{routines.Seeds, pinSeed},
+	{routines.Authorizes, "SESSION AUTHORIZATION"},
+	{routines.ReadsSequence, "CURRVAL"},
+	{routines.ConfiguresUnknown, "SET_CONFIG"},
+}
+
+// isFinalPin reports whether a session that is pinned for that reason cannot be made
+// fit for another client.
+func isFinalPin(reason string) bool {
+	switch reason {
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed:
+		return true
+	}
+	return false
+}
+
+// session is what is known of the state of the server's session that outlives the
+// transaction.
+type session struct {
+	*pipeline
+
+	unknown    routines.Impact // state that is unknown until the server has been asked
+	inspecting routines.Impact // state that the server is being asked about
+
+	settingsUnknown bool     // settings that the meaning of text depends on may have changed
+	setMore         bool     // settings may have changed other than by RESET
+	baseline        Reported // what the server reports with the known settings
+
+	worked   bool   // the client has done more than to begin a transaction
+	pinnedAt uint64 // segment of the last cause of a lasting pin
+	localAt  uint64 // segment of the last change of settings for the transaction
+	schema   uint64 // version of the schema in a transaction that has changed it, else 0
+}
+
+// sent notes what a text with that impact, which is now sent, may change.
+func (s *session) sent(impact routines.Impact) {
+	if impact&routines.Begins == 0 {
+		s.worked = true
+	}
+	if impact == 0 || impact == routines.Begins {
+		return
+	}
+	segment := s.server.segment
+	if impact&routines.Deallocates != 0 {
+		s.namesChanged = segment
+	}
+	if impact&routines.ConfiguresTemp != 0 {
+		s.localAt = segment
+	}
+	if impact&(routines.ConfiguresTemp|routines.Configures) != 0 {
+		s.settingsUnknown = true
+	}
+	s.setMore = s.setMore || impact&routines.Sets != 0
+	for _, p := range lastingPins {
+		if impact&p.impact != 0 {
+			s.pin(p.reason, segment)
+		}
+	}
+	s.unknown |= impact & (routines.Inspectable | routines.Defines) &^ routines.Sets
+	if impact&routines.Releases != 0 && s.client.pin != "" {
+		s.unknown |= routines.Inspectable &^ routines.Sets
+	}
+}
+
+// pin ties the client to the server because of something in a segment that cannot be
+// inspected. The final reasons replace others.
+func (s *session) pin(reason string, segment uint64) {
+	if s.client.pin == "" || isFinalPin(reason) || !s.client.lasting {
+		s.client.pin = reason
+	}
+	s.client.lasting = true
+	s.pinnedAt = max(s.pinnedAt, segment)
+}
+
+// completed handles a command tag, which may show more than the text.
+func (s *session) completed(tag string, segment uint64) {
+	switch tag {
+	case "DISCARD ALL":
+		s.discarded(segment)
+		s.dropAll()
+	case "DEALLOCATE ALL":
+		s.dropAll()
+	case "LISTEN":
+		s.unknown |= routines.Listens
+	case "PREPARE":
+		s.unknown |= routines.Prepares
+	case "LOAD":
+		s.pin(pinLoad, segment)
+	case "DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP FUNCTION", "DROP TYPE":
+		if s.client.pin != "" {
+			s.unknown |= routines.Inspectable
+		}
+	}
+	if changesSchema(tag) {
+		s.schema = s.client.table.newSchema()
+	}
+}
+
+// discarded handles a DISCARD ALL of the client in a segment.
+func (s *session) discarded(segment uint64) {
+	c := s.client
+	if c.lasting && s.pinnedAt < segment && !isFinalPin(c.pin) {
+		c.pin, c.lasting = "", false
+	}
+	s.unknown |= routines.Configures
+}
+
+// changesSchema reports whether a command may change the meaning of texts.
+func changesSchema(tag string) bool {
+	verb, object, _ := strings.Cut(tag, " ")
+	switch verb {
+	case "CREATE", "ALTER", "DROP":
+		return object != "INDEX" && object != "ROLE" && object != "DATABASE" && object != "STATISTICS"
+	}
+	return false
+}
+
+// currentSchema returns the version of the schema for a text that is now sent.
+func (s *session) currentSchema() uint64 {
+	if s.schema != 0 {
+		return s.schema
+	}
+	return s.client.table.schema.Load()
+}
+
+// planning returns the settings under which a text is prepared that is now sent.
+func (s *session) planning() Settings {
+	if s.settingsUnknown {
+		return unknownSettings
+	}
+	return s.server.planning
+}
+
+// ready handles a ReadyForQuery for the client.
+func (s *session) ready(status pgwire.TxStatus) {
+	if status != pgwire.TxIdle {
+		return
+	}
+	if s.schema != 0 {
+		s.schema = 0
+		s.client.table.changeSchema()
+	}
+	s.updateSettingsUnknown()
+}
+
+// updateSettingsUnknown resets settingsUnknown if the settings are known again.
+func (s *session) updateSettingsUnknown() {
+	if s.settingsUnknown && (s.unknown|s.inspecting)&routines.Configures == 0 && s.localAt <= s.server.answeredSegment {
+		s.settingsUnknown = false
+		s.server.retireBlind()
+	}
+}
+
+// noteReported marks the settings as unknown if the server reports other values than
+// with the known settings: a function may have changed them, for example.
+func (s *session) noteReported() {
+	if s.server.reported != s.baseline {
+		s.unknown |= routines.Configures
+		s.settingsUnknown = true
+	}
+}
+
+// dropImpossible resets unknown if only the settings are, and the client has only
+// reset settings of which there are none.
+func (s *session) dropImpossible() {
+	if s.unknown == routines.Configures && !s.setMore && s.server.settings == (Settings{}) && s.server.reported == s.baseline {
+		s.unknown = 0
+		s.updateSettingsUnknown()
+	}
+}
+
+// learn stores the result of an inspection.
+func (s *session) learn(f findings) {
+	c := s.client
+	if s.inspecting&routines.Configures != 0 {
+		s.server.setSettings(Settings{newAssignments(f.settings)})
+		c.settings = s.server.settings.or(c.startup)
+		s.baseline = s.server.reported
+		s.setMore = false
+	}
+	if !c.lasting {
+		c.pin = f.pin
+		if c.pin == "" {
+			c.pin = c.settings.unshareable()
+		}
+	}
+	s.inspecting = 0
+	s.updateSettingsUnknown()
+}
