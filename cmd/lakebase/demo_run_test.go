@@ -16,7 +16,7 @@ import (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	code := cli.Run(t.Context(), []string{"demo", "--duration", "16s", "--token-lifetime", "6s", "--clients", "4", "-o", "json"},
+	code := cli.Run(t.Context(), []string{"demo", "--duration", "16s", "--token-lifetime", "6s", "--clients", "2", "-o", "json"},
 		strings.NewReader(""), &stdout, &stderr)
 	if code != command.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr.String())

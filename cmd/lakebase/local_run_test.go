@@ -64,7 +64,7 @@ func TestLocalKeepsData(t *testing.T) {
 
 func TestLocalManyAtOnce(t *testing.T) {
 	t.Parallel()
-	const count = 10
+	const count = 6
 	var starts sync.WaitGroup
 	processes, errs := make([]*localProcess, count), make([]error, count)
 	for i := range count {

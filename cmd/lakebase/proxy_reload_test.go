@@ -78,15 +78,18 @@ func TestProxyReloadsUnderLoad(t *testing.T) {
 		failures := make(chan error, clients)
 		for i := range clients {
 			var conn *pgx.Conn
-			if i > 0 { // the first one connects each time
-				conn = dial(t, p.url("ann", "shop"))
+			interval := 50 * time.Millisecond // for the first one, which connects each time
+			if i > 0 {
+				conn, interval = dial(t, p.url("ann", "shop")), 5*time.Millisecond
 			}
 			working.Go(func() {
+				pace := time.NewTicker(interval)
+				defer pace.Stop()
 				for {
 					select {
 					case <-stop:
 						return
-					default:
+					case <-pace.C:
 					}
 					if err := work(context.Background(), conn, p.url("bob", "shop")); err != nil {
 						failures <- fmt.Errorf("client %d: %w", i, err)

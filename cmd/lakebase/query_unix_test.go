@@ -186,10 +186,10 @@ func TestQueryMemoryDoesNotGrowWithRows(t *testing.T) {
 			}
 			return peakMemory(cmd.ProcessState)
 		}
-		few, many := peak(2_000), peak(60_000)
-		t.Logf("%s: %d MiB for 2,000 rows, %d MiB for 60,000", format, few>>20, many>>20)
+		few, many := peak(2_000), peak(40_000)
+		t.Logf("%s: %d MiB for 2,000 rows, %d MiB for 40,000", format, few>>20, many>>20)
 		if many > few+32<<20 {
-			t.Errorf("%s: 60,000 rows took %d MiB more", format, (many-few)>>20)
+			t.Errorf("%s: 40,000 rows took %d MiB more", format, (many-few)>>20)
 		}
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
@@ -56,9 +58,10 @@ func TestScripts(t *testing.T) {
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":      exits,
-			"startlocal": startLocalInScript,
-			"stoplocal":  stopLocalInScript,
+			"exits":       exits,
+			"sharedlocal": func(ts *testscript.TestScript, neg bool, args []string) { sharedLocalInScript(t, ts, neg, args) },
+			"startlocal":  startLocalInScript,
+			"stoplocal":   stopLocalInScript,
 		},
 	})
 }
@@ -109,3 +112,16 @@ func stopLocalInScript(ts *testscript.TestScript, neg bool, args []string) {
 
 // scriptProcesses holds what each running script has started, by its name.
 var scriptProcesses sync.Map
+
+// sharedLocalInScript writes the variables of the shared local Lakebase to a file,
+// for a shell to read: sharedlocal FILE.
+func sharedLocalInScript(t *testing.T, ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sharedlocal FILE")
+	}
+	var script strings.Builder
+	for name, value := range shared(t).ready.Env {
+		fmt.Fprintf(&script, "export %s=%s\n", name, shellword.Of(value))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(script.String()), 0o600))
+}
