@@ -99,12 +99,6 @@ func AppendReadyForQuery(dst []byte, status TxStatus) []byte {
 	return append(dst, byte(ServerReadyForQuery), 0, 0, 0, 5, byte(status))
 }
 
-// AppendCommandComplete appends a CommandComplete message.
-func AppendCommandComplete(dst []byte, tag string) []byte {
-	start := len(dst)
-	return end(appendString(begin(dst, byte(ServerCommandComplete)), tag), start)
-}
-
 // AppendParameterStatus appends a ParameterStatus message.
 func AppendParameterStatus(dst []byte, name, value string) []byte {
 	start := len(dst)

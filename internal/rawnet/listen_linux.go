@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deferAccept is for about how many seconds a connection is held back until the
-// other side says something: those that do not are to be known of too.
+// deferAccept is the time, in seconds, for which the kernel waits for the first data of
+// a connection. It is short so that clients that send nothing are accepted, too.
 const deferAccept = 1
 
-// Listen listens on a TCP address for those who speak first: where the system
-// can do that, a connection is accepted when they have, or some seconds later if
-// they do not. Its keepalive probes
-// are as keepAlive says, which must be enabled.
+// Listen listens on a TCP address for clients that send first. On Linux, a connection
+// is accepted when its first data has arrived, or a few seconds later if none does.
+// keepAlive, which must be enabled, configures the keepalive probes of accepted
+// connections.
 func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
-	// What is set here, accepted connections inherit.
+	// Accepted connections inherit these options.
 	set := func(fd int) error {
 		return errors.Join(
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept),
@@ -31,7 +31,7 @@ func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error)
 		)
 	}
 	config := net.ListenConfig{
-		KeepAlive: -1, // not once more for each
+		KeepAlive: -1, // not set again for each connection
 		Control: func(_, _ string, raw syscall.RawConn) error {
 			var failed error
 			if err := raw.Control(func(fd uintptr) { failed = set(int(fd)) }); err != nil {

@@ -7,10 +7,10 @@ import (
 	"net"
 )
 
-// Listen listens on a TCP address for those who speak first: where the system
-// can do that, a connection is accepted when they have, or some seconds later if
-// they do not. Its keepalive probes
-// are as keepAlive says, which must be enabled.
+// Listen listens on a TCP address for clients that send first. On Linux, a connection
+// is accepted when its first data has arrived, or a few seconds later if none does.
+// keepAlive, which must be enabled, configures the keepalive probes of accepted
+// connections.
 func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
 	config := net.ListenConfig{KeepAliveConfig: keepAlive}
 	return config.Listen(context.Background(), "tcp", address)

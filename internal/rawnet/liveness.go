@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// SetTimeout makes c break after the other side's TCP has not answered for
-// about d while there was nothing to acknowledge. Where something is, it takes
-// somebody to ask [Conn.Unresponsive]: TCP_USER_TIMEOUT would also break a
-// connection whose other side is well and has only no room for more, as a
-// server has not that works on what it was asked before. On a Unix socket it
-// does nothing.
+// SetTimeout makes an idle connection fail when the peer's TCP has not answered
+// probes for about d. If data is unacknowledged, the caller must check
+// [Conn.Unresponsive] instead: TCP_USER_TIMEOUT would also end the connection of a
+// healthy peer that has no room for more data, as a server has not while it runs
+// earlier requests. SetTimeout does nothing on a Unix socket.
 func (c *Conn) SetTimeout(d time.Duration) error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unresponsive reports whether the other side's TCP has owed an answer, now and
-// when this was last asked, and has not given any for d. It is to be asked
-// regularly, by one goroutine, at intervals longer than a round trip.
+// Unresponsive reports whether the peer's TCP owes an acknowledgement, now and at the
+// last call, and has sent none for d. One goroutine must call it regularly, at
+// intervals longer than a round trip.
 func (c *Conn) Unresponsive(d time.Duration) bool {
 	if !c.isRaw() {
 		return false
@@ -18,18 +18,17 @@ func (c *Conn) Unresponsive(d time.Duration) bool {
 	c.owing = false
 	err := c.raw.Control(func(fd uintptr) {
 		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-		// Probes of a window without room are answered too, but become rare,
-		// so that the last answer may be old while the next is on its way;
-		// and one of them may stay unanswered (tcp_invalid_ratelimit).
+		// Probes of a zero window are acknowledged too, but become rare, so the last
+		// acknowledgement may be old while the next one is on its way; and one
+		// probe may stay unanswered (tcp_invalid_ratelimit).
 		c.owing = err == nil && (info.Retransmits > 0 || info.Probes > 1) &&
 			time.Duration(info.Last_ack_recv)*time.Millisecond >= d
 	})
 	return err == nil && was && c.owing
 }
 
-// Gone reports whether the other side has ended the connection, or at least
-// will say nothing more, even if not all is read yet of what it said. It may be
-// asked while others read and write.
+// Gone reports whether the peer has closed the connection or its writing side, even
+// if received data is still unread. It may be called during reads and writes.
 func (c *Conn) Gone() bool {
 	if !c.isRaw() {
 		return false
@@ -49,7 +48,7 @@ func (c *Conn) Broken() bool {
 	return err != nil || broken
 }
 
-// poll returns what there is to say of a socket's end.
+// poll returns the events of a socket that are about its end.
 func poll(fd uintptr) int16 {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	for {

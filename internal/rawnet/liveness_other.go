@@ -4,12 +4,12 @@ package rawnet
 
 import "time"
 
-// Unresponsive cannot be told here: keepalive or the next retransmissions end
-// the connection.
+// Unresponsive is not supported on this system: keepalive probes or retransmissions
+// end the connection.
 func (*Conn) Unresponsive(time.Duration) bool { return false }
 
-// Gone cannot be told here before all is read.
+// Gone is not supported on this system.
 func (*Conn) Gone() bool { return false }
 
-// Broken cannot be told here before all is read.
+// Broken is not supported on this system.
 func (*Conn) Broken() bool { return false }

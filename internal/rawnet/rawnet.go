@@ -1,11 +1,11 @@
-// Package rawnet reads and writes stream sockets with as little as the system
-// call itself: non-blocking, without telling Go's scheduler about a call that
-// does not wait, and without holding a buffer while there is nothing to read.
-// Waiting stays the runtime poller's business, and so do deadlines.
+// Package rawnet reads and writes stream sockets with non-blocking system calls. It
+// does not inform Go's scheduler about calls that do not wait, and holds no buffer
+// while there is nothing to read. The runtime's poller does the waiting, and handles
+// deadlines.
 //
-// That is done on Linux, for TCP and Unix sockets. Elsewhere, and for other
-// connections, a Conn does the same by plain means: only slower, and with a
-// buffer while it waits.
+// This applies to TCP and Unix sockets on Linux. On other systems, and for other
+// connections, a Conn uses the methods of [net.Conn]: it is slower and holds a buffer
+// while it waits.
 package rawnet
 
 import (
@@ -24,10 +24,10 @@ type Buffer [BufferSize]byte
 
 var buffers = sync.Pool{New: func() any { return new(Buffer) }}
 
-// GetBuffer returns a Buffer with anything in it.
+// GetBuffer returns a Buffer with undefined content.
 func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// Release gives b back. It must not be used again.
+// Release returns b to the pool of buffers. It must not be used afterwards.
 func (b *Buffer) Release() { buffers.Put(b) }
 
 // Conn is a [net.Conn]. Only one goroutine may read from it at a time; its other
@@ -37,14 +37,14 @@ type Conn struct {
 	socket // raw access; its zero value means none
 }
 
-// New returns conn with raw access where that is possible.
+// New returns a Conn on top of conn, with raw access where that is possible.
 func New(conn net.Conn) *Conn {
 	c := &Conn{Conn: conn}
 	c.open(conn)
 	return c
 }
 
-// CloseWrite tells the other side that nothing more will come.
+// CloseWrite closes the writing side of the connection.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -52,8 +52,8 @@ func (c *Conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// ReadBuffer waits for data and then reads into a Buffer, which is the
-// caller's to release. With an error there is none.
+// ReadBuffer waits for data and then reads it into a Buffer, which the caller must
+// release. If it returns an error, it returns no Buffer.
 func (c *Conn) ReadBuffer() (*Buffer, int, error) {
 	if c.isRaw() {
 		return c.readBuffer()
@@ -67,8 +67,8 @@ func (c *Conn) ReadBuffer() (*Buffer, int, error) {
 	return b, n, nil // an error comes again
 }
 
-// ReadBufferThrough is [Conn.ReadBuffer] for what runs on top of c, which must
-// be TLS: over reads from c, and is read from.
+// ReadBufferThrough is like [Conn.ReadBuffer] but reads from over, a TLS connection
+// on top of c.
 func (c *Conn) ReadBufferThrough(over net.Conn) (*Buffer, int, error) {
 	for {
 		b := GetBuffer()
@@ -88,8 +88,8 @@ func (c *Conn) ReadBufferThrough(over net.Conn) (*Buffer, int, error) {
 	}
 }
 
-// ReadMoreThrough reads what is there already, without waiting: it returns 0 and
-// no error if that is nothing. over is c itself, or TLS on top of it.
+// ReadMoreThrough reads from over, which is c or a TLS connection on top of it,
+// without waiting. It returns 0 and no error if nothing has arrived.
 func (c *Conn) ReadMoreThrough(over net.Conn, p []byte) (int, error) {
 	if !c.isRaw() {
 		return 0, nil
@@ -103,8 +103,8 @@ func (c *Conn) ReadMoreThrough(over net.Conn, p []byte) (int, error) {
 	return n, err
 }
 
-// errWouldBlock ends a read that would have to wait. TLS forgets it, because
-// it is temporary.
+// errWouldBlock ends a read that would have to wait. TLS does not keep it as the
+// error of the connection, because it is temporary.
 var errWouldBlock error = wouldBlock{}
 
 type wouldBlock struct{}
@@ -116,6 +116,6 @@ func (wouldBlock) Temporary() bool { return true }
 // aLongTimeAgo is a deadline that has passed.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// Interrupt ends the read that waits and those to come with
-// [os.ErrDeadlineExceeded], until SetReadDeadline says otherwise.
+// Interrupt ends the current read and the next ones with [os.ErrDeadlineExceeded],
+// until SetReadDeadline is called.
 func (c *Conn) Interrupt() { _ = c.SetReadDeadline(aLongTimeAgo) }

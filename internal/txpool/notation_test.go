@@ -87,7 +87,7 @@ func fromServer(script string) (stream []byte) {
 			}
 			stream = (&pgwire.Error{Severity: severity, Code: code, Message: "failed"}).Append(stream)
 		case "C":
-			stream = pgwire.AppendCommandComplete(stream, arg)
+			stream = append(stream, message('C', arg, "\x00")...)
 		case "N":
 			stream = pgwire.AppendNotice(stream, &pgwire.Error{Code: "00000"})
 		case "S":
