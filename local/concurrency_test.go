@@ -13,6 +13,7 @@ import (
 // clients log in, for the race detector and for deadlocks. What clients see
 // meanwhile is theirs to survive; afterwards all must be well.
 func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}})
 	l := clientFor(t, s, "i")
 	a := newAPI(t, s)

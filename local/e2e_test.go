@@ -219,6 +219,7 @@ func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 // TestDataStays follows data through a branch, a standby, an upgrade, a
 // failover and a restart.
 func TestDataStays(t *testing.T) {
+	t.Parallel()
 	o := local.Options{DataDir: filepath.Join(testkit.OpenDir(t), "data"), Instances: []string{"i"}}
 	s, err := local.Start(t.Context(), o)
 	if err != nil {
@@ -274,6 +275,7 @@ func TestDataStays(t *testing.T) {
 }
 
 func TestStatesSeenByClients(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}, WakeDelay: 50 * time.Millisecond})
 	instance := clientFor(t, s, "i")
 	const path = "projects/p/branches/production/endpoints/primary"
@@ -352,6 +354,7 @@ func TestLoginFaults(t *testing.T) {
 
 // TestSecretsStayOutOfLogs logs in well and badly, with everything logged.
 func TestSecretsStayOutOfLogs(t *testing.T) {
+	t.Parallel()
 	var log testkit.Buffer
 	s := start(t, local.Options{
 		Instances: []string{"i"}, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),

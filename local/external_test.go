@@ -13,6 +13,7 @@ import (
 
 // TestDatabaseURL puts the workspace before a server that already runs.
 func TestDatabaseURL(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	server := testpostgres.Start(t)
 	o := local.Options{

@@ -76,6 +76,7 @@ func TestAPIFaults(t *testing.T) {
 // TestAPIHang checks that a hung call ends when the client leaves, and when
 // the server closes.
 func TestAPIHang(t *testing.T) {
+	t.Parallel()
 	s, err := local.Start(t.Context(), local.Options{Instances: []string{"i"}, Faults: local.Faults{API: local.APIFault{Hang: true}}})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestStopAndStart(t *testing.T) {
+	t.Parallel()
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	const instance = "/api/2.0/database/instances/my-instance"
@@ -57,6 +58,7 @@ func TestStopAndStart(t *testing.T) {
 }
 
 func TestInstanceLifecycle(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}})
 	a := newAPI(t, s)
 	const instances = "/api/2.0/database/instances"
@@ -96,6 +98,7 @@ func TestInstanceLifecycle(t *testing.T) {
 }
 
 func TestBranchesAndEndpoints(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{Projects: []string{"p"}})
 	a := newAPI(t, s)
 	const p = "/api/2.0/postgres/projects/p"
@@ -131,6 +134,7 @@ func TestBranchesAndEndpoints(t *testing.T) {
 }
 
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}})
 	a := newAPI(t, s)
 	before := a.ok("GET", "/api/2.0/database/instances/i", nil)

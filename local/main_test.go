@@ -28,7 +28,6 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	useMemory()
 	// Dependencies of the official SDK start some before main.
 	ours := goleak.IgnoreCurrent()
 	code := m.Run()

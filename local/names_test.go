@@ -15,6 +15,7 @@ import (
 // TestServiceNames resolves the service's names by the server's own name
 // server, and follows one through a failover.
 func TestServiceNames(t *testing.T) {
+	t.Parallel()
 	s := start(t, local.Options{HostNames: local.ServiceNames, Projects: []string{"p"}, Instances: []string{"i"}})
 	vars, err := s.Env("p")
 	if err != nil || vars[len(vars)-1] != (local.EnvVar{Name: "LAKEBASE_DNS_SERVERS", Value: s.DNSAddr()}) {
@@ -61,6 +62,7 @@ func resolve(t testing.TB, server, host string) string {
 
 // TestAutoPort takes 5432 if nobody has it, and any other port if somebody does.
 func TestAutoPort(t *testing.T) {
+	t.Parallel()
 	first := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
 	second := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
 	if first.PostgresAddr() == second.PostgresAddr() {

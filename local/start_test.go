@@ -17,6 +17,7 @@ import (
 )
 
 func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
 	for want, o := range map[string]local.Options{
 		`host naming "x"`: {HostNames: "x"},
 		"not on loopback": {RESTAddr: "0.0.0.0:0"},
@@ -39,10 +40,8 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
-	o := local.Options{DataDir: filepath.Join(t.TempDir(), "data"), User: "me@example.com"}
-	if os.Geteuid() == 0 {
-		o.DataDir = filepath.Join(testkit.OpenDir(t), "data")
-	}
+	t.Parallel()
+	o := local.Options{DataDir: filepath.Join(testkit.OpenDir(t), "data"), User: "me@example.com"}
 	open := func() *local.Server {
 		t.Helper()
 		s, err := local.Start(t.Context(), o)
@@ -120,6 +119,7 @@ func TestRestart(t *testing.T) {
 
 // TestForeignData checks that nothing is swept that is not ours.
 func TestForeignData(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(testkit.OpenDir(t), "data")
 	precious := filepath.Join(dir, "clusters", "precious")
 	if err := os.MkdirAll(precious, 0o755); err != nil {
@@ -136,6 +136,7 @@ func TestForeignData(t *testing.T) {
 // TestParallelStarts starts many at once, all of which must work and leave
 // nothing behind.
 func TestParallelStarts(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	dirs, urls := map[string]bool{}, map[string]bool{}
 	var wg sync.WaitGroup
@@ -168,6 +169,7 @@ func TestParallelStarts(t *testing.T) {
 
 // TestParallelStartsOnOneDirectory lets one win and tells the others who did.
 func TestParallelStartsOnOneDirectory(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(testkit.OpenDir(t), "data")
 	type result struct {
 		server *local.Server

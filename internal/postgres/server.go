@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// fastTimeout is the time after which a fast shutdown becomes immediate.
-	fastTimeout = 5 * time.Second
+	// defaultFastTimeout is the time after which a fast shutdown becomes
+	// immediate.
+	defaultFastTimeout = 5 * time.Second
 	// immediateTimeout limits an immediate shutdown, in which PostgreSQL waits
 	// 5 s for its backends.
 	immediateTimeout = 10 * time.Second
@@ -41,7 +42,9 @@ type Server struct {
 	log       *serverLog
 	child     *child
 	ending    atomic.Bool // Stop or Crash was called
-	done      chan struct{}
+
+	fastTimeout time.Duration // shorter in tests
+	done        chan struct{}
 }
 
 // Start starts a server and returns when it accepts connections; a standby does
@@ -77,7 +80,7 @@ func (in *Installation) Start(ctx context.Context, o StartOptions) (*Server, err
 	}
 	s := &Server{
 		in: in, dataDir: dataDir, account: account, lock: lock,
-		log: newServerLog(o.Logger), done: make(chan struct{}),
+		log: newServerLog(o.Logger), done: make(chan struct{}), fastTimeout: defaultFastTimeout,
 	}
 	program.args = append(program.args, settings...)
 	if err := s.start(ctx, program); err != nil {
@@ -199,7 +202,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err := s.child.signal(syscall.SIGINT); err != nil {
 		return err
 	}
-	timer := time.NewTimer(fastTimeout)
+	timer := time.NewTimer(s.fastTimeout)
 	defer timer.Stop()
 	select {
 	case <-s.done:

@@ -169,6 +169,7 @@ func TestStopBecomesImmediate(t *testing.T) {
 	dir := newDataDir(t, in)
 	var log recorder
 	s := startServer(t, in, StartOptions{DataDir: dir, Logger: log.logger()})
+	s.fastTimeout = 200 * time.Millisecond
 	execute(t, s, "INSERT INTO note VALUES ('kept')")
 	backend := int(connect(t, s).PgConn().PID())
 	if err := syscall.Kill(backend, syscall.SIGSTOP); err != nil {

@@ -11,7 +11,7 @@ import (
 // cannot enter that of t.TempDir.
 func OpenDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lakebase-test-")
+	dir, err := os.MkdirTemp(tempDir(), "lakebase-test-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package local_test
-
-func useMemory() {}
