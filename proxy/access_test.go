@@ -170,7 +170,7 @@ func TestSetRoleInSQL(t *testing.T) {
 	})
 }
 
-func TestNewRefusesNamesThatMeanNobody(t *testing.T) {
+func TestNewRefusesUnknownNames(t *testing.T) {
 	t.Parallel()
 	targets := map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
 	login := users(t, map[string]string{"ann": "pw"})
@@ -178,12 +178,12 @@ func TestNewRefusesNamesThatMeanNobody(t *testing.T) {
 		cfg  proxy.Config
 		text string
 	}{
-		"databases of no target":      {proxy.Config{Databases: map[string][]string{"Shop": {"a"}}}, `the target "Shop", which there is not`},
-		"targets without passwords":   {proxy.Config{UserTargets: map[string][]string{"ann": {"shop"}}}, "without passwords"},
-		"targets of an unknown user":  {proxy.Config{Users: login, UserTargets: map[string][]string{"Ann": {"shop"}}}, `"Ann", who cannot log in`},
-		"an unknown target of a user": {proxy.Config{Users: login, UserTargets: map[string][]string{"ann": {"shopp"}}}, `"shopp", which there is not`},
-		"an unknown admin":            {proxy.Config{Users: login, AdminUsers: []string{"root"}}, `"root" may use the console, but cannot log in`},
-		"an unknown user of stats":    {proxy.Config{Users: login, StatsUsers: []string{"grafana"}}, `"grafana" may use the console`},
+		"databases of no target":      {proxy.Config{Databases: map[string][]string{"Shop": {"a"}}}, `databases: unknown target "Shop"`},
+		"targets without passwords":   {proxy.Config{UserTargets: map[string][]string{"ann": {"shop"}}}, "without passwords the user name is not verified"},
+		"targets of an unknown user":  {proxy.Config{Users: login, UserTargets: map[string][]string{"Ann": {"shop"}}}, `unknown user "Ann"`},
+		"an unknown target of a user": {proxy.Config{Users: login, UserTargets: map[string][]string{"ann": {"shopp"}}}, `"ann": unknown target "shopp"`},
+		"an unknown admin":            {proxy.Config{Users: login, AdminUsers: []string{"root"}}, `unknown user "root"`},
+		"an unknown user of stats":    {proxy.Config{Users: login, StatsUsers: []string{"grafana"}}, `unknown user "grafana"`},
 		"HTTP without a port":         {proxy.Config{HTTPListen: "127.0.0.1"}, `want host:port`},
 	} {
 		c.cfg.Targets = targets

@@ -192,36 +192,36 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// validateAccess finds names that mean nobody or nothing: whoever mistypes one
-// must not find out by who gets in.
+// validateAccess refuses unknown names: a mistyped one must not take effect as a
+// missing rule.
 func (c *Config) validateAccess() error {
 	for target := range c.Databases {
 		if c.Targets[target] == nil {
-			return fmt.Errorf("proxy: databases are named for the target %q, which there is not", target)
+			return fmt.Errorf("proxy: databases: unknown target %q", target)
 		}
 	}
 	for user, targets := range c.UserTargets {
 		if c.Users == nil {
-			return fmt.Errorf("proxy: targets are named for the user %q, but without passwords anybody can say to be that", user)
+			return fmt.Errorf("proxy: user_targets of %q needs auth_file: without passwords the user name is not verified", user)
 		}
 		if !c.Users.has(user) {
-			return fmt.Errorf("proxy: targets are named for the user %q, who cannot log in", user)
+			return fmt.Errorf("proxy: user_targets: unknown user %q: not in auth_file", user)
 		}
 		for _, target := range targets {
 			if c.Targets[target] == nil {
-				return fmt.Errorf("proxy: user %q may connect to the target %q, which there is not", user, target)
+				return fmt.Errorf("proxy: user_targets of %q: unknown target %q", user, target)
 			}
 		}
 	}
 	for _, user := range slices.Concat(c.AdminUsers, c.StatsUsers) {
 		if c.Users != nil && !c.Users.has(user) {
-			return fmt.Errorf("proxy: %q may use the console, but cannot log in", user)
+			return fmt.Errorf("proxy: admin_users and stats_users: unknown user %q: not in auth_file", user)
 		}
 	}
 	return nil
 }
 
-// cloneAccess makes c's lists its own.
+// cloneAccess replaces the caller's lists by copies.
 func (c *Config) cloneAccess() {
 	c.Databases, c.UserTargets = maps.Clone(c.Databases), maps.Clone(c.UserTargets)
 	for _, lists := range []map[string][]string{c.Databases, c.UserTargets} {
