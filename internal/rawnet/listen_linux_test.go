@@ -13,7 +13,7 @@ var probes = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 *
 
 // A connection is accepted when its first bytes are there, or a little later if
 // none come, and has what the listener was given.
-func TestListen(t *testing.T) {
+func TestListenAcceptsClientsThatSendFirst(t *testing.T) {
 	l, err := Listen("127.0.0.1:0", probes)
 	if err != nil {
 		t.Fatal(err)

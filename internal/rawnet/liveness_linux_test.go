@@ -65,7 +65,7 @@ func until(t *testing.T, what string, done func() bool) {
 
 const short = 500 * time.Millisecond
 
-func TestUnresponsiveWithDataOnItsWay(t *testing.T) {
+func TestUnresponsiveReportsUnacknowledgedData(t *testing.T) {
 	t.Parallel()
 	c, peer := connected(t)
 	if c.Unresponsive(0) || c.Unresponsive(0) {
@@ -79,7 +79,7 @@ func TestUnresponsiveWithDataOnItsWay(t *testing.T) {
 }
 
 // A peer that is well but does not read must not be taken for one that is gone.
-func TestUnresponsiveWithoutRoom(t *testing.T) {
+func TestPeerWithoutRoomIsNotUnresponsive(t *testing.T) {
 	t.Parallel()
 	c, peer := connected(t)
 	if err := c.SetTimeout(short); err != nil {
@@ -121,7 +121,7 @@ func TestSilenceBreaksIdleConnection(t *testing.T) {
 	}
 }
 
-func TestGone(t *testing.T) {
+func TestGoneReportsTheEndBehindUnreadData(t *testing.T) {
 	t.Parallel()
 	c, peer := connected(t)
 	if c.Gone() || c.Broken() {

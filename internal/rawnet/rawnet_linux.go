@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is the raw side of a Conn. The poller calls its functions until they
-// return true; they are made once, since making them allocates.
+// socket is the raw access of a Conn. The poller calls its functions until they return
+// true. They are created once, because creating them allocates.
 type socket struct {
 	raw       syscall.RawConn
-	impatient bool // Read is not to wait
-	owing     bool // an answer of TCP, when last asked
+	impatient bool // Read must not wait
+	owing     bool // an acknowledgement was owed at the last call of Unresponsive
 
 	wanted   wanted
 	in       []byte
@@ -47,7 +47,7 @@ func (s *socket) open(conn net.Conn) {
 	s.read, s.write = s.try, s.tryWrite
 }
 
-// wanted is what the one who reads waits for.
+// wanted is what a read waits for.
 type wanted uint8
 
 const (
@@ -56,7 +56,7 @@ const (
 	something                // that there is something to read, the end included
 )
 
-// try does what is wanted. It reports whether that could be done.
+// try performs the read. It reports whether it could.
 func (s *socket) try(fd uintptr) bool {
 	switch s.wanted {
 	case bytesInto:
@@ -69,7 +69,7 @@ func (s *socket) try(fd uintptr) bool {
 
 func (s *socket) isRaw() bool { return s.raw != nil }
 
-// Read reads like any connection.
+// Read implements [net.Conn].
 func (c *Conn) Read(p []byte) (int, error) {
 	if !c.isRaw() {
 		return c.Conn.Read(p)
@@ -130,8 +130,8 @@ func (s *socket) wait() error {
 	return s.raw.Read(s.read)
 }
 
-// readable reports whether a read would not wait. Unlike a peek it does not take
-// the error that the next read is to report.
+// readable reports whether a read would not wait. Unlike a peek it does not consume the
+// error that the next read reports.
 func readable(fd uintptr) bool {
 	poll := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	var now unix.Timespec
@@ -143,8 +143,8 @@ func readable(fd uintptr) bool {
 	}
 }
 
-// receive reports whether there is nothing yet; otherwise it leaves in inN and
-// inErr what there is.
+// receive reports whether nothing has arrived. Otherwise it stores the result of the
+// read in inN and inErr.
 func (s *socket) receive(fd uintptr, p []byte) (again bool) {
 	n, errno := receive(fd, p)
 	s.inN, s.inErr = n, nil
@@ -169,7 +169,7 @@ func receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	}
 }
 
-// result is what the last receive ended with, as [net] would tell it.
+// result returns the result of the last receive, with the errors of package net.
 func (s *socket) result() error {
 	if s.inErr == nil || s.inErr == io.EOF || s.inErr == errWouldBlock {
 		return s.inErr
@@ -177,7 +177,7 @@ func (s *socket) result() error {
 	return &net.OpError{Op: "read", Net: "socket", Err: s.inErr}
 }
 
-// Write writes all of p, like any connection.
+// Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
 	if !c.isRaw() {
 		return c.Conn.Write(p)
@@ -212,8 +212,8 @@ func (s *socket) tryWrite(fd uintptr) bool {
 	return true
 }
 
-// Quiet reports whether the other side has said nothing that is still to be
-// read, not even that it ends. It may be asked while another goroutine reads.
+// Quiet reports whether there is no unread data and the peer has not closed its
+// writing side. It may be called while another goroutine reads.
 func (c *Conn) Quiet() bool {
 	if !c.isRaw() {
 		return true

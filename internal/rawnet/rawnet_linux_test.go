@@ -19,7 +19,7 @@ func onRaw(t *testing.T, test func(*testing.T, kind)) {
 	onThose(t, func(k kind) bool { return !k.hidden }, test)
 }
 
-func TestRawAccess(t *testing.T) {
+func TestSocketsHaveRawAccess(t *testing.T) {
 	for _, k := range kinds {
 		a, _ := pair(t, k)
 		if got := a.raw.isRaw(); got == k.hidden {
@@ -28,7 +28,7 @@ func TestRawAccess(t *testing.T) {
 	}
 }
 
-func TestQuiet(t *testing.T) {
+func TestQuietIsFalseWithUnreadData(t *testing.T) {
 	onRaw(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		if !b.raw.Quiet() {
@@ -72,7 +72,7 @@ func TestQuietWhileReading(t *testing.T) {
 
 func (c *Conn) isOpen() bool { return c.raw.Control(func(uintptr) {}) == nil }
 
-func TestReadMore(t *testing.T) {
+func TestReadMoreDoesNotWait(t *testing.T) {
 	onRaw(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		more := func(p []byte) (int, error) { return b.raw.ReadMoreThrough(b.Conn, p) }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestTransfer(t *testing.T) {
+func TestBytesArriveUnchanged(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		for _, size := range []int{1, 2, 511, 512, 513, 4096, BufferSize - 1, BufferSize, BufferSize + 1, 3*BufferSize + 7, 5 << 20} {
@@ -27,7 +27,7 @@ func TestTransfer(t *testing.T) {
 	})
 }
 
-func TestTransferInBuffers(t *testing.T) {
+func TestBytesArriveUnchangedInBuffers(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		want := content(3 << 20)
@@ -52,7 +52,7 @@ func TestTransferInBuffers(t *testing.T) {
 }
 
 // The ways to read may be mixed: none takes more than it gives.
-func TestMixedReads(t *testing.T) {
+func TestReadsOfBothKindsMayAlternate(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		want := content(200_000)
@@ -150,7 +150,7 @@ func TestWritesStayWhole(t *testing.T) {
 	})
 }
 
-func TestEnd(t *testing.T) {
+func TestReadReportsTheEndOfTheStream(t *testing.T) {
 	for name, read := range calls {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
@@ -177,7 +177,7 @@ func TestEnd(t *testing.T) {
 }
 
 // What was sent before the end comes before it.
-func TestDataBeforeEnd(t *testing.T) {
+func TestDataIsReadBeforeTheEnd(t *testing.T) {
 	for name, read := range calls {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
@@ -207,7 +207,7 @@ func reset(t *testing.T, e *end) {
 	conn.Close()
 }
 
-func TestReset(t *testing.T) {
+func TestReadReportsAReset(t *testing.T) {
 	for name, read := range calls {
 		t.Run(name, func(t *testing.T) {
 			onTCP(t, func(t *testing.T, k kind) {
@@ -239,7 +239,7 @@ func TestResetBeforeRead(t *testing.T) {
 	}
 }
 
-func TestReadDeadline(t *testing.T) {
+func TestReadEndsAtItsDeadline(t *testing.T) {
 	for name, read := range calls {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
@@ -261,7 +261,7 @@ func TestReadDeadline(t *testing.T) {
 	}
 }
 
-func TestInterrupt(t *testing.T) {
+func TestInterruptEndsReadsUntilADeadlineIsSet(t *testing.T) {
 	for name, read := range calls {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, k kind) {
@@ -299,7 +299,7 @@ func fill(e *end) (n int, err error) {
 	return n, err
 }
 
-func TestWriteDeadline(t *testing.T) {
+func TestWriteEndsAtItsDeadline(t *testing.T) {
 	onEach(t, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		done := waiting(t, a, fill)
