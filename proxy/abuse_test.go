@@ -23,9 +23,9 @@ func message(typ byte, length uint32, body string) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{typ}, length), body...)
 }
 
-// Nonsense after the login ends its client, with an error that is logged once,
-// and nobody else.
-func TestNonsenseAfterLogin(t *testing.T) {
+// Malformed input after the login disconnects its sender alone, with an error that
+// is logged once.
+func TestMalformedInputAfterLoginDisconnectsItsSenderAlone(t *testing.T) {
 	t.Parallel()
 	query, err := (&pgproto3.Query{String: "SELECT 'before'"}).Encode(nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestNonsenseAfterLogin(t *testing.T) {
 }
 
 // A malformed message within sound lengths is Postgres's to refuse.
-func TestMalformedMessages(t *testing.T) {
+func TestMalformedMessagesAreRefusedByPostgres(t *testing.T) {
 	t.Parallel()
 	parse, err := (&pgproto3.Parse{Query: "SELECT 1"}).Encode(nil)
 	if err != nil {
@@ -127,9 +127,9 @@ func TestMalformedMessages(t *testing.T) {
 	})
 }
 
-// Many who begin to log in and go no further cost little, for no longer than
-// they may.
-func TestHalfOpenClients(t *testing.T) {
+// Clients that do not complete their login cost little, and no longer than
+// client_login_timeout.
+func TestUnfinishedLoginsCostLittle(t *testing.T) {
 	const n = 1000
 	r := startPooled(t, proxy.Config{ClientLoginTimeout: 3 * time.Second, MaxClientConn: n})
 	runtime.GC()
@@ -161,9 +161,9 @@ func TestHalfOpenClients(t *testing.T) {
 	testkit.Eventually(t, "nothing is left of them", func() bool { return runtime.NumGoroutine() < goroutines+20 })
 }
 
-// A byte at a time is not a way to stay: the time for the login is for all of
-// it.
-func TestDripFeed(t *testing.T) {
+// client_login_timeout bounds the whole login, also of a client that sends a byte
+// at a time.
+func TestLoginTimeoutBoundsTheWholeLogin(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{ClientLoginTimeout: 500 * time.Millisecond})
 	raw := r.dial()
@@ -189,7 +189,7 @@ func TestDripFeed(t *testing.T) {
 	}
 }
 
-// Announced is not sent: a long message costs what has come of it.
+// A long message costs only what has arrived of it.
 func TestAnnouncedLengthCostsNothing(t *testing.T) {
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 4})
 	before := residentKiB(t)
@@ -208,9 +208,9 @@ func TestAnnouncedLengthCostsNothing(t *testing.T) {
 	}
 }
 
-// Statements that a client had dropped are forgotten also if it leaves in the
-// midst of a message, and takes its server connection with it: it could fill
-// the memory otherwise.
+// Statements that a client has dropped are released even if the client disconnects
+// in the middle of a message, which closes its server connection. Otherwise it
+// could fill the memory.
 func TestDroppedStatementsAreForgotten(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})

@@ -25,7 +25,7 @@ func twoTargets(t *testing.T) map[string]*lakebase.Connector {
 	return map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance"), "reports": newConnector(t, "fragile")}
 }
 
-func TestDatabasesThatClientsMayName(t *testing.T) {
+func TestDatabasesLimitWhatClientsMayName(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
@@ -62,7 +62,7 @@ func TestDatabasesThatClientsMayName(t *testing.T) {
 	})
 }
 
-func TestTargetsOfUsers(t *testing.T) {
+func TestUserTargetsLimitWhereUsersMayConnect(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
@@ -86,7 +86,7 @@ func TestTargetsOfUsers(t *testing.T) {
 }
 
 // The longest name of a target counts, so that none hides another.
-func TestTargetsWithSlashes(t *testing.T) {
+func TestLongestTargetNameCounts(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		connector := newConnector(t, "my-instance")
@@ -102,7 +102,7 @@ func TestTargetsWithSlashes(t *testing.T) {
 	})
 }
 
-func TestRoleWhileConnecting(t *testing.T) {
+func TestRoleIsRefusedWhileConnecting(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode})
@@ -125,7 +125,7 @@ func TestRoleWhileConnecting(t *testing.T) {
 	})
 }
 
-func TestMalformedOptions(t *testing.T) {
+func TestMalformedOptionsAreRefused(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode})
@@ -135,7 +135,7 @@ func TestMalformedOptions(t *testing.T) {
 	})
 }
 
-func TestAllowSetRole(t *testing.T) {
+func TestAllowSetRoleAcceptsRoleWhileConnecting(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, AllowSetRole: true, DefaultPoolSize: 1})
@@ -161,7 +161,7 @@ func TestAllowSetRole(t *testing.T) {
 }
 
 // SET ROLE in SQL is Postgres' own business.
-func TestSetRoleInSQL(t *testing.T) {
+func TestSetRoleInSQLIsLeftToPostgres(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		conn := connect(t, start(t, proxy.Config{PoolMode: mode}).connectionString("anyone", "shop"))

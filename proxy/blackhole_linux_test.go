@@ -165,9 +165,9 @@ func (u *tunnel) close() {
 	u.wg.Wait()
 }
 
-// A network that carries nothing any more, not even acknowledgements, is found
-// dead within a bound, whatever is under way.
-func TestNetworkFallsSilent(t *testing.T) {
+// A network that does not carry even acknowledgements is found dead within a
+// bound, whatever is under way.
+func TestDeadNetworkIsFoundWithinABound(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		u, connector := tunneled(t)
@@ -203,10 +203,9 @@ func TestNetworkFallsSilent(t *testing.T) {
 	})
 }
 
-// A server that is well but says nothing, since it works, is not taken for dead:
-// neither while it is only silent, nor while it has no room for what more is
-// asked.
-func TestLongSilenceIsNotTheEnd(t *testing.T) {
+// A server that is busy and sends nothing is not taken for dead, not even while it
+// does not read further requests.
+func TestBusyServerIsNotTakenForDead(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, NetworkTimeout: time.Second})
@@ -235,9 +234,9 @@ func TestLongSilenceIsNotTheEnd(t *testing.T) {
 	})
 }
 
-// Where only what goes through fails, and TCP does not, the proxy cannot tell
-// that from work. But such a connection is not given to others, nor kept.
-func TestFrozenServerConnection(t *testing.T) {
+// If TCP works and only the data stalls, the proxy cannot distinguish that from a
+// busy server. But such a server connection is neither reused nor kept.
+func TestFrozenServerConnectionIsNotReused(t *testing.T) {
 	t.Parallel()
 	for name, hold := range map[string]func(*testing.T, *rig, *tunnel) (leave func()){
 		"in a query": func(t *testing.T, r *rig, u *tunnel) func() {
@@ -272,8 +271,8 @@ func TestFrozenServerConnection(t *testing.T) {
 	}
 }
 
-// A login that gets no answer ends in time, and says so.
-func TestSilentLogin(t *testing.T) {
+// A login without an answer times out with an error.
+func TestLoginWithoutAnswerTimesOut(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		u, connector := tunneled(t)
@@ -291,8 +290,8 @@ func TestSilentLogin(t *testing.T) {
 	})
 }
 
-// A cancel request that gets no answer holds up nobody.
-func TestSilentCancel(t *testing.T) {
+// A cancel request without an answer delays no client.
+func TestCancelWithoutAnswerDelaysNoClient(t *testing.T) {
 	t.Parallel()
 	u, connector := tunneled(t)
 	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": connector}})
@@ -312,9 +311,9 @@ func TestSilentCancel(t *testing.T) {
 	}
 }
 
-// A server that ends while it has a query of the proxy's own before the
-// client's says so in answer to that, and the client is told as well.
-func TestServerEndsBeforeItIsAsked(t *testing.T) {
+// A server that ends during an internal query sends its error in answer to that;
+// the client, whose request follows, gets an error too.
+func TestServerErrorDuringAnInternalQueryReachesTheClient(t *testing.T) {
 	t.Parallel()
 	for setting, sends := range map[string]string{
 		"application_name=another": "the client's query right after the setting",

@@ -13,9 +13,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// Cancel requests that come when what they mean is over must hit nobody else,
-// though all share one server connection.
-func TestCancelStorm(t *testing.T) {
+// Cancel requests that arrive after their query must not hit the query of another
+// client, although all share one server connection.
+func TestLateCancelHitsNoOtherClient(t *testing.T) {
 	t.Parallel()
 	const rounds = 1500
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
@@ -76,9 +76,9 @@ func TestCancelStorm(t *testing.T) {
 	}
 }
 
-// A cancel request must not end what the proxy itself asks: settings carried
-// over, what a session holds.
-func TestCancelStormWithSettings(t *testing.T) {
+// A cancel request must not hit internal queries: those that apply settings or
+// find out what a session holds.
+func TestCancelDoesNotHitInternalQueries(t *testing.T) {
 	t.Parallel()
 	const rounds = 400
 	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
@@ -114,9 +114,9 @@ func TestCancelStormWithSettings(t *testing.T) {
 	wg.Wait()
 }
 
-// One that vanishes before the server has begun what it asked is canceled all
-// the same: again, if need be.
-func TestVanishAtOnce(t *testing.T) {
+// The query of a client that vanishes before the server has begun it is canceled
+// too, with a second request if need be.
+func TestQueryOfAClientThatVanishesAtOnceIsCanceled(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2})
 	began := time.Now()

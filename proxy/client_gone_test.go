@@ -95,9 +95,9 @@ var absences = map[string]func(*testing.T, *pgx.Conn){
 	},
 }
 
-// A client that vanishes takes what it asked for with it, and leaves a server
-// connection that is fit for others.
-func TestClientVanishes(t *testing.T) {
+// The query of a client that vanishes is canceled, and its server connection can
+// be used by others.
+func TestQueryOfAVanishedClientIsCanceled(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 2})
@@ -123,9 +123,9 @@ func TestClientVanishes(t *testing.T) {
 	})
 }
 
-// One that vanishes between the beginning and the end of a transaction does not
-// cost its server connection.
-func TestServerConnectionOutlivesClients(t *testing.T) {
+// A client that vanishes within a transaction does not cost its server
+// connection.
+func TestServerConnectionSurvivesVanishedClients(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE traces (what text)")
@@ -145,8 +145,8 @@ func TestServerConnectionOutlivesClients(t *testing.T) {
 	}
 }
 
-// What a client asked before it said goodbye is done and answered.
-func TestGoodbyeAfterAQuery(t *testing.T) {
+// Requests before Terminate are executed and answered.
+func TestQueryBeforeTerminateIsAnswered(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
@@ -179,8 +179,8 @@ func TestGoodbyeAfterAQuery(t *testing.T) {
 	})
 }
 
-// A goodbye within a transaction rolls it back.
-func TestGoodbyeWithinATransaction(t *testing.T) {
+// Terminate within a transaction rolls it back.
+func TestTerminateRollsBackTheTransaction(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})

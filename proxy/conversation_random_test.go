@@ -74,7 +74,7 @@ func randomMessage(chance *rand.Rand) pgproto3.FrontendMessage {
 
 func pick[T any](chance *rand.Rand, of ...T) T { return of[chance.IntN(len(of))] }
 
-// Nobody has thought of all that a client may say.
+// Random sequences of messages get the answers that Postgres gives.
 func TestAgreesWithServerOnAnything(t *testing.T) {
 	t.Parallel()
 	inComparison(t, func(t *testing.T, c comparison) {

@@ -182,7 +182,7 @@ var conversations = map[string][]turn{
 	"what is no message": {{say(raw("?\x00\x00\x00\x04")), "Z"}},
 }
 
-// What a client hears must not depend on the proxy.
+// The answers of the proxy are those of the server.
 func TestAgreesWithServer(t *testing.T) {
 	t.Parallel()
 	inComparison(t, func(t *testing.T, c comparison) {
@@ -198,8 +198,8 @@ func TestAgreesWithServer(t *testing.T) {
 	})
 }
 
-// Nor what it is told as it logs in.
-func TestToldTheSameAtLogin(t *testing.T) {
+// So are the reports at login.
+func TestLoginReportsWhatTheServerReports(t *testing.T) {
 	t.Parallel()
 	asked := map[string]string{"application_name": "till", "timezone": "Asia/Tokyo", "options": "-c datestyle=German,DMY -c intervalstyle=iso_8601"}
 	told := func(t *testing.T, config *pgx.ConnConfig) map[string]string {

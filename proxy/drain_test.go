@@ -27,9 +27,9 @@ func lastWord(t *testing.T, conn *pgx.Conn) *pgproto3.ErrorResponse {
 	return e
 }
 
-// A shutdown ends each client as soon as it has no transaction open, pinned or
-// not, and tells it why.
-func TestDrainInTransactionMode(t *testing.T) {
+// A shutdown disconnects each client, pinned or not, as soon as it has no
+// transaction open, with an error that says why.
+func TestDrainDisconnectsClientsBetweenTransactions(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -80,7 +80,7 @@ func TestDrainInTransactionMode(t *testing.T) {
 	}
 }
 
-// A shutdown reaches every client, whatever it is at: those who connect too.
+// A shutdown disconnects every client, including those that are logging in.
 func TestDrainReachesEveryone(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
@@ -121,8 +121,8 @@ func TestDrainReachesEveryone(t *testing.T) {
 	})
 }
 
-// What the proxy is forced to cut off is canceled and rolled back.
-func TestForcedInTransactionMode(t *testing.T) {
+// What a forced shutdown interrupts is canceled and rolled back.
+func TestForcedShutdownCancelsAndRollsBack(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -144,8 +144,8 @@ func TestForcedInTransactionMode(t *testing.T) {
 	}
 }
 
-// Silence counts from the last answer, not from the question.
-func TestIdleTimeoutInTransactionMode(t *testing.T) {
+// Idle time begins with the last answer, not with the request.
+func TestIdleTimeBeginsWithTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	limit := 2 * time.Second
 	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit})

@@ -9,14 +9,14 @@ import (
 
 const whoAmI = "SELECT COALESCE(current_setting('app.me', true), '')"
 
-// What a function sets for the session is its client's alone, also if somebody
-// else has defined it meanwhile.
-func TestFunctionsThatSet(t *testing.T) {
+// What a function sets for the session is its client's alone, also if the
+// function has just been defined by another client.
+func TestSettingsByFunctionsStayWithTheirClient(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	first, second := r.connect(), r.connect()
 	if got := one[string](t, first, whoAmI); got != "" {
-		t.Fatalf("nobody has logged in, but %q", got)
+		t.Fatalf("app.me is %q before anything has set it", got)
 	}
 	exec(t, direct, "CREATE FUNCTION login(me text) RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('app.me', me, false); END$$")
 	r.RereadFunctions()
@@ -33,8 +33,8 @@ func TestFunctionsThatSet(t *testing.T) {
 	testkit.Eventually(t, "the temporary table keeps its server connection", func() bool { return r.pool().ServersPinned == 1 })
 }
 
-// Functions that are trusted are not looked at.
-func TestFunctionsThatAreTrusted(t *testing.T) {
+// The sources of trusted functions are not read.
+func TestTrustedFunctionsAreNotRead(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1, TrustFunctions: true})
 	exec(t, direct, "CREATE FUNCTION note() RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE TEMP TABLE IF NOT EXISTS noted (x int); END$$")

@@ -42,8 +42,8 @@ var endings = map[string]func(context.Context, *pgx.Conn){
 	"vanish with a listener": func(ctx context.Context, c *pgx.Conn) { c.Exec(ctx, "LISTEN news"); vanish(c) },
 }
 
-// Clients that come and go in every way there is leave nothing behind.
-func TestChurn(t *testing.T) {
+// Clients that connect and disconnect in every possible way leave nothing behind.
+func TestClientsThatComeAndGoLeaveNothing(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 3})
@@ -98,9 +98,9 @@ func reset(c *pgx.Conn) {
 	tcp.Close()
 }
 
-// A client that does not read costs buffers of fixed size, and cannot keep
-// the proxy from ending.
-func TestClientThatDoesNotRead(t *testing.T) {
+// A client that does not read costs buffers of fixed size, and does not delay a
+// shutdown.
+func TestClientThatDoesNotReadCostsFixedBuffers(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()

@@ -74,9 +74,9 @@ func load(t *testing.T, r *rig, clients int) (stop func() (done int64)) {
 	}
 }
 
-// With the workspace's API down for longer than any token lives, nobody who has
-// a server connection loses it, old as it may be, and others wait for one.
-func TestAPIDownForLongerThanTokensLive(t *testing.T) {
+// During an outage of the workspace's API that is longer than a token's life, no
+// server connection is closed, however old, and other clients wait for one.
+func TestServerConnectionsSurviveALongAPIOutage(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{TokenLifetime: 2 * time.Second})
 	connector := connectorTo(t, server, "my-instance")
@@ -124,9 +124,9 @@ func TestAPIDownForLongerThanTokensLive(t *testing.T) {
 	}
 }
 
-// Logins that fail for a while are only noticed by who has to wait longer than
-// it may.
-func TestLoginsRefusedForAWhile(t *testing.T) {
+// Logins that fail for a while are noticed only by clients that wait longer than
+// query_wait_timeout.
+func TestRefusedLoginsAreRetried(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{})
 	r := startPooled(t, proxy.Config{
@@ -147,9 +147,9 @@ func TestLoginsRefusedForAWhile(t *testing.T) {
 	}
 }
 
-// After a failover the address is another one: lost connections are replaced
-// by some to there, and who was between transactions has not noticed.
-func TestFailover(t *testing.T) {
+// After a failover to another address, lost server connections are replaced, and
+// clients between transactions do not notice.
+func TestFailoverIsUnnoticedBetweenTransactions(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{HostNames: local.ServiceNames})
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 3, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "my-instance")}})
@@ -179,9 +179,9 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// However many wait for a database that sleeps, one login wakes it; who waits
-// for more than five seconds is told so; then everyone is served.
-func TestWakeFromZero(t *testing.T) {
+// However many clients wait for a sleeping database, one login wakes it. Clients
+// that wait for more than five seconds get a notice, and all are served.
+func TestOneLoginWakesASleepingDatabase(t *testing.T) {
 	t.Parallel()
 	const endpoint = "projects/sleeper/branches/production/endpoints/primary"
 	server := startLocal(t, local.Options{Projects: []string{"sleeper"}, WakeDelay: 6500 * time.Millisecond})
@@ -233,9 +233,9 @@ func TestWakeFromZero(t *testing.T) {
 	}
 }
 
-// A database that is stopped is named as what fails, in time; a client may go
-// on when it has been started.
-func TestStoppedDatabase(t *testing.T) {
+// The error names a stopped database in time, and the client can go on when it has
+// been started.
+func TestStoppedDatabaseIsNamedInTheError(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
 	r := startPooled(t, proxy.Config{ServerConnectTimeout: 4 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})

@@ -35,11 +35,11 @@ func startPooled(t testing.TB, cfg proxy.Config) *rig {
 	return start(t, cfg)
 }
 
-// startAlone is start with an instance of the test's own, and a connection past
-// the proxy to look at it.
+// startAlone is start with an instance that no other test uses meanwhile, and a
+// connection past the proxy to look at it.
 func startAlone(t *testing.T, cfg proxy.Config) (*rig, *pgx.Conn) {
 	t.Helper()
-	connector := newConnector(t, newInstance(t))
+	connector := newConnector(t, leaseInstance(t))
 	cfg.Targets = map[string]*lakebase.Connector{"shop": connector}
 	r := start(t, cfg)
 	return r, connectTo(t, connector)

@@ -57,8 +57,8 @@ func residentKiB(t testing.TB) (kib int) {
 }
 
 // A client that does not read its gigabyte, and then reads it slowly, costs no
-// memory, and nobody else's time.
-func TestSlowReader(t *testing.T) {
+// memory and does not delay other clients.
+func TestSlowReaderCostsNoMemory(t *testing.T) {
 	inModesAlone(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 2})
 		memory := func(when string, before int) (resident int) {
@@ -118,7 +118,7 @@ func inModesAlone(t *testing.T, test func(*testing.T, proxy.Mode)) {
 }
 
 // A pipeline that is sent to its end before the first answer is read.
-func TestPipelineWithoutReading(t *testing.T) {
+func TestPipelineSentBeforeReadingIsAnswered(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
 	for name, messages := range map[string]func(i int) []pgproto3.FrontendMessage{
@@ -242,8 +242,8 @@ func TestCopyFailsWhileTheClientSends(t *testing.T) {
 	})
 }
 
-// Data that comes for a while, then not, then for a while.
-func TestSlowWriter(t *testing.T) {
+// A copy whose data pauses goes on.
+func TestPausedCopyGoesOn(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})
@@ -289,8 +289,8 @@ func TestSlowWriter(t *testing.T) {
 	})
 }
 
-// A client that does not read cannot keep the proxy from ending.
-func TestForcedWhileAClientDoesNotRead(t *testing.T) {
+// A client that does not read does not delay a forced shutdown.
+func TestClientThatDoesNotReadDoesNotDelayShutdown(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
@@ -319,8 +319,8 @@ func TestForcedWhileAClientDoesNotRead(t *testing.T) {
 	})
 }
 
-// A client that vanishes while it cannot even send takes its query with it.
-func TestClientVanishesWhileSending(t *testing.T) {
+// The query of a client that vanishes while its own write waits is canceled.
+func TestQueryOfAClientThatVanishesWhileSendingIsCanceled(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	conn := r.connect()

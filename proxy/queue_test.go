@@ -158,7 +158,7 @@ func TestWaitTimeoutSaysWhatIsFull(t *testing.T) {
 }
 
 // A refused pipeline is answered as Postgres would: once for each sync.
-func TestRefusedPipeline(t *testing.T) {
+func TestRefusedPipelineIsAnsweredForEachSync(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, QueryWaitTimeout: 2 * time.Second})
 	conn := r.connect()
@@ -194,7 +194,7 @@ func TestRefusedPipeline(t *testing.T) {
 	}
 }
 
-func TestMaxClients(t *testing.T) {
+func TestMaxClientConnLimitsClients(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, MaxClientConn: 2})
@@ -207,7 +207,7 @@ func TestMaxClients(t *testing.T) {
 	})
 }
 
-func TestCancelWhileQueued(t *testing.T) {
+func TestCancelRemovesAQueuedRequest(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -228,7 +228,7 @@ func TestCancelWhileQueued(t *testing.T) {
 	}
 }
 
-func TestDrainWhileQueued(t *testing.T) {
+func TestDrainRefusesQueuedRequests(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -249,7 +249,7 @@ func TestDrainWhileQueued(t *testing.T) {
 	}
 }
 
-func TestPauseWhileQueued(t *testing.T) {
+func TestPauseKeepsQueuedRequestsWaiting(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	conn, other := r.connect(), r.connect()
@@ -278,8 +278,8 @@ func TestPauseWhileQueued(t *testing.T) {
 	}
 }
 
-// A pause ends even if the database cannot be reached meanwhile.
-func TestPauseWhileLoginsFail(t *testing.T) {
+// A pause ends even if the database cannot be reached.
+func TestPauseEndsWhileLoginsFail(t *testing.T) {
 	t.Parallel()
 	name := newInstance(t)
 	r := startPooled(t, proxy.Config{ServerConnectTimeout: 30 * time.Second, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, name)}})
@@ -298,8 +298,8 @@ func TestPauseWhileLoginsFail(t *testing.T) {
 	wantCode(t, soon(t, "the client is told", done), "57P03", "")
 }
 
-// Who leaves the queue gives up its place, and nothing is done for it.
-func TestClientLeavesTheQueue(t *testing.T) {
+// A client that leaves the queue loses its turn, and its request is not executed.
+func TestRequestOfAClientThatLeftTheQueueIsNotExecuted(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -324,9 +324,9 @@ func TestClientLeavesTheQueue(t *testing.T) {
 	}
 }
 
-// Clients that come, ask, cancel, leave and stay, more than can be served:
-// nobody is forgotten, nobody served twice.
-func TestQueueChurn(t *testing.T) {
+// With more clients than can be served, some of which cancel or disconnect, each
+// request is executed once or refused.
+func TestQueueServesEachRequestOnce(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2, QueryWaitTimeout: 10 * time.Second})
 	exec(t, direct, "CREATE TABLE deeds (id bigint)")
@@ -400,8 +400,9 @@ func TestQueueChurn(t *testing.T) {
 	}
 }
 
-// A client that says goodbye at once is served although it has closed its half.
-func TestGoodbyeWhileQueued(t *testing.T) {
+// A client that sends Terminate with its request is served although it has closed
+// its side.
+func TestQueuedRequestBeforeTerminateIsExecuted(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")
@@ -418,8 +419,8 @@ func TestGoodbyeWhileQueued(t *testing.T) {
 	testkit.Eventually(t, "it is done", func() bool { return one[int](t, direct, "SELECT count(*) FROM deeds") == 1 })
 }
 
-// What was queued when the proxy is forced to end is not done.
-func TestForcedWhileQueued(t *testing.T) {
+// Requests that are queued at a forced shutdown are not executed.
+func TestForcedShutdownDropsQueuedRequests(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
 	exec(t, direct, "CREATE TABLE deeds (n int)")

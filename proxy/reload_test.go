@@ -218,7 +218,7 @@ func TestReloadRemovesATarget(t *testing.T) {
 	})
 }
 
-// A target whose Connector is another one is another target.
+// A target with a new Connector is a new target.
 func TestReloadReplacesATarget(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
@@ -433,7 +433,7 @@ func TestReloadChangesTheIdleTimeout(t *testing.T) {
 	})
 }
 
-// A client that has connected is not silent since long ago.
+// The idle time of a new client begins with its login.
 func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
@@ -445,8 +445,8 @@ func TestIdleTimeoutBeginsWithTheLogin(t *testing.T) {
 	})
 }
 
-// Targets come and go while clients connect to them and the proxy ends: they get
-// in, or are told that there is no such target or that the proxy ends.
+// Targets are added and removed while clients connect and the proxy shuts down:
+// each client is served, or its error says why it is not.
 func TestReloadWhileClientsConnect(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {

@@ -265,3 +265,46 @@ func newInstance(t testing.TB) string {
 	}
 	return name
 }
+
+// spareInstances are those that no test uses.
+var spareInstances = make(chan string, 100)
+
+// leaseInstance returns an instance without objects of other tests, for one test
+// alone until it ends. The test must not create roles.
+func leaseInstance(t testing.TB) (name string) {
+	t.Helper()
+	select {
+	case name = <-spareInstances:
+	default:
+		name = newInstance(t)
+	}
+	t.Cleanup(func() {
+		if dropObjects(name) == nil {
+			spareInstances <- name
+		}
+	})
+	return name
+}
+
+// dropObjects drops what a test has created in an instance.
+func dropObjects(instance string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cfg, err := lakebase.ParseConfig(instance)
+	if err != nil {
+		return err
+	}
+	cfg.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+	connector, err := lakebase.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer connector.Close()
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "DROP OWNED BY CURRENT_USER")
+	return err
+}

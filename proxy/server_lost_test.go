@@ -41,8 +41,9 @@ func TestKilledIdleServerIsReplacedUnnoticed(t *testing.T) {
 	}
 }
 
-// One that was opened to be warm has never been lent when it is killed.
-func TestKilledWarmServerIsReplaced(t *testing.T) {
+// A server connection that min_pool_size has opened has never been used when it
+// is killed.
+func TestKilledUnusedServerConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, MinPoolSize: 4})
 	conn := r.connect()
@@ -59,8 +60,8 @@ func TestKilledWarmServerIsReplaced(t *testing.T) {
 	}
 }
 
-// All idle ones killed at once: none of many clients notices.
-func TestAllIdleServersKilled(t *testing.T) {
+// No client notices when all idle server connections are killed at once.
+func TestLossOfAllIdleServerConnectionsIsUnnoticed(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 20})
 	conns := make([]*pgx.Conn, 20)
@@ -105,9 +106,10 @@ func TestAllIdleServersKilled(t *testing.T) {
 	}
 }
 
-// A server that is killed within a transaction is not replaced: the client is
-// told, what it did is gone, and nobody else notices.
-func TestServerKilledInTransaction(t *testing.T) {
+// A server connection that is killed within a transaction is not replaced: its
+// client gets an error, the transaction is rolled back, and no other client
+// notices.
+func TestServerLostInATransactionDisconnectsTheClient(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
@@ -198,9 +200,9 @@ func bystander(t *testing.T, r *rig) (stop func()) {
 	}
 }
 
-// A commit that dies under way is not repeated: the client cannot know more
-// than that.
-func TestServerKilledInCommit(t *testing.T) {
+// A COMMIT whose server connection is lost is not sent again: the client gets an
+// error, as with Postgres itself.
+func TestServerLostDuringCommitIsNotRetried(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode})
@@ -218,8 +220,8 @@ func TestServerKilledInCommit(t *testing.T) {
 	})
 }
 
-// Where the connection breaks without a word, the proxy says one.
-func TestPooledServerConnectionCut(t *testing.T) {
+// When the connection breaks without an error of the server, the proxy sends one.
+func TestClientGetsAnErrorWhenThePooledServerConnectionBreaks(t *testing.T) {
 	t.Parallel()
 	cut := newInstance(t)
 	r := startPooled(t, proxy.Config{Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
@@ -241,9 +243,9 @@ func TestPooledServerConnectionCut(t *testing.T) {
 	}
 }
 
-// What a client asks after its server connection has ended must not reach
-// another one: the rest of a transaction would be taken for something else.
-func TestNothingIsAskedAfterTheLoss(t *testing.T) {
+// Requests that follow the loss of the server connection must not reach another
+// one: they are the rest of a transaction.
+func TestRestOfALostTransactionReachesNoServer(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	exec(t, direct, "CREATE TABLE rest (round int)")

@@ -35,7 +35,7 @@ func runPsql(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestPsql(t *testing.T) {
+func TestPsqlConnects(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	out := runPsql(t, "-d", r.url("shop", ""), "-c", "SELECT 1", "-c", `\copy (SELECT generate_series(1,3)) TO STDOUT`, "-c", "SELECT current_user")
@@ -44,7 +44,7 @@ func TestPsql(t *testing.T) {
 	}
 }
 
-func TestUnixSocket(t *testing.T) {
+func TestUnixSocketAcceptsItsOwner(t *testing.T) {
 	t.Parallel()
 	parent, err := os.MkdirTemp("", "px") // the test's own is too long for a socket's name
 	if err != nil {
@@ -94,9 +94,9 @@ func wantClosed(t *testing.T, addr string) {
 	})
 }
 
-// A client whose server is gone, and which has yet to see that, does not keep
-// the server's place from another one.
-func TestLostServerLeavesItsPlace(t *testing.T) {
+// The slot of a lost server connection is free before its client has read its last
+// message.
+func TestLostServerConnectionFreesItsSlot(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	for range 5 { // on a busy machine the client may be gone before anybody looks
@@ -115,7 +115,7 @@ func TestLostServerLeavesItsPlace(t *testing.T) {
 	t.Error("every time the place was free only when the client had been sent away")
 }
 
-func TestQueries(t *testing.T) {
+func TestQueriesInEveryProtocolMode(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec} {
@@ -145,7 +145,7 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-func TestBatch(t *testing.T) {
+func TestLargeBatchIsAnsweredInOrder(t *testing.T) {
 	t.Parallel()
 	conn := start(t, proxy.Config{PoolMode: proxy.SessionMode}).connect()
 	var batch pgx.Batch
@@ -168,7 +168,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestCopyBothWays(t *testing.T) {
+func TestCopyInAndOut(t *testing.T) {
 	t.Parallel()
 	conn := start(t, proxy.Config{PoolMode: proxy.SessionMode}).connect()
 	exec(t, conn, "CREATE TEMP TABLE bulk (line text)")
@@ -190,7 +190,7 @@ func TestCopyBothWays(t *testing.T) {
 	}
 }
 
-func TestListenNotify(t *testing.T) {
+func TestListenerGetsNotifications(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	listener, sender := r.connect(), r.connect()
@@ -219,7 +219,7 @@ func TestParametersReachTheServer(t *testing.T) {
 	refused(t, r.url("shop", "&options=-c%20no_such_setting%3D1"), "42704", "no_such_setting")
 }
 
-func TestCancel(t *testing.T) {
+func TestCancelRequestCancelsItsQuery(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
@@ -269,8 +269,8 @@ func waitActive(t *testing.T, conn *pgx.Conn, pid int) {
 	})
 }
 
-// A client that vanishes takes what it asked for with it.
-func TestClientGoneMidQuery(t *testing.T) {
+// The query of a client that vanishes is canceled.
+func TestQueryOfAVanishedSessionIsCanceled(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
@@ -283,8 +283,8 @@ func TestClientGoneMidQuery(t *testing.T) {
 	})
 }
 
-// One that has said goodbye and closed its half still gets its answers.
-func TestHalfClose(t *testing.T) {
+// A client that has sent Terminate and closed its side still gets its answers.
+func TestClientThatClosedItsSideGetsItsAnswers(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()
@@ -327,7 +327,7 @@ func login(t testing.TB, front *pgproto3.Frontend, parameters map[string]string)
 	}
 }
 
-func TestTargets(t *testing.T) {
+func TestDatabaseNameChoosesTheTarget(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{
@@ -353,7 +353,7 @@ func TestTargets(t *testing.T) {
 	})
 }
 
-func TestNoDefaultTarget(t *testing.T) {
+func TestUnknownTargetIsRefusedWithoutADefault(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"a": newConnector(t, "my-instance"), "b": newConnector(t, "fragile")}})
 	if e := refused(t, r.url("c", ""), "3D000", `"c"`); !strings.Contains(e.Hint, "TARGET/DATABASE") {
@@ -361,7 +361,7 @@ func TestNoDefaultTarget(t *testing.T) {
 	}
 }
 
-func TestReplicationConnection(t *testing.T) {
+func TestReplicationGetsAServerConnectionOfItsOwn(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	raw := r.dial()
@@ -405,7 +405,7 @@ func TestReplicationConnection(t *testing.T) {
 	}
 }
 
-func TestServerDiesIdle(t *testing.T) {
+func TestIdleSessionGetsTheErrorOfItsServer(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
@@ -417,7 +417,7 @@ func TestServerDiesIdle(t *testing.T) {
 	testkit.Eventually(t, "the loss is counted", func() bool { return r.Stats().Lost == 1 })
 }
 
-func TestServerDiesMidQuery(t *testing.T) {
+func TestQueryGetsTheErrorOfItsServer(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn, other := r.connect(), r.connect()
@@ -432,8 +432,8 @@ func TestServerDiesMidQuery(t *testing.T) {
 	wantCode(t, <-failed, "57P01", "administrator command")
 }
 
-// Where the server says nothing, the proxy does.
-func TestServerConnectionCut(t *testing.T) {
+// When the server sends no error, the proxy does.
+func TestClientGetsAnErrorWhenItsServerConnectionBreaks(t *testing.T) {
 	t.Parallel()
 	cut := newInstance(t)
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, cut)}})
@@ -455,7 +455,7 @@ func TestServerConnectionCut(t *testing.T) {
 	}
 }
 
-func TestIdleTimeout(t *testing.T) {
+func TestIdleTimeoutEndsIdleSessions(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, ClientIdleTimeout: 300 * time.Millisecond})
 	conn, busy := r.connect(), r.connect()
@@ -469,7 +469,7 @@ func TestIdleTimeout(t *testing.T) {
 	exec(t, busy, "COMMIT")
 }
 
-func TestDrain(t *testing.T) {
+func TestDrainWaitsForTransactions(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	idle, busy := r.connect(), r.connect()
@@ -498,7 +498,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestDrainRunsOut(t *testing.T) {
+func TestShutdownEndsTransactionsAfterItsDeadline(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode})
 	conn := r.connect()
@@ -532,8 +532,8 @@ func connectDirect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-// Who comes while load balancers have not turned away yet is served.
-func TestDrainDelay(t *testing.T) {
+// Clients that connect before load balancers have turned away are served.
+func TestClientsAreServedDuringTheDrainDelay(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, DrainDelay: time.Minute})
@@ -571,8 +571,8 @@ func TestDrainDelay(t *testing.T) {
 	})
 }
 
-// What a shell has set for psql has no say in the proxy's own connections.
-func TestVariablesForPsql(t *testing.T) {
+// Variables for psql have no effect on the proxy's own connections.
+func TestVariablesForPsqlHaveNoEffect(t *testing.T) {
 	client, err := pgx.ParseConfig("host=localhost sslmode=disable")
 	if err != nil {
 		t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// A client that falls silent goes on in another goroutine, whatever state it is
-// in, and neither it nor its server notices.
-func TestSilentClientsRest(t *testing.T) {
+// An idle client goes on in another goroutine, whatever its session holds, and
+// neither the client nor the server notices.
+func TestIdleClientsShrinkTheirStacks(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
 	idle, open := r.connect(), r.connect()
@@ -24,7 +24,7 @@ func TestSilentClientsRest(t *testing.T) {
 	}
 	exec(t, open, "CREATE TEMP TABLE mine ON COMMIT DROP AS SELECT 42 AS n")
 	for range 2 {
-		testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
+		testkit.Eventually(t, "both have shrunk their stacks", func() bool { return r.Shrunk() == 2 })
 		if got := one[int](t, idle, "SELECT $1::int", 7); got != 7 {
 			t.Errorf("got %d", got)
 		}
@@ -38,7 +38,7 @@ func TestSilentClientsRest(t *testing.T) {
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
+	testkit.Eventually(t, "both have shrunk their stacks", func() bool { return r.Shrunk() == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := r.Shutdown(ctx); err != nil {
@@ -46,16 +46,16 @@ func TestSilentClientsRest(t *testing.T) {
 	}
 }
 
-// The idle timeout counts from what a client last said, or from its login, and
-// not from its rest.
-func TestIdleTimeoutOfRestingClients(t *testing.T) {
+// The idle time begins with the last request or the login, not with the
+// shrinking of the stack.
+func TestIdleTimeoutOfShrunkClients(t *testing.T) {
 	t.Parallel()
 	const limit = 5 * time.Second
 	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit})
 	spoke := time.Now()
 	asks, silent := r.connect(), r.connect()
 	one[int](t, asks, "SELECT 1")
-	testkit.Eventually(t, "both rest", func() bool { return r.Shrunk() == 2 })
+	testkit.Eventually(t, "both have shrunk their stacks", func() bool { return r.Shrunk() == 2 })
 	testkit.Eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })
 	if took := time.Since(spoke); took < limit {
 		t.Errorf("ended after %s", took)

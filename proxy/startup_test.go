@@ -70,7 +70,7 @@ func connectTLS(t *testing.T, r *rig, roots *x509.CertPool, negotiation string) 
 	return pgx.ConnectConfig(t.Context(), cfg)
 }
 
-func TestClientTLS(t *testing.T) {
+func TestClientsCanUseTLS(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		server, roots := certificate(t)
@@ -102,8 +102,8 @@ func TestClientTLS(t *testing.T) {
 	})
 }
 
-// What was sent in the clear before the handshake must not count as said
-// inside it.
+// Data sent in the clear before the handshake must not be taken for data inside
+// TLS.
 func TestBytesBeforeTheHandshakeAreRejected(t *testing.T) {
 	t.Parallel()
 	server, _ := certificate(t)
@@ -131,7 +131,7 @@ func request(code uint32, body string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, code), body...)
 }
 
-func TestStartupAbuse(t *testing.T) {
+func TestMalformedStartupIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{})
 	for name, c := range map[string]struct {
@@ -289,7 +289,7 @@ func TestScramAbuse(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestLimitsOfClientsAndServerConnections(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxClientConn: 2, MaxTargetConnections: 1, QueryWaitTimeout: 300 * time.Millisecond})
 	conn := r.connect()
@@ -323,7 +323,7 @@ func TestUpstreamFailuresReachTheClient(t *testing.T) {
 	})
 }
 
-// Who waits for a database to wake up is told so.
+// A client that waits for a database to wake up gets a notice.
 func TestNoticeWhileWaking(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
@@ -345,7 +345,7 @@ func TestNoticeWhileWaking(t *testing.T) {
 	})
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRefusesInvalidConfigurations(t *testing.T) {
 	t.Parallel()
 	targets := map[string]*lakebase.Connector{"a": newConnector(t, "my-instance")}
 	server, _ := certificate(t)

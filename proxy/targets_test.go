@@ -7,8 +7,8 @@ import (
 	"github.com/lakebase-go/lakebase"
 )
 
-// Between finding its target and entering it, a client can be overtaken by a
-// reload.
+// A reload can remove a target between the moment that a client finds it and the
+// moment that it enters.
 func TestRemovedTargetAcceptsNoClient(t *testing.T) {
 	connectors := map[string]*lakebase.Connector{}
 	for _, name := range []string{"stays", "goes"} {

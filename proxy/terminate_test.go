@@ -13,9 +13,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// A client may say goodbye before it has ended what it asks: there is nothing
-// to wait for then, and nothing is kept of it.
-func TestGoodbyeWithinARequest(t *testing.T) {
+// A client can send Terminate before its request is complete: it is not waited
+// for, and the server connection keeps nothing of it.
+func TestTerminateWithinARequestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode, DefaultPoolSize: 1})

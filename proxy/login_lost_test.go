@@ -11,9 +11,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// Clients that join with settings of their own need a server for that. If it
-// dies meanwhile they are told so, or get another one; the race detector looks on.
-func TestServerLostWhileJoining(t *testing.T) {
+// A login with new settings needs a server connection. If that is lost, the
+// client gets an error or another one, without a race.
+func TestServerLostDuringLogin(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 3})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,9 +8,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// What a client leaves in its session is discarded when it has gone, while its
-// own goroutine ends: the two must not touch its statements at once.
-func TestPinnedClientsLeave(t *testing.T) {
+// A client's session is reset while the client's own goroutine ends: the two must
+// not use its statements at once, as the race detector would show.
+func TestPinnedClientsDisconnectWithoutRaces(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 2})
 	for range 50 {
@@ -28,8 +28,8 @@ func TestPinnedClientsLeave(t *testing.T) {
 	}
 }
 
-// Whoever is ended is told so, even if the answer before is still on its way.
-func TestForcedClientsAreTold(t *testing.T) {
+// A killed client gets the reason even while an earlier answer is being written.
+func TestKilledClientsGetTheReason(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode})

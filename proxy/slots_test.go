@@ -44,7 +44,7 @@ func dialing(t testing.TB, url string) <-chan dialed {
 	return done
 }
 
-func TestSessionsWaitForTheirTurn(t *testing.T) {
+func TestSessionsGetSlotsInOrder(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
@@ -94,8 +94,9 @@ func TestSessionsWaitForTheirTurn(t *testing.T) {
 	}
 }
 
-// Who gives up leaves the queue, and keeps nobody behind from a place.
-func TestSessionThatWaitsAndLeaves(t *testing.T) {
+// A client that stops waiting leaves the queue and does not block those behind
+// it.
+func TestSessionThatStopsWaitingFreesItsTurn(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
@@ -119,7 +120,7 @@ func TestSessionThatWaitsAndLeaves(t *testing.T) {
 	}
 }
 
-func TestSessionThatWaitsIsToldSo(t *testing.T) {
+func TestSessionThatWaitsGetsANotice(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
@@ -154,7 +155,7 @@ func TestSessionThatWaitsIsToldSo(t *testing.T) {
 	}
 }
 
-func TestSessionThatWaitsWhileTheProxyStops(t *testing.T) {
+func TestShutdownRefusesWaitingSessions(t *testing.T) {
 	t.Parallel()
 	r := start(t, proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1})
 	holder := r.connect()
@@ -170,7 +171,7 @@ func TestSessionThatWaitsWhileTheProxyStops(t *testing.T) {
 	}
 }
 
-func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
+func TestRaisedLimitServesWaitingSessions(t *testing.T) {
 	t.Parallel()
 	cfg := proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 1, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)
@@ -184,9 +185,9 @@ func TestSessionThatWaitsGetsAPlaceMore(t *testing.T) {
 	}
 }
 
-// In transaction mode a client that replicates has a place of a pool that does
-// not need it.
-func TestReplicationTakesAnIdlePlace(t *testing.T) {
+// In transaction mode, a client that replicates gets the slot of an idle server
+// connection of a pool.
+func TestReplicationTakesTheSlotOfAnIdleServerConnection(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{MaxTargetConnections: 1, QueryWaitTimeout: 20 * time.Second,
 		Targets: map[string]*lakebase.Connector{"shop": newConnector(t, testpostgres.Start(t).ConnInfo()+" dbname=postgres")}})
@@ -200,9 +201,9 @@ func TestReplicationTakesAnIdlePlace(t *testing.T) {
 	}
 }
 
-// Nobody is forgotten and no place lost, however clients come, give up and vanish,
-// and however the limit changes meanwhile.
-func TestPlacesUnderLoad(t *testing.T) {
+// No waiting client is forgotten and no slot lost while clients connect, give up
+// and vanish, and the limit changes.
+func TestNoSlotIsLostUnderLoad(t *testing.T) {
 	t.Parallel()
 	cfg := proxy.Config{PoolMode: proxy.SessionMode, MaxTargetConnections: 3, Targets: map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}}
 	r := start(t, cfg)

@@ -12,9 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// The first client with some settings is told at login what they made of the
-// server, like those that come after it, and hears nothing more of that when it
-// first asks something.
+// The first client with certain settings gets what the server reports under them
+// at login, like later ones, and not again with its first request.
 func TestWelcomeHasTheClientsOwnSettings(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})
@@ -40,9 +39,9 @@ func TestWelcomeHasTheClientsOwnSettings(t *testing.T) {
 	}
 }
 
-// Clients with names of their own that join at once through few server
-// connections must not take them from each other before either has joined.
-func TestJoiningThroughFewServerConnections(t *testing.T) {
+// Clients with different settings that log in at once through few server
+// connections must not take these from each other before a login is complete.
+func TestManyLoginsShareFewServerConnections(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	r.connect()

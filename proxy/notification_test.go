@@ -9,9 +9,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// A listener hears everything, also while the proxy itself asks the server
-// something on its account.
-func TestNothingIsUnheard(t *testing.T) {
+// A listener gets every notification, also those that arrive during the proxy's
+// internal queries.
+func TestListenerGetsEveryNotification(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r, direct := startAlone(t, proxy.Config{PoolMode: mode})

@@ -9,8 +9,8 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// Server connections that are old are replaced, and nobody notices.
-func TestServerLifetimeUnderLoad(t *testing.T) {
+// Old server connections are replaced, and no client notices.
+func TestOldServerConnectionsAreReplacedUnnoticed(t *testing.T) {
 	t.Parallel()
 	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4, ServerLifetime: 300 * time.Millisecond})
 	stop := load(t, r, 8)
@@ -34,7 +34,7 @@ func TestServerLifetimeUnderLoad(t *testing.T) {
 	}
 }
 
-// Server connections that were opened together do not end together.
+// Server connections that were opened together do not expire together.
 func TestServerLifetimeIsSpread(t *testing.T) {
 	t.Parallel()
 	life := time.Hour
@@ -53,9 +53,9 @@ func TestServerLifetimeIsSpread(t *testing.T) {
 	}
 }
 
-// What nobody uses is closed, but for what is to be warm; and that is there
-// before it is asked for.
-func TestIdleAndWarmServers(t *testing.T) {
+// Unused server connections are closed, except min_pool_size of them, which are
+// opened before a client needs them.
+func TestIdleServerConnectionsAreClosedDownToMinPoolSize(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 10, MinPoolSize: 3, ServerIdleTimeout: time.Second})
 	conn := r.connect()
@@ -86,8 +86,8 @@ func TestIdleAndWarmServers(t *testing.T) {
 	}
 }
 
-// Reconnect replaces them all under load, and loses nobody.
-func TestReconnectUnderLoad(t *testing.T) {
+// RECONNECT replaces all server connections under load, and no client notices.
+func TestReconnectReplacesAllUnnoticed(t *testing.T) {
 	t.Parallel()
 	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4})
 	stop := load(t, r, 8)
@@ -117,8 +117,8 @@ func TestReconnectUnderLoad(t *testing.T) {
 	}
 }
 
-// Pause and resume under load: everyone waits, nobody fails.
-func TestPauseUnderLoad(t *testing.T) {
+// During a pause under load all clients wait, and none fails.
+func TestPauseUnderLoadFailsNoClient(t *testing.T) {
 	t.Parallel()
 	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 4})
 	stop := load(t, r, 8)
@@ -139,8 +139,9 @@ func TestPauseUnderLoad(t *testing.T) {
 	}
 }
 
-// Kill ends who has a server connection, with a word, and nobody else.
-func TestKill(t *testing.T) {
+// KILL disconnects the clients that have a server connection, with an error, and
+// no others.
+func TestKillDisconnectsLinkedClientsOnly(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
 	idle, within, working := r.connect(), r.busy(), r.connect()
