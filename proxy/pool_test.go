@@ -66,11 +66,11 @@ func TestIdleServerConnectionsAreClosedDownToMinPoolSize(t *testing.T) {
 		c := r.busy()
 		busy = append(busy, func() { exec(t, c, "COMMIT") })
 	}
-	for _, commit := range busy {
-		commit()
-	}
 	if n := len(r.pids()); n < 8 {
 		t.Errorf("%d server connections", n)
+	}
+	for _, commit := range busy {
+		commit()
 	}
 	testkit.Eventually(t, "the others are closed", idle(3))
 	logins := r.pool().Totals.ServerLogins
