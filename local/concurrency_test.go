@@ -9,10 +9,10 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// TestEverythingAtOnce changes resources, their state and the faults while
-// clients log in, for the race detector and for deadlocks. What clients see
-// meanwhile is theirs to survive; afterwards all must be well.
-func TestEverythingAtOnce(t *testing.T) {
+// TestConcurrentChangesAndLogins changes resources, their state and the faults while
+// clients log in, to find races and deadlocks. Logins may fail meanwhile, and must
+// succeed afterwards.
+func TestConcurrentChangesAndLogins(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}})
 	l := clientFor(t, s, "i")

@@ -17,14 +17,14 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// login is a connection as any client makes it from what REST told it.
+// login is a connection as a client makes it with the results of REST calls.
 type login struct {
 	host, user, password, database string
 	port                           uint16
 	address                        string // dialled in place of host
 }
 
-// clientFor fills a login to the endpoint that status lists for target.
+// clientFor returns a login to the endpoint that Status lists for target.
 func clientFor(t testing.TB, s *local.Server, target string) login {
 	t.Helper()
 	for _, e := range s.Status().Endpoints {
@@ -84,7 +84,7 @@ func (l login) wantRefused(t testing.TB, s *local.Server, severity, code, text s
 
 const primaryPath = "projects/my-project/branches/production/endpoints/primary"
 
-func TestLogin(t *testing.T) {
+func TestLoginWithTokens(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	cred := a.ok("POST", "/api/2.0/database/credentials", object{"instance_names": []string{"my-instance"}})["token"].(string)
@@ -129,9 +129,9 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestLoginIdentities logs in as what is not the default user: a service
-// principal, a group, a native role.
-func TestLoginIdentities(t *testing.T) {
+// TestLoginOfEveryKindOfIdentity logs in as a service principal, a group and a
+// native role.
+func TestLoginOfEveryKindOfIdentity(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	const roles = "/api/2.0/postgres/projects/my-project/branches/production/roles"
@@ -143,9 +143,9 @@ func TestLoginIdentities(t *testing.T) {
 	if l.password, err = s.Mint(local.MintOptions{Subject: app, Target: primaryPath}); err != nil {
 		t.Fatal(err)
 	}
-	l.wantRefused(t, s, "ERROR", "XX000", "Invalid authorization for databricks identity login") // somebody else's role
+	l.wantRefused(t, s, "ERROR", "XX000", "Invalid authorization for databricks identity login") // the role of another identity
 	l.user = app
-	l.wantRefused(t, s, "FATAL", "28P01", "password authentication failed") // there is no such role: Postgres does not tell
+	l.wantRefused(t, s, "FATAL", "28P01", "password authentication failed") // the role does not exist, which Postgres does not reveal
 	a.wait("POST", roles+"?role_id=app", object{"spec": object{"postgres_role": app, "identity_type": "SERVICE_PRINCIPAL"}})
 	if got := l.query(t, s, "SELECT current_user::text"); got != app {
 		t.Errorf("service principal is %s", got)
@@ -187,7 +187,7 @@ func TestLoginIdentities(t *testing.T) {
 	}
 }
 
-// TestExpiryIsEnforcedAtLoginOnly keeps a session through expiry and revocation.
+// A session continues when its token has expired or is revoked.
 func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
@@ -216,9 +216,9 @@ func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 	}
 }
 
-// TestDataStays follows data through a branch, a standby, an upgrade, a
-// failover and a restart.
-func TestDataStays(t *testing.T) {
+// TestDataSurvivesEveryChange reads data on a branch and a standby, and after an
+// upgrade, a failover and a restart.
+func TestDataSurvivesEveryChange(t *testing.T) {
 	t.Parallel()
 	o := local.Options{DataDir: filepath.Join(testkit.OpenDir(t), "data"), Instances: []string{"i"}}
 	s, err := local.Start(t.Context(), o)
@@ -274,7 +274,7 @@ func TestDataStays(t *testing.T) {
 	}
 }
 
-func TestStatesSeenByClients(t *testing.T) {
+func TestLoginDependsOnState(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}, Projects: []string{"p"}, WakeDelay: 50 * time.Millisecond})
 	instance := clientFor(t, s, "i")
@@ -321,8 +321,7 @@ func TestStatesSeenByClients(t *testing.T) {
 	instance.query(t, s, "SELECT 'failed over'")
 }
 
-// TestLoginFaults checks that a fault strikes as often as it says.
-func TestLoginFaults(t *testing.T) {
+func TestLoginFaultsAffectLogins(t *testing.T) {
 	s := sharedServer(t)
 	l := clientFor(t, s, "my-instance")
 	withFaults(t, s, local.Faults{Login: local.LoginFault{Kind: "too_many_connections", Remaining: 2}})
@@ -352,8 +351,8 @@ func TestLoginFaults(t *testing.T) {
 	l.query(t, s, "SELECT 'served again'")
 }
 
-// TestSecretsStayOutOfLogs logs in well and badly, with everything logged.
-func TestSecretsStayOutOfLogs(t *testing.T) {
+// TestLogHasNoSecrets logs in with valid and invalid tokens, at debug level.
+func TestLogHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	var log testkit.Buffer
 	s := start(t, local.Options{
@@ -369,7 +368,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	l.password, l.user = token, "nobody"
 	if conn, err := l.connect(t.Context(), s); err == nil {
 		conn.Close(context.Background())
-		t.Error("logged in as somebody else")
+		t.Error("logged in as another identity")
 	}
 	a.as(secret).refused("GET", mePath, nil, 401, "UNAUTHENTICATED", "Invalid access token")
 	a.ok("GET", "/local/v1/principals", nil)

@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roomyMemory is how much must be free in memory to keep data there: a few
-// servers' worth. Containers often have far less.
+// roomyMemory is the free space that a file system in memory must have to be
+// used: a few data directories. Containers often have far less.
 const roomyMemory = 2 << 30
 
-// ephemeralParent is where data that nobody keeps goes: into memory where
-// there is room, because making the thousand files of a server's data can take
-// over a second on a disk. TMPDIR overrides that.
+// ephemeralParent returns the parent of temporary data directories: in memory, if
+// there is room and TMPDIR is not set. Creating the thousand files of a data
+// directory can take more than a second on a disk.
 func ephemeralParent() string {
 	const shm = "/dev/shm"
 	var fs unix.Statfs_t

@@ -4,5 +4,5 @@ package local
 
 import "os"
 
-// ephemeralParent is where data that nobody keeps goes.
+// ephemeralParent returns the parent of temporary data directories.
 func ephemeralParent() string { return os.TempDir() }

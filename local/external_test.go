@@ -11,8 +11,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// TestDatabaseURL puts the workspace before a server that already runs.
-func TestDatabaseURL(t *testing.T) {
+func TestExternalServerHasOneInstance(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	server := testpostgres.Start(t)

@@ -2,7 +2,6 @@ package local
 
 import (
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,9 +11,7 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-func TestFaultsAreChecked(t *testing.T) {
+func TestInvalidFaultsAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		faults Faults
 		want   string
@@ -39,7 +36,7 @@ func TestFaultsAreChecked(t *testing.T) {
 			t.Errorf("%+v: got %v, want one line with %q", test.faults, err, test.want)
 		}
 		if b.get() != (Faults{}) {
-			t.Errorf("%+v: refused, and in force all the same", test.faults)
+			t.Errorf("%+v: refused, and in force", test.faults)
 		}
 	}
 	var b faultBox
@@ -56,9 +53,9 @@ func TestFaultsAreChecked(t *testing.T) {
 	}
 }
 
-// TestRemaining checks that a fault meant for n strikes exactly n of many
-// parallel ones, and is gone then.
-func TestRemaining(t *testing.T) {
+// TestRemainingIsExact checks that a fault with Remaining n affects exactly n of
+// many concurrent callers, and then ends.
+func TestRemainingIsExact(t *testing.T) {
 	const callers, n = 100, 7
 	for name, test := range map[string]struct {
 		faults  Faults
@@ -138,7 +135,7 @@ func TestResetHappensAtItsPointOnly(t *testing.T) {
 	}
 }
 
-func TestFaultsJSON(t *testing.T) {
+func TestFaultsAreJSON(t *testing.T) {
 	in := `{"api":{"status":503,"delay":"1.5s"},"tokens":{"clock_skew":"-1m0s"}}`
 	var f Faults
 	if err := json.Unmarshal([]byte(in), &f); err != nil {

@@ -18,7 +18,7 @@ import (
 
 const mePath = "/api/2.0/preview/scim/v2/Me"
 
-// withFaults puts faults in force until the test ends.
+// withFaults sets faults until the end of the test.
 func withFaults(t *testing.T, s *local.Server, f local.Faults) *api {
 	t.Helper()
 	t.Cleanup(func() {
@@ -32,7 +32,7 @@ func withFaults(t *testing.T, s *local.Server, f local.Faults) *api {
 	return newAPI(t, s)
 }
 
-func TestAPIFaults(t *testing.T) {
+func TestAPIFaultsAffectCalls(t *testing.T) {
 	s := sharedServer(t)
 
 	a := withFaults(t, s, local.Faults{API: local.APIFault{Status: 429, RetryAfter: 7}})
@@ -73,9 +73,9 @@ func TestAPIFaults(t *testing.T) {
 	}
 }
 
-// TestAPIHang checks that a hung call ends when the client leaves, and when
-// the server closes.
-func TestAPIHang(t *testing.T) {
+// A hanging call ends when the client closes its connection, and when the server
+// closes.
+func TestHangingCallEndsWithClientOrServer(t *testing.T) {
 	t.Parallel()
 	s, err := local.Start(t.Context(), local.Options{Instances: []string{"i"}, Faults: local.Faults{API: local.APIFault{Hang: true}}})
 	if err != nil {
@@ -110,9 +110,8 @@ func TestAPIHang(t *testing.T) {
 	}
 }
 
-// TestRemainingCalls checks that of many parallel calls exactly as many fail
-// as the fault says.
-func TestRemainingCalls(t *testing.T) {
+// Of many concurrent calls, exactly Remaining fail.
+func TestFaultEndsAfterRemainingCalls(t *testing.T) {
 	s := sharedServer(t)
 	a := withFaults(t, s, local.Faults{API: local.APIFault{Status: 503, Remaining: 5, PathPrefix: "/api/2.0/preview/"}})
 	a.ok("GET", "/api/2.0/database/instances", nil) // another path
@@ -131,7 +130,7 @@ func TestRemainingCalls(t *testing.T) {
 	}
 }
 
-func TestTokenFaults(t *testing.T) {
+func TestTokenFaultsChangeTokens(t *testing.T) {
 	s := sharedServer(t)
 	expiry := func(a *api) (expires, date time.Time) {
 		t.Helper()
@@ -166,9 +165,9 @@ func TestTokenFaults(t *testing.T) {
 	near("by ours", time.Until(expires), -time.Hour)
 }
 
-// A reply that had the date of one clock and the token of another would speak
-// of a lifetime that the token does not have.
-func TestClockDoesNotJumpWithinACall(t *testing.T) {
+// A reply with the date of one clock and a token of another would show a wrong
+// lifetime.
+func TestClockIsConstantWithinACall(t *testing.T) {
 	s := sharedServer(t)
 	for name, request := range map[string]struct {
 		path, expiry string
@@ -216,7 +215,7 @@ func TestClockDoesNotJumpWithinACall(t *testing.T) {
 	}
 }
 
-func TestFaultsOverREST(t *testing.T) {
+func TestFaultsAreSetOverREST(t *testing.T) {
 	s := sharedServer(t)
 	a := withFaults(t, s, local.Faults{})
 	const faults = "/local/v1/faults"

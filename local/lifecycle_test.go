@@ -11,7 +11,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func TestStopAndStart(t *testing.T) {
+func TestStopAndStartOfInstance(t *testing.T) {
 	t.Parallel()
 	s := sharedServer(t)
 	a := newAPI(t, s)
@@ -57,7 +57,7 @@ func TestStopAndStart(t *testing.T) {
 	a.refused("POST", "/local/v1/targets/my-instance:explode", nil, 404, "ENDPOINT_NOT_FOUND", "")
 }
 
-func TestInstanceLifecycle(t *testing.T) {
+func TestInstanceIsCreatedChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}})
 	a := newAPI(t, s)
@@ -97,7 +97,7 @@ func TestInstanceLifecycle(t *testing.T) {
 	})
 }
 
-func TestBranchesAndEndpoints(t *testing.T) {
+func TestBranchesAndEndpointsAreCreatedChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{Projects: []string{"p"}})
 	a := newAPI(t, s)
@@ -133,7 +133,7 @@ func TestBranchesAndEndpoints(t *testing.T) {
 	a.refused("GET", p, nil, 404, "NOT_FOUND", "project id not found")
 }
 
-func TestUpgrade(t *testing.T) {
+func TestUpgradeKeepsHost(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{Instances: []string{"i"}})
 	a := newAPI(t, s)
@@ -160,7 +160,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-func TestEnv(t *testing.T) {
+func TestEnvOfEveryKindOfTarget(t *testing.T) {
 	s := sharedServer(t)
 	_, port, _ := strings.Cut(s.PostgresAddr(), ":")
 	common := []local.EnvVar{{Name: "DATABRICKS_HOST", Value: s.WorkspaceURL()}, {Name: "DATABRICKS_TOKEN", Value: s.Token()}, {Name: "DATABRICKS_AUTH_TYPE", Value: "pat"}}

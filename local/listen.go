@@ -15,9 +15,9 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 )
 
-// resolvesLocalhostNames asks whether programs on this machine find names
-// under .localhost on loopback: those that use the system's resolver and
-// those, like most of Go's, that ask the configured servers themselves.
+// resolvesLocalhostNames reports whether programs on this machine resolve names
+// under .localhost to loopback: those that use the system's resolver and those,
+// like many in Go, that query the configured name servers themselves.
 func resolvesLocalhostNames(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
 	defer cancel()
@@ -32,9 +32,9 @@ func resolvesLocalhostNames(ctx context.Context) bool {
 	return <-answers && <-answers
 }
 
-// listenMain opens the front's first address. "auto" prefers the port that
-// clients assume. Where the machine has IPv6 the same port there is taken
-// too: localhost means both, and must not lead to somebody else's server.
+// listenMain opens the frontend's first address. "auto" prefers the default port
+// of clients. If the machine has IPv6, the same port there is opened too: clients
+// try both addresses of localhost, and must not reach another program.
 func listenMain(want string, listen func(string) (net.Addr, error)) (netip.AddrPort, error) {
 	switch want {
 	case "":
@@ -59,8 +59,8 @@ func listenMain(want string, listen func(string) (net.Addr, error)) (netip.AddrP
 		return netip.AddrPort{}, err
 	}
 	if addr.Addr() == hosts.Loopback {
-		// Best effort: there may be no IPv6, and with a port of our own
-		// choice nobody else is likely to be there.
+		// It may fail: without IPv6, or if another program has a port that the
+		// system has just chosen here.
 		_, _ = listen(net.JoinHostPort("::1", fmt.Sprint(addr.Port())))
 	}
 	return addr, nil
@@ -76,20 +76,20 @@ func taken(addr string) bool {
 	return false
 }
 
-// requireLoopback refuses addresses that other machines could reach: the
-// server hands out working credentials.
+// requireLoopback refuses addresses that other machines can reach: the server
+// gives out valid credentials.
 func requireLoopback(what, addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("%s %q is not host:port", what, addr)
 	}
-	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+	if !hosts.IsLoopback(host) {
 		return fmt.Errorf("%s %q is not on loopback: use 127.0.0.1", what, addr)
 	}
 	return nil
 }
 
-// addressError explains a failed listen.
+// addressError returns the error of a failed listen.
 func addressError(what, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		_, port, _ := net.SplitHostPort(addr)

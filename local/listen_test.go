@@ -2,7 +2,7 @@ package local
 
 import "testing"
 
-func TestLoopbackOnly(t *testing.T) {
+func TestAddressesMustBeLoopback(t *testing.T) {
 	for addr, ok := range map[string]bool{
 		"127.0.0.1:0": true, "127.0.0.9:1": true, "[::1]:0": true, "localhost:0": true,
 		"0.0.0.0:0": false, ":5432": false, "10.0.0.1:1": false, "example.com:1": false, "127.0.0.1": false,

@@ -4,8 +4,8 @@ package local
 
 import "os"
 
-// lockFile and locked do nothing where there is no flock, which is also
-// where no PostgreSQL of our own can be run.
+// lockFile and locked do nothing on systems without flock, on which this program
+// cannot run PostgreSQL either.
 func lockFile(file string) (lock *os.File, ok bool, err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	return f, err == nil, err

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes the lock on a data directory, which ends with the process
-// however that ends. ok is false if another process has it. Those who only
-// look whether it is taken hold it for a moment, so one refusal is no answer.
+// lockFile locks a data directory until the process ends, for whatever reason. ok
+// is false if another process has the lock. It tries several times, because
+// locked takes the lock for a moment.
 func lockFile(file string) (lock *os.File, ok bool, err error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -37,7 +37,7 @@ func lockFile(file string) (lock *os.File, ok bool, err error) {
 	}
 }
 
-// locked reports whether a process holds the lock.
+// locked reports whether a process has the lock.
 func locked(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -47,10 +47,10 @@ func locked(file string) bool {
 	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// removeAbandoned removes the temporary data directories in dir of servers
-// that were killed: ours, and not locked although they have had the time.
+// removeAbandoned removes the temporary data directories in dir of servers that
+// were killed: this user's, older than a minute and not locked.
 func removeAbandoned(dir string) {
-	found, _ := filepath.Glob(filepath.Join(dir, ephemeralPrefix+"*")) // fails for bad patterns alone
+	found, _ := filepath.Glob(filepath.Join(dir, ephemeralPrefix+"*")) // the pattern is well-formed
 	for _, root := range found {
 		lock := dataPaths{root}.lockFile()
 		info, err := os.Lstat(lock)
@@ -58,7 +58,7 @@ func removeAbandoned(dir string) {
 			continue
 		}
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) == os.Geteuid() {
-			_ = os.RemoveAll(root) // best effort: the next one tries again
+			_ = os.RemoveAll(root) // the next start tries again
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
-// TestAuthenticate checks who may log in as whom, and how each product words
-// its refusals.
-func TestAuthenticate(t *testing.T) {
+// TestTokensAreRefusedAsOnTheService checks which tokens are valid for which roles,
+// and the refusals of each product.
+func TestTokensAreRefusedAsOnTheService(t *testing.T) {
 	key, err := pki.EphemeralSigningKey()
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestAuthenticate(t *testing.T) {
 			{"member as group", model.DefaultGroup, mint(app.Name, e, nil), none},
 			{"by the key the endpoint began with", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Audience = []string{e.Key} }), none},
 			{"stranger as group", model.DefaultGroup, mint(model.OutsiderUser, e, nil), either(identity, "28000", identity)},
-			{"somebody else's role", "dev@example.com", mint(app.Name, e, nil), either(identity, "28000", identity)},
+			{"role of another identity", "dev@example.com", mint(app.Name, e, nil), either(identity, "28000", identity)},
 			{"role named like the group's member", app.Name, mint("dev@example.com", e, nil), either(identity, "28000", identity)},
 			{"access token", "dev@example.com", s.Principals[0].Secret, either(decode, "28P01", "Provided authentication token is not a valid JWT encoding")},
 			{"expired", "dev@example.com", mint("dev@example.com", e, func(r *pki.Request) { r.Lifetime = -time.Hour }), either(identity, "28000", "JWT token has expired (exp=1785582000)")},

@@ -20,7 +20,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// shared is a server for the tests that change nothing that others look at.
+// shared is a server for tests whose changes do not affect other tests.
 var shared struct {
 	sync.Once
 	server *local.Server
@@ -28,7 +28,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	// Dependencies of the official SDK start some before main.
+	// Dependencies of the official SDK start goroutines before main.
 	ours := goleak.IgnoreCurrent()
 	code := m.Run()
 	if shared.server != nil {
@@ -74,7 +74,7 @@ func start(t *testing.T, o local.Options) *local.Server {
 // object is any JSON object.
 type object = map[string]any
 
-// api calls a server's REST API as somebody.
+// api calls a server's REST API with a token.
 type api struct {
 	t     testing.TB
 	url   string
@@ -88,14 +88,14 @@ func newAPI(t testing.TB, s *local.Server) *api {
 	return &api{t: t, url: s.WorkspaceURL(), token: s.Token(), http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
 }
 
-// as is the same API for the owner of another token.
+// as returns the same API with another token.
 func (a *api) as(token string) *api {
 	other := *a
 	other.token = token
 	return &other
 }
 
-// try makes a call and returns what came back.
+// try makes a call and returns the reply.
 func (a *api) try(method, path string, body any) (*http.Response, object, error) {
 	var in io.Reader
 	if body != nil {

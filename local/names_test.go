@@ -12,9 +12,9 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// TestServiceNames resolves the service's names by the server's own name
+// TestServiceNamesResolveAndMove resolves the service's names by the server's own name
 // server, and follows one through a failover.
-func TestServiceNames(t *testing.T) {
+func TestServiceNamesResolveAndMove(t *testing.T) {
 	t.Parallel()
 	s := start(t, local.Options{HostNames: local.ServiceNames, Projects: []string{"p"}, Instances: []string{"i"}})
 	vars, err := s.Env("p")
@@ -60,8 +60,8 @@ func resolve(t testing.TB, server, host string) string {
 	return reply.Answer[0].(*dns.A).A.String()
 }
 
-// TestAutoPort takes 5432 if nobody has it, and any other port if somebody does.
-func TestAutoPort(t *testing.T) {
+// With "auto" the port is 5432 if it is free, or else any other.
+func TestAutoPortPrefers5432(t *testing.T) {
 	t.Parallel()
 	first := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})
 	second := start(t, local.Options{PostgresAddr: "auto", Instances: []string{"i"}})

@@ -13,66 +13,67 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// HostNaming says which host names the REST API gives out.
+// HostNaming is the kind of host names in the REST API.
 type HostNaming string
 
 const (
-	// MachineNames are names and addresses that any program on this machine
-	// can resolve: localhost for the default instance, name.localhost where
-	// the system resolves it, else an address of 127.0.0.0/8.
+	// MachineNames are names and addresses that every program on this machine
+	// can resolve: localhost for the default target; for others name.localhost
+	// where the system resolves that, else an address of 127.0.0.0/8.
 	MachineNames HostNaming = "machine"
-	// ServiceNames look like the service's own and resolve only through
-	// this server's name server (see Server.DNSAddr).
+	// ServiceNames are names like the service's, which only this server's name
+	// server resolves (see Server.DNSAddr).
 	ServiceNames HostNaming = "service"
 )
 
-// Options configure a local Lakebase. The zero value is an ephemeral one on
-// free ports with one instance and one project.
+// Options configure a local Lakebase. With the zero value it is ephemeral, uses
+// free ports, and has one instance and one project.
 type Options struct {
-	// DataDir keeps everything between runs. Empty means a temporary
-	// directory that is removed by Close.
+	// DataDir is the directory of all data. Empty means a temporary directory,
+	// which Close removes.
 	DataDir string
-	// RESTAddr is where the workspace API listens, loopback only. Empty
-	// means 127.0.0.1:0.
+	// RESTAddr is host:port of the REST API, on loopback. Empty means
+	// 127.0.0.1:0, any free port.
 	RESTAddr string
-	// PostgresAddr is where the front listens, loopback only. Empty means
-	// 127.0.0.1:0. "auto" means port 5432 if it is free, else any.
+	// PostgresAddr is host:port of the frontend, on loopback. Empty means
+	// 127.0.0.1:0, any free port; "auto" means port 5432 if it is free, or else
+	// any.
 	PostgresAddr string
-	// HostNames; empty means MachineNames.
+	// HostNames is the kind of host names. Empty means MachineNames.
 	HostNames HostNaming
-	// User is the human identity of the workspace's default user. Empty
-	// means dev@example.com, or who it was when DataDir was made.
+	// User is the name of the workspace's default user. Empty means that of
+	// DataDir or, if that is new, dev@example.com.
 	User string
-	// Instances and Projects to create if they do not exist. Both empty
-	// means instance "my-instance" and project "my-project", unless DataDir
-	// has something already. The first instance is the default one, else
-	// the first project.
+	// Instances and Projects are created if they do not exist. If both are empty
+	// and DataDir is new, they are "my-instance" and "my-project". The default
+	// target is the first instance, or else the first project.
 	Instances []string
 	Projects  []string
-	// TokenLifetime of new database tokens where the request names none.
-	// Zero means one hour.
+	// TokenLifetime is the lifetime of new database tokens, unless the request
+	// has one. Zero means one hour.
 	TokenLifetime time.Duration
-	// SuspendAfter scales an idle Autoscaling endpoint to zero. Zero means never.
+	// SuspendAfter is the idle time after which an Autoscaling endpoint is scaled
+	// to zero. Zero means never.
 	SuspendAfter time.Duration
-	// WakeDelay is added to each wake-up of an Autoscaling endpoint.
+	// WakeDelay is added to each start of an Autoscaling endpoint.
 	WakeDelay time.Duration
-	// DatabaseURL uses a PostgreSQL server that already runs, as superuser,
-	// in place of servers of our own. There is one instance then, and no
-	// project, branch, standby, scale to zero, stop or failover.
+	// DatabaseURL is a PostgreSQL server that already runs, to use as a
+	// superuser in place of own servers. There is one instance then, and there
+	// are no projects, branches, standbys, scale to zero, stops and failovers.
 	DatabaseURL string
-	// Faults to start with.
+	// Faults are the faults in force at first.
 	Faults Faults
-	// Logger; nil means discard.
+	// Logger receives the log. Nil means discard.
 	Logger *slog.Logger
 }
 
-// The names of what a new workspace has when nobody said otherwise.
+// The default instance and project of a new workspace.
 const (
 	defaultInstance = "my-instance"
 	defaultProject  = "my-project"
 )
 
-// withDefaults checks o and fills what it leaves open.
+// withDefaults checks o and sets defaults.
 func (o Options) withDefaults() (Options, error) {
 	switch o.HostNames {
 	case "":
@@ -106,8 +107,9 @@ func (o Options) withDefaults() (Options, error) {
 	return o, requireLoopback("REST address", o.RESTAddr)
 }
 
-// checkNames refuses names that the service would, before anything is begun.
-// An upgraded instance is a project of its name, so they share one space.
+// checkNames refuses names that the service does not accept, before anything is
+// created. An instance becomes a project of the same name when it is upgraded, so
+// that all names must differ.
 func checkNames(names []string) error {
 	for i, name := range names {
 		if err := model.CheckID("name", name); err != nil {
@@ -120,10 +122,10 @@ func checkNames(names []string) error {
 	return nil
 }
 
-// DefaultDataDir is where `lakebase local` keeps its data: LAKEBASE_LOCAL_DIR
-// if set; else, for root, /var/lib/lakebase/local; else lakebase/local in
-// the user's data directory ($XDG_DATA_HOME, ~/.local/share, on macOS
-// ~/Library/Application Support).
+// DefaultDataDir returns the data directory of `lakebase local`:
+// LAKEBASE_LOCAL_DIR if set; for root /var/lib/lakebase/local; otherwise
+// lakebase/local in the user's data directory ($XDG_DATA_HOME, ~/.local/share, on
+// macOS ~/Library/Application Support).
 func DefaultDataDir() (string, error) {
 	if dir := os.Getenv("LAKEBASE_LOCAL_DIR"); dir != "" {
 		return filepath.Abs(dir)

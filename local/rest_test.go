@@ -16,7 +16,7 @@ import (
 
 const production = "/api/2.0/postgres/projects/my-project/branches/production"
 
-func TestAuthentication(t *testing.T) {
+func TestAPIAuthenticatesCallers(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	const me = "/api/2.0/preview/scim/v2/Me"
@@ -44,7 +44,7 @@ func TestAuthentication(t *testing.T) {
 	a.refused("PUT", "/api/2.0/database/instances", nil, 404, "ENDPOINT_NOT_FOUND", "")
 }
 
-func TestOIDC(t *testing.T) {
+func TestOAuthDiscoveryAndClientCredentials(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s).as("")
 	host := a.ok("GET", "/.well-known/databricks-config", nil)
@@ -65,7 +65,7 @@ func TestOIDC(t *testing.T) {
 		{"basic", id, secret, url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}, 200, ""},
 		{"form", "", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}, 200, ""},
 		{"wrong secret", id, "wrong", url.Values{"grant_type": {"client_credentials"}}, 401, "invalid_client"},
-		{"nobody", "", "", url.Values{"grant_type": {"client_credentials"}}, 401, "invalid_client"},
+		{"no credentials", "", "", url.Values{"grant_type": {"client_credentials"}}, 401, "invalid_client"},
 		{"a user", s.User(), s.Token(), url.Values{"grant_type": {"client_credentials"}}, 401, "invalid_client"},
 		{"another grant", id, secret, url.Values{"grant_type": {"password"}}, 400, "unsupported_grant_type"},
 	} {
@@ -94,7 +94,7 @@ func TestOIDC(t *testing.T) {
 	}
 }
 
-func TestHTTPSOnTheSamePort(t *testing.T) {
+func TestHTTPAndHTTPSShareAPort(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.RootCAs()}}
@@ -110,7 +110,7 @@ func TestHTTPSOnTheSamePort(t *testing.T) {
 	}
 }
 
-func TestInstanceErrors(t *testing.T) {
+func TestInstanceCallsFailAsOnTheService(t *testing.T) {
 	a := newAPI(t, sharedServer(t))
 	const instances = "/api/2.0/database/instances"
 	a.refused("GET", instances+"/nope", nil, 404, "NOT_FOUND", "Database instance nope does not exist")
@@ -131,7 +131,7 @@ func TestInstanceErrors(t *testing.T) {
 	a.refused("GET", instances+"/my-instance/roles/nobody", nil, 404, "NOT_FOUND", `role not found; role_id:"nobody"`)
 }
 
-func TestPostgresErrors(t *testing.T) {
+func TestProjectCallsFailAsOnTheService(t *testing.T) {
 	a := newAPI(t, sharedServer(t))
 	const projects = "/api/2.0/postgres/projects"
 	a.refused("GET", projects+"/nope", nil, 404, "NOT_FOUND", "project id not found [TraceId: ")
@@ -168,7 +168,7 @@ func TestPostgresErrors(t *testing.T) {
 	a.refused("GET", "/api/2.0/postgres/catalogs/x", nil, 501, "NOT_IMPLEMENTED", "catalogs")
 }
 
-func TestCredentialLifetimes(t *testing.T) {
+func TestCredentialLifetimeIsAsRequested(t *testing.T) {
 	a := newAPI(t, sharedServer(t))
 	const credentials = "/api/2.0/postgres/credentials"
 	const endpoint = "projects/my-project/branches/production/endpoints/primary"
@@ -230,8 +230,8 @@ func TestCredentialLifetimes(t *testing.T) {
 	a.ok("POST", "/api/2.0/database/credentials", object{"claims": []object{{"permission_set": "READ_ONLY", "resources": []object{{"table_name": "t"}}}}})
 }
 
-// TestPaging walks through lists page by page.
-func TestPaging(t *testing.T) {
+// TestListsHavePages reads lists page by page.
+func TestListsHavePages(t *testing.T) {
 	a := newAPI(t, sharedServer(t))
 	for i := range 3 {
 		path := fmt.Sprintf("%s/endpoints?endpoint_id=reader-%d", production, i)
@@ -261,7 +261,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-func TestRolesAndDatabases(t *testing.T) {
+func TestRolesAndDatabasesOfBranches(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	const p = production
@@ -302,7 +302,7 @@ func TestRolesAndDatabases(t *testing.T) {
 	a.refused("GET", p+"/databases/app-db", nil, 404, "NOT_FOUND", "database id not found")
 }
 
-func TestInstanceRoles(t *testing.T) {
+func TestRolesOfInstances(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	const roles = "/api/2.0/database/instances/my-instance/roles"
@@ -330,7 +330,7 @@ func TestInstanceRoles(t *testing.T) {
 	a.ok("DELETE", roles+"/plain?allow_missing=true", nil)
 }
 
-func TestStatusPage(t *testing.T) {
+func TestStatusPageShowsEndpoints(t *testing.T) {
 	s := sharedServer(t)
 	a := newAPI(t, s)
 	resp, err := a.http.Get(s.WorkspaceURL() + "/")
@@ -355,9 +355,9 @@ func TestStatusPage(t *testing.T) {
 	}
 }
 
-// TestRequestsCannotBeSteered checks that discovery repeats no host that is
-// not this machine: a page elsewhere may have sent the browser here.
-func TestRequestsCannotBeSteered(t *testing.T) {
+// The host of a request is not trusted: a page elsewhere may have sent a browser
+// here.
+func TestDiscoveryRepeatsLoopbackHostsOnly(t *testing.T) {
 	s := sharedServer(t)
 	req := httptest.NewRequest("GET", s.WorkspaceURL()+"/.well-known/databricks-config", nil)
 	req.RequestURI, req.Host = "", "attacker.example.com"

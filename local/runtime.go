@@ -12,8 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
 )
 
-// Runtime is what other processes need to know of a running server. It holds
-// the default user's access token: do not print it whole.
+// Runtime is what other processes need to use a running server. It contains the
+// default user's access token: do not print or log it.
 type Runtime struct {
 	PID          int       `json:"pid"`
 	Started      time.Time `json:"started"`
@@ -25,11 +25,11 @@ type Runtime struct {
 	Token        string    `json:"token"`
 }
 
-// ErrNotRunning says that no local Lakebase runs on a data directory.
+// ErrNotRunning is the error if no local Lakebase runs on a data directory.
 var ErrNotRunning = errors.New("no local Lakebase is running")
 
-// ReadRuntime returns what the server that runs on dataDir says of itself.
-// If none does, the error is [ErrNotRunning].
+// ReadRuntime returns the runtime of the server that runs on dataDir. If none
+// does, the error is [ErrNotRunning].
 func ReadRuntime(dataDir string) (Runtime, error) {
 	dirs := dataPaths{dataDir}
 	if !locked(dirs.lockFile()) {
@@ -58,11 +58,11 @@ func (r Runtime) write(file string) error {
 	return atomicfile.Replace(file, data, 0o600)
 }
 
-// alreadyRunning explains who holds the lock on a data directory.
+// alreadyRunning returns the error for a data directory that is locked.
 func alreadyRunning(dirs dataPaths) error {
-	who := "a local Lakebase is already running"
+	running := "a local Lakebase is already running"
 	if r, err := readRuntimeFile(dirs.runtimeFile()); err == nil {
-		who += fmt.Sprintf(" (pid %d, %s)", r.PID, r.WorkspaceURL)
+		running += fmt.Sprintf(" (pid %d, %s)", r.PID, r.WorkspaceURL)
 	}
-	return fmt.Errorf("%s on %s: use that one, or run another with a data directory of its own (LAKEBASE_LOCAL_DIR) or none (ephemeral)", who, dirs.root)
+	return fmt.Errorf("%s on %s: use that one, or run another with a data directory of its own (LAKEBASE_LOCAL_DIR) or none (ephemeral)", running, dirs.root)
 }

@@ -18,8 +18,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-// sdkClient is the official client, kept from the profile of whoever runs
-// the tests.
+// sdkClient returns the official client, without the user's profile.
 func sdkClient(t *testing.T, s *local.Server, c *config.Config) *testsdk.Client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -48,7 +47,7 @@ func claimsOf(t *testing.T, token string) jwt.MapClaims {
 	return claims
 }
 
-func TestSDKProvisioned(t *testing.T) {
+func TestSDKReadsInstances(t *testing.T) {
 	s := sharedServer(t)
 	w, ctx := patClient(t, s), t.Context()
 
@@ -93,7 +92,7 @@ func TestSDKProvisioned(t *testing.T) {
 	}
 }
 
-func TestSDKAutoscaling(t *testing.T) {
+func TestSDKReadsProjects(t *testing.T) {
 	s := sharedServer(t)
 	w, ctx := patClient(t, s), t.Context()
 	const branch = "projects/my-project/branches/production"
@@ -127,8 +126,8 @@ func TestSDKAutoscaling(t *testing.T) {
 	}
 }
 
-// TestSDKOperations creates, changes and deletes with the SDK's own waiting.
-func TestSDKOperations(t *testing.T) {
+// TestSDKWaitsForOperations creates, changes and deletes as the SDK does it.
+func TestSDKWaitsForOperations(t *testing.T) {
 	s := sharedServer(t)
 	w, ctx := patClient(t, s), t.Context()
 	op, err := w.Postgres.CreateProject(ctx, postgres.CreateProjectRequest{
@@ -166,7 +165,7 @@ func TestSDKOperations(t *testing.T) {
 	}
 }
 
-func TestSDKMachineToMachine(t *testing.T) {
+func TestSDKLogsInAsServicePrincipal(t *testing.T) {
 	s := sharedServer(t)
 	id, secret := s.ServicePrincipal()
 	w := sdkClient(t, s, &config.Config{ClientID: id, ClientSecret: secret, AuthType: "oauth-m2m"})

@@ -16,7 +16,7 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestInvalidOptionsAreRefused(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]local.Options{
 		`host naming "x"`: {HostNames: "x"},
@@ -39,7 +39,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestRestart(t *testing.T) {
+func TestRestartKeepsWorkspace(t *testing.T) {
 	t.Parallel()
 	o := local.Options{DataDir: filepath.Join(testkit.OpenDir(t), "data"), User: "me@example.com"}
 	open := func() *local.Server {
@@ -117,8 +117,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestForeignData checks that nothing is swept that is not ours.
-func TestForeignData(t *testing.T) {
+// TestUnknownDataIsNotRemoved starts on a directory with data of another program.
+func TestUnknownDataIsNotRemoved(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(testkit.OpenDir(t), "data")
 	precious := filepath.Join(dir, "clusters", "precious")
@@ -133,9 +133,9 @@ func TestForeignData(t *testing.T) {
 	}
 }
 
-// TestParallelStarts starts many at once, all of which must work and leave
-// nothing behind.
-func TestParallelStarts(t *testing.T) {
+// TestServersStartConcurrently starts many servers at once. All must work, and
+// leave nothing behind.
+func TestServersStartConcurrently(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	dirs, urls := map[string]bool{}, map[string]bool{}
@@ -167,8 +167,8 @@ func TestParallelStarts(t *testing.T) {
 	}
 }
 
-// TestParallelStartsOnOneDirectory lets one win and tells the others who did.
-func TestParallelStartsOnOneDirectory(t *testing.T) {
+// Of concurrent starts on one directory one succeeds; the others name it.
+func TestOneServerPerDataDir(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(testkit.OpenDir(t), "data")
 	type result struct {
@@ -202,7 +202,7 @@ func TestParallelStartsOnOneDirectory(t *testing.T) {
 	}
 }
 
-func TestDefaultDataDir(t *testing.T) {
+func TestDefaultDataDirDependsOnEnvironment(t *testing.T) {
 	t.Setenv("LAKEBASE_LOCAL_DIR", "/somewhere/else")
 	if dir, err := local.DefaultDataDir(); err != nil || dir != "/somewhere/else" {
 		t.Errorf("got %s, %v", dir, err)
@@ -218,9 +218,9 @@ func TestDefaultDataDir(t *testing.T) {
 	}
 }
 
-// TestAbandonedData checks that what a killed server left is removed, and
+// TestAbandonedDataIsRemoved checks that the data of killed servers is removed, and
 // nothing else.
-func TestAbandonedData(t *testing.T) {
+func TestAbandonedDataIsRemoved(t *testing.T) {
 	tmp := testkit.OpenDir(t)
 	t.Setenv("TMPDIR", tmp)
 	running := start(t, local.Options{Instances: []string{"i"}})

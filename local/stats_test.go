@@ -2,8 +2,9 @@ package local
 
 import "testing"
 
-// TestCredentialsPeak counts requests that overlap, of each caller by itself.
-func TestCredentialsPeak(t *testing.T) {
+// TestCredentialsPeakIsPerCaller counts concurrent requests of each caller
+// separately.
+func TestCredentialsPeakIsPerCaller(t *testing.T) {
 	var c counters
 	for _, step := range []struct {
 		callers []string // whose requests are under way at once

@@ -18,8 +18,8 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// writeLoad moves money between accounts until stopped; the sum never changes.
-// The function it returns ends the load and reports how much was moved.
+// writeLoad moves money between accounts until end is called. The sum does not
+// change.
 func writeLoad(t *testing.T, s *Server) (moves *atomic.Int64, end func()) {
 	t.Helper()
 	execute(t, s, `CREATE TABLE account (id int PRIMARY KEY, balance int, filler text);
@@ -53,7 +53,7 @@ func writeLoad(t *testing.T, s *Server) (moves *atomic.Int64, end func()) {
 	return moves, func() {
 		cancel()
 		if err := group.Wait(); err != nil {
-			t.Errorf("the source was disturbed: %v", err)
+			t.Errorf("the source failed: %v", err)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestCloneUnderLoad(t *testing.T) {
 	if got := query[int64](t, clone, "SELECT count(*) FROM move"); got < before || got > moves.Load() {
 		t.Errorf("the clone has %d moves, want at least %d and at most %d", got, before, moves.Load())
 	}
-	// The two go their own ways.
+	// Changes of one do not affect the other.
 	execute(t, clone, "DROP TABLE move")
 	if got := query[int64](t, s, "SELECT count(*) FROM move"); got != moves.Load() {
 		t.Errorf("the source has %d moves, want %d", got, moves.Load())
@@ -103,7 +103,7 @@ func TestCloneUnderLoad(t *testing.T) {
 	}
 }
 
-func TestCloneFailuresLeaveNothing(t *testing.T) {
+func TestFailedCloneLeavesNothing(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	s := startServer(t, in, StartOptions{DataDir: newDataDir(t, in)})
@@ -125,7 +125,7 @@ func TestCloneFailuresLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestStandby(t *testing.T) {
+func TestStandbyStreams(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	primaryDir, standbyDir := newDataDir(t, in), filepath.Join(tempDir(t), "standby")
@@ -143,7 +143,7 @@ func TestStandby(t *testing.T) {
 	}
 	assertContains(t, standby.Clone(testContext(t), filepath.Join(tempDir(t), "clone")), "standby", "primary")
 
-	// The primary comes back at another socket.
+	// After a restart the primary has another socket.
 	stop(t, primary)
 	primary = startServer(t, in, StartOptions{DataDir: primaryDir})
 	stop(t, standby)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func TestCreateCluster(t *testing.T) {
+func TestClusterHasItsScripts(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -65,7 +65,7 @@ func TestCreateCluster(t *testing.T) {
 	}
 }
 
-func TestCreateClusterKeepsWhatExists(t *testing.T) {
+func TestExistingDirectoryIsKept(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := filepath.Join(tempDir(t), "data")
@@ -77,7 +77,7 @@ func TestCreateClusterKeepsWhatExists(t *testing.T) {
 	}
 }
 
-func TestScriptErrorLeavesNothing(t *testing.T) {
+func TestFailedScriptLeavesNothing(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	parent := tempDir(t)
@@ -137,9 +137,8 @@ func init() {
 	}
 }
 
-// Processes that find an empty cache at the same time each build what is
-// missing; one result stays.
-func TestTemplateRace(t *testing.T) {
+// Processes that start with an empty cache at the same time use one template.
+func TestProcessesShareATemplate(t *testing.T) {
 	t.Parallel()
 	parent := tempDir(t)
 	cache := filepath.Join(parent, "cache")
@@ -185,7 +184,7 @@ func TestTemplateRace(t *testing.T) {
 	}
 }
 
-func TestCacheDiscardsTheLoser(t *testing.T) {
+func TestFirstBuilderOfACacheEntryWins(t *testing.T) {
 	t.Parallel()
 	c := cache(t.TempDir())
 	build := func(text string, during func()) func(string) error {
@@ -210,15 +209,15 @@ func TestCacheDiscardsTheLoser(t *testing.T) {
 	}
 }
 
-func TestCacheKeyTellsPartsApart(t *testing.T) {
+func TestCacheKeyDependsOnEveryPart(t *testing.T) {
 	t.Parallel()
 	if cacheKey("k", "ab", "c") == cacheKey("k", "a", "bc") {
 		t.Error("two lists of parts have one key")
 	}
 }
 
-// BenchmarkNewServer is a new data directory from the template, up to the
-// first accepted login.
+// BenchmarkNewServer creates a data directory from the template and starts a
+// server.
 func BenchmarkNewServer(b *testing.B) {
 	in := testInstallation(b)
 	newDataDir(b, in) // fills the cache
@@ -234,8 +233,7 @@ func BenchmarkNewServer(b *testing.B) {
 	}
 }
 
-// BenchmarkRestart is the start of an existing data directory that was shut
-// down in order.
+// BenchmarkRestart starts a server on a data directory after a clean shutdown.
 func BenchmarkRestart(b *testing.B) { benchmarkRestart(b, nil) }
 
 func BenchmarkRestartWithExtension(b *testing.B) {

@@ -18,7 +18,7 @@ var testExtension = Extension{
 	SQL:     "CREATE FUNCTION answer() RETURNS int LANGUAGE sql AS 'SELECT 42';\n",
 }
 
-func TestExtension(t *testing.T) {
+func TestServerHasExtensionsOfBothKinds(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := filepath.Join(tempDir(t), "data")
@@ -54,9 +54,9 @@ func TestExtension(t *testing.T) {
 	}
 }
 
-// The data directory outlives the cache, and another set of extensions does
-// not disturb it.
-func TestExtensionIsAddedLater(t *testing.T) {
+// A data directory can be used without the cache it was created from, and with
+// more extensions.
+func TestExtensionCanBeAddedLater(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -91,9 +91,8 @@ func TestExtensionNamesAreChecked(t *testing.T) {
 	}
 }
 
-// A prefix must hold links to the system's files, and nothing in the system may
-// have changed places because of it.
-func TestPrefixLayouts(t *testing.T) {
+// A prefix has links to the system's files, and the system is unchanged.
+func TestPrefixLinksTheSystem(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, bin, share, lib string }{
 		{"debian", "usr/lib/postgresql/15/bin", "usr/share/postgresql/15", "usr/lib/postgresql/15/lib"},
@@ -153,7 +152,7 @@ func TestPrefixLayouts(t *testing.T) {
 	}
 }
 
-// A process that is started meanwhile must not keep the copy open.
+// A process that is started meanwhile does not have the copy open.
 func TestCopiedProgramCanBeRunAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)

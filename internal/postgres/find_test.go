@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// fakeInstall puts programs that only know their version into dir.
+// fakeInstall creates programs in dir that print their version.
 func fakeInstall(t *testing.T, dir, version string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -25,8 +25,8 @@ func fakeInstall(t *testing.T, dir, version string) {
 
 func fakeProgram(t *testing.T, file, script string) {
 	t.Helper()
-	// A program that is started meanwhile would have the file open, and nobody
-	// could run it: "text file busy".
+	// A process that is started meanwhile would have the file open, and it could
+	// not be run: "text file busy".
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
@@ -34,7 +34,7 @@ func fakeProgram(t *testing.T, file, script string) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFindPrefersVersionsOfTheService(t *testing.T) {
 	tests := []struct {
 		name     string
 		installs map[string]string // directory: version
@@ -164,8 +164,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A data directory needs its own major version, whichever is preferred.
-func TestFindOfMajor(t *testing.T) {
+// A data directory needs its own major version, not the preferred one.
+func TestDataDirGetsItsMajorVersion(t *testing.T) {
 	t.Parallel()
 	f := finder{root: t.TempDir()}
 	for major, version := range map[string]string{"14": "14.2", "17": "17.2", "18": "18.2"} {

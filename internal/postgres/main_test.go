@@ -182,7 +182,7 @@ func assertContains(t testing.TB, err error, parts ...string) {
 	}
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not say %q", err, part)
+			t.Errorf("error %q does not contain %q", err, part)
 		}
 	}
 	if strings.Contains(err.Error(), "\n") {

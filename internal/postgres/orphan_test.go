@@ -39,7 +39,7 @@ func init() {
 		_, err = conn.Exec(ctx, "SELECT pg_sleep(600)")
 		return err
 	}
-	// interruptible ends when it is interrupted, and says so.
+	// interruptible prints a line when it is interrupted, and ends.
 	childRoles["interruptible"] = func(ctx context.Context) error {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
@@ -104,7 +104,7 @@ func TestWatcherInterruptsWhenItsParentIsKilled(t *testing.T) {
 	t.Parallel()
 	watched := startChild(t, "interruptible", nil)
 	if line := watched.line(); line != "waiting" {
-		t.Fatalf("the watched process says %q", line)
+		t.Fatalf("the watched process printed %q", line)
 	}
 	parent := startChild(t, "watch", nil, fmt.Sprintf("LAKEBASE_TEST_PID=%d", watched.cmd.Process.Pid))
 	watcher, err := strconv.Atoi(parent.line())
@@ -115,22 +115,23 @@ func TestWatcherInterruptsWhenItsParentIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if line := watched.line(); line != "interrupted" {
-		t.Errorf("the watched process says %q", line)
+		t.Errorf("the watched process printed %q", line)
 	}
 	testkit.Eventually(t, "the watcher ends", func() bool { return !runs(watcher) })
 }
 
-// runs reports whether a process lives and is no zombie: nobody may reap orphans.
+// runs reports whether a process exists and is no zombie: orphans may not be
+// reaped.
 func runs(pid int) bool {
 	out, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 	return len(out) > 0 && out[0] != 'Z'
 }
 
-func TestDismissedWatcherDoesNothing(t *testing.T) {
+func TestDismissedWatcherSendsNoSignal(t *testing.T) {
 	t.Parallel()
 	watched := startChild(t, "interruptible", nil)
 	if line := watched.line(); line != "waiting" {
-		t.Fatalf("the watched process says %q", line)
+		t.Fatalf("the watched process printed %q", line)
 	}
 	w, err := startWatcher()
 	if err != nil {
@@ -142,6 +143,6 @@ func TestDismissedWatcherDoesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if line := watched.line(); line != "" {
-		t.Errorf("the watched process says %q, and was to end without a word", line)
+		t.Errorf("the watched process printed %q, want no output", line)
 	}
 }

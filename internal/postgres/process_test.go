@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A program that ended well has, whoever else still holds what it writes to.
-func TestChildEndsWellThoughItsOutputIsOpen(t *testing.T) {
+// It is no error if another process still has a child's output open.
+func TestOpenOutputIsNoError(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -83,7 +83,7 @@ func TestServersStartConcurrently(t *testing.T) {
 	t.Logf("10 servers, from the template to a login and to the end: %v", time.Since(begun))
 }
 
-func TestSettings(t *testing.T) {
+func TestSettingsReachTheServer(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -101,7 +101,7 @@ func TestSettings(t *testing.T) {
 	assertContains(t, err, `"a b"`)
 }
 
-func TestStartFailureCarriesTheLog(t *testing.T) {
+func TestFailedStartHasTheLog(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -127,7 +127,7 @@ func TestStartStopsWithContext(t *testing.T) {
 	assertNoProcesses(t, dir)
 }
 
-func TestSecondStartNamesTheServer(t *testing.T) {
+func TestSecondStartNamesTheProcess(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -162,7 +162,7 @@ func TestStopIsIdempotent(t *testing.T) {
 	}
 }
 
-// A stopped backend does not hear of a fast shutdown, which then waits for it.
+// A fast shutdown waits for a backend that is stopped and gets no signal.
 func TestStopBecomesImmediate(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
@@ -177,7 +177,7 @@ func TestStopBecomesImmediate(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(testContext(t)) }()
-	testkit.Eventually(t, "patience ends", func() bool { return strings.Contains(log.String(), "ended immediately") })
+	testkit.Eventually(t, "the shutdown becomes immediate", func() bool { return strings.Contains(log.String(), "ended immediately") })
 	if err := syscall.Kill(backend, syscall.SIGCONT); err != nil { // else PostgreSQL takes 5 s to kill it
 		t.Error(err)
 	}
@@ -190,7 +190,7 @@ func TestStopBecomesImmediate(t *testing.T) {
 	}
 }
 
-func TestStopDoesNotHurryWithoutContext(t *testing.T) {
+func TestStopIgnoresTheEndOfItsContext(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -207,7 +207,7 @@ func TestStopDoesNotHurryWithoutContext(t *testing.T) {
 	}
 }
 
-func TestCrashCutsSessionsAndKeepsCommits(t *testing.T) {
+func TestCrashEndsSessionsAndKeepsCommits(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -235,8 +235,7 @@ func TestCrashCutsSessionsAndKeepsCommits(t *testing.T) {
 	}
 }
 
-// A killed postmaster leaves backends that hold on to the shared memory until
-// they notice.
+// The backends of a killed postmaster use the shared memory until they notice.
 func TestStartAfterPostmasterIsKilled(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
@@ -312,7 +311,7 @@ func writePostmasterPID(t *testing.T, dir string, pid int) {
 	}
 }
 
-func TestStalePostmasterPID(t *testing.T) {
+func TestStalePostmasterPIDIsRemoved(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	other := startServer(t, in, StartOptions{DataDir: newDataDir(t, in)})
@@ -344,8 +343,8 @@ func TestStalePostmasterPID(t *testing.T) {
 	}
 }
 
-// A server that somebody else runs on the directory is not ours to end.
-func TestForeignServerIsLeftAlone(t *testing.T) {
+// A server that another process has started on the directory is not ended.
+func TestServerOfAnotherProcessIsNotEnded(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -375,7 +374,7 @@ func mustOwner(t *testing.T, dir string) *account {
 	return account
 }
 
-func TestDataDirOfAnotherVersion(t *testing.T) {
+func TestDataDirOfAnotherVersionIsRefused(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := newDataDir(t, in)
@@ -386,7 +385,7 @@ func TestDataDirOfAnotherVersion(t *testing.T) {
 	assertContains(t, err, dir, "made by PostgreSQL 12", in.Version, "install PostgreSQL 12", binEnv)
 }
 
-func TestNotADataDir(t *testing.T) {
+func TestOtherDirectoryIsRefused(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	dir := tempDir(t)
@@ -403,7 +402,7 @@ func TestNotADataDir(t *testing.T) {
 	}
 }
 
-// Neither the server nor a login takes anything from the variables of libpq.
+// Neither servers nor logins use the variables of libpq.
 func TestEnvironmentIsNotPassedOn(t *testing.T) {
 	for name, value := range map[string]string{
 		"PGDATA": "/nowhere", "PGPORT": "1", "PGHOST": "elsewhere.example", "PGUSER": "nobody", "PGPASSWORD": "secret",

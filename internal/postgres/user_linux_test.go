@@ -48,7 +48,7 @@ func init() {
 	}
 }
 
-func TestRootWithoutCapabilities(t *testing.T) {
+func TestRootWithoutCapabilitiesIsExplained(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be root without capabilities")
@@ -58,7 +58,7 @@ func TestRootWithoutCapabilities(t *testing.T) {
 	assertContains(t, childError(child), "no right to run PostgreSQL as another user", "run this as an ordinary user")
 }
 
-func TestCacheOnNoexec(t *testing.T) {
+func TestNoexecCacheIsExplained(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	if in.Major >= 18 {

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-func TestNewAccount(t *testing.T) {
+func TestAccountOfRoot(t *testing.T) {
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestNewAccount(t *testing.T) {
 	}
 }
 
-func TestOwnerAccount(t *testing.T) {
+func TestServerRunsAsTheOwner(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
 	account, err := ownerAccount(dir)
@@ -69,9 +69,8 @@ func TestOwnerAccount(t *testing.T) {
 	assertContains(t, err, "belongs to user root", "run this as that user")
 }
 
-// A directory that is closed to the server's user is named, wherever it is in
-// the path.
-func TestClosedParentIsNamed(t *testing.T) {
+// The error names the directory of the path that the server's user cannot enter.
+func TestInaccessibleParentIsNamed(t *testing.T) {
 	t.Parallel()
 	in := testInstallation(t)
 	closed := filepath.Join(tempDir(t), "closed")
@@ -104,7 +103,7 @@ func TestClosedParentIsNamed(t *testing.T) {
 	assertContains(t, err, "user "+account.name, "cannot enter "+closed+" ", "chmod")
 }
 
-func TestBlockedAt(t *testing.T) {
+func TestFirstInaccessibleDirectory(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
 	inner := filepath.Join(dir, "a", "b")
@@ -166,7 +165,7 @@ func childError(child *testChild) error {
 	return nil
 }
 
-func TestUserWithoutPasswdEntry(t *testing.T) {
+func TestUserWithoutPasswdEntryIsExplained(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		// Only root can become such a user; the message is tested all the same.
@@ -185,7 +184,7 @@ func TestUserWithoutPasswdEntry(t *testing.T) {
 	assertContains(t, childError(child), "user id "+strconv.Itoa(uid)+" has no entry in /etc/passwd", "LAKEBASE_LOCAL_DATABASE_URL")
 }
 
-func TestNoHomeAndNoCache(t *testing.T) {
+func TestMissingCacheDirIsExplained(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Setenv(cacheEnv, "")
 		if dir, err := cacheDir(); dir != "/var/cache/lakebase" || err != nil {
@@ -200,7 +199,7 @@ func TestNoHomeAndNoCache(t *testing.T) {
 	assertContains(t, err, "HOME", cacheEnv)
 }
 
-func TestCacheThatCannotBeMade(t *testing.T) {
+func TestUnwritableCacheIsExplained(t *testing.T) {
 	file := filepath.Join(tempDir(t), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -210,7 +209,7 @@ func TestCacheThatCannotBeMade(t *testing.T) {
 	assertContains(t, err, file, cacheEnv)
 }
 
-func TestSocketLength(t *testing.T) {
+func TestSocketPathIsLimited(t *testing.T) {
 	t.Parallel()
 	if err := checkSocketLength("/tmp/lkb-1234567890"); err != nil {
 		t.Error(err)
@@ -218,7 +217,7 @@ func TestSocketLength(t *testing.T) {
 	assertContains(t, checkSocketLength("/tmp/"+strings.Repeat("x", 100)), "is the limit", "TMPDIR")
 }
 
-func TestSocketList(t *testing.T) {
+func TestSocketDirIsQuoted(t *testing.T) {
 	t.Parallel()
 	for dir, want := range map[string]string{"/tmp/a": "/tmp/a", "/a,b": `"/a,b"`, `/a "b"`: `"/a ""b"""`} {
 		if got := socketList(dir); got != want {
@@ -227,7 +226,7 @@ func TestSocketList(t *testing.T) {
 	}
 }
 
-func TestServerLog(t *testing.T) {
+func TestServerLogKeepsTheLastLines(t *testing.T) {
 	t.Parallel()
 	log := newServerLog(nil)
 	for i := range 20 {

@@ -23,7 +23,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
-// testContext bounds what a test waits for.
+// testContext limits what a test waits for.
 func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a busy machine takes long to make a cluster
 	t.Cleanup(cancel)
@@ -82,7 +82,7 @@ func oneValue(ctx context.Context, conn *pgx.Conn, sql string) (string, error) {
 	return string(last.Rows[0][0]), nil
 }
 
-// loginTo logs in over the compute's own socket, as the front would.
+// loginTo logs in over the compute's socket, as the frontend does.
 func loginTo(t testing.TB, c *Compute, user string) (*pgx.Conn, error) {
 	t.Helper()
 	config, err := pgx.ParseConfig("host=unused sslmode=disable dbname=" + DefaultDatabase)
@@ -119,7 +119,7 @@ func wantCode(t testing.TB, err error, code string) *pgconn.PgError {
 	return e
 }
 
-func TestComputeWakesOnce(t *testing.T) {
+func TestConcurrentConnectionsWakeOnce(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t, func(o *Options) { o.WakeDelay = 50 * time.Millisecond })
 	if got := c.State(); got != Idle {
@@ -129,7 +129,7 @@ func TestComputeWakesOnce(t *testing.T) {
 	pids := make([]string, 8)
 	for i := range pids {
 		wg.Go(func() {
-			if i%2 == 0 { // half the callers give up at once
+			if i%2 == 0 { // half the callers cancel at once
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				if _, err := c.Dial(ctx); !errors.Is(err, context.Canceled) {
@@ -144,7 +144,7 @@ func TestComputeWakesOnce(t *testing.T) {
 	wg.Wait()
 	for i := 1; i < len(pids); i += 2 {
 		if pids[i] == "" || pids[i] != pids[1] {
-			t.Errorf("caller %d met the server of %q, caller 1 that of %q", i, pids[i], pids[1])
+			t.Errorf("caller %d reached the server of %q, caller 1 that of %q", i, pids[i], pids[1])
 		}
 	}
 	if got := c.State(); got != Active {
@@ -152,7 +152,7 @@ func TestComputeWakesOnce(t *testing.T) {
 	}
 }
 
-func TestComputeSuspendsWhenIdle(t *testing.T) {
+func TestIdleComputeIsSuspended(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t, func(o *Options) { o.SuspendAfter = time.Second })
 	asAdmin(t, c, "CREATE TABLE kept AS SELECT 42 AS x")
@@ -163,7 +163,7 @@ func TestComputeSuspendsWhenIdle(t *testing.T) {
 			t.Fatalf("suspended while in use: %v", err)
 		}
 	}
-	// Silent on the wire, but not idle: more than twice the limit.
+	// No traffic for more than twice the limit, but not idle.
 	if _, err := busy.Exec(testContext(t), "SELECT pg_sleep(2.2)"); err != nil {
 		t.Fatalf("suspended during a query: %v", err)
 	}
@@ -175,7 +175,7 @@ func TestComputeSuspendsWhenIdle(t *testing.T) {
 	}
 }
 
-func TestComputeStopAndWake(t *testing.T) {
+func TestComputeStopsSuspendsAndSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	c := startCompute(t)
@@ -197,7 +197,7 @@ func TestComputeStopAndWake(t *testing.T) {
 	}
 	asAdmin(t, c, "SELECT 1")
 
-	// It survives its server.
+	// It survives a crash of its server.
 	conn := mustLogin(t, c, postgres.Admin)
 	if err := c.Crash(testContext(t)); err != nil || c.State() != Idle {
 		t.Fatal(c.State(), err)
@@ -207,7 +207,7 @@ func TestComputeStopAndWake(t *testing.T) {
 	}
 	asAdmin(t, c, "SELECT 1") // recovers
 
-	// By itself, and the very next connection wants a new one.
+	// The server exits by itself, and the next connection starts another.
 	if err := syscall.Kill(c.server().PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -216,9 +216,9 @@ func TestComputeStopAndWake(t *testing.T) {
 	}
 }
 
-// A login that meets a dying server fails in one of several ways; each of them
-// is a reason to wait for the end and to begin again.
-func TestComputeKnowsADyingServer(t *testing.T) {
+// A login during a server's exit fails with one of several errors. Each is a reason
+// to wait for the exit and to connect again.
+func TestExitingServerIsRecognised(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	c := startCompute(t)
@@ -229,16 +229,16 @@ func TestComputeKnowsADyingServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !c.ended(ctx, s, fmt.Errorf("failed to connect: %w", err)) {
-			t.Errorf("%v is not taken for the end of the server", err)
+			t.Errorf("%v is not recognised as the exit of the server", err)
 		}
 	}
 	asAdmin(t, c, "SELECT 1")
 	if s := c.server(); c.ended(ctx, s, errors.New("permission denied")) {
-		t.Error("a refusal is taken for the end of the server")
+		t.Error("a refusal is recognised as the exit of the server")
 	}
 }
 
-func TestComputeClosed(t *testing.T) {
+func TestCloseEndsAWake(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t, func(o *Options) { o.WakeDelay = time.Hour })
 	woken := make(chan error)
@@ -255,7 +255,7 @@ func TestComputeClosed(t *testing.T) {
 	}
 }
 
-func TestComputeClone(t *testing.T) {
+func TestCloneHasTheDataOfItsTime(t *testing.T) {
 	t.Parallel()
 	c := startCompute(t)
 	asAdmin(t, c, "CREATE TABLE branchy AS SELECT 'before' AS x")
@@ -270,7 +270,7 @@ func TestComputeClone(t *testing.T) {
 	}
 }
 
-func TestStandby(t *testing.T) {
+func TestStandbyFollowsItsPrimary(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	primary := startCompute(t)
@@ -298,7 +298,7 @@ func TestStandby(t *testing.T) {
 		t.Errorf("the standby's session ended: %v", err)
 	}
 
-	// A standby that slept through much is whole again.
+	// A standby that was suspended while WAL was removed is complete again.
 	if err := standby.Suspend(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -306,13 +306,13 @@ func TestStandby(t *testing.T) {
 	if err := primary.Crash(ctx); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "a change arrives after the standby's sleep", arrived("4"))
+	testkit.Eventually(t, "a change arrives after the suspension of the standby", arrived("4"))
 }
 
-func TestExternalServer(t *testing.T) {
+func TestExternalServerIsPrepared(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	// Some other PostgreSQL, without anything of ours in it.
+	// Another PostgreSQL, which is not prepared.
 	server := testpostgres.Start(t)
 	url := fmt.Sprintf("host=%s user=%s dbname=postgres", server.SocketDir(), postgres.Admin)
 
@@ -341,7 +341,7 @@ func TestExternalServer(t *testing.T) {
 	}
 }
 
-func TestComputeOnDamagedData(t *testing.T) {
+func TestDamagedDataIsNamed(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(testkit.OpenDir(t), "data")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -12,12 +12,12 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
-func TestCreateOwner(t *testing.T) {
+func TestOwnerHasTheRightsOfTheService(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	c := startCompute(t)
 	var wg sync.WaitGroup
-	for range 4 { // at once and again
+	for range 4 { // concurrently and repeatedly
 		wg.Go(func() {
 			if err := c.Catalog().CreateOwner(ctx, `o"dd@example.com`); err != nil {
 				t.Error(err)
@@ -49,7 +49,7 @@ func TestCreateOwner(t *testing.T) {
 	}
 }
 
-func TestDatabricksCreateRole(t *testing.T) {
+func TestDatabricksCreateRoleChecksCallers(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	c := startCompute(t)
@@ -100,7 +100,7 @@ func TestDatabricksCreateRole(t *testing.T) {
 	if want := "1b2c3d4e-0000-0000-0000-000000000000 service_principal, Data Team group, new@example.com user, owner@example.com user"; err != nil || listed != want {
 		t.Errorf("databricks_list_roles has %q, %v; want %q", listed, err, want)
 	}
-	// With CREATEROLE one can, but gives away no more than Postgres allows.
+	// With CREATEROLE it is allowed, within the limits of Postgres.
 	team := mustLogin(t, c, "Data Team")
 	if err := run(team, "SELECT databricks_create_role('y', 'USER')"); err != nil {
 		t.Error(err)
@@ -108,7 +108,7 @@ func TestDatabricksCreateRole(t *testing.T) {
 	wantCode(t, run(team, "GRANT lakebase_admin TO y"), "42501")
 	wantCode(t, run(team, "ALTER ROLE y SUPERUSER"), "42501")
 
-	// A session with a password has not shown that it is an identity.
+	// A session with a password has not authenticated as an identity.
 	asAdmin(t, c, "CREATE ROLE native LOGIN CREATEROLE; GRANT databricks_superuser TO native")
 	e := wantCode(t, run(owner, "SET SESSION AUTHORIZATION native"), "42501")
 	if !strings.Contains(e.Message, "session authorization") {

@@ -18,9 +18,9 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 )
 
-// TestFront runs one after the other what shares a front, because each may
-// bend it to its needs.
-func TestFront(t *testing.T) {
+// TestFrontend runs its tests one after the other, because they change the faults
+// and the route of a shared frontend.
+func TestFrontend(t *testing.T) {
 	t.Parallel()
 	r := startRig(t)
 	for _, c := range []struct {
@@ -35,7 +35,7 @@ func TestFront(t *testing.T) {
 		{"RoutingOption", testRoutingOption},
 		{"FaultyTLS", testFaultyTLS},
 		{"WithPsql", testWithPsql},
-		{"Opening", testOpening},
+		{"Opening", testNegotiation},
 		{"LoginFaults", testLoginFaults},
 		{"Resets", testResets},
 		{"Reset", testReset},
@@ -46,7 +46,7 @@ func TestFront(t *testing.T) {
 		{"Cancel", testCancel},
 		{"PsqlInterrupt", testPsqlInterrupt},
 		{"ReadOnly", testReadOnly},
-		{"ClientLeaves", testClientLeaves},
+		{"ClientLeaves", testClientCloses},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r.renew(t)
@@ -78,7 +78,7 @@ func testLogin(t *testing.T, r *rig) {
 			t.Errorf("%s: %q", extra, got)
 		}
 	}
-	// A token as long as they come, and one too long.
+	// The longest token that is accepted, and a longer one.
 	if _, err := r.connect(t, oauthUser, strings.Repeat("x", maxPassword), ""); err != nil {
 		t.Errorf("a token of 64 KiB: %v", err)
 	}
@@ -136,7 +136,7 @@ func testRefusedRoute(t *testing.T, r *rig) {
 		t.Errorf("%+v", e)
 	}
 	if r.passwordBytes.Load() != 0 {
-		t.Error("a token was asked for in vain")
+		t.Error("a token was requested although the login is refused")
 	}
 	if err := r.compute.Stop(testContext(t)); err != nil {
 		t.Fatal(err)
@@ -182,14 +182,14 @@ func withoutEndpoint(options string) string {
 	return rest
 }
 
-func TestWithoutEndpoint(t *testing.T) {
+func TestEndpointOptionIsRemoved(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"":                                   "",
 		"endpoint=x":                         "",
 		"  endpoint=x  ":                     "",
 		"-c a=1":                             "-c a=1",
-		"  -c  a=1 ":                         "  -c  a=1 ", // nothing to drop: as it came
+		"  -c  a=1 ":                         "  -c  a=1 ", // unchanged, because nothing is removed
 		"-c a=1 endpoint=x -c b=2":           "-c a=1 -c b=2",
 		`-c a=x\ endpoint=y`:                 `-c a=x\ endpoint=y`,
 		`-c a=x\\ endpoint=y`:                `-c a=x\\`,
@@ -201,7 +201,7 @@ func TestWithoutEndpoint(t *testing.T) {
 	}
 }
 
-func FuzzWithoutEndpoint(f *testing.F) {
+func FuzzEndpointOption(f *testing.F) {
 	f.Add(`-c a=x\ endpoint=y endpoint=z`)
 	f.Fuzz(func(t *testing.T, options string) {
 		got := withoutEndpoint(options)
@@ -211,7 +211,7 @@ func FuzzWithoutEndpoint(f *testing.F) {
 	})
 }
 
-// A certificate that is not right must be noticed before a token is sent.
+// Clients must reject an invalid certificate before they send a token.
 func testFaultyTLS(t *testing.T, r *rig) {
 	for mode, text := range map[string]string{
 		"wrong_name": "certificate is valid for", "wrong_authority": "unknown authority", "expired": "expired", "plaintext": "refused TLS",
@@ -258,8 +258,8 @@ func testWithPsql(t *testing.T, r *rig) {
 	}
 }
 
-// TestFrontLeaks is not parallel: it counts goroutines.
-func TestFrontLeaks(t *testing.T) {
+// TestCloseEndsEverything is not parallel, because it looks for goroutines.
+func TestCloseEndsEverything(t *testing.T) {
 	leaks := goleak.IgnoreCurrent()
 	t.Run("", func(t *testing.T) {
 		r := startRig(t)
@@ -293,7 +293,7 @@ func TestFrontLeaks(t *testing.T) {
 			t.Error("a hanging login succeeded")
 		}
 		if err := <-queried; err == nil {
-			t.Error("a query outlived the front")
+			t.Error("a query outlived the frontend")
 		}
 		if n := r.Connections(""); n != 0 {
 			t.Errorf("%d connections after close", n)

@@ -86,7 +86,7 @@ func fatalCode(b []byte) string {
 	return fmt.Sprintf("%q", b)
 }
 
-func testOpening(t *testing.T, r *rig) {
+func testNegotiation(t *testing.T, r *rig) {
 	startup := func(params ...pgwire.Parameter) []byte {
 		return (&pgwire.Startup{Version: pgwire.Version30, Parameters: params}).Append(nil)
 	}

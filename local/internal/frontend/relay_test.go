@@ -154,9 +154,9 @@ func testCancel(t *testing.T, r *rig) {
 	testkit.Eventually(t, "the key is forgotten", func() bool { return r.cancels.find(request) == nil })
 }
 
-// The same key material may come from several servers; each cancel request
-// goes to the server that gave it out.
-func TestFrontCancelFindsItsCompute(t *testing.T) {
+// Several servers may issue the same process id. A cancel request goes to the one
+// that issued the key.
+func TestCancelKeysOfSeveralComputes(t *testing.T) {
 	t.Parallel()
 	var keys cancelKeys
 	a, b := &compute.Compute{}, &compute.Compute{}
@@ -170,7 +170,7 @@ func TestFrontCancelFindsItsCompute(t *testing.T) {
 		t.Error("wrong compute")
 	}
 	if forget(); find(1, "aaaa") != nil || find(1, "bbbb") != b {
-		t.Error("forgot the wrong key")
+		t.Error("removed the wrong key")
 	}
 }
 
@@ -204,8 +204,8 @@ func testReadOnly(t *testing.T, r *rig) {
 	wantCode(t, err, "25006")
 }
 
-// A client that leaves without a word ends its backend.
-func testClientLeaves(t *testing.T, r *rig) {
+// The backend of a client ends when the client closes its connection.
+func testClientCloses(t *testing.T, r *rig) {
 	conn := r.login(t)
 	value(t, conn, "BEGIN")
 	conn.PgConn().Conn().Close()
@@ -214,7 +214,7 @@ func testClientLeaves(t *testing.T, r *rig) {
 	})
 	testkit.Eventually(t, "the connection is forgotten", func() bool { return r.Connections("") == 0 })
 
-	// So does an administrator, and the client hears why.
+	// An administrator ends a backend, and the client gets the error.
 	conn = r.login(t)
 	asAdmin(t, r.compute, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"+oauthUser+"'")
 	_, err := conn.Exec(context.Background(), "SELECT 1")

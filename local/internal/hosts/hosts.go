@@ -18,6 +18,12 @@ var (
 	otherLoopback = netip.AddrFrom4([4]byte{127, 0, 0, 2})
 )
 
+// IsLoopback reports whether a host is localhost or a loopback address.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
 // Binding is a host of an endpoint.
 type Binding struct {
 	Key  string // of the endpoint

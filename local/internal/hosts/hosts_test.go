@@ -71,7 +71,7 @@ func wantFound(t *testing.T, h *Table, serverName, key, local string, want *endp
 	}
 }
 
-func TestHostsWithAddresses(t *testing.T) {
+func TestHostsAreAddresses(t *testing.T) {
 	f := &fakeListen{refused: map[string]bool{"127.0.0.3:5432": true}}
 	h, first, second := openTestHosts(t, Options{}, f)
 	wantHost(t, h, first, Main, "localhost", "127.0.0.1:5432")
@@ -96,7 +96,7 @@ func TestHostsWithAddresses(t *testing.T) {
 	wantFound(t, h, "", "", "127.0.0.2:5432", first)
 }
 
-func TestHostsWithNames(t *testing.T) {
+func TestHostsAreLocalhostNames(t *testing.T) {
 	h, first, second := openTestHosts(t, Options{LocalhostNames: true}, &fakeListen{})
 	wantHost(t, h, second, Main, "two.localhost", "127.0.0.1:5432")
 	wantHost(t, h, second, Pooled, "two-pooler.localhost", "127.0.0.1:5432")
@@ -124,8 +124,8 @@ func TestHostsWithNames(t *testing.T) {
 	}
 }
 
-// TestHostsWithPorts is for systems with a single loopback address.
-func TestHostsWithPorts(t *testing.T) {
+// TestHostsAreTheirPorts is for systems with a single loopback address.
+func TestHostsAreTheirPorts(t *testing.T) {
 	f := &fakeListen{refused: map[string]bool{}}
 	for n := 2; n < 255; n++ {
 		f.refused[fmt.Sprintf("127.0.0.%d:5432", n)] = true
@@ -135,7 +135,7 @@ func TestHostsWithPorts(t *testing.T) {
 	wantFound(t, h, "", "", "127.0.0.1:40001", second)
 }
 
-func TestHostsOfTheService(t *testing.T) {
+func TestHostsAreServiceNames(t *testing.T) {
 	h, first, second := openTestHosts(t, Options{ServiceNames: true}, &fakeListen{})
 	wantHost(t, h, first, Main, "ep-one.database.local.lakebase.test", "127.0.0.1:5432")
 	wantHost(t, h, first, Pooled, "ep-one-pooler.database.local.lakebase.test", "127.0.0.1:5432")

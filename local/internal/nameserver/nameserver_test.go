@@ -60,7 +60,7 @@ func resolver(n *Server, network string) *net.Resolver {
 	}}
 }
 
-func TestNameserverResolves(t *testing.T) {
+func TestResolvesOverUDPAndTCP(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
 	for _, network := range []string{"udp", "tcp"} {
@@ -95,10 +95,10 @@ func TestNameserverResolves(t *testing.T) {
 	}
 }
 
-func TestNameserverTruncates(t *testing.T) {
+func TestLongAnswerIsTruncatedOverUDP(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
-	// Over UDP first, then, being told so, over TCP.
+	// Over UDP first, then over TCP because of the truncation.
 	got, err := resolver(n, "").LookupNetIP(t.Context(), "ip4", "many.example")
 	if err != nil || len(got) != 100 {
 		t.Errorf("%d addresses, %v; want 100", len(got), err)
@@ -109,7 +109,7 @@ func TestNameserverTruncates(t *testing.T) {
 	}
 }
 
-func TestNameserverFaults(t *testing.T) {
+func TestFaultsAffectAnswers(t *testing.T) {
 	t.Parallel()
 	var mode atomic.Value
 	n := startNames(t, &mode)
@@ -166,7 +166,7 @@ func ask(t *testing.T, n *Server, kind uint16, names ...string) *dns.Msg {
 	return m
 }
 
-func TestNameserverMessages(t *testing.T) {
+func TestAnswersEveryKindOfQuestion(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
 	for _, c := range []struct {
@@ -200,7 +200,7 @@ func TestNameserverMessages(t *testing.T) {
 	}
 }
 
-func TestNameserverIgnoresNonsense(t *testing.T) {
+func TestIgnoresMalformedPackets(t *testing.T) {
 	t.Parallel()
 	n := startNames(t, &atomic.Value{})
 	c, err := net.Dial("udp", n.Addr())
@@ -220,7 +220,7 @@ func TestNameserverIgnoresNonsense(t *testing.T) {
 	}
 }
 
-func TestNameserverLoopbackOnly(t *testing.T) {
+func TestListensOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	if n, err := Start("0.0.0.0:0", Options{}); err == nil {
 		n.Close()
@@ -228,7 +228,7 @@ func TestNameserverLoopbackOnly(t *testing.T) {
 	}
 }
 
-func FuzzNameserverAnswer(f *testing.F) {
+func FuzzAnswer(f *testing.F) {
 	b, err := new(dns.Msg).SetQuestion("four.example.", dns.TypeA).Pack()
 	if err != nil {
 		f.Fatal(err)

@@ -39,7 +39,7 @@ func rootPool(t testing.TB, a *Authority) *x509.CertPool {
 	return pool
 }
 
-func TestAuthorityFiles(t *testing.T) {
+func TestAuthoritySurvivesRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a := newAuthority(t, dir)
@@ -60,7 +60,7 @@ func TestAuthorityFiles(t *testing.T) {
 		t.Errorf("root is valid for %.1f years", years)
 	}
 
-	// A later start uses the same root, and puts back a lost root.crt.
+	// A later start uses the same root, and restores root.crt.
 	os.Remove(a.RootFile())
 	again := newAuthority(t, dir)
 	if b, err := os.ReadFile(again.RootFile()); err != nil || !bytes.Equal(b, crt) {
@@ -72,7 +72,7 @@ func TestAuthorityFiles(t *testing.T) {
 	}
 }
 
-func TestAuthorityRace(t *testing.T) {
+func TestConcurrentLoadsShareARoot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	roots := make([]*Authority, 8)
@@ -96,7 +96,7 @@ func TestAuthorityRace(t *testing.T) {
 	}
 }
 
-func TestAuthorityDamaged(t *testing.T) {
+func TestDamagedAuthorityIsNamed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "root.key")
@@ -106,7 +106,7 @@ func TestAuthorityDamaged(t *testing.T) {
 	}
 }
 
-// leafNames are the kinds of name the front is reached by.
+// leafNames are the kinds of names that clients use for the frontend.
 var leafNames = []string{
 	"localhost", "127.0.0.1", "127.5.6.7", "::1", "db.localhost",
 	"instance-6b4f9b9e-2f6e-4d7f-8a54-0c2e5a1b3d4f.database.cloud.databricks.com", // longer than a common name can be
@@ -136,7 +136,7 @@ func TestLeafVerifies(t *testing.T) {
 	}
 }
 
-func TestFaultyLeaf(t *testing.T) {
+func TestFaultyLeafIsRejected(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t, t.TempDir())
 	client := &tls.Config{RootCAs: rootPool(t, a), ServerName: "localhost"}
@@ -161,7 +161,7 @@ func TestFaultyLeaf(t *testing.T) {
 	}
 }
 
-// handshake returns what a client with config thinks of c.
+// handshake returns the error of a client with config and a server with c.
 func handshake(t *testing.T, c *tls.Certificate, config *tls.Config) error {
 	t.Helper()
 	conn, err := tls.Dial("tcp", serveTLS(t, c).String(), config)

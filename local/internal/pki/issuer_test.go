@@ -21,7 +21,7 @@ func newTestIssuer() (*Issuer, *clock) {
 	return NewIssuer(key, "http://localhost/oidc", 0, c.now), c
 }
 
-func TestVerify(t *testing.T) {
+func TestVerifyRejectsInvalidTokens(t *testing.T) {
 	issuer, c := newTestIssuer()
 	mint := func(r Request) string {
 		if r.Subject == "" {
@@ -87,9 +87,9 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestMintLifetime checks that a token lives for as long as was asked, and
-// that the expiry that is returned is the one in the token.
-func TestMintLifetime(t *testing.T) {
+// TestTokenLivesAsLongAsRequested also checks that the expiry that is returned is
+// the one in the token.
+func TestTokenLivesAsLongAsRequested(t *testing.T) {
 	issuer, c := newTestIssuer()
 	c.t = c.t.Add(300 * time.Millisecond)
 	token, expires, err := issuer.Mint(Request{Subject: "x", Audience: []string{"a"}, Scope: ScopePostgres, Lifetime: time.Second})

@@ -10,14 +10,10 @@ import (
 
 // branchJSON is a branch on the wire.
 type branchJSON struct {
-	Name       string        `json:"name"`
-	BranchID   string        `json:"branch_id,omitempty"`
-	UID        string        `json:"uid,omitempty"`
-	Parent     string        `json:"parent,omitempty"`
-	CreateTime time.Time     `json:"create_time,omitzero"`
-	UpdateTime time.Time     `json:"update_time,omitzero"`
-	Spec       branchSpec    `json:"spec,omitzero"`
-	Status     *branchStatus `json:"status,omitempty"`
+	resourceJSON
+	BranchID string        `json:"branch_id,omitempty"`
+	Spec     branchSpec    `json:"spec,omitzero"`
+	Status   *branchStatus `json:"status,omitempty"`
 }
 
 type branchSpec struct {
@@ -60,7 +56,8 @@ func (h branches) routes() {
 // renderBranch is the branch on the wire. The caller holds the lock.
 func renderBranch(b *model.Branch) branchJSON {
 	j := branchJSON{
-		Name: b.Path(), BranchID: b.ID, UID: b.UID, Parent: b.Project.Path(), CreateTime: b.Created, UpdateTime: b.Updated,
+		resourceJSON: resourceJSON{b.Path(), b.UID, b.Project.Path(), b.Created, b.Updated},
+		BranchID:     b.ID,
 		Status: &branchStatus{
 			BranchID: b.ID, CurrentState: "READY", Default: b.Default, IsProtected: b.Protected,
 			SourceBranch: b.Source, SourceTime: b.SourceTime, ExpireTime: b.Expires, StateChangeTime: b.Created,

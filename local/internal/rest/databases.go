@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"time"
-
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 	"github.com/lakebase-go/lakebase/local/internal/model"
@@ -10,11 +8,8 @@ import (
 
 // databaseJSON is a database of a branch on the wire.
 type databaseJSON struct {
-	Name       string          `json:"name"`
+	resourceJSON
 	DatabaseID string          `json:"database_id,omitempty"`
-	Parent     string          `json:"parent,omitempty"`
-	CreateTime time.Time       `json:"create_time,omitzero"`
-	UpdateTime time.Time       `json:"update_time,omitzero"`
 	Spec       databaseSpec    `json:"spec,omitzero"`
 	Status     *databaseStatus `json:"status,omitempty"`
 }
@@ -61,7 +56,7 @@ func (h databases) json(b *model.Branch, d compute.Database) any {
 		owner = b.Project.Owner
 	}
 	return databaseJSON{
-		Name: h.pathOf(b, n), DatabaseID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated,
+		resourceJSON: resourceJSON{h.pathOf(b, n), "", b.Path(), n.Created, n.Updated}, DatabaseID: n.ID,
 		Status: &databaseStatus{
 			DatabaseID: n.ID, PostgresDatabase: d.Name, Role: h.roles.pathOf(b, b.Roles.Of(owner, b.Created)),
 		},

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
@@ -17,12 +16,8 @@ const (
 
 // endpointJSON is an endpoint on the wire.
 type endpointJSON struct {
-	Name       string          `json:"name"`
+	resourceJSON
 	EndpointID string          `json:"endpoint_id,omitempty"`
-	UID        string          `json:"uid,omitempty"`
-	Parent     string          `json:"parent,omitempty"`
-	CreateTime time.Time       `json:"create_time,omitzero"`
-	UpdateTime time.Time       `json:"update_time,omitzero"`
 	Spec       endpointSpec    `json:"spec,omitzero"`
 	Status     *endpointStatus `json:"status,omitempty"`
 }
@@ -80,7 +75,7 @@ func (h endpoints) render(e *model.Endpoint) endpointJSON {
 	}
 	status.CurrentState, status.PendingState = EndpointState(e)
 	return endpointJSON{
-		Name: e.Path(), EndpointID: e.ID, UID: e.UID, Parent: e.Branch.Path(), CreateTime: e.Created, UpdateTime: e.Updated,
+		resourceJSON: resourceJSON{e.Path(), e.UID, e.Branch.Path(), e.Created, e.Updated}, EndpointID: e.ID,
 		Status: status,
 	}
 }

@@ -3,9 +3,9 @@ package rest
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
 	"github.com/lakebase-go/lakebase/local/internal/pki"
 )
@@ -59,8 +59,7 @@ func (h oidc) metadata(w http.ResponseWriter, req *http.Request) {
 // leads back to it. A host that is not loopback is not repeated.
 func (h oidc) baseURL(req *http.Request) string {
 	host, _, err := net.SplitHostPort(req.Host)
-	ip, ipErr := netip.ParseAddr(host)
-	if err != nil || host != "localhost" && (ipErr != nil || !ip.IsLoopback()) {
+	if err != nil || !hosts.IsLoopback(host) {
 		return h.o.URL
 	}
 	if encrypted(req) {

@@ -18,11 +18,8 @@ const (
 
 // projectJSON is a project on the wire: requests have a spec, replies a status.
 type projectJSON struct {
-	Name            string         `json:"name"`
+	resourceJSON
 	ProjectID       string         `json:"project_id,omitempty"`
-	UID             string         `json:"uid,omitempty"`
-	CreateTime      time.Time      `json:"create_time,omitzero"`
-	UpdateTime      time.Time      `json:"update_time,omitzero"`
 	Spec            projectSpec    `json:"spec,omitzero"`
 	Status          *projectStatus `json:"status,omitempty"`
 	InitialEndpoint struct {
@@ -74,7 +71,7 @@ func (h projects) routes() {
 // render is the project on the wire. The caller holds the lock.
 func (h projects) render(p *model.Project) projectJSON {
 	j := projectJSON{
-		Name: p.Path(), ProjectID: p.ID, UID: p.UID, CreateTime: p.Created, UpdateTime: p.Updated,
+		resourceJSON: resourceJSON{p.Path(), p.UID, "", p.Created, p.Updated}, ProjectID: p.ID,
 		Status: &projectStatus{
 			ProjectID: p.ID, DisplayName: p.Display, Owner: p.Owner, PGVersion: h.ws.Major(),
 			NativeLogin: p.NativeLogin, BudgetPolicy: p.Budget, CustomTags: p.Tags,

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"time"
-
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 	"github.com/lakebase-go/lakebase/local/internal/model"
@@ -20,13 +18,10 @@ const (
 
 // roleJSON is a role of a branch on the wire.
 type roleJSON struct {
-	Name       string      `json:"name"`
-	RoleID     string      `json:"role_id,omitempty"`
-	Parent     string      `json:"parent,omitempty"`
-	CreateTime time.Time   `json:"create_time,omitzero"`
-	UpdateTime time.Time   `json:"update_time,omitzero"`
-	Spec       roleSpec    `json:"spec,omitzero"`
-	Status     *roleStatus `json:"status,omitempty"`
+	resourceJSON
+	RoleID string      `json:"role_id,omitempty"`
+	Spec   roleSpec    `json:"spec,omitzero"`
+	Status *roleStatus `json:"status,omitempty"`
 }
 
 type roleSpec struct {
@@ -88,7 +83,7 @@ func (h roles) json(b *model.Branch, r compute.Role) any {
 		status.MembershipRoles = []string{membershipSuperuser}
 	}
 	return roleJSON{
-		Name: h.pathOf(b, n), RoleID: n.ID, Parent: b.Path(), CreateTime: n.Created, UpdateTime: n.Updated, Status: status,
+		resourceJSON: resourceJSON{h.pathOf(b, n), "", b.Path(), n.Created, n.Updated}, RoleID: n.ID, Status: status,
 	}
 }
 

@@ -18,6 +18,15 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
+// resourceJSON is what most resources of a project have in common on the wire.
+type resourceJSON struct {
+	Name       string    `json:"name"`
+	UID        string    `json:"uid,omitempty"`
+	Parent     string    `json:"parent,omitempty"`
+	CreateTime time.Time `json:"create_time,omitzero"`
+	UpdateTime time.Time `json:"update_time,omitzero"`
+}
+
 // maxBody limits what is read of a request.
 const maxBody = 1 << 20 // bytes
 
