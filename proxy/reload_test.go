@@ -260,7 +260,7 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		"an HTTP address":     {func(c *proxy.Config) { c.HTTPListen = "127.0.0.1:0" }, "http_listen"},
 		"a limit is negative": {func(c *proxy.Config) { c.DefaultPoolSize = -1 }, "want a whole number"},
 		"no target":           {func(c *proxy.Config) { c.Targets = nil }, "no target"},
-		"an unknown database": {func(c *proxy.Config) { c.Databases = map[string][]string{"shopp": {"a"}} }, "there is not"},
+		"an unknown database": {func(c *proxy.Config) { c.Databases = map[string][]string{"shopp": {"a"}} }, `unknown target "shopp"`},
 	} {
 		next := cfg
 		next.MaxClientConn = 10
