@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -75,14 +76,22 @@ func markdownPage(cmd *cobra.Command, w io.Writer) error {
 	return doc.GenMarkdownCustom(cmd, w, func(link string) string { return strings.ReplaceAll(link, "_", "-") })
 }
 
+// manFlag is a flag as cobra writes it: its usage follows after a tab, which has
+// no meaning in filled text.
+var manFlag = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB-.*)\n\t(.*)$`)
+
 // manPage writes a page without a date, so that the same text is the same page.
 func manPage(cmd *cobra.Command, w io.Writer) error {
 	cmd.DisableAutoGenTag = true
 	var page bytes.Buffer
 	err := doc.GenMan(cmd, &doc.GenManHeader{Section: "1", Date: &time.Time{}, Source: "lakebase", Manual: "User Commands"}, &page)
-	if err == nil {
-		_, err = w.Write(bytes.Replace(page.Bytes(), []byte(`"Jan 0001"`), []byte(`""`), 1))
+	if err != nil {
+		return err
 	}
+	text := strings.Replace(page.String(), `"Jan 0001"`, `""`, 1)
+	text = manFlag.ReplaceAllString(text, ".TP\n$1\n$2")
+	_, codes, _ := strings.Cut(command.ExitCodesHelp, "\n")
+	_, err = fmt.Fprintf(w, "%s\n.SH EXIT STATUS\n.EX\n%s\n.EE\n", strings.TrimSpace(text), codes)
 	return err
 }
 
