@@ -42,6 +42,11 @@ func (q *internalQueries) isDue() bool {
 	if q.session.unknown == 0 && !q.disconnected && (q.needsSetUp || q.server.reported == q.session.baseline) {
 		return false
 	}
+	return q.isReady()
+}
+
+// isReady reports whether the server is ready for an internal query.
+func (q *internalQueries) isReady() bool {
 	return q.queue.n == 0 && !q.unsynced && !q.skipping && !q.copying && !q.fatal && q.betweenMessages()
 }
 
@@ -144,6 +149,18 @@ func (q *internalQueries) customNames() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// rescan scans the catalog if that has become due since the session was set up: a
+// client that sends its next request at once, or is pinned, stays linked, and its
+// texts are not to be judged by outdated definitions. It reports whether it has sent
+// a query, for whose response the client has to wait.
+func (q *internalQueries) rescan() bool {
+	if !q.client.table.Catalog.Due() || q.scanFailed || q.server.status != pgwire.TxIdle || !q.isReady() {
+		return false
+	}
+	q.scan()
+	return true
 }
 
 // scan asks for the definitions in the database.

@@ -222,7 +222,8 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 func (x *Relay) mustWait() bool {
 	return x.internal.blocked || x.internal.settingsError != nil ||
 		!x.held && x.internal.isDue() && x.internal.inspect() ||
-		x.internal.needsSetUp && !x.internal.setUp()
+		x.internal.needsSetUp && !x.internal.setUp() ||
+		x.internal.rescan()
 }
 
 // handleCollected handles the collected message, or its beginning. It reports whether

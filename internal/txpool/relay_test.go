@@ -26,6 +26,7 @@ import (
 //	startup x=y  the settings of the client's startup packet, before a link
 //	settings x=y the client's settings now
 //	unscanned    the catalog has not been scanned, before a link
+//	outdated     a scan of the catalog becomes due, during a link
 //	rejected x   the server rejects the settings with an SQLSTATE
 //	link c1 s2   links another pair; a script begins with c1 and s1
 //
@@ -794,6 +795,8 @@ func (p *player) line(line string) {
 		p.statements.Catalog.Trust(true) // forgets what is known
 		p.statements.Catalog.Trust(false)
 		p.relay.Link(p.relay.client, p.relay.server)
+	case "outdated":
+		p.statements.Catalog.Outdate()
 	case "rejected":
 		if e := p.relay.SettingsError(); e == nil || e.Code != rest {
 			p.t.Errorf("%s: %v", line, e)

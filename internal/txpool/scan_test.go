@@ -29,6 +29,36 @@ func init() {
 			< T D C(SELECT 1) Z(I)
 			idle
 			settings app.who=bob`,
+		"the catalog is scanned before the next transaction of a link": `
+			c Q(select 1)
+			> Q(select 1)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			outdated
+			c Q(select login())
+			stalled
+			> Q(scan 'none')
+			s R(1 5) R(login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
+			c
+			> Q(select login())
+			s C(SELECT 1) Z(I)
+			busy
+			internal
+			> Q(inspect settings, app.who)
+			s R(app.who=bob) C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle
+			settings app.who=bob`,
+		"the catalog is not scanned within a transaction": `
+			c Q(begin)
+			> Q(begin)
+			s C(BEGIN) Z(T)
+			< C(BEGIN) Z(T)
+			outdated
+			c Q(select 1)
+			> Q(select 1)
+			s C(SELECT 1) Z(T)
+			< C(SELECT 1) Z(T)`,
 		"a failed scan is tried again by the next transaction": `
 			unscanned
 			c Q(select 1)
