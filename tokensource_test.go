@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -80,13 +81,7 @@ func TestTokenSourceIsCalledBeforeExpiry(t *testing.T) {
 			}}
 			c := connectorOf(t, &lakebase.Config{Host: "h", User: "u", TokenSource: source, TokenRefresh: 500 * time.Millisecond})
 			c.StartRefresh()
-			deadline := time.Now().Add(30 * time.Second)
-			for source.calls.Load() < 3 && time.Now().Before(deadline) {
-				time.Sleep(5 * time.Millisecond)
-			}
-			if n := source.calls.Load(); n < 3 {
-				t.Errorf("%d calls of the source", n)
-			}
+			testkit.Eventually(t, "the source is called again before each expiry", func() bool { return source.calls.Load() >= 3 })
 			if token, err := c.Token(t.Context()); err != nil || token.Secret() != "secret" {
 				t.Errorf("no token: %v", err)
 			}
