@@ -97,7 +97,7 @@ func (c *configuration) checkNames() error {
 }
 
 func unknownName(at, kind, name string, known []string) error {
-	hint := "known are " + strings.Join(known, ", ")
+	hint := "known names: " + strings.Join(known, ", ")
 	if near := spelling.Nearest(name, known); near != "" {
 		hint = "did you mean " + near + "?"
 	}
