@@ -6,9 +6,7 @@
 package resultformat
 
 import (
-	"fmt"
 	"io"
-	"strings"
 )
 
 // Format is a way to write rows.
@@ -24,18 +22,6 @@ const (
 
 // Formats lists all formats, in the order of the help.
 var Formats = []Format{Text, JSON, NDJSON, CSV}
-
-// Parse returns the format of that name.
-func Parse(name string) (Format, error) {
-	var names []string
-	for _, f := range Formats {
-		if string(f) == name {
-			return f, nil
-		}
-		names = append(names, string(f))
-	}
-	return "", fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
-}
 
 // Writer writes one result after another: for each, Begin, its rows and End. It
 // is not safe for concurrent use.

@@ -145,17 +145,6 @@ func TestJSONKeysAreDistinct(t *testing.T) {
 	}
 }
 
-func TestParseReadsEveryFormat(t *testing.T) {
-	for _, f := range resultformat.Formats {
-		if got, err := resultformat.Parse(string(f)); got != f || err != nil {
-			t.Errorf("Parse(%q) = %q, %v", f, got, err)
-		}
-	}
-	if _, err := resultformat.Parse("xml"); err == nil || err.Error() != "must be text, json, ndjson or csv" {
-		t.Error(err)
-	}
-}
-
 func TestMemoryDoesNotGrowWithTheRows(t *testing.T) {
 	for _, f := range resultformat.Formats {
 		w := resultformat.New(f, io.Discard)
