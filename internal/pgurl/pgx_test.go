@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestServiceOfTheEnvironmentIsIgnored(t *testing.T) {
@@ -41,9 +39,6 @@ func TestServiceOfTheEnvironmentIsIgnored(t *testing.T) {
 				if strings.Contains(name, "service") {
 					t.Errorf("%s: the server is sent %s", source, name)
 				}
-			}
-			if _, err := parseWithoutService(source, pgxpool.ParseConfig); err != nil {
-				t.Errorf("PGSERVICE=%s, %s: %v", service, source, err)
 			}
 		}
 	}
