@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 
 	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
@@ -33,8 +34,9 @@ func (noQueryTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEnd
 
 // attach makes t the tracer of one login with cfg, a private copy.
 func (t *connectTracer) attach(cfg *pgx.ConnConfig) {
-	if cfg.Tracer != nil {
-		t = &connectTracer{tokens: t.tokens, locator: t.locator, next: cfg.Tracer}
+	if next := cfg.Tracer; next != nil {
+		cfg.Tracer = multitracer.New(next, &connectTracer{tokens: t.tokens, locator: t.locator, next: next})
+		return
 	}
 	cfg.Tracer = t
 }
@@ -47,33 +49,20 @@ func ownersTracer(t pgx.QueryTracer) pgx.QueryTracer {
 	return t
 }
 
-type loginKey struct{}
+type passwordKey struct{}
 
-// loginState travels in the context from the start of a login to its end.
-type loginState struct {
-	password string
-	next     context.Context // what the owner's tracer returned
-}
-
-// TraceConnectStart implements pgx.ConnectTracer.
+// TraceConnectStart implements pgx.ConnectTracer. The context holds a pointer to
+// the password, because a context prints its strings.
 func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
 	// pgx takes the connection's tracer from here only after this call.
 	data.ConnConfig.Tracer = t.next
-	state := &loginState{password: data.ConnConfig.Password}
-	if next, ok := t.next.(pgx.ConnectTracer); ok {
-		ctx = next.TraceConnectStart(ctx, data)
-	}
-	state.next = ctx
-	return context.WithValue(ctx, loginKey{}, state)
+	password := data.ConnConfig.Password
+	return context.WithValue(ctx, passwordKey{}, &password)
 }
 
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (t *connectTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
-	state := ctx.Value(loginKey{}).(*loginState)
-	t.observe(state.password, data.Err)
-	if next, ok := t.next.(pgx.ConnectTracer); ok {
-		next.TraceConnectEnd(state.next, data)
-	}
+	t.observe(*ctx.Value(passwordKey{}).(*string), data.Err)
 }
 
 // observe reports the outcome of a login with the token.
