@@ -1,16 +1,19 @@
 package lakebase
 
 import (
+	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/address"
-
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 
+	"github.com/lakebase-go/lakebase/internal/address"
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
@@ -157,7 +160,7 @@ func ParseConfig(target string) (*Config, error) {
 // apply fills c from args and, for settings that are not among them, from the
 // environment.
 func (c *Config) apply(args address.Arguments) error {
-	named, urlLabel := nameTarget(args), ""
+	named, urlLabel := slices.ContainsFunc(slices.Collect(maps.Keys(args)), isTarget), ""
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
 		from := settings.FromArgument
@@ -190,16 +193,6 @@ func (c *Config) apply(args address.Arguments) error {
 		}
 	}
 	return c.checkEnvTarget()
-}
-
-// nameTarget reports whether the arguments name a target.
-func nameTarget(args address.Arguments) bool {
-	for name := range args {
-		if isTarget(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // validate reports the first mistake in c, which is the caller's own copy: it
@@ -284,4 +277,60 @@ func (c *Config) applyDefaults() {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+}
+
+// parseTarget reads the address grammar of the package documentation.
+func parseTarget(target string) (address.Arguments, error) {
+	args, err := address.Parse(target, paramNames())
+	if e := (*address.Error)(nil); errors.As(err, &e) {
+		return nil, badConfig(e.Label, e.Message)
+	}
+	return args, err
+}
+
+// paramNames are the settings that may follow the question mark: all that
+// are not the address itself.
+func paramNames() []string {
+	var names []string
+	for _, name := range new(Config).table().Names() {
+		if !slices.Contains([]string{"url", "instance", "endpoint"}, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// targetURL writes the configuration as a lakebase:// target.
+func (c *Config) targetURL() string {
+	where, inAddress := redact.Value(c.Instance), map[string]bool{"user": true, "database": true}
+	switch {
+	case c.Endpoint != "":
+		where = redact.Value(c.Endpoint)
+	case c.Instance == "" && address.IsServiceHost(c.Host):
+		where, inAddress["host"] = c.Host, true
+	}
+	if where == "" {
+		inAddress = nil
+	} else {
+		if c.User != "" {
+			where = pgurl.Escape(c.User) + "@" + where
+		}
+		if c.Database != "" && c.Endpoint != "" {
+			where += "/databases"
+		}
+		if c.Database != "" {
+			where += "/" + pgurl.Escape(c.Database)
+		}
+	}
+	var params []string
+	table := c.table()
+	for _, name := range paramNames() {
+		if v := table.Lookup(name).Value.String(); v != "" && !inAddress[name] {
+			params = append(params, name+"="+pgurl.Escape(v))
+		}
+	}
+	if len(params) > 0 {
+		where += "?" + strings.Join(params, "&")
+	}
+	return "lakebase://" + where
 }

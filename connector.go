@@ -68,13 +68,13 @@ func New(cfg *Config) (*Connector, error) {
 	}
 	c.workspace = workspace.New(workspace.Options{Config: login, Logger: c.log})
 	c.locator = &locator{cfg: c.cfg, workspace: c.workspace, trust: trust}
-	fetch := (&minter{c.cfg, c.workspace, c.locator}).mint
+	fetch := minter{c.locator}.fetch
 	if own.TokenSource != nil {
 		fetch = sourceFetcher{c.cfg}.fetch
 	}
 	c.tokens = tokencache.New(tokencache.Options{
 		Fetch:      fetch,
-		Terminal:   terminalMint,
+		Terminal:   terminalFetch,
 		RefreshAge: c.cfg.TokenRefresh,
 		Logger:     c.log,
 		Name:       c.cfg.Target(),
@@ -176,24 +176,19 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 		return Token{}, nil
 	}
 
-	// The common case needs no I/O and no context.
-	loc := c.locator.known()
-	if loc == nil {
-		var err error
-		if loc, err = c.locator.locate(ctx); err != nil {
-			return Token{}, err
-		}
+	loc, err := c.locator.locate(ctx)
+	if err != nil {
+		return Token{}, err
 	}
 	token := Token{c.tokens.Peek()}
-	if token.token == nil {
+	if token.token == nil { // the common case needs no context of its own
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 		defer cancel()
-		var err error
 		if token, err = c.token(ctx); err != nil {
 			return Token{}, err
 		}
 	}
-	cfg.Host, cfg.Port = loc.host, loc.port
+	cfg.Host, cfg.Port = loc.target.Host, c.cfg.Port
 	cfg.User, cfg.Password = loc.user, token.Secret()
 	cfg.TLSConfig, cfg.Fallbacks = loc.tls, nil
 	if cfg.Database == "" {
@@ -246,14 +241,7 @@ func (c *Connector) Stats() Stats {
 	if c.static() {
 		return Stats{}
 	}
-	n := c.tokens.Stats()
-	return Stats{
-		CredentialCalls:    n.Calls,
-		CredentialFailures: n.Failures,
-		Tokens:             n.Tokens,
-		Rejections:         n.Rejections,
-		TokenExpiry:        n.Expiry,
-	}
+	return Stats(c.tokens.Stats())
 }
 
 // Close is [Connector.Shutdown] without a deadline: it waits until every

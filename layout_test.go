@@ -25,14 +25,13 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgurl and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/address", "internal/locate", "internal/oneline", "internal/pgurl", "internal/redact", "internal/refusal", "internal/resolver",
+	".": {"internal/address", "internal/inventory", "internal/oneline", "internal/pgurl", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/settings", "internal/spelling", "internal/steps", "internal/tokencache", "internal/workspace"},
 	"internal/doctor": {".", "internal/oneline", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/buildinfo":    {},
 	"internal/address":      {"internal/pgurl", "internal/redact", "internal/spelling"},
 	"internal/inventory":    {"internal/workspace"},
-	"internal/locate":       {"internal/inventory", "internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgurl":        {"internal/redact"},
 	"internal/pgwire":       {},
@@ -50,10 +49,10 @@ var mayImport = map[string][]string{
 	"internal/shellword":    {},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},
-	"internal/steps":        {"internal/resolver", "internal/workspace"}, // what the root package shows the doctor
+	"internal/steps":        {"internal/resolver", "internal/tokencache", "internal/workspace"}, // what the root package shows the doctor
 	"internal/txpool":       {"internal/pgwire", "internal/routines", "internal/sqlscan"},
 	"internal/tokencache":   {"internal/redact"},
-	"internal/workspace":    {"internal/buildinfo", "internal/oneline", "internal/redact"},
+	"internal/workspace":    {"internal/buildinfo", "internal/oneline", "internal/redact", "internal/tokencache"},
 	"internal/webservice":   {"."},
 	"local": {"internal/postgres", "internal/resolver", "local/internal/apierror", "local/internal/atomicfile", "local/internal/compute",
 		"local/internal/frontend", "local/internal/hosts", "local/internal/model", "local/internal/nameserver", "local/internal/pki",

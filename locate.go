@@ -1,8 +1,12 @@
 package lakebase
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,7 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/lakebase-go/lakebase/internal/locate"
+	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -24,9 +29,7 @@ const (
 
 // location is where to log in, and as which user.
 type location struct {
-	target locate.Target
-	host   string
-	port   uint16
+	target steps.Target
 	user   string
 	tls    *tls.Config
 }
@@ -122,67 +125,255 @@ func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
 
 // lookup asks the workspace for the target and the identity, concurrently.
 func (l *locator) lookup(ctx context.Context) (*location, error) {
-	loc := &location{port: l.cfg.Port, user: l.cfg.User}
+	loc := &location{user: l.cfg.User}
 	group, ctx := errgroup.WithContext(ctx)
 	if loc.user == "" {
-		group.Go(func() (err error) {
-			if loc.user, err = l.workspace.Me(ctx); err != nil {
-				return workspaceError(err, "workspace identity")
-			}
-			return nil
+		group.Go(func() error {
+			me, err := l.workspace.Identity(ctx)
+			loc.user = me.Name
+			return workspaceError(err, "workspace identity")
 		})
 	}
-	group.Go(func() error {
-		f, err := l.lookupTarget(ctx)
-		loc.target, loc.host = f.Target, f.Host
+	group.Go(func() (err error) {
+		loc.target, err = l.lookupTarget(ctx)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	loc.tls = l.trust.config(loc.host)
+	loc.tls = l.trust.config(loc.target.Host)
 	return loc, nil
 }
 
 // lookupTarget finds what to mint for and the host to dial. It asks no more
 // than it has to: with a configured host there may be nothing to look up.
-func (l *locator) lookupTarget(ctx context.Context) (locate.Found, error) {
-	switch {
-	case l.cfg.Host == "":
-	case l.cfg.TokenSource != nil:
-		return locate.Found{Host: l.cfg.Host}, nil
-	case l.named() != locate.Target{}:
-		return locate.Found{Target: l.named(), Host: l.cfg.Host}, nil
+func (l *locator) lookupTarget(ctx context.Context) (steps.Target, error) {
+	if t := l.named(); l.cfg.Host != "" && (l.cfg.TokenSource != nil || t.Name() != "") {
+		t.Host = l.cfg.Host
+		return t, nil
 	}
 	return l.find(ctx)
 }
 
 // named returns what the configuration names outright, if it does.
-func (l *locator) named() locate.Target {
+func (l *locator) named() steps.Target {
 	switch {
 	case strings.Count(l.cfg.Endpoint, "/") == 5:
-		return locate.Target{Endpoint: l.cfg.Endpoint}
+		return steps.Target{Endpoint: l.cfg.Endpoint}
 	case l.cfg.Endpoint == "":
-		return locate.Target{Instance: l.cfg.Instance}
+		return steps.Target{Instance: l.cfg.Instance}
 	}
-	return locate.Target{}
+	return steps.Target{}
 }
 
 // find asks the workspace for what the configuration names. What it found
 // is returned together with an error that explains why it cannot be used.
-func (l *locator) find(ctx context.Context) (locate.Found, error) {
-	f, err := l.finder().Find(ctx, l.query())
-	if l.cfg.Host != "" {
-		f.Host = l.cfg.Host
+func (l *locator) find(ctx context.Context) (t steps.Target, err error) {
+	switch {
+	case l.cfg.Endpoint != "":
+		t, err = l.findEndpoint(ctx, l.cfg.Endpoint)
+	case l.cfg.Instance != "":
+		t, err = l.findInstance(ctx, l.cfg.Instance)
+	default:
+		t, err = l.findHost(ctx, l.cfg.Host)
 	}
-	if err == nil && f.Host == "" {
-		err = locate.NoHost(f.Target.String(), l.cfg.ReadOnly)
+	t.Host = cmp.Or(l.cfg.Host, t.Named)
+	if t.Name() == "" && l.cfg.Host != "" {
+		t.Instance, t.Endpoint = l.cfg.Instance, l.cfg.Endpoint
 	}
-	return f, workspaceError(err, l.cfg.Target())
+	if err == nil && t.Host == "" {
+		err = noHost(t.Name(), l.cfg.ReadOnly)
+	}
+	return t, err
 }
 
-func (l *locator) finder() locate.Finder { return locate.Finder{Client: l.workspace} }
+// findInstance finds a Provisioned instance. A name that the instances API does
+// not know may be that of a project.
+func (l *locator) findInstance(ctx context.Context, name string) (steps.Target, error) {
+	in, err := l.workspace.Instance(ctx, name)
+	if isNotFound(err) {
+		t, projectErr := l.findProject(ctx, name)
+		if errorKind(projectErr) == KindNotFound {
+			return steps.Target{}, workspaceError(err, name)
+		}
+		return t, projectErr
+	}
+	if err != nil {
+		return steps.Target{}, workspaceError(err, name)
+	}
+	t := steps.Target{Instance: name, Named: in.ReadWriteDNS, State: in.State(), RawState: in.RawState}
+	if l.cfg.ReadOnly {
+		t.Named, t.ReadOnly = in.ReadOnlyDNS, true
+	}
+	return t, usable(t)
+}
 
-func (l *locator) query() locate.Query {
-	return locate.Query{Endpoint: l.cfg.Endpoint, Instance: l.cfg.Instance, Host: l.cfg.Host, ReadOnly: l.cfg.ReadOnly}
+// findProject finds the endpoint of the project that an instance became:
+// instances are being turned into projects of the same name (facts: docs,
+// oltp/upgrade-to-autoscaling).
+func (l *locator) findProject(ctx context.Context, instance string) (steps.Target, error) {
+	return l.findEndpoint(ctx, "projects/"+instance)
+}
+
+// findEndpoint completes a path that stops short of an endpoint with the default
+// or only child, and finds the endpoint's host.
+func (l *locator) findEndpoint(ctx context.Context, path string) (steps.Target, error) {
+	if strings.Count(path, "/") == 1 {
+		var err error
+		if path, err = l.defaultBranch(ctx, path); err != nil {
+			return steps.Target{}, err
+		}
+	}
+	endpoint, err := l.endpointAt(ctx, path)
+	if err != nil {
+		return steps.Target{}, err
+	}
+	t := steps.Target{
+		Endpoint: endpoint.Name, Named: endpoint.Status.Hosts.Host,
+		State: endpoint.State(), RawState: endpoint.Status.State, ReadOnly: endpoint.ReadOnly(),
+	}
+	if l.cfg.ReadOnly && !t.ReadOnly {
+		t.Named, t.ReadOnly = endpoint.Status.Hosts.ReadOnly, true
+	}
+	if endpoint.Status.Disabled && t.State == workspace.Stopped {
+		t.RawState = disabledState
+	}
+	return t, usable(t)
+}
+
+// endpointAt returns the endpoint at path, or the one to use of a branch.
+func (l *locator) endpointAt(ctx context.Context, path string) (*workspace.Endpoint, error) {
+	if strings.Count(path, "/") != 3 {
+		endpoint, err := l.workspace.Endpoint(ctx, path)
+		return endpoint, workspaceError(err, path)
+	}
+	all, err := l.workspace.Endpoints(ctx, path)
+	if err != nil {
+		return nil, workspaceError(err, path)
+	}
+	return pickEndpoint(path, all, l.cfg.ReadOnly)
+}
+
+// defaultBranch picks the default branch of a project, or its only one.
+func (l *locator) defaultBranch(ctx context.Context, project string) (string, error) {
+	branches, err := l.workspace.Branches(ctx, project)
+	if err != nil {
+		return "", workspaceError(err, project)
+	}
+	var names []string
+	for _, b := range branches {
+		if b.Status.Default || len(branches) == 1 {
+			return b.Name, nil
+		}
+		names = append(names, b.Name)
+	}
+	return "", ambiguous(project, "default branch", names)
+}
+
+// pickEndpoint picks the endpoint of a branch for the wanted kind of access: a
+// read-only one if there is one, else the read-write one.
+func pickEndpoint(branch string, all []workspace.Endpoint, readOnly bool) (*workspace.Endpoint, error) {
+	var names []string
+	var readWrite *workspace.Endpoint
+	for i, e := range all {
+		names = append(names, e.Name)
+		if e.ReadOnly() && readOnly {
+			return &all[i], nil
+		}
+		if !e.ReadOnly() && readWrite == nil {
+			readWrite = &all[i]
+		}
+	}
+	if readWrite == nil {
+		return nil, ambiguous(branch, "read-write endpoint", names)
+	}
+	return readWrite, nil
+}
+
+// findHost finds the target that answers at a host name, for programs that were
+// given only that: Databricks Apps inject PGHOST and no resource name.
+func (l *locator) findHost(ctx context.Context, host string) (steps.Target, error) {
+	list, err := inventory.List(ctx, l.workspace)
+	if err != nil {
+		return steps.Target{}, workspaceError(err, host)
+	}
+	for _, e := range list.Entries {
+		if !sameHost(host, e.Host) && !sameHost(host, e.ReadOnlyHost) {
+			continue
+		}
+		t := steps.Target{
+			Endpoint: e.Name, Named: host,
+			State: e.State, RawState: e.ServiceState, ReadOnly: e.ReadOnly || !sameHost(host, e.Host),
+		}
+		if e.Product == inventory.Provisioned {
+			t.Instance, t.Endpoint = e.Name, ""
+		}
+		return t, nil
+	}
+	for _, err := range list.Denied {
+		if !isNotFound(err) { // the target may be where the identity may not look
+			return steps.Target{}, workspaceError(err, host)
+		}
+	}
+	return steps.Target{}, &Error{
+		Kind: KindNotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
+		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
+	}
+}
+
+func sameHost(a, b string) bool {
+	return b != "" && strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
+}
+
+// isNotFound reports whether the workspace answered that there is no such
+// resource.
+func isNotFound(err error) bool {
+	var call *workspace.Error
+	return errors.As(err, &call) && call.Status == http.StatusNotFound
+}
+
+func ambiguous(parent, wanted string, names []string) error {
+	hint := "create one, or name another resource"
+	if len(names) > 0 {
+		hint = "name one of: " + strings.Join(names, ", ")
+	}
+	return &Error{Kind: KindNotFound, Resource: parent, Message: "has no " + wanted, Hint: hint}
+}
+
+// disabledState is the RawState of a disabled endpoint: the service's own word
+// for it is that of its compute, IDLE or ACTIVE.
+const disabledState = "disabled"
+
+// usable turns a state that refuses connections into an error. An idle
+// endpoint is usable: connecting wakes it.
+func usable(t steps.Target) error {
+	e := &Error{Kind: KindUnavailable, Resource: t.Name(), Message: "is " + string(t.State)}
+	if t.RawState != "" {
+		e.Message = fmt.Sprintf("is %s (%s)", t.State, t.RawState)
+	}
+	switch t.State {
+	case workspace.Available:
+		return nil
+	case workspace.Stopped:
+		e.stopped, e.Hint = true, "start it in the workspace; connecting does not wake it"
+		if t.RawState == disabledState {
+			e.Message, e.Hint = "is disabled", "enable it in the workspace; connecting does not wake it"
+		}
+	case workspace.Deleting:
+		e.Kind, e.Hint = KindNotFound, "it is being deleted; name another"
+	default:
+		e.Hint = "wait until it is available"
+	}
+	return e
+}
+
+// noHost is the error for a target without a host of the wanted kind.
+func noHost(name string, readOnly bool) error {
+	if readOnly {
+		return &Error{
+			Kind: KindNotFound, Resource: name, Message: "has no read-only host",
+			Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write",
+		}
+	}
+	return &Error{Kind: KindUnavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
 }

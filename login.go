@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -112,3 +113,21 @@ func isFromServer(err error) bool {
 // stoppedPatience is how long a login waits for a target that is stopped, which
 // may be a restart in progress. After that it has to be started.
 const stoppedPatience = 5 * time.Second
+
+// pause sleeps before attempt+1: 100 ms at first, doubling to 5 s, jittered
+// by half so that a fleet spreads out.
+func pause(ctx context.Context, attempt int) error {
+	d := min(100*time.Millisecond<<min(attempt-1, 10), 5*time.Second)
+	d = d/2 + rand.N(d/2+1)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return context.DeadlineExceeded
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

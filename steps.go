@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/lakebase-go/lakebase/internal/locate"
 	"github.com/lakebase-go/lakebase/internal/steps"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 func init() {
@@ -33,44 +33,19 @@ func (c *Connector) steps() *steps.Steps {
 	if c.static() {
 		s.User, s.Password = c.base.ConnConfig.User, c.base.ConnConfig.Password
 	} else {
-		s.Workspace, s.Find, s.Use, s.Mint = c.workspace, c.find, c.use, c.mintNow
+		s.Workspace, s.Find, s.Use, s.Mint = c.workspace, c.locator.find, c.use, c.mintNow
 	}
 	return s
 }
 
-// find asks the workspace even if the configuration makes that superfluous.
-func (c *Connector) find(ctx context.Context) (steps.Target, error) {
-	f, err := c.locator.finder().Find(ctx, c.locator.query())
-	t := steps.Target{
-		Instance: f.Target.Instance, Endpoint: f.Target.Endpoint,
-		Named: f.Host, Host: cmp.Or(c.cfg.Host, f.Host), State: f.State, RawState: f.RawState, ReadOnly: f.ReadOnly,
-	}
-	if t.Name() == "" && c.cfg.Host != "" {
-		t.Instance, t.Endpoint = c.cfg.Instance, c.cfg.Endpoint
-	}
-	if err == nil && t.Host == "" {
-		err = locate.NoHost(t.Name(), c.cfg.ReadOnly)
-	}
-	return t, workspaceError(err, c.cfg.Target())
-}
-
 func (c *Connector) use(t steps.Target, user string) {
-	if c.cfg.User != "" {
-		user = c.cfg.User
-	}
-	c.locator.current.Store(&location{
-		target: locate.Target{Instance: t.Instance, Endpoint: t.Endpoint},
-		host:   t.Host, port: c.cfg.Port, user: user, tls: c.locator.trust.config(t.Host),
-	})
+	c.locator.current.Store(&location{target: t, user: cmp.Or(c.cfg.User, user), tls: c.locator.trust.config(t.Host)})
 }
 
 // mintNow mints at once, in spite of any back-off.
-func (c *Connector) mintNow(ctx context.Context) (steps.Token, error) {
+func (c *Connector) mintNow(ctx context.Context) (tokencache.Credential, error) {
 	cred, err := c.tokens.FetchNow(ctx)
-	if err != nil {
-		return steps.Token{}, workspaceError(err, c.cfg.Target())
-	}
-	return steps.Token{Secret: cred.Secret, Lifetime: cred.Lifetime}, nil
+	return cred, workspaceError(err, c.cfg.Target())
 }
 
 func (c *Connector) servers(host string) []steps.Server {

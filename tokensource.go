@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/tokencache"
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // TokenSource supplies Postgres tokens to a [Connector], which caches them: a
@@ -44,4 +46,61 @@ func (f sourceFetcher) fetch(ctx context.Context) (tokencache.Credential, error)
 		lifetime = expiry.Sub(requested.Round(0)) // by the wall clock: a machine may have slept
 	}
 	return tokencache.Credential{Secret: token.Secret(), Lifetime: lifetime}, nil
+}
+
+// minter gets tokens from the workspace.
+type minter struct{ *locator }
+
+// fetch asks the credentials API that fits the target for a new token. It looks
+// the target up only if the configuration does not name it outright.
+func (m minter) fetch(ctx context.Context) (tokencache.Credential, error) {
+	defer m.workspace.CloseIdle()
+	target, err := m.target(ctx)
+	if err != nil {
+		return tokencache.Credential{}, err
+	}
+	cred, err := m.mint(ctx, target)
+	if target.Instance != "" && isNotFound(err) {
+		// The instance may have become a project since it was looked up.
+		if project, lookupErr := m.findProject(ctx, target.Instance); lookupErr == nil {
+			m.outdate()
+			return m.mint(ctx, project)
+		}
+	}
+	return cred, err
+}
+
+func (m minter) target(ctx context.Context) (steps.Target, error) {
+	if loc := m.known(); loc != nil {
+		return loc.target, nil
+	}
+	if target := m.named(); target.Name() != "" {
+		return target, nil
+	}
+	loc, err := m.sharedLookup(ctx)
+	if err != nil {
+		return steps.Target{}, err
+	}
+	return loc.target, nil
+}
+
+func (m minter) mint(ctx context.Context, t steps.Target) (tokencache.Credential, error) {
+	if t.Endpoint != "" {
+		return m.workspace.EndpointCredential(ctx, t.Endpoint, m.cfg.TokenTTL)
+	}
+	return m.workspace.InstanceCredential(ctx, t.Instance)
+}
+
+// terminalFetch reports which failures are final, and how long the service asked
+// to wait after the others.
+func terminalFetch(err error) (terminal bool, retryAfter time.Duration) {
+	var api *workspace.Error
+	if errors.As(err, &api) {
+		return !api.Temporary(), api.RetryAfter
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return !Retryable(e), 0
+	}
+	return false, 0
 }

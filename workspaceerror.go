@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lakebase-go/lakebase/internal/locate"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -28,23 +27,8 @@ func workspaceError(err error, resource string) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e
 	}
-	if l := (*locate.Error)(nil); errors.As(err, &l) {
-		return locateError(l)
-	}
 	d := diagnoseCall(err, resource)
 	return &Error{Kind: d.kind, Resource: resource, Message: d.message, Hint: d.hint, Err: err}
-}
-
-// locateError turns a target that was not found or cannot be used into an
-// [Error].
-func locateError(l *locate.Error) error {
-	switch l.Problem {
-	case locate.CallFailed:
-		return workspaceError(l.Err, l.Resource)
-	case locate.NotFound:
-		return &Error{Kind: KindNotFound, Resource: l.Resource, Message: l.Message, Hint: l.Hint}
-	}
-	return &Error{Kind: KindUnavailable, Resource: l.Resource, Message: l.Message, Hint: l.Hint, stopped: l.Problem == locate.Stopped}
 }
 
 // workspaceHint is the hint for a failed call, if it can be given without

@@ -104,7 +104,7 @@ func (l *lister) instances(ctx context.Context) error {
 	}
 	for _, in := range instances {
 		l.add(Entry{
-			Name: in.Name, Product: Provisioned, State: in.State, ServiceState: in.RawState,
+			Name: in.Name, Product: Provisioned, State: in.State(), ServiceState: in.RawState,
 			Host: in.ReadWriteDNS, ReadOnlyHost: in.ReadOnlyDNS,
 		})
 	}
@@ -131,7 +131,7 @@ func (l *lister) project(ctx context.Context, p workspace.Named) error {
 		return l.tolerate(err, false)
 	}
 	if len(branches) == 0 {
-		l.add(Entry{Name: p.Name, Product: Autoscaling, State: workspace.Available, ServiceState: p.State})
+		l.add(Entry{Name: p.Name, Product: Autoscaling, State: workspace.Available, ServiceState: p.Status.State})
 	}
 	for _, b := range branches {
 		if err := l.branch(ctx, b); err != nil {
@@ -147,12 +147,12 @@ func (l *lister) branch(ctx context.Context, b workspace.Named) error {
 		return l.tolerate(err, false)
 	}
 	if len(endpoints) == 0 {
-		l.add(Entry{Name: b.Name, Product: Autoscaling, State: workspace.Available, ServiceState: b.State, Default: b.Default})
+		l.add(Entry{Name: b.Name, Product: Autoscaling, State: workspace.Available, ServiceState: b.Status.State, Default: b.Status.Default})
 	}
 	for _, e := range endpoints {
 		l.add(Entry{
-			Name: e.Name, Product: Autoscaling, State: e.State, ServiceState: e.RawState,
-			Host: e.Host, ReadOnlyHost: e.ReadOnlyHost, ReadOnly: e.ReadOnly, Default: b.Default,
+			Name: e.Name, Product: Autoscaling, State: e.State(), ServiceState: e.Status.State,
+			Host: e.Status.Hosts.Host, ReadOnlyHost: e.Status.Hosts.ReadOnly, ReadOnly: e.ReadOnly(), Default: b.Status.Default,
 		})
 	}
 	return nil

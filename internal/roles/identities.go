@@ -73,8 +73,8 @@ func (a *Admin) workspaceRoles(ctx context.Context, identities map[string]Kind) 
 		return false
 	}
 	for _, r := range roles {
-		if r.Identity != "" {
-			identities[r.Name] = identityKind(r.Identity)
+		if kind, err := ParseKind(r.Identity); err == nil { // others are marks of a native role
+			identities[r.Name] = kind
 		}
 	}
 	return true

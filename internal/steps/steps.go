@@ -5,12 +5,11 @@ package steps
 import (
 	"context"
 	"crypto/tls"
-	"time"
-
-	"github.com/lakebase-go/lakebase/internal/resolver"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/resolver"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
@@ -34,7 +33,7 @@ type Steps struct {
 	// Use makes later steps go to t as user, in place of a lookup of their own.
 	Use func(t Target, user string)
 	// Mint gets a token, which later logins use.
-	Mint func(ctx context.Context) (Token, error)
+	Mint func(ctx context.Context) (tokencache.Credential, error)
 
 	// Servers are where a login may go: those of a static URL, or the one at
 	// the host given.
@@ -65,12 +64,6 @@ func (t Target) Name() string {
 		return t.Endpoint
 	}
 	return t.Instance
-}
-
-// Token describes a token that was minted. Secret is the token itself.
-type Token struct {
-	Secret   string
-	Lifetime time.Duration
 }
 
 // Server is one that a login tries.

@@ -153,23 +153,23 @@ func (c *Cache) FetchNow(ctx context.Context) (Credential, error) {
 
 // Stats are a Cache's counters since [New].
 type Stats struct {
-	Calls      int64     // of Fetch
-	Failures   int64     // of those, the ones without a usable token
-	Tokens     int64     // received
-	Rejections int64     // tokens that the server refused
-	Expiry     time.Time // of the current token; zero if there is none
+	CredentialCalls    int64     // of Fetch
+	CredentialFailures int64     // of those, the ones without a usable token
+	Tokens             int64     // received
+	Rejections         int64     // tokens that the server refused
+	TokenExpiry        time.Time // of the current token; zero if there is none
 }
 
 // Stats returns the counters.
 func (c *Cache) Stats() Stats {
 	s := Stats{
-		Calls:      c.counts.calls.Load(),
-		Failures:   c.counts.failures.Load(),
-		Tokens:     c.counts.tokens.Load(),
-		Rejections: c.counts.rejections.Load(),
+		CredentialCalls:    c.counts.calls.Load(),
+		CredentialFailures: c.counts.failures.Load(),
+		Tokens:             c.counts.tokens.Load(),
+		Rejections:         c.counts.rejections.Load(),
 	}
 	if e := c.current.Load(); e != nil {
-		s.Expiry = e.token.expiry
+		s.TokenExpiry = e.token.expiry
 	}
 	return s
 }

@@ -257,11 +257,11 @@ func liveAMonth(t *testing.T, seed uint64, lifetime time.Duration, background bo
 	c.Close()
 	n := c.Stats()
 	t.Logf("%d logins, %d failed, %d rejected, %+v", logins, failed, rejected, n)
-	if rejected == 0 || failed == 0 || n.Failures == 0 {
+	if rejected == 0 || failed == 0 || n.CredentialFailures == 0 {
 		t.Error("it was too quiet a month to prove anything")
 	}
-	if n.Calls != int64(w.fetches) {
-		t.Errorf("counted %d calls of %d", n.Calls, w.fetches)
+	if n.CredentialCalls != int64(w.fetches) {
+		t.Errorf("counted %d calls of %d", n.CredentialCalls, w.fetches)
 	}
 	if failed > logins/20 {
 		t.Errorf("%d of %d logins failed", failed, logins)

@@ -11,15 +11,24 @@ import (
 	"github.com/lakebase-go/lakebase/internal/redact"
 )
 
-// Credential is what Options.Fetch returns.
+// Credential is a new password for the database, as Options.Fetch returns it. It
+// prints as [redacted].
 type Credential struct {
-	Secret   string
-	Lifetime time.Duration // left when the request was sent, by the server's own clock
-	Skew     time.Duration // local clock minus the server's; zero if unknown
+	Secret string
+	// Lifetime is the remaining time when the request was sent, by the server's own
+	// clock. It may be too short by a second and the duration of the call, and is
+	// never too long.
+	Lifetime time.Duration
+	// Skew is the local clock minus the server's, zero if unknown. It is off by
+	// up to a second and half the duration of the call.
+	Skew time.Duration
 }
 
 // Format prints [redacted] for every verb and flag.
 func (Credential) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redact.Placeholder)) }
+
+// MarshalText returns [redacted], for JSON and logs.
+func (Credential) MarshalText() ([]byte, error) { return []byte(redact.Placeholder), nil }
 
 var (
 	errEmptyToken   = errors.New("the token received is empty")

@@ -37,7 +37,7 @@ func TestOutageOf20MinutesFailsNoGet(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				if n := c.Stats(); n.Failures == 0 {
+				if n := c.Stats(); n.CredentialFailures == 0 {
 					t.Error("the outage was not noticed")
 				}
 			})
@@ -297,7 +297,7 @@ func TestUnusableTokensAreRetried(t *testing.T) {
 				if tok := mustGet(t, c); tok.Secret() != "token-2" {
 					t.Error("served an unusable token")
 				}
-				if n := c.Stats(); n.Calls != 2 || n.Failures != 1 || n.Tokens != 1 {
+				if n := c.Stats(); n.CredentialCalls != 2 || n.CredentialFailures != 1 || n.Tokens != 1 {
 					t.Errorf("counts %+v", n)
 				}
 			})

@@ -1,7 +1,9 @@
 package tokencache
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -27,5 +29,17 @@ func TestNothingInTheCachePrintsItsSecret(t *testing.T) {
 				t.Errorf("%s with %s: %s", name, verb, out)
 			}
 		}
+	}
+}
+
+func TestCredentialIsEncodedWithoutItsSecret(t *testing.T) {
+	t.Parallel()
+	cred := Credential{Secret: "SECRET", Lifetime: time.Hour}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("minted", "cred", cred)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("minted", "cred", &cred)
+	j, err := json.Marshal(struct{ C *Credential }{&cred})
+	if out := log.String() + string(j); err != nil || strings.Contains(out, "SECRET") || strings.Count(out, "[redacted]") != 3 {
+		t.Errorf("%s, %v", out, err)
 	}
 }

@@ -69,7 +69,7 @@ func TestMachineToMachine(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if me, err := c.Me(t.Context()); err != nil || me != clientID {
+			if me, err := c.Identity(t.Context()); err != nil || me.Name != clientID {
 				t.Errorf("Me = %q, %v", me, err)
 			}
 		})
@@ -109,7 +109,7 @@ func TestMachineToMachineWithoutMetadata(t *testing.T) {
 			s.answer("POST "+tokenPath, 200, `{"access_token":"workspace-token-1","token_type":"Bearer","expires_in":3600}`)
 			s.answer("GET "+mePath, 200, `{"userName":"sp"}`)
 			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}
-			if _, err := newClient(t, config).Me(t.Context()); err != nil {
+			if _, err := newClient(t, config).Identity(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -120,15 +120,15 @@ func TestRefusedWorkspaceTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	o := newOAuth(t)
 	c := newClient(t, o.config())
-	if _, err := c.Me(t.Context()); err != nil {
+	if _, err := c.Identity(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	o.revoked.Store(o.issued.Load())
-	_, err := c.Me(t.Context())
+	_, err := c.Identity(t.Context())
 	if e := asError(t, err); e.Status != 401 || e.Temporary() || e.Auth {
 		t.Errorf("error %v", err)
 	}
-	if _, err := c.Me(t.Context()); err != nil {
+	if _, err := c.Identity(t.Context()); err != nil {
 		t.Errorf("the refused token is sent again: %v", err)
 	}
 	if n := o.issued.Load(); n != 2 {
@@ -141,7 +141,7 @@ func TestWrongSecret(t *testing.T) {
 	o := newOAuth(t)
 	config := o.config()
 	config.ClientSecret = clientSecret + "-but-wrong"
-	_, err := newClient(t, config).Me(t.Context())
+	_, err := newClient(t, config).Identity(t.Context())
 	e := asError(t, err)
 	if !e.Auth || e.Status != 401 || e.Temporary() || e.Code != "invalid_client" {
 		t.Errorf("%#v", e)
@@ -160,7 +160,7 @@ func TestSecretWithLineBreak(t *testing.T) {
 	config := o.config()
 	config.ClientSecret += "\n"
 	config.Host += " "
-	if _, err := newClient(t, config).Me(t.Context()); err != nil {
+	if _, err := newClient(t, config).Identity(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -189,7 +189,7 @@ func TestLoginRecoversFromTemporaryFailures(t *testing.T) {
 			}
 			c := newClient(t, o.config())
 			start := time.Now()
-			_, err := c.Me(t.Context())
+			_, err := c.Identity(t.Context())
 			if d := time.Since(start); d > 5*time.Second {
 				t.Errorf("returned after %s", d)
 			}
@@ -202,7 +202,7 @@ func TestLoginRecoversFromTemporaryFailures(t *testing.T) {
 				t.Errorf("the SDK repeated it: %d requests", n)
 			}
 			down.Store(false)
-			if _, err := c.Me(t.Context()); err != nil {
+			if _, err := c.Identity(t.Context()); err != nil {
 				t.Errorf("does not recover: %v", err)
 			}
 		})
@@ -227,7 +227,7 @@ func TestAddressWithTheDigitsOfAStatusIsNotRetried(t *testing.T) {
 					}
 					return answer(r)
 				})}
-			_, err := newClient(t, config).Me(t.Context())
+			_, err := newClient(t, config).Identity(t.Context())
 			if e := asError(t, err); !e.Auth || !e.Temporary() {
 				t.Errorf("%#v", e)
 			}
@@ -246,7 +246,7 @@ func TestFailedDiscoveryIsTemporary(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.answer("GET /oidc/.well-known/oauth-authorization-server", 503, "")
-	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Identity(t.Context())
 	if e := asError(t, err); !e.Auth || e.Status != 503 || !e.Temporary() {
 		t.Errorf("%#v", e)
 	}
@@ -263,7 +263,7 @@ func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			start := time.Now()
-			_, err := c.Me(ctx)
+			_, err := c.Identity(ctx)
 			if d := time.Since(start); d > 3*time.Second {
 				t.Errorf("returned after %s", d)
 			}
@@ -272,7 +272,7 @@ func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 			c.Close() // and the goroutine behind it ends: see TestMain
-			if _, err := c.Me(t.Context()); asError(t, err).Code != codeClosed {
+			if _, err := c.Identity(t.Context()); asError(t, err).Code != codeClosed {
 				t.Errorf("after Close: %v", err)
 			}
 		})
@@ -294,7 +294,7 @@ func TestHangIsNotTheCallersCancellation(t *testing.T) {
 			})
 			s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
 			config := &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret, HTTPTimeoutSeconds: 1}
-			_, err := newClient(t, config).Me(t.Context())
+			_, err := newClient(t, config).Identity(t.Context())
 			e := asError(t, err)
 			if errors.Is(err, context.Canceled) || !e.Auth || !e.Temporary() || !strings.Contains(err.Error(), "no answer in time") {
 				t.Errorf("error %v", err)
@@ -324,7 +324,7 @@ func TestNoCredentials(t *testing.T) {
 			"has no nowhere profile configured"},
 		"no such file": {&sdkconfig.Config{Host: s.URL, ConfigFile: missing}, "cannot configure default credentials"},
 	} {
-		_, err := newClient(t, tt.config).Me(t.Context())
+		_, err := newClient(t, tt.config).Identity(t.Context())
 		e := asError(t, err)
 		if !e.Auth || e.Temporary() || e.Code != codeUnauthenticated || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "Config:") {
 			t.Errorf("%s: %v", name, err)
@@ -353,13 +353,13 @@ func TestProfileIsReadAgainAfterARefusal(t *testing.T) {
 	})
 	path := writeFile(t, "[p]\nhost = "+s.URL+"\ntoken = dapi00000000000000000000000000000000\n")
 	c := newClient(t, &sdkconfig.Config{Profile: "p", ConfigFile: path})
-	if _, err := c.Me(t.Context()); asError(t, err).Status != 401 {
+	if _, err := c.Identity(t.Context()); asError(t, err).Status != 401 {
 		t.Errorf("error %v", err)
 	}
 	if err := os.WriteFile(path, []byte("[p]\nhost = "+s.URL+"\ntoken = "+pat+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Me(t.Context()); err != nil {
+	if _, err := c.Identity(t.Context()); err != nil {
 		t.Errorf("the new token is not seen: %v", err)
 	}
 }
@@ -383,11 +383,11 @@ func fakeCLI(t *testing.T, token string) string {
 func TestCommandLineLogin(t *testing.T) {
 	t.Parallel()
 	o := newOAuth(t)
-	if _, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "workspace-token-1")}).Me(t.Context()); err != nil {
+	if _, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "workspace-token-1")}).Identity(t.Context()); err != nil {
 		t.Error(err)
 	}
 	// The SDK does not report why it did not use the command.
-	_, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "")}).Me(t.Context())
+	_, err := newClient(t, &sdkconfig.Config{Host: o.URL, DatabricksCliPath: fakeCLI(t, "")}).Identity(t.Context())
 	e := asError(t, err)
 	if !e.Auth || e.Temporary() || !strings.Contains(err.Error(), "run databricks auth login") {
 		t.Errorf("error %v", err)
@@ -400,7 +400,7 @@ func TestFailedServicePrincipalIsAnError(t *testing.T) {
 	config := o.config()
 	config.ClientSecret = clientSecret + "-but-wrong"
 	config.DatabricksCliPath = fakeCLI(t, "workspace-token-1") // someone else's login
-	if me, err := newClient(t, config).Me(t.Context()); err == nil || asError(t, err).Status != 401 {
+	if me, err := newClient(t, config).Identity(t.Context()); err == nil || asError(t, err).Status != 401 {
 		t.Errorf("Me = %q, %v", me, err)
 	}
 }
@@ -411,7 +411,7 @@ func TestWrongSecretWhileMetadataFails(t *testing.T) {
 	s.answer("GET "+metadataPath, 503, "")
 	s.answer("GET /oidc/.well-known/oauth-authorization-server", 200, `{"token_endpoint":"`+s.URL+tokenPath+`"}`)
 	s.answer("POST "+tokenPath, 401, `{"error":"invalid_client"}`)
-	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+	_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Identity(t.Context())
 	if e := asError(t, err); e.Status != 401 || e.Temporary() {
 		t.Errorf("%#v", e)
 	}
@@ -489,7 +489,7 @@ func TestLoginSecretsGoNowhereElse(t *testing.T) {
 			if tt.redirect != 0 {
 				s.mux.Handle("POST "+tokenPath, http.RedirectHandler(elsewhere.URL+tokenPath, tt.redirect))
 			}
-			_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Me(t.Context())
+			_, err := newClient(t, &sdkconfig.Config{Host: s.URL, ClientID: clientID, ClientSecret: clientSecret}).Identity(t.Context())
 			if e := asError(t, err); !e.Auth || e.Temporary() || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), clientSecret) {
 				t.Errorf("error %v, want one that says %q", err, tt.want)
 			}
@@ -523,7 +523,7 @@ func TestWorkspaceWithoutTLS(t *testing.T) {
 			sent.Add(1)
 			return nil, errors.New("no network here")
 		})
-		_, err := newClient(t, config).Me(t.Context())
+		_, err := newClient(t, config).Identity(t.Context())
 		if e := asError(t, err); !e.Auth || e.Temporary() || !strings.Contains(err.Error(), "must begin with https://") {
 			t.Errorf("%s: error %v", name, err)
 		}

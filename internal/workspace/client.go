@@ -55,7 +55,10 @@ func New(o Options) *Client {
 
 // Close cancels logins in progress and closes idle connections, without
 // waiting. Later calls fail.
-func (c *Client) Close() { c.auth.close() }
+func (c *Client) Close() {
+	c.auth.transports.cancel()
+	c.CloseIdle()
+}
 
 // CloseIdle closes idle connections. Calls come in bursts, most of an hour apart,
 // so that keeping connections gains nothing.
@@ -78,14 +81,10 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, out any
 	return c.do(ctx, http.MethodGet, path, query, nil, out)
 }
 
-func (c *Client) post(ctx context.Context, path string, in, out any) (*reply, error) {
-	return c.do(ctx, http.MethodPost, path, nil, in, out)
-}
-
 // do makes one authenticated call. path must be escaped.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, in, out any) (*reply, error) {
 	op := method + " " + path
-	ctx, cancel := limit(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errTooSlow)
 	defer cancel()
 
 	s, err := c.auth.session(ctx)
@@ -107,7 +106,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if skew, known := rep.skew(); known {
 		c.skew.Store(&skew)
 	}
-	rep.body, err = readBody(resp.Body)
+	body, err := readBody(resp.Body)
 	switch {
 	case errors.Is(err, errTooLong):
 		return nil, rep.malformed(err.Error())
@@ -117,9 +116,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		c.auth.distrust(s)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, refused(op, resp, rep.body, s.secrets())
+		return nil, refused(op, resp, body, s.secrets())
 	}
-	if err := json.Unmarshal(rep.body, out); err != nil {
+	if err := json.Unmarshal(body, out); err != nil {
 		return nil, rep.malformed(rep.describe(err))
 	}
 	return rep, nil
@@ -153,9 +152,96 @@ func newRequest(ctx context.Context, s *session, method, path string, query url.
 	return req, nil
 }
 
-// limit bounds a call by requestTimeout.
-func limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, requestTimeout, errTooSlow)
+var errTooSlow = fmt.Errorf("no answer within %s: %w", requestTimeout, context.DeadlineExceeded)
+
+// list reads every page of a list. The items are in a field of each page.
+func list[T any](ctx context.Context, c *Client, path, field string) ([]T, error) {
+	query := url.Values{"page_size": {"100"}}
+	seen := make(map[string]bool)
+	var all []T
+	for {
+		var page map[string]json.RawMessage
+		rep, err := c.get(ctx, path, query, &page)
+		if err != nil {
+			return nil, err
+		}
+		var items []T
+		var token string
+		for name, out := range map[string]any{field: &items, "next_page_token": &token} {
+			if raw, ok := page[name]; ok {
+				if err := json.Unmarshal(raw, out); err != nil {
+					return nil, rep.malformed(rep.describe(err))
+				}
+			}
+		}
+		all = append(all, items...)
+		switch {
+		case token == "":
+			return all, nil
+		case seen[token]:
+			return nil, rep.malformed("its pages repeat")
+		}
+		seen[token] = true
+		query.Set("page_token", token)
+	}
 }
 
-var errTooSlow = fmt.Errorf("no answer within %s: %w", requestTimeout, context.DeadlineExceeded)
+// reply is the reply to one call.
+type reply struct {
+	op             string
+	status         int
+	header         http.Header
+	sent, received time.Time
+}
+
+// malformed is the error of a reply that cannot be used.
+func (r *reply) malformed(why string) *Error {
+	return &Error{Op: r.op, Status: r.status, Code: codeMalformed, Message: "unexpected reply: " + why}
+}
+
+// describe says what the reply has in place of the expected JSON, without
+// quoting it, as it may be a credential.
+func (r *reply) describe(err error) string {
+	if t := r.header.Get("Content-Type"); t != "" && !isJSON(t) {
+		return "it is " + quotable(t, nil)
+	}
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &mistyped) {
+		return fmt.Sprintf("the field %q is of another type", mistyped.Field)
+	}
+	return "it is not JSON"
+}
+
+// serverTime returns the latest time that the server's clock can have shown when
+// the request was sent: the Date header has whole seconds, rounded down. Without
+// the header it is the local time.
+func (r *reply) serverTime() time.Time {
+	date, err := http.ParseTime(r.header.Get("Date"))
+	if err != nil {
+		return r.sent
+	}
+	return date.Add(time.Second)
+}
+
+// skew returns the local clock minus the server's, if the reply has its time.
+func (r *reply) skew() (skew time.Duration, known bool) {
+	date, err := http.ParseTime(r.header.Get("Date"))
+	if err != nil {
+		return 0, false
+	}
+	answered := r.sent.Add(r.received.Sub(r.sent) / 2)
+	return answered.Round(0).Sub(date.Add(time.Second / 2)), true
+}
+
+// maxReply bounds a reply, in bytes.
+const maxReply = 1 << 20
+
+var errTooLong = fmt.Errorf("it is longer than %d bytes", maxReply)
+
+func readBody(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxReply+1))
+	if err == nil && len(b) > maxReply {
+		err = errTooLong
+	}
+	return b, err
+}

@@ -142,7 +142,7 @@ func TestMeSendsItsLogin(t *testing.T) {
 	s := newService(t)
 	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{"id":"1","userName":"me@example.com","active":true}`)
 	c := s.client(t)
-	if me, err := c.Me(t.Context()); err != nil || me != "me@example.com" {
+	if me, err := c.Identity(t.Context()); err != nil || me.Name != "me@example.com" {
 		t.Errorf("Me = %q, %v", me, err)
 	}
 	r, _ := s.last(t)
@@ -171,7 +171,7 @@ func TestMeWithoutUser(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.answer("GET /api/2.0/preview/scim/v2/Me", 200, `{}`)
-	_, err := s.client(t).Me(t.Context())
+	_, err := s.client(t).Identity(t.Context())
 	if e := asError(t, err); e.Code != codeMalformed {
 		t.Errorf("error %v", err)
 	}
@@ -185,19 +185,22 @@ func TestInstance(t *testing.T) {
 	s.answer("GET /api/2.0/database/instances/bare", 200, `{"effective_stopped":true}`)
 	s.answer("GET /api/2.0/database/instances/{name}", 200, `{"state":"STARTING"}`)
 	c := s.client(t)
-	for name, want := range map[string]Instance{
-		"full": {Name: "full", State: Available, RawState: "AVAILABLE",
-			ReadWriteDNS: "instance-u.database.example.com", ReadOnlyDNS: "instance-ro-u.database.example.com"},
-		"bare":         {Name: "bare", State: Stopped},
-		"a/b?c#d e%2F": {Name: "a/b?c#d e%2F", State: Starting, RawState: "STARTING"},
+	for name, want := range map[string]struct {
+		instance Instance
+		state    State
+	}{
+		"full": {Instance{Name: "full", RawState: "AVAILABLE",
+			ReadWriteDNS: "instance-u.database.example.com", ReadOnlyDNS: "instance-ro-u.database.example.com"}, Available},
+		"bare":         {Instance{Name: "bare", EffectiveStopped: true}, Stopped},
+		"a/b?c#d e%2F": {Instance{Name: "a/b?c#d e%2F", RawState: "STARTING"}, Starting},
 	} {
 		got, err := c.Instance(t.Context(), name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if *got != want {
-			t.Errorf("%s: %+v, want %+v", name, *got, want)
+		if *got != want.instance || got.State() != want.state {
+			t.Errorf("%s: %+v is %s, want %+v", name, *got, got.State(), want)
 		}
 	}
 	for raw, want := range map[string]State{
@@ -244,24 +247,32 @@ func TestLists(t *testing.T) {
 	}
 	instances, err := c.Instances(ctx)
 	check("instances", instances, err, []Instance{
-		{Name: "a", State: Available, RawState: "AVAILABLE"},
-		{Name: "b", State: Stopped, RawState: "STOPPED"},
-		{Name: "c", State: Deleting, RawState: "DELETING"},
+		{Name: "a", RawState: "AVAILABLE"}, {Name: "b", RawState: "STOPPED"}, {Name: "c", RawState: "DELETING"},
 	})
 	projects, err := c.Projects(ctx)
 	check("projects", projects, err, []Named{{Name: "projects/p"}, {Name: "projects/q"}})
 	for _, project := range []string{"p", "projects/p"} {
 		branches, err := c.Branches(ctx, project)
-		check("branches", branches, err, []Named{
-			{Name: "projects/p/branches/b", Default: true, State: "READY"},
-			{Name: "projects/p/branches/c"},
-		})
+		b := Named{Name: "projects/p/branches/b"}
+		b.Status.Default, b.Status.State = true, "READY"
+		check("branches", branches, err, []Named{b, {Name: "projects/p/branches/c"}})
 	}
 	endpoints, err := c.Endpoints(ctx, "projects/p/branches/b")
-	check("endpoints", endpoints, err, []Endpoint{
-		{Name: "projects/p/branches/b/endpoints/e", State: Available, RawState: "IDLE", Host: "h", ReadOnlyHost: "ro"},
-		{Name: "projects/p/branches/b/endpoints/r", ReadOnly: true, State: Stopped, RawState: "ACTIVE", Disabled: true, Host: "r"},
-		{Name: "projects/p/branches/b/endpoints/s", ReadOnly: true, State: Available},
+	type endpoint struct {
+		name           string
+		readOnly       bool
+		state          State
+		raw            string
+		host, readHost string
+	}
+	var got []endpoint
+	for _, e := range endpoints {
+		got = append(got, endpoint{e.Name, e.ReadOnly(), e.State(), e.Status.State, e.Status.Hosts.Host, e.Status.Hosts.ReadOnly})
+	}
+	check("endpoints", got, err, []endpoint{
+		{"projects/p/branches/b/endpoints/e", false, Available, "IDLE", "h", "ro"},
+		{"projects/p/branches/b/endpoints/r", true, Stopped, "ACTIVE", "r", ""},
+		{"projects/p/branches/b/endpoints/s", true, Available, "", "", ""},
 	})
 }
 
@@ -284,8 +295,8 @@ func TestEndpoint(t *testing.T) {
 	const path = "projects/p/branches/b/endpoints/e"
 	s.answer("GET /api/2.0/postgres/"+path, 200, `{"uid":"ep-1","status":{"current_state":"INIT","hosts":{"host":"h"}}}`)
 	got, err := s.client(t).Endpoint(t.Context(), path)
-	if want := (Endpoint{Name: path, State: Starting, RawState: "INIT", Host: "h"}); err != nil || *got != want {
-		t.Errorf("%+v, %v, want %+v", got, err, want)
+	if err != nil || got.Name != path || got.State() != Starting || got.Status.State != "INIT" || got.Status.Hosts.Host != "h" || got.ReadOnly() {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -377,7 +388,7 @@ func TestCloseEndsConnecting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() {
-		_, err := c.Me(ctx)
+		_, err := c.Identity(ctx)
 		result <- err
 	}()
 	<-asked
@@ -406,7 +417,7 @@ func TestUnreachableHost(t *testing.T) {
 		"m2m": {Host: host, ClientID: clientID, ClientSecret: clientSecret},
 	} {
 		start := time.Now()
-		_, err := newClient(t, config).Me(t.Context())
+		_, err := newClient(t, config).Identity(t.Context())
 		if d := time.Since(start); d > 5*time.Second {
 			t.Errorf("%s: returned after %s", name, d)
 		}
@@ -455,7 +466,7 @@ func TestCustomTransport(t *testing.T) {
 		mu.Unlock()
 		return transport.RoundTrip(r)
 	})}
-	if _, err := newClient(t, config).Me(t.Context()); err != nil {
+	if _, err := newClient(t, config).Identity(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{metadataPath, "/api/2.0/preview/scim/v2/Me"}; !reflect.DeepEqual(paths, want) {
@@ -477,12 +488,12 @@ func TestCertificateIsVerified(t *testing.T) {
 	}))
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	defer srv.Close()
-	_, err := newClient(t, &sdkconfig.Config{Host: srv.URL, Token: pat}).Me(t.Context())
+	_, err := newClient(t, &sdkconfig.Config{Host: srv.URL, Token: pat}).Identity(t.Context())
 	if e := asError(t, err); e.Status != 0 || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown certificate: %v", err)
 	}
 	c := newClient(t, &sdkconfig.Config{Host: srv.URL, Token: pat, InsecureSkipVerify: true})
-	if _, err := c.Me(t.Context()); err != nil {
+	if _, err := c.Identity(t.Context()); err != nil {
 		t.Errorf("InsecureSkipVerify: %v", err)
 	}
 	c.Close()

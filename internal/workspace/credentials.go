@@ -1,47 +1,30 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math"
-	"strconv"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 // assumedLifetime is that of a credential without an expiry.
 const assumedLifetime = 15 * time.Minute
 
-// Credential is a newly minted database password. It prints as [redacted].
-type Credential struct {
-	Token string
-	// Lifetime is the token's remaining time when the request was sent, by the
-	// server's Date header if there is one. It may be too short by a second and
-	// the duration of the call, and is never too long.
-	Lifetime time.Duration
-	// Skew is the local clock minus the server's, zero if unknown. It is off by
-	// up to a second and half the duration of the call.
-	Skew time.Duration
-}
-
-// Format prints [redacted] for every verb and flag.
-func (Credential) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte("[redacted]")) }
-
-// LogValue returns [redacted].
-func (Credential) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
-// MarshalJSON returns "[redacted]".
-func (Credential) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
-
 // InstanceCredential mints a password for a Provisioned instance.
-func (c *Client) InstanceCredential(ctx context.Context, instance string) (*Credential, error) {
+func (c *Client) InstanceCredential(ctx context.Context, instance string) (tokencache.Credential, error) {
 	const path = "/api/2.0/database/credentials"
-	if err := checkName("POST "+path, instance); err != nil {
-		return nil, err
+	if err := checkName(http.MethodPost+" "+path, instance); err != nil {
+		return tokencache.Credential{}, err
 	}
 	return c.credential(ctx, path, struct {
 		RequestID string   `json:"request_id"`
@@ -51,9 +34,9 @@ func (c *Client) InstanceCredential(ctx context.Context, instance string) (*Cred
 
 // EndpointCredential mints a password for an Autoscaling endpoint. A zero
 // ttl leaves the lifetime to the service; others are sent in whole seconds.
-func (c *Client) EndpointCredential(ctx context.Context, endpoint string, ttl time.Duration) (*Credential, error) {
+func (c *Client) EndpointCredential(ctx context.Context, endpoint string, ttl time.Duration) (tokencache.Credential, error) {
 	if _, err := endpointPath(endpoint); err != nil {
-		return nil, err
+		return tokencache.Credential{}, err
 	}
 	in := struct {
 		Endpoint string `json:"endpoint"`
@@ -65,64 +48,76 @@ func (c *Client) EndpointCredential(ctx context.Context, endpoint string, ttl ti
 	return c.credential(ctx, postgresPath+"/credentials", in)
 }
 
-func (c *Client) credential(ctx context.Context, path string, in any) (*Credential, error) {
+func (c *Client) credential(ctx context.Context, path string, in any) (tokencache.Credential, error) {
 	var minted credentialJSON
-	rep, err := c.post(ctx, path, in, &minted)
+	rep, err := c.do(ctx, http.MethodPost, path, nil, in, &minted)
 	if err != nil {
-		return nil, err
+		return tokencache.Credential{}, err
 	}
 	if minted.Token == "" {
-		return nil, rep.malformed("it has no token")
+		return tokencache.Credential{}, rep.malformed("it has no token")
 	}
+	sent := rep.serverTime()
 	expiry := minted.expiry()
 	if expiry.IsZero() {
-		expiry = ClaimsOf(minted.Token).Expiry()
-	}
-	if expiry.IsZero() {
-		expiry = rep.serverTime().Add(assumedLifetime)
+		expiry = sent.Add(assumedLifetime)
 		c.logger.Warn("lakebase: the credential has no expiry",
 			slog.Duration("assumed", assumedLifetime))
 	}
 	skew, _ := rep.skew()
-	return &Credential{
-		Token:    minted.Token,
-		Lifetime: expiry.Sub(rep.serverTime()),
-		Skew:     skew,
-	}, nil
+	return tokencache.Credential{Secret: minted.Token, Lifetime: expiry.Sub(sent), Skew: skew}, nil
 }
 
 // credentialJSON is the reply to both credential calls, which have different
 // fields for the expiry.
 type credentialJSON struct {
-	Token          string          `json:"token"`
-	ExpirationTime json.RawMessage `json:"expiration_time"` // database
-	ExpireTime     json.RawMessage `json:"expire_time"`     // postgres
+	Token          string    `json:"token"`
+	ExpirationTime timestamp `json:"expiration_time"` // database
+	ExpireTime     timestamp `json:"expire_time"`     // postgres
 }
 
-// expiry returns the zero time if the reply has none.
+// expiry returns the zero time if neither the reply nor the token has one.
 func (j *credentialJSON) expiry() time.Time {
-	if t := parseTime(j.ExpireTime); !t.IsZero() {
-		return t
-	}
-	return parseTime(j.ExpirationTime)
+	return cmp.Or(j.ExpireTime.Time, j.ExpirationTime.Time, ClaimsOf(j.Token).Expiry())
 }
 
-// parseTime reads RFC 3339 and Unix time, which may be in milliseconds. It
-// returns the zero time for anything else.
-func parseTime(raw json.RawMessage) time.Time {
-	s := string(raw)
-	if strings.HasPrefix(s, `"`) && json.Unmarshal(raw, &s) != nil {
-		return time.Time{}
+// timestamp is the zero time if it is not in the form of RFC 3339, so that the
+// claim of the token counts.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(b []byte) error {
+	if t.Time.UnmarshalJSON(b) != nil {
+		t.Time = time.Time{}
 	}
-	s = strings.TrimSpace(s)
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t
-		}
+	return nil
+}
+
+// Claims are the contents of a JSON web token. They are not verified: the
+// server that the token is for does that.
+type Claims struct {
+	Subject  string  `json:"sub"`
+	ClientID string  `json:"client_id"`
+	Expires  float64 `json:"exp"` // seconds since 1970, as the token has it
+}
+
+// ClaimsOf returns the claims of a token, none of anything else.
+func ClaimsOf(token string) Claims {
+	var c Claims
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return c
 	}
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(n > 0 && n < 1e14) {
-		return time.Time{}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || json.Unmarshal(payload, &c) != nil {
+		return Claims{}
 	}
-	return unixTime(n)
+	return c
+}
+
+// Expiry returns the zero time if the claims have none.
+func (c Claims) Expiry() time.Time {
+	if c.Expires > 0 && c.Expires < 1e11 {
+		return time.UnixMilli(int64(c.Expires * 1000))
+	}
+	return time.Time{}
 }

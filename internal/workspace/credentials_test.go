@@ -32,7 +32,7 @@ func TestCredentialRequests(t *testing.T) {
 	c := s.client(t)
 
 	got, err := c.InstanceCredential(t.Context(), "my/instance")
-	if err != nil || got.Token != "t1" {
+	if err != nil || got.Secret != "t1" {
 		t.Fatalf("%v, %v", got, err)
 	}
 	r, body := s.last(t)
@@ -55,7 +55,7 @@ func TestCredentialRequests(t *testing.T) {
 		-time.Second:         `{"endpoint":"` + testEndpoint + `"}`,
 	} {
 		got, err := c.EndpointCredential(t.Context(), testEndpoint, ttl)
-		if err != nil || got.Token != "t2" {
+		if err != nil || got.Secret != "t2" {
 			t.Fatalf("%v, %v", got, err)
 		}
 		if _, body := s.last(t); body != want {
@@ -68,20 +68,18 @@ func TestCredentialLifetime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC) // the server's; ours is years off
 	expiry := now.Add(time.Hour)
+	claim := fakeJWT(fmt.Sprintf(`{"exp":%d}`, expiry.Unix()))
 	tests := []struct{ name, body string }{
 		{"database", `{"token":"t","expiration_time":"2031-05-06T08:08:09Z"}`},
 		{"postgres", `{"token":"t","expire_time":"2031-05-06T08:08:09Z"}`},
 		{"both", `{"token":"t","expire_time":"2031-05-06T08:08:09Z","expiration_time":"2031-05-06T09:00:00Z"}`},
 		{"fraction", `{"token":"t","expire_time":"2031-05-06T08:08:09.000Z"}`},
 		{"offset", `{"token":"t","expire_time":"2031-05-06T10:08:09+02:00"}`},
-		{"offset without colon", `{"token":"t","expire_time":"2031-05-06T10:08:09+0200"}`},
-		{"no zone", `{"token":"t","expire_time":"2031-05-06T08:08:09"}`},
-		{"seconds", fmt.Sprintf(`{"token":"t","expire_time":%d}`, expiry.Unix())},
-		{"seconds as text", fmt.Sprintf(`{"token":"t","expire_time":"%d"}`, expiry.Unix())},
-		{"milliseconds", fmt.Sprintf(`{"token":"t","expiration_time":%d}`, expiry.UnixMilli())},
 		{"null and the other", `{"token":"t","expire_time":null,"expiration_time":"2031-05-06T08:08:09Z"}`},
-		{"claim", fmt.Sprintf(`{"token":%q}`, fakeJWT(fmt.Sprintf(`{"exp":%d}`, expiry.Unix())))},
-		{"claim instead of nonsense", fmt.Sprintf(`{"token":%q,"expire_time":"soon"}`, fakeJWT(fmt.Sprintf(`{"exp":%d}`, expiry.Unix())))},
+		{"claim", fmt.Sprintf(`{"token":%q}`, claim)},
+		{"claim instead of nonsense", fmt.Sprintf(`{"token":%q,"expire_time":"soon"}`, claim)},
+		{"claim instead of a time without a zone", fmt.Sprintf(`{"token":%q,"expire_time":"2031-05-06T09:00:00"}`, claim)},
+		{"claim instead of a number", fmt.Sprintf(`{"token":%q,"expiration_time":%d}`, claim, expiry.UnixMilli())},
 	}
 	s := newService(t)
 	next := make(chan string, 1)
@@ -148,17 +146,6 @@ func TestCredentialWithoutToken(t *testing.T) {
 		e := asError(t, err)
 		if e.Code != codeMalformed || !e.Temporary() || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", body, err)
-		}
-	}
-}
-
-func TestCredentialPrintsRedacted(t *testing.T) {
-	t.Parallel()
-	c := Credential{Token: "SECRET", Lifetime: time.Hour}
-	j, _ := json.Marshal(&c)
-	for _, out := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %s %q %x", c, &c, c, c, c), c.LogValue().String(), string(j)} {
-		if strings.Contains(out, "SECRET") || strings.Contains(out, fmt.Sprintf("%x", "SECRET")) {
-			t.Error(out)
 		}
 	}
 }

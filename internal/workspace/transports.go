@@ -2,11 +2,15 @@ package workspace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -20,14 +24,16 @@ const metadataPath = "/.well-known/databricks-config"
 // connections.
 type transports struct {
 	closing context.Context // its end cancels requests and dials in progress
+	cancel  context.CancelFunc
 
 	mu      sync.Mutex
 	own     map[bool]*http.Transport // by InsecureSkipVerify
 	current *journal
 }
 
-func newTransports(closing context.Context) *transports {
-	return &transports{closing: closing, own: make(map[bool]*http.Transport), current: new(journal)}
+func newTransports() *transports {
+	closing, cancel := context.WithCancel(context.Background())
+	return &transports{closing: closing, cancel: cancel, own: make(map[bool]*http.Transport), current: new(journal)}
 }
 
 // base returns the transport for a configuration.
@@ -182,4 +188,96 @@ func failedLogin(req *http.Request) *http.Response {
 		Body:    io.NopCloser(strings.NewReader(body)),
 		Request: req, ContentLength: int64(len(body)),
 	}
+}
+
+// journal records the failed requests of one login.
+type journal struct {
+	mu        sync.Mutex
+	temporary *Error // the latest
+	refusal   *Error // the latest
+	noToken   *Error // a refusal to issue a token
+	cli       error
+}
+
+func (j *journal) note(req *http.Request, e *Error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case e.Temporary():
+		j.temporary = e
+	case req.Method == http.MethodPost:
+		j.noToken = e
+	default:
+		j.refusal = e
+	}
+}
+
+func (j *journal) noteCLI(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cli = err
+}
+
+// worst returns the error that best explains a failed login, nil if there is
+// none. A refusal to issue a token is certain, and so is a temporary failure.
+// Other refusals may come from a wrong address after a temporary failure or, if
+// no method is configured, from the SDK's attempts at all of them.
+func (j *journal) worst() (e *Error, certain bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e = cmp.Or(j.noToken, j.temporary)
+	return cmp.Or(e, j.refusal), e != nil
+}
+
+// explain turns an error of the SDK into an [Error]. The SDK tries one method
+// after another and may hide why they failed; the journal of its requests shows.
+func (j *journal) explain(err error, config *sdkconfig.Config) *Error {
+	e, certain := j.worst()
+	if e != nil && (certain || !errors.Is(err, sdkconfig.ErrCannotConfigureDefault)) {
+		return e
+	}
+	e = &Error{Op: loginOp, Auth: true}
+	if n := net.Error(nil); errors.As(err, &n) || errors.Is(err, context.DeadlineExceeded) {
+		e.Message, e.Err = "no answer", err
+		return e
+	}
+	// The SDK's own text, without the configuration that it appends.
+	message, _, _ := strings.Cut(err.Error(), ". Config: ")
+	message, _, _ = strings.Cut(message, ". Env: ")
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cli != nil {
+		message += " (" + sdkconfig.DatabricksCliCredentials.Name() + ": " + j.cli.Error() + ")"
+	}
+	e.Code, e.Message = codeUnauthenticated, quotable(message, configSecrets(config))
+	return e
+}
+
+// checkHost refuses hosts that are not URLs, or to which the login would be sent
+// without TLS.
+func checkHost(host string) error {
+	if host == "" {
+		return nil
+	}
+	if !strings.Contains(host, "://") {
+		host = "https://" + host
+	}
+	u, err := url.Parse(host)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("the workspace's host is not a URL like https://name.cloud.databricks.com")
+	case inTheClear(u):
+		return errors.New("the workspace's host must begin with https://: plain http exposes the login to the network")
+	}
+	return nil
+}
+
+// inTheClear reports whether requests to u can be read on the network. Those to a
+// local Lakebase stay on this machine.
+func inTheClear(u *url.URL) bool {
+	if u.Scheme == "https" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
 }
