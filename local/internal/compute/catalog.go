@@ -3,8 +3,12 @@ package compute
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
 // Catalog manages the roles and databases of a compute, as its superuser. Its
@@ -30,6 +34,16 @@ func (c Catalog) exec(ctx context.Context, database string, statements ...string
 	return c.in(ctx, database, func(conn *pgx.Conn) error { return execAll(ctx, conn, statements...) })
 }
 
+// list returns the rows of a query, whose columns are in the order of T's fields.
+func list[T any](ctx context.Context, c Catalog, query string) (all []T, err error) {
+	err = c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, query) // CollectRows returns its error
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		return err
+	})
+	return all, err
+}
+
 func execAll(ctx context.Context, conn *pgx.Conn, statements ...string) error {
 	for _, sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
@@ -46,18 +60,10 @@ type Database struct{ Name, Owner string }
 
 // Databases lists the databases in the order of their names, without postgres
 // and the templates.
-func (c Catalog) Databases(ctx context.Context) (all []Database, err error) {
-	err = c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `
+func (c Catalog) Databases(ctx context.Context) ([]Database, error) {
+	return list[Database](ctx, c, `
 SELECT datname, pg_get_userbyid(datdba) FROM pg_database
  WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname`)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Database])
-		return err
-	})
-	return all, err
 }
 
 // CreateDatabase creates d.
@@ -81,3 +87,146 @@ func (c Catalog) AlterDatabase(ctx context.Context, old, d Database) error {
 func (c Catalog) DropDatabase(ctx context.Context, name string) error {
 	return c.exec(ctx, "postgres", "DROP DATABASE "+quote(name)+" WITH (FORCE)")
 }
+
+const (
+	oauthRole = "databricks_oauth" // its members log in with a token
+	// SuperuserRole is what the service has in place of superusers.
+	SuperuserRole = "databricks_superuser"
+)
+
+// MaxRoleName is the longest name of a role in bytes. Postgres truncates longer
+// ones.
+const MaxRoleName = 63
+
+// IsServiceRole reports whether the role belongs to the service itself. Clients
+// cannot log in as one, nor create one.
+func IsServiceRole(name string) bool {
+	switch name {
+	case postgres.Admin, SuperuserRole, oauthRole, "databricks_gateway", "databricks_monitor", "databricks_control_plane":
+		return true
+	}
+	return false
+}
+
+// Role is a role as it is in Postgres, which is the authority on roles: clients
+// create and change them in SQL too.
+type Role struct {
+	Name       string
+	OAuth      bool // logs in with a token, and has no password
+	NoLogin    bool
+	Superuser  bool // member of SuperuserRole
+	BypassRLS  bool
+	CreateDB   bool
+	CreateRole bool
+}
+
+func (r Role) options() string {
+	option := func(set bool, name string) string {
+		if set {
+			return name
+		}
+		return "NO" + name
+	}
+	return strings.Join([]string{
+		option(!r.NoLogin, "LOGIN"), option(r.BypassRLS, "BYPASSRLS"),
+		option(r.CreateDB, "CREATEDB"), option(r.CreateRole, "CREATEROLE"),
+	}, " ")
+}
+
+const rolesQuery = `
+SELECT r.rolname,
+       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_oauth')),
+       NOT r.rolcanlogin,
+       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_superuser')),
+       r.rolbypassrls, r.rolcreatedb, r.rolcreaterole
+  FROM pg_roles r
+ WHERE r.rolname !~ '^(pg_|databricks_)' AND r.rolname <> current_user
+ ORDER BY r.rolname`
+
+// Roles lists the roles in the order of their names, without those of Postgres
+// and of the service.
+func (c Catalog) Roles(ctx context.Context) ([]Role, error) { return list[Role](ctx, c, rolesQuery) }
+
+// CreateRole creates r.
+func (c Catalog) CreateRole(ctx context.Context, r Role) error {
+	sql := []string{"CREATE ROLE " + quote(r.Name) + " " + r.options()}
+	if r.OAuth {
+		sql = append(sql, "GRANT "+oauthRole+" TO "+quote(r.Name))
+	}
+	if r.Superuser {
+		sql = append(sql, "GRANT "+SuperuserRole+" TO "+quote(r.Name))
+	}
+	return c.exec(ctx, DefaultDatabase, sql...)
+}
+
+// AlterRole changes the role named like r to be like r, except for OAuth.
+func (c Catalog) AlterRole(ctx context.Context, r Role) error {
+	membership := "REVOKE " + SuperuserRole + " FROM " + quote(r.Name)
+	if r.Superuser {
+		membership = "GRANT " + SuperuserRole + " TO " + quote(r.Name)
+	}
+	return c.exec(ctx, DefaultDatabase, "ALTER ROLE "+quote(r.Name)+" "+r.options(), membership)
+}
+
+// DropRole removes a role. What it owns, in every database, is given to heir;
+// if heir is empty, owning anything is an error.
+func (c Catalog) DropRole(ctx context.Context, name, heir string) error {
+	if heir != "" {
+		databases, err := c.Databases(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range databases {
+			err := c.exec(ctx, d.Name,
+				"REASSIGN OWNED BY "+quote(name)+" TO "+quote(heir),
+				"DROP OWNED BY "+quote(name))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return c.exec(ctx, DefaultDatabase, "DROP ROLE "+quote(name))
+}
+
+// CreateOwner creates an OAuth role, or makes an existing one such a role, with
+// what the service grants to the owner of a project: it may create roles and
+// databases, bypasses row-level security, and acts as the owner of the default
+// database.
+func (c Catalog) CreateOwner(ctx context.Context, name string) error {
+	if name == "" || len(name) > MaxRoleName || IsServiceRole(name) {
+		return fmt.Errorf("%q cannot be a role for an identity", name)
+	}
+	err := c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
+		quoted, err := conn.PgConn().EscapeString(name)
+		if err != nil {
+			return err
+		}
+		_, err = conn.PgConn().Exec(ctx, fmt.Sprintf(createOwnerSQL, quoted)).ReadAll()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create role %q: %w", name, err)
+	}
+	return nil
+}
+
+// createOwnerSQL is one transaction. The lock serialises changes of roles, which
+// fail with "tuple concurrently updated" otherwise.
+const createOwnerSQL = `
+SELECT pg_advisory_xact_lock(x'6c616b65'::int), set_config('lakebase.owner', '%s', true);
+DO $$
+DECLARE
+	owner text := current_setting('lakebase.owner');
+	db name;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
+		EXECUTE format('CREATE ROLE %%I', owner);
+	END IF;
+	EXECUTE format('ALTER ROLE %%I LOGIN CREATEDB CREATEROLE BYPASSRLS', owner);
+	EXECUTE format('GRANT databricks_oauth TO %%I', owner);
+	EXECUTE format('GRANT databricks_superuser TO %%I WITH ADMIN OPTION', owner);
+	FOR db IN SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate LOOP
+		EXECUTE format('GRANT CREATE, CONNECT, TEMPORARY ON DATABASE %%I TO databricks_superuser', db);
+	END LOOP;
+END
+$$`

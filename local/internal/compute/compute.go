@@ -4,16 +4,17 @@
 package compute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,11 +46,21 @@ type Compute struct {
 	o         Options
 	log       *slog.Logger
 	wakeDelay atomic.Int64
-	activity  activity
-	life      *lifecycle
-	following follower // of a standby
+	created   time.Time
+	used      atomic.Int64 // time of the last use, in ns since created
+	following sync.Mutex   // held while a standby is pointed to its primary
+
+	// ctx ends when Close begins. A start continues until then, even if the
+	// client that caused it no longer waits.
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 
 	mu       sync.Mutex
+	now      status
+	change   *change // start or stop in progress; there is at most one
+	holds    int     // reasons not to suspend
+	closed   bool
 	standbys map[*Compute]bool
 }
 
@@ -61,12 +72,12 @@ type backend interface {
 
 // New returns an idle compute. Close it to stop its server.
 func New(o Options) *Compute {
-	c := &Compute{o: o, log: o.Logger, activity: newActivity(), standbys: map[*Compute]bool{}}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
+	c := &Compute{
+		o: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), created: time.Now(),
+		now: status{state: Idle}, standbys: map[*Compute]bool{},
 	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.SetWakeDelay(o.WakeDelay)
-	c.life = newLifecycle(c.boot, c.booted)
 	if p := o.Primary; p != nil {
 		p.mu.Lock()
 		p.standbys[c] = true
@@ -79,23 +90,29 @@ func New(o Options) *Compute {
 func (c *Compute) SetWakeDelay(d time.Duration) { c.wakeDelay.Store(int64(d)) }
 
 // State returns the compute's state.
-func (c *Compute) State() State { return c.life.current().state }
+func (c *Compute) State() State { return c.current().state }
+
+// server returns the running server of our own, or nil.
+func (c *Compute) server() *postgres.Server {
+	s, _ := c.current().backend.(*postgres.Server)
+	return s
+}
 
 // Dial opens a raw connection to the server, which is started if the compute is
 // idle: concurrent calls share one start. Traffic on the connection postpones
 // suspension.
 func (c *Compute) Dial(ctx context.Context) (net.Conn, error) {
-	c.activity.touch()
+	c.touch()
 	conn, err := connect(ctx, c, func(b backend) (net.Conn, error) { return b.Dial(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	return &session{Conn: conn, used: c.activity}, nil
+	return &session{conn, c}, nil
 }
 
 // Admin logs in as the superuser, and starts the server like Dial.
 func (c *Compute) Admin(ctx context.Context, database string) (*pgx.Conn, error) {
-	c.activity.touch()
+	c.touch()
 	return connect(ctx, c, func(b backend) (*pgx.Conn, error) { return b.Connect(ctx, database) })
 }
 
@@ -103,7 +120,7 @@ func (c *Compute) Admin(ctx context.Context, database string) (*pgx.Conn, error)
 // ends meanwhile.
 func connect[T any](ctx context.Context, c *Compute, to func(backend) (T, error)) (T, error) {
 	for {
-		b, err := c.life.running(ctx)
+		b, err := c.running(ctx)
 		if err != nil {
 			var none T
 			return none, err
@@ -131,36 +148,11 @@ func (c *Compute) ended(ctx context.Context, b backend, err error) bool {
 		defer cancel()
 		select {
 		case <-s.Done():
-			c.exited(s)
+			c.lost(s)
 		case <-ctx.Done():
 		}
 	}
-	return c.life.current().backend != b
-}
-
-// exited makes the compute idle after its server has exited by itself, so that
-// the next connection starts another.
-func (c *Compute) exited(s *postgres.Server) {
-	if c.life.lost(s) {
-		c.log.Warn("the server has exited; the next connection starts it again", "data", c.o.Dir)
-	}
-}
-
-// boot starts a server.
-func (c *Compute) boot(ctx context.Context) (backend, error) {
-	begun := time.Now()
-	select {
-	case <-time.After(time.Duration(c.wakeDelay.Load())):
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	b, err := c.startServer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c.activity.touch()
-	c.log.Info("compute is active", "data", c.o.Dir, "duration", time.Since(begun))
-	return b, nil
+	return c.current().backend != b
 }
 
 // startServer starts PostgreSQL on the data directory, which it creates if
@@ -201,71 +193,23 @@ func (c *Compute) copyPrimary(ctx context.Context) error {
 	return c.o.Primary.copy(ctx, func(s *postgres.Server) error { return s.CloneStandby(ctx, c.o.Dir) })
 }
 
-// booted runs once the compute is active with b.
-func (c *Compute) booted(ctx context.Context, b backend) {
-	s, ok := b.(*postgres.Server)
-	if !ok {
-		return
+// follow points a standby to its primary's current socket, which changes with
+// each start of the primary. It does nothing unless both run. The standby's
+// sessions go on.
+func (c *Compute) follow(ctx context.Context) error {
+	c.following.Lock()
+	defer c.following.Unlock()
+	standby, primary := c.server(), c.o.Primary.server()
+	if standby == nil || primary == nil {
+		return nil
 	}
-	c.life.wg.Go(func() { c.watch(s) })
-	// A primary has a new socket after each start, and a standby may have
-	// missed a restart of its primary.
-	c.mu.Lock()
-	standbys := slices.Collect(maps.Keys(c.standbys))
-	c.mu.Unlock()
-	if c.o.Primary != nil {
-		standbys = append(standbys, c)
+	conn, err := standby.Connect(ctx, "postgres")
+	if err != nil {
+		return err
 	}
-	for _, s := range standbys {
-		if err := s.following.follow(ctx, s.server(), s.o.Primary.server()); err != nil {
-			s.log.Warn("standby does not follow its primary", "data", s.o.Dir, "error", err)
-		}
-	}
-}
-
-// watch suspends s when it has been idle for long enough, and handles its exit.
-func (c *Compute) watch(s *postgres.Server) {
-	var check <-chan time.Time // nil, which blocks, without SuspendAfter
-	timer := time.NewTimer(c.o.SuspendAfter)
-	defer timer.Stop()
-	if c.o.SuspendAfter > 0 {
-		check = timer.C
-	}
-	for {
-		select {
-		case <-s.Done():
-			c.exited(s)
-			return
-		case <-check:
-			timer.Reset(c.suspendIfIdle(s))
-		}
-	}
-}
-
-// suspendIfIdle begins to suspend the compute if it has been idle for long
-// enough. It returns the time until the next check.
-func (c *Compute) suspendIfIdle(s *postgres.Server) time.Duration {
-	last := c.activity.last()
-	if left := c.o.SuspendAfter - time.Since(last); left > 0 {
-		return left
-	}
-	busy, err := busy(c.life.ctx, s)
-	switch {
-	case err != nil:
-		c.log.Warn("cannot find out whether the compute is busy", "data", c.o.Dir, "error", err)
-		c.activity.touch()
-	case busy:
-		c.activity.touch()
-	case c.life.suspend(s, func() bool { return c.activity.last().Equal(last) }):
-		c.log.Info("compute is suspended", "data", c.o.Dir, "idle", c.o.SuspendAfter)
-	}
-	return c.o.SuspendAfter
-}
-
-// server returns the running server of our own, or nil.
-func (c *Compute) server() *postgres.Server {
-	s, _ := c.life.current().backend.(*postgres.Server)
-	return s
+	defer conn.Close(ctx)
+	value := "'" + strings.ReplaceAll(primary.ConnInfo(), "'", "''") + "'"
+	return execAll(ctx, conn, "ALTER SYSTEM SET primary_conninfo = "+value, "SELECT pg_reload_conf()")
 }
 
 // Clone copies the data into dir, which must not exist, for a new branch.
@@ -281,51 +225,11 @@ func (c *Compute) copy(ctx context.Context, run func(*postgres.Server) error) er
 	if c.o.External != "" {
 		return fmt.Errorf("copy the data: %w", ErrExternal)
 	}
-	defer c.activity.touch()
-	defer c.life.hold()()
-	b, err := c.life.running(ctx)
+	defer c.touch()
+	defer c.hold()()
+	b, err := c.running(ctx)
 	if err != nil {
 		return err
 	}
 	return run(b.(*postgres.Server))
-}
-
-// Wake starts the server and waits for it. It also ends a stop.
-func (c *Compute) Wake(ctx context.Context) error { return c.life.wake(ctx) }
-
-// Suspend stops the server. The next connection starts it again.
-func (c *Compute) Suspend(ctx context.Context) error {
-	return c.end(ctx, Idle, (*postgres.Server).Stop)
-}
-
-// Stop stops the server until Wake. Connections fail with ErrStopped.
-func (c *Compute) Stop(ctx context.Context) error {
-	return c.end(ctx, Stopped, (*postgres.Server).Stop)
-}
-
-// Crash ends the server without a shutdown. The next connection starts it again.
-func (c *Compute) Crash(ctx context.Context) error {
-	return c.end(ctx, Idle, (*postgres.Server).Crash)
-}
-
-func (c *Compute) end(ctx context.Context, to State, how func(*postgres.Server, context.Context) error) error {
-	if c.o.External != "" {
-		return fmt.Errorf("stop the compute: %w", ErrExternal)
-	}
-	return c.life.halt(ctx, to, how)
-}
-
-// Close stops the server for good.
-func (c *Compute) Close() error {
-	how := (*postgres.Server).Stop
-	if !c.o.Durable {
-		how = (*postgres.Server).Crash // its data is removed, and needs no checkpoint
-	}
-	err := c.life.close(how)
-	if p := c.o.Primary; p != nil {
-		p.mu.Lock()
-		delete(p.standbys, c)
-		p.mu.Unlock()
-	}
-	return err
 }

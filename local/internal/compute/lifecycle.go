@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
@@ -38,43 +39,16 @@ var (
 // changeTimeout limits a start or stop.
 const changeTimeout = time.Minute
 
-// lifecycle is the state machine of a compute. It starts and stops the server,
-// one change at a time.
-type lifecycle struct {
-	boot   func(ctx context.Context) (backend, error)
-	booted func(ctx context.Context, b backend)
-
-	// ctx ends when close begins. A start continues until then, even if the
-	// client that caused it no longer waits.
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-
-	mu     sync.Mutex
-	now    status
-	change *change // start or stop in progress; there is at most one
-	holds  int     // reasons not to suspend
-	closed bool
-}
-
 // status is a state and the server in it.
 type status struct {
 	state   State
 	backend backend // nil unless active
 }
 
-// newLifecycle returns an idle one. boot starts a server; booted runs after
-// each start, when the compute is active and before the start is complete.
-func newLifecycle(boot func(context.Context) (backend, error), booted func(context.Context, backend)) *lifecycle {
-	l := &lifecycle{boot: boot, booted: booted, now: status{state: Idle}}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
-	return l
-}
-
-func (l *lifecycle) current() status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.now
+func (c *Compute) current() status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
 }
 
 // change is a start or stop in progress. Whatever needs the compute in another
@@ -96,37 +70,37 @@ func (ch *change) wait(ctx context.Context) error {
 
 // begin runs do as the change in progress. The caller holds mu and has checked
 // that there is none.
-func (l *lifecycle) begin(start bool, do func() error) *change {
+func (c *Compute) begin(start bool, do func() error) *change {
 	ch := &change{done: make(chan struct{}), start: start}
-	l.change = ch
-	l.wg.Go(func() {
+	c.change = ch
+	c.wg.Go(func() {
 		ch.err = do()
-		l.mu.Lock()
-		l.change = nil
+		c.mu.Lock()
+		c.change = nil
 		if start && ch.err != nil {
-			l.now = status{state: Idle}
+			c.now = status{state: Idle}
 		}
-		l.mu.Unlock()
+		c.mu.Unlock()
 		close(ch.done)
 	})
 	return ch
 }
 
-// wake makes a stopped compute idle, then starts it.
-func (l *lifecycle) wake(ctx context.Context) error {
-	l.mu.Lock()
-	if l.now.state == Stopped {
-		l.now.state = Idle
+// Wake starts the server and waits for it. It also ends a stop.
+func (c *Compute) Wake(ctx context.Context) error {
+	c.mu.Lock()
+	if c.now.state == Stopped {
+		c.now.state = Idle
 	}
-	l.mu.Unlock()
-	_, err := l.running(ctx)
+	c.mu.Unlock()
+	_, err := c.running(ctx)
 	return err
 }
 
 // running returns the running server, and starts it if the compute is idle.
-func (l *lifecycle) running(ctx context.Context) (backend, error) {
+func (c *Compute) running(ctx context.Context) (backend, error) {
 	for {
-		b, ch, err := l.runningOrChange()
+		b, ch, err := c.runningOrChange()
 		if b != nil || err != nil {
 			return b, err
 		}
@@ -139,42 +113,88 @@ func (l *lifecycle) running(ctx context.Context) (backend, error) {
 
 // runningOrChange returns the server, or a change to wait for, which it begins
 // if there is none.
-func (l *lifecycle) runningOrChange() (backend, *change, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (c *Compute) runningOrChange() (backend, *change, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case l.closed:
+	case c.closed:
 		return nil, nil, ErrClosed
-	case l.now.state == Stopped:
+	case c.now.state == Stopped:
 		return nil, nil, ErrStopped
-	case l.change != nil:
-		return nil, l.change, nil
-	case l.now.backend != nil:
-		return l.now.backend, nil, nil
+	case c.change != nil:
+		return nil, c.change, nil
+	case c.now.backend != nil:
+		return c.now.backend, nil, nil
 	}
-	l.now.state = Waking
-	return nil, l.begin(true, l.start), nil
+	c.now.state = Waking
+	return nil, c.begin(true, c.start), nil
 }
 
 // start runs as the change in progress.
-func (l *lifecycle) start() error {
-	ctx, cancel := context.WithTimeout(l.ctx, changeTimeout)
+func (c *Compute) start() error {
+	ctx, cancel := context.WithTimeout(c.ctx, changeTimeout)
 	defer cancel()
-	b, err := l.boot(ctx)
+	begun := time.Now()
+	select {
+	case <-time.After(time.Duration(c.wakeDelay.Load())):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	b, err := c.startServer(ctx)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.now = status{Active, b}
-	l.mu.Unlock()
-	l.booted(ctx, b)
+	c.touch()
+	c.log.Info("compute is active", "data", c.o.Dir, "duration", time.Since(begun))
+	c.mu.Lock()
+	c.now = status{Active, b}
+	standbys := slices.Collect(maps.Keys(c.standbys))
+	c.mu.Unlock()
+	s, ok := b.(*postgres.Server)
+	if !ok {
+		return nil
+	}
+	c.wg.Go(func() { c.watch(s) })
+	// A primary has a new socket after each start, and a standby may have
+	// missed a restart of its primary.
+	if c.o.Primary != nil {
+		standbys = append(standbys, c)
+	}
+	for _, s := range standbys {
+		if err := s.follow(ctx); err != nil {
+			s.log.Warn("standby does not follow its primary", "data", s.o.Dir, "error", err)
+		}
+	}
 	return nil
 }
 
+// ending is a way to end a server.
+type ending func(*postgres.Server, context.Context) error
+
+// Suspend stops the server. The next connection starts it again.
+func (c *Compute) Suspend(ctx context.Context) error {
+	return c.end(ctx, Idle, (*postgres.Server).Stop)
+}
+
+// Stop stops the server until Wake. Connections fail with ErrStopped.
+func (c *Compute) Stop(ctx context.Context) error {
+	return c.end(ctx, Stopped, (*postgres.Server).Stop)
+}
+
+// Crash ends the server without a shutdown. The next connection starts it again.
+func (c *Compute) Crash(ctx context.Context) error { return c.end(ctx, Idle, (*postgres.Server).Crash) }
+
+func (c *Compute) end(ctx context.Context, to State, how ending) error {
+	if c.o.External != "" {
+		return fmt.Errorf("stop the compute: %w", ErrExternal)
+	}
+	return c.halt(ctx, to, how)
+}
+
 // halt ends the server, by how, and leaves the compute in state to.
-func (l *lifecycle) halt(ctx context.Context, to State, how func(*postgres.Server, context.Context) error) error {
+func (c *Compute) halt(ctx context.Context, to State, how ending) error {
 	for {
-		ch, own := l.haltOrChange(to, how)
+		ch, own := c.haltOrChange(to, how)
 		if ch == nil {
 			return nil
 		}
@@ -187,76 +207,61 @@ func (l *lifecycle) halt(ctx context.Context, to State, how func(*postgres.Serve
 
 // haltOrChange begins to end the server. It returns that change, or the one to
 // wait for first, or nil if nothing runs.
-func (l *lifecycle) haltOrChange(to State, how func(*postgres.Server, context.Context) error) (ch *change, own bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.change != nil {
-		return l.change, false
+func (c *Compute) haltOrChange(to State, how ending) (ch *change, own bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.change != nil {
+		return c.change, false
 	}
-	s, ok := l.now.backend.(*postgres.Server)
-	l.now.backend = nil
-	if l.now.state != Stopped {
-		l.now.state = to
+	s, ok := c.now.backend.(*postgres.Server)
+	c.now.backend = nil
+	if c.now.state != Stopped {
+		c.now.state = to
 	}
 	if !ok {
 		return nil, false
 	}
-	return l.end(s, how), true
+	return c.beginEnd(s, how), true
 }
 
-// end begins to end s. The caller holds mu and has checked that there is no
+// beginEnd begins to end s. The caller holds mu and has checked that there is no
 // change in progress.
-func (l *lifecycle) end(s *postgres.Server, how func(*postgres.Server, context.Context) error) *change {
-	return l.begin(false, func() error {
+func (c *Compute) beginEnd(s *postgres.Server, how ending) *change {
+	return c.begin(false, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), changeTimeout)
 		defer cancel()
 		return how(s, ctx)
 	})
 }
 
-// suspend begins to stop s and reports whether it did: not if another change is
-// in progress, a hold forbids it, or still, called with mu held, is false.
-func (l *lifecycle) suspend(s *postgres.Server, still func() bool) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.now.backend != backend(s) || l.change != nil || l.holds > 0 || !still() {
-		return false
-	}
-	l.now = status{state: Idle}
-	l.end(s, (*postgres.Server).Stop)
-	return true
-}
-
-// lost makes the compute idle if s, which has exited, is its server.
-func (l *lifecycle) lost(s *postgres.Server) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.now.backend != backend(s) {
-		return false
-	}
-	l.now = status{state: Idle}
-	return true
-}
-
 // hold prevents suspension until release is called.
-func (l *lifecycle) hold() (release func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.holds++
+func (c *Compute) hold() (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holds++
 	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.holds--
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.holds--
 	}
 }
 
-// close ends the server, by how, and waits for all goroutines.
-func (l *lifecycle) close(how func(*postgres.Server, context.Context) error) error {
-	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
-	l.cancel()
-	err := l.halt(context.Background(), Stopped, how)
-	l.wg.Wait()
+// Close stops the server for good, and waits for all goroutines.
+func (c *Compute) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	how := (*postgres.Server).Stop
+	if !c.o.Durable {
+		how = (*postgres.Server).Crash // its data is removed, and needs no checkpoint
+	}
+	err := c.halt(context.Background(), Stopped, how)
+	c.wg.Wait()
+	if p := c.o.Primary; p != nil {
+		p.mu.Lock()
+		delete(p.standbys, c)
+		p.mu.Unlock()
+	}
 	return err
 }
