@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,20 +17,16 @@ import (
 // The values that the string fields of Faults may have.
 var (
 	apiStatuses = []int{400, 401, 403, 404, 429, 500, 502, 503, 504}
-	loginKinds  = []string{
-		"expired", "identity", "decode", "jwt", "jwt_expired", "audience", "password", "authorization",
-		"too_many_connections", "endpoint_too_many", "starting", "role_missing", "database_missing",
-		"no_connect", "disabled", "closed", "hang",
-	}
+	loginKinds  = append(frontend.LoginKinds(), "hang")
 	dnsModes    = []string{"servfail", "nxdomain", "timeout"}
 	resetPoints = []string{"accept", "tls", "startup", "auth", "ready", "query"}
 	tlsModes    = []string{"wrong_name", "wrong_authority", "expired", "plaintext"}
 )
 
-// validate returns an error for values that are not known or contradict each
-// other, one per line.
+// validate returns the first error of values that are not known or contradict
+// each other.
 func (f Faults) validate() error {
-	return errors.Join(
+	return cmp.Or(
 		f.API.validate(),
 		oneOf("login.kind", f.Login.Kind, loginKinds),
 		oneOf("dns.mode", f.DNS.Mode, dnsModes),
@@ -64,7 +61,7 @@ func (f APIFault) validate() error {
 	case f.PathPrefix != "" && !strings.HasPrefix(f.PathPrefix, "/"):
 		return fmt.Errorf("fault api.path_prefix %q must begin with /", f.PathPrefix)
 	}
-	return errors.Join(
+	return cmp.Or(
 		notNegative("api.retry_after", f.RetryAfter),
 		notNegative("api.delay", f.Delay),
 		notNegative("api.remaining", f.Remaining),
@@ -95,12 +92,10 @@ type faultBox struct {
 	f  Faults
 }
 
-// set replaces the faults. Of several mistakes it reports the first, so that
-// the message is one line.
+// set replaces the faults.
 func (b *faultBox) set(f Faults) error {
 	if err := f.validate(); err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		return errors.New(first)
+		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

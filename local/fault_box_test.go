@@ -24,7 +24,7 @@ func TestInvalidFaultsAreRefused(t *testing.T) {
 		{Faults{API: APIFault{PathPrefix: "api"}}, "must begin with /"},
 		{Faults{API: APIFault{Remaining: -1}}, "api.remaining must not be negative"},
 		{Faults{Tokens: TokenFault{Lifetime: -1}}, "tokens.lifetime must not be negative"},
-		{Faults{Login: LoginFault{Kind: "expird"}}, `login.kind "expird" is not known: use one of expired, `},
+		{Faults{Login: LoginFault{Kind: "expird"}}, `login.kind "expird" is not known: use one of audience, `},
 		{Faults{DNS: DNSFault{Mode: "x"}}, "dns.mode"},
 		{Faults{Network: NetworkFault{ResetAt: "x"}}, "network.reset_at"},
 		{Faults{Network: NetworkFault{BytesPerS: -1}}, "network.bytes_per_s"},

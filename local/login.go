@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 
 	"github.com/lakebase-go/lakebase/local/internal/compute"
@@ -11,27 +10,19 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
 	"github.com/lakebase-go/lakebase/local/internal/pki"
-	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
-
-// logins decides which clients may log in where.
-type logins struct {
-	ws     *workspace.Workspace
-	tokens *pki.Issuer
-	log    *slog.Logger
-}
 
 // route returns the route of a connection to the address local, by the server
 // name or the id of an endpoint that the client has sent.
-func (l *logins) route(serverName, endpoint string, local netip.AddrPort) (*frontend.Route, *frontend.Refusal) {
-	l.ws.Lock()
-	defer l.ws.Unlock()
+func (s *Server) route(serverName, endpoint string, local netip.AddrPort) (*frontend.Route, *frontend.Refusal) {
+	s.ws.Lock()
+	defer s.ws.Unlock()
 	key := endpoint // if there is no such endpoint, no key either
-	if e := l.ws.State.EndpointWithUID(endpoint); e != nil {
+	if e := s.ws.State.EndpointWithUID(endpoint); e != nil {
 		key = e.Key
 	}
-	host, ok := l.ws.Hosts.Find(serverName, key, local)
-	e := l.ws.State.Endpoint(host.Key)
+	host, ok := s.hosts.Find(serverName, key, local)
+	e := s.ws.State.Endpoint(host.Key)
 	switch {
 	case !ok:
 		r := frontend.Proxied("Endpoint ID is not specified.")
@@ -46,15 +37,15 @@ func (l *logins) route(serverName, endpoint string, local netip.AddrPort) (*fron
 		Compute: e.ComputeOf(host.Kind),
 		Native:  e.Branch.NativeLogin(),
 		Pooled:  host.Kind.IsPooled(),
-		Refuse:  l.closed(e, host, local),
+		Refuse:  s.closed(e, host, local),
 	}, nil
 }
 
 // closed returns the endpoint's answer to every login, or nil if clients can
 // log in. The caller holds the lock.
-func (l *logins) closed(e *model.Endpoint, host hosts.Binding, local netip.AddrPort) *frontend.Refusal {
+func (s *Server) closed(e *model.Endpoint, host hosts.Binding, local netip.AddrPort) *frontend.Refusal {
 	switch {
-	case l.ws.Hosts.Moved(host, local):
+	case s.hosts.Moved(host, local):
 		r := shuttingDown()
 		r.Detail = fmt.Sprintf("%s has moved to another address.", host.Host)
 		r.Hint = "Look the host name up again."
@@ -78,24 +69,24 @@ func shuttingDown() *frontend.Refusal {
 }
 
 // authenticate checks the token of an OAuth role.
-func (l *logins) authenticate(r *frontend.Route, user, token string) *frontend.Refusal {
+func (s *Server) authenticate(r *frontend.Route, user, token string) *frontend.Refusal {
 	if r.Pooled { // pooled hosts accept passwords only
 		return frontend.Fatal("28P01", "SASL authentication failed")
 	}
-	l.ws.Lock()
-	defer l.ws.Unlock()
-	e := l.ws.State.Endpoint(r.Target)
+	s.ws.Lock()
+	defer s.ws.Unlock()
+	e := s.ws.State.Endpoint(r.Target)
 	if e == nil {
 		return shuttingDown()
 	}
-	claims, err := l.tokens.Verify(token, pki.ScopePostgres, e.Audience()...)
-	if err == nil && !l.ws.State.MayLoginAs(claims.Subject, user) {
+	claims, err := s.tokens.Verify(token, pki.ScopePostgres, e.Audience()...)
+	if err == nil && !s.ws.State.MayLoginAs(claims.Subject, user) {
 		err = pki.ErrSubject
 	}
 	if err == nil {
 		return nil
 	}
-	l.log.Info("login refused", "role", user, "target", r.Target, "reason", err)
+	s.log.Info("login refused", "role", user, "target", r.Target, "reason", err)
 	if e.Provisioned() {
 		return provisionedRefusal(err, user)
 	}

@@ -31,7 +31,7 @@ func TestTokensAreRefusedAsOnTheService(t *testing.T) {
 	autoscaling := &model.Endpoint{Key: "ep-key", UID: "ep-uid", ID: "primary", Branch: b}
 	b.Endpoints, p.Branches = []*model.Endpoint{autoscaling}, []*model.Branch{b}
 	s.Instances, s.Projects = []*model.Instance{i}, []*model.Project{p}
-	l := &logins{ws: workspace.New(workspace.Options{State: s}), tokens: issuer, log: slog.New(slog.DiscardHandler)}
+	l := &Server{ws: workspace.New(workspace.Options{State: s}), tokens: issuer, log: slog.New(slog.DiscardHandler)}
 
 	mint := func(subject string, e *model.Endpoint, edit func(*pki.Request)) string {
 		r := pki.Request{Subject: subject, Audience: []string{e.UID}, Scope: pki.ScopePostgres, Lifetime: time.Hour}

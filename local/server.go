@@ -33,7 +33,6 @@ type Server struct {
 	faults    faultBox
 	stats     counters
 	authority *pki.Authority
-	roots     *x509.CertPool
 	tokens    *pki.Issuer
 	hosts     *hosts.Table
 	ws        *workspace.Workspace
@@ -133,9 +132,8 @@ func (s *Server) DNSAddr() string { return s.dns.Addr() }
 // RootCertFile is the PEM file of the authority to trust, for PGSSLROOTCERT.
 func (s *Server) RootCertFile() string { return s.authority.RootFile() }
 
-// RootCAs is the authority to trust as a pool. The pool is shared: clone it
-// before adding to it.
-func (s *Server) RootCAs() *x509.CertPool { return s.roots }
+// RootCAs is the authority to trust as a new pool.
+func (s *Server) RootCAs() *x509.CertPool { return s.authority.Roots() }
 
 // SetFaults replaces the faults in force. The zero value ends all faults.
 func (s *Server) SetFaults(f Faults) error { return s.faults.set(f) }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -119,9 +118,7 @@ func (s *Server) prepare(ctx context.Context) (prepared, error) {
 		return err
 	})
 	g.Go(func() (err error) {
-		if s.authority, err = pki.LoadAuthority(s.dir.authorityDir()); err == nil {
-			s.roots = s.authority.Roots()
-		}
+		s.authority, err = pki.LoadAuthority(s.dir.authorityDir())
 		return err
 	})
 	g.Go(func() (err error) {
@@ -142,18 +139,17 @@ func (s *Server) compose(state *model.State, p prepared) {
 	now := func() time.Time { return time.Now().Add(s.faults.ClockSkew()).UTC() }
 	s.tokens = pki.NewIssuer(p.signingKey, s.WorkspaceURL()+"/oidc", state.Generation, now)
 	s.hosts = hosts.New(hosts.Options{ServiceNames: s.opts.HostNames == ServiceNames, LocalhostNames: p.localhostNames})
-	logins := &logins{tokens: s.tokens, log: s.log}
 	s.front = frontend.New(frontend.Options{
 		Certificate:  s.certificate,
-		Route:        logins.route,
-		Authenticate: logins.authenticate,
+		Route:        s.route,
+		Authenticate: s.authenticate,
 		Faults:       s.faults.connection,
 		LoginFault:   s.faults.login,
 		ResetFault:   s.faults.reset,
 		Blackhole:    &s.faults.blackhole,
 		OnLogin:      s.stats.login,
-		OnPassword:   func(bytes int) { s.stats.passwordSize.Add(int64(bytes)) },
-		OnRefused:    func() { s.stats.refused.Add(1) },
+		OnPassword:   func(bytes int) { s.stats.count(func(st *Stats) { st.PasswordBytes += int64(bytes) }) },
+		OnRefused:    func() { s.stats.count(func(st *Stats) { st.LoginsRefused++ }) },
 		Logger:       s.log,
 	})
 	s.ws = workspace.New(workspace.Options{
@@ -169,7 +165,6 @@ func (s *Server) compose(state *model.State, p prepared) {
 		Now:          now,
 		Logger:       s.log,
 	})
-	logins.ws = s.ws
 }
 
 // restCertificate returns the REST API's certificate.
@@ -189,7 +184,7 @@ func (s *Server) listen() error {
 		return err
 	}
 	s.hosts.Open(main, s.front.Listen)
-	s.dns, err = nameserver.Start("127.0.0.1:0", nameserver.Options{
+	s.dns, err = nameserver.Start(nameserver.Options{
 		Lookup: s.hosts.Lookup,
 		Fault:  func() string { return s.faults.get().DNS.Mode },
 	})
@@ -271,8 +266,7 @@ func (s *Server) serveREST() error {
 			s.log.Error("REST API has ended", "error", err)
 		}
 	})
-	return Runtime{
-		PID: os.Getpid(), Started: s.started, DataDir: s.dir.root, WorkspaceURL: s.WorkspaceURL(),
-		PostgresAddr: s.PostgresAddr(), DNSAddr: s.DNSAddr(), RootCertFile: s.RootCertFile(), Token: s.Token(),
-	}.write(s.dir.runtimeFile())
+	r := s.runtime()
+	r.Token = s.Token()
+	return r.write(s.dir.runtimeFile())
 }

@@ -3,7 +3,6 @@ package local
 import (
 	"crypto/sha256"
 	"sync"
-	"sync/atomic"
 )
 
 // Stats are counts since the start of the server.
@@ -20,36 +19,39 @@ type Stats struct {
 	PasswordBytes   int64 `json:"password_bytes"` // bytes of password messages received
 }
 
-// counters are the values of Stats. The zero value is ready to use. It is safe
+// counters count what is in Stats. The zero value is ready to use. It is safe
 // for concurrent use.
 type counters struct {
-	credentialCalls, tokensMinted, apiCalls     atomic.Int64
-	logins, nativeLogins, refused, passwordSize atomic.Int64
-
 	mu      sync.Mutex
+	stats   Stats                          // but for TokensUsed and Connections
 	used    map[[sha256.Size]byte]struct{} // digests of the tokens that have logged in
 	minting map[[sha256.Size]byte]int64    // credential calls in progress, by caller
-	peak    int64                          // of minting
+}
+
+func (c *counters) count(change func(*Stats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.stats)
 }
 
 // Call counts a REST call.
-func (c *counters) Call() { c.apiCalls.Add(1) }
+func (c *counters) Call() { c.count(func(s *Stats) { s.APICalls++ }) }
 
 // TokenMinted counts a new database token.
-func (c *counters) TokenMinted() { c.tokensMinted.Add(1) }
+func (c *counters) TokenMinted() { c.count(func(s *Stats) { s.TokensMinted++ }) }
 
 // CredentialCall counts a credential call until it has ended. The access token
 // identifies the caller; it is not verified yet, because faults come first.
 func (c *counters) CredentialCall(token string) (ended func()) {
-	c.credentialCalls.Add(1)
 	caller := sha256.Sum256([]byte(token))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stats.CredentialCalls++
 	if c.minting == nil {
 		c.minting = map[[sha256.Size]byte]int64{}
 	}
 	c.minting[caller]++
-	c.peak = max(c.peak, c.minting[caller])
+	c.stats.CredentialsPeak = max(c.stats.CredentialsPeak, c.minting[caller])
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -61,13 +63,13 @@ func (c *counters) CredentialCall(token string) (ended func()) {
 
 // login counts a login, with a token or with a password of its own.
 func (c *counters) login(native bool, token string) {
-	if native {
-		c.nativeLogins.Add(1)
-		return
-	}
-	c.logins.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if native {
+		c.stats.NativeLogins++
+		return
+	}
+	c.stats.Logins++
 	if c.used == nil {
 		c.used = map[[sha256.Size]byte]struct{}{}
 	}
@@ -76,17 +78,8 @@ func (c *counters) login(native bool, token string) {
 
 func (c *counters) snapshot() Stats {
 	c.mu.Lock()
-	used, peak := int64(len(c.used)), c.peak
-	c.mu.Unlock()
-	return Stats{
-		CredentialCalls: c.credentialCalls.Load(),
-		CredentialsPeak: peak,
-		TokensMinted:    c.tokensMinted.Load(),
-		APICalls:        c.apiCalls.Load(),
-		Logins:          c.logins.Load(),
-		NativeLogins:    c.nativeLogins.Load(),
-		LoginsRefused:   c.refused.Load(),
-		TokensUsed:      used,
-		PasswordBytes:   c.passwordSize.Load(),
-	}
+	defer c.mu.Unlock()
+	s := c.stats
+	s.TokensUsed = int64(len(c.used))
+	return s
 }

@@ -1,31 +1,87 @@
 package local
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
+// Runtime is what other processes need to use a running server.
+type Runtime struct {
+	PID          int       `json:"pid"`
+	Started      time.Time `json:"started"`
+	DataDir      string    `json:"data_dir"`
+	WorkspaceURL string    `json:"workspace_url"`
+	PostgresAddr string    `json:"postgres_addr"`
+	DNSAddr      string    `json:"dns_addr"`
+	RootCertFile string    `json:"root_cert_file"`
+	// Token is the default user's access token: do not print or log it. It is
+	// empty in a Status.
+	Token string `json:"token,omitempty"`
+}
+
+// ErrNotRunning is the error if no local Lakebase runs on a data directory.
+var ErrNotRunning = errors.New("no local Lakebase is running")
+
+// ReadRuntime returns the runtime of the server that runs on dataDir. If none
+// does, the error is [ErrNotRunning].
+func ReadRuntime(dataDir string) (Runtime, error) {
+	dirs := dataPaths{dataDir}
+	if !locked(dirs.lockFile()) {
+		return Runtime{}, fmt.Errorf("%w on %s: start it with lakebase local", ErrNotRunning, dataDir)
+	}
+	return readRuntimeFile(dirs.runtimeFile())
+}
+
+func readRuntimeFile(file string) (Runtime, error) {
+	var r Runtime
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("%w yet on %s: it is starting or ending", ErrNotRunning, filepath.Dir(file))
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(data, &r)
+}
+
+func (r Runtime) write(file string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.Replace(file, data, 0o600)
+}
+
+// alreadyRunning returns the error for a data directory that is locked.
+func alreadyRunning(dirs dataPaths) error {
+	running := "a local Lakebase is already running"
+	if r, err := readRuntimeFile(dirs.runtimeFile()); err == nil {
+		running += fmt.Sprintf(" (pid %d, %s)", r.PID, r.WorkspaceURL)
+	}
+	return fmt.Errorf("%s on %s: use that one, or run another with a data directory of its own (LAKEBASE_LOCAL_DIR) or none (ephemeral)", running, dirs.root)
+}
+
 // Status describes a running server. It contains no secret.
 type Status struct {
-	PID          int              `json:"pid"`
-	Started      time.Time        `json:"started"`
-	DataDir      string           `json:"data_dir"`
-	Ephemeral    bool             `json:"ephemeral"`
-	WorkspaceURL string           `json:"workspace_url"`
-	PostgresAddr string           `json:"postgres_addr"`
-	DNSAddr      string           `json:"dns_addr"`
-	RootCertFile string           `json:"root_cert_file"`
-	HostNames    HostNaming       `json:"host_names"`
-	User         string           `json:"user"`
-	Postgres     string           `json:"postgres_version,omitempty"` // empty with DatabaseURL
-	Connections  int              `json:"connections"`
-	Endpoints    []EndpointStatus `json:"endpoints"`
-	Faults       Faults           `json:"faults"`
-	Stats        Stats            `json:"stats"`
+	Runtime
+	Ephemeral   bool             `json:"ephemeral"`
+	HostNames   HostNaming       `json:"host_names"`
+	User        string           `json:"user"`
+	Postgres    string           `json:"postgres_version,omitempty"` // empty with DatabaseURL
+	Connections int              `json:"connections"`
+	Endpoints   []EndpointStatus `json:"endpoints"`
+	Faults      Faults           `json:"faults"`
+	Stats       Stats            `json:"stats"`
 }
 
 // EndpointStatus describes an instance or endpoint.
@@ -43,12 +99,18 @@ type EndpointStatus struct {
 	Connections  int    `json:"connections"`
 }
 
+// runtime returns the runtime without the token.
+func (s *Server) runtime() Runtime {
+	return Runtime{
+		PID: os.Getpid(), Started: s.started, DataDir: s.dir.root, WorkspaceURL: s.WorkspaceURL(),
+		PostgresAddr: s.PostgresAddr(), DNSAddr: s.DNSAddr(), RootCertFile: s.RootCertFile(),
+	}
+}
+
 // Status describes the server.
 func (s *Server) Status() Status {
 	st := Status{
-		PID: os.Getpid(), Started: s.started, DataDir: s.dir.root, Ephemeral: s.dir.ephemeral,
-		WorkspaceURL: s.WorkspaceURL(), PostgresAddr: s.PostgresAddr(), DNSAddr: s.DNSAddr(), RootCertFile: s.RootCertFile(),
-		HostNames: s.opts.HostNames, User: s.User(), Postgres: s.ws.PostgresVersion(), Connections: s.front.Connections(""),
+		Runtime: s.runtime(), Ephemeral: s.dir.ephemeral, HostNames: s.opts.HostNames, User: s.User(), Postgres: s.ws.PostgresVersion(), Connections: s.front.Connections(""),
 		Faults: s.Faults(), Stats: s.Stats(),
 	}
 	s.ws.Lock()

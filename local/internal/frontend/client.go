@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,7 +90,7 @@ func (c *client) negotiate(ctx context.Context) (*pgwire.Startup, error) {
 	}
 	switch r := request.(type) {
 	case *pgwire.CancelRequest:
-		if err := c.server.cancels.forward(ctx, r); err != nil {
+		if err := c.server.cancel(ctx, r); err != nil {
 			c.server.log.Debug("cancel request failed", "error", err)
 		}
 	case *pgwire.Startup:
@@ -125,7 +127,7 @@ func (c *client) session(ctx context.Context, startup *pgwire.Startup) {
 	deadline, _ := ctx.Deadline()
 	backend.SetDeadline(deadline)
 	l := &login{client: c, startup: startup, route: r, backend: backend, answers: bufio.NewReader(backend)}
-	defer l.close()
+	defer func() { c.server.cancels.Delete(l.cancelKey) }()
 	if err := l.run(); err != nil {
 		if !errors.Is(err, errLoginEnded) {
 			c.server.log.Debug("login failed", "client", c.tcp.RemoteAddr(), "error", err)
@@ -163,6 +165,28 @@ func (c *client) findRoute(startup *pgwire.Startup) (*Route, *Refusal) {
 		startup.Set("options", rest)
 	}
 	return r, nil
+}
+
+// optionItem matches an item of startup options: they are separated by spaces,
+// and a backslash takes the next character literally.
+var optionItem = regexp.MustCompile(`(?s)(?:\\.|[^ \t\n\v\f\r])+`)
+
+// endpointOption splits startup options at the item that names an endpoint, for
+// clients that cannot send a server name: it returns the endpoint's id, and the
+// options without it.
+func endpointOption(options string) (id, rest string) {
+	var ids, kept []string
+	for _, item := range optionItem.FindAllString(options, -1) {
+		if value, ok := strings.CutPrefix(item, "endpoint="); ok {
+			ids = append(ids, value)
+		} else {
+			kept = append(kept, item)
+		}
+	}
+	if len(ids) == 0 {
+		return "", options
+	}
+	return ids[0], strings.Join(kept, " ")
 }
 
 // relay copies both directions until both have ended. answers reads from
@@ -204,7 +228,7 @@ type onlyWriter struct{ io.Writer }
 func (c *client) fail(err error) {
 	var e *pgwire.Error
 	if errors.As(err, &e) {
-		c.refuse(Fatal(e.Code, "%s", e.Message))
+		c.refuse(e)
 		return
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, errReset) {
@@ -216,12 +240,12 @@ func (c *client) fail(err error) {
 func (c *client) refuse(r *Refusal) {
 	c.server.o.OnRefused()
 	c.server.log.Debug("login is refused", "client", c.tcp.RemoteAddr(), "code", r.Code, "message", r.Message)
-	if r.Close {
+	if *r == (Refusal{}) {
 		return
 	}
 	c.server.setRoute(c, nil)
 	c.conn.SetDeadline(time.Now().Add(lingerTimeout)) // the deadline of the login may have passed
-	c.finish(r.message())
+	c.finish(r.Append(nil))
 }
 
 // finish writes the last message and waits until the client closes. Closing

@@ -4,16 +4,20 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 )
 
@@ -62,8 +66,8 @@ type Server struct {
 	o       Options
 	log     *slog.Logger
 	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	cancels cancelKeys
+	end     context.CancelFunc
+	cancels sync.Map // the *compute.Compute that issued a cancel key, by the body of its BackendKeyData
 	wg      sync.WaitGroup
 
 	mu        sync.Mutex
@@ -74,11 +78,8 @@ type Server struct {
 
 // New returns a server that does not listen yet.
 func New(o Options) *Server {
-	s := &Server{o: o, log: o.Logger, clients: map[*client]bool{}}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Server{o: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), clients: map[*client]bool{}}
+	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }
 
@@ -187,7 +188,41 @@ func (s *Server) Close() error {
 		c.tcp.Close()
 	}
 	s.mu.Unlock()
-	s.cancel()
+	s.end()
 	s.wg.Wait()
 	return errors.Join(errs...)
+}
+
+// cancelTimeout limits the delivery of a cancel request.
+const cancelTimeout = 10 * time.Second
+
+// cancel delivers req and returns when the server has handled it. As always with
+// cancel requests, an unknown key is ignored.
+func (s *Server) cancel(ctx context.Context, req *pgwire.CancelRequest) error {
+	c := s.issuer(req)
+	if c == nil || c.State() != compute.Active {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
+	defer cancel()
+	conn, err := c.Dial(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot deliver a cancel request: %w", err)
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline)
+	if _, err := conn.Write(req.Append(nil)); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, conn) // the server closes once it has sent the signal
+	return err
+}
+
+// issuer returns the compute that issued the key of req, or nil.
+func (s *Server) issuer(req *pgwire.CancelRequest) *compute.Compute {
+	key := append(binary.BigEndian.AppendUint32(nil, req.ProcessID), req.SecretKey...)
+	c, _ := s.cancels.Load(string(key))
+	issuer, _ := c.(*compute.Compute)
+	return issuer
 }

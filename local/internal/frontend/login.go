@@ -24,9 +24,6 @@ const (
 	authCleartext   = 3
 	authSASLFinal   = 12
 	messageAuth     = 'R'
-	messageKeyData  = 'K'
-	messageReady    = 'Z'
-	messageError    = 'E'
 	messagePassword = 'p'
 )
 
@@ -45,7 +42,7 @@ type login struct {
 	native    bool          // Postgres itself checks the password
 	token     string
 	passwords int    // messages received
-	forgetKey func() // removes the cancel key
+	cancelKey string // body of the BackendKeyData
 }
 
 // run starts with the backend: its pg_hba.conf decides which roles log in with
@@ -67,12 +64,13 @@ func (l *login) run() error {
 		switch m.Type {
 		case messageAuth:
 			err = l.authenticate(m)
-		case messageKeyData:
-			l.forgetKey = l.client.server.cancels.add(m.Body, l.route.Compute)
+		case byte(pgwire.ServerBackendKeyData):
+			l.cancelKey = string(m.Body)
+			l.client.server.cancels.Store(l.cancelKey, l.route.Compute)
 			l.queue(m)
-		case messageReady:
+		case byte(pgwire.ServerReadyForQuery):
 			return l.ready(m)
-		case messageError:
+		case byte(pgwire.ServerErrorResponse):
 			l.client.server.o.OnRefused()
 			l.client.server.setRoute(l.client, nil)
 			l.client.finish(m.Append(l.out))
@@ -83,13 +81,6 @@ func (l *login) run() error {
 		if err != nil {
 			return err
 		}
-	}
-}
-
-// close ends what began with the login: it runs at the end of the session.
-func (l *login) close() {
-	if l.forgetKey != nil {
-		l.forgetKey()
 	}
 }
 
@@ -112,12 +103,11 @@ func (l *login) authenticate(m pgwire.Message) error {
 	}
 	kind := binary.BigEndian.Uint32(m.Body)
 	switch {
-	case kind == authOK && l.native:
-		l.queue(m)
-		return nil
 	case kind == authOK:
-		if err := l.requireToken(); err != nil {
-			return err
+		if !l.native {
+			if err := l.requireToken(); err != nil {
+				return err
+			}
 		}
 		l.queue(m)
 		return nil
@@ -154,7 +144,7 @@ func (l *login) refuseNative() error {
 		return err
 	}
 	if refused != nil {
-		return l.refuse(closeRefusal)
+		return l.refuse(&Refusal{})
 	}
 	return l.refuse(LoginRefusal("role_missing", l.startup.User(), l.startup.Database()))
 }
@@ -194,7 +184,7 @@ func (l *login) password() (pgwire.Message, error) {
 	}
 	var e *pgwire.Error
 	if errors.As(err, &e) {
-		return m, l.refuse(Fatal(e.Code, "%s", e.Message))
+		return m, l.refuse(e)
 	}
 	if err != nil {
 		return m, err

@@ -2,20 +2,18 @@ package frontend
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
-// Refusal is the error message that ends a login.
-type Refusal struct {
-	Severity string // FATAL or, from the service's proxy, ERROR
-	Code     string // SQLSTATE
-	Message  string
-	Detail   string
-	Hint     string
-	Close    bool // close the connection without a message
-}
+// Refusal is the error message that ends a login. The zero value closes the
+// connection without a message.
+type Refusal = pgwire.Error
 
 // Fatal returns a refusal by Postgres.
 func Fatal(code, format string, args ...any) *Refusal {
@@ -36,52 +34,41 @@ func plaintextRefusal(v pgwire.Version) *Refusal {
 	return r
 }
 
-var closeRefusal = &Refusal{Close: true}
+// loginRefusals are the refusals of the kinds of a login fault, except "hang".
+// Placeholders in braces stand for what differs from login to login.
+var loginRefusals = map[string]Refusal{
+	// The service's SQLSTATE is not known for these two; this is Postgres' for
+	// an invalid authorization.
+	"expired":  *Fatal("28000", "Invalid authorization for databricks identity login"),
+	"identity": *Fatal("28000", "Invalid authorization for databricks identity login"),
+
+	"decode":               *Fatal("28P01", "Failed to decode token for role \"{role}\"\nand native postgres login was either not attempted due to configuration or failed."),
+	"jwt":                  *Proxied("Provided authentication token is not a valid JWT encoding"),
+	"jwt_expired":          *Proxied("JWT token has expired (exp={exp})"),
+	"audience":             *Proxied("invalid JWT token audience"),
+	"password":             {Severity: "ERROR", Code: "28P01", Message: "password authentication failed for user '{role}'"},
+	"authorization":        *Fatal("28000", "invalid authorization specification"),
+	"too_many_connections": *Fatal("53300", "sorry, too many clients already"),
+	"endpoint_too_many":    *Proxied("Too many connections to this endpoint. Please try again later."),
+	"starting":             *Fatal("57P03", "the database system is starting up"),
+	"role_missing":         *Fatal("28000", `role "{role}" does not exist`),
+	"database_missing":     *Fatal("3D000", `database "{database}" does not exist`),
+	"no_connect":           {Severity: "FATAL", Code: "42501", Message: `permission denied for database "{database}"`, Detail: "User does not have CONNECT privilege."},
+	"disabled":             *Proxied("The requested endpoint is disabled"),
+	"closed":               {},
+}
+
+// LoginKinds returns the kinds that LoginRefusal knows, sorted.
+func LoginKinds() []string { return slices.Sorted(maps.Keys(loginRefusals)) }
 
 // LoginRefusal returns the refusal of a kind: one of the kinds of a login fault,
 // except "hang". It returns nil for "hang" and for unknown kinds.
 func LoginRefusal(kind, role, database string) *Refusal {
-	switch kind {
-	case "expired", "identity":
-		// The service's SQLSTATE is not known; this is Postgres' for an invalid
-		// authorization.
-		return Fatal("28000", "Invalid authorization for databricks identity login")
-	case "decode":
-		return Fatal("28P01", "Failed to decode token for role \"%s\"\nand native postgres login was either not attempted due to configuration or failed.", role)
-	case "jwt":
-		return Proxied("Provided authentication token is not a valid JWT encoding")
-	case "jwt_expired":
-		return Proxied("JWT token has expired (exp=%d)", time.Now().Add(-time.Minute).Unix())
-	case "audience":
-		return Proxied("invalid JWT token audience")
-	case "password":
-		return &Refusal{Severity: "ERROR", Code: "28P01", Message: "password authentication failed for user '" + role + "'"}
-	case "authorization":
-		return Fatal("28000", "invalid authorization specification")
-	case "too_many_connections":
-		return Fatal("53300", "sorry, too many clients already")
-	case "endpoint_too_many":
-		return Proxied("Too many connections to this endpoint. Please try again later.")
-	case "starting":
-		return Fatal("57P03", "the database system is starting up")
-	case "role_missing":
-		return Fatal("28000", `role "%s" does not exist`, role)
-	case "database_missing":
-		return Fatal("3D000", `database "%s" does not exist`, database)
-	case "no_connect":
-		r := Fatal("42501", `permission denied for database "%s"`, database)
-		r.Detail = "User does not have CONNECT privilege."
-		return r
-	case "disabled":
-		return Proxied("The requested endpoint is disabled")
-	case "closed":
-		return closeRefusal
+	r, ok := loginRefusals[kind]
+	if !ok {
+		return nil
 	}
-	return nil
-}
-
-// message returns the refusal as a Postgres message.
-func (r *Refusal) message() []byte {
-	e := pgwire.Error{Severity: r.Severity, Code: r.Code, Message: r.Message, Detail: r.Detail, Hint: r.Hint}
-	return e.Append(nil)
+	expired := strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)
+	r.Message = strings.NewReplacer("{role}", role, "{database}", database, "{exp}", expired).Replace(r.Message)
+	return &r
 }

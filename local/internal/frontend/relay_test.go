@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"hash"
 	"io"
@@ -151,25 +150,24 @@ func testCancel(t *testing.T, r *rig) {
 		c.expectClosed()
 	})
 	conn.Close(ctx)
-	testkit.Eventually(t, "the key is forgotten", func() bool { return r.cancels.find(request) == nil })
+	testkit.Eventually(t, "the key is forgotten", func() bool { return r.issuer(request) == nil })
 }
 
 // Several servers may issue the same process id. A cancel request goes to the one
 // that issued the key.
 func TestCancelKeysOfSeveralComputes(t *testing.T) {
 	t.Parallel()
-	var keys cancelKeys
+	var s Server
 	a, b := &compute.Compute{}, &compute.Compute{}
-	body := func(pid uint32, key string) []byte { return append(binary.BigEndian.AppendUint32(nil, pid), key...) }
-	forget := keys.add(body(1, "aaaa"), a)
-	keys.add(body(1, "bbbb"), b)
+	s.cancels.Store("\x00\x00\x00\x01aaaa", a)
+	s.cancels.Store("\x00\x00\x00\x01bbbb", b)
 	find := func(pid uint32, key string) *compute.Compute {
-		return keys.find(&pgwire.CancelRequest{ProcessID: pid, SecretKey: []byte(key)})
+		return s.issuer(&pgwire.CancelRequest{ProcessID: pid, SecretKey: []byte(key)})
 	}
 	if find(1, "aaaa") != a || find(1, "bbbb") != b || find(2, "aaaa") != nil {
 		t.Error("wrong compute")
 	}
-	if forget(); find(1, "aaaa") != nil || find(1, "bbbb") != b {
+	if s.cancels.Delete("\x00\x00\x00\x01aaaa"); find(1, "aaaa") != nil || find(1, "bbbb") != b {
 		t.Error("removed the wrong key")
 	}
 }

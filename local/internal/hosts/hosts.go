@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -30,6 +31,9 @@ type Binding struct {
 	Kind Kind
 	Host string // name or address
 	Addr netip.AddrPort
+
+	own   bool // no other host has its address
+	first bool // the main host of the first endpoint, which answers to localhost
 }
 
 // Options say which host names a Table gives out.
@@ -42,31 +46,20 @@ type Options struct {
 	LocalhostNames bool
 }
 
-// Table has the bindings of all endpoints, by endpoint, by name and by address.
-// It is safe for concurrent use, except for the Names that callers pass in.
+// Table has the bindings of all endpoints. It is safe for concurrent use, except
+// for the Names that callers pass in.
 type Table struct {
 	o Options
 
-	mu         sync.Mutex
-	main       netip.AddrPort
-	listen     func(addr string) (net.Addr, error)
-	listening  map[netip.AddrPort]bool
-	byEndpoint map[string]map[Kind]*Binding
-	byName     map[string]*Binding
-	byAddr     map[netip.AddrPort]*Binding // those with an address of their own
-	first      *Binding                    // localhost
+	mu        sync.Mutex
+	main      netip.AddrPort
+	listen    func(addr string) (net.Addr, error)
+	listening map[netip.AddrPort]bool
+	bindings  []*Binding
 }
 
 // New returns an empty table. Call Open before Bind.
-func New(o Options) *Table {
-	return &Table{
-		o:          o,
-		listening:  map[netip.AddrPort]bool{},
-		byEndpoint: map[string]map[Kind]*Binding{},
-		byName:     map[string]*Binding{},
-		byAddr:     map[netip.AddrPort]*Binding{},
-	}
-}
+func New(o Options) *Table { return &Table{o: o, listening: map[netip.AddrPort]bool{}} }
 
 // Open sets the address that the frontend listens on, and the function that
 // makes it listen on another.
@@ -89,7 +82,7 @@ func (t *Table) Main() netip.AddrPort {
 func (t *Table) Bind(key string, n *Names, kind Kind, first bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := &Binding{Key: key, Kind: kind, Addr: t.main}
+	b := &Binding{Key: key, Kind: kind, Addr: t.main, first: first && kind == Main}
 	switch {
 	case t.o.ServiceNames:
 		b.Host = n.service(kind)
@@ -99,27 +92,41 @@ func (t *Table) Bind(key string, n *Names, kind Kind, first bool) error {
 		if err := t.listenOn(b.Addr); err != nil {
 			return err
 		}
-	case first && kind == Main:
+	case b.first:
 		b.Host = "localhost"
 	case t.o.LocalhostNames:
-		b.Host = n.localhost(kind, func(name string) bool { return t.byName[name] != nil })
+		b.Host = n.localhost(kind, func(name string) bool { return t.named(name) != nil })
 	default:
 		addr, err := t.ownAddress(n, kind)
 		if err != nil {
 			return err
 		}
-		b.Host, b.Addr = addr.Addr().String(), addr
-		t.byAddr[addr] = b
+		b.Host, b.Addr, b.own = addr.Addr().String(), addr, true
 	}
-	if first && kind == Main {
-		t.first = b
-	}
-	t.byName[b.Host] = b
-	if t.byEndpoint[key] == nil {
-		t.byEndpoint[key] = map[Kind]*Binding{}
-	}
-	t.byEndpoint[key][kind] = b
+	t.bindings = append(t.bindings, b)
 	return nil
+}
+
+// find returns the latest binding that matches, or nil. The caller holds the lock.
+func (t *Table) find(match func(*Binding) bool) *Binding {
+	for _, b := range slices.Backward(t.bindings) {
+		if match(b) {
+			return b
+		}
+	}
+	return nil
+}
+
+func (t *Table) named(host string) *Binding {
+	return t.find(func(b *Binding) bool { return b.Host == host })
+}
+
+func (t *Table) at(addr netip.AddrPort) *Binding {
+	return t.find(func(b *Binding) bool { return b.own && b.Addr == addr })
+}
+
+func (t *Table) of(key string, kind Kind) *Binding {
+	return t.find(func(b *Binding) bool { return b.Key == key && b.Kind == kind })
 }
 
 // ownAddress listens on an address that no other host has: 127.0.0.N on the
@@ -127,7 +134,7 @@ func (t *Table) Bind(key string, n *Names, kind Kind, first bool) error {
 func (t *Table) ownAddress(n *Names, kind Kind) (netip.AddrPort, error) {
 	for octet := range t.octets(n.Octets[kind]) {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(octet)}), t.main.Port())
-		if t.byAddr[addr] != nil || t.listenOn(addr) != nil {
+		if t.at(addr) != nil || t.listenOn(addr) != nil {
 			continue
 		}
 		if n.Octets == nil {
@@ -177,18 +184,7 @@ func (t *Table) listenOn(addr netip.AddrPort) error {
 func (t *Table) Unbind(key string, kind Kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.byEndpoint[key][kind]
-	if b == nil {
-		return
-	}
-	delete(t.byEndpoint[key], kind)
-	if t.byName[b.Host] == b {
-		delete(t.byName, b.Host)
-	}
-	delete(t.byAddr, b.Addr)
-	if t.first == b {
-		t.first = nil
-	}
+	t.bindings = slices.DeleteFunc(t.bindings, func(b *Binding) bool { return b.Key == key && b.Kind == kind })
 }
 
 // Move moves an endpoint's hosts to the other loopback address, or back, and
@@ -208,8 +204,10 @@ func (t *Table) Move(key string, n *Names) {
 		return
 	}
 	n.Moved = !n.Moved
-	for _, b := range t.byEndpoint[key] {
-		b.Addr = to
+	for _, b := range t.bindings {
+		if b.Key == key {
+			b.Addr = to
+		}
 	}
 }
 
@@ -219,14 +217,14 @@ func (t *Table) Move(key string, n *Names) {
 func (t *Table) Find(serverName, key string, local netip.AddrPort) (Binding, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.byName[canonical(serverName)]
+	b := t.named(canonical(serverName))
 	if b == nil || b.Host == "localhost" {
-		b = t.byAddr[netip.AddrPortFrom(local.Addr().Unmap(), local.Port())]
+		b = t.at(netip.AddrPortFrom(local.Addr().Unmap(), local.Port()))
 		switch {
 		case key != "":
-			b = t.byEndpoint[key][Main]
+			b = t.of(key, Main)
 		case b == nil && !t.o.ServiceNames:
-			b = t.first
+			b = t.find(func(b *Binding) bool { return b.first })
 		}
 	}
 	if b == nil {
@@ -244,20 +242,20 @@ func (t *Table) Moved(b Binding, local netip.AddrPort) bool {
 func (t *Table) Host(key string, kind Kind) (b Binding, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b := t.byEndpoint[key][kind]; b != nil {
+	if b := t.of(key, kind); b != nil {
 		return *b, true
 	}
 	return Binding{}, false
 }
 
 // Lookup resolves a host name, for the name server.
-func (t *Table) Lookup(name string) (addrs []netip.Addr, ok bool) {
+func (t *Table) Lookup(name string) (addr netip.Addr, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b := t.byName[canonical(name)]; b != nil {
-		return []netip.Addr{b.Addr.Addr()}, true
+	if b := t.named(canonical(name)); b != nil {
+		return b.Addr.Addr(), true
 	}
-	return nil, false
+	return netip.Addr{}, false
 }
 
 // CertificateName returns the name for the certificate of a connection: the
@@ -267,7 +265,7 @@ func (t *Table) CertificateName(serverName string, local netip.AddrPort) string 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name := canonical(serverName)
-	if name == "localhost" || t.byName[name] != nil {
+	if name == "localhost" || t.named(name) != nil {
 		return name
 	}
 	return local.Addr().Unmap().String()

@@ -144,10 +144,10 @@ func TestHostsAreServiceNames(t *testing.T) {
 	wantFound(t, h, "", "one", "127.0.0.1:5432", first)
 
 	lookup := func() string {
-		addrs, _ := h.Lookup("EP-one.database.local.lakebase.test.")
-		return fmt.Sprint(addrs)
+		addr, _ := h.Lookup("EP-one.database.local.lakebase.test.")
+		return addr.String()
 	}
-	if got := lookup(); got != "[127.0.0.1]" {
+	if got := lookup(); got != "127.0.0.1" {
 		t.Errorf("resolves to %s", got)
 	}
 	if _, ok := h.Lookup("other.test"); ok {
@@ -155,7 +155,7 @@ func TestHostsAreServiceNames(t *testing.T) {
 	}
 	at := netip.MustParseAddrPort
 	h.Move(first.key, &first.names)
-	if got := lookup(); got != "[127.0.0.2]" {
+	if got := lookup(); got != "127.0.0.2" {
 		t.Errorf("after a failover it resolves to %s", got)
 	}
 	moved := func(local netip.AddrPort) bool {
@@ -166,7 +166,7 @@ func TestHostsAreServiceNames(t *testing.T) {
 		t.Error("the old address must not serve, the new one must")
 	}
 	h.Move(first.key, &first.names)
-	if got := lookup(); got != "[127.0.0.1]" || moved(at("127.0.0.1:5432")) {
+	if got := lookup(); got != "127.0.0.1" || moved(at("127.0.0.1:5432")) {
 		t.Errorf("after another failover it resolves to %s", got)
 	}
 	p := Names{Service: "instance-1234", Zone: ".zone"}

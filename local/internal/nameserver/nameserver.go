@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"syscall"
 
 	"github.com/miekg/dns"
@@ -15,15 +14,15 @@ import (
 
 const (
 	ttl         = 1    // seconds; a failover moves names
-	maxUDPSize  = 1232 // of answers to clients that announce EDNS, which avoids fragments
+	maxUDPSize  = 1232 // announced to clients that use EDNS, which avoids fragments
 	queryBuffer = 4096
 )
 
 // Options configure a Server. Both functions are called concurrently.
 type Options struct {
-	// Lookup returns the addresses of a name, which is lower case and has no
-	// trailing dot. ok is false for a name that does not exist.
-	Lookup func(name string) (addrs []netip.Addr, ok bool)
+	// Lookup returns the address of a name in any case, with a dot at its end.
+	// ok is false for a name that does not exist.
+	Lookup func(name string) (addr netip.Addr, ok bool)
 	// Fault is the DNS fault in force: "servfail", "nxdomain", "timeout", or
 	// "" for none.
 	Fault func() string
@@ -36,10 +35,9 @@ type Server struct {
 	udp, tcp *dns.Server
 }
 
-// Start listens on addr, which must be a loopback address. Port 0 means any
-// port that is free for both UDP and TCP.
-func Start(addr string, o Options) (*Server, error) {
-	udp, tcp, err := listen(addr)
+// Start listens on a loopback port that is free for both UDP and TCP.
+func Start(o Options) (*Server, error) {
+	udp, tcp, err := listen()
 	if err != nil {
 		return nil, fmt.Errorf("name server: %w", err)
 	}
@@ -49,18 +47,11 @@ func Start(addr string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// listen opens both sockets on one port. Where the system chooses the port, the
-// one it chose for TCP may be in use for UDP: then it tries another.
-func listen(addr string) (*net.UDPConn, *net.TCPListener, error) {
-	want, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !want.IP.IsLoopback() {
-		return nil, nil, fmt.Errorf("address %s is not a loopback address", addr)
-	}
+// listen opens both sockets on one port. The one that the system chose for TCP
+// may be in use for UDP: then it tries another.
+func listen() (*net.UDPConn, *net.TCPListener, error) {
 	for attempt := 1; ; attempt++ {
-		tcp, err := net.ListenTCP("tcp", want)
+		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -70,7 +61,7 @@ func listen(addr string) (*net.UDPConn, *net.TCPListener, error) {
 			return udp, tcp, nil
 		}
 		tcp.Close()
-		if want.Port != 0 || !errors.Is(err, syscall.EADDRINUSE) || attempt == 10 {
+		if !errors.Is(err, syscall.EADDRINUSE) || attempt == 10 {
 			return nil, nil, err
 		}
 	}
@@ -79,7 +70,6 @@ func listen(addr string) (*net.UDPConn, *net.TCPListener, error) {
 // serve runs d and returns once it can be shut down.
 func (s *Server) serve(d *dns.Server) *dns.Server {
 	d.Handler = dns.HandlerFunc(s.handle)
-	d.MsgAcceptFunc = s.accept
 	started := make(chan struct{})
 	d.NotifyStartedFunc = func() { close(started) }
 	go d.ActivateAndServe() // ends with Shutdown
@@ -93,42 +83,27 @@ func (s *Server) Addr() string { return s.addr }
 // Close stops the server and waits until it has ended. It may be called once.
 func (s *Server) Close() error { return errors.Join(s.udp.Shutdown(), s.tcp.Shutdown()) }
 
-func (s *Server) accept(h dns.Header) dns.MsgAcceptAction {
-	if s.o.Fault() == "timeout" {
-		return dns.MsgIgnore
-	}
-	return dns.DefaultMsgAcceptFunc(h)
-}
-
 func (s *Server) handle(w dns.ResponseWriter, query *dns.Msg) {
-	limit := dns.MaxMsgSize
-	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
-		limit = dns.MinMsgSize
-		if query.IsEdns0() != nil {
-			limit = maxUDPSize
-		}
+	if fault := s.o.Fault(); fault != "timeout" {
+		w.WriteMsg(s.answer(query, fault)) // a client that is gone needs no answer
 	}
-	w.WriteMsg(s.answer(query, limit)) // a client that is gone needs no answer
 }
 
-// answer returns the reply to query. One that is longer than limit bytes
-// becomes one without answers that sends the client to TCP.
-func (s *Server) answer(query *dns.Msg, limit int) *dns.Msg {
+// answer returns the reply to query. Host names have one address each, so that
+// every reply fits into the smallest UDP message.
+func (s *Server) answer(query *dns.Msg, fault string) *dns.Msg {
 	reply := new(dns.Msg).SetReply(query)
 	reply.Authoritative, reply.RecursionAvailable = true, true
 	if query.IsEdns0() != nil {
 		reply.SetEdns0(maxUDPSize, false)
 	}
-	switch fault := s.o.Fault(); {
+	switch {
 	case query.Opcode != dns.OpcodeQuery:
 		reply.Rcode = dns.RcodeNotImplemented
 	case fault == "servfail":
 		reply.Rcode = dns.RcodeServerFailure
 	default:
 		s.resolve(reply, fault == "nxdomain")
-	}
-	if reply.Len() > limit {
-		reply.Truncated, reply.Answer = true, nil
 	}
 	return reply
 }
@@ -140,23 +115,18 @@ func (s *Server) resolve(reply *dns.Msg, missing bool) {
 		reply.Rcode = dns.RcodeRefused
 		return
 	}
-	addrs, ok := s.o.Lookup(strings.ToLower(strings.TrimSuffix(q.Name, ".")))
+	addr, ok := s.o.Lookup(q.Name)
 	if !ok || missing {
 		reply.Rcode = dns.RcodeNameError
 		return
 	}
-	for _, a := range addrs {
-		if rr := record(q.Name, a.Unmap()); q.Qtype == dns.TypeANY || q.Qtype == rr.Header().Rrtype {
-			reply.Answer = append(reply.Answer, rr)
-		}
-	}
-}
-
-func record(name string, a netip.Addr) dns.RR {
-	header := dns.RR_Header{Name: name, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: ttl}
-	if a.Is4() {
+	header := dns.RR_Header{Name: q.Name, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: ttl}
+	var rr dns.RR = &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()}
+	if addr.Is4() {
 		header.Rrtype = dns.TypeA
-		return &dns.A{Hdr: header, A: a.AsSlice()}
+		rr = &dns.A{Hdr: header, A: addr.AsSlice()}
 	}
-	return &dns.AAAA{Hdr: header, AAAA: a.AsSlice()}
+	if q.Qtype == dns.TypeANY || q.Qtype == header.Rrtype {
+		reply.Answer = []dns.RR{rr}
+	}
 }

@@ -13,8 +13,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -38,7 +36,6 @@ type Authority struct {
 	key  *ecdsa.PrivateKey // of the root
 
 	leafKey *ecdsa.PrivateKey // shared by all leaves
-	foreign func() (*Authority, error)
 
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate // by name
@@ -50,13 +47,7 @@ func LoadAuthority(dir string) (*Authority, error) {
 	// root.key contains the certificate too, so that one atomic step creates a
 	// matching pair, however many processes race for it.
 	keyFile, crtFile := filepath.Join(dir, "root.key"), filepath.Join(dir, "root.crt")
-	b, err := os.ReadFile(keyFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := createRoot(keyFile); err != nil {
-			return nil, err
-		}
-		b, err = os.ReadFile(keyFile)
-	}
+	b, err := readOrCreate(keyFile, newRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -74,19 +65,6 @@ func LoadAuthority(dir string) (*Authority, error) {
 	return a, nil
 }
 
-// createRoot writes a new root to keyFile, unless another process already did.
-func createRoot(keyFile string) error {
-	b, err := newRoot()
-	if err != nil {
-		return err
-	}
-	err = atomicfile.Create(keyFile, b, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
-}
-
 // newRoot returns key and certificate of a new root as PEM.
 func newRoot() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -94,7 +72,6 @@ func newRoot() ([]byte, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber:          serialNumber(),
 		Subject:               pkix.Name{CommonName: "Local Lakebase root", Organization: []string{"Local Lakebase"}},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(rootLifetime),
@@ -138,20 +115,19 @@ func parseRoot(b []byte) (*Authority, error) {
 		root:    pair.Leaf,
 		key:     key,
 		leafKey: leafKey,
-		foreign: sync.OnceValues(foreignAuthority),
 		leaves:  map[string]*tls.Certificate{},
 	}, nil
 }
 
-// foreignAuthority has the same subject as every authority here, and a root
-// that no client trusts.
-func foreignAuthority() (*Authority, error) {
+// foreign has the same subject as every authority here, and a root that no
+// client trusts.
+var foreign = sync.OnceValues(func() (*Authority, error) {
 	b, err := newRoot()
 	if err != nil {
 		return nil, err
 	}
 	return parseRoot(b)
-}
+})
 
 // RootFile is the PEM file with the root certificate, for clients to trust.
 func (a *Authority) RootFile() string { return a.file }
@@ -191,7 +167,7 @@ func (a *Authority) Faulty(mode, name string) (*tls.Certificate, error) {
 	case "wrong_name":
 		return a.Certificate("wrong-name.invalid")
 	case "wrong_authority":
-		other, err := a.foreign()
+		other, err := foreign()
 		if err != nil {
 			return nil, err
 		}
@@ -205,12 +181,11 @@ func (a *Authority) Faulty(mode, name string) (*tls.Certificate, error) {
 // sign creates a leaf for name.
 func (a *Authority) sign(name string, from, to time.Time) (*tls.Certificate, error) {
 	template := &x509.Certificate{
-		SerialNumber: serialNumber(),
-		Subject:      pkix.Name{Organization: []string{"Local Lakebase"}},
-		NotBefore:    from,
-		NotAfter:     to,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		Subject:     pkix.Name{Organization: []string{"Local Lakebase"}},
+		NotBefore:   from,
+		NotAfter:    to,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if len(name) <= 64 { // the limit of a common name, in which libpq before 15 looks for addresses
 		template.Subject.CommonName = name
@@ -241,12 +216,4 @@ func (a *Authority) sign(name string, from, to time.Time) (*tls.Certificate, err
 		return nil, err
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leafKey, Leaf: leaf}, nil
-}
-
-func serialNumber() *big.Int {
-	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		panic(err) // crypto/rand does not fail
-	}
-	return n.Add(n, big.NewInt(1))
 }

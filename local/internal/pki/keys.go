@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
 )
 
@@ -21,38 +23,37 @@ const rsaBits = 2048
 // there, readable by its owner only (mode 0600).
 func LoadSigningKey(dir string) (*rsa.PrivateKey, error) {
 	file := filepath.Join(dir, "tokens.key")
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return createSigningKey(file)
-	}
+	data, err := readOrCreate(file, func() ([]byte, error) {
+		key, err := generateKey()
+		if err != nil {
+			return nil, err
+		}
+		return privateKeyPEM(key)
+	})
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, fmt.Errorf("%s contains no PEM key: remove it to get a new one", file)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := jwt.ParseRSAPrivateKeyFromPEM(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: remove it to get a new key", file, err)
 	}
-	signing, ok := key.(*rsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s contains no RSA key: remove it to get a new one", file)
-	}
-	return signing, nil
+	return key, nil
 }
 
-func createSigningKey(file string) (*rsa.PrivateKey, error) {
-	key, err := generateKey()
+// readOrCreate returns the content of a file, which is what create returns if
+// there is no file, or what another process wrote at the same time.
+func readOrCreate(file string, create func() ([]byte, error)) ([]byte, error) {
+	if b, err := os.ReadFile(file); !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	b, err := create()
 	if err != nil {
 		return nil, err
 	}
-	block, err := privateKeyPEM(key)
-	if err != nil {
+	if err := atomicfile.Create(file, b, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return key, atomicfile.Replace(file, block, 0o600)
+	return os.ReadFile(file)
 }
 
 // EphemeralSigningKey returns a signing key that is generated once per process
