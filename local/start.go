@@ -266,7 +266,5 @@ func (s *Server) serveREST() error {
 			s.log.Error("REST API has ended", "error", err)
 		}
 	})
-	r := s.runtime()
-	r.Token = s.Token()
-	return r.write(s.dir.runtimeFile())
+	return Runtime{s.process(), s.Token()}.write(s.dir.runtimeFile())
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
-// Runtime is what other processes need to use a running server.
-type Runtime struct {
+// Process is a running server as other processes see it.
+type Process struct {
 	PID          int       `json:"pid"`
 	Started      time.Time `json:"started"`
 	DataDir      string    `json:"data_dir"`
@@ -24,9 +24,13 @@ type Runtime struct {
 	PostgresAddr string    `json:"postgres_addr"`
 	DNSAddr      string    `json:"dns_addr"`
 	RootCertFile string    `json:"root_cert_file"`
-	// Token is the default user's access token: do not print or log it. It is
-	// empty in a Status.
-	Token string `json:"token,omitempty"`
+}
+
+// Runtime is what other processes need to use a running server. It contains the
+// default user's access token: do not print or log it.
+type Runtime struct {
+	Process
+	Token string `json:"token"`
 }
 
 // ErrNotRunning is the error if no local Lakebase runs on a data directory.
@@ -73,7 +77,7 @@ func alreadyRunning(dirs dataPaths) error {
 
 // Status describes a running server. It contains no secret.
 type Status struct {
-	Runtime
+	Process
 	Ephemeral   bool             `json:"ephemeral"`
 	HostNames   HostNaming       `json:"host_names"`
 	User        string           `json:"user"`
@@ -99,9 +103,8 @@ type EndpointStatus struct {
 	Connections  int    `json:"connections"`
 }
 
-// runtime returns the runtime without the token.
-func (s *Server) runtime() Runtime {
-	return Runtime{
+func (s *Server) process() Process {
+	return Process{
 		PID: os.Getpid(), Started: s.started, DataDir: s.dir.root, WorkspaceURL: s.WorkspaceURL(),
 		PostgresAddr: s.PostgresAddr(), DNSAddr: s.DNSAddr(), RootCertFile: s.RootCertFile(),
 	}
@@ -110,7 +113,7 @@ func (s *Server) runtime() Runtime {
 // Status describes the server.
 func (s *Server) Status() Status {
 	st := Status{
-		Runtime: s.runtime(), Ephemeral: s.dir.ephemeral, HostNames: s.opts.HostNames, User: s.User(), Postgres: s.ws.PostgresVersion(), Connections: s.front.Connections(""),
+		Process: s.process(), Ephemeral: s.dir.ephemeral, HostNames: s.opts.HostNames, User: s.User(), Postgres: s.ws.PostgresVersion(), Connections: s.front.Connections(""),
 		Faults: s.Faults(), Stats: s.Stats(),
 	}
 	s.ws.Lock()
