@@ -250,7 +250,6 @@ func (s *Server) serveREST() error {
 		URL:           s.WorkspaceURL(),
 		Faults:        &s.faults,
 		Stats:         &s.stats,
-		Closing:       s.ctx.Done(),
 		Logger:        s.log,
 	})
 	control{s}.routes(api)

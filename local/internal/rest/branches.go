@@ -8,7 +8,7 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// branchJSON is a branch on the wire.
+// branchJSON is a branch on the wire: requests have a spec, replies a status.
 type branchJSON struct {
 	resourceJSON
 	BranchID string        `json:"branch_id,omitempty"`
@@ -17,13 +17,13 @@ type branchJSON struct {
 }
 
 type branchSpec struct {
-	IsProtected  bool          `json:"is_protected,omitempty"`
-	SourceBranch string        `json:"source_branch,omitempty"`
-	SourceLSN    string        `json:"source_branch_lsn,omitempty"`
-	SourceTime   time.Time     `json:"source_branch_time,omitzero"`
-	ExpireTime   time.Time     `json:"expire_time,omitzero"`
-	TTL          protoDuration `json:"ttl,omitempty"`
-	NoExpiry     bool          `json:"no_expiry,omitempty"`
+	IsProtected  bool          `json:"is_protected"`
+	SourceBranch string        `json:"source_branch"`
+	SourceLSN    string        `json:"source_branch_lsn"`
+	SourceTime   time.Time     `json:"source_branch_time"`
+	ExpireTime   time.Time     `json:"expire_time"`
+	TTL          protoDuration `json:"ttl"`
+	NoExpiry     bool          `json:"no_expiry"`
 }
 
 type branchStatus struct {
@@ -42,15 +42,14 @@ type branchStatus struct {
 const branchesPath = projectsPath + "/{project}/branches"
 
 // branches has the branches of projects.
-type branches struct{ *router }
+type branches struct{ *API }
 
 func (h branches) routes() {
-	h.resource("GET "+branchesPath, h.locked(h.list))
+	h.locked("GET "+branchesPath, func(c *Call) (any, error) { return list(c, "branches", c.project.Branches, renderBranch) })
 	h.resource("POST "+branchesPath, decoded(h.create))
-	h.resource("GET "+branchesPath+"/{branch}", h.locked(h.get))
-	h.resource("PATCH "+branchesPath+"/{branch}", masked(branchFields, h.update))
-	h.resource("DELETE "+branchesPath+"/{branch}", h.delete)
-	h.resource("GET "+branchesPath+"/{branch}/operations/{operation}", h.getOperation)
+	h.locked("GET "+branchesPath+"/{branch}", func(c *Call) (any, error) { return renderBranch(c.branch), nil })
+	h.locked("PATCH "+branchesPath+"/{branch}", masked(branchFields, h.update))
+	h.locked("DELETE "+branchesPath+"/{branch}", h.delete)
 }
 
 // renderBranch is the branch on the wire. The caller holds the lock.
@@ -69,58 +68,20 @@ func renderBranch(b *model.Branch) branchJSON {
 	return j
 }
 
-// branch returns the branch that the call's path names. The caller holds the
-// lock.
-func (r *router) branch(c *Call) (*model.Branch, error) {
-	p, err := r.project(c)
-	if err != nil {
-		return nil, err
-	}
-	if b := p.Branch(c.PathValue("branch")); b != nil {
-		return b, nil
-	}
-	return nil, apierror.Missing("branch")
-}
-
-// readyBranch returns the branch that the call's path names, for callers that
-// use its data and do not hold the lock.
-func (r *router) readyBranch(c *Call) (*model.Branch, error) {
-	r.ws.Lock()
-	defer r.ws.Unlock()
-	b, err := r.branch(c)
-	if err == nil && !b.Ready {
-		err = apierror.BadRequest("branch '%s' is still being created", b.Path())
-	}
-	return b, err
-}
-
-func (h branches) list(c *Call) (any, error) {
-	p, err := h.project(c)
-	if err != nil {
-		return nil, err
-	}
-	return list(c, "branches", p.Branches, renderBranch)
-}
-
-func (h branches) get(c *Call) (any, error) {
-	b, err := h.branch(c)
-	if err != nil {
-		return nil, err
-	}
-	return renderBranch(b), nil
-}
-
 func (h branches) create(c *Call, in branchJSON) (any, error) {
-	spec, everything := in.Spec, fieldMask{all: true}
+	spec, query := in.Spec, c.URL.Query()
 	if spec.SourceLSN != "" || !spec.SourceTime.IsZero() && spec.SourceTime.Before(h.ws.Now().Add(-time.Minute)) {
 		return nil, apierror.NotImplemented("branches of the past")
 	}
-	id := c.URL.Query().Get("branch_id")
-	if c.URL.Query().Get("replace_existing") == "true" && h.exists(c, id) {
-		c.SetPathValue("branch", id)
-		return h.change(c, spec, everything)
+	id := query.Get("branch_id")
+	if query.Get("replace_existing") == "true" {
+		h.ws.Lock()
+		defer h.ws.Unlock()
+		if c.branch = c.project.Branch(id); c.branch != nil {
+			return h.update(c, in, everything)
+		}
 	}
-	b, source, err := h.ws.AddBranch(c.PathValue("project"), id, spec.SourceBranch, func(b *model.Branch) { spec.applyTo(b, everything) })
+	b, source, err := h.ws.AddBranch(c.project.ID, id, spec.SourceBranch, func(b *model.Branch) { spec.applyTo(b, everything) })
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +90,9 @@ func (h branches) create(c *Call, in branchJSON) (any, error) {
 	}, func() any { return renderBranch(b) }), nil
 }
 
-func (h branches) exists(c *Call, id string) bool {
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	p, err := h.project(c)
-	return err == nil && p.Branch(id) != nil
-}
+// branchFields are the fields that an update may name. spec.expiration stands
+// for the three fields that set the expiry.
+var branchFields = []string{"spec", "spec.is_protected", "spec.expiration"}
 
 // applyTo changes the fields of b that mask names. An expiry is shown, and has
 // no effect.
@@ -154,46 +112,25 @@ func (s branchSpec) applyTo(b *model.Branch, mask fieldMask) {
 	}
 }
 
-// branchFields are the fields that an update may name. spec.expiration stands
-// for the three fields that set the expiry.
-var branchFields = []string{"spec", "spec.is_protected", "spec.expiration"}
-
+// update is called with the lock held.
 func (h branches) update(c *Call, in branchJSON, mask fieldMask) (any, error) {
-	return h.change(c, in.Spec, mask)
-}
-
-func (h branches) change(c *Call, spec branchSpec, mask fieldMask) (any, error) {
-	h.ws.Lock()
-	b, err := h.branch(c)
-	if err != nil {
-		h.ws.Unlock()
-		return nil, err
-	}
-	spec.applyTo(b, mask)
-	b.Updated = h.ws.Now()
-	reply := renderBranch(b)
-	h.ws.Unlock()
-	return h.done(reply.Name, "Branch", reply)
+	in.Spec.applyTo(c.branch, mask)
+	c.branch.Updated = h.ws.Now()
+	return h.done(c.branch.Path(), "Branch", renderBranch(c.branch)), nil
 }
 
 func (h branches) delete(c *Call) (any, error) {
-	h.ws.Lock()
-	b, err := h.branch(c)
-	if err == nil {
-		err = deletable(b)
-	}
-	switch {
-	case err != nil:
-	case b.Root:
-		err = apierror.ManagedByParent("Cannot delete root branch '%s'. Root branches cannot be deleted independently.", b.Path())
-	case b.Default:
-		err = apierror.BadRequest("cannot delete default branch")
-	}
-	h.ws.Unlock()
-	if err != nil {
+	b := c.branch
+	if err := deletable(b); err != nil {
 		return nil, err
 	}
-	return h.later(b.Path(), "Branch", h.ws.DeleteBranch(b), emptyResponse), nil
+	switch {
+	case b.Root:
+		return nil, apierror.ManagedByParent("Cannot delete root branch '%s'. Root branches cannot be deleted independently.", b.Path())
+	case b.Default:
+		return nil, apierror.BadRequest("cannot delete default branch")
+	}
+	return h.later(b.Path(), "Branch", h.ws.DeleteBranches(b), emptyResponse), nil
 }
 
 // deletable refuses branches of which one is protected or still being created.

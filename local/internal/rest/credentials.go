@@ -1,7 +1,7 @@
 package rest
 
 import (
-	"net/http"
+	"cmp"
 	"strings"
 	"time"
 
@@ -15,48 +15,35 @@ const (
 	maxTTL = 3600 * time.Second
 )
 
+// The calls for database tokens.
 const (
-	instanceCredentialsPath = "/api/2.0/database/credentials"
-	endpointCredentialsPath = "/api/2.0/postgres/credentials"
+	instanceCredentials = "POST /api/2.0/database/credentials"
+	endpointCredentials = "POST /api/2.0/postgres/credentials"
 )
 
-func isCredentialCall(req *http.Request) bool {
-	return req.Method == http.MethodPost && (req.URL.Path == instanceCredentialsPath || req.URL.Path == endpointCredentialsPath)
-}
-
 // credentials signs database tokens.
-type credentials struct{ *router }
+type credentials struct{ *API }
 
 func (h credentials) routes() {
-	h.resource("POST "+instanceCredentialsPath, h.forInstances)
-	h.resource("POST "+endpointCredentialsPath, h.forEndpoint)
+	h.permitted(instanceCredentials, decoded(h.forInstances))
+	h.permitted(endpointCredentials, decoded(h.forEndpoint))
+}
+
+type instanceCredentialRequest struct {
+	InstanceNames []string         `json:"instance_names"`
+	Claims        []pki.Permission `json:"claims"`
 }
 
 // forInstances signs a token for Provisioned instances.
-func (h credentials) forInstances(c *Call) (any, error) {
-	var in struct {
-		RequestID     string           `json:"request_id"`
-		InstanceNames []string         `json:"instance_names"`
-		Claims        []pki.Permission `json:"claims"`
-	}
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h credentials) forInstances(c *Call, in instanceCredentialRequest) (any, error) {
 	if len(in.InstanceNames) == 0 && len(in.Claims) == 0 {
 		return nil, apierror.Invalid("At least one of instance_names and claims is required.")
-	}
-	if err := checkClaims(in.Claims); err != nil {
-		return nil, err
 	}
 	audience, err := h.instanceAudience(in.InstanceNames)
 	if err != nil {
 		return nil, err
 	}
-	token, expires, err := h.mint(c, audience, h.o.TokenLifetime, in.Claims)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"token": token, "expiration_time": expires.Format(time.RFC3339)}, nil
+	return h.mint(c, audience, h.o.TokenLifetime, in.Claims, "expiration_time")
 }
 
 // instanceAudience returns the audience of a token for the named instances.
@@ -80,22 +67,17 @@ func (h credentials) instanceAudience(names []string) ([]string, error) {
 	return audience, nil
 }
 
+type endpointCredentialRequest struct {
+	Endpoint   string           `json:"endpoint"`
+	Claims     []pki.Permission `json:"claims"`
+	TTL        *protoDuration   `json:"ttl"`
+	ExpireTime time.Time        `json:"expire_time"`
+}
+
 // forEndpoint signs a token for an Autoscaling endpoint.
-func (h credentials) forEndpoint(c *Call) (any, error) {
-	var in struct {
-		Endpoint   string           `json:"endpoint"`
-		Claims     []pki.Permission `json:"claims"`
-		TTL        *protoDuration   `json:"ttl"`
-		ExpireTime time.Time        `json:"expire_time"`
-	}
-	if err := c.Decode(&in); err != nil {
-		return nil, err
-	}
+func (h credentials) forEndpoint(c *Call, in endpointCredentialRequest) (any, error) {
 	if in.Endpoint == "" {
 		return nil, apierror.Required("endpoint")
-	}
-	if err := checkClaims(in.Claims); err != nil {
-		return nil, err
 	}
 	lifetime, err := h.requestedLifetime(c, in.TTL, in.ExpireTime)
 	if err != nil {
@@ -104,19 +86,11 @@ func (h credentials) forEndpoint(c *Call) (any, error) {
 	if strings.Count(in.Endpoint, "/") != 5 {
 		return nil, apierror.NotAPath(in.Endpoint) // EndpointAt accepts shorter paths
 	}
-	h.ws.Lock()
-	e, err := h.ws.State.EndpointAt(in.Endpoint)
-	if err != nil {
-		h.ws.Unlock()
-		return nil, err
-	}
-	audience := []string{e.UID}
-	h.ws.Unlock()
-	token, expires, err := h.mint(c, audience, lifetime, in.Claims)
+	e, err := h.ws.Lookup(in.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"token": token, "expire_time": expires.Format(time.RFC3339)}, nil
+	return h.mint(c, []string{e.UID}, lifetime, in.Claims, "expire_time")
 }
 
 // requestedLifetime returns the lifetime that a request asks for in one of two
@@ -145,29 +119,24 @@ func (h credentials) requestedLifetime(c *Call, ttl *protoDuration, expire time.
 	return lifetime, nil
 }
 
-// mint signs a database token for the caller. A fault may change its lifetime.
-func (h credentials) mint(c *Call, audience []string, lifetime time.Duration, claims []pki.Permission) (string, time.Time, error) {
-	if short := h.o.Faults.TokenLifetime(); short > 0 {
-		lifetime = short
-	}
-	token, expires, err := h.o.Tokens.Mint(pki.Request{
-		Subject: c.caller.Name, Audience: audience, Scope: pki.ScopePostgres, Lifetime: lifetime, Permissions: claims, Issued: c.now(),
-	})
-	if err == nil {
-		h.o.Stats.TokenMinted()
-	}
-	return token, expires, err
-}
-
-// checkClaims refuses permissions that the service does not have.
-func checkClaims(claims []pki.Permission) error {
+// mint signs a database token for the caller, and replies with it and its expiry
+// as field. A fault may change its lifetime.
+func (h credentials) mint(c *Call, audience []string, lifetime time.Duration, claims []pki.Permission, field string) (any, error) {
 	for _, claim := range claims {
 		if claim.PermissionSet != "READ_ONLY" {
-			return apierror.Invalid("permission_set must be READ_ONLY, got '%s'.", claim.PermissionSet)
+			return nil, apierror.Invalid("permission_set must be READ_ONLY, got '%s'.", claim.PermissionSet)
 		}
 		if len(claim.Resources) == 0 {
-			return apierror.Required("claims.resources")
+			return nil, apierror.Required("claims.resources")
 		}
 	}
-	return nil
+	token, expires, err := h.o.Tokens.Mint(pki.Request{
+		Subject: c.caller.Name, Audience: audience, Scope: pki.ScopePostgres, Permissions: claims, Issued: c.now(),
+		Lifetime: cmp.Or(h.o.Faults.TokenLifetime(), lifetime),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.o.Stats.TokenMinted()
+	return map[string]any{"token": token, field: expires.Format(time.RFC3339)}, nil
 }

@@ -6,23 +6,19 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// databaseJSON is a database of a branch on the wire.
+// databaseJSON is a database of a branch on the wire: requests have a spec,
+// replies a status.
 type databaseJSON struct {
 	resourceJSON
-	DatabaseID string          `json:"database_id,omitempty"`
-	Spec       databaseSpec    `json:"spec,omitzero"`
-	Status     *databaseStatus `json:"status,omitempty"`
+	DatabaseID string        `json:"database_id,omitempty"`
+	Spec       databaseSpec  `json:"spec,omitzero"`
+	Status     *databaseSpec `json:"status,omitempty"`
 }
 
 type databaseSpec struct {
-	PostgresDatabase string `json:"postgres_database,omitempty"`
-	Role             string `json:"role,omitempty"` // a resource path
-}
-
-type databaseStatus struct {
-	DatabaseID       string `json:"database_id"`
+	DatabaseID       string `json:"database_id"` // in a status
 	PostgresDatabase string `json:"postgres_database"`
-	Role             string `json:"role"`
+	Role             string `json:"role"` // a resource path
 }
 
 // databases has the databases of branches.
@@ -31,36 +27,33 @@ type databases struct {
 	roles roles
 }
 
-func newDatabases(r *router, roles roles) databases {
+func newDatabases(a *API, roles roles) databases {
 	h := databases{roles: roles, objects: objects[compute.Database]{
-		router: r, kind: "Database", path: "databases", all: compute.Catalog.Databases,
+		API: a, kind: "Database", pattern: branchesPath + "/{branch}/databases", field: "databases", all: compute.Catalog.Databases,
 		name:    func(d compute.Database) string { return d.Name },
 		records: func(b *model.Branch) *model.Records { return &b.Databases },
 		missing: func(string) *apierror.Error { return apierror.Missing("database") },
 	}}
-	h.render = h.json
+	h.objects.render = h.render
 	return h
 }
 
 func (h databases) routes() {
-	pattern := h.readRoutes()
-	h.resource("POST "+pattern, decoded(h.create))
-	h.resource("PATCH "+pattern+"/{id}", masked(databaseFields, h.update))
-	h.resource("DELETE "+pattern+"/{id}", h.delete)
+	h.readRoutes()
+	h.resource("POST "+h.pattern, decoded(h.create))
+	h.resource("PATCH "+h.pattern+"/{id}", masked(databaseFields, h.update))
+	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
 }
 
-func (h databases) json(b *model.Branch, d compute.Database) any {
-	n := h.record(b, d)
+func (h databases) render(b *model.Branch, d compute.Database) any {
 	owner := d.Owner
 	if owner == compute.SuperuserRole { // the default database belongs to all of its members
 		owner = b.Project.Owner
 	}
-	return databaseJSON{
-		resourceJSON: resourceJSON{h.pathOf(b, n), "", b.Path(), n.Created, n.Updated}, DatabaseID: n.ID,
-		Status: &databaseStatus{
-			DatabaseID: n.ID, PostgresDatabase: d.Name, Role: h.roles.pathOf(b, b.Roles.Of(owner, b.Created)),
-		},
-	}
+	j := databaseJSON{resourceJSON: h.wire(b, d)}
+	j.DatabaseID = lastPart(j.Name)
+	j.Status = &databaseSpec{j.DatabaseID, d.Name, h.roles.wire(b, compute.Role{Name: owner}).Name}
+	return j
 }
 
 func (h databases) create(c *Call, in databaseJSON) (any, error) {
@@ -74,7 +67,7 @@ func (h databases) create(c *Call, in databaseJSON) (any, error) {
 	if in.Spec.PostgresDatabase == "" {
 		return nil, apierror.Required("database.spec.postgres_database")
 	}
-	_, _, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
+	_, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
 	if err != nil {
 		return nil, err
 	}
@@ -86,37 +79,22 @@ func (h databases) create(c *Call, in databaseJSON) (any, error) {
 var databaseFields = []string{"spec", "spec.postgres_database", "spec.role"}
 
 func (h databases) update(c *Call, in databaseJSON, mask fieldMask) (any, error) {
-	b, catalog, old, err := h.find(c, c.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	d := old
-	if mask.has("spec.role") && in.Spec.Role != "" {
-		_, _, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
-		if err != nil {
-			return nil, err
+	return h.objects.update(c, func(catalog compute.Catalog, old compute.Database) (compute.Database, error) {
+		d := old
+		if mask.has("spec.role") && in.Spec.Role != "" {
+			_, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
+			if err != nil {
+				return d, err
+			}
+			d.Owner = owner.Name
 		}
-		d.Owner = owner.Name
-	}
-	if mask.has("spec.postgres_database") && in.Spec.PostgresDatabase != "" {
-		d.Name = in.Spec.PostgresDatabase
-	}
-	if err := catalog.AlterDatabase(c.Context(), old, d); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	h.ws.Lock()
-	n := h.record(b, old)
-	h.ws.Unlock()
-	return h.save(b, d, n)
+		set(mask, "spec.postgres_database", &d.Name, in.Spec.PostgresDatabase)
+		return d, catalog.AlterDatabase(c.Context(), old, d)
+	})
 }
 
 func (h databases) delete(c *Call) (any, error) {
-	b, catalog, d, err := h.find(c, c.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	if err := catalog.DropDatabase(c.Context(), d.Name); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	return h.removed(b, d)
+	return h.objects.delete(c, func(catalog compute.Catalog, d compute.Database) error {
+		return catalog.DropDatabase(c.Context(), d.Name)
+	})
 }

@@ -47,15 +47,14 @@ type endpointStatus struct {
 const endpointsPath = branchesPath + "/{branch}/endpoints"
 
 // endpoints has the endpoints of branches.
-type endpoints struct{ *router }
+type endpoints struct{ *API }
 
 func (h endpoints) routes() {
-	h.resource("GET "+endpointsPath, h.locked(h.list))
+	h.locked("GET "+endpointsPath, func(c *Call) (any, error) { return list(c, "endpoints", c.branch.Endpoints, h.render) })
 	h.resource("POST "+endpointsPath, decoded(h.create))
-	h.resource("GET "+endpointsPath+"/{endpoint}", h.locked(h.get))
+	h.locked("GET "+endpointsPath+"/{endpoint}", func(c *Call) (any, error) { return h.render(c.endpoint), nil })
 	h.resource("PATCH "+endpointsPath+"/{endpoint}", masked(endpointFields, h.update))
-	h.resource("DELETE "+endpointsPath+"/{endpoint}", h.delete)
-	h.resource("GET "+endpointsPath+"/{endpoint}/operations/{operation}", h.getOperation)
+	h.locked("DELETE "+endpointsPath+"/{endpoint}", h.delete)
 }
 
 // render is the endpoint on the wire. The caller holds the lock.
@@ -119,35 +118,6 @@ func EndpointState(e *model.Endpoint) (current, pending string) {
 	return "IDLE", ""
 }
 
-// endpoint returns the endpoint that the call's path names. The caller holds the
-// lock.
-func (h endpoints) endpoint(c *Call) (*model.Endpoint, error) {
-	b, err := h.branch(c)
-	if err != nil {
-		return nil, err
-	}
-	if e := b.Endpoint(c.PathValue("endpoint")); e != nil {
-		return e, nil
-	}
-	return nil, apierror.Missing("endpoint")
-}
-
-func (h endpoints) list(c *Call) (any, error) {
-	b, err := h.branch(c)
-	if err != nil {
-		return nil, err
-	}
-	return list(c, "endpoints", b.Endpoints, h.render)
-}
-
-func (h endpoints) get(c *Call) (any, error) {
-	e, err := h.endpoint(c)
-	if err != nil {
-		return nil, err
-	}
-	return h.render(e), nil
-}
-
 func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 	spec := in.Spec
 	if spec.EndpointType != typeReadWrite && spec.EndpointType != typeReadOnly {
@@ -157,17 +127,15 @@ func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := h.readyBranch(c)
-	if err != nil {
-		return nil, err
-	}
-	id := c.URL.Query().Get("endpoint_id")
-	h.ws.Lock()
-	exists := b.Endpoint(id) != nil
-	h.ws.Unlock()
-	if exists && c.URL.Query().Get("replace_existing") == "true" {
-		c.SetPathValue("endpoint", id)
-		return h.change(c, spec, settings, fieldMask{all: true})
+	b, query := c.branch, c.URL.Query()
+	id := query.Get("endpoint_id")
+	if query.Get("replace_existing") == "true" {
+		h.ws.Lock()
+		c.endpoint = b.Endpoint(id)
+		h.ws.Unlock()
+		if c.endpoint != nil {
+			return h.update(c, in, everything)
+		}
 	}
 	e, err := h.ws.AddEndpoint(b, id, spec.EndpointType == typeReadOnly, func(e *model.Endpoint) {
 		e.Settings = settings.WithDefaults(e.Settings)
@@ -181,8 +149,8 @@ func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 		return nil, err
 	}
 	return h.later(e.Path(), "Endpoint", func(ctx context.Context) error {
-		if err := h.ws.Save(); err != nil || isTrue(spec.Disabled) {
-			return err
+		if isTrue(spec.Disabled) {
+			return nil
 		}
 		return e.Compute().Wake(ctx)
 	}, func() any { return h.render(e) }), nil
@@ -195,26 +163,18 @@ var endpointFields = []string{
 	"spec.settings", "spec.settings.pg_settings", "spec.suspension",
 }
 
-func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error) {
-	settings, err := in.Spec.model()
-	if err != nil {
-		return nil, err
-	}
-	return h.change(c, in.Spec, settings, mask)
-}
-
-// change applies an update. Suspension takes effect at the next start of the
+// update ends after the reply. Suspension takes effect at the next start of the
 // server.
-func (h endpoints) change(c *Call, spec endpointSpec, settings model.Settings, mask fieldMask) (any, error) {
-	h.ws.Lock()
-	e, err := h.endpoint(c)
-	if err == nil && spec.EndpointType != "" && (spec.EndpointType == typeReadOnly) != e.ReadOnly {
-		err = apierror.Invalid("endpoint_type of '%s' cannot be changed", e.Path())
-	}
+func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error) {
+	spec, e := in.Spec, c.endpoint
+	settings, err := spec.model()
 	if err != nil {
-		h.ws.Unlock()
 		return nil, err
 	}
+	if spec.EndpointType != "" && (spec.EndpointType == typeReadOnly) != e.ReadOnly {
+		return nil, apierror.Invalid("endpoint_type of '%s' cannot be changed", e.Path())
+	}
+	h.ws.Lock()
 	e.Settings = mask.settings("spec", e.Settings, settings)
 	if mask.has("spec.settings.pg_settings") && spec.Settings != nil {
 		e.PGSettings = spec.Settings.PGSettings
@@ -230,7 +190,7 @@ func (h endpoints) change(c *Call, spec endpointSpec, settings model.Settings, m
 	return h.later(e.Path(), "Endpoint", func(ctx context.Context) error {
 		switch {
 		case !mask.has("spec.disabled") || spec.Disabled == nil || *spec.Disabled == disabled:
-			return h.ws.Save()
+			return nil
 		case *spec.Disabled:
 			return h.ws.Stop(ctx, e)
 		}
@@ -239,16 +199,9 @@ func (h endpoints) change(c *Call, spec endpointSpec, settings model.Settings, m
 }
 
 func (h endpoints) delete(c *Call) (any, error) {
-	h.ws.Lock()
-	e, err := h.endpoint(c)
-	if err == nil && !e.ReadOnly {
-		err = apierror.ManagedByParent("Cannot delete read-write endpoint '%s'. Read-write endpoints cannot be deleted.", e.Path())
+	e := c.endpoint
+	if !e.ReadOnly {
+		return nil, apierror.ManagedByParent("Cannot delete read-write endpoint '%s'. Read-write endpoints cannot be deleted.", e.Path())
 	}
-	if err != nil {
-		h.ws.Unlock()
-		return nil, err
-	}
-	path := e.Path()
-	h.ws.Unlock()
-	return h.later(path, "Endpoint", h.ws.DeleteEndpoint(e), emptyResponse), nil
+	return h.later(e.Path(), "Endpoint", h.ws.DeleteEndpoint(e), emptyResponse), nil
 }

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -20,57 +18,31 @@ type Fault struct {
 	OmitDate   bool // header of the reply
 }
 
-// apply delays the call, and reports whether it ended the call.
-func (f Fault) apply(w http.ResponseWriter, req *http.Request, closing <-chan struct{}) (ended bool) {
+// apply delays the call, and aborts it if there is to be no reply. The call's
+// context ends when the client or the server closes.
+func (f Fault) apply(w http.ResponseWriter, req *http.Request) {
 	if f.OmitDate {
 		w.Header()["Date"] = nil // nil, because net/http adds one that is absent
 	}
-	if f.Delay > 0 && !wait(req, time.After(f.Delay), closing) {
-		panic(http.ErrAbortHandler)
+	if f.Delay > 0 {
+		select {
+		case <-time.After(f.Delay):
+		case <-req.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
 	}
 	switch {
 	case f.Refuse:
-		reset(w)
-		return true
+		conn := req.Context().Value(connKey{}).(*detectingConn)
+		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // closes with a TCP reset, as a crashed server does
+		}
+		conn.Conn.Close()
+		panic(http.ErrAbortHandler)
 	case f.Hang:
-		wait(req, nil, closing)
+		<-req.Context().Done()
 		panic(http.ErrAbortHandler)
 	case f.RetryAfter > 0:
 		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	return false
-}
-
-// wait waits for until. It returns false if the client or the server closes
-// first.
-func wait(req *http.Request, until <-chan time.Time, closing <-chan struct{}) bool {
-	// net/http notices that a client has closed only once the request is read.
-	body, _ := io.ReadAll(io.LimitReader(req.Body, maxBody))
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	select {
-	case <-until:
-		return true
-	case <-req.Context().Done():
-	case <-closing:
-	}
-	return false
-}
-
-// reset closes the connection with a TCP reset, as a crashed server does.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	for {
-		outer, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = outer.NetConn()
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	conn.Close()
 }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,37 +48,25 @@ type instanceJSON struct {
 }
 
 // instances has the Provisioned database instances.
-type instances struct{ *router }
+type instances struct{ *API }
 
 func (h instances) routes() {
-	h.resource("GET "+instancesPath, h.locked(h.list))
+	h.locked("GET "+instancesPath, h.list)
 	h.resource("POST "+instancesPath, decoded(h.create))
-	h.resource("GET "+instancesPath+":findByUid", h.locked(h.find))
-	h.resource("GET "+instancesPath+"/{name}", h.locked(h.get))
+	h.locked("GET "+instancesPath+":findByUid", h.findByUID)
+	h.locked("GET "+instancesPath+"/{name}", func(c *Call) (any, error) { return h.render(c, c.instance), nil })
 	h.resource("PATCH "+instancesPath+"/{name}", masked(instanceFields, h.update))
-	h.resource("DELETE "+instancesPath+"/{name}", h.delete)
+	h.locked("DELETE "+instancesPath+"/{name}", h.delete)
 	for _, path := range []string{
-		instancesPath + "/{name}/catalogs", instancesPath + "/{name}/synced_tables",
-		"/api/2.0/database/catalogs", "/api/2.0/database/catalogs/{name}",
-		"/api/2.0/database/tables", "/api/2.0/database/tables/{name}",
-		"/api/2.0/database/synced_tables", "/api/2.0/database/synced_tables/{name}",
+		"instances/{of}/catalogs", "instances/{of}/synced_tables", "catalogs", "catalogs/{id}",
+		"tables", "tables/{id}", "synced_tables", "synced_tables/{id}",
 	} {
-		h.resource(path, notImplemented)
+		h.permitted("/api/2.0/database/"+path, notImplemented)
 	}
 }
 
 func notImplemented(*Call) (any, error) {
 	return nil, apierror.NotImplemented("catalogs and synced tables")
-}
-
-// instance returns the instance that the call's path names. The caller holds the
-// lock.
-func (r *router) instance(c *Call) (*model.Instance, error) {
-	name := c.PathValue("name")
-	if i := r.ws.State.Instance(name); i != nil {
-		return i, nil
-	}
-	return nil, apierror.MissingInstance(name)
 }
 
 // render is the instance on the wire. The caller holds the lock.
@@ -103,7 +90,7 @@ func (h instances) render(c *Call, i *model.Instance) instanceJSON {
 		readOnly, _ := h.ws.Hosts.Host(e.Key, hosts.ReadOnly)
 		j.ReadWriteDNS, j.ReadOnlyDNS = main.Host, readOnly.Host
 	}
-	if c.faults.OmitName {
+	if c.fault.OmitName {
 		j.Name = ""
 	}
 	return j
@@ -130,15 +117,7 @@ func (h instances) list(c *Call) (any, error) {
 	return list(c, "database_instances", h.ws.State.Instances, func(i *model.Instance) instanceJSON { return h.render(c, i) })
 }
 
-func (h instances) get(c *Call) (any, error) {
-	i, err := h.instance(c)
-	if err != nil {
-		return nil, err
-	}
-	return h.render(c, i), nil
-}
-
-func (h instances) find(c *Call) (any, error) {
+func (h instances) findByUID(c *Call) (any, error) {
 	uid := c.URL.Query().Get("uid")
 	if uid == "" {
 		return nil, apierror.Required("uid")
@@ -158,7 +137,7 @@ func (h instances) create(c *Call, in instanceJSON) (any, error) {
 		return nil, err
 	}
 	i, source, err := h.ws.AddInstance(in.Name, c.caller.Name, in.ParentInstanceRef, func(i *model.Instance) {
-		in.applyTo(i, fieldMask{all: true})
+		in.applyTo(i, everything)
 	})
 	if err != nil {
 		return nil, err
@@ -180,7 +159,7 @@ func (h instances) create(c *Call, in instanceJSON) (any, error) {
 func (h instances) background(failure, name string, work func(context.Context) error) {
 	h.ws.Background(func(ctx context.Context) {
 		if err := work(ctx); err != nil {
-			h.log.Error(failure, "target", name, "error", err)
+			h.o.Logger.Error(failure, "target", name, "error", err)
 		}
 	})
 }
@@ -208,12 +187,8 @@ func (h instances) update(c *Call, in instanceJSON, mask fieldMask) (any, error)
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	i := c.instance
 	h.ws.Lock()
-	i, err := h.instance(c)
-	if err != nil {
-		h.ws.Unlock()
-		return nil, err
-	}
 	in.applyTo(i, mask)
 	e, availability := i.Endpoint(), i.Availability()
 	stopped := e.Disabled
@@ -227,9 +202,6 @@ func (h instances) update(c *Call, in instanceJSON, mask fieldMask) (any, error)
 			return nil, err
 		}
 	}
-	if err := h.ws.Save(); err != nil {
-		return nil, err
-	}
 	h.ws.Lock()
 	defer h.ws.Unlock()
 	return h.render(c, i), nil
@@ -237,24 +209,12 @@ func (h instances) update(c *Call, in instanceJSON, mask fieldMask) (any, error)
 
 // applyTo changes the fields of i that mask names.
 func (in *instanceJSON) applyTo(i *model.Instance, mask fieldMask) {
-	if mask.has("capacity") {
-		i.Capacity = cmp.Or(in.Capacity, i.Capacity)
-	}
-	if mask.has("node_count") && in.NodeCount > 0 {
-		i.Nodes = in.NodeCount
-	}
-	if mask.has("enable_readable_secondaries") && in.Readable != nil {
-		i.Readable = *in.Readable
-	}
-	if mask.has("enable_pg_native_login") && in.NativeLogin != nil {
-		i.NativeLogin = *in.NativeLogin
-	}
-	if mask.has("retention_window_in_days") && in.Retention > 0 {
-		i.Retention = in.Retention
-	}
-	if mask.has("usage_policy_id") && in.UsagePolicyID != "" {
-		i.UsagePolicy = in.UsagePolicyID
-	}
+	set(mask, "capacity", &i.Capacity, in.Capacity)
+	set(mask, "node_count", &i.Nodes, in.NodeCount)
+	setBool(mask, "enable_readable_secondaries", &i.Readable, in.Readable)
+	setBool(mask, "enable_pg_native_login", &i.NativeLogin, in.NativeLogin)
+	set(mask, "retention_window_in_days", &i.Retention, in.Retention)
+	set(mask, "usage_policy_id", &i.UsagePolicy, in.UsagePolicyID)
 	if mask.has("custom_tags") && in.CustomTags != nil {
 		i.Tags = in.CustomTags
 	}
@@ -277,23 +237,7 @@ func (h instances) setStopped(c *Call, e *model.Endpoint, stopped bool) error {
 }
 
 func (h instances) delete(c *Call) (any, error) {
-	h.ws.Lock()
-	i, err := h.deletable(c)
-	h.ws.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	h.background("instance was not deleted cleanly", i.Name, h.ws.DeleteBranch(i.Branch))
-	return struct{}{}, nil
-}
-
-// deletable returns the instance that the call names if it can be deleted. The
-// caller holds the lock.
-func (h instances) deletable(c *Call) (*model.Instance, error) {
-	i, err := h.instance(c)
-	if err != nil {
-		return nil, err
-	}
+	i := c.instance
 	if !i.Branch.Ready {
 		return nil, apierror.BadRequest("Database instance %s is still being created", i.Name)
 	}
@@ -304,9 +248,8 @@ func (h instances) deletable(c *Call) (*model.Instance, error) {
 	if len(children) > 0 && c.URL.Query().Get("force") != "true" {
 		return nil, apierror.BadRequest("Database instance %s has child instances (%s): set force to delete it", i.Name, strings.Join(children, ", "))
 	}
-	return i, nil
+	h.background("instance was not deleted cleanly", i.Name, h.ws.DeleteBranches(i.Branch))
+	return struct{}{}, nil
 }
-
-func isTrue(b *bool) bool { return b != nil && *b }
 
 func pointer(b bool) *bool { return &b }

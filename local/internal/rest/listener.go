@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -39,8 +40,10 @@ type detectingConn struct {
 // stream is the content of a connection, decrypted if it uses TLS.
 type stream struct {
 	net.Conn
-	encrypted bool
+	reader io.Reader
 }
+
+func (s *stream) Read(p []byte) (int, error) { return s.reader.Read(p) }
 
 func (c *detectingConn) Read(p []byte) (int, error) {
 	s := c.stream.Load()
@@ -49,9 +52,10 @@ func (c *detectingConn) Read(p []byte) (int, error) {
 		if _, err := io.ReadFull(c.Conn, first); err != nil {
 			return 0, err
 		}
-		s = &stream{Conn: &peekedConn{Conn: c.Conn, first: first}}
+		s = &stream{c.Conn, io.MultiReader(bytes.NewReader(first), c.Conn)}
 		if first[0] == tlsRecord {
-			s = &stream{tls.Server(s.Conn, c.config), true}
+			decrypted := tls.Server(s, c.config)
+			s = &stream{decrypted, decrypted}
 		}
 		c.stream.Store(s)
 	}
@@ -68,24 +72,6 @@ func (c *detectingConn) Close() error {
 	return c.Conn.Close()
 }
 
-// NetConn is the underlying connection, like that of tls.Conn.
-func (c *detectingConn) NetConn() net.Conn { return c.Conn }
-
-// peekedConn returns the byte that was read ahead before the others.
-type peekedConn struct {
-	net.Conn
-	first []byte
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) {
-	if len(c.first) > 0 && len(p) > 0 {
-		n := copy(p, c.first)
-		c.first = c.first[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}
-
 type connKey struct{}
 
 // ConnContext makes the connection available to the handlers of its requests.
@@ -95,6 +81,6 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 
 // encrypted reports whether a request arrived over TLS.
 func encrypted(req *http.Request) bool {
-	conn, ok := req.Context().Value(connKey{}).(*detectingConn)
-	return ok && conn.stream.Load().encrypted
+	_, ok := req.Context().Value(connKey{}).(*detectingConn).stream.Load().Conn.(*tls.Conn)
+	return ok
 }

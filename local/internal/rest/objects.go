@@ -10,127 +10,154 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// objects has what is common to the roles and the databases of branches.
-// Postgres is the authority on what exists; the branch has records of the ids.
+// objects has what is common to roles and databases. Postgres is the authority
+// on what exists; a branch of a project has records of the ids.
 type objects[T any] struct {
-	*router
+	*API
 	kind    string // Role or Database
-	path    string // last part of the path of their list
+	pattern string // path of their list
+	field   string // of the list's reply, and last part of its path
 	all     func(c compute.Catalog, ctx context.Context) ([]T, error)
-	name    func(v T) string // in Postgres
-	records func(b *model.Branch) *model.Records
-	render  func(b *model.Branch, v T) any // on the wire; called with the lock held
+	name    func(v T) string                     // in Postgres
+	records func(b *model.Branch) *model.Records // nil for instances, where the name is the id
+	render  func(b *model.Branch, v T) any       // on the wire; called with the lock held
 	missing func(id string) *apierror.Error
 }
 
-// readRoutes routes the calls that change nothing, and returns the pattern of
-// the list's path.
-func (h objects[T]) readRoutes() string {
-	pattern := branchesPath + "/{branch}/" + h.path
-	h.resource("GET "+pattern, h.list)
-	h.resource("GET "+pattern+"/{id}", h.get)
-	h.resource("GET "+pattern+"/{id}/operations/{operation}", h.getOperation)
-	return pattern
+// readRoutes routes the calls that change nothing.
+func (h objects[T]) readRoutes() {
+	h.resource("GET "+h.pattern, h.list)
+	h.resource("GET "+h.pattern+"/{id}", h.get)
 }
 
 // record returns the record of v. The caller holds the lock.
 func (h objects[T]) record(b *model.Branch, v T) model.Record {
+	if h.records == nil {
+		return model.Record{ID: h.name(v)}
+	}
 	return h.records(b).Of(h.name(v), b.Created)
 }
 
-// pathOf returns the resource path. The caller holds the lock.
-func (h objects[T]) pathOf(b *model.Branch, n model.Record) string {
-	return b.Path() + "/" + h.path + "/" + n.ID
+// wire is the resource of v on the wire, as far as all resources are alike. The
+// caller holds the lock.
+func (h objects[T]) wire(b *model.Branch, v T) resourceJSON {
+	n := h.record(b, v)
+	return resourceJSON{b.Path() + "/" + h.field + "/" + n.ID, "", b.Path(), n.Created, n.Updated}
 }
 
-// in returns the branch that the call's path names, and its objects.
-func (h objects[T]) in(c *Call) (*model.Branch, compute.Catalog, []T, error) {
-	b, err := h.readyBranch(c)
+// in returns the objects of the branch that the call's path names.
+func (h objects[T]) in(c *Call) (compute.Catalog, []T, error) {
+	catalog, err := h.ws.Catalog(c.branch)
 	if err != nil {
-		return nil, compute.Catalog{}, nil, err
-	}
-	catalog, err := h.ws.Catalog(b)
-	if err != nil {
-		return nil, catalog, nil, err
+		return catalog, nil, err
 	}
 	all, err := h.all(catalog, c.Context())
-	return b, catalog, all, err
+	return catalog, all, err
 }
 
-// find returns the object with that id, of the branch that the call's path
-// names.
-func (h objects[T]) find(c *Call, id string) (*model.Branch, compute.Catalog, T, error) {
-	b, catalog, all, err := h.in(c)
-	if err == nil {
-		h.ws.Lock()
-		defer h.ws.Unlock()
-		for _, v := range all {
-			if h.record(b, v).ID == id {
-				return b, catalog, v, nil
-			}
-		}
-		err = h.missing(id)
-	}
+// find returns the object with that id.
+func (h objects[T]) find(c *Call, id string) (compute.Catalog, T, error) {
+	catalog, all, err := h.in(c)
 	var none T
-	return nil, catalog, none, err
+	if err != nil {
+		return catalog, none, err
+	}
+	h.ws.Lock()
+	defer h.ws.Unlock()
+	for _, v := range all {
+		if h.record(c.branch, v).ID == id {
+			return catalog, v, nil
+		}
+	}
+	return catalog, none, h.missing(id)
 }
 
 func (h objects[T]) list(c *Call) (any, error) {
-	b, _, all, err := h.in(c)
+	_, all, err := h.in(c)
 	if err != nil {
 		return nil, err
 	}
 	h.ws.Lock()
 	defer h.ws.Unlock()
-	return list(c, h.path, all, func(v T) any { return h.render(b, v) })
+	return list(c, h.field, all, func(v T) any { return h.render(c.branch, v) })
 }
 
 func (h objects[T]) get(c *Call) (any, error) {
-	b, _, v, err := h.find(c, c.PathValue("id"))
+	_, v, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	h.ws.Lock()
 	defer h.ws.Unlock()
-	return h.render(b, v), nil
+	return h.render(c.branch, v), nil
 }
 
 // create creates v with the id by run, unless its name or id is taken.
 func (h objects[T]) create(c *Call, v T, id string, run func(compute.Catalog, context.Context, T) error) (any, error) {
-	b, catalog, all, err := h.in(c)
+	catalog, all, err := h.in(c)
 	if err != nil {
 		return nil, err
 	}
 	h.ws.Lock()
-	taken := slices.ContainsFunc(all, func(other T) bool { return h.name(other) == h.name(v) || h.record(b, other).ID == id })
+	taken := slices.ContainsFunc(all, func(other T) bool { return h.name(other) == h.name(v) || h.record(c.branch, other).ID == id })
 	h.ws.Unlock()
-	if taken {
-		return nil, apierror.BadRequest("%s with that name already exists", strings.ToLower(h.kind))
+	switch message := strings.ToLower(h.kind) + " with that name already exists"; {
+	case taken && h.records == nil:
+		return nil, apierror.Exists("%s", message)
+	case taken:
+		return nil, apierror.BadRequest("%s", message)
 	}
 	if err := run(catalog, c.Context(), v); err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
-	return h.save(b, v, model.Record{ID: id, Created: h.ws.Now()})
+	return h.save(c, v, model.Record{ID: id, Created: h.ws.Now()})
+}
+
+// update replaces the object that the call's path names by what run returns.
+func (h objects[T]) update(c *Call, run func(catalog compute.Catalog, old T) (T, error)) (any, error) {
+	catalog, old, err := h.find(c, c.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	v, err := run(catalog, old)
+	if err != nil {
+		return nil, apierror.FromPostgres(err)
+	}
+	h.ws.Lock()
+	n := h.record(c.branch, old)
+	h.ws.Unlock()
+	return h.save(c, v, n)
 }
 
 // save saves the record of an object that was created or changed, and replies.
-func (h objects[T]) save(b *model.Branch, v T, n model.Record) (any, error) {
+func (h objects[T]) save(c *Call, v T, n model.Record) (any, error) {
 	h.ws.Lock()
+	defer h.ws.Unlock()
+	if h.records == nil {
+		return h.render(c.branch, v), nil
+	}
 	n.Name, n.Updated = h.name(v), h.ws.Now()
-	h.records(b).Put(n)
-	path, reply := h.pathOf(b, n), h.render(b, v)
-	h.ws.Unlock()
-	return h.done(path, h.kind, reply)
+	h.records(c.branch).Put(n)
+	return h.done(h.wire(c.branch, v).Name, h.kind, h.render(c.branch, v)), nil
 }
 
-// removed removes the record of an object that was deleted, and replies.
-func (h objects[T]) removed(b *model.Branch, v T) (any, error) {
+// delete removes the object that the call's path names by run.
+func (h objects[T]) delete(c *Call, run func(catalog compute.Catalog, v T) error) (any, error) {
+	catalog, v, err := h.find(c, c.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if err := run(catalog, v); err != nil {
+		return nil, apierror.FromPostgres(err)
+	}
+	if h.records == nil {
+		return struct{}{}, nil
+	}
 	h.ws.Lock()
-	n := h.record(b, v)
-	h.records(b).Remove(n.ID, n.Name)
-	path := h.pathOf(b, n)
-	h.ws.Unlock()
-	return h.done(path, h.kind, emptyResponse())
+	defer h.ws.Unlock()
+	n, path := h.record(c.branch, v), h.wire(c.branch, v).Name
+	h.records(c.branch).Remove(n.ID, n.Name)
+	return h.done(path, h.kind, emptyResponse()), nil
 }
 
 // lastPart is the id at the end of a resource path.

@@ -14,7 +14,7 @@ import (
 const workspaceTokenLifetime = time.Hour
 
 // oidc has the discovery and token endpoints of OAuth.
-type oidc struct{ *router }
+type oidc struct{ *API }
 
 func (h oidc) routes() {
 	h.HandlePublic("GET /.well-known/databricks-config", h.config)

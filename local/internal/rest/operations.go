@@ -23,22 +23,21 @@ type operation struct {
 	Error    *apierror.Body  `json:"error,omitempty"`
 }
 
-// operations keeps the operations of the API. The zero value is empty. It is
-// safe for concurrent use.
+// operations keeps the operations of the API. It is safe for concurrent use.
 type operations struct {
-	mu     sync.Mutex
-	byName map[string]*operation
-	order  []string
+	mu  sync.Mutex
+	all []*operation // oldest first
 }
 
 func (o *operations) get(name string) (operation, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	op := o.byName[name]
-	if op == nil {
-		return operation{}, apierror.Missing("operation")
+	for _, op := range o.all {
+		if op.Name == name {
+			return *op, nil
+		}
 	}
-	return *op, nil
+	return operation{}, apierror.Missing("operation")
 }
 
 // add enters an operation on a resource. kind is the resource's.
@@ -49,15 +48,7 @@ func (o *operations) add(resource, kind string) *operation {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byName == nil {
-		o.byName = map[string]*operation{}
-	}
-	o.byName[op.Name] = op
-	o.order = append(o.order, op.Name)
-	if len(o.order) > maxOperations {
-		delete(o.byName, o.order[0])
-		o.order = o.order[1:]
-	}
+	o.all = append(o.all[max(0, len(o.all)+1-maxOperations):], op)
 	return op
 }
 
@@ -77,6 +68,16 @@ func (o *operations) finish(op *operation, response any, err error) operation {
 	return *op
 }
 
+// operationRoutes routes the calls that wait for an operation. Its resource may
+// be gone.
+func (a *API) operationRoutes() {
+	for _, resource := range []string{"", "/branches/{b}", "/branches/{b}/{list}/{id}"} {
+		a.permitted("GET "+projectsPath+"/{p}"+resource+"/operations/{operation}", func(c *Call) (any, error) {
+			return a.ops.get(strings.TrimPrefix(c.URL.Path, postgresPath))
+		})
+	}
+}
+
 // emptyResponse is the response of a deletion.
 func emptyResponse() any {
 	return map[string]any{"@type": "type.googleapis.com/google.protobuf.Empty"}
@@ -84,27 +85,23 @@ func emptyResponse() any {
 
 // later returns an operation that continues after the reply: work, and then
 // response, which is called with the workspace's lock held.
-func (r *router) later(resource, kind string, work func(context.Context) error, response func() any) operation {
-	op := r.ops.add(resource, kind)
+func (a *API) later(resource, kind string, work func(context.Context) error, response func() any) operation {
+	op := a.ops.add(resource, kind)
 	begun := *op
-	r.ws.Background(func(ctx context.Context) {
+	a.ws.Background(func(ctx context.Context) {
 		if err := work(ctx); err != nil {
-			r.log.Error("operation failed", "operation", op.Name, "error", err)
-			r.ops.finish(op, nil, err)
+			a.o.Logger.Error("operation failed", "operation", op.Name, "error", err)
+			a.ops.finish(op, nil, err)
 			return
 		}
-		r.ws.Lock()
-		defer r.ws.Unlock()
-		r.ops.finish(op, response(), nil)
+		a.ws.Lock()
+		defer a.ws.Unlock()
+		a.ops.finish(op, response(), nil)
 	})
 	return begun
 }
 
-// done saves the workspace and returns an operation that has ended.
-func (r *router) done(resource, kind string, response any) (any, error) {
-	return r.ops.finish(r.ops.add(resource, kind), response, nil), r.ws.Save()
-}
-
-func (r *router) getOperation(c *Call) (any, error) {
-	return r.ops.get(strings.TrimPrefix(c.URL.Path, postgresPath))
+// done returns an operation that has ended.
+func (a *API) done(resource, kind string, response any) operation {
+	return a.ops.finish(a.ops.add(resource, kind), response, nil)
 }

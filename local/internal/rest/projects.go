@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -28,43 +27,41 @@ type projectJSON struct {
 }
 
 type projectSpec struct {
-	DisplayName   string        `json:"display_name,omitempty"`
-	PGVersion     int           `json:"pg_version,omitempty"`
-	NativeLogin   *bool         `json:"enable_pg_native_login,omitempty"`
-	BudgetPolicy  string        `json:"budget_policy_id,omitempty"`
-	CustomTags    []model.Tag   `json:"custom_tags,omitempty"`
-	DefaultBranch string        `json:"default_branch,omitempty"`
-	Retention     protoDuration `json:"history_retention_duration,omitempty"`
-	Defaults      settingsJSON  `json:"default_endpoint_settings,omitzero"`
+	projectFields
+	NativeLogin *bool `json:"enable_pg_native_login"`
 }
 
 type projectStatus struct {
-	ProjectID       string        `json:"project_id"`
-	DisplayName     string        `json:"display_name"`
-	Owner           string        `json:"owner"`
-	PGVersion       int           `json:"pg_version"`
-	DefaultBranch   string        `json:"default_branch,omitempty"`
-	NativeLogin     bool          `json:"enable_pg_native_login"`
-	BudgetPolicy    string        `json:"budget_policy_id,omitempty"`
-	CustomTags      []model.Tag   `json:"custom_tags,omitempty"`
-	Retention       protoDuration `json:"history_retention_duration"`
-	Defaults        settingsJSON  `json:"default_endpoint_settings"`
-	BranchSizeLimit int64         `json:"branch_logical_size_limit_bytes"`
-	StorageSize     int64         `json:"synthetic_storage_size_bytes"`
+	projectFields
+	ProjectID       string `json:"project_id"`
+	Owner           string `json:"owner"`
+	NativeLogin     bool   `json:"enable_pg_native_login"`
+	BranchSizeLimit int64  `json:"branch_logical_size_limit_bytes"`
+	StorageSize     int64  `json:"synthetic_storage_size_bytes"`
+}
+
+// projectFields are both in the spec and in the status.
+type projectFields struct {
+	DisplayName   string        `json:"display_name"`
+	PGVersion     int           `json:"pg_version"`
+	DefaultBranch string        `json:"default_branch,omitempty"`
+	BudgetPolicy  string        `json:"budget_policy_id,omitempty"`
+	CustomTags    []model.Tag   `json:"custom_tags,omitempty"`
+	Retention     protoDuration `json:"history_retention_duration"`
+	Defaults      settingsJSON  `json:"default_endpoint_settings"`
 }
 
 // projects has the Autoscaling projects.
-type projects struct{ *router }
+type projects struct{ *API }
 
 func (h projects) routes() {
-	h.resource("GET "+projectsPath, h.locked(h.list))
+	h.locked("GET "+projectsPath, func(c *Call) (any, error) { return list(c, "projects", h.ws.State.Projects, h.render) })
 	h.resource("POST "+projectsPath, decoded(h.create))
-	h.resource("GET "+projectsPath+"/{project}", h.locked(h.get))
-	h.resource("PATCH "+projectsPath+"/{project}", masked(projectFields, h.update))
-	h.resource("DELETE "+projectsPath+"/{project}", h.delete)
-	h.resource("GET "+projectsPath+"/{project}/operations/{operation}", h.getOperation)
+	h.locked("GET "+projectsPath+"/{project}", func(c *Call) (any, error) { return h.render(c.project), nil })
+	h.locked("PATCH "+projectsPath+"/{project}", masked(projectMask, h.update))
+	h.locked("DELETE "+projectsPath+"/{project}", h.delete)
 	for _, path := range []string{"catalogs", "catalogs/{rest...}", "synced_tables", "synced_tables/{rest...}"} {
-		h.resource(postgresPath+path, notImplemented)
+		h.permitted(postgresPath+path, notImplemented)
 	}
 }
 
@@ -73,9 +70,11 @@ func (h projects) render(p *model.Project) projectJSON {
 	j := projectJSON{
 		resourceJSON: resourceJSON{p.Path(), p.UID, "", p.Created, p.Updated}, ProjectID: p.ID,
 		Status: &projectStatus{
-			ProjectID: p.ID, DisplayName: p.Display, Owner: p.Owner, PGVersion: h.ws.Major(),
-			NativeLogin: p.NativeLogin, BudgetPolicy: p.Budget, CustomTags: p.Tags,
-			Retention: protoDuration(p.Retention), Defaults: h.renderSettings(p.Defaults), BranchSizeLimit: branchSizeLimit,
+			ProjectID: p.ID, Owner: p.Owner, NativeLogin: p.NativeLogin, BranchSizeLimit: branchSizeLimit,
+			projectFields: projectFields{
+				DisplayName: p.Display, PGVersion: h.ws.Major(), BudgetPolicy: p.Budget, CustomTags: p.Tags,
+				Retention: protoDuration(p.Retention), Defaults: h.renderSettings(p.Defaults),
+			},
 		},
 	}
 	j.Status.Defaults.PGSettings = p.PGSettings
@@ -85,27 +84,6 @@ func (h projects) render(p *model.Project) projectJSON {
 	return j
 }
 
-// project returns the project that the call's path names. The caller holds the
-// lock.
-func (r *router) project(c *Call) (*model.Project, error) {
-	if p := r.ws.State.Project(c.PathValue("project")); p != nil {
-		return p, nil
-	}
-	return nil, apierror.Missing("project")
-}
-
-func (h projects) list(c *Call) (any, error) {
-	return list(c, "projects", h.ws.State.Projects, h.render)
-}
-
-func (h projects) get(c *Call) (any, error) {
-	p, err := h.project(c)
-	if err != nil {
-		return nil, err
-	}
-	return h.render(p), nil
-}
-
 func (h projects) create(c *Call, in projectJSON) (any, error) {
 	defaults, err := in.Spec.check(h.ws.Major())
 	if err != nil {
@@ -113,7 +91,7 @@ func (h projects) create(c *Call, in projectJSON) (any, error) {
 	}
 	in.Spec.DefaultBranch = "" // there is no other than the first
 	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project) error {
-		return in.Spec.applyTo(p, defaults, fieldMask{all: true})
+		return in.Spec.applyTo(p, defaults, everything)
 	}, in.InitialEndpoint.Group.model())
 	if err != nil {
 		return nil, err
@@ -136,8 +114,8 @@ func (s projectSpec) check(major int) (model.Settings, error) {
 	return s.Defaults.model()
 }
 
-// projectFields are the fields that an update may name.
-var projectFields = []string{
+// projectMask has the fields that an update may name.
+var projectMask = []string{
 	"spec", "initial_branch_spec", "initial_endpoint_spec",
 	"spec.budget_policy_id", "spec.custom_tags", "spec.default_branch", "spec.default_endpoint_settings",
 	"spec.default_endpoint_settings.autoscaling_limit_max_cu", "spec.default_endpoint_settings.autoscaling_limit_min_cu",
@@ -150,19 +128,12 @@ func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.ws.Lock()
-	p, err := h.project(c)
-	if err == nil {
-		err = in.Spec.applyTo(p, defaults, mask)
-	}
-	if err != nil {
-		h.ws.Unlock()
+	p := c.project
+	if err := in.Spec.applyTo(p, defaults, mask); err != nil {
 		return nil, err
 	}
 	p.Updated = h.ws.Now()
-	reply := h.render(p)
-	h.ws.Unlock()
-	return h.done(reply.Name, "Project", reply)
+	return h.done(p.Path(), "Project", h.render(p)), nil
 }
 
 // applyTo changes the fields of p that mask names.
@@ -176,21 +147,15 @@ func (s projectSpec) applyTo(p *model.Project, defaults model.Settings, mask fie
 			other.Default = other == b
 		}
 	}
-	if mask.has("spec.display_name") && s.DisplayName != "" {
-		p.Display = s.DisplayName
-	}
-	if mask.has("spec.enable_pg_native_login") && s.NativeLogin != nil {
-		p.NativeLogin = *s.NativeLogin
-	}
+	set(mask, "spec.display_name", &p.Display, s.DisplayName)
+	setBool(mask, "spec.enable_pg_native_login", &p.NativeLogin, s.NativeLogin)
 	if mask.has("spec.budget_policy_id") {
 		p.Budget = s.BudgetPolicy
 	}
 	if mask.has("spec.custom_tags") && s.CustomTags != nil {
 		p.Tags = s.CustomTags
 	}
-	if mask.has("spec.history_retention_duration") && s.Retention > 0 {
-		p.Retention = time.Duration(s.Retention)
-	}
+	set(mask, "spec.history_retention_duration", &p.Retention, time.Duration(s.Retention))
 	const settings = "spec.default_endpoint_settings"
 	p.Defaults = mask.settings(settings, p.Defaults, defaults)
 	if mask.has(settings+".pg_settings") && s.Defaults.PGSettings != nil {
@@ -200,26 +165,9 @@ func (s projectSpec) applyTo(p *model.Project, defaults model.Settings, mask fie
 }
 
 func (h projects) delete(c *Call) (any, error) {
-	h.ws.Lock()
-	p, err := h.project(c)
-	var branches []*model.Branch
-	if err == nil {
-		branches = slices.Clone(p.Branches)
-		err = deletable(branches...)
-	}
-	h.ws.Unlock()
-	if err != nil {
+	branches := slices.Clone(c.project.Branches)
+	if err := deletable(branches...); err != nil {
 		return nil, err
 	}
-	var jobs []func(context.Context) error
-	for _, b := range branches {
-		jobs = append(jobs, h.ws.DeleteBranch(b))
-	}
-	return h.later(p.Path(), "Project", func(ctx context.Context) error {
-		var errs []error
-		for _, job := range jobs {
-			errs = append(errs, job(ctx))
-		}
-		return errors.Join(errs...)
-	}, emptyResponse), nil
+	return h.later(c.project.Path(), "Project", h.ws.DeleteBranches(branches...), emptyResponse), nil
 }

@@ -16,24 +16,17 @@ const (
 	membershipSuperuser = "DATABRICKS_SUPERUSER"
 )
 
-// roleJSON is a role of a branch on the wire.
+// roleJSON is a role of a branch on the wire: requests have a spec, replies a
+// status.
 type roleJSON struct {
 	resourceJSON
-	RoleID string      `json:"role_id,omitempty"`
-	Spec   roleSpec    `json:"spec,omitzero"`
-	Status *roleStatus `json:"status,omitempty"`
+	RoleID string    `json:"role_id,omitempty"`
+	Spec   roleSpec  `json:"spec,omitzero"`
+	Status *roleSpec `json:"status,omitempty"`
 }
 
 type roleSpec struct {
-	PostgresRole    string         `json:"postgres_role,omitempty"`
-	IdentityType    string         `json:"identity_type,omitempty"`
-	AuthMethod      string         `json:"auth_method,omitempty"`
-	MembershipRoles []string       `json:"membership_roles,omitempty"`
-	Attributes      roleAttributes `json:"attributes,omitzero"`
-}
-
-type roleStatus struct {
-	RoleID          string         `json:"role_id"`
+	RoleID          string         `json:"role_id,omitempty"` // in a status
 	PostgresRole    string         `json:"postgres_role"`
 	IdentityType    string         `json:"identity_type"`
 	AuthMethod      string         `json:"auth_method"`
@@ -47,48 +40,56 @@ type roleAttributes struct {
 	CreateRole bool `json:"createrole"`
 }
 
-// roles has the roles of branches.
+// roles has the roles of branches or instances.
 type roles struct{ objects[compute.Role] }
 
-func newRoles(r *router) roles {
-	h := roles{objects[compute.Role]{
-		router: r, kind: "Role", path: "roles", all: compute.Catalog.Roles, missing: apierror.MissingRole,
-		name:    func(r compute.Role) string { return r.Name },
-		records: func(b *model.Branch) *model.Records { return &b.Roles },
-	}}
-	h.render = h.json
-	return h
+// roleRoutes routes the calls on roles, and on the databases that they own.
+func (a *API) roleRoutes() {
+	common := objects[compute.Role]{
+		API: a, kind: "Role", all: compute.Catalog.Roles, missing: apierror.MissingRole,
+		name: func(r compute.Role) string { return r.Name },
+	}
+	ofInstances := instanceRoles{roles{common}}
+	ofInstances.pattern, ofInstances.field = instancesPath+"/{name}/roles", "database_instance_roles"
+	ofInstances.objects.render = ofInstances.render
+	ofInstances.routes()
+
+	ofBranches := roles{common}
+	ofBranches.pattern, ofBranches.field = branchesPath+"/{branch}/roles", "roles"
+	ofBranches.records = func(b *model.Branch) *model.Records { return &b.Roles }
+	ofBranches.objects.render = ofBranches.render
+	ofBranches.routes()
+	newDatabases(a, ofBranches).routes()
 }
 
 func (h roles) routes() {
-	pattern := h.readRoutes()
-	h.resource("POST "+pattern, decoded(h.create))
-	h.resource("PATCH "+pattern+"/{id}", masked(roleFields, h.update))
-	h.resource("DELETE "+pattern+"/{id}", h.delete)
+	h.readRoutes()
+	h.resource("POST "+h.pattern, decoded(h.create))
+	h.resource("PATCH "+h.pattern+"/{id}", masked(roleFields, h.update))
+	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
 }
 
-func (h roles) json(b *model.Branch, r compute.Role) any {
-	n := h.record(b, r)
-	status := &roleStatus{
-		RoleID: n.ID, PostgresRole: r.Name, IdentityType: identityUnspecified, AuthMethod: authPassword,
+func (h roles) render(b *model.Branch, r compute.Role) any {
+	j := roleJSON{resourceJSON: h.wire(b, r)}
+	j.RoleID = lastPart(j.Name)
+	j.Status = &roleSpec{
+		RoleID: j.RoleID, PostgresRole: r.Name, IdentityType: identityUnspecified, AuthMethod: authPassword,
 		Attributes: roleAttributes{r.BypassRLS, r.CreateDB, r.CreateRole},
 	}
 	if r.OAuth {
-		status.IdentityType, status.AuthMethod = h.ws.State.KindOf(r.Name), authOAuth
+		j.Status.IdentityType, j.Status.AuthMethod = h.ws.State.KindOf(r.Name), authOAuth
 	}
 	if r.NoLogin {
-		status.AuthMethod = authNone
+		j.Status.AuthMethod = authNone
 	}
 	if r.Superuser {
-		status.MembershipRoles = []string{membershipSuperuser}
+		j.Status.MembershipRoles = []string{membershipSuperuser}
 	}
-	return roleJSON{
-		resourceJSON: resourceJSON{h.pathOf(b, n), "", b.Path(), n.Created, n.Updated}, RoleID: n.ID, Status: status,
-	}
+	return j
 }
 
 // newRole checks the specification of a role that is to be created.
-func (r *router) newRole(s roleSpec) (compute.Role, error) {
+func (h roles) newRole(s roleSpec) (compute.Role, error) {
 	role := compute.Role{
 		Name: s.PostgresRole, NoLogin: s.AuthMethod == authNone,
 		BypassRLS: s.Attributes.BypassRLS, CreateDB: s.Attributes.CreateDB, CreateRole: s.Attributes.CreateRole,
@@ -120,9 +121,9 @@ func (r *router) newRole(s roleSpec) (compute.Role, error) {
 	case !role.OAuth:
 		return role, nil
 	}
-	r.ws.Lock()
-	defer r.ws.Unlock()
-	if p := r.ws.State.Principal(role.Name); p == nil || p.Kind != s.IdentityType {
+	h.ws.Lock()
+	defer h.ws.Unlock()
+	if p := h.ws.State.Principal(role.Name); p == nil || p.Kind != s.IdentityType {
 		return role, apierror.Invalid("%s '%s' does not exist in the workspace", s.IdentityType, role.Name)
 	}
 	return role, nil
@@ -150,18 +151,10 @@ var roleFields = []string{
 }
 
 func (h roles) update(c *Call, in roleJSON, mask fieldMask) (any, error) {
-	b, catalog, r, err := h.find(c, c.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	in.Spec.applyTo(&r, mask)
-	if err := catalog.AlterRole(c.Context(), r); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	h.ws.Lock()
-	n := h.record(b, r)
-	h.ws.Unlock()
-	return h.save(b, r, n)
+	return h.objects.update(c, func(catalog compute.Catalog, r compute.Role) (compute.Role, error) {
+		in.Spec.applyTo(&r, mask)
+		return r, catalog.AlterRole(c.Context(), r)
+	})
 }
 
 // applyTo changes the fields of r that mask names.
@@ -184,20 +177,19 @@ func (s roleSpec) applyTo(r *compute.Role, mask fieldMask) {
 }
 
 func (h roles) delete(c *Call) (any, error) {
-	b, catalog, r, err := h.find(c, c.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	heir := c.URL.Query().Get("reassign_owned_to")
-	if heir != "" {
-		_, _, role, err := h.find(c, lastPart(heir))
-		if err != nil {
-			return nil, err
+	return h.objects.delete(c, func(catalog compute.Catalog, r compute.Role) error {
+		heir := c.URL.Query().Get("reassign_owned_to")
+		if heir != "" {
+			id := heir
+			if h.records != nil {
+				id = lastPart(heir)
+			}
+			_, role, err := h.find(c, id)
+			if err != nil {
+				return err
+			}
+			heir = role.Name
 		}
-		heir = role.Name
-	}
-	if err := catalog.DropRole(c.Context(), r.Name, heir); err != nil {
-		return nil, apierror.FromPostgres(err)
-	}
-	return h.removed(b, r)
+		return catalog.DropRole(c.Context(), r.Name, heir)
+	})
 }

@@ -36,10 +36,10 @@ func (s settingsJSON) model() (model.Settings, error) {
 }
 
 // renderSettings is the reverse of model. It shows the timeout in force.
-func (r *router) renderSettings(s model.Settings) settingsJSON {
+func (a *API) renderSettings(s model.Settings) settingsJSON {
 	j := settingsJSON{MinCU: s.MinCU, MaxCU: s.MaxCU, NoSuspend: s.NoSuspend}
 	if !s.NoSuspend {
-		suspend := protoDuration(cmp.Or(r.ws.SuspendAfter(s), serviceSuspend))
+		suspend := protoDuration(cmp.Or(a.ws.SuspendAfter(s), serviceSuspend))
 		j.Suspend = &suspend
 	}
 	return j
@@ -48,16 +48,12 @@ func (r *router) renderSettings(s model.Settings) settingsJSON {
 // settings returns old with the fields under prefix changed that the mask
 // names. suspension stands for the two fields that set it.
 func (m fieldMask) settings(prefix string, old, in model.Settings) model.Settings {
-	if !m.has(prefix+".autoscaling_limit_min_cu") || in.MinCU == 0 {
-		in.MinCU = old.MinCU
+	set(m, prefix+".autoscaling_limit_min_cu", &old.MinCU, in.MinCU)
+	set(m, prefix+".autoscaling_limit_max_cu", &old.MaxCU, in.MaxCU)
+	if m.has(prefix+".suspension") && (in.Suspend != 0 || in.NoSuspend) {
+		old.Suspend, old.NoSuspend = in.Suspend, in.NoSuspend
 	}
-	if !m.has(prefix+".autoscaling_limit_max_cu") || in.MaxCU == 0 {
-		in.MaxCU = old.MaxCU
-	}
-	if !m.has(prefix+".suspension") || in.Suspend == 0 && !in.NoSuspend {
-		in.Suspend, in.NoSuspend = old.Suspend, old.NoSuspend
-	}
-	return in.WithDefaults(model.Settings{})
+	return old.WithDefaults(model.Settings{})
 }
 
 // groupJSON is the high availability of an endpoint on the wire.
@@ -71,7 +67,7 @@ func (g *groupJSON) model() model.Availability {
 	if g == nil {
 		return model.Availability{}
 	}
-	return model.Availability{Min: g.Min, Max: g.Max, Readable: g.Readable}
+	return model.Availability(*g)
 }
 
 // availability returns old with the fields changed that the mask names.

@@ -218,6 +218,8 @@ func (w *Workspace) AddEndpoint(b *model.Branch, id string, readOnly bool, edit 
 	switch {
 	case b.Primary().Change == model.Deleting:
 		return nil, apierror.Missing("branch")
+	case !b.Ready:
+		return nil, apierror.BadRequest("branch '%s' is still being created", b.Path())
 	case b.Endpoint(id) != nil:
 		return nil, apierror.Exists("endpoint with such id already exists")
 	case !readOnly:

@@ -171,33 +171,39 @@ func (w *Workspace) upgrade(name string) (*model.Endpoint, error) {
 	return e, w.attachEndpoint(e)
 }
 
-// DeleteBranch removes a branch from the workspace. It returns the job that
-// stops its servers and removes its data.
-func (w *Workspace) DeleteBranch(b *model.Branch) func(context.Context) error {
-	w.Lock()
-	w.detach(b)
-	w.remove(b)
-	w.Unlock()
-	err := w.Save()
+// DeleteBranches removes branches from the workspace. It returns the job that
+// stops their servers and removes their data. The caller holds the lock.
+func (w *Workspace) DeleteBranches(branches ...*model.Branch) func(context.Context) error {
+	for _, b := range branches {
+		w.detach(b)
+		w.remove(b)
+	}
 	return func(context.Context) error {
-		b.Lifecycle.Lock()
-		defer b.Lifecycle.Unlock()
-		for _, e := range b.Endpoints {
-			w.o.Sessions.Reset(e.Key)
+		errs := []error{w.Save()} // first: the state must not name data that is gone
+		for _, b := range branches {
+			errs = append(errs, w.discard(b))
 		}
-		return errors.Join(err, b.CloseComputes(), w.removeClusters(b))
+		return errors.Join(errs...)
 	}
 }
 
-// DeleteEndpoint is DeleteBranch for a read-only endpoint.
+// discard ends the sessions and servers of a branch, and removes its data.
+func (w *Workspace) discard(b *model.Branch) error {
+	b.Lifecycle.Lock()
+	defer b.Lifecycle.Unlock()
+	for _, e := range b.Endpoints {
+		w.o.Sessions.Reset(e.Key)
+	}
+	return errors.Join(b.CloseComputes(), w.removeClusters(b))
+}
+
+// DeleteEndpoint is DeleteBranches for a read-only endpoint.
 func (w *Workspace) DeleteEndpoint(e *model.Endpoint) func(context.Context) error {
-	w.Lock()
 	b := e.Branch
 	w.detachEndpoint(e)
 	b.Endpoints = slices.DeleteFunc(slices.Clone(b.Endpoints), func(other *model.Endpoint) bool { return other == e })
-	w.Unlock()
-	err := w.Save()
 	return func(context.Context) error {
+		err := w.Save()
 		b.Lifecycle.Lock()
 		defer b.Lifecycle.Unlock()
 		w.o.Sessions.Reset(e.Key)

@@ -145,11 +145,14 @@ func (w *Workspace) Lookup(target string) (*model.Endpoint, error) {
 }
 
 // Catalog returns the roles and databases of a branch. It is an error if the
-// branch is stopped.
+// branch is stopped, or of a project and still being created.
 func (w *Workspace) Catalog(b *model.Branch) (compute.Catalog, error) {
 	w.Lock()
 	defer w.Unlock()
-	if b.Primary().Disabled {
+	switch {
+	case !b.Ready && b.Instance == nil:
+		return compute.Catalog{}, apierror.BadRequest("branch '%s' is still being created", b.Path())
+	case b.Primary().Disabled:
 		return compute.Catalog{}, apierror.BadRequest("the compute is stopped: start it first")
 	}
 	return b.Compute.Catalog(), nil
