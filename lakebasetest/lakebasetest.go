@@ -86,23 +86,17 @@ func Config(t testing.TB, s *local.Server, target string) *lakebase.Config {
 		t.Fatalf("local Lakebase: %v", err)
 	}
 	cfg := &lakebase.Config{Workspace: &sdkconfig.Config{Loaders: []sdkconfig.Loader{noEnvironment{}}}}
+	fields := map[string]*string{
+		"DATABRICKS_HOST": &cfg.Workspace.Host, "DATABRICKS_TOKEN": &cfg.Workspace.Token, "DATABRICKS_AUTH_TYPE": &cfg.Workspace.AuthType,
+		"LAKEBASE_INSTANCE_NAME": &cfg.Instance, "LAKEBASE_ENDPOINT": &cfg.Endpoint, "PGSSLROOTCERT": &cfg.SSLRootCert,
+	}
 	for _, v := range vars {
-		switch v.Name {
-		case "DATABRICKS_HOST":
-			cfg.Workspace.Host = v.Value
-		case "DATABRICKS_TOKEN":
-			cfg.Workspace.Token = v.Value
-		case "DATABRICKS_AUTH_TYPE":
-			cfg.Workspace.AuthType = v.Value
-		case "LAKEBASE_INSTANCE_NAME":
-			cfg.Instance = v.Value
-		case "LAKEBASE_ENDPOINT":
-			cfg.Endpoint = v.Value
-		case "LAKEBASE_DNS_SERVERS":
+		switch field := fields[v.Name]; {
+		case field != nil:
+			*field = v.Value
+		case v.Name == "LAKEBASE_DNS_SERVERS":
 			cfg.DNSServers = []string{v.Value}
-		case "PGSSLROOTCERT":
-			cfg.SSLRootCert = v.Value
-		case "PGPORT":
+		case v.Name == "PGPORT":
 			port, err := strconv.ParseUint(v.Value, 10, 16)
 			if err != nil {
 				t.Fatalf("local Lakebase: PGPORT: %v", err)

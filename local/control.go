@@ -126,14 +126,10 @@ func (h control) targetAction(c *rest.Call) (any, error) {
 	}
 	target, action := target[:colon], target[colon+1:]
 	ctx := context.WithoutCancel(c.Context())
-	var err error
+	changes := map[string]func(context.Context, string) error{
+		"stop": h.StopTarget, "start": h.StartTarget, "suspend": h.Suspend, "upgrade": h.UpgradeInstance,
+	}
 	switch action {
-	case "stop":
-		err = h.StopTarget(ctx, target)
-	case "start":
-		err = h.StartTarget(ctx, target)
-	case "suspend":
-		err = h.Suspend(ctx, target)
 	case "failover":
 		var in struct {
 			Duration Duration `json:"duration"`
@@ -141,16 +137,16 @@ func (h control) targetAction(c *rest.Call) (any, error) {
 		if err := c.Decode(&in); err != nil {
 			return nil, err
 		}
-		err = h.Failover(ctx, target, time.Duration(in.Duration))
-	case "upgrade":
-		err = h.UpgradeInstance(ctx, target)
+		return struct{}{}, h.Failover(ctx, target, time.Duration(in.Duration))
 	case "reset-connections":
 		if _, err := h.ws.Lookup(target); err != nil {
 			return nil, err
 		}
 		return map[string]int{"connections": h.CloseConnections(target)}, nil
-	default:
+	}
+	change, ok := changes[action]
+	if !ok {
 		return nil, apierror.MissingPath(c.Method, c.URL.Path)
 	}
-	return struct{}{}, err
+	return struct{}{}, change(ctx, target)
 }

@@ -63,10 +63,6 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if err := s.checkOrigin(state); err != nil {
 		return err
 	}
-	prepared, err := s.prepare(ctx)
-	if err != nil {
-		return err
-	}
 	l, err := net.Listen("tcp", s.opts.RESTAddr)
 	if err != nil {
 		return addressError("REST address", s.opts.RESTAddr, err)
@@ -75,7 +71,11 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if s.restAddr, err = netip.ParseAddrPort(l.Addr().String()); err != nil {
 		return err
 	}
-	s.compose(state, prepared)
+	installation, err := s.prepare(ctx, state.Generation)
+	if err != nil {
+		return err
+	}
+	s.compose(state, installation)
 	if err := s.listen(); err != nil {
 		return err
 	}
@@ -98,22 +98,21 @@ func (s *Server) checkOrigin(state *model.State) error {
 	return nil
 }
 
-// prepared are the results of prepare.
-type prepared struct {
-	installation   *postgres.Installation // nil with DatabaseURL
-	signingKey     *rsa.PrivateKey
-	localhostNames bool
-}
+// now is the time by the service's clock.
+func (s *Server) now() time.Time { return time.Now().Add(s.faults.ClockSkew()).UTC() }
 
-// prepare does at the same time what takes time and depends on nothing else.
-func (s *Server) prepare(ctx context.Context) (prepared, error) {
-	var p prepared
+// prepare does at the same time what takes time and depends on nothing else. It
+// returns the PostgreSQL to run, nil with DatabaseURL.
+func (s *Server) prepare(ctx context.Context, generation int64) (installation *postgres.Installation, err error) {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		if s.dir.ephemeral {
-			p.signingKey, err = pki.EphemeralSigningKey()
-		} else {
-			p.signingKey, err = pki.LoadSigningKey(s.dir.keyDir())
+	g.Go(func() error {
+		signingKey := pki.EphemeralSigningKey
+		if !s.dir.ephemeral {
+			signingKey = func() (*rsa.PrivateKey, error) { return pki.LoadSigningKey(s.dir.keyDir()) }
+		}
+		key, err := signingKey()
+		if err == nil {
+			s.tokens = pki.NewIssuer(key, s.WorkspaceURL()+"/oidc", generation, s.now)
 		}
 		return err
 	})
@@ -123,22 +122,20 @@ func (s *Server) prepare(ctx context.Context) (prepared, error) {
 	})
 	g.Go(func() (err error) {
 		if s.opts.DatabaseURL == "" {
-			p.installation, err = postgres.Find(ctx)
+			installation, err = postgres.Find(ctx)
 		}
 		return err
 	})
 	g.Go(func() error {
-		p.localhostNames = s.opts.HostNames == MachineNames && resolvesLocalhostNames(ctx)
+		service := s.opts.HostNames == ServiceNames
+		s.hosts = hosts.New(hosts.Options{ServiceNames: service, LocalhostNames: !service && resolvesLocalhostNames(ctx)})
 		return nil
 	})
-	return p, g.Wait()
+	return installation, g.Wait()
 }
 
 // compose creates the parts of the server. None of them listens yet.
-func (s *Server) compose(state *model.State, p prepared) {
-	now := func() time.Time { return time.Now().Add(s.faults.ClockSkew()).UTC() }
-	s.tokens = pki.NewIssuer(p.signingKey, s.WorkspaceURL()+"/oidc", state.Generation, now)
-	s.hosts = hosts.New(hosts.Options{ServiceNames: s.opts.HostNames == ServiceNames, LocalhostNames: p.localhostNames})
+func (s *Server) compose(state *model.State, installation *postgres.Installation) {
 	s.front = frontend.New(frontend.Options{
 		Certificate:  s.certificate,
 		Route:        s.route,
@@ -157,12 +154,12 @@ func (s *Server) compose(state *model.State, p prepared) {
 		State:        state,
 		StateFile:    s.dir.stateFile(),
 		ClusterDir:   s.dir.clusterDir(),
-		Compute:      compute.Options{Installation: p.installation, Durable: !s.dir.ephemeral, External: s.opts.DatabaseURL},
+		Compute:      compute.Options{Installation: installation, Durable: !s.dir.ephemeral, External: s.opts.DatabaseURL},
 		SuspendAfter: s.opts.SuspendAfter,
 		WakeDelay:    s.opts.WakeDelay,
 		Hosts:        s.hosts,
 		Sessions:     s.front,
-		Now:          now,
+		Now:          s.now,
 		Logger:       s.log,
 	})
 }
