@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -15,14 +14,12 @@ import (
 
 // checkConfiguration reads the settings as the library does, and looks for
 // mistakes that the library cannot tell from good values.
-func checkConfiguration(_ context.Context, v *visit) finding {
+func checkConfiguration(_ context.Context, v *visit) Result {
 	if name := findPlaceholder(); name != "" {
-		summary := name + " holds a placeholder that was not filled in"
-		return fail(badConfig(name, "holds a placeholder that was not filled in"), summary, advice{
-			meaning: "a job's secrets, an .env file or an app's valueFrom should have put a value in its place",
-			action:  "fill it in where it is set, or unset it",
-			command: "unset " + name,
-		})
+		return problem("%s holds a placeholder that was not filled in", name).
+			means("a job's secrets, an .env file or an app's valueFrom should have put a value in its place").
+			do("fill it in where it is set, or unset it", "unset "+name).
+			failed(badConfig(name, "holds a placeholder that was not filled in"))
 	}
 	cfg, err := lakebase.ParseConfig(v.options.Target)
 	if err != nil {
@@ -39,11 +36,7 @@ func checkConfiguration(_ context.Context, v *visit) finding {
 	if v.isStatic() || cfg.Host != "" {
 		v.servers = v.steps.Servers(cfg.Host)
 	}
-	var details []Detail
-	for _, s := range v.settings {
-		details = append(details, Detail{Name: s.Name, Value: s.Value, Source: s.Source})
-	}
-	target := v.targetSetting()
+	target, details := v.targetSetting(), v.settingDetails("")
 	if v.isStatic() {
 		return v.judgePassword(found(details, "static URL to %s, from %s", cfg.Target(), target.Source))
 	}
@@ -65,43 +58,36 @@ func badConfig(resource, message string) error {
 }
 
 // explainConfig explains what ParseConfig or New refused.
-func explainConfig(err error) finding {
+func explainConfig(err error) Result {
 	e := asError(err)
-	if e.Message == "" {
-		return fail(err, err.Error(), advice{})
-	}
-	a := advice{meaning: "a program with this configuration ends before it connects to anything", action: e.Hint}
-	summary := e.Resource + ": " + e.Message
+	p := problem("%s: %s", e.Resource, e.Message).
+		means("a program with this configuration ends before it connects to anything")
 	isVariable := variableName.MatchString(e.Resource)
 	switch direct := directHost.FindStringSubmatch(e.Message); {
 	case direct != nil:
-		a.meaning = "a host with -pooler is the service's own pooler, which takes native passwords and refuses tokens"
-		a.action = "use the direct host; this library, or lakebase proxy, pools in its place"
-		a.command = "lakebase doctor " + direct[1]
+		p = p.means("a host with -pooler is the service's own pooler, which takes native passwords and refuses tokens").
+			do("use the direct host; this library, or lakebase proxy, pools in its place", "lakebase doctor "+direct[1])
 		if isVariable {
-			a.command = "export " + e.Resource + "=" + direct[1]
+			p.Command = "export " + e.Resource + "=" + direct[1]
 		}
 	case strings.Contains(e.Message, "both are set"):
 		first, _, _ := strings.Cut(e.Resource, " and ")
-		a.action, a.command = "unset the one that is not meant", "unset "+first
+		p = p.do("unset the one that is not meant", "unset "+first)
 	case strings.Contains(e.Message, "nothing says what to connect to"):
-		a.action = "name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables"
-		a.command = "lakebase targets"
+		p = p.do("name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables", "lakebase targets")
 	case strings.Contains(err.Error(), "PGSERVICE"):
-		summary = "PGSERVICE cannot be set aside, as there is no place for a temporary file"
-		a.action, a.command = "unset it: the settings that libpq finds by a service are not used here", "unset PGSERVICE"
+		p.Summary = "PGSERVICE cannot be set aside, as there is no place for a temporary file"
+		p = p.do("unset it: the settings that libpq finds by a service are not used here", "unset PGSERVICE")
 	case e.Resource == "LAKEBASE_PG_URL":
-		a.action = "write the URL in this form, with % escapes for / : @ in user and password"
-		a.command = "export LAKEBASE_PG_URL='postgres://USER@HOST:5432/DATABASE'"
+		p = p.do("write the URL in this form, with % escapes for / : @ in user and password", "export LAKEBASE_PG_URL='postgres://USER@HOST:5432/DATABASE'")
+	case isVariable && e.Hint == "":
+		p = p.do("give it such a value, or unset it for its default", "unset "+e.Resource)
 	case isVariable:
-		if a.action == "" {
-			a.action = "give it such a value, or unset it for its default"
-		}
-		a.command = "unset " + e.Resource
-	case a.action == "":
-		a.action = "correct it as the message says; lakebase doctor --help shows how targets are written"
+		p = p.do(e.Hint, "unset "+e.Resource)
+	case e.Hint == "":
+		p = p.do("correct it as the message says; lakebase doctor --help shows how targets are written")
 	}
-	return fail(err, summary, a)
+	return p.failed(err)
 }
 
 var (
@@ -112,6 +98,9 @@ var (
 	// readHere are the beginnings of the variables that the library or the SDK
 	// reads.
 	readHere = regexp.MustCompile(`^(PG|LAKEBASE_|DATABRICKS_|DB_POOL_|DB_MAX_OVERFLOW)`)
+
+	accessToken = regexp.MustCompile(`^(dapi|dose)[0-9a-f]{8,}`)
+	webToken    = regexp.MustCompile(`^eyJ[\w-]+\.[\w-]+\.[\w-]*$`)
 )
 
 // findPlaceholder returns a variable that still holds the template of its
@@ -125,75 +114,67 @@ func findPlaceholder() string {
 	return ""
 }
 
-// credentialForm is what a password turns out to be.
-type credentialForm string
-
-const (
-	nativePassword credentialForm = "password"
-	accessToken    credentialForm = "personal access token"
-	webToken       credentialForm = "token"
-)
-
-var (
-	accessTokenForm = regexp.MustCompile(`^(dapi|dose)[0-9a-f]{8,}`)
-	webTokenForm    = regexp.MustCompile(`^eyJ[\w-]+\.[\w-]+\.[\w-]*$`)
-)
-
-func formOf(password string) credentialForm {
-	switch {
-	case accessTokenForm.MatchString(password):
-		return accessToken
-	case webTokenForm.MatchString(password):
-		return webToken
-	}
-	return nativePassword
-}
-
 // judgeSettings looks at a configuration that logs in with tokens.
-func (v *visit) judgeSettings(f finding) finding {
+func (v *visit) judgeSettings(r Result) Result {
 	if v.setting("sslmode").Value == "insecure-skip-verify" {
-		f = f.warn("sslmode insecure-skip-verify sends the token to any server that answers", advice{
-			meaning: "neither the certificate nor the name of the server is verified, so a server in between can log in with the token",
-			action:  "verify: it is the default", command: "unset PGSSLMODE",
-		})
+		r = r.warn(problem("sslmode insecure-skip-verify sends the token to any server that answers").
+			means("neither the certificate nor the name of the server is verified, so a server in between can log in with the token").
+			do("verify: it is the default", "unset PGSSLMODE"))
 	}
-	if formOf(os.Getenv("PGPASSWORD")) == accessToken {
-		f = f.warn("PGPASSWORD holds a personal access token, which Postgres refuses", advice{
-			meaning: "this library does not read PGPASSWORD; psql and other programs that do cannot log in with it, as it is not a database token",
-			action:  "unset it; lakebase exec and lakebase proxy give other programs a login that works",
-			command: "unset PGPASSWORD",
-		})
+	if accessToken.MatchString(os.Getenv("PGPASSWORD")) {
+		r = r.warn(problem("PGPASSWORD holds a personal access token, which Postgres refuses").
+			means("this library does not read PGPASSWORD; psql and other programs that do cannot log in with it, as it is not a database token").
+			do("unset it; lakebase exec and lakebase proxy give other programs a login that works", "unset PGPASSWORD"))
 	}
-	return f
+	return r
 }
 
 // judgePassword looks at the password of a static URL, which is used as it is.
-func (v *visit) judgePassword(f finding) finding {
+func (v *visit) judgePassword(r Result) Result {
 	const unset = "unset LAKEBASE_PG_URL"
-	switch formOf(v.steps.Password) {
-	case accessToken:
-		return fail(badConfig(v.targetSetting().Source, "the password is a personal access token"),
-			"the password of the static URL is a personal access token", advice{
-				meaning: "a personal access token logs in to the workspace; Postgres takes database tokens, which are minted with it",
-				action:  "put the token into DATABRICKS_TOKEN, with DATABRICKS_HOST, and name the instance or endpoint instead of the URL",
-				command: unset,
-			}, f.details...)
-	case webToken:
-		a := advice{
-			meaning: "a token in a static URL is never renewed: new connections fail once it has expired, within the hour",
-			action:  "name the instance or endpoint instead of the URL, and tokens are minted as they are needed",
-			command: unset,
-		}
-		expiry := workspace.ClaimsOf(v.steps.Password).Expiry()
-		switch left := time.Until(expiry); {
-		case expiry.IsZero():
-			return f.warn("the password of the static URL is a token", a)
-		case left <= 0:
-			return fail(badConfig(v.targetSetting().Source, "the password is a token that has expired"),
-				fmt.Sprintf("the token in the static URL expired %s ago", rounded(-left)), a, f.details...)
-		default:
-			return f.warn(fmt.Sprintf("the password of the static URL is a token, for %s more", rounded(left)), a)
-		}
+	source, password := v.targetSetting().Source, v.steps.Password
+	switch {
+	case accessToken.MatchString(password):
+		return problem("the password of the static URL is a personal access token").
+			means("a personal access token logs in to the workspace; Postgres takes database tokens, which are minted with it").
+			do("put the token into DATABRICKS_TOKEN, with DATABRICKS_HOST, and name the instance or endpoint instead of the URL", unset).
+			failed(badConfig(source, "the password is a personal access token"), r.Details...)
+	case !webToken.MatchString(password):
+		return r
 	}
-	return f
+	p := problem("the password of the static URL is a token").
+		means("a token in a static URL is never renewed: new connections fail once it has expired, within the hour").
+		do("name the instance or endpoint instead of the URL, and tokens are minted as they are needed", unset)
+	expiry := workspace.ClaimsOf(password).Expiry()
+	switch left := time.Until(expiry); {
+	case expiry.IsZero():
+	case left > 0:
+		p.Summary += ", for " + rounded(left).String() + " more"
+	default:
+		p.Summary = "the token in the static URL expired " + rounded(-left).String() + " ago"
+		return p.failed(badConfig(source, "the password is a token that has expired"), r.Details...)
+	}
+	return r.warn(p)
+}
+
+// checkPooler looks whether the host is the service's own pooler.
+func checkPooler(_ context.Context, v *visit) Result {
+	for _, s := range v.servers {
+		label, domain, _ := strings.Cut(s.Host, ".")
+		direct, pooled := strings.CutSuffix(label, "-pooler")
+		if !pooled {
+			continue
+		}
+		direct += "." + domain
+		if v.isStatic() && !accessToken.MatchString(v.steps.Password) && !webToken.MatchString(v.steps.Password) {
+			return found(nil, "%s is a pooler", s.Host).warn(problem("the host is the service's pooler, in transaction mode").
+				means("SET, LISTEN, advisory locks and named prepared statements do not outlive a transaction there").
+				do("if the program needs those, use the direct host " + direct))
+		}
+		return problem("the host is the service's pooler, which refuses tokens").
+			means("a host with -pooler takes native passwords only; every token ends in \"SASL authentication failed\"").
+			do("use the direct host "+direct, "lakebase doctor "+direct).
+			failed(badConfig(s.Host, "the pooler refuses OAuth tokens: use the direct host "+direct))
+	}
+	return found(nil, "the host is direct")
 }

@@ -7,9 +7,34 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
 	"time"
 )
+
+// Options configure a [Run]. All but OnEvent are required.
+type Options struct {
+	Target      string        // as lakebase.ParseConfig reads it; empty for the one that the environment names
+	Timeout     time.Duration // of each check
+	WakeTimeout time.Duration // for a database that wakes, starts or fails over
+	Logger      *slog.Logger  // receives what the library logs
+	Secrets     *Secrets      // collects what must not be shown
+	// OnEvent, if not nil, is called for each step as it is taken, by the
+	// goroutine that called Run.
+	OnEvent func(Event)
+
+	// timeouts are by check, in place of Timeout: tests wait for the end of
+	// one check without hurrying the others.
+	timeouts map[string]time.Duration
+}
+
+// Event is the start of a check, a note while it runs, or its end.
+type Event struct {
+	Check  string
+	Note   string  // what the check is waiting for
+	Result *Result // at its end
+}
 
 // step is one step of a connection, which is checked.
 type step struct {
@@ -17,7 +42,7 @@ type step struct {
 	needs []string // the checks without whose success this one means nothing
 	// skip returns why there is nothing to check, "" if there is.
 	skip func(*visit) string
-	run  func(context.Context, *visit) finding
+	run  func(context.Context, *visit) Result
 }
 
 // sequence has the steps in the order of a connection.
@@ -62,7 +87,7 @@ func unlessWorkspace(v *visit) string {
 // Run makes every check that can be made. When ctx ends it stops and returns
 // the report so far, with Report.Interrupted set.
 func Run(ctx context.Context, o Options) *Report {
-	v := newVisit(o)
+	v := &visit{options: o, blockedBy: map[string]string{}}
 	defer v.close()
 	began := time.Now()
 	report := &Report{Version: reportVersion, Time: began.UTC().Truncate(time.Second)}
@@ -75,7 +100,7 @@ func Run(ctx context.Context, o Options) *Report {
 		report.Checks = append(report.Checks, result)
 		v.notify(Event{Check: s.name, Result: &result})
 	}
-	report.Target = v.hide(v.targetName())
+	report.Target = o.Secrets.Hide(v.targetName())
 	report.Milliseconds = milliseconds(time.Since(began))
 	report.conclude(len(sequence))
 	return report
@@ -106,15 +131,16 @@ func (s step) perform(ctx context.Context, v *visit) Result {
 			return Result{Name: s.name, Status: Skipped, Summary: why}
 		}
 	}
-	v.begin(s.name)
+	v.timeout = cmp.Or(v.options.timeouts[s.name], v.options.Timeout)
+	v.notify(Event{Check: s.name})
 	began := time.Now()
-	f := s.run(ctx, v)
-	result := f.result(s.name, time.Since(began))
+	result := s.run(ctx, v)
+	result.Name, result.Milliseconds = s.name, milliseconds(time.Since(began))
 	if result.Status == Failed {
 		v.blockedBy[s.name] = s.name
 		if v.conn != nil && v.conn.IsClosed() {
 			v.blockedBy[openSession] = s.name
 		}
 	}
-	return result.hidden(v.hide)
+	return result.hidden(v.options.Secrets.Hide)
 }

@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,11 +14,12 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/refusal"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 // checkLogin logs in. Like the library it tries a fresh token when one is
 // refused, and waits for a database that is starting.
-func checkLogin(ctx context.Context, v *visit) finding {
+func checkLogin(ctx context.Context, v *visit) Result {
 	began, attempts := time.Now(), 0
 	var refused error
 	err := v.poll(ctx, "login", func() (starting bool, err error) {
@@ -33,19 +36,18 @@ func checkLogin(ctx context.Context, v *visit) finding {
 	if err != nil {
 		return v.explainLoginError(err)
 	}
-	f := found(nil, "logged in as %s to database %s", v.conn.Config().User, v.conn.Config().Database)
+	r := found(nil, "logged in as %s to database %s", v.conn.Config().User, v.conn.Config().Database)
 	switch took := rounded(time.Since(began)); {
 	case refused != nil:
-		return f.warn("the first token was refused, a fresh one was not", advice{
-			meaning: "tokens were revoked a moment ago, or the server did not know this one yet: " + withoutPrefix(refused),
-			action:  "nothing: the library does the same by itself",
-		})
+		return r.warn(problem("the first token was refused, a fresh one was not").
+			means("tokens were revoked a moment ago, or the server did not know this one yet: %s", withoutPrefix(refused)).
+			do("nothing: the library does the same by itself"))
 	case v.asleep:
-		f.summary += fmt.Sprintf(", which was asleep and took %s", took)
+		r.Summary += fmt.Sprintf(", which was asleep and took %s", took)
 	case attempts > 1:
-		f.summary += fmt.Sprintf(", which took %s to start", took)
+		r.Summary += fmt.Sprintf(", which took %s to start", took)
 	}
-	return f
+	return r
 }
 
 // logIn makes one attempt. A sleeping endpoint gets the time to wake.
@@ -81,7 +83,7 @@ func replyOf(err error) *pgconn.PgError {
 }
 
 // explainLoginError explains a login that failed.
-func (v *visit) explainLoginError(err error) finding {
+func (v *visit) explainLoginError(err error) Result {
 	e, reply := asError(err), replyOf(err)
 	var details []Detail
 	for _, d := range []Detail{{Name: "sqlstate", Value: reply.Code}, {Name: "message", Value: reply.Message}, {Name: "detail", Value: reply.Detail}, {Name: "hint", Value: reply.Hint}} {
@@ -90,46 +92,180 @@ func (v *visit) explainLoginError(err error) finding {
 			details = append(details, d)
 		}
 	}
-	if v.isStatic() && e.Kind == lakebase.KindConnectFailed && e.Message == "the server refused the user or password" {
-		return fail(err, fmt.Sprintf("the server refused the user %q or the password", v.user()), advice{
-			meaning: "it was reached, and TLS is as configured; the role of an identity has no password, and takes a token",
-			action:  "correct user and password in the URL; % / : @ in them are written with % escapes",
-		}, details...)
-	}
-	if reply.Code != "" || reply.Message != "" {
-		summary, a := v.explainRefusal(e, reply)
-		return fail(err, summary, a, details...)
-	}
+	p := problem("%s", cmp.Or(e.Message, withoutPrefix(err)))
 	switch {
-	case e.Kind == "":
-		return fail(err, withoutPrefix(err), advice{})
+	case v.isStatic() && e.Kind == lakebase.KindConnectFailed && e.Message == "the server refused the user or password":
+		p = problem("the server refused the user %q or the password", v.user()).
+			means("it was reached, and TLS is as configured; the role of an identity has no password, and takes a token").
+			do("correct user and password in the URL; % / : @ in them are written with % escapes")
+	case len(details) > 0:
+		p = v.explainRefusal(e, reply)
 	case e.Kind == lakebase.KindUnavailable && v.isOthersRole():
-		summary, a := v.explainOthersRole()
+		p = v.explainOthersRole()
 		err = &lakebase.Error{Kind: lakebase.KindTokenRejected, Resource: e.Resource, Message: "the server closed the connection", Err: err}
-		return fail(err, summary, a)
+	case e.Kind == lakebase.KindUnavailable && v.isStatic():
+		p = problem("the server closed the connection during the login").
+			means("TLS was fine, and then the connection was closed without an error: Lakebase refuses passwords like this where native login is off").
+			do("switch native login on for the instance, or name the instance instead of the URL")
 	case e.Kind == lakebase.KindUnavailable:
-		return fail(err, "the server closed the connection during the login", v.explainClosed())
+		p = problem("the server closed the connection during the login").
+			means("TLS was fine, and then the connection was closed without an error: the server is stopping, or refuses a native password where native login is off").
+			do("try again; if it stays so, look at the instance in the workspace", v.again())
 	case errors.Is(err, context.DeadlineExceeded) && e.Kind == lakebase.KindConnectFailed:
-		return fail(err, fmt.Sprintf("the server did not finish the login in %s", v.loginLimit()), advice{
-			meaning: "TLS was fine and the server took the login, but never answered: an endpoint that hangs while it wakes",
-			action:  "try again; if it stays so, look at the instance in the workspace", command: v.again(),
-		})
+		p = problem("the server did not finish the login in %s", v.loginLimit()).
+			means("TLS was fine and the server took the login, but never answered: an endpoint that hangs while it wakes").
+			do("try again; if it stays so, look at the instance in the workspace", v.again())
 	case e.Kind == lakebase.KindConnectFailed:
-		return fail(err, "the login failed", advice{meaning: withoutPrefix(e)})
+		p = problem("the login failed").means("%s", withoutPrefix(e))
 	}
-	return fail(err, e.Message, advice{})
+	return p.failed(err, details...)
 }
 
-// explainClosed explains a connection that was closed in the middle of a login.
-func (v *visit) explainClosed() advice {
-	if v.isStatic() {
-		return advice{
-			meaning: "TLS was fine, and then the connection was closed without an error: Lakebase refuses passwords like this where native login is off",
-			action:  "switch native login on for the instance, or name the instance instead of the URL",
+// explainRefusal explains the server's answer to a login, with what is known
+// of the token.
+func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result {
+	switch reason := refusal.Of(reply); reason {
+	case refusal.RoleMissing:
+		return problem("Postgres has no role %q", v.user()).
+			means("permission for the instance creates no role in Postgres: each identity that logs in needs one of its name, in the same case").
+			do("have someone who may create roles run this", v.createRole())
+	case refusal.DatabaseMissing:
+		return v.otherDatabase()
+	case refusal.EndpointNotFound:
+		return problem("there is no endpoint behind %s", v.servers[0].Host).
+			means("it was deleted or replaced, and its name still resolves").
+			do(v.letWorkspaceNameHost("name the target by its path or name instead of its host"))
+	case refusal.EndpointUnspecified:
+		return problem("the server could not tell which endpoint is meant").
+			means("the host name reaches it through TLS, and none did").
+			do(v.letWorkspaceNameHost("connect by host name, not by address"))
+	case refusal.EndpointDisabled:
+		v.target.RawState = "disabled"
+		return v.toStart(problem("the endpoint is disabled"))
+	case refusal.Starting:
+		return problem("the server is starting or failing over, and was not done in %s", v.options.WakeTimeout).
+			means("it answers, and asks to try again later").
+			do("wait until it is up; if it stays so, look at the instance in the workspace", v.wait())
+	case refusal.TooManyOfRole:
+		return tooManyConnections("role", "the role has a limit of its own (CONNECTION LIMIT), and has reached it")
+	case refusal.TooManyOfDatabase:
+		return tooManyConnections("database", "the database has a limit of its own (CONNECTION LIMIT), and has reached it")
+	case refusal.TooManyOfEndpoint:
+		return tooManyConnections("endpoint", "every connection that the compute has room for is taken")
+	case refusal.TooManyConnections:
+		return tooManyConnections("server", "every connection that the compute has room for is taken")
+	case refusal.ConnectNotGranted:
+		return problem("the role may not connect to the database %q", v.steps.Database).
+			means("the login was accepted; the privilege CONNECT on the database is missing").
+			do("have the database's owner run this", v.roles("grant", "--read", "--database", shellword.Of(v.steps.Database)))
+	case refusal.LoginNotPermitted:
+		return problem("the role %q may not log in", v.user()).
+			means("it has NOLOGIN: other roles are members of it, and it does not log in itself").
+			do("log in as another role, or have someone who administers it run this",
+				"lakebase query"+v.targetFlag()+" "+shellword.Of("ALTER ROLE "+quoteSQL(v.user())+" LOGIN"))
+	case refusal.NoHBAEntry:
+		return problem("the server allows no such login").
+			means("its pg_hba.conf has no line for this user, database, address and kind of connection").
+			do("check user, database and sslmode against the server's pg_hba.conf")
+	default:
+		switch e.Kind {
+		case lakebase.KindTokenRejected:
+			return v.explainToken(reason)
+		case lakebase.KindPermissionDenied:
+			return problem("the server did not permit the login")
+		case lakebase.KindConnectFailed:
+			return problem("the server refused the login: %s", reply.Message)
 		}
-	}
-	return advice{
-		meaning: "TLS was fine, and then the connection was closed without an error: the server is stopping, or refuses a native password where native login is off",
-		action:  "try again; if it stays so, look at the instance in the workspace", command: v.again(),
+		return problem("%s", e.Message)
 	}
 }
+
+// explainToken explains why a token was refused twice, from the reason and
+// from what is known of the token.
+func (v *visit) explainToken(reason refusal.Reason) Result {
+	_, wrongClock := v.skew()
+	switch {
+	case reason == refusal.PasswordWanted:
+		return problem("the server wants a native password, not a token").
+			means("the role %s was created in Postgres and has a password of its own, or the host is the service's pooler", quoteSQL(v.user())).
+			do("log in as the role of an identity; have someone who can log in see with this how the role was created", v.roles("show"))
+	case reason == refusal.TokenOfOtherWorkspace:
+		return problem("the token is from another workspace, or for another endpoint").
+			means("the login went to %s, which does not own the host %s", v.workspaceURL, v.servers[0].Host).
+			do(v.logInElsewhere())
+	case reason == refusal.NotAToken:
+		return problem("the server does not take the password for a token").
+			means("the server cannot read a token that was minted a moment ago: the host belongs to another workspace than the login, or is not Lakebase at all").
+			do(v.logInElsewhere())
+	case reason == refusal.TokenExpired:
+		return v.explainExpiry()
+	case v.isOthersRole():
+		return v.explainOthersRole()
+	case reason == refusal.WrongPassword:
+		return problem("the role %q does not log in with tokens", v.user()).
+			means("a role of that name exists, but was created by CREATE ROLE and not for the identity, or this database lacks the extension databricks_auth").
+			do("have someone who may create roles make it one of the identity; this says what is in the way", v.createRole())
+	case wrongClock || v.lifetime < 30*time.Second:
+		return v.explainExpiry()
+	}
+	return problem("the server refused a token that was minted a moment ago").
+		means("it has not expired and belongs to %s, whose role logs in: either tokens are being revoked, or the role is not tied to that identity", v.user()).
+		do("have someone else who can log in find out which identity the role belongs to", v.roles("show"))
+}
+
+// isOthersRole reports whether the role that logs in is not the token's own
+// identity. It may be a group of that.
+func (v *visit) isOthersRole() bool { return v.subject != "" && v.subject != v.user() }
+
+func (v *visit) explainOthersRole() Result {
+	p := problem("the token is %s's, and the role is %s", v.subject, v.user())
+	if strings.EqualFold(v.user(), v.subject) {
+		return p.means("the names of roles are case-sensitive, and the identity's has another case").
+			do("log in as "+v.subject, v.unset("user"))
+	}
+	return p.means("a token logs in as the role of its own identity, or as that of a group which the identity is a member of; %s is neither of %s", v.user(), v.subject).
+		do("log in as "+v.subject+", or have "+v.subject+" added to the group", v.unset("user"))
+}
+
+// logInElsewhere is the action, with its command, for a host that is not the
+// workspace's.
+func (v *visit) logInElsewhere() (action, command string) {
+	_, login := v.correctWorkspace()
+	action, command = v.letWorkspaceNameHost("log in to the workspace that owns the host: " + v.loginSource("host"))
+	return action, cmp.Or(command, login)
+}
+
+func (v *visit) explainExpiry() Result {
+	p := problem("the token had expired when the server verified it")
+	if skew, wrong := v.skew(); wrong {
+		return p.means("this machine's clock is %s off the workspace's", rounded(skew.Abs())).do(setClock())
+	}
+	if v.lifetime < time.Minute {
+		return p.means("it was valid for %s only", rounded(v.lifetime)).do(askForLongerTokens)
+	}
+	return p.means("it was minted a moment ago, so the server's clock or its copy of the workspace's keys is behind").
+		do("try again in a minute", v.again())
+}
+
+func (v *visit) otherDatabase() Result {
+	p := problem("there is no database %q", v.steps.Database).
+		means("the login was accepted, and the database does not exist")
+	const create = "name the one that every project starts with, or create yours"
+	variable := v.variable("database")
+	switch {
+	case v.isStatic():
+		return p.do("correct the database in the URL")
+	case v.steps.Database == "databricks_postgres":
+		return p.do("name one that exists: the default one was dropped or renamed", "export LAKEBASE_DATABASE_NAME=postgres")
+	case variable != "":
+		return p.do(create+": "+variable+" names it", "unset "+variable)
+	}
+	return p.do(create, "export LAKEBASE_DATABASE_NAME=databricks_postgres")
+}
+
+func tooManyConnections(of, meaning string) Result {
+	return problem("the %s has no connection left", of).means("%s", meaning).
+		do("close some, or open fewer: every process has a pool of its own", smallerPool(2))
+}
+
+func quoteSQL(name string) string { return pgx.Identifier{name}.Sanitize() }

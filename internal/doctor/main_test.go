@@ -113,8 +113,9 @@ const (
 // fails the test if a token is in the report or the log.
 func examine(t *testing.T, o doctor.Options) *doctor.Report {
 	t.Helper()
-	var log doctor.Log
-	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.Secrets = doctor.NewSecrets()
+	log := &testkit.Buffer{}
+	o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.Timeout = cmp.Or(o.Timeout, checkTimeout)
 	o.WakeTimeout = cmp.Or(o.WakeTimeout, wakeTimeout)
 	o.LimitCheck("dns", dnsTimeout)

@@ -52,7 +52,7 @@ func TestInterruptedRunReturnsItsReportAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	began := time.Now()
-	report := doctor.Run(ctx, doctor.Options{OnEvent: func(e doctor.Event) {
+	report := doctor.Run(ctx, doctor.Options{Timeout: 10 * time.Second, WakeTimeout: time.Minute, Secrets: doctor.NewSecrets(), OnEvent: func(e doctor.Event) {
 		if e.Check == "login" && e.Result == nil {
 			time.AfterFunc(50*time.Millisecond, cancel)
 		}
@@ -105,7 +105,8 @@ func TestSecretsAreHidden(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if n, err := fmt.Fprintln(s.Writer(&out), "the client-secret-value"); n != len("the client-secret-value\n") || err != nil || out.String() != "the [redacted]\n" {
-		t.Errorf("%d, %v, %q", n, err, out.String())
+	log := &doctor.Log{Secrets: s, Copy: &out}
+	if n, err := fmt.Fprintln(log, "the client-secret-value"); n != len("the client-secret-value\n") || err != nil || out.String() != "the [redacted]\n" || log.String() != out.String() {
+		t.Errorf("%d, %v, %q, %q", n, err, out.String(), log.String())
 	}
 }

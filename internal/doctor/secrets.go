@@ -40,11 +40,19 @@ func NewSecrets() *Secrets {
 			s.Add(value)
 		}
 	}
+	profiles, err := sdkconfig.LoadFile(strings.TrimSpace(os.Getenv("DATABRICKS_CONFIG_FILE")))
 	for i := range sdkconfig.ConfigAttributes {
-		if a := &sdkconfig.ConfigAttributes[i]; a.Sensitive {
-			value, _ := a.ReadEnv()
-			s.Add(value)
-			s.addProfiles(a.Name)
+		a := &sdkconfig.ConfigAttributes[i]
+		if !a.Sensitive {
+			continue
+		}
+		value, _ := a.ReadEnv()
+		s.Add(value)
+		if err != nil { // a file that cannot be read has no secrets
+			continue
+		}
+		for _, section := range profiles.Sections() {
+			s.Add(section.Key(a.Name).String())
 		}
 	}
 	return s
@@ -52,18 +60,6 @@ func NewSecrets() *Secrets {
 
 // secretName matches the names of variables with a secret of any program.
 var secretName = regexp.MustCompile(`(?i)(pass|passwd|password|secret|token|credentials?|api_?key)$`)
-
-// addProfiles adds the value that each profile has for key. A file that cannot
-// be read has none.
-func (s *Secrets) addProfiles(key string) {
-	file, err := sdkconfig.LoadFile(strings.TrimSpace(os.Getenv("DATABRICKS_CONFIG_FILE")))
-	if err != nil {
-		return
-	}
-	for _, section := range file.Sections() {
-		s.Add(section.Key(key).String())
-	}
-}
 
 // Add makes values secret.
 func (s *Secrets) Add(values ...string) {
@@ -94,18 +90,32 @@ func (s *Secrets) Hide(text string) string {
 	return assignment.ReplaceAllString(text, "$1="+redact.Placeholder)
 }
 
-// Writer returns a writer that hides secrets in what it passes on to w. Each
-// Write must be one or more whole lines, as those of slog's handlers are.
-func (s *Secrets) Writer(w io.Writer) io.Writer { return hidingWriter{s, w} }
+// Log collects what the library logs during a [Run], without secrets. Each Write
+// must be one or more whole lines, as those of slog's handlers are. It is safe
+// for concurrent use, also after the run: an abandoned login still writes to it.
+type Log struct {
+	Secrets *Secrets
+	Copy    io.Writer // receives the same; nil for none
 
-type hidingWriter struct {
-	secrets *Secrets
-	w       io.Writer
+	mu   sync.Mutex
+	text strings.Builder
 }
 
-func (h hidingWriter) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(h.w, h.secrets.Hide(string(p))); err != nil {
-		return 0, err
+func (l *Log) Write(p []byte) (int, error) {
+	text := l.Secrets.Hide(string(p))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.WriteString(text)
+	if l.Copy != nil {
+		if _, err := io.WriteString(l.Copy, text); err != nil {
+			return 0, err
+		}
 	}
 	return len(p), nil
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

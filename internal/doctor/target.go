@@ -16,7 +16,7 @@ import (
 
 // checkTarget looks the target up in the workspace, and waits while it is
 // starting or failing over.
-func checkTarget(ctx context.Context, v *visit) finding {
+func checkTarget(ctx context.Context, v *visit) Result {
 	var t steps.Target
 	err := v.poll(ctx, "target", func() (starting bool, err error) {
 		ctx, cancel := v.within(ctx)
@@ -28,7 +28,7 @@ func checkTarget(ctx context.Context, v *visit) finding {
 	})
 	v.target = t
 	if err != nil && !v.canDoWithout(err) {
-		return v.explainTarget(err)
+		return v.explainTarget(ctx, err)
 	}
 	if t.Name() == "" {
 		v.target.Instance, v.target.Endpoint = v.cfg.Instance, v.cfg.Endpoint
@@ -36,20 +36,18 @@ func checkTarget(ctx context.Context, v *visit) finding {
 	v.steps.Use(v.target, v.identity)
 	v.servers = v.steps.Servers(t.Host)
 	v.asleep = t.RawState == "IDLE"
-	f := found(v.targetDetails(), "%s is %s at %s", v.describeTarget(), v.describeState(), t.Host)
+	r := found(v.targetDetails(), "%s is %s at %s", v.describeTarget(), v.describeState(), t.Host)
 	if err != nil {
-		return f.warn("the state of "+v.targetName()+" could not be read from the workspace", advice{
-			meaning: "the host is configured, so that logins do not need it: " + err.Error(),
-			action:  "nothing, unless a later check fails",
-		})
+		return r.warn(problem("the state of %s could not be read from the workspace", v.targetName()).
+			means("the host is configured, so that logins do not need it: %s", err).
+			do("nothing, unless a later check fails"))
 	}
 	if t.Named == "" || strings.EqualFold(strings.TrimSuffix(t.Named, "."), strings.TrimSuffix(t.Host, ".")) {
-		return f
+		return r
 	}
-	return f.warn(fmt.Sprintf("the configured host is %s, but the workspace names %s", t.Host, t.Named), advice{
-		meaning: "logins go to the configured host, which may belong to something else or be gone",
-		action:  "let the workspace name the host", command: v.unsetHost(),
-	})
+	return r.warn(problem("the configured host is %s, but the workspace names %s", t.Host, t.Named).
+		means("logins go to the configured host, which may belong to something else or be gone").
+		do(v.letWorkspaceNameHost("")))
 }
 
 // canDoWithout reports whether logins do not need the lookup that failed,
@@ -89,56 +87,47 @@ func (v *visit) targetDetails() []Detail {
 }
 
 // explainTarget explains a target that does not exist or cannot be used.
-func (v *visit) explainTarget(err error) finding {
+func (v *visit) explainTarget(ctx context.Context, err error) Result {
 	e, t := asError(err), v.target
+	p := problem("%s %s", t.Name(), e.Message)
 	switch {
 	case t.State == workspace.Stopped:
-		return fail(err, t.Name()+" "+e.Message, v.start(), v.targetDetails()...)
+		return v.toStart(p).failed(err, v.targetDetails()...)
 	case e.Kind == lakebase.KindUnavailable:
-		return fail(err, t.Name()+" "+e.Message, advice{
-			meaning: "it does not take logins until that is over",
-			action:  "wait until it is", command: v.wait(),
-		}, v.targetDetails()...)
+		return p.means("it does not take logins until that is over").do("wait until it is", v.wait()).
+			failed(err, v.targetDetails()...)
 	case t.State == workspace.Deleting:
-		return fail(err, t.Name()+" "+e.Message, advice{meaning: "it will be gone in a moment", action: "name another"})
+		return p.means("it will be gone in a moment").do("name another").failed(err)
 	case e.Kind == lakebase.KindNotFound:
-		return v.missingTarget(e)
+		return v.missingTarget(ctx, e)
 	}
-	summary, a := v.explainCall(err)
-	if e.Kind == lakebase.KindPermissionDenied && strings.HasSuffix(summary, "may not use it") {
-		summary = strings.TrimSuffix(summary, "it") + e.Resource
-	}
-	return fail(err, summary, a)
+	return v.explainCall(err, "use "+e.Resource).failed(err)
 }
 
 // missingTarget explains a name that leads nowhere, by the names that exist.
-func (v *visit) missingTarget(e *lakebase.Error) finding {
+func (v *visit) missingTarget(ctx context.Context, e *lakebase.Error) Result {
 	if !strings.Contains(e.Message, "does not know") && !strings.Contains(e.Message, "can see") {
-		return fail(e, e.Resource+" "+e.Message, advice{
-			meaning: "the path leads to something that has not what is asked for", action: e.Hint,
-		}) // it exists, but has no such host or child
+		// It exists, but has no such host or child.
+		return problem("%s %s", e.Resource, e.Message).means("the path leads to something that has not what is asked for").failed(e)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), v.timeout/2)
+	ctx, cancel := context.WithTimeout(ctx, v.timeout/2)
 	defer cancel()
-	visible := v.visibleTargets(ctx)
-	a := advice{
-		meaning: v.identity + " sees no instance or project of that name at " + v.workspaceURL,
-		action:  "check the name: this identity sees nothing at all there, so it may be the wrong workspace",
-	}
+	p := problem("%s does not exist in this workspace", e.Resource).
+		means("%s sees no instance or project of that name at %s", v.identity, v.workspaceURL).
+		do("check the name: this identity sees nothing at all there, so it may be the wrong workspace")
 	var details []Detail
-	if len(visible) > 0 {
-		a.action, a.command = "name one of those that exist: "+strings.Join(visible[:min(len(visible), 5)], ", "), "lakebase targets"
+	if visible := v.visibleTargets(ctx); len(visible) > 0 {
+		p = p.do("name one of those that exist: "+strings.Join(visible[:min(len(visible), 5)], ", "), "lakebase targets")
 		if near := spelling.Nearest(e.Resource, visible); near != "" {
-			a.action, a.command = "name it as it is spelt there: "+near, "lakebase doctor "+shellword.Of(near)
+			p = p.do("name it as it is spelt there: "+near, "lakebase doctor "+shellword.Of(near))
 		}
 		details = append(details, Detail{Name: "visible", Value: strings.Join(visible, ", ")})
 	}
-	summary := e.Resource + " does not exist in this workspace"
 	if e.Resource == v.cfg.Host {
-		summary = "nothing that this identity can see has the host " + e.Resource
-		a.meaning = "a host alone names its target only if the identity may see that"
+		p.Summary = "nothing that this identity can see has the host " + e.Resource
+		p.Meaning = "a host alone names its target only if the identity may see that"
 	}
-	return fail(e, summary, a, details...)
+	return p.failed(e, details...)
 }
 
 // visibleTargets lists what the identity can see. A list that fails counts as

@@ -4,12 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/steps"
 )
+
+// address is one address of a server.
+type address struct {
+	server steps.Server
+	ip     string
+}
+
+func (a address) String() string { return hostPort(a.ip, a.server.Port) }
+
+func (a address) dial(ctx context.Context) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", a.String())
+}
+
+func (a address) isLoopback() bool { return net.ParseIP(a.ip).IsLoopback() }
+
+func (a address) isPrivate() bool {
+	ip, err := netip.ParseAddr(a.ip)
+	return err == nil && ip.IsPrivate()
+}
+
+func hostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
 
 // socketsOnly skips a check of TCP or TLS where no server has either.
 func socketsOnly(v *visit) string {
@@ -22,11 +49,11 @@ func socketsOnly(v *visit) string {
 }
 
 // checkTCP connects to every address, and closes the connections.
-func checkTCP(ctx context.Context, v *visit) finding {
+func checkTCP(ctx context.Context, v *visit) Result {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
 	errs := make([]error, len(v.addresses))
-	took := make([]time.Duration, len(v.addresses))
+	details := make([]Detail, len(v.addresses))
 	var dials sync.WaitGroup
 	for i, a := range v.addresses {
 		dials.Go(func() {
@@ -35,32 +62,26 @@ func checkTCP(ctx context.Context, v *visit) finding {
 			if err == nil {
 				err = conn.Close()
 			}
-			errs[i], took[i] = err, time.Since(began)
+			errs[i] = err
+			details[i] = Detail{Name: a.String(), Value: fmt.Sprintf("%s (%s)", outcome(err), rounded(time.Since(began)))}
 		})
 	}
 	dials.Wait()
-	var details []Detail
 	var silent, first error
 	var names []string
 	for i, a := range v.addresses {
-		result := "answers"
-		switch err := errs[i]; {
-		case err == nil, errors.Is(err, syscall.ECONNRESET):
+		err := errs[i]
+		if err == nil || errors.Is(err, syscall.ECONNRESET) { // the next check finds out what cuts the connection
 			v.reached = append(v.reached, a)
 			names = append(names, a.String())
-			if err != nil { // the next check finds out what cuts the connection
-				result = "answers, and cuts the connection"
-			}
-		default:
-			result = reason(err)
-			if first == nil {
-				first = err
-			}
-			if isTimeout(err) {
-				silent = err
-			}
+			continue
 		}
-		details = append(details, Detail{Name: a.String(), Value: fmt.Sprintf("%s (%s)", result, rounded(took[i]))})
+		if first == nil {
+			first = err
+		}
+		if isTimeout(err) {
+			silent = err
+		}
 	}
 	switch {
 	case len(v.reached) == 0 && silent != nil:
@@ -68,58 +89,74 @@ func checkTCP(ctx context.Context, v *visit) finding {
 	case len(v.reached) == 0:
 		return v.explainDial(first, details)
 	}
-	f := found(details, "%s answers", strings.Join(names, ", "))
+	r := found(details, "%s answers", strings.Join(names, ", "))
 	if silent != nil {
-		return f.warn("one of the addresses does not answer", advice{
-			meaning: "programs that try it first wait for a time limit before they go on to the next",
-			action:  "have the network let this machine through to each address of the host",
-		})
+		return r.warn(problem("one of the addresses does not answer").
+			means("programs that try it first wait for a time limit before they go on to the next").
+			do("have the network let this machine through to each address of the host"))
 	}
-	return f
+	return r
+}
+
+// outcome is the part of a dial's error that differs between failures.
+func outcome(err error) string {
+	var number syscall.Errno
+	switch {
+	case err == nil:
+		return "answers"
+	case isTimeout(err):
+		return "no answer"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "answers, and cuts the connection"
+	case errors.As(err, &number):
+		return number.Error()
+	}
+	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Timeout()
 }
 
 // explainSilence explains a server that does not answer.
-func (v *visit) explainSilence(err error, details []Detail) finding {
+func (v *visit) explainSilence(err error, details []Detail) Result {
 	server := v.addresses[0].server
 	at := hostPort(server.Host, server.Port)
-	a := advice{
-		meaning: "packets go there and none come back: a firewall or security group between here and there drops them",
-		action:  "have the network let this machine out to " + at + " over TCP",
+	p := problem("%s does not answer", at).
+		means("packets go there and none come back: a firewall or security group between here and there drops them").
+		do("have the network let this machine out to " + at + " over TCP")
+	if v.addresses[0].isPrivate() {
+		p.Meaning = "the address is a private one, and this machine is not in its network, or a firewall drops the packets"
 	}
-	if ip, err := netip.ParseAddr(v.addresses[0].ip); err == nil && ip.IsPrivate() {
-		a.meaning = "the address is a private one, and this machine is not in its network, or a firewall drops the packets"
-	}
-	return fail(v.refused(err, server.Host), at+" does not answer", v.orUsualPort(a), details...)
+	return v.orUsualPort(p).failed(v.refused(err, server.Host), details...)
 }
 
 // explainDial explains a server that no connection reaches.
-func (v *visit) explainDial(err error, details []Detail) finding {
+func (v *visit) explainDial(err error, details []Detail) Result {
 	server := v.addresses[0].server
-	a := advice{
-		meaning: "the machine was reached, or its network, and nothing listens at that port",
-		action:  "check that the instance runs, and look its host up again", command: v.again(),
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		a = advice{
-			meaning: "there is no route to that address from here, or no network at all",
-			action:  "check this machine's network, VPN included",
-		}
+	p := problem("no connection to %s: %s", hostPort(server.Host, server.Port), outcome(err))
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		p = p.means("the machine was reached, or its network, and nothing listens at that port").
+			do("check that the instance runs, and look its host up again", v.again())
+	} else {
+		p = p.means("there is no route to that address from here, or no network at all").
+			do("check this machine's network, VPN included")
 	}
 	switch {
 	case v.isLocalLakebase():
-		a.action, a.command = "see whether the local Lakebase runs, and at which port", "lakebase local status"
+		p = p.do("see whether the local Lakebase runs, and at which port", "lakebase local status")
 	case v.isStatic():
-		a.action, a.command = "start the server, or correct host and port in the URL", ""
+		p = p.do("start the server, or correct host and port in the URL")
 	}
-	return fail(v.refused(err, server.Host), fmt.Sprintf("no connection to %s: %s", hostPort(server.Host, server.Port), reason(err)), v.orUsualPort(a), details...)
+	return v.orUsualPort(p).failed(v.refused(err, server.Host), details...)
 }
 
 // orUsualPort advises to unset a port that is not the usual one, before
 // anything else.
-func (v *visit) orUsualPort(a advice) advice {
+func (v *visit) orUsualPort(r Result) Result {
 	if variable := v.variable("port"); variable != "" && !v.isStatic() && !v.isLocalLakebase() && v.addresses[0].server.Port != 5432 {
-		a.action = "use Lakebase's port, 5432: " + variable + " sets another"
-		a.command = "unset " + variable
+		return r.do("use Lakebase's port, 5432: "+variable+" sets another", "unset "+variable)
 	}
-	return a
+	return r
 }

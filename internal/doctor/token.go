@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase"
@@ -16,7 +15,7 @@ import (
 const shortestLifetime = 5 * time.Minute
 
 // checkToken mints a token and looks at it, without showing it.
-func checkToken(ctx context.Context, v *visit) finding {
+func checkToken(ctx context.Context, v *visit) Result {
 	ctx, cancel := v.within(ctx)
 	defer cancel()
 	token, err := v.steps.Mint(ctx)
@@ -31,36 +30,36 @@ func checkToken(ctx context.Context, v *visit) finding {
 		details = append(details, Detail{Name: "identity", Value: v.subject})
 	}
 	details = append(details, Detail{Name: "role", Value: v.user()}, v.clockDetail())
-	f := found(details, "minted, valid for %s", rounded(token.Lifetime))
+	r := found(details, "minted, valid for %s", rounded(token.Lifetime))
 	if v.subject != "" {
-		f.summary += ", for " + v.subject
+		r.Summary += ", for " + v.subject
 	}
-	if v.subject != "" && v.subject != v.user() && slices.Contains(v.groups, v.user()) {
-		f.summary += " as the group " + v.user()
+	if v.isOthersRole() && slices.Contains(v.groups, v.user()) {
+		r.Summary += " as the group " + v.user()
 	}
-	return v.judgeToken(f)
+	return v.judgeToken(r)
 }
 
-func (v *visit) judgeToken(f finding) finding {
+func (v *visit) judgeToken(r Result) Result {
 	if skew, wrong := v.skew(); wrong {
 		side := "ahead of"
 		if skew < 0 {
 			side = "behind"
 		}
-		f = f.warn(fmt.Sprintf("this machine's clock is %s %s the workspace's", rounded(skew.Abs()), side),
-			setClock("tokens are refreshed in time all the same, since their age is corrected for it; certificates and other programs are not"))
+		r = r.warn(problem("this machine's clock is %s %s the workspace's", rounded(skew.Abs()), side).
+			means("tokens are refreshed in time all the same, since their age is corrected for it; certificates and other programs are not").
+			do(setClock()))
 	}
 	if v.lifetime < shortestLifetime {
-		a := advice{
-			meaning: "every connection that is opened later needs another token, so the workspace must answer that often",
-			action:  "ask for longer ones",
-		}
+		action := "ask for longer ones"
 		if v.setting("token_ttl").Source == "default" {
-			a.action = askForLongerTokens
+			action = askForLongerTokens
 		}
-		f = f.warn(fmt.Sprintf("the token is valid for %s only", rounded(v.lifetime)), a)
+		r = r.warn(problem("the token is valid for %s only", rounded(v.lifetime)).
+			means("every connection that is opened later needs another token, so the workspace must answer that often").
+			do(action))
 	}
-	return f
+	return r
 }
 
 func (v *visit) clockDetail() Detail {
@@ -72,24 +71,17 @@ func (v *visit) clockDetail() Detail {
 }
 
 // explainMint explains a token that was not minted.
-func (v *visit) explainMint(err error) finding {
-	summary, a := v.explainCall(err)
+func (v *visit) explainMint(err error) Result {
+	p := v.explainCall(err, "mint a token for "+v.targetName())
 	switch asError(err).Kind {
 	case lakebase.KindNotFound:
-		summary = "the credentials API does not know " + v.targetName()
-		a = advice{
-			meaning: "the target existed a moment ago: it was deleted, or became a project under another name",
-			action:  "look it up again", command: v.again(),
-		}
+		p = problem("the credentials API does not know %s", v.targetName()).
+			means("the target existed a moment ago: it was deleted, or became a project under another name").
+			do("look it up again", v.again())
 	case lakebase.KindWorkspaceAuth:
-		a.meaning = "the login worked for other calls: the token may lack the scope postgres. Otherwise, " + a.meaning
-	case lakebase.KindPermissionDenied:
-		if strings.HasSuffix(summary, "may not use it") {
-			summary = strings.TrimSuffix(summary, "use it") + "mint a token for " + v.targetName()
-		}
+		p.Meaning = "the login worked for other calls: the token may lack the scope postgres. Otherwise, " + p.Meaning
 	case lakebase.KindBadConfig:
-		summary = "the credentials API refuses the request"
-		a.meaning = asCall(err).Message
+		p.Summary, p.Meaning = "the credentials API refuses the request", asCall(err).Message
 	}
-	return fail(err, summary, a)
+	return p.failed(err)
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
@@ -27,7 +30,6 @@ type visit struct {
 	steps     *steps.Steps
 
 	workspaceURL string
-	unresolved   string // the workspace's name, if it had no address within the timeout
 	identity     string // of the caller, as the workspace names it
 	groups       []string
 	target       steps.Target
@@ -40,10 +42,6 @@ type visit struct {
 	conn         *pgx.Conn
 }
 
-func newVisit(o Options) *visit {
-	return &visit{options: o.withDefaults(), blockedBy: map[string]string{}}
-}
-
 // close closes what the checks have opened.
 func (v *visit) close() {
 	if v.conn != nil {
@@ -54,12 +52,6 @@ func (v *visit) close() {
 	if v.connector != nil {
 		v.connector.Close()
 	}
-}
-
-// begin starts a check.
-func (v *visit) begin(check string) {
-	v.timeout = cmp.Or(v.options.timeouts[check], v.options.Timeout)
-	v.notify(Event{Check: check})
 }
 
 func (v *visit) notify(e Event) {
@@ -95,25 +87,14 @@ func (v *visit) poll(ctx context.Context, check string, try func() (starting boo
 	}
 }
 
-func (v *visit) hide(text string) string { return v.options.Secrets.Hide(text) }
-
 func (v *visit) isStatic() bool { return v.steps != nil && v.steps.Workspace == nil }
 
 // targetName names the target for people.
 func (v *visit) targetName() string {
-	switch {
-	case v.target.Name() != "":
-		return v.target.Name()
-	case v.cfg != nil:
-		return v.cfg.Target()
+	if name := v.target.Name(); name != "" || v.cfg == nil {
+		return name
 	}
-	return ""
-}
-
-// overridesHost reports whether a host is configured in place of the one that
-// the workspace names.
-func (v *visit) overridesHost() bool {
-	return v.cfg.Host != "" && (v.cfg.Instance != "" || v.cfg.Endpoint != "")
+	return v.cfg.Target()
 }
 
 // user is the role that logs in, "" while it is unknown.
@@ -123,8 +104,6 @@ func (v *visit) user() string {
 	}
 	return cmp.Or(v.steps.User, v.identity)
 }
-
-func (v *visit) database() string { return v.steps.Database }
 
 // setting returns one of the configuration.
 func (v *visit) setting(name string) lakebase.Setting {
@@ -136,14 +115,23 @@ func (v *visit) setting(name string) lakebase.Setting {
 	return lakebase.Setting{}
 }
 
+// settingDetails lists the settings whose names begin with prefix.
+func (v *visit) settingDetails(prefix string) (details []Detail) {
+	for _, s := range v.settings {
+		if strings.HasPrefix(s.Name, prefix) {
+			details = append(details, Detail{Name: s.Name, Value: s.Value, Source: s.Source})
+		}
+	}
+	return details
+}
+
 // variable returns the environment variable that a setting came from, "" if
 // it came from elsewhere.
 func (v *visit) variable(name string) string {
-	variable, ok := strings.CutPrefix(v.setting(name).Source, "environment ")
-	if !ok {
-		return ""
+	if variable, ok := strings.CutPrefix(v.setting(name).Source, "environment "); ok {
+		return variable
 	}
-	return variable
+	return ""
 }
 
 // skew returns how far this machine's clock is off the workspace's, and
@@ -166,5 +154,123 @@ func (v *visit) isLocalLakebase() bool {
 // refused is the library's error for a failed attempt to reach host or to log
 // in there.
 func (v *visit) refused(err error, host string) error {
-	return v.steps.Refused(err, host, v.user(), v.database())
+	return v.steps.Refused(err, host, v.user(), v.steps.Database)
+}
+
+// What follows are the commands and actions that several checks advise.
+
+// again is the command that repeats the run.
+func (v *visit) again() string { return "lakebase doctor" + v.argument() }
+
+// wait is the command that waits for the target.
+func (v *visit) wait() string { return "lakebase wait" + v.argument() }
+
+// argument is the target as an argument of another command, unless it may hold
+// a secret.
+func (v *visit) argument() string {
+	target := v.options.Target
+	if target == "" || v.options.Secrets.Hide(target) != target || strings.Contains(target, "://") {
+		return ""
+	}
+	return " " + shellword.Of(target)
+}
+
+// targetFlag names the target in commands that take it as a flag.
+func (v *visit) targetFlag() string {
+	if v.options.Target == "" {
+		return ""
+	}
+	return " --target " + shellword.Of(v.targetName())
+}
+
+// roles is a command about the role that logs in.
+func (v *visit) roles(command string, flags ...string) string {
+	words := append([]string{"lakebase roles", command, shellword.Of(v.user())}, flags...)
+	return strings.Join(words, " ") + v.targetFlag()
+}
+
+// createRole is the command that creates the role of the identity that logs in.
+func (v *visit) createRole() string {
+	return v.roles("create", "--kind", string(identityKind(v.user())))
+}
+
+// identityKind is the --kind of roles create for an identity.
+func identityKind(name string) roles.Kind { return cmp.Or(roles.KindOf(name), roles.User) }
+
+// unset is the command that unsets the variable of a setting, "" if it has
+// none.
+func (v *visit) unset(setting string) string {
+	if variable := v.variable(setting); variable != "" {
+		return "unset " + variable
+	}
+	return ""
+}
+
+// overridesHost reports whether a host is configured in place of the one that
+// the workspace names.
+func (v *visit) overridesHost() bool {
+	return v.cfg.Host != "" && (v.cfg.Instance != "" || v.cfg.Endpoint != "")
+}
+
+// letWorkspaceNameHost is the action, with its command, where a configured host
+// may be at fault, and otherwise where none is configured.
+func (v *visit) letWorkspaceNameHost(otherwise string) (action, command string) {
+	if !v.overridesHost() {
+		return otherwise, ""
+	}
+	return "let the workspace name the host", v.unset("host")
+}
+
+// toStart adds the advice for a target that no login starts.
+func (v *visit) toStart(r Result) Result {
+	action, command := "start it: in the workspace, on the page of the instance", ""
+	if v.target.RawState == "disabled" {
+		action = "enable it: in the workspace, on the page of the endpoint"
+	}
+	if v.isLocalLakebase() {
+		command = "lakebase local start " + shellword.Of(v.target.Name())
+	}
+	return r.means("connecting does not start it, whatever the timeout").do(action, command)
+}
+
+// loginSource says where a setting of the workspace login comes from.
+func (v *visit) loginSource(name string) string {
+	s := v.setting("databricks." + name)
+	switch variable := v.variable(s.Name); {
+	case s.Source == "":
+		return "nothing sets it"
+	case variable != "":
+		return variable + " sets it"
+	}
+	return "it comes from " + s.Source
+}
+
+// correctWorkspace is the action, with its command, for a workspace's address
+// that is wrong.
+func (v *visit) correctWorkspace() (action, command string) {
+	command = "export DATABRICKS_HOST=https://WORKSPACE.cloud.databricks.com"
+	if profile, ok := strings.CutPrefix(v.setting("databricks.host").Source, "profile "); ok {
+		command = "databricks auth login --profile " + shellword.Of(profile)
+	}
+	return "correct the workspace's address: " + v.loginSource("host"), command
+}
+
+// setClock is the action, with its command, for a clock that is off.
+func setClock() (action, command string) {
+	command = "sudo timedatectl set-ntp true"
+	switch runtime.GOOS {
+	case "darwin":
+		command = "sudo sntp -sS time.apple.com"
+	case "windows":
+		command = "w32tm /resync"
+	}
+	return "set this machine's clock by a time server", command
+}
+
+// askForLongerTokens is the action for tokens that a workspace makes short.
+const askForLongerTokens = "have the workspace's admin find out why its tokens are that short"
+
+// smallerPool is the command that makes a pool smaller.
+func smallerPool(size int) string {
+	return fmt.Sprintf("export DB_POOL_SIZE=%d DB_MAX_OVERFLOW=0", size)
 }

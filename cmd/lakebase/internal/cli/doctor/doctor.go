@@ -5,7 +5,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -87,15 +86,14 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 			_ = os.Remove(o.bundle)
 		}
 	}()
-	var kept doctor.Log
-	log := io.Writer(&kept)
+	log := &doctor.Log{Secrets: secrets}
 	if o.verbose {
-		log = io.MultiWriter(log, std.Err)
+		log.Copy = std.Err
 	}
 	view := newView(std, o)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Logger: slog.New(slog.NewTextHandler(secrets.Writer(log), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	view.status.End()
 	if report.Interrupted {
@@ -105,7 +103,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	report.Program = strings.TrimSpace(build.Version + " " + build.Go + " " + build.Platform)
 	report.ExitCode = command.ExitCode(report.Err())
 	if bundle != nil {
-		if err := writeBundle(bundle, secrets, report, kept.String()); err != nil {
+		if err := writeBundle(bundle, secrets, report, log.String()); err != nil {
 			return fmt.Errorf("--bundle: %w", err)
 		}
 		written = true
@@ -114,7 +112,8 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	if o.output.JSON() {
 		err = std.PrintJSON(report)
 	} else {
-		err = view.conclude(report)
+		view.text.summary(report)
+		err = view.text.err
 	}
 	if err == nil && report.ExitCode != command.ExitOK {
 		return command.ExitOnly(report.ExitCode)

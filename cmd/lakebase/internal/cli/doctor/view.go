@@ -1,11 +1,14 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/doctor"
@@ -68,8 +71,108 @@ func (v *view) progress(check string, elapsed time.Duration) string {
 	return line
 }
 
-// conclude prints the last line of the report.
-func (v *view) conclude(r *doctor.Report) error {
-	v.text.summary(r)
-	return v.text.err
+// reportText writes a report for people.
+type reportText struct {
+	out     io.Writer
+	width   int // 0 for unlimited
+	painter terminal.Painter
+	verbose bool
+	err     error // the first one of a write
+}
+
+// A result has a line of status, check, time and summary, and lines below it.
+const (
+	reportIndent  = 8  // of the lines below
+	summaryColumn = 33 // where the summary begins
+	narrowWidth   = 90 // below it, the summary has a line of its own
+	longestLine   = 120
+)
+
+var statusWords = map[doctor.Status]struct {
+	word  string
+	style terminal.Style
+}{
+	doctor.OK:      {"ok", terminal.Green},
+	doctor.Warning: {"warn", terminal.Yellow},
+	doctor.Failed:  {"FAIL", terminal.Red},
+	doctor.Skipped: {"skip", terminal.Dim},
+}
+
+// result writes the result of a check, and for a problem its meaning and the
+// action to take.
+func (t *reportText) result(r doctor.Result) {
+	status := statusWords[r.Status]
+	took := fmt.Sprintf("%.1f ms", r.Milliseconds)
+	if r.Status == doctor.Skipped {
+		took = ""
+	} else if r.Milliseconds >= 1000 {
+		took = fmt.Sprintf("%.1f s", r.Milliseconds/1000)
+	}
+	head := fmt.Sprintf("  %s%s  %-13s %9s", t.painter.Paint(status.style, status.word), strings.Repeat(" ", 4-len(status.word)), r.Name, took)
+	if t.width > 0 && t.width < narrowWidth {
+		t.line(strings.TrimRight(head, " "))
+		t.paragraph(strings.Repeat(" ", reportIndent), reportIndent, r.Summary)
+	} else {
+		t.paragraph(head+"  ", summaryColumn, r.Summary)
+	}
+	t.labelled("means", r.Meaning)
+	t.labelled("do", r.Action)
+	if r.Command != "" { // never wrapped, so that it can be pasted
+		t.line(strings.Repeat(" ", reportIndent+7) + t.painter.Paint(terminal.Bold, "$ "+r.Command))
+	}
+	for _, d := range r.Details {
+		if d.Name == "error" || t.verbose {
+			t.detail(d)
+		}
+	}
+}
+
+func (t *reportText) labelled(label, text string) {
+	if text != "" {
+		t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Cyan, fmt.Sprintf("%-7s", label)), reportIndent+7, text)
+	}
+}
+
+func (t *reportText) detail(d doctor.Detail) {
+	value := cmp.Or(d.Value, "-")
+	if d.Source != "" {
+		value += " (" + d.Source + ")"
+	}
+	if d.Name == "error" {
+		t.labelled("error", value)
+		return
+	}
+	t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Dim, d.Name+": "), reportIndent+2, value)
+}
+
+// summary writes the last line.
+func (t *reportText) summary(r *doctor.Report) {
+	t.line("")
+	t.paragraph("", 0, t.painter.Paint(statusWords[r.Status].style, fmt.Sprintf("%s (%.1f s)", r.Summary, r.Milliseconds/1000)))
+}
+
+// paragraph writes text after head, wrapped to the width, and indents further
+// lines. Words are never broken.
+func (t *reportText) paragraph(head string, indent int, text string) {
+	line, used := head, ansi.StringWidth(head)
+	limit := min(t.width, longestLine)
+	empty := true
+	for _, word := range strings.Fields(text) {
+		n := ansi.StringWidth(word)
+		if limit > 0 && !empty && used+1+n > limit {
+			t.line(line)
+			line, used, empty = strings.Repeat(" ", indent), indent, true
+		}
+		if !empty {
+			line, used = line+" ", used+1
+		}
+		line, used, empty = line+word, used+n, false
+	}
+	t.line(strings.TrimRight(line, " "))
+}
+
+func (t *reportText) line(text string) {
+	if _, err := fmt.Fprintln(t.out, text); t.err == nil {
+		t.err = err
+	}
 }
