@@ -1,11 +1,77 @@
 package proxy
 
 import (
+	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
+
+// target is a Connector under the name that clients use.
+type target struct {
+	name      string
+	connector *lakebase.Connector
+	slots     slots
+	lastLogin atomic.Pointer[loginResult] // nil before the first login
+
+	// Guarded by the targetSet's mutex.
+	clients int  // that have been admitted
+	removed bool // from the configuration: no client is admitted any more
+}
+
+// loginResult is where a login led.
+type loginResult struct {
+	host           string
+	port           uint16
+	user, database string
+}
+
+func newTarget(e *env, name string, connector *lakebase.Connector) *target {
+	return &target{name: name, connector: connector,
+		slots: slots{limit: func() int { return e.config().MaxTargetConnections }}}
+}
+
+// database returns a database of t. The target's own is the same one however it
+// is spelled.
+func (t *target) database(name string) database {
+	if name == t.connector.Database() {
+		name = ""
+	}
+	return database{target: t, name: name}
+}
+
+// info describes t, which has conns server connections. all is the configuration
+// that t belongs to.
+func (t *target) info(all *configuration, conns int64) snapshot.Target {
+	last, stats := t.lastLogin.Load(), t.connector.Stats()
+	if last == nil {
+		last = &loginResult{}
+	}
+	return snapshot.Target{
+		Name: t.name, Default: t.name == all.DefaultTarget,
+		Host: last.host, Port: last.port, User: last.user, Database: last.database,
+		ServerConns: conns, MaxTargetConnections: all.MaxTargetConnections,
+		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,
+		CredentialFailures: stats.CredentialFailures, Rejections: stats.Rejections,
+	}
+}
+
+// database is one database of a target: where a client connects to, and the key
+// of a pool. Two targets are different even if they have the same name, as after
+// a reload.
+type database struct {
+	target *target
+	name   string // empty for the target's own database, however a client spells it
+}
+
+// label is the name of d in the console and in rules: the target's own database
+// is named like the target.
+func (d database) label() snapshot.Database {
+	return snapshot.Database{Target: d.target.name, Name: cmp.Or(d.name, d.target.name)}
+}
 
 // targetSet has the targets of the current configuration and the removed ones
 // that still have clients. It counts the clients of each target, and closes a
