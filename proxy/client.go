@@ -65,7 +65,7 @@ func newClient(e *env, conn net.Conn) *client {
 // is for the log. The caller holds mu.
 func (c *client) setState(to clientState, reason string) {
 	from := c.current()
-	if !has(clientTransitions[from], to) {
+	if !from.allows(to) {
 		illegalTransition(c.env.log, "client", from, to, reason)
 		c.conn.close()
 		return

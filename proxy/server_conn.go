@@ -95,7 +95,7 @@ func (s *serverConn) isExpired() bool { return !time.Now().Before(s.expires) }
 // setState changes the state; see [serverState] for what is allowed. The reason
 // is for the log. The caller holds mu.
 func (s *serverConn) setState(to serverState, reason string) {
-	if !has(serverTransitions[s.state], to) {
+	if !s.state.allows(to) {
 		illegalTransition(s.pool.env.log, "server connection", s.state, to, reason)
 		s.conn.breakOff() // the reader sees that and closes s
 		return

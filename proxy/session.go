@@ -50,7 +50,7 @@ func newSession(c *client, up *upstream) *session {
 // setState changes the state; see [sessionState] for what is allowed. The
 // caller holds mu.
 func (s *session) setState(to sessionState, reason string) {
-	if !has(sessionTransitions[s.state], to) {
+	if to <= s.state {
 		illegalTransition(s.client.env.log, "session", s.state, to, reason)
 		s.up.breakOff()
 		return

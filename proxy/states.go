@@ -22,16 +22,7 @@ import (
 //	                 connection is awaited
 //	serverClosed     (SV_JUSTFREE)
 //
-// [serverConn.setState] allows these changes, and no others:
-//
-//	from \ to   Idle Tested Assigned Active Resetting Closing Closed
-//	Login        x             x                         x      x
-//	Idle                x      x                         x      x
-//	Tested       x             x                         x      x
-//	Assigned                          x        x         x      x
-//	Active                                     x         x      x
-//	Resetting    x             x                         x      x
-//	Closing                                                     x
+// [serverConn.setState] allows the changes of serverTransitions, and no others.
 type serverState uint8
 
 const (
@@ -45,16 +36,19 @@ const (
 	serverClosed
 )
 
-var serverTransitions = [...]stateSet{
-	serverLogin:     states(serverIdle, serverAssigned, serverClosing, serverClosed),
-	serverIdle:      states(serverTested, serverAssigned, serverClosing, serverClosed),
-	serverTested:    states(serverIdle, serverAssigned, serverClosing, serverClosed),
-	serverAssigned:  states(serverActive, serverResetting, serverClosing, serverClosed),
-	serverActive:    states(serverResetting, serverClosing, serverClosed),
-	serverResetting: states(serverIdle, serverAssigned, serverClosing, serverClosed),
-	serverClosing:   states(serverClosed),
+// serverTransitions has, for each state, a bit for each that may follow it.
+var serverTransitions = [...]uint16{
+	serverLogin:     1<<serverIdle | 1<<serverAssigned | 1<<serverClosing | 1<<serverClosed,
+	serverIdle:      1<<serverTested | 1<<serverAssigned | 1<<serverClosing | 1<<serverClosed,
+	serverTested:    1<<serverIdle | 1<<serverAssigned | 1<<serverClosing | 1<<serverClosed,
+	serverAssigned:  1<<serverActive | 1<<serverResetting | 1<<serverClosing | 1<<serverClosed,
+	serverActive:    1<<serverResetting | 1<<serverClosing | 1<<serverClosed,
+	serverResetting: 1<<serverIdle | 1<<serverAssigned | 1<<serverClosing | 1<<serverClosed,
+	serverClosing:   1 << serverClosed,
 	serverClosed:    0,
 }
+
+func (s serverState) allows(to serverState) bool { return serverTransitions[s]&(1<<to) != 0 }
 
 func (s serverState) String() string {
 	return [...]string{"login", "idle", "tested", "assigned", "active", "resetting", "closing", "closed"}[s]
@@ -74,15 +68,8 @@ func (s serverState) String() string {
 //	                    cannot be sent one
 //	clientClosed
 //
-// [client.setState] allows these changes, and no others. A client in session
-// mode goes back to its login when it has a slot.
-//
-//	from \ to      Login Active Draining Killed Disconnected Closed
-//	Login                  x       x       x         x         x
-//	Active           x             x       x         x         x
-//	Draining                               x         x         x
-//	Killed                                           x         x
-//	Disconnected                                               x
+// [client.setState] allows changes to a later state, and no others but one: a client
+// in session mode goes back from clientActive to its login when it has a slot.
 type clientState int32
 
 const (
@@ -94,13 +81,8 @@ const (
 	clientClosed
 )
 
-var clientTransitions = [...]stateSet{
-	clientLogin:        states(clientActive, clientDraining, clientKilled, clientDisconnected, clientClosed),
-	clientActive:       states(clientLogin, clientDraining, clientKilled, clientDisconnected, clientClosed),
-	clientDraining:     states(clientKilled, clientDisconnected, clientClosed),
-	clientKilled:       states(clientDisconnected, clientClosed),
-	clientDisconnected: states(clientClosed),
-	clientClosed:       0,
+func (s clientState) allows(to clientState) bool {
+	return to > s || s == clientActive && to == clientLogin
 }
 
 func (s clientState) String() string {
@@ -129,31 +111,9 @@ const (
 	sessionEnded
 )
 
-var sessionTransitions = [...]stateSet{
-	sessionActive:    states(sessionDraining, sessionFailing, sessionAbandoned, sessionKilled, sessionEnded),
-	sessionDraining:  states(sessionFailing, sessionAbandoned, sessionKilled, sessionEnded),
-	sessionFailing:   states(sessionAbandoned, sessionKilled, sessionEnded),
-	sessionAbandoned: states(sessionKilled, sessionEnded),
-	sessionKilled:    states(sessionEnded),
-	sessionEnded:     0,
-}
-
 func (s sessionState) String() string {
 	return [...]string{"active", "draining", "failing", "abandoned", "killed", "ended"}[s]
 }
-
-// stateSet is a set of states, a bit for each.
-type stateSet uint16
-
-func states[S serverState | clientState | sessionState](members ...S) (set stateSet) {
-	for _, s := range members {
-		set |= 1 << s
-	}
-	return set
-}
-
-// has reports whether s is a member of the set.
-func has[S serverState | clientState | sessionState](set stateSet, s S) bool { return set&(1<<s) != 0 }
 
 // illegalTransition reports a change of a state that the state's table does not
 // allow: an error of this package. The caller closes the connection that it is
