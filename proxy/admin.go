@@ -22,7 +22,12 @@ var product = "lakebase proxy " + buildinfo.Version()
 
 // admin is a Server as its console and its monitor see it: a [console.Proxy]
 // and a [monitor.Proxy].
-type admin struct{ server *Server }
+type admin struct {
+	server   *Server
+	*poolSet // what it controls
+}
+
+func (s *Server) admin() admin { return admin{s, s.pools} }
 
 var errStarting = errors.New("the proxy is starting")
 
@@ -144,26 +149,7 @@ func (a admin) Route(name string) (snapshot.Database, error) {
 	return snapshot.Database{Target: db.target.name, Name: db.name}, nil
 }
 
-// The control methods implement [console.Proxy].
-
-func (a admin) Pause(ctx context.Context, db snapshot.Database) error {
-	return a.server.pools.pause(ctx, db)
-}
-
-func (a admin) WaitClose(ctx context.Context, db snapshot.Database) error {
-	return a.server.pools.waitClose(ctx, db)
-}
-
-func (a admin) Resume(_ context.Context, db snapshot.Database) error {
-	return a.server.pools.resume(db)
-}
-
-func (a admin) Reconnect(_ context.Context, db snapshot.Database) error {
-	return a.server.pools.reconnect(db)
-}
-
-func (a admin) SetDisabled(db snapshot.Database, on bool) { a.server.pools.disable(db, on) }
-
+// Kill implements [console.Proxy].
 func (a admin) Kill(_ context.Context, db snapshot.Database) error {
 	sessions, pools := a.server.sessions.kill(db), a.server.pools.kill(db)
 	if !sessions && !pools && db != (snapshot.Database{}) {

@@ -83,29 +83,10 @@ func (c *clientConn) refuse(e interface{ Append([]byte) []byte }) {
 // close closes the connection without any message.
 func (c *clientConn) close() { c.raw.Close() }
 
-// interrupt ends the read that waits, and those to come, until resume.
-func (c *clientConn) interrupt() { c.raw.Interrupt() }
-
-// resume lets reads wait again after interrupt.
-func (c *clientConn) resume() { c.raw.SetReadDeadline(time.Time{}) }
-
-// setDeadline bounds reads and writes from now on.
-func (c *clientConn) setDeadline(after time.Duration) { c.raw.SetDeadline(time.Now().Add(after)) }
-
-// clearDeadline ends that.
-func (c *clientConn) clearDeadline() { c.raw.SetDeadline(time.Time{}) }
-
 // setWriteDeadline bounds writes from now on.
 func (c *clientConn) setWriteDeadline(after time.Duration) {
 	c.raw.SetWriteDeadline(time.Now().Add(after))
 }
-
-// isGone reports whether the client has closed its side, even if it may still
-// read.
-func (c *clientConn) isGone() bool { return c.raw.Gone() }
-
-// isBroken reports whether the connection has been reset.
-func (c *clientConn) isBroken() bool { return c.raw.Broken() }
 
 // tlsInfo returns the version and the cipher suite of a connection, "" without
 // TLS.

@@ -17,16 +17,16 @@ func init() {
 
 // What the console and the monitor show and control, for all databases.
 
-func (s *Server) Pools() []snapshot.Pool          { return admin{s}.Snapshot().Pools }
-func (s *Server) Clients() []snapshot.Client      { return admin{s}.Snapshot().Clients }
-func (s *Server) Servers() []snapshot.Server      { return admin{s}.Snapshot().Servers }
-func (s *Server) Pause(ctx context.Context) error { return admin{s}.Pause(ctx, snapshot.Database{}) }
-func (s *Server) Resume() error                   { return admin{s}.Resume(context.Background(), snapshot.Database{}) }
+func (s *Server) Pools() []snapshot.Pool          { return s.admin().Snapshot().Pools }
+func (s *Server) Clients() []snapshot.Client      { return s.admin().Snapshot().Clients }
+func (s *Server) Servers() []snapshot.Server      { return s.admin().Snapshot().Servers }
+func (s *Server) Pause(ctx context.Context) error { return s.admin().Pause(ctx, snapshot.Database{}) }
+func (s *Server) Resume() error                   { return s.admin().Resume(context.Background(), snapshot.Database{}) }
 func (s *Server) Reconnect() error {
-	return admin{s}.Reconnect(context.Background(), snapshot.Database{})
+	return s.admin().Reconnect(context.Background(), snapshot.Database{})
 }
-func (s *Server) Kill() error                { return admin{s}.Kill(context.Background(), snapshot.Database{}) }
-func (s *Server) KillClient(id uint64) error { return admin{s}.KillClient(id) }
+func (s *Server) Kill() error                { return s.admin().Kill(context.Background(), snapshot.Database{}) }
+func (s *Server) KillClient(id uint64) error { return s.admin().KillClient(id) }
 
 // Shrunk is how many clients have shrunk their stacks since their last request.
 func (s *Server) Shrunk() (n int) {

@@ -163,11 +163,11 @@ func (s *poolSet) checkMode() error {
 	return nil
 }
 
-// pause makes clients wait, and closes the server connections as they are
+// Pause makes clients wait, and closes the server connections as they are
 // released; it returns when all are closed. Pinned clients keep theirs until
 // they disconnect. If ctx ends first, the pools stay paused and the error is
 // ctx's.
-func (s *poolSet) pause(ctx context.Context, pattern snapshot.Database) error {
+func (s *poolSet) Pause(ctx context.Context, pattern snapshot.Database) error {
 	if err := s.checkMode(); err != nil {
 		return err
 	}
@@ -202,8 +202,8 @@ func waitForNone(ctx context.Context, count func() (int, <-chan struct{})) error
 	}
 }
 
-// resume ends a pause.
-func (s *poolSet) resume(pattern snapshot.Database) error {
+// Resume ends a pause.
+func (s *poolSet) Resume(_ context.Context, pattern snapshot.Database) error {
 	if err := s.checkMode(); err != nil {
 		return err
 	}
@@ -216,8 +216,8 @@ func (s *poolSet) resume(pattern snapshot.Database) error {
 	return nil
 }
 
-// reconnect replaces each server connection as soon as it is released.
-func (s *poolSet) reconnect(pattern snapshot.Database) error {
+// Reconnect replaces each server connection as soon as it is released.
+func (s *poolSet) Reconnect(_ context.Context, pattern snapshot.Database) error {
 	pools, err := s.controlled(pattern)
 	for _, p := range pools {
 		p.reconnect()
@@ -225,9 +225,9 @@ func (s *poolSet) reconnect(pattern snapshot.Database) error {
 	return err
 }
 
-// waitClose returns when each server connection is closed that RECONNECT, for
+// WaitClose returns when each server connection is closed that RECONNECT, for
 // instance, has marked for it. If ctx ends first, the error is ctx's.
-func (s *poolSet) waitClose(ctx context.Context, pattern snapshot.Database) error {
+func (s *poolSet) WaitClose(ctx context.Context, pattern snapshot.Database) error {
 	pools, err := s.controlled(pattern)
 	for _, p := range pools {
 		if err := waitForNone(ctx, p.outdated); err != nil {
@@ -246,9 +246,9 @@ func (s *poolSet) kill(pattern snapshot.Database) (found bool) {
 	return len(pools) > 0
 }
 
-// disable makes the proxy refuse new clients of databases, or accept them again.
+// SetDisabled makes the proxy refuse new clients of databases, or accept them again.
 // Connected clients stay.
-func (s *poolSet) disable(pattern snapshot.Database, on bool) {
+func (s *poolSet) SetDisabled(pattern snapshot.Database, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disabled.set(pattern, on)
