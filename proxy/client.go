@@ -143,7 +143,7 @@ func (c *client) kill(e *pgwire.Error) {
 // in time. A login to the database ends with admission. The caller holds mu.
 func (c *client) interruptLogin() {
 	if c.handler == nil && c.current() < clientDisconnected {
-		c.conn.interrupt()
+		c.conn.raw.Interrupt()
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *client) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current() < clientDisconnected {
-		c.conn.interrupt()
+		c.conn.raw.Interrupt()
 	}
 }
 
@@ -183,7 +183,7 @@ func (c *client) disconnectAndInterrupt(reason string) {
 	defer c.mu.Unlock()
 	if c.current() < clientDisconnected {
 		c.setState(clientDisconnected, reason)
-		c.conn.interrupt()
+		c.conn.raw.Interrupt()
 	}
 }
 
@@ -323,7 +323,7 @@ func (s *clientSet) add(c *client) *pgwire.Error {
 	case len(s.clients) >= limit+spareConns:
 		return tooManyClients(limit)
 	}
-	c.conn.setDeadline(s.env.config().ClientLoginTimeout) // before drain can interrupt
+	c.conn.raw.SetDeadline(time.Now().Add(s.env.config().ClientLoginTimeout)) // before drain can interrupt
 	s.clients[c] = true
 	s.env.tasks.Add(1)
 	return nil
@@ -348,6 +348,16 @@ func (s *clientSet) list() []*client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.clients))
+}
+
+// handlers returns the handlers of a kind.
+func handlers[H handler](s *clientSet) (found []H) {
+	for _, c := range s.list() {
+		if h, ok := c.currentHandler().(H); ok {
+			found = append(found, h)
+		}
+	}
+	return found
 }
 
 // withID returns the clients that have a process ID. In session mode several

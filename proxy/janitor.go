@@ -55,11 +55,7 @@ func (j *janitor) round() {
 // timeout, if there is one, or shrink their stacks.
 func (j *janitor) checkClients(idleTimeout time.Duration) {
 	started := 0
-	for _, c := range j.clients.list() {
-		pooled, ok := c.currentHandler().(*pooledClient)
-		if !ok {
-			continue
-		}
+	for _, pooled := range handlers[*pooledClient](j.clients) {
 		switch idle := pooled.idleTime(); {
 		case idleTimeout > 0 && idle >= idleTimeout:
 			pooled.request(taskCheckIdle)

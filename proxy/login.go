@@ -153,7 +153,7 @@ func (l *login) openPooled(db database) (runLoop, error) {
 	}
 	l.client.onClose(func() { l.pools.leave(p) })
 	c := newPooledClient(l.client, p, settings)
-	l.client.conn.clearDeadline() // before drain and kill can set one
+	l.client.conn.raw.SetDeadline(time.Time{}) // before drain and kill can set one
 	if !l.client.attach(c) {
 		return nil, l.client.disconnecting()
 	}
@@ -178,13 +178,12 @@ func (l *login) openSession(db database) (runLoop, error) {
 
 func (l *login) runSession(s *session) {
 	c, up := l.client, s.up
-	c.conn.clearDeadline() // before drain and kill can set one
+	c.conn.raw.SetDeadline(time.Time{}) // before drain and kill can set one
 	if !c.attach(s) {
 		c.fail("start-up", c.disconnecting())
 		return
 	}
-	l.sessions.add(s)
-	defer l.sessions.remove(s)
+	defer l.sessions.archive(s)
 	c.welcome(s, up.pid(), maps.All(up.parameters))
 	c.conn.out = append(c.conn.out, up.early...)
 	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, up.status)
@@ -238,15 +237,13 @@ func (l *login) takeSlot(db database) error {
 	if !l.client.attach(w) {
 		return l.client.disconnecting()
 	}
-	l.sessions.addWaiting(w)
-	slots.enqueue(w.waiter)
+	slots.enqueue(w.granted)
 	err := w.run(func() { l.pools.makeRoom(db.target, nil) })
-	l.sessions.removeWaiting(w)
 	if !l.client.detach() && err == nil {
 		err = l.client.disconnecting()
 	}
 	if err != nil {
-		slots.abandon(w.waiter)
+		slots.abandon(w.granted)
 	}
 	return err
 }
@@ -263,7 +260,7 @@ func (l *login) openConsole() (runLoop, error) {
 		session.Close()
 		return nil, errShuttingDown()
 	}
-	c.conn.clearDeadline()
+	c.conn.raw.SetDeadline(time.Time{})
 	c.welcome(h, 0, session.Parameters())
 	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, pgwire.TxIdle)
 	if err := c.conn.flush(); err != nil {

@@ -217,7 +217,7 @@ func (c *pooledClient) awaitAnswer() bool {
 		case <-c.answered:
 			return true
 		case <-check.C:
-			if c.conn.isGone() {
+			if c.conn.raw.Gone() {
 				return false
 			}
 		}
@@ -240,9 +240,9 @@ func (c *pooledClient) awaitLastAnswers() ending {
 // sent Terminate may have closed its side and still read.
 func (c *pooledClient) isGone() bool {
 	if c.finalRequest {
-		return c.conn.isBroken()
+		return c.conn.raw.Broken()
 	}
-	return c.conn.isGone()
+	return c.conn.raw.Gone()
 }
 
 // isTerminate reports whether requests are a Terminate message and nothing else.
@@ -330,7 +330,7 @@ func (c *pooledClient) request(t task) {
 	defer c.client.mu.Unlock()
 	if c.client.current() == clientActive && c.task < t {
 		c.task = t
-		c.conn.interrupt()
+		c.conn.raw.Interrupt()
 	}
 }
 
@@ -340,7 +340,7 @@ func (c *pooledClient) drain() { c.client.interrupt() }
 // retryDrain makes c look again whether it can be disconnected.
 func (c *pooledClient) retryDrain() {
 	if c.client.current() == clientDraining {
-		c.conn.interrupt()
+		c.conn.raw.Interrupt()
 	}
 }
 
@@ -358,7 +358,7 @@ func (c *pooledClient) kill() {
 // handleInterrupt does what c has been interrupted for.
 func (c *pooledClient) handleInterrupt() ending {
 	c.client.mu.Lock()
-	c.conn.resume() // before the state is read, so that a later change interrupts again
+	c.conn.raw.SetReadDeadline(time.Time{}) // before the state is read, so that a later change interrupts again
 	state, reason, task := c.client.current(), c.client.reason, c.task
 	c.task = noTask
 	c.client.mu.Unlock()

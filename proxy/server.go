@@ -64,13 +64,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	pools := newPoolSet(e)
+	clients, pools := newClientSet(e), newPoolSet(e)
 	s := &Server{
 		env: e, began: time.Now(), listeners: listeners{env: e},
-		clients: newClientSet(e), targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e),
+		clients: clients, targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e, clients),
 		stopped: make(chan struct{}),
 	}
-	s.console = console.New(admin{s}, product, cfg.Logger)
+	s.console = console.New(s.admin(), product, cfg.Logger)
 	return s, nil
 }
 
@@ -87,7 +87,7 @@ func (s *Server) Listen() error {
 	}
 	err := s.listeners.open()
 	if address := s.env.config().HTTPListen; err == nil && address != "" {
-		if s.monitor, err = monitor.Listen(address, admin{s}, s.env.log); err != nil {
+		if s.monitor, err = monitor.Listen(address, s.admin(), s.env.log); err != nil {
 			err = fmt.Errorf("HTTP: %w", err)
 		}
 	}

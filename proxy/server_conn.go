@@ -466,7 +466,7 @@ func (s *serverConn) check(limit time.Duration) {
 	case c == nil:
 	case c.conn.raw.Unresponsive(limit):
 		c.conn.close()
-	case stuck && c.conn.isGone():
+	case stuck && c.conn.raw.Gone():
 		link{s, c}.abandon()
 	}
 }

@@ -40,6 +40,8 @@ type session struct {
 	state sessionState
 	since time.Time // of sessionFailing or sessionAbandoned
 
+	archived bool // guarded by the sessionSet's mutex
+
 	shut sync.Once // the server has been told that nothing more comes
 }
 

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -9,56 +8,41 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// sessionSet has the sessions of session mode and of clients that replicate,
-// the clients that wait for a slot to begin one, and the totals of the sessions
-// that have ended.
+// sessionSet has the sessions of session mode and of clients that replicate, and
+// the totals of those that have ended.
 type sessionSet struct {
-	env *env
+	env     *env
+	clients *clientSet
 
-	mu       sync.Mutex // guards what follows; taken before a session's and a tracker's
-	sessions map[*session]bool
-	waiting  map[*slotWait]bool
-	past     map[snapshot.Database]snapshot.Totals
+	mu   sync.Mutex // guards what follows and which sessions have ended; taken before the clientSet's
+	past map[snapshot.Database]snapshot.Totals
 }
 
-func newSessionSet(e *env) *sessionSet {
-	return &sessionSet{env: e, sessions: map[*session]bool{}, waiting: map[*slotWait]bool{}, past: map[snapshot.Database]snapshot.Totals{}}
+func newSessionSet(e *env, clients *clientSet) *sessionSet {
+	return &sessionSet{env: e, clients: clients, past: map[snapshot.Database]snapshot.Totals{}}
 }
 
-func (s *sessionSet) add(one *session) {
+// archive keeps the totals of a session that has ended.
+func (s *sessionSet) archive(one *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions[one] = true
-}
-
-// remove keeps the totals of a session that has ended.
-func (s *sessionSet) remove(one *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, one)
+	one.archived = true
 	db := one.up.database.label()
 	t := s.past[db]
 	t.Add(one.totals())
 	s.past[db] = t
 }
 
-func (s *sessionSet) addWaiting(w *slotWait) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting[w] = true
-}
-
-func (s *sessionSet) removeWaiting(w *slotWait) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.waiting, w)
-}
-
 // list returns the sessions.
 func (s *sessionSet) list() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.sessions))
+	return s.open()
+}
+
+// open does the same for a caller that holds mu.
+func (s *sessionSet) open() []*session {
+	return slices.DeleteFunc(handlers[*session](s.clients), func(one *session) bool { return one.archived })
 }
 
 // kill disconnects the clients of the sessions that a pattern includes, and
@@ -100,14 +84,14 @@ func (s *sessionSet) info() (pools []snapshot.Pool, servers []snapshot.Server) {
 	for db := range s.past {
 		pool(db)
 	}
-	for one := range s.sessions {
+	for _, one := range s.open() {
 		p := pool(one.up.database.label())
 		p.ClientsActive++
 		p.ServersActive++
 		p.Totals.Add(one.totals())
 		servers = append(servers, one.serverInfo())
 	}
-	for w := range s.waiting {
+	for _, w := range handlers[*slotWait](s.clients) {
 		p := pool(w.database.label())
 		p.ClientsWaiting++
 		p.OldestWait = max(p.OldestWait, time.Since(w.since))

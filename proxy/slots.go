@@ -19,15 +19,8 @@ type slots struct {
 	used  atomic.Int64 // changed under mu
 
 	mu    sync.Mutex
-	queue []*slotWaiter // in order of arrival
+	queue []chan struct{} // in order of arrival; each is closed when its waiter has a slot
 }
-
-// slotWaiter is an entry in the queue.
-type slotWaiter struct {
-	granted chan struct{} // closed when the waiter has a slot
-}
-
-func newSlotWaiter() *slotWaiter { return &slotWaiter{granted: make(chan struct{})} }
 
 // count is the number of slots in use.
 func (s *slots) count() int64 { return s.used.Load() }
@@ -58,7 +51,7 @@ func (s *slots) release() {
 }
 
 // enqueue adds a waiter, which may be granted a slot at once.
-func (s *slots) enqueue(w *slotWaiter) {
+func (s *slots) enqueue(w chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, w)
@@ -74,7 +67,7 @@ func (s *slots) recheck() {
 
 // abandon removes a waiter from the queue, or frees the slot that it has been
 // granted.
-func (s *slots) abandon(w *slotWaiter) {
+func (s *slots) abandon(w chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.queue, w); i >= 0 {
@@ -89,7 +82,7 @@ func (s *slots) abandon(w *slotWaiter) {
 func (s *slots) grant() {
 	for len(s.queue) > 0 && !s.full() {
 		s.used.Add(1)
-		close(s.queue[0].granted)
+		close(s.queue[0])
 		s.queue = slices.Delete(s.queue, 0, 1)
 	}
 }
@@ -99,14 +92,14 @@ func (s *slots) grant() {
 type slotWait struct {
 	client   *client
 	database database
-	waiter   *slotWaiter
+	granted  chan struct{} // closed when it has a slot
 	since    time.Time
 	ended    chan struct{} // closed when it must not wait any longer
 	end      sync.Once
 }
 
 func newSlotWait(c *client, db database) *slotWait {
-	return &slotWait{client: c, database: db, waiter: newSlotWaiter(), since: time.Now(), ended: make(chan struct{})}
+	return &slotWait{client: c, database: db, granted: make(chan struct{}), since: time.Now(), ended: make(chan struct{})}
 }
 
 // run waits for a slot. An error says why the client gets none, though it may
@@ -123,8 +116,8 @@ func (w *slotWait) run(makeRoom func()) error {
 	defer check.Stop()
 	for {
 		select {
-		case <-w.waiter.granted:
-			if w.client.conn.isGone() {
+		case <-w.granted:
+			if w.client.conn.raw.Gone() {
 				return io.EOF // no server should work for it
 			}
 			return nil
@@ -137,7 +130,7 @@ func (w *slotWait) run(makeRoom func()) error {
 				return io.EOF
 			}
 		case <-check.C:
-			if w.client.conn.isGone() {
+			if w.client.conn.raw.Gone() {
 				return io.EOF
 			}
 			makeRoom()

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,18 +85,13 @@ type targetSet struct {
 	closed     bool       // the Server is shutting down: the configuration stays as it is
 	refreshing bool       // the Connectors keep their tokens fresh
 	removed    map[*target]bool
-	connectors map[*lakebase.Connector]int // targets that use each
 }
 
 // newTargetSet makes cfg the configuration.
 func newTargetSet(e *env, pools *poolSet, cfg Config) *targetSet {
-	s := &targetSet{env: e, pools: pools, removed: map[*target]bool{}, connectors: map[*lakebase.Connector]int{}}
-	all := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
-	for name, connector := range cfg.Targets {
-		all.targets[name] = newTarget(e, name, connector)
-		s.connectors[connector]++
-	}
-	e.configuration.Store(all)
+	s := &targetSet{env: e, pools: pools, removed: map[*target]bool{}}
+	e.configuration.Store(&configuration{})
+	_, _, _ = s.replace(cfg) // fails only after close
 	return s
 }
 
@@ -113,7 +109,6 @@ func (s *targetSet) replace(cfg Config) (added, removed []string, err error) {
 		t := old.targets[name]
 		if t == nil || t.connector != connector {
 			t = newTarget(s.env, name, connector)
-			s.connectors[connector]++
 			if s.refreshing {
 				connector.StartRefresh()
 			}
@@ -174,7 +169,6 @@ func (s *targetSet) dismantle(t *target) {
 			p.close()
 		}
 		if s.forget(t) {
-			t.connector.StopRefresh()
 			t.connector.Close()
 		}
 		s.env.log.Info("target removed", "target", t.name)
@@ -186,44 +180,37 @@ func (s *targetSet) forget(t *target) (unused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.removed, t)
-	s.connectors[t.connector]--
-	if s.connectors[t.connector] > 0 {
-		return false
-	}
-	delete(s.connectors, t.connector)
-	return true
+	return !slices.ContainsFunc(s.all(), func(other *target) bool { return other.connector == t.connector })
+}
+
+// all returns the targets, including removed ones. The caller holds mu.
+func (s *targetSet) all() []*target {
+	return slices.AppendSeq(slices.Collect(maps.Keys(s.removed)), maps.Values(s.env.configuration.Load().targets))
 }
 
 // startRefresh makes the Connectors keep their tokens fresh until stop is
 // called.
 func (s *targetSet) startRefresh() (stop func()) {
+	s.refresh(true, (*lakebase.Connector).StartRefresh)
+	return func() { s.refresh(false, (*lakebase.Connector).StopRefresh) }
+}
+
+func (s *targetSet) refresh(on bool, each func(*lakebase.Connector)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refreshing = true
-	for c := range s.connectors {
-		c.StartRefresh()
-	}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.refreshing = false
-		for c := range s.connectors {
-			c.StopRefresh()
-		}
+	s.refreshing = on
+	for _, t := range s.all() {
+		each(t.connector)
 	}
 }
 
 // serverConns returns the number of server connections by target, including
 // those of removed targets.
 func (s *targetSet) serverConns() map[string]int64 {
-	current := s.env.configuration.Load().targets
-	conns := make(map[string]int64, len(current))
-	for name, t := range current {
-		conns[name] = t.slots.count()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t := range s.removed {
+	conns := map[string]int64{}
+	for _, t := range s.all() {
 		conns[t.name] += t.slots.count()
 	}
 	return conns
