@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // templateFormat changes when templates are created in another way.
@@ -25,8 +29,8 @@ func (in *Installation) CreateCluster(ctx context.Context, dir string, o Cluster
 	if err != nil {
 		return err
 	}
-	if err := checkFree(dir); err != nil {
-		return err // before a template is built
+	if exists(dir) { // before a template is built
+		return fmt.Errorf("data directory %s: %w", dir, fs.ErrExist)
 	}
 	owner, err := newAccount()
 	if err != nil {
@@ -36,23 +40,13 @@ func (in *Installation) CreateCluster(ctx context.Context, dir string, o Cluster
 	if err != nil {
 		return fmt.Errorf("make a new PostgreSQL data directory: %w", err)
 	}
-	return createDataDir(dir, nil, func(path string) error { return copyDataDir(ctx, owner, template, path) })
+	return createDir(dir, nil, func(path string) error { return copyDataDir(owner, template, path) })
 }
 
 // template returns the cached data directory for o.
 func (in *Installation) template(ctx context.Context, owner *account, o ClusterOptions) (string, error) {
-	c, err := openCache()
-	if err != nil {
-		return "", err
-	}
-	parts := []string{templateFormat, runtime.GOARCH, in.build, in.BinDir, o.HBA, strings.Join(in.initdbArgs(), " ")}
-	for _, s := range o.Scripts {
-		parts = append(parts, s.Database, s.SQL)
-	}
-	parts = append(parts, extensionParts(o.Extensions)...)
-	return c.get(cacheKey("template", parts...), func(dir string) error {
-		return in.buildTemplate(ctx, dir, owner, o)
-	})
+	key := cacheKey("template", templateFormat, runtime.GOARCH, in.build, in.BinDir, in.initdbArgs(), o)
+	return cached(key, owner, func(dir string) error { return in.buildTemplate(ctx, dir, owner, o) })
 }
 
 // initdbArgs are the arguments except for the directory. They do not depend on
@@ -66,12 +60,9 @@ func (in *Installation) initdbArgs() []string {
 	return args
 }
 
-// buildTemplate fills the empty directory dir.
+// buildTemplate creates the data directory dir.
 func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *account, o ClusterOptions) error {
-	if err := owner.own(dir); err != nil {
-		return err
-	}
-	if err := in.run(ctx, owner, dir, newServerLog(nil), "initdb", append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
+	if err := in.run(ctx, owner, "/", newServerLog(nil), "initdb", append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
 		return err
 	}
 	if err := in.runScripts(ctx, dir, o); err != nil {
@@ -87,7 +78,7 @@ func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *ac
 	}
 	// A template that a power failure truncates would damage every data
 	// directory that is copied from it.
-	if err := in.run(ctx, owner, dir, newServerLog(nil), "initdb", "--sync-only", "-D", dir); err != nil {
+	if err := in.run(ctx, owner, "/", newServerLog(nil), "initdb", "--sync-only", "-D", dir); err != nil {
 		return err
 	}
 	return seal(dir, owner)
@@ -133,4 +124,42 @@ func seal(dir string, owner *account) error {
 		}
 		return os.Lchown(path, 0, 0)
 	})
+}
+
+// copyBuffers has the buffers of copyDataDir, which copies a thousand files at a
+// time. io.Copy would allocate one for each, and try faster ways first that do not
+// work between file systems.
+var copyBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
+// copyDataDir copies the data directory from to the new directory to, which
+// will belong to owner.
+func copyDataDir(owner *account, from, to string) error {
+	var group errgroup.Group
+	group.SetLimit(8) // most of the thousand files are tiny
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := to + strings.TrimPrefix(path, from)
+		if entry.IsDir() {
+			return errors.Join(os.Mkdir(target, 0o700), owner.own(target))
+		}
+		group.Go(func() error {
+			src, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer src.Close()
+			dst, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				return err
+			}
+			buffer := copyBuffers.Get().(*[256 << 10]byte)
+			defer copyBuffers.Put(buffer)
+			_, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, buffer[:])
+			return errors.Join(err, dst.Close(), owner.own(target))
+		})
+		return nil
+	})
+	return errors.Join(err, group.Wait())
 }

@@ -185,16 +185,16 @@ func TestProcessesShareATemplate(t *testing.T) {
 }
 
 func TestFirstBuilderOfACacheEntryWins(t *testing.T) {
-	t.Parallel()
-	c := cache(t.TempDir())
+	dir := t.TempDir()
+	t.Setenv(cacheEnv, dir)
 	build := func(text string, during func()) func(string) error {
 		return func(dir string) error {
 			during()
-			return os.WriteFile(filepath.Join(dir, "text"), []byte(text), 0o600)
+			return writeFiles(dir, map[string]string{"text": text})
 		}
 	}
-	path, err := c.get("entry", build("slow", func() {
-		if _, err := c.get("entry", build("fast", func() {})); err != nil {
+	path, err := cached("entry", nil, build("slow", func() {
+		if _, err := cached("entry", nil, build("fast", func() {})); err != nil {
 			t.Error(err)
 		}
 	}))
@@ -204,15 +204,28 @@ func TestFirstBuilderOfACacheEntryWins(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(path, "text")); string(text) != "fast" {
 		t.Errorf("the entry is %q, want the first that was finished", text)
 	}
-	if entries, _ := os.ReadDir(string(c)); len(entries) != 1 {
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("the cache holds %v, want one entry", entries)
 	}
 }
 
 func TestCacheKeyDependsOnEveryPart(t *testing.T) {
 	t.Parallel()
-	if cacheKey("k", "ab", "c") == cacheKey("k", "a", "bc") {
-		t.Error("two lists of parts have one key")
+	keys := map[string]bool{}
+	for _, parts := range [][]any{
+		{"ab", "c"}, {"a", "bc"}, {`a" "b`, "c"}, {"ab c"}, {[]string{"ab", "c"}}, {[]string{"ab"}, "c"},
+		{ClusterOptions{HBA: "h"}}, {ClusterOptions{Scripts: []Script{{"h", ""}}}}, {ClusterOptions{Scripts: []Script{{"", "h"}}}},
+		{ClusterOptions{Extensions: []Extension{{Name: "h"}}}}, {ClusterOptions{Extensions: []Extension{{SQL: "h"}}}},
+		{map[string]string{"a": "b"}}, {map[string]string{"a": "c"}}, {layout{bin: "a"}}, {layout{share: "a"}},
+	} {
+		key := cacheKey("k", parts...)
+		if keys[key] {
+			t.Errorf("%q has the key of others", parts)
+		}
+		keys[key] = true
+	}
+	if a, b := map[string]string{"a": "1", "b": "2"}, map[string]string{"b": "2", "a": "1"}; cacheKey("k", a) != cacheKey("k", b) {
+		t.Error("equal parts have two keys")
 	}
 }
 

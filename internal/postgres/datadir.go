@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,18 +19,16 @@ import (
 // orphanTimeout limits the shutdown of a server whose parent process is gone.
 const orphanTimeout = 10 * time.Second
 
-func checkFree(dir string) error {
-	if _, err := os.Lstat(dir); err == nil {
-		return fmt.Errorf("data directory %s: %w", dir, fs.ErrExist)
-	}
-	return nil
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
-// createDataDir creates dir, which must not exist: fill creates it at another
-// path, as filler, and nothing is left if it fails.
-func createDataDir(dir string, filler *account, fill func(path string) error) error {
-	if err := checkFree(dir); err != nil {
-		return err
+// createDir creates dir, which must not exist: fill creates it at another path, as
+// filler, and nothing is left if it fails.
+func createDir(dir string, filler *account, fill func(path string) error) error {
+	if exists(dir) {
+		return fmt.Errorf("directory %s: %w", dir, fs.ErrExist)
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -135,5 +134,44 @@ func clearPostmasterPID(ctx context.Context, dir string) error {
 		case <-ctx.Done():
 			return fmt.Errorf("data directory %s is in use by PostgreSQL process %d, which does not belong to this program: stop it with kill -INT %d", dir, pid, pid)
 		}
+	}
+}
+
+const socketName = ".s.PGSQL." + port
+
+// newSocketDir creates a private directory for a server's socket. It is neither in
+// the data directory nor in TMPDIR, which may have a longer path than a socket
+// can have.
+func newSocketDir(a *account) (string, error) {
+	dir, err := os.MkdirTemp("/tmp", "lkb-")
+	if err != nil {
+		return "", fmt.Errorf("create a directory for the server's socket: %w", err)
+	}
+	if err := a.own(dir); err != nil {
+		os.Remove(dir)
+		return "", err
+	}
+	return dir, nil
+}
+
+// lastSocketDir finds the socket's directory in the command line that a server
+// writes to postmaster.opts.
+var lastSocketDir = regexp.MustCompile(`"-k" "(/[^"]*/lkb-[0-9]+)"`)
+
+// removeLastSocketDir removes the socket directory of the last server on dataDir,
+// which still exists if that server's parent was killed. The caller holds the
+// lock.
+func removeLastSocketDir(dataDir string, a *account) {
+	options, _ := os.ReadFile(filepath.Join(dataDir, "postmaster.opts"))
+	m := lastSocketDir.FindSubmatch(options)
+	if m == nil {
+		return
+	}
+	dir := string(m[1])
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !a.is(int(info.Sys().(*syscall.Stat_t).Uid)) {
+		return
+	}
+	for _, path := range []string{filepath.Join(dir, socketName), filepath.Join(dir, socketName+".lock"), dir} {
+		os.Remove(path) // it does no harm if it stays
 	}
 }

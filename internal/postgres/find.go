@@ -148,7 +148,6 @@ func (f finder) candidates(ctx context.Context) []string {
 	}
 	for _, pattern := range usualPlaces {
 		matches, _ := filepath.Glob(f.root + pattern) // the patterns are well-formed
-		slices.SortFunc(matches, byVersionDescending)
 		for _, dir := range matches {
 			add(dir)
 		}
@@ -220,21 +219,6 @@ func majorRank(major int) int {
 		return i
 	}
 	return len(preferredMajors) + major
-}
-
-var digits = regexp.MustCompile(`\d+`)
-
-// byVersionDescending compares paths by the last number in them.
-func byVersionDescending(a, b string) int {
-	number := func(s string) int {
-		all := digits.FindAllString(s, -1)
-		if len(all) == 0 {
-			return 0
-		}
-		n, _ := strconv.Atoi(all[len(all)-1])
-		return n
-	}
-	return cmp.Compare(number(b), number(a))
 }
 
 func isProgram(info os.FileInfo) bool {

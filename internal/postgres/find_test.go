@@ -56,11 +56,6 @@ func TestFindPrefersVersionsOfTheService(t *testing.T) {
 		{name: "unknown new versions last", installs: map[string]string{"/Library/PostgreSQL/19/bin": "19beta1", "/Library/PostgreSQL/14/bin": "14.1"}, want: "14.1"},
 		{name: "a beta if there is nothing else", installs: map[string]string{"/Library/PostgreSQL/19/bin": "19beta1"}, want: "19beta1"},
 		{
-			name:     "versions are numbers",
-			installs: map[string]string{"/opt/homebrew/opt/postgresql@9/bin": "17.9", "/opt/homebrew/opt/postgresql@17/bin": "17.17"},
-			want:     "17.17",
-		},
-		{
 			name:     "of one version, PATH before the usual places",
 			installs: map[string]string{"/mine": "17.1", "/usr/lib/postgresql/17/bin": "17.2"},
 			setUp:    func(t *testing.T, root string, f *finder) { f.path = "relative:" + root + "/none:" + root + "/mine" },

@@ -53,14 +53,14 @@ func (l *serverLog) add(line string) {
 }
 
 // tail returns the last lines in one line.
-func (l *serverLog) tail() string { return l.text("; ") }
+func (l *serverLog) tail() string { return strings.Join(l.last(), "; ") }
 
-func (l *serverLog) text(separator string) string {
+func (l *serverLog) last() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := slices.Clone(l.lines)
 	if len(l.partial) > 0 {
 		lines = append(lines, string(l.partial))
 	}
-	return strings.Join(lines, separator)
+	return lines
 }

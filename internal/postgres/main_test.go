@@ -244,7 +244,7 @@ var testBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(os.Getenv(cacheEnv), "testbinary")
-	return path, copyExecutable(self, path)
+	return path, copyProgram(self, path)
 })
 
 // recorder is a logger whose output a test can read.

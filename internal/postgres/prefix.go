@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,67 +35,45 @@ func (in *Installation) program(ctx context.Context, a *account, extensions []Ex
 		}
 		maps.Copy(files, f)
 	}
-	c, err := openCache()
-	if err != nil {
-		return program{}, err
-	}
 	if in.Major >= 18 {
-		return in.withControlPath(c, extensions, files)
+		return in.withControlPath(files)
 	}
-	return in.withPrefix(ctx, c, a, extensions, files)
+	return in.withPrefix(ctx, a, files)
 }
 
 func (in *Installation) postgres() string { return filepath.Join(in.BinDir, "postgres") }
 
 // withControlPath sets the directory of the extensions with a setting that
 // version 18 introduced.
-func (in *Installation) withControlPath(c cache, extensions []Extension, files map[string]string) (program, error) {
-	key := cacheKey("extensions", extensionParts(extensions)...)
-	dir, err := c.get(key, func(dir string) error {
-		return writeFiles(filepath.Join(dir, "extension"), files)
+func (in *Installation) withControlPath(files map[string]string) (program, error) {
+	dir, err := cached(cacheKey("extensions", files), nil, func(dir string) error {
+		return errors.Join(writeFiles(filepath.Join(dir, "extension"), files), publish(dir))
 	})
-	if err != nil {
-		return program{}, err
-	}
 	return program{
 		path: in.postgres(),
 		args: []string{"-c", "extension_control_path=$system:" + dir},
-	}, nil
+	}, err
 }
 
 // withPrefix creates a private installation. Before version 18, PostgreSQL finds
 // extensions only in its share directory, which it finds relative to its own
 // executable: a copy of the executable, with links to everything else, can have
 // another extension directory.
-func (in *Installation) withPrefix(ctx context.Context, c cache, a *account, extensions []Extension, files map[string]string) (program, error) {
+func (in *Installation) withPrefix(ctx context.Context, a *account, files map[string]string) (program, error) {
 	l, err := in.findLayout(ctx, a)
 	if err != nil {
 		return program{}, err
 	}
-	system, err := os.ReadDir(filepath.Join(l.share, "extension"))
+	// An extension that is installed later must not stay invisible.
+	system, err := filepath.Glob(filepath.Join(l.share, "extension", "*"))
 	if err != nil {
 		return program{}, err
 	}
-	// An extension that is installed later must not stay invisible.
-	parts := append([]string{in.build, l.bin, l.share, l.lib}, extensionParts(extensions)...)
-	for _, entry := range system {
-		parts = append(parts, entry.Name())
-	}
-	prefix, err := c.get(cacheKey("prefix", parts...), func(dir string) error {
-		return l.build(dir, system, files)
-	})
+	prefix, err := cached(cacheKey("prefix", in.build, l, files, system), nil, func(dir string) error { return l.build(dir, files) })
 	if err != nil {
 		return program{}, fmt.Errorf("create a private PostgreSQL with more extensions: %w", err)
 	}
-	return program{path: filepath.Join(prefix, l.rel(l.bin), "postgres")}, nil
-}
-
-// layout has the directories of an installation.
-type layout struct {
-	bin   string
-	share string
-	lib   string // of loadable modules
-	root  string // longest common parent of the others
+	return program{path: filepath.Join(l.in(prefix, l.bin), "postgres")}, nil
 }
 
 // findLayout asks the installation's programs, once.
@@ -128,7 +106,7 @@ func (in *Installation) shareDir(ctx context.Context, a *account) (string, error
 	if err := in.run(ctx, a, "/", out, "initdb", "--show", "-D", "/nonexistent"); err != nil {
 		return "", err
 	}
-	for line := range strings.SplitSeq(out.text("\n"), "\n") {
+	for _, line := range out.last() {
 		if dir, ok := strings.CutPrefix(line, "share_path="); ok {
 			return filepath.Clean(dir), nil
 		}
@@ -158,67 +136,54 @@ func (in *Installation) moduleDir(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("cannot find the modules (plpgsql) of the PostgreSQL at %s: install its contrib or server package in full", in.BinDir)
 }
 
-// rel returns the path in a prefix that corresponds to a system directory.
-func (l layout) rel(dir string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(dir, l.root), "/")
+// in returns the path in a prefix that corresponds to a system directory.
+func (l layout) in(prefix, dir string) string {
+	return filepath.Join(prefix, strings.TrimPrefix(dir, l.root))
 }
 
-// build fills the empty directory prefix.
-func (l layout) build(prefix string, system []os.DirEntry, files map[string]string) error {
-	bin, share := filepath.Join(prefix, l.rel(l.bin)), filepath.Join(prefix, l.rel(l.share))
-	for _, dir := range []string{bin, share} { // before links, so that neither is behind one
-		if err := mkdirOpen(prefix, dir); err != nil {
-			return err
-		}
-	}
-	if err := copyProgram(filepath.Join(l.bin, "postgres"), filepath.Join(bin, "postgres")); err != nil {
+// build creates a prefix with files as additional extensions.
+func (l layout) build(prefix string, files map[string]string) error {
+	bin, share := l.in(prefix, l.bin), l.in(prefix, l.share)
+	extension := filepath.Join(share, "extension")
+	// Directories come before links, so that none is behind a link.
+	if err := errors.Join(os.MkdirAll(bin, 0o755), writeFiles(extension, files)); err != nil {
 		return err
 	}
-	// The executable may look for its libraries beside itself.
-	for _, dir := range []string{filepath.Join(filepath.Dir(l.bin), "lib"), l.lib} {
-		if err := l.link(prefix, dir); err != nil {
-			return err
-		}
+	return errors.Join(
+		copyProgram(filepath.Join(l.bin, "postgres"), filepath.Join(bin, "postgres")),
+		// The executable may look for its libraries beside itself.
+		l.link(prefix, filepath.Join(filepath.Dir(l.bin), "lib")),
+		l.link(prefix, l.lib),
+		linkEntries(l.share, share),
+		linkEntries(filepath.Join(l.share, "extension"), extension),
+		publish(prefix),
+	)
+}
+
+// link links a system directory at its path in the prefix, unless it does not
+// exist, or the prefix has it, possibly because one of its parents is linked.
+func (l layout) link(prefix, dir string) error {
+	place := l.in(prefix, dir)
+	if !exists(dir) || exists(place) {
+		return nil
 	}
-	extension := filepath.Join(share, "extension")
-	entries, err := os.ReadDir(l.share)
+	return errors.Join(os.MkdirAll(filepath.Dir(place), 0o755), os.Symlink(dir, place))
+}
+
+// linkEntries links the entries of a system directory in dir, except for those
+// that dir has already.
+func linkEntries(system, dir string) error {
+	entries, err := os.ReadDir(system)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		if entry.Name() == "extension" {
-			continue
-		}
-		if err := os.Symlink(filepath.Join(l.share, entry.Name()), filepath.Join(share, entry.Name())); err != nil {
-			return err
-		}
-	}
-	if err := writeFiles(extension, files); err != nil {
-		return err
-	}
-	for _, entry := range system {
-		err := os.Symlink(filepath.Join(l.share, "extension", entry.Name()), filepath.Join(extension, entry.Name()))
-		if err != nil && !errors.Is(err, os.ErrExist) { // files precedes the system's
+		err := os.Symlink(filepath.Join(system, entry.Name()), filepath.Join(dir, entry.Name()))
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
 	return nil
-}
-
-// link links a system directory at its path in the prefix, unless it does not
-// exist or one of its parents is linked already.
-func (l layout) link(prefix, dir string) error {
-	place := filepath.Join(prefix, l.rel(dir))
-	if _, err := os.Stat(dir); err != nil || place == prefix {
-		return nil
-	}
-	if _, err := os.Stat(place); err == nil {
-		return nil
-	}
-	if err := mkdirOpen(prefix, filepath.Dir(place)); err != nil {
-		return err
-	}
-	return os.Symlink(dir, place)
 }
 
 // commonDir returns the longest common parent of two absolute paths.
@@ -229,70 +194,53 @@ func commonDir(a, b string) string {
 	return a
 }
 
-// mkdirOpen creates dir and its missing parents up to base, accessible to all
-// users, independent of the umask.
-func mkdirOpen(base, dir string) error {
-	if dir == base {
-		return nil
-	}
-	if err := mkdirOpen(base, filepath.Dir(dir)); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		if errors.Is(err, os.ErrExist) {
-			return nil
-		}
-		return err
-	}
-	return os.Chmod(dir, 0o755)
-}
-
-// copyProgram copies an executable, accessible to all users. It is synced, so that
-// the cache does not have half of it after a power failure.
+// copyProgram copies an executable. Processes cannot be started while the copy is
+// open for writing: they would have it open too for a moment, and a program that
+// is open for writing cannot be run ("text file busy").
 func copyProgram(from, to string) error {
-	if err := copyExecutable(from, to); err != nil {
-		return err
-	}
-	f, err := os.Open(to)
+	program, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// copyExecutable prevents processes from being started while the file is open for
-// writing: they would have it open too for a moment, and a program that is open
-// for writing cannot be run ("text file busy").
-func copyExecutable(from, to string) error {
-	src, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	return errors.Join(err, dst.Chmod(0o755), dst.Close())
+	return os.WriteFile(to, program, 0o755)
 }
 
-// writeFiles creates dir with files that all users can read.
+// writeFiles creates dir with files.
 func writeFiles(dir string, files map[string]string) error {
-	if err := mkdirOpen(filepath.Dir(dir), dir); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for name, text := range files {
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteString(text)
-		if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// publish makes dir and all in it accessible to all users, independent of the
+// umask, and syncs it, so that the cache does not have half of it after a power
+// failure.
+func publish(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type() == fs.ModeSymlink {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		mode := info.Mode().Perm() | 0o444
+		if mode&0o100 != 0 {
+			mode |= 0o111
+		}
+		return errors.Join(f.Chmod(mode), f.Sync())
+	})
 }

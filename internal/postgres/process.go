@@ -3,10 +3,13 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -56,4 +59,63 @@ func (c *child) signal(sig syscall.Signal) error {
 // their task in it.
 func isPostmasterName(program string) bool {
 	return program == "postgres" || program == "postmaster"
+}
+
+// run runs a program of the installation to its end, in the directory cwd.
+func (in *Installation) run(ctx context.Context, a *account, cwd string, out *serverLog, program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(in.BinDir, program), args...)
+	cmd.Dir = cwd
+	a.prepare(cmd)
+	c, err := spawn(cmd, out)
+	if err != nil {
+		return a.explain(fmt.Errorf("run %s: %w", program, err), cmd)
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		c.signal(syscall.SIGINT) // it removes what it has created
+		<-c.done
+		return context.Cause(ctx)
+	}
+	if c.err != nil {
+		return a.explain(fmt.Errorf("%s failed: %w: %s", program, c.err, out.tail()), cmd)
+	}
+	return nil
+}
+
+// watcherScript reads the id of the process to watch, then waits for a line which
+// says that it has ended. The end of the pipe means that this process has ended.
+const watcherScript = `read pid && { read ended || kill -INT "$pid"; }`
+
+// watcher is a shell process that interrupts another one when this process ends,
+// for systems whose kernel does not.
+type watcher struct {
+	cmd  *exec.Cmd
+	pipe io.WriteCloser
+}
+
+func startWatcher() (*watcher, error) {
+	cmd := exec.Command("/bin/sh", "-c", watcherScript)
+	cmd.Env = baseEnv("/")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C must not reach it
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the process that watches PostgreSQL: %w", err)
+	}
+	return &watcher{cmd: cmd, pipe: pipe}, nil
+}
+
+// watch makes pid end with this process.
+func (w *watcher) watch(pid int) { fmt.Fprintln(w.pipe, pid) }
+
+// dismiss ends the watcher. The process that it watches has ended, or was not
+// started.
+func (w *watcher) dismiss() {
+	fmt.Fprintln(w.pipe)
+	w.pipe.Close()
+	w.cmd.Wait() // its exit status does not matter
 }

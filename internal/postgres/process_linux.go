@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // runBound runs cmd to its end and sends the result of its start to started. The
@@ -37,4 +39,10 @@ func isPostmaster(pid int, dataDir string) bool {
 	}
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	return err != nil || cwd == dataDir // a server works in its data directory
+}
+
+// onNoexec reports whether a file is where programs may not run.
+func onNoexec(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
 }

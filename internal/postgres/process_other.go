@@ -40,3 +40,7 @@ func isPostmaster(pid int, dataDir string) bool {
 	named := strings.HasPrefix(args, "D /") || strings.Contains(args, " -D /")
 	return !named || strings.Contains(args, "D "+dataDir)
 }
+
+// onNoexec reports whether a file is where programs may not run. Other systems
+// than Linux seldom have such places.
+func onNoexec(string) bool { return false }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -121,7 +122,7 @@ func (s *Server) start(ctx context.Context, p program) error {
 
 // launch starts the process and waits until it is ready.
 func (s *Server) launch(ctx context.Context, p program) error {
-	cmd := exec.Command(p.path, append([]string{"-D", s.dataDir, "-k", socketList(s.socketDir), "-p", port}, p.args...)...)
+	cmd := exec.Command(p.path, append([]string{"-D", s.dataDir, "-k", s.socketDir, "-p", port}, p.args...)...)
 	cmd.Dir = s.dataDir
 	s.account.prepare(cmd)
 	begun := time.Now()
@@ -131,26 +132,10 @@ func (s *Server) launch(ctx context.Context, p program) error {
 	}
 	s.child = c
 	if err := s.awaitReady(ctx); err != nil {
-		if exited := s.abandon(); exited {
-			err = fmt.Errorf("PostgreSQL exited while it was starting (%v): %s", c.err, s.log.tail())
-		}
 		return s.account.explain(err, cmd)
 	}
 	s.log.logger.Debug("postgres is ready", "pid", c.pid(), "data", s.dataDir, "duration", time.Since(begun))
 	return nil
-}
-
-// abandon ends a server that did not become ready. It reports whether the server
-// had exited by itself.
-func (s *Server) abandon() (exited bool) {
-	select {
-	case <-s.child.done:
-		return true
-	default:
-	}
-	s.child.signal(syscall.SIGQUIT) // signals to a child do not fail
-	<-s.child.done
-	return false
 }
 
 // supervise cleans up when the server has exited.
@@ -228,4 +213,79 @@ func (s *Server) Crash(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(fmt.Errorf("PostgreSQL process %d does not exit", s.PID()), context.Cause(ctx))
 	}
+}
+
+// readyInterval is the interval of checks whether a server is ready.
+const readyInterval = 2 * time.Millisecond
+
+// awaitReady returns when the server accepts logins, or has exited. If it is not
+// ready in time, it is ended.
+func (s *Server) awaitReady(ctx context.Context) error {
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for !s.ready() {
+		select {
+		case <-s.child.done:
+			return fmt.Errorf("PostgreSQL exited while it was starting (%v): %s", s.child.err, s.log.tail())
+		case <-ctx.Done():
+			s.child.signal(syscall.SIGQUIT) // signals to a child do not fail
+			<-s.child.done
+			return fmt.Errorf("PostgreSQL did not become ready: %w; its log: %s", context.Cause(ctx), s.log.tail())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// ready reports whether the server accepts logins. It reads postmaster.pid, as
+// pg_ctl does: an attempt to log in would cost a backend process. The first line
+// is the process id, the eighth the status.
+func (s *Server) ready() bool {
+	text, _ := os.ReadFile(filepath.Join(s.dataDir, "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	return len(lines) >= 8 && lines[0] == strconv.Itoa(s.child.pid()) && strings.TrimSpace(lines[7]) == "ready"
+}
+
+const standbySignal = "standby.signal"
+
+// Clone copies the data of the running server into dir, which must not exist.
+// The copy is consistent, and the server goes on meanwhile. Start the copy with
+// Installation.Start. A standby cannot be cloned.
+func (s *Server) Clone(ctx context.Context, dir string) error { return s.backup(ctx, dir) }
+
+// CloneStandby makes the copy a hot standby that streams from s. When s is
+// restarted it has another socket: set primary_conninfo of the standby to
+// ConnInfo then. A standby that has not run for a long time may need to be
+// cloned again, unless s has a setting such as wal_keep_size.
+func (s *Server) CloneStandby(ctx context.Context, dir string) error {
+	return s.backup(ctx, dir, "--write-recovery-conf")
+}
+
+// ConnInfo is the value of primary_conninfo for a standby. It is valid as long
+// as s runs.
+func (s *Server) ConnInfo() string {
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+	return fmt.Sprintf("host='%s' port=%s user=%s application_name=lakebase_standby", quote.Replace(s.socketDir), port, Admin)
+}
+
+// backup runs pg_basebackup, which installers put beside initdb.
+func (s *Server) backup(ctx context.Context, dir string, options ...string) error {
+	if _, err := os.Stat(filepath.Join(s.dataDir, standbySignal)); err == nil {
+		return fmt.Errorf("clone %s: it is a standby: clone its primary", s.dataDir)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	err = createDir(dir, s.account, func(path string) error {
+		args := append([]string{"-d", s.ConnInfo(), "-D", path, "--checkpoint=fast", "--no-sync", "--no-manifest"}, options...)
+		return s.in.run(ctx, s.account, "/", newServerLog(s.log.logger), "pg_basebackup", args...)
+	})
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("clone %s: there is no pg_basebackup in %s: install PostgreSQL's client programs (Debian, Ubuntu: postgresql-client): %w", s.dataDir, s.in.BinDir, err)
+	case err != nil:
+		return fmt.Errorf("clone %s: %w", s.dataDir, err)
+	}
+	return nil
 }

@@ -3,13 +3,19 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // account is the user that root runs a server as, because PostgreSQL refuses to
@@ -26,29 +32,19 @@ func newAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
-	if id := os.Getenv("SUDO_UID"); id != "" && id != "0" {
-		if u, err := user.LookupId(id); err == nil {
-			return accountOf(u)
-		}
+	u, err := user.LookupId(cmp.Or(os.Getenv("SUDO_UID"), "0"))
+	if err != nil || u.Uid == "0" {
+		u, err = user.Lookup("postgres")
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			return accountOf(u)
-		}
-	}
-	return nil, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as: create one, or run this as an ordinary user")
-}
-
-func accountOf(u *user.User) (*account, error) {
-	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return nil, fmt.Errorf("user %s has the id %q, which is not a number", u.Username, u.Uid)
+		u, err = user.Lookup("nobody")
 	}
-	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {
-		return nil, fmt.Errorf("user %s has the group %q, which is not a number", u.Username, u.Gid)
+		return nil, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as: create one, or run this as an ordinary user")
 	}
-	return &account{uid: uid, gid: gid, name: u.Username, home: u.HomeDir}, nil
+	uid, uidErr := strconv.Atoi(u.Uid)
+	gid, gidErr := strconv.Atoi(u.Gid)
+	return &account{uid: uid, gid: gid, name: u.Username, home: u.HomeDir}, errors.Join(uidErr, gidErr)
 }
 
 // ownerAccount returns the account for a server on dataDir: its owner. It is nil
@@ -100,14 +96,6 @@ func (a *account) own(path string) error {
 	return rootlessError(os.Lchown(path, a.uid, a.gid))
 }
 
-// ownFile makes the account the owner of an open file.
-func (a *account) ownFile(f *os.File) error {
-	if a == nil {
-		return nil
-	}
-	return rootlessError(f.Chown(a.uid, a.gid))
-}
-
 // baseEnv is the environment of PostgreSQL's programs: PGDATA, PGPORT and the
 // like would change what they do. LC_ALL makes their messages English, which
 // this package reads, and keeps macOS from starting threads in the postmaster.
@@ -134,4 +122,65 @@ func rootlessError(err error) error {
 		return fmt.Errorf("this root user has no right to run PostgreSQL as another user (capabilities dropped?), and PostgreSQL refuses to run as root: run this as an ordinary user: %w", err)
 	}
 	return err
+}
+
+// explain adds the likely reason to the error of cmd, which ran as the account.
+func (a *account) explain(err error, cmd *exec.Cmd) error {
+	text := err.Error()
+	if strings.Contains(text, "could not look up effective user ID") {
+		return fmt.Errorf("user id %d has no entry in /etc/passwd, which PostgreSQL needs to make a new database: add one, or set LAKEBASE_LOCAL_DATABASE_URL to a server that already runs: %w", os.Geteuid(), err)
+	}
+	if !errors.Is(err, fs.ErrPermission) && !strings.Contains(text, "Permission denied") {
+		return err
+	}
+	for _, path := range []string{cmd.Path, cmd.Dir} {
+		if dir := a.blockedAt(path); dir != "" {
+			return fmt.Errorf("user %s, which runs PostgreSQL, cannot enter %s on the way to %s: open it to others (chmod o+x), or choose another place: %w", a, dir, path, err)
+		}
+	}
+	if onNoexec(cmd.Path) {
+		return fmt.Errorf("%s is on a file system mounted noexec, programs cannot run from there: set %s to a directory elsewhere: %w", cmd.Path, cacheEnv, err)
+	}
+	return err
+}
+
+// String names the user, for messages.
+func (a *account) String() string {
+	if a == nil {
+		return userName(os.Geteuid())
+	}
+	return a.name
+}
+
+// blockedAt returns the first directory of an absolute path that the account
+// cannot enter, or "".
+func (a *account) blockedAt(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	for i, c := range path + "/" {
+		if c != '/' {
+			continue
+		}
+		dir := path[:max(i, 1)]
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && !a.canEnter(dir, info) {
+			return dir
+		}
+	}
+	return ""
+}
+
+func (a *account) canEnter(dir string, info os.FileInfo) bool {
+	if a == nil {
+		return unix.Access(dir, unix.X_OK) == nil
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode().Perm(); {
+	case int(stat.Uid) == a.uid:
+		return mode&0o100 != 0
+	case int(stat.Gid) == a.gid:
+		return mode&0o010 != 0
+	default:
+		return mode&0o001 != 0
+	}
 }

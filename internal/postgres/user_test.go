@@ -205,25 +205,8 @@ func TestUnwritableCacheIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv(cacheEnv, file+"/cache")
-	_, err := openCache()
+	_, err := cached("entry", nil, func(string) error { return nil })
 	assertContains(t, err, file, cacheEnv)
-}
-
-func TestSocketPathIsLimited(t *testing.T) {
-	t.Parallel()
-	if err := checkSocketLength("/tmp/lkb-1234567890"); err != nil {
-		t.Error(err)
-	}
-	assertContains(t, checkSocketLength("/tmp/"+strings.Repeat("x", 100)), "is the limit", "TMPDIR")
-}
-
-func TestSocketDirIsQuoted(t *testing.T) {
-	t.Parallel()
-	for dir, want := range map[string]string{"/tmp/a": "/tmp/a", "/a,b": `"/a,b"`, `/a "b"`: `"/a ""b"""`} {
-		if got := socketList(dir); got != want {
-			t.Errorf("%s becomes %s, want %s", dir, got, want)
-		}
-	}
 }
 
 func TestServerLogKeepsTheLastLines(t *testing.T) {
