@@ -198,8 +198,8 @@ func fieldsOf(kind reflect.Type, path string) map[string]bool {
 	}
 	for _, field := range reflect.VisibleFields(kind) {
 		tag, ok := field.Tag.Lookup("json")
-		if !ok {
-			continue // an embedded struct, whose fields are visible too
+		if !ok || tag == "-" {
+			continue // not written, or an embedded struct, whose fields are visible too
 		}
 		name, options, _ := strings.Cut(tag, ",")
 		all[path+name] = !strings.Contains(options, "omit")

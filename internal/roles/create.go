@@ -9,15 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// creation is a role that is being created.
-type creation struct {
-	name      string
-	kind      Kind
-	self      string
-	similar   string // a role whose name differs in case only
-	withToken bool
-}
-
 // Create creates the role of an identity, and the extension that it needs. It
 // reports whether the role is new; that it exists for that identity already is
 // not an error.
@@ -25,15 +16,19 @@ func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created boo
 	if err := CheckName(name); err != nil {
 		return false, err
 	}
-	exists, err := a.checkExisting(ctx, name, kind)
-	if exists || err != nil {
-		return false, err
-	}
-	names, err := a.names(ctx)
+	all, err := a.roles(ctx)
 	if err != nil {
 		return false, err
 	}
-	c := creation{name: name, kind: kind, self: a.Self(), similar: similarName(name, names), withToken: a.withToken()}
+	c := creation{name: name, kind: kind, self: a.Self(), withToken: a.withToken()}
+	for _, r := range all {
+		if r.Name == name {
+			return false, c.checkExisting(r.Kind)
+		}
+		if strings.EqualFold(r.Name, name) {
+			c.similar = r.Name
+		}
+	}
 	if _, err := a.conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS databricks_auth"); err != nil {
 		return false, explainExtension(err, a.Database(), a.Self())
 	}
@@ -59,31 +54,31 @@ func (a *Admin) createFunction(ctx context.Context) (string, error) {
 	return pgx.Identifier{schema, "databricks_create_role"}.Sanitize(), err
 }
 
-// checkExisting reports whether the role exists, with an error if it is of
-// another kind: one created by CREATE ROLE does not log in with tokens.
-func (a *Admin) checkExisting(ctx context.Context, name string, kind Kind) (exists bool, err error) {
-	all, err := a.roles(ctx)
-	if err != nil {
-		return false, err
+// creation is a role that is being created.
+type creation struct {
+	name      string
+	kind      Kind
+	self      string
+	similar   string // a role whose name differs in case only
+	withToken bool
+}
+
+// checkExisting refuses a role that exists with another kind: one created by
+// CREATE ROLE does not log in with tokens.
+func (c creation) checkExisting(kind Kind) error {
+	switch kind {
+	case c.kind, Unknown:
+		return nil
+	case Native, System:
+		name := quote(c.name)
+		return &Error{Problem: NotAnIdentity,
+			Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", c.name),
+			Hint: fmt.Sprintf("give away what it owns and drop it, then run this again: REASSIGN OWNED BY %s TO %s; DROP OWNED BY %s; DROP ROLE %s",
+				name, quote(c.self), name, name)}
 	}
-	for _, r := range all {
-		if r.Name != name {
-			continue
-		}
-		switch r.Kind {
-		case kind, Unknown:
-			return true, nil
-		case Native, System:
-			return true, &Error{Problem: NotAnIdentity,
-				Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", name),
-				Hint: fmt.Sprintf("give away what it owns and drop it, then run this again: REASSIGN OWNED BY %s TO %s; DROP OWNED BY %s; DROP ROLE %s",
-					quote(name), quote(a.Self()), quote(name), quote(name))}
-		}
-		return true, &Error{Problem: OtherKind,
-			Message: fmt.Sprintf("there is a role %q already, for a %s", name, strings.ReplaceAll(string(r.Kind), "-", " ")),
-			Hint:    "run this with --kind " + string(r.Kind)}
-	}
-	return false, nil
+	return &Error{Problem: OtherKind,
+		Message: fmt.Sprintf("there is a role %q already, for a %s", c.name, strings.ReplaceAll(string(kind), "-", " ")),
+		Hint:    "run this with --kind " + string(kind)}
 }
 
 // explainExtension turns the error of CREATE EXTENSION into an [Error].
@@ -121,7 +116,8 @@ func (c creation) explainCreate(err error) error {
 		return &Error{Problem: LacksCreateRole, Err: err,
 			Message: c.self + " may not create roles",
 			Hint:    fmt.Sprintf("have the owner of the instance run this, or: ALTER ROLE %s CREATEROLE", quote(c.self))}
-	case code != "" && strings.Contains(text, strings.ToLower(c.name)) && containsAny(text, unknownWords), containsAny(text, []string{"unknown identity", "invalid identity"}):
+	case code != "" && strings.Contains(text, strings.ToLower(c.name)) && slices.ContainsFunc(unknownWords, func(w string) bool { return strings.Contains(text, w) }),
+		strings.Contains(text, "unknown identity"), strings.Contains(text, "invalid identity"):
 		e := &Error{Problem: UnknownIdentity, Err: err,
 			Message: fmt.Sprintf("the workspace knows no %s %q", strings.ReplaceAll(string(c.kind), "-", " "), c.name),
 			Hint:    "names are case-sensitive: a user's email address, a service principal's application id (not its name), a group's name"}
@@ -131,8 +127,4 @@ func (c creation) explainCreate(err error) error {
 		return e
 	}
 	return err
-}
-
-func containsAny(text string, words []string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }

@@ -5,11 +5,15 @@ package roles
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/spelling"
@@ -85,36 +89,102 @@ func (a *Admin) Self() string { return a.conn.Config().User }
 // withToken reports whether the session logged in as an identity.
 func (a *Admin) withToken() bool { return a.steps.Workspace != nil }
 
-// names returns the names of all roles.
-func (a *Admin) names(ctx context.Context) ([]string, error) {
-	return column(ctx, a.conn, "SELECT rolname::text FROM pg_roles ORDER BY 1")
+// column returns the values of a query's one column.
+func (a *Admin) column(ctx context.Context, sql string, args ...any) ([]string, error) {
+	rows, _ := a.conn.Query(ctx, sql, args...) // its error is that of the rows, too
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// noRole is the error for a role that does not exist. It suggests a similar name.
-func (a *Admin) noRole(ctx context.Context, name string) error {
+const maxName = 63 // bytes; Postgres would cut the rest off
+
+// CheckName refuses names that a role cannot have, or that Postgres reads as
+// something else: even a quoted "public" means every role.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return badName(name, "the name of a role is empty")
+	case len(name) > maxName:
+		return badName(name, fmt.Sprintf("the name of a role has %d bytes and may have %d: Postgres would cut it off", len(name), maxName))
+	case strings.ContainsRune(name, 0) || !utf8.ValidString(name):
+		return badName(name, fmt.Sprintf("%q is not the name of a role: it is not UTF-8", name))
+	case name == "public":
+		return badName(name, `"public" means every role, and is not one`)
+	case name == "none":
+		return badName(name, `"none" is not a role`)
+	case strings.HasPrefix(name, "pg_"):
+		return badName(name, fmt.Sprintf("%q is a name that Postgres reserves", name))
+	}
+	return nil
+}
+
+// quote makes any name an SQL identifier.
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// Problem is the class of an [Error].
+type Problem string
+
+// The problems.
+const (
+	BadName          Problem = "bad name"
+	NotOAuth         Problem = "not an OAuth session"
+	LacksCreateRole  Problem = "may not create roles"
+	LacksCreate      Problem = "may not create the extension"
+	ExtensionMissing Problem = "extension missing"
+	UnknownIdentity  Problem = "unknown identity"
+	OtherKind        Problem = "another kind"
+	NotAnIdentity    Problem = "not an identity's role"
+	NoRole           Problem = "no such role"
+	NoSchema         Problem = "no such schema"
+	LacksGrant       Problem = "may not grant"
+	NotRevoked       Problem = "not revoked"
+)
+
+// Error is a failed operation on a role, with the one thing to do about it.
+type Error struct {
+	Problem Problem
+	Message string // one line
+	Hint    string
+	Err     error // the server's error; may be nil
+}
+
+// Error returns the message, with the server's where it says more.
+func (e *Error) Error() string {
+	var reply *pgconn.PgError
+	if errors.As(e.Err, &reply) && !strings.Contains(e.Message, reply.Message) {
+		return e.Message + ": " + reply.Message
+	}
+	return e.Message
+}
+
+// Unwrap returns the server's error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// noRole is the error for a role that is not among names. It suggests a similar
+// name.
+func noRole(name string, names []string) error {
 	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
-	if KindOf(name) != "" {
+	near := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	switch nearest := spelling.Nearest(name, names); {
+	case near >= 0:
+		e.Hint = fmt.Sprintf("there is a role %q; names are case-sensitive", names[near])
+	case KindOf(name) != "":
 		e.Hint = fmt.Sprintf("lakebase roles create %s creates one for an identity", name)
-	}
-	names, err := a.names(ctx)
-	if err != nil {
-		return e
-	}
-	if near := similarName(name, names); near != "" {
-		e.Hint = fmt.Sprintf("there is a role %q; names are case-sensitive", near)
-	} else if near := spelling.Nearest(name, names); near != "" && KindOf(name) == "" {
-		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	case nearest != "":
+		e.Hint = fmt.Sprintf("did you mean %q?", nearest)
 	}
 	return e
 }
 
-// querier is a connection or a transaction.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+func badName(name, message string) error {
+	return &Error{Problem: BadName, Message: message, Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
 }
 
-// column returns the values of a query's one column.
-func column(ctx context.Context, q querier, sql string, args ...any) ([]string, error) {
-	rows, _ := q.Query(ctx, sql, args...) // its error is that of the rows, too
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+// sqlState returns the server's code and text, in lower case, "" for other
+// errors.
+func sqlState(err error) (code, text string) {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return "", ""
+	}
+	return e.Code, strings.ToLower(e.Message + " " + e.Detail + " " + e.Hint)
 }

@@ -47,7 +47,15 @@ may create roles, so not by a static URL.`,
 				if err != nil {
 					return err
 				}
-				return o.printCreated(Created{name, kind, created})
+				if o.output.JSON() {
+					return std.PrintJSON(Created{name, kind, created})
+				}
+				text := "role %s exists already\n"
+				if created {
+					text = "created role %s\n"
+				}
+				_, err = fmt.Fprintf(std.Out, text, printable(name))
+				return err
 			})
 		},
 	}
@@ -70,16 +78,4 @@ func kindOf(name, flag string) (roles.Kind, error) {
 		return kind, nil
 	}
 	return "", command.UsageError(fmt.Sprintf("%q is neither an email address nor an application id", name), "if it is a group, say --kind group")
-}
-
-func (o *options) printCreated(c Created) error {
-	if o.output.JSON() {
-		return o.std.PrintJSON(c)
-	}
-	text := "role %s exists already\n"
-	if c.Created {
-		text = "created role %s\n"
-	}
-	_, err := fmt.Fprintf(o.std.Out, text, printable(c.Role))
-	return err
 }

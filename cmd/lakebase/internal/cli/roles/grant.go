@@ -17,18 +17,15 @@ import (
 // Changed is what `lakebase roles grant -o json` and `revoke` print. Fields are
 // only ever added.
 type Changed struct {
-	Role       string       `json:"role"`
-	Database   string       `json:"database"`
-	Schemas    []string     `json:"schemas"`
-	Access     roles.Access `json:"access"`
-	DryRun     bool         `json:"dry_run"`
-	Statements []string     `json:"statements"`
-	Notes      []string     `json:"notes"`
+	roles.Plan
+	DryRun     bool     `json:"dry_run"`
+	Statements []string `json:"statements"`
+	Notes      []string `json:"notes"`
 }
 
 func newGrantCommand(std *terminal.Streams) *cobra.Command {
-	o := &accessOptions{options: options{std: std}, otherwise: roles.Read}
-	cmd := &cobra.Command{
+	o := &accessOptions{options: options{std: std}, plan: roles.Plan{Access: roles.Read}}
+	return o.complete(&cobra.Command{
 		Use:   "grant NAME",
 		Short: "Let a role read, write or own the tables of a schema",
 		Long: `Grants a role the rights to work with a schema: CONNECT on the database, USAGE
@@ -46,16 +43,12 @@ nothing.`,
   lakebase roles grant data-team --write --schema sales --database orders
   lakebase roles grant data-team --all --dry-run
   lakebase roles grant reader@example.com --read --created-by 0ad623cd-2827-40d9-917e-1b9f824e4c57`,
-		Args: oneRole,
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
-	}
-	o.addFlags(cmd, "grant")
-	return cmd
+	}, "grant")
 }
 
 func newRevokeCommand(std *terminal.Streams) *cobra.Command {
-	o := &accessOptions{options: options{std: std}, otherwise: roles.All, revoke: true}
-	cmd := &cobra.Command{
+	o := &accessOptions{options: options{std: std}, plan: roles.Plan{Access: roles.All, Revoke: true}}
+	return o.complete(&cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Revoke what a role was granted in a schema",
 		Long: `Revokes the rights of roles grant on all tables and sequences of the schema,
@@ -71,60 +64,48 @@ nothing is revoked.`,
 		Example: `  lakebase roles revoke me@example.com
   lakebase roles revoke data-team --write --schema sales --database orders
   lakebase roles revoke data-team --dry-run`,
-		Args: oneRole,
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
-	}
-	o.addFlags(cmd, "revoke")
-	return cmd
+	}, "revoke")
 }
 
 // accessOptions are the flags of grant and revoke.
 type accessOptions struct {
 	options
-	revoke           bool
-	otherwise        roles.Access // without a flag
-	schemas          []string
-	creators         []string
-	read, write, all bool
-	dryRun           bool
+	plan   roles.Plan
+	chosen map[roles.Access]*bool
+	dryRun bool
 }
 
-func (o *accessOptions) addFlags(cmd *cobra.Command, verb string) {
+// complete adds to cmd what grant and revoke share.
+func (o *accessOptions) complete(cmd *cobra.Command, verb string) *cobra.Command {
+	cmd.Args = oneRole
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) }
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.BoolVar(&o.read, "read", false, verb+" reading")
-	flags.BoolVar(&o.write, "write", false, verb+" writing")
-	flags.BoolVar(&o.all, "all", false, verb+" everything")
-	flags.StringArrayVar(&o.schemas, "schema", []string{"public"}, "schema; repeat for more")
-	flags.StringArrayVar(&o.creators, "created-by", nil, "`role` whose future tables are included; repeat for more (default your own)")
+	o.chosen = map[roles.Access]*bool{
+		roles.Read:  flags.Bool("read", false, verb+" reading"),
+		roles.Write: flags.Bool("write", false, verb+" writing"),
+		roles.All:   flags.Bool("all", false, verb+" everything"),
+	}
+	flags.StringArrayVar(&o.plan.Schemas, "schema", []string{"public"}, "schema; repeat for more")
+	flags.StringArrayVar(&o.plan.Creators, "created-by", nil, "`role` whose future tables are included; repeat for more (default your own)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print the SQL and do nothing")
-	o.options.addFlags(cmd)
+	o.addFlags(cmd)
+	return cmd
 }
 
-// access is the access of the one flag that is set.
-func (o *accessOptions) access() (roles.Access, error) {
-	access, given := o.otherwise, 0
-	for _, flag := range []struct {
-		set    bool
-		access roles.Access
-	}{{o.read, roles.Read}, {o.write, roles.Write}, {o.all, roles.All}} {
-		if flag.set {
-			access = flag.access
+func (o *accessOptions) run(ctx context.Context, name string) error {
+	plan := o.plan
+	plan.Role = name
+	given := 0
+	for access, set := range o.chosen {
+		if *set {
+			plan.Access = access
 			given++
 		}
 	}
 	if given > 1 {
-		return "", command.UsageError("--read, --write and --all exclude each other", "each includes those before it")
+		return command.UsageError("--read, --write and --all exclude each other", "each includes those before it")
 	}
-	return access, nil
-}
-
-func (o *accessOptions) run(ctx context.Context, name string) error {
-	access, err := o.access()
-	if err != nil {
-		return err
-	}
-	plan := roles.Plan{Role: name, Schemas: o.schemas, Access: access, Creators: o.creators, Revoke: o.revoke}
 	if o.dryRun {
 		cfg, err := target.Config(o.std, o.target)
 		if err != nil {
@@ -152,7 +133,7 @@ func (o *accessOptions) run(ctx context.Context, name string) error {
 func (o *accessOptions) printChanged(p roles.Plan, notes []string) error {
 	switch {
 	case o.output.JSON():
-		return o.std.PrintJSON(Changed{p.Role, p.Database, p.Schemas, p.Access, o.dryRun, p.Statements(), append([]string{}, notes...)})
+		return o.std.PrintJSON(Changed{p, o.dryRun, p.Statements(), append([]string{}, notes...)})
 	case o.dryRun:
 		_, err := fmt.Fprintln(o.std.Out, strings.Join(p.Statements(), ";\n")+";")
 		return err

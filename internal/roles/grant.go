@@ -9,6 +9,110 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Access is how much is granted or revoked.
+type Access string
+
+// What a role may do with the tables of a schema.
+const (
+	Read  Access = "read"  // use the schema and read its tables
+	Write Access = "write" // and change their rows
+	All   Access = "all"   // and create tables, and everything else
+)
+
+// privileges are an access in SQL.
+type privileges struct{ schema, tables, sequences string }
+
+const everything = "ALL PRIVILEGES"
+
+var granted = map[Access]privileges{
+	Read:  {"USAGE", "SELECT", "SELECT"},
+	Write: {"USAGE", "SELECT, INSERT, UPDATE, DELETE", "USAGE, SELECT"},
+	All:   {"USAGE, CREATE", everything, everything},
+}
+
+// revoked are the privileges beyond the lesser access: revoking Write leaves
+// reading.
+var revoked = map[Access]privileges{
+	Read:  {"", "SELECT", "SELECT"},
+	Write: {"", "INSERT, UPDATE, DELETE, TRUNCATE", "USAGE, UPDATE"},
+	All:   {everything, everything, everything},
+}
+
+// onTables are the privileges on tables one by one.
+func (p privileges) onTables() []string {
+	if p.tables == everything {
+		return []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"}
+	}
+	return strings.Split(p.tables, ", ")
+}
+
+// Plan is a change of a role's privileges.
+type Plan struct {
+	Role     string   `json:"role"`
+	Database string   `json:"database"`
+	Schemas  []string `json:"schemas"`
+	Access   Access   `json:"access"`
+	// Creators are the roles whose future tables are covered too. None means
+	// the role that runs the plan.
+	Creators []string `json:"-"`
+	Revoke   bool     `json:"-"`
+}
+
+// Statements returns the plan as SQL, every name quoted.
+func (p Plan) Statements() []string {
+	role, what := quote(p.Role), granted[p.Access]
+	verb, to := "GRANT", "TO"
+	if p.Revoke {
+		verb, to, what = "REVOKE", "FROM", revoked[p.Access]
+	}
+	var sql []string
+	add := func(format string, args ...any) { sql = append(sql, fmt.Sprintf(format, args...)) }
+	if !p.Revoke {
+		add("GRANT CONNECT ON DATABASE %s TO %s", quote(p.Database), role)
+	}
+	for _, s := range p.Schemas {
+		schema := quote(s)
+		if what.schema != "" && !p.Revoke {
+			add("GRANT %s ON SCHEMA %s TO %s", what.schema, schema, role)
+		}
+		add("%s %s ON ALL TABLES IN SCHEMA %s %s %s", verb, what.tables, schema, to, role)
+		add("%s %s ON ALL SEQUENCES IN SCHEMA %s %s %s", verb, what.sequences, schema, to, role)
+		of := []string{""}
+		if len(p.Creators) > 0 {
+			of = nil
+		}
+		for _, c := range p.Creators {
+			of = append(of, "FOR ROLE "+quote(c)+" ")
+		}
+		for _, of := range of {
+			add("ALTER DEFAULT PRIVILEGES %sIN SCHEMA %s %s %s ON TABLES %s %s", of, schema, verb, what.tables, to, role)
+			add("ALTER DEFAULT PRIVILEGES %sIN SCHEMA %s %s %s ON SEQUENCES %s %s", of, schema, verb, what.sequences, to, role)
+		}
+		if what.schema != "" && p.Revoke {
+			add("REVOKE %s ON SCHEMA %s FROM %s", what.schema, schema, role)
+		}
+	}
+	return sql
+}
+
+// Check refuses names that no role or schema can have.
+func (p Plan) Check() error {
+	for _, name := range p.roles() {
+		if err := CheckName(name); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.Schemas {
+		if s == "" || strings.ContainsRune(s, 0) || len(s) > maxName {
+			return &Error{Problem: BadName, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that exists, such as public"}
+		}
+	}
+	return nil
+}
+
+// roles are those that the plan names.
+func (p Plan) roles() []string { return append([]string{p.Role}, p.Creators...) }
+
 // Apply carries out a plan as a whole or not at all. It verifies the result,
 // because Postgres grants what it can and only warns of the rest. notes are what
 // the reader should know besides.
@@ -26,10 +130,10 @@ func (a *Admin) Apply(ctx context.Context, p Plan) (notes []string, err error) {
 			}
 		}
 		if p.Revoke {
-			notes, err = verifyRevoked(ctx, tx, p)
+			notes, err = a.verifyRevoked(ctx, p)
 			return err
 		}
-		return a.verifyGranted(ctx, tx, p)
+		return a.verifyGranted(ctx, p)
 	})
 	if err != nil {
 		return nil, err
@@ -45,16 +149,16 @@ func (a *Admin) Apply(ctx context.Context, p Plan) (notes []string, err error) {
 // checkNames verifies that the roles and schemas exist before anything is
 // changed, because Postgres names only the first that does not.
 func (a *Admin) checkNames(ctx context.Context, p Plan) error {
-	names, err := a.names(ctx)
+	names, err := a.column(ctx, "SELECT rolname::text FROM pg_roles ORDER BY 1")
 	if err != nil {
 		return err
 	}
-	for _, name := range append([]string{p.Role}, p.Creators...) {
+	for _, name := range p.roles() {
 		if !slices.Contains(names, name) {
-			return a.noRole(ctx, name)
+			return noRole(name, names)
 		}
 	}
-	schemas, err := column(ctx, a.conn, "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
+	schemas, err := a.column(ctx, "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
 	if err != nil {
 		return err
 	}
@@ -106,9 +210,8 @@ UNION ALL
   ORDER BY 1 LIMIT 5)`
 
 // verifyGranted fails if the role lacks a privilege of the plan.
-func (a *Admin) verifyGranted(ctx context.Context, tx pgx.Tx, p Plan) error {
-	tables := map[Access][]string{Read: {"SELECT"}, Write: {"SELECT", "INSERT", "UPDATE", "DELETE"}, All: {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES"}}
-	missing, err := column(ctx, tx, missingQuery, p.Role, p.Schemas, tables[p.Access], p.Access == All)
+func (a *Admin) verifyGranted(ctx context.Context, p Plan) error {
+	missing, err := a.column(ctx, missingQuery, p.Role, p.Schemas, granted[p.Access].onTables(), p.Access == All)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
@@ -133,12 +236,8 @@ SELECT 'schema ' || n.nspname, n.nspowner = r.oid, EXISTS (SELECT FROM aclexplod
 
 // verifyRevoked fails if grants to the role itself are left, which other roles
 // have made, and notes what it may do in other ways.
-func verifyRevoked(ctx context.Context, tx pgx.Tx, p Plan) (notes []string, err error) {
-	lost := map[Access][]string{
-		Read: {"SELECT"}, Write: {"INSERT", "UPDATE", "DELETE", "TRUNCATE"},
-		All: {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"},
-	}
-	rows, _ := tx.Query(ctx, keptQuery, p.Role, p.Schemas, lost[p.Access], p.Access == All)
+func (a *Admin) verifyRevoked(ctx context.Context, p Plan) (notes []string, err error) {
+	rows, _ := a.conn.Query(ctx, keptQuery, p.Role, p.Schemas, revoked[p.Access].onTables(), p.Access == All)
 	var table string
 	var owner, given bool
 	var kept, owned, otherwise []string
@@ -185,6 +284,6 @@ func (a *Admin) otherCreators(ctx context.Context, p Plan) ([]string, error) {
 	if len(covered) == 0 {
 		covered = []string{a.Self()}
 	}
-	return column(ctx, a.conn, `SELECT DISTINCT r.rolname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+	return a.column(ctx, `SELECT DISTINCT r.rolname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
  WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND r.rolname <> ALL ($2) AND r.rolname <> $3`+notOfExtension+" ORDER BY 1", p.Schemas, covered, p.Role)
 }
