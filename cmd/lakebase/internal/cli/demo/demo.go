@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -95,7 +97,10 @@ type demo struct {
 	served    chan error // of service
 	events    *eventLog
 	load      *load
-	outage    *outage
+
+	took    time.Duration // of the load
+	outage  time.Duration // its length
+	apiAway atomic.Bool   // during the outage
 }
 
 // run runs the demo and prints its summary.
@@ -103,10 +108,10 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 	fmt.Fprintln(std.Err, "starting a local Lakebase ...")
 	d := &demo{options: o}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.start(ctx); err != nil {
+	if err := d.start(ctx, std.Err); err != nil {
 		return err
 	}
-	d.run(ctx, newView(std.Err))
+	d.run(ctx)
 	report := d.report()
 	if o.output.JSON() {
 		err = std.PrintJSON(report)
@@ -122,13 +127,12 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 	return report.verdict()
 }
 
-// start starts everything but the load.
-func (d *demo) start(ctx context.Context) (err error) {
-	lifetime := d.options.tokenLifetime
-	if d.server, err = local.Start(ctx, local.Options{Instances: []string{instance}, TokenLifetime: lifetime}); err != nil {
+// start starts everything but the load. Events are printed on out.
+func (d *demo) start(ctx context.Context, out io.Writer) (err error) {
+	if d.server, err = local.Start(ctx, local.Options{Instances: []string{instance}, TokenLifetime: d.options.tokenLifetime}); err != nil {
 		return err
 	}
-	d.events = newEventLog() // starts the demo's clock
+	d.events = newEventLog(out) // starts the demo's clock
 	if err := d.openPool(ctx); err != nil {
 		return err
 	}
@@ -140,7 +144,6 @@ func (d *demo) start(ctx context.Context) (err error) {
 	d.served = make(chan error, 1)
 	go func() { d.served <- d.service.Serve(listener) }()
 	d.load = newLoad("http://"+listener.Addr().String(), d.options.clients)
-	d.outage = &outage{server: d.server, connector: d.connector, events: d.events, lifetime: lifetime}
 	return nil
 }
 
@@ -180,28 +183,100 @@ func (noLoader) Configure(*sdkconfig.Config) error { return nil }
 
 // run loads the service until the time is up or ctx ends, and returns when
 // every request has been answered.
-func (d *demo) run(ctx context.Context, view view) {
+func (d *demo) run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.duration)
 	defer cancel()
+	began := time.Now()
 	var outage sync.WaitGroup
-	outage.Go(func() { d.outage.run(ctx) })
+	outage.Go(func() { d.runOutage(ctx) })
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
 		d.load.run(ctx)
+		d.took = time.Since(began)
 	}()
-	tick := time.NewTicker(drawInterval)
+	interval := 2 * time.Second
+	if d.events.redraw {
+		interval = 200 * time.Millisecond
+	}
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for running := true; running; {
 		select {
 		case <-tick.C:
+			d.events.state(d.state())
 		case <-loaded:
 			running = false
 		}
-		view.draw(d.snapshot())
 	}
 	outage.Wait()
-	view.close()
+	d.events.close()
+}
+
+// state is the state of the demo in a line.
+func (d *demo) state() string {
+	api, tokens := "up", d.connector.Stats()
+	if d.apiAway.Load() {
+		api = "AWAY"
+	}
+	left := time.Duration(0)
+	if !tokens.TokenExpiry.IsZero() {
+		left = max(0, time.Until(tokens.TokenExpiry))
+	}
+	queries, failures := d.load.counts()
+	return fmt.Sprintf("api %-4s  token %d (%.1f s left)  %d open  %d logins  %d queries  %d failed",
+		api, tokens.Tokens, left.Seconds(), d.pool.Stat().TotalConns(), d.server.Stats().Logins, queries, failures)
+}
+
+// The outage as shares of a token's lifetime. The token should be refreshed
+// during the outage (at 0.67 to 0.75), and expires after it.
+const (
+	outageFrom  = 0.4
+	outageUntil = 0.8
+	// outageToken is the number of the token that the outage hits. One refresh
+	// comes before it.
+	outageToken = 2
+)
+
+// runOutage makes the workspace API unavailable once. It waits for the token,
+// sets the fault and clears it, at once if ctx ends.
+func (d *demo) runOutage(ctx context.Context) {
+	lifetime := d.options.tokenLifetime
+	share := func(f float64) time.Duration { return time.Duration(f * float64(lifetime)) }
+	for d.connector.Stats().Tokens < outageToken {
+		if !sleep(ctx, 10*time.Millisecond) {
+			return
+		}
+	}
+	if !sleep(ctx, time.Until(d.connector.Stats().TokenExpiry.Add(-lifetime+share(outageFrom)))) {
+		return
+	}
+	if err := d.server.SetFaults(local.Faults{API: local.APIFault{Status: http.StatusServiceUnavailable}}); err != nil {
+		d.events.add(terminal.Red, "cannot stop the workspace API: "+err.Error())
+		return
+	}
+	began := time.Now()
+	d.apiAway.Store(true)
+	d.events.add(terminal.Red, "workspace API away: every call is answered with 503")
+	sleep(ctx, share(outageUntil-outageFrom))
+	err := d.server.SetFaults(local.Faults{})
+	d.outage = time.Since(began)
+	if err != nil {
+		d.events.add(terminal.Red, "cannot bring the workspace API back: "+err.Error())
+		return
+	}
+	d.apiAway.Store(false)
+	d.events.add(terminal.Green, "workspace API back after "+seconds(d.outage))
+}
+
+// sleep waits for d, and reports false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // close stops what start started, in the order of a service's shutdown.

@@ -1,53 +1,66 @@
 package demo
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// eventKind decides how an event is shown.
-type eventKind int
-
-const (
-	eventInfo eventKind = iota
-	eventGood
-	eventBad
-)
-
-// event is something that happened during the demo.
-type event struct {
-	at   time.Duration // since the log began
-	kind eventKind
-	text string
-}
-
-// eventLog keeps events in order. It is safe for concurrent use.
+// eventLog prints what happens during the demo, and its state below that. It is
+// safe for concurrent use.
 type eventLog struct {
 	began time.Time
+	paint terminal.Painter
 
 	mu     sync.Mutex
-	events []event
+	out    io.Writer
+	redraw bool // out is a terminal, where the state stays in the last line
 }
 
-func newEventLog() *eventLog { return &eventLog{began: time.Now()} }
-
-func (l *eventLog) add(kind eventKind, text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, event{at: time.Since(l.began), kind: kind, text: text})
+func newEventLog(out io.Writer) *eventLog {
+	return &eventLog{began: time.Now(), paint: terminal.PainterFor(out), out: out, redraw: terminal.CanRedraw(out)}
 }
 
-// since returns the events from the n-th on.
-func (l *eventLog) since(n int) []event {
+// add prints an event with its time since the log began.
+func (l *eventLog) add(style terminal.Style, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.events[min(n, len(l.events)):])
+	l.clear()
+	fmt.Fprintf(l.out, "%7s  * %s\n", seconds(time.Since(l.began)), l.paint.Paint(style, text))
+}
+
+// state prints the state, on a terminal in place of the one before.
+func (l *eventLog) state(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text = fmt.Sprintf("%7s  %s", seconds(time.Since(l.began)), text)
+	if l.redraw {
+		terminal.Overwrite(l.out, text)
+	} else {
+		fmt.Fprintln(l.out, text)
+	}
+}
+
+// close erases the state.
+func (l *eventLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+	fmt.Fprintln(l.out)
+}
+
+// clear is called with the lock held.
+func (l *eventLog) clear() {
+	if l.redraw {
+		terminal.Overwrite(l.out, "")
+	}
 }
 
 // logger returns a logger that adds an event for each record, so that the demo
@@ -63,11 +76,11 @@ func (l *eventLog) Write(record []byte) (int, error) {
 		message, _ := strconv.Unquote(quoted) // a prefix that is quoted
 		text = message + text[len(quoted):]
 	}
-	kind := eventBad
+	style := terminal.Red
 	if level == "level=INFO" {
-		kind = eventInfo
+		style = 0
 	}
-	l.add(kind, oneline.Text(strings.TrimPrefix(text, "lakebase: ")))
+	l.add(style, oneline.Text(strings.TrimPrefix(text, "lakebase: ")))
 	return len(record), nil
 }
 
@@ -84,3 +97,5 @@ func shorten(_ []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

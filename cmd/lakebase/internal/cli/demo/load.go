@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/quantile"
 	"github.com/lakebase-go/lakebase/internal/webservice"
 )
 
@@ -22,8 +20,6 @@ const (
 	requestTimeout = 10 * time.Second
 	// healthEvery is the number of requests per health check.
 	healthEvery = 20
-	// recentRequests is the number of requests in the quantiles of the view.
-	recentRequests = 1000
 )
 
 // load is a number of HTTP clients that send requests to the web service.
@@ -32,7 +28,6 @@ type load struct {
 	clients int
 	http    *http.Client
 
-	clock     stopwatch
 	mu        sync.Mutex
 	latencies []time.Duration // of all requests that succeeded
 	failures  int
@@ -53,13 +48,11 @@ func newLoad(url string, clients int) *load {
 // run runs all clients until ctx ends, and returns when their last requests are
 // answered.
 func (l *load) run(ctx context.Context) {
-	l.clock.start()
 	var clients sync.WaitGroup
 	for range l.clients {
 		clients.Go(func() { l.client(ctx) })
 	}
 	clients.Wait()
-	l.clock.stop()
 	l.http.CloseIdleConnections()
 }
 
@@ -115,22 +108,8 @@ func (l *load) record(took time.Duration, err error) {
 	l.latencies = append(l.latencies, took)
 }
 
-// measurement is the result of a load so far.
-type measurement struct {
-	elapsed   time.Duration
-	queries   int
-	failures  int
-	lastError error
-	p50, p99  time.Duration
-}
-
-// measure has the quantiles of the last requests, at most so many.
-func (l *load) measure(last int) measurement {
+func (l *load) counts() (queries, failures int) {
 	l.mu.Lock()
-	m := measurement{elapsed: l.clock.elapsed(), queries: len(l.latencies) + l.failures, failures: l.failures, lastError: l.lastError}
-	sorted := slices.Clone(l.latencies[max(0, len(l.latencies)-last):])
-	l.mu.Unlock()
-	slices.Sort(sorted)
-	m.p50, m.p99 = quantile.Of(sorted, 0.50), quantile.Of(sorted, 0.99)
-	return m
+	defer l.mu.Unlock()
+	return len(l.latencies) + l.failures, l.failures
 }

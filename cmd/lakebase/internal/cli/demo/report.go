@@ -3,11 +3,12 @@ package demo
 import (
 	"fmt"
 	"io"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/quantile"
 )
 
 // Report is the outcome of a demo. `lakebase demo -o json` prints it on
@@ -31,24 +32,27 @@ type Report struct {
 	lastError error
 }
 
+// report is called after the load.
 func (d *demo) report() Report {
-	m, tokens, server := d.load.measure(math.MaxInt), d.connector.Stats(), d.server.Stats()
+	tokens, server := d.connector.Stats(), d.server.Stats()
+	slices.Sort(d.load.latencies)
+	queries, failures := d.load.counts()
 	return Report{
-		DurationMS:      inMS(m.elapsed),
+		DurationMS:      inMS(d.took),
 		TokenLifetimeMS: inMS(d.options.tokenLifetime),
 		Clients:         d.options.clients,
-		Queries:         m.queries,
-		Failures:        m.failures,
-		P50MS:           inMS(m.p50),
-		P99MS:           inMS(m.p99),
+		Queries:         queries,
+		Failures:        failures,
+		P50MS:           inMS(quantile.Of(d.load.latencies, 0.50)),
+		P99MS:           inMS(quantile.Of(d.load.latencies, 0.99)),
 		Logins:          server.Logins,
 		LoginsRefused:   server.LoginsRefused,
 		TokensUsed:      server.TokensUsed,
 		Refreshes:       max(0, tokens.Tokens-1),
 		CredentialCalls: server.CredentialCalls,
 		CallsRefused:    server.CredentialCalls - server.TokensMinted,
-		OutageMS:        inMS(d.outage.clock.elapsed()),
-		lastError:       m.lastError,
+		OutageMS:        inMS(d.outage),
+		lastError:       d.load.lastError,
 	}
 }
 
@@ -62,7 +66,7 @@ func (r Report) print(w io.Writer) error {
 	for _, row := range []struct {
 		name, value, note string
 	}{
-		{"queries", thousands(r.Queries), fmt.Sprintf("by %d HTTP clients in %.1f s", r.Clients, r.DurationMS/1000)},
+		{"queries", fmt.Sprint(r.Queries), fmt.Sprintf("by %d HTTP clients in %.1f s", r.Clients, r.DurationMS/1000)},
 		{"failures", fmt.Sprint(r.Failures), ""},
 		{"latency p50", fmt.Sprintf("%.1f ms", r.P50MS), ""},
 		{"latency p99", fmt.Sprintf("%.1f ms", r.P99MS), ""},
