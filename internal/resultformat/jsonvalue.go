@@ -3,8 +3,6 @@ package resultformat
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -31,10 +29,8 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 			return b.Bytes()
 		}
 	default:
-		if element := elementType(oid); element != 0 {
-			if out, ok := appendJSONArray(dst, string(v), element); ok {
-				return out
-			}
+		if out, ok := appendJSONArray(dst, v, oid); ok {
+			return out
 		}
 	}
 	return appendJSONString(dst, v)
@@ -51,148 +47,64 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 // builtin has the types that have the same OID in every server.
 var builtin = pgtype.NewMap()
 
-// elementType returns the type of the elements of a built-in array type, or 0.
-func elementType(oid uint32) uint32 {
-	t, ok := builtin.TypeForOID(oid)
-	if !ok {
-		return 0
+// maxDimensions is Postgres' limit (MAXDIM).
+const maxDimensions = 6
+
+// appendJSONArray turns {{1,2},{3,NULL}} into [[1,2],[3,null]]. It returns false
+// for a type that is no built-in array, and for anything of another form.
+func appendJSONArray(dst, v []byte, oid uint32) ([]byte, bool) {
+	t, known := builtin.TypeForOID(oid)
+	if !known {
+		return dst, false
 	}
 	array, ok := t.Codec.(*pgtype.ArrayCodec)
 	if !ok || array.ElementType == nil {
-		return 0
-	}
-	return array.ElementType.OID
-}
-
-// appendJSONArray turns {1,"two",{3}} into [1,"two",[3]]. It returns false for
-// anything of another form; the caller then drops the appended bytes.
-func appendJSONArray(dst []byte, text string, element uint32) ([]byte, bool) {
-	if strings.HasPrefix(text, "[") { // bounds that do not begin at 1, as in [0:1]={a,b}
-		_, text, _ = strings.Cut(text, "=")
-	}
-	p := arrayParser{text: text, element: element, delimiter: ','}
-	if element == pgtype.BoxOID {
-		p.delimiter = ';'
-	}
-	dst, ok := p.array(dst)
-	return dst, ok && p.pos == len(text)
-}
-
-// arrayParser reads the text format of arrays (PostgreSQL documentation,
-// "Array Input and Output Syntax").
-type arrayParser struct {
-	text      string
-	pos       int
-	element   uint32
-	delimiter byte
-	depth     int
-}
-
-// maxDepth is Postgres' limit on dimensions (MAXDIM).
-const maxDepth = 6
-
-func (p *arrayParser) peek() byte {
-	if p.pos < len(p.text) {
-		return p.text[p.pos]
-	}
-	return 0
-}
-
-func (p *arrayParser) accept(c byte) bool {
-	if p.peek() != c {
-		return false
-	}
-	p.pos++
-	return true
-}
-
-func (p *arrayParser) array(dst []byte) ([]byte, bool) {
-	if p.depth++; p.depth > maxDepth || !p.accept('{') {
 		return dst, false
 	}
+	text, _ := builtin.TypeForOID(pgtype.TextOID)
+	codec := pgtype.ArrayCodec{ElementType: text, Delimiter: array.Delimiter}
+	var read pgtype.Array[pgtype.Text]
+	plan := codec.PlanScan(builtin, oid, pgtype.TextFormatCode, &read)
+	if plan.Scan(v, &read) != nil || len(read.Dims) > maxDimensions {
+		return dst, false
+	}
+	return appendElements(dst, read.Elements, read.Dims, array.ElementType.OID), true
+}
+
+// appendElements appends the elements of an array, or of a part of it that has
+// these dimensions.
+func appendElements(dst []byte, elements []pgtype.Text, dims []pgtype.ArrayDimension, oid uint32) []byte {
 	dst = append(dst, '[')
-	for first := true; !p.accept('}'); first = false {
-		if !first {
-			if !p.accept(p.delimiter) {
-				return dst, false
-			}
+	size := 1 // of a part
+	if len(dims) > 1 {
+		size = max(1, len(elements)/int(max(1, dims[0].Length)))
+	}
+	for i := 0; i < len(elements); i += size {
+		if i > 0 {
 			dst = append(dst, ',')
 		}
-		var ok bool
-		if dst, ok = p.item(dst); !ok {
-			return dst, false
-		}
-	}
-	p.depth--
-	return append(dst, ']'), true
-}
-
-func (p *arrayParser) item(dst []byte) ([]byte, bool) {
-	switch p.peek() {
-	case '{':
-		return p.array(dst)
-	case '"':
-		v, ok := p.quoted()
-		return appendJSON(dst, v, p.element), ok
-	}
-	start := p.pos
-	for c := p.peek(); c != 0 && c != p.delimiter && c != '}' && c != '{' && c != '"'; c = p.peek() {
-		p.pos++
-	}
-	v := p.text[start:p.pos]
-	if strings.EqualFold(v, "null") {
-		return append(dst, "null"...), true
-	}
-	return appendJSON(dst, []byte(v), p.element), v != ""
-}
-
-// quoted reads "...", in which a backslash takes the next byte as it is.
-func (p *arrayParser) quoted() ([]byte, bool) {
-	v := []byte{}
-	for p.pos++; p.pos < len(p.text); p.pos++ {
-		switch c := p.text[p.pos]; c {
-		case '"':
-			p.pos++
-			return v, true
-		case '\\':
-			if p.pos++; p.pos == len(p.text) {
-				return nil, false
-			}
-			fallthrough
+		switch e := elements[i]; {
+		case len(dims) > 1:
+			dst = appendElements(dst, elements[i:min(i+size, len(elements))], dims[1:], oid)
+		case e.Valid:
+			dst = appendJSON(dst, []byte(e.String), oid)
 		default:
-			v = append(v, p.text[p.pos])
+			dst = append(dst, "null"...)
 		}
 	}
-	return nil, false
+	return append(dst, ']')
 }
-
-const hexDigits = "0123456789abcdef"
 
 // appendJSONString appends v in quotes. Invalid UTF-8 becomes U+FFFD.
 func appendJSONString(dst, v []byte) []byte {
-	dst = append(dst, '"')
-	for i := 0; i < len(v); {
-		c := v[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c < ' ' || c == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, size := utf8.DecodeRune(v[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
-			continue
-		}
-		i++
+	if isPlain(v) && !bytes.ContainsAny(v, `"\`) { // most values: this is faster
+		dst = append(dst, '"')
+		dst = append(dst, v...)
+		return append(dst, '"')
 	}
-	return append(dst, '"')
+	b := bytes.NewBuffer(dst)
+	encoder := json.NewEncoder(b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(string(v)) // strings have no error
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }

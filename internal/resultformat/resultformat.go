@@ -5,9 +5,7 @@
 // Values are in Postgres' text format and UTF-8.
 package resultformat
 
-import (
-	"io"
-)
+import "io"
 
 // Format is a way to write rows.
 type Format string
@@ -47,3 +45,28 @@ func New(f Format, w io.Writer) Writer {
 	}
 	return &textWriter{out: w}
 }
+
+// Column describes one column of a result.
+type Column struct {
+	Name string
+	Type uint32 // the OID of its type
+}
+
+// OIDs of the types that are not written as plain text everywhere
+// (pg_type.dat).
+const (
+	oidBool    = 16
+	oidInt8    = 20
+	oidInt2    = 21
+	oidInt4    = 23
+	oidOID     = 26
+	oidXID     = 28
+	oidCID     = 29
+	oidJSON    = 114
+	oidFloat4  = 700
+	oidFloat8  = 701
+	oidMoney   = 790
+	oidNumeric = 1700
+	oidJSONB   = 3802
+	oidXID8    = 5069
+)

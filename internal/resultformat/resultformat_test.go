@@ -117,12 +117,12 @@ func TestCSV(t *testing.T) {
 func TestJSON(t *testing.T) {
 	columns := []resultformat.Column{{"b", 16}, {"i", 20}, {"f", 701}, {"n", 1700}, {"j", 3802}, {"t", 25}, {"a", 1007}, {"s", 1009}, {"m", 790}}
 	rows := [][][]byte{
-		row("t", "9007199254740993", "1e+20", "1.50", `{"a": [1, 2]}`, "q\"\\\n\x01é", "{1,NULL,{2,3}}", `{a,"b \"c\\",null,"null",""}`, "$1.00"),
+		row("t", "9007199254740993", "1e+20", "1.50", `{"a": [1, 2]}`, "q\"\\\n\x01é", "{{1,NULL},{2,3}}", `{a,"b \"c\\",NULL,"null",""}`, "$1.00"),
 		row("f", null, "NaN", "-Infinity", null, "\xff", "[0:1]={4,5}", "{}", null),
 	}
 	got := write(t, resultformat.JSON, columns, rows...)
-	want := `[{"b":true,"i":9007199254740993,"f":1e+20,"n":1.50,"j":{"a":[1,2]},"t":"q\"\\\n\u0001é","a":[1,null,[2,3]],"s":["a","b \"c\\",null,"null",""],"m":"$1.00"},` +
-		`{"b":false,"i":null,"f":"NaN","n":"-Infinity","j":null,"t":"` + "\ufffd" + `","a":[4,5],"s":[],"m":null}]` + "\n"
+	want := `[{"b":true,"i":9007199254740993,"f":1e+20,"n":1.50,"j":{"a":[1,2]},"t":"q\"\\\n\u0001é","a":[[1,null],[2,3]],"s":["a","b \"c\\",null,"null",""],"m":"$1.00"},` +
+		`{"b":false,"i":null,"f":"NaN","n":"-Infinity","j":null,"t":"\ufffd","a":[4,5],"s":[],"m":null}]` + "\n"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
