@@ -60,17 +60,6 @@ func (e *LostError) Error() string {
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// Status is the state of the session's transaction after a run.
-type Status byte
-
-// The states, as ReadyForQuery has them.
-const (
-	Idle          Status = 'I'
-	InTransaction Status = 'T'
-	Failed        Status = 'E' // in a transaction that can only be rolled back
-	Gone          Status = 0   // the connection is closed or broken
-)
-
 // cancelTimeout bounds a cancel request; cancelGrace is how long after it the
 // server may take to end the statement before the connection is cut.
 const (
@@ -84,20 +73,20 @@ const (
 //
 // When ctx ends, Run sends a cancel request. If that comes too late, the run
 // succeeds and Run returns no error.
-func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) (Status, error) {
+func Run(ctx context.Context, conn *pgconn.PgConn, r Request, to Receiver) error {
 	if err := conn.SyncConn(ctx); err != nil {
-		return Gone, fmt.Errorf("the connection does not work: %w", err)
+		return fmt.Errorf("the connection does not work: %w", err)
 	}
 	s := &stream{conn: conn, frontend: conn.Frontend(), request: r, to: to}
 	stop := s.cancelWith(ctx)
-	status, err := s.run()
+	err := s.run()
 	stop()
 	s.copying.end() // so that feed no longer uses the frontend
 	var refused *pgconn.PgError
-	if ctx.Err() != nil && (status == Gone && err != nil || errors.As(err, &refused) && refused.Code == queryCanceled) {
-		err = context.Cause(ctx)
+	if err != nil && ctx.Err() != nil && (!errors.As(err, &refused) || refused.Code == queryCanceled) {
+		return context.Cause(ctx)
 	}
-	return status, err
+	return err
 }
 
 // queryCanceled is the SQLSTATE of a statement that a cancel request ended.
@@ -115,9 +104,9 @@ type stream struct {
 }
 
 // run sends the request and reads the reply to its end.
-func (s *stream) run() (Status, error) {
+func (s *stream) run() error {
 	if err := s.send(); err != nil {
-		return Gone, &LostError{err}
+		return &LostError{err}
 	}
 	for {
 		if s.frontend.ReadBufferLen() == 0 {
@@ -126,17 +115,14 @@ func (s *stream) run() (Status, error) {
 			}
 		}
 		message, err := s.frontend.Receive()
+		_, ready := message.(*pgproto3.ReadyForQuery)
 		switch {
-		case err != nil && s.failure != nil:
-			return Gone, s.failure // says more than the end of the connection
+		case s.failure != nil && (ready || err != nil):
+			return s.failure // says more than the end of the connection
 		case err != nil:
-			return Gone, &LostError{err}
-		}
-		if ready, ok := message.(*pgproto3.ReadyForQuery); ok {
-			if s.failure != nil {
-				return Status(ready.TxStatus), s.failure
-			}
-			return Status(ready.TxStatus), nil
+			return &LostError{err}
+		case ready:
+			return nil
 		}
 		if err := s.handle(message); err != nil {
 			return s.abandon(err)
@@ -198,12 +184,12 @@ func (s *stream) handle(message pgproto3.BackendMessage) error {
 
 // abandon closes the connection because of err, which arose here, and cancels
 // the statement, which has no receiver any more.
-func (s *stream) abandon(err error) (Status, error) {
+func (s *stream) abandon(err error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 	defer cancel()
 	_ = s.conn.CancelRequest(ctx) // the server notices the closed connection too, later
 	_ = s.conn.Conn().Close()
-	return Gone, err
+	return err
 }
 
 // startCopyIn begins to send the data of CopyIn.

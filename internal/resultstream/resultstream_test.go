@@ -77,41 +77,38 @@ func (j *journal) Notification(n *pgconn.Notification) {
 }
 
 // run runs r and compares the calls with want.
-func run(t *testing.T, r resultstream.Request, want ...string) (resultstream.Status, error) {
+func run(t *testing.T, r resultstream.Request, want ...string) error {
 	t.Helper()
 	j := &journal{}
-	status, err := resultstream.Run(t.Context(), connect(t).PgConn(), r, j)
+	err := resultstream.Run(t.Context(), connect(t).PgConn(), r, j)
 	if !slices.Equal(j.lines, want) {
 		t.Errorf("%s\nreports %q\nwant    %q", r.SQL, j.lines, want)
 	}
-	return status, err
+	return err
 }
 
 func TestSeveralStatementsReportInOrder(t *testing.T) {
 	t.Parallel()
-	status, err := run(t, resultstream.Request{SQL: `
+	err := run(t, resultstream.Request{SQL: `
 		SELECT 1 AS a, NULL AS b, 'x' AS c; ; CREATE TEMP TABLE m (a int);
 		DO $$ BEGIN RAISE NOTICE 'hello'; END $$; LISTEN c; NOTIFY c, 'p'; SELECT FROM m`},
 		"columns a b c", "row 1 NULL x", "complete SELECT 1 true",
 		"complete CREATE TABLE false", "notice hello", "complete DO false", "complete LISTEN false", "complete NOTIFY false",
 		"columns ", "complete SELECT 0 true", "notification c p")
-	if status != resultstream.Idle || err != nil {
-		t.Error(status, err)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
 func TestParamsAreValuesOfOneStatement(t *testing.T) {
 	t.Parallel()
-	status, err := run(t, resultstream.Request{SQL: `SELECT $1::int + 1 AS n, $2 AS t`, Params: []string{"41", "'; DROP --"}},
+	err := run(t, resultstream.Request{SQL: `SELECT $1::int + 1 AS n, $2 AS t`, Params: []string{"41", "'; DROP --"}},
 		"columns n t", "row 42 '; DROP --", "complete SELECT 1 true")
-	if status != resultstream.Idle || err != nil {
-		t.Error(status, err)
+	if err != nil {
+		t.Error(err)
 	}
-	status, err = run(t, resultstream.Request{SQL: `SELECT 1; SELECT $1::int`, Params: []string{"1"}})
+	err = run(t, resultstream.Request{SQL: `SELECT 1; SELECT $1::int`, Params: []string{"1"}})
 	wantState(t, err, "42601")
-	if status != resultstream.Idle {
-		t.Error(status)
-	}
 }
 
 func wantState(t *testing.T, err error, code string) *pgconn.PgError {
@@ -127,13 +124,10 @@ func TestErrorEndsTheTextAndKeepsTheSession(t *testing.T) {
 	t.Parallel()
 	conn := connect(t).PgConn()
 	j := &journal{}
-	status, err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "BEGIN; SELECT 1/0; SELECT 1"}, j)
+	err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "BEGIN; SELECT 1/0; SELECT 1"}, j)
 	wantState(t, err, "22012")
-	if status != resultstream.Failed {
-		t.Errorf("status %c", status)
-	}
-	if status, err = resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "ROLLBACK; BEGIN"}, j); status != resultstream.InTransaction || err != nil {
-		t.Errorf("status %c, %v", status, err)
+	if err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "ROLLBACK; BEGIN"}, j); err != nil || !j.has("complete BEGIN false") {
+		t.Errorf("%v, %q", err, j.lines)
 	}
 }
 
@@ -145,13 +139,13 @@ func TestCopyInAndOut(t *testing.T) {
 		data.WriteString(strconv.Itoa(i) + "\n")
 	}
 	want := data.String()
-	_, err := run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN; SELECT count(*) FROM " + name, CopyIn: &data},
+	err := run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN; SELECT count(*) FROM " + name, CopyIn: &data},
 		"copy in", "complete COPY 100000 false", "columns count", "row 100000", "complete SELECT 1 true")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if _, err := run(t, resultstream.Request{SQL: "COPY " + name + " TO STDOUT", CopyOut: &out}, "complete COPY 100000 false"); err != nil || out.String() != want {
+	if err := run(t, resultstream.Request{SQL: "COPY " + name + " TO STDOUT", CopyOut: &out}, "complete COPY 100000 false"); err != nil || out.String() != want {
 		t.Errorf("%v; %d bytes came back of %d", err, out.Len(), len(want))
 	}
 }
@@ -159,16 +153,16 @@ func TestCopyInAndOut(t *testing.T) {
 func TestCopyInFailures(t *testing.T) {
 	t.Parallel()
 	name := table(t)
-	_, err := run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN"}, "copy in")
+	err := run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN"}, "copy in")
 	if refused := wantState(t, err, "57014"); !strings.Contains(refused.Message, "there is no data") {
 		t.Error(refused)
 	}
-	_, err = run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN", CopyIn: io.MultiReader(strings.NewReader("a\n"), failingReader{})}, "copy in")
+	err = run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN", CopyIn: io.MultiReader(strings.NewReader("a\n"), failingReader{})}, "copy in")
 	if refused := wantState(t, err, "57014"); !strings.Contains(refused.Message, "disk on fire") {
 		t.Error(refused)
 	}
 	// The server fails the COPY while there is always more to send.
-	_, err = run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN (FORMAT csv)", CopyIn: endless{}}, "copy in")
+	err = run(t, resultstream.Request{SQL: "COPY " + name + " FROM STDIN (FORMAT csv)", CopyIn: endless{}}, "copy in")
 	wantState(t, err, "22P04")
 	if n := ask(t, "SELECT count(*)::text FROM "+name); n != "0" {
 		t.Errorf("%s rows of three failed COPYs", n)
@@ -189,9 +183,9 @@ func TestReceiverFails(t *testing.T) {
 	conn := connect(t).PgConn()
 	full := errors.New("no space left")
 	j := &journal{onRow: func() error { return full }}
-	status, err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT generate_series(1, 1e9::bigint)"}, j)
-	if !errors.Is(err, full) || status != resultstream.Gone || j.rows != 1 {
-		t.Errorf("status %d, %v after %d rows", status, err, j.rows)
+	err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT generate_series(1, 1e9::bigint)"}, j)
+	if !errors.Is(err, full) || j.rows != 1 {
+		t.Errorf("%v after %d rows", err, j.rows)
 	}
 	testkit.Eventually(t, "the session is over", func() bool {
 		return ask(t, "SELECT count(*)::text FROM pg_stat_activity WHERE pid = $1", conn.PID()) == "0"
@@ -204,16 +198,16 @@ func TestLostConnection(t *testing.T) {
 	name := table(t)
 	conn := connect(t).PgConn()
 	j := &journal{}
-	status, err := resultstream.Run(t.Context(), conn, resultstream.Request{
+	err := resultstream.Run(t.Context(), conn, resultstream.Request{
 		SQL: "INSERT INTO " + name + " VALUES ('once'); COMMIT; SELECT pg_terminate_backend(pg_backend_pid()); SELECT pg_sleep(10)"}, j)
 	wantState(t, err, "57P01")
-	if status != resultstream.Gone || !j.has("complete INSERT 0 1 false") {
-		t.Error(status, j.lines)
+	if !j.has("complete INSERT 0 1 false") {
+		t.Error(j.lines)
 	}
 	if n := ask(t, "SELECT count(*)::text FROM "+name); n != "1" {
 		t.Errorf("%s rows, want the one", n)
 	}
-	if _, err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1"}, j); err == nil {
+	if err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1"}, j); err == nil {
 		t.Error("a lost connection ran a statement")
 	}
 }
@@ -222,10 +216,10 @@ func TestCutConnectionIsALostError(t *testing.T) {
 	t.Parallel()
 	conn := connect(t).PgConn()
 	j := &journal{onRow: func() error { _ = conn.Conn().Close(); return nil }} // later rows find it closed
-	status, err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1 UNION ALL SELECT n FROM generate_series(2, 100000) n"}, j)
+	err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1 UNION ALL SELECT n FROM generate_series(2, 100000) n"}, j)
 	var lost *resultstream.LostError
-	if !errors.As(err, &lost) || status != resultstream.Gone {
-		t.Errorf("status %d, %v", status, err)
+	if !errors.As(err, &lost) {
+		t.Error(err)
 	}
 }
 
@@ -250,12 +244,12 @@ func TestCancel(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go func() { running(t, conn.PID()); cancel() }()
-			status, err := resultstream.Run(ctx, conn, r, &journal{onRow: func() error { return nil }})
-			if !errors.Is(err, context.Canceled) || status != resultstream.Idle {
-				t.Errorf("status %d, %v", status, err)
+			err := resultstream.Run(ctx, conn, r, &journal{onRow: func() error { return nil }})
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
 			}
 			j := &journal{}
-			if _, err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1"}, j); err != nil || !j.has("row 1") {
+			if err := resultstream.Run(t.Context(), conn, resultstream.Request{SQL: "SELECT 1"}, j); err != nil || !j.has("row 1") {
 				t.Errorf("afterwards: %v, %q", err, j.lines)
 			}
 		})
@@ -275,9 +269,9 @@ func TestCancelCopyIn(t *testing.T) {
 		_, _ = feed.Write([]byte("a\n")) // read once the COPY is under way
 		cancel()
 	}()
-	status, err := resultstream.Run(ctx, conn, resultstream.Request{SQL: "COPY " + name + " FROM STDIN", CopyIn: in}, &journal{})
-	if !errors.Is(err, context.Canceled) || status != resultstream.Idle {
-		t.Errorf("status %d, %v", status, err)
+	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: "COPY " + name + " FROM STDIN", CopyIn: in}, &journal{})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 	if n := ask(t, "SELECT count(*)::text FROM "+name); n != "0" {
 		t.Errorf("%s rows of a cancelled COPY", n)
@@ -286,6 +280,6 @@ func TestCancelCopyIn(t *testing.T) {
 
 func TestStatementTimeoutIsNotACancellation(t *testing.T) {
 	t.Parallel()
-	_, err := run(t, resultstream.Request{SQL: "SET statement_timeout = 50; SELECT pg_sleep(10)"}, "complete SET false", "columns pg_sleep")
+	err := run(t, resultstream.Request{SQL: "SET statement_timeout = 50; SELECT pg_sleep(10)"}, "complete SET false", "columns pg_sleep")
 	wantState(t, err, "57014")
 }

@@ -46,7 +46,7 @@ func newPrinter(ctx context.Context, std *terminal.Streams, format resultformat.
 func (p *printer) run(ctx context.Context, conn *pgconn.PgConn, sql string, params []string, copyIn io.Reader) error {
 	p.began = time.Now()
 	p.status = p.std.StartStatus(p.progress)
-	_, err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: copyOut{p}}, p)
+	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: copyOut{p}}, p)
 	if flushErr := p.flush(); err == nil {
 		err = flushErr
 	}
