@@ -11,12 +11,13 @@ import (
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// Setting is one line of the configuration in force, with its source.
+// Setting is one line of the configuration in force, with its source. Its JSON is
+// what `lakebase env -o json` prints: fields are only ever added.
 type Setting struct {
-	Name   string // as a parameter of a lakebase:// target; databricks.* for the SDK's own
-	Value  string // in parentheses where it is decided later; a secret in it is hidden
-	Source string // argument, environment PGHOST, profile NAME, program, or default
-	Secret bool   // a secret was hidden from Value
+	Name   string `json:"name"`             // as a parameter of a lakebase:// target; databricks.* for the SDK's own
+	Value  string `json:"value"`            // in parentheses where it is decided later; a secret in it is hidden
+	Source string `json:"source"`           // argument, environment PGHOST, profile NAME, program, or default
+	Secret bool   `json:"secret,omitempty"` // a secret was hidden from Value
 }
 
 // Settings lists every setting of c, in a fixed order, and after them those

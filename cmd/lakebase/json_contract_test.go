@@ -14,19 +14,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 	localcmd "github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/local"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/login"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/proxy"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/roles"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/version"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/wait"
 	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/internal/inventory"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -147,12 +147,12 @@ func kindOf(value any) string {
 func TestContractListsAllFields(t *testing.T) {
 	for command, document := range map[string]any{
 		"lakebase version":       version.Info{},
-		"lakebase env":           []env.Report{},
-		"lakebase proxy --check": []env.Report{},
+		"lakebase env":           []lakebase.Setting{},
+		"lakebase proxy --check": []lakebase.Setting{},
 		"lakebase token":         login.TokenReport{},
 		"lakebase url":           login.URLReport{},
 		"lakebase wait":          wait.Report{},
-		"lakebase targets":       []target.Report{},
+		"lakebase targets":       []inventory.Entry{},
 		"lakebase roles list":    roles.List{},
 		"lakebase roles show":    roles.Shown{},
 		"lakebase roles create":  roles.Created{},

@@ -22,16 +22,17 @@ const (
 	Autoscaling = "autoscaling"
 )
 
-// Entry is an instance or an endpoint, or a project or branch without any.
+// Entry is an instance or an endpoint, or a project or branch without any. Its
+// JSON is what `lakebase targets -o json` prints: fields are only ever added.
 type Entry struct {
-	Name         string // of an instance, or the path of the rest
-	Product      string
-	State        workspace.State
-	ServiceState string // the service's own word; may be empty
-	Host         string // empty if there is nothing to connect to
-	ReadOnlyHost string // of readable secondaries; may be empty
-	ReadOnly     bool   // an endpoint that only reads
-	Default      bool   // on the default branch of its project
+	Name         string          `json:"name"` // of an instance, or the path of the rest
+	Product      string          `json:"product"`
+	State        workspace.State `json:"state"`
+	ServiceState string          `json:"service_state,omitempty"`  // the service's own word
+	Host         string          `json:"host,omitempty"`           // empty if there is nothing to connect to
+	ReadOnlyHost string          `json:"read_only_host,omitempty"` // of readable secondaries
+	ReadOnly     bool            `json:"read_only,omitempty"`      // an endpoint that only reads
+	Default      bool            `json:"default,omitempty"`        // on the default branch of its project
 }
 
 // Listing is the content of a workspace.

@@ -13,15 +13,6 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// Report is an element of the array that `lakebase env -o json` prints. Fields
-// are only ever added.
-type Report struct {
-	Name   string `json:"name"`
-	Value  string `json:"value"`
-	Source string `json:"source"`
-	Secret bool   `json:"secret,omitempty"` // Value hides a secret
-}
-
 // New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
@@ -40,11 +31,7 @@ source of each. Secrets are hidden, and nothing is contacted.
 			if err != nil {
 				return err
 			}
-			var reports []Report
-			for _, s := range cfg.Settings() {
-				reports = append(reports, Report(s))
-			}
-			return Print(std, reports, output)
+			return Print(std, cfg.Settings(), output)
 		},
 	}
 	output.AddFlag(cmd)
@@ -52,13 +39,13 @@ source of each. Secrets are hidden, and nothing is contacted.
 }
 
 // Print writes settings as a table or as JSON.
-func Print(std *terminal.Streams, reports []Report, output command.Output) error {
+func Print(std *terminal.Streams, list []lakebase.Setting, output command.Output) error {
 	if output.JSON() {
-		return std.PrintJSON(reports)
+		return std.PrintJSON(list)
 	}
 	w := terminal.NewTable(std.Out)
-	for _, r := range reports {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, cmp.Or(r.Value, "-"), r.Source)
+	for _, s := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
 	}
 	return w.Flush()
 }

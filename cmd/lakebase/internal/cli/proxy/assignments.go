@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
@@ -81,15 +80,15 @@ func (a *assignments) secretIn(name, value string) string {
 }
 
 // report lists the values, without passwords.
-func (a *assignments) report() (reports []env.Report) {
+func (a *assignments) report() (list []lakebase.Setting) {
 	for _, name := range a.names() {
-		r := env.Report{Name: a.name + " " + name, Value: a.of[name].value, Source: a.of[name].source}
+		r := lakebase.Setting{Name: a.name + " " + name, Value: a.of[name].value, Source: a.of[name].source}
 		if r.Secret = a.key == "password"; r.Secret {
 			r.Value = redact.Placeholder
 		}
-		reports = append(reports, r)
+		list = append(list, r)
 	}
-	return reports
+	return list
 }
 
 // hasSecret reports whether an address contains a password. makeTargets reports

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
-	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/env"
 	"github.com/lakebase-go/lakebase/internal/settings"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -248,10 +248,10 @@ func place(name, key, source string) string {
 
 // report lists the settings in force, in the order of the flags, and then those
 // with a value for each target or user.
-func (c *configuration) report() (reports []env.Report) {
+func (c *configuration) report() (list []lakebase.Setting) {
 	for _, s := range c.table {
 		if s.Name != "target" && s.Name != "databases" && s.Name != "user_targets" {
-			reports = append(reports, env.Report{Name: s.Name, Value: s.Text(), Source: cmp.Or(s.Source, settings.FromDefault)})
+			list = append(list, lakebase.Setting{Name: s.Name, Value: s.Text(), Source: cmp.Or(s.Source, settings.FromDefault)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.targets)) {
@@ -262,9 +262,9 @@ func (c *configuration) report() (reports []env.Report) {
 			given = assigned{name, strings.TrimSpace(settings.FromEnvironment)}
 		}
 		value, secret := shownAddress(given.value, c.targets[name].settings)
-		reports = append(reports, env.Report{Name: "target " + name, Value: value, Source: given.source, Secret: secret})
+		list = append(list, lakebase.Setting{Name: "target " + name, Value: value, Source: given.source, Secret: secret})
 	}
-	return slices.Concat(reports, c.databases.report(), c.passwords.report(), c.userTargets.report())
+	return slices.Concat(list, c.databases.report(), c.passwords.report(), c.userTargets.report())
 }
 
 // changes returns the names of the settings that differ, in order.

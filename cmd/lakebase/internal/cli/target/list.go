@@ -16,19 +16,6 @@ import (
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// Report is an element of the array that `lakebase targets -o json` prints.
-// Fields are only ever added.
-type Report struct {
-	Name         string          `json:"name"`
-	Product      string          `json:"product"`                  // provisioned or autoscaling
-	State        workspace.State `json:"state"`                    // available, starting, stopped, failing over or deleting
-	ServiceState string          `json:"service_state,omitempty"`  // as the service words it
-	Host         string          `json:"host,omitempty"`           // absent where nothing can be connected to
-	ReadOnlyHost string          `json:"read_only_host,omitempty"` // of readable secondaries
-	ReadOnly     bool            `json:"read_only,omitempty"`      // a read-only endpoint
-	Default      bool            `json:"default,omitempty"`        // on the default branch of its project
-}
-
 // NewListCommand returns the command lakebase targets.
 func NewListCommand(std *terminal.Streams) *cobra.Command {
 	var output command.Output
@@ -59,11 +46,7 @@ func runList(ctx context.Context, std *terminal.Streams, output command.Output) 
 		fmt.Fprintf(std.Err, "not listed: %s\n", oneline.Text(denied.Error()))
 	}
 	if output.JSON() {
-		reports := make([]Report, len(listing.Entries))
-		for i, e := range listing.Entries {
-			reports[i] = Report(e)
-		}
-		return std.PrintJSON(reports)
+		return std.PrintJSON(append([]inventory.Entry{}, listing.Entries...)) // [] if there is none
 	}
 	if len(listing.Entries) == 0 {
 		fmt.Fprintln(std.Err, "this identity can see no instance and no project")
