@@ -6,13 +6,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	osexec "os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -126,4 +129,42 @@ func environment(inherited []string, addr net.Addr, database, password string) [
 	u := url.URL{Scheme: "postgresql", User: url.UserPassword(user, password), Host: addr.String(), Path: "/" + database, RawQuery: "sslmode=disable"}
 	return append(env, "PGHOST="+host, "PGPORT="+port, "PGUSER="+user, "PGPASSWORD="+password,
 		"PGDATABASE="+database, "PGSSLMODE=disable", "DATABASE_URL="+u.String())
+}
+
+// runChild runs a program to its end, passes signals on to it, and returns its
+// exit code as an error.
+func runChild(std *terminal.Streams, program string, args, env []string) error {
+	child := &osexec.Cmd{Path: program, Args: args, Env: env, Stdin: std.In, Stdout: std.Out, Stderr: std.Err}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := child.Start(); err != nil {
+		return &command.Error{Code: 126, Err: err}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			// A key sends these to every program in the foreground.
+			if (s == os.Interrupt || s == syscall.SIGQUIT) && terminal.Is(std.In) {
+				continue
+			}
+			_ = child.Process.Signal(s) // it may have ended
+		case err := <-ended:
+			return exitError(err)
+		}
+	}
+}
+
+// exitError returns the exit code with which to end for how the child ended.
+func exitError(err error) error {
+	var exit *osexec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return command.ExitOnly(128 + int(status.Signal()))
+	}
+	return command.ExitOnly(exit.ExitCode())
 }

@@ -38,7 +38,7 @@ type printer struct {
 const outputBuffer = 64 << 10
 
 func newPrinter(ctx context.Context, std *terminal.Streams, format resultformat.Format, quiet bool) *printer {
-	out := bufio.NewWriterSize(terminal.PatientWriter{Ctx: ctx, Out: std.Out}, outputBuffer)
+	out := bufio.NewWriterSize(patientWriter{ctx, std.Out}, outputBuffer)
 	return &printer{std: std, quiet: quiet, out: out, writer: resultformat.New(format, out)}
 }
 
@@ -177,4 +177,40 @@ type copyOut struct{ printer *printer }
 func (c copyOut) Write(data []byte) (int, error) {
 	c.printer.copied.Add(int64(len(data)))
 	return c.printer.out.Write(data)
+}
+
+// patience is how long a write may take after an interrupt: a reader of the
+// pipe that has stopped reading must not keep the command alive.
+const patience = 500 * time.Millisecond
+
+// patientWriter passes writes on to out. A write that blocks fails once ctx has
+// ended and the patience has run out.
+type patientWriter struct {
+	ctx context.Context
+	out io.Writer
+}
+
+// Write returns the cause of the end of ctx for a write that blocks. That write
+// goes on in the background, so the caller must not change data after it.
+func (p patientWriter) Write(data []byte) (int, error) {
+	type written struct {
+		n   int
+		err error
+	}
+	done := make(chan written, 1)
+	go func() {
+		n, err := p.out.Write(data)
+		done <- written{n, err}
+	}()
+	select {
+	case w := <-done:
+		return w.n, w.err
+	case <-p.ctx.Done():
+	}
+	select {
+	case w := <-done:
+		return w.n, w.err
+	case <-time.After(patience):
+		return 0, context.Cause(p.ctx)
+	}
 }
