@@ -241,13 +241,17 @@ func (s *Server) missing(fresh bool) (instances, projects []string) {
 // serveREST opens the REST API and writes the runtime file.
 func (s *Server) serveREST() error {
 	api := rest.New(rest.Options{
-		Workspace:     s.ws,
-		Tokens:        s.tokens,
-		TokenLifetime: s.opts.TokenLifetime,
-		URL:           s.WorkspaceURL(),
-		Faults:        &s.faults,
-		Stats:         &s.stats,
-		Logger:        s.log,
+		Workspace:        s.ws,
+		Tokens:           s.tokens,
+		TokenLifetime:    s.opts.TokenLifetime,
+		URL:              s.WorkspaceURL(),
+		Fault:            s.faults.Call,
+		ClockSkew:        s.faults.ClockSkew,
+		FaultyLifetime:   s.faults.TokenLifetime,
+		OnCall:           s.stats.Call,
+		OnCredentialCall: s.stats.CredentialCall,
+		OnToken:          s.stats.TokenMinted,
+		Logger:           s.log,
 	})
 	control{s}.routes(api)
 	s.rest = &http.Server{

@@ -16,18 +16,19 @@ type Error struct {
 	Status  int
 	Code    string
 	Message string
-	Details []any // in place of the default ErrorInfo
+	// byParent makes declarative tools leave the resource to its parent.
+	byParent bool
 }
 
 func (e *Error) Error() string { return e.Message }
 
-func newError(status int, code, format string, args []any) *Error {
+func newError(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // Invalid is the error for a field with an invalid value.
 func Invalid(format string, args ...any) *Error {
-	return newError(http.StatusBadRequest, "INVALID_PARAMETER_VALUE", format, args)
+	return newError(http.StatusBadRequest, "INVALID_PARAMETER_VALUE", format, args...)
 }
 
 // Required is the error for a missing field.
@@ -38,47 +39,51 @@ func Required(field string) *Error {
 // BadRequest is the error for a request that the state of a resource does not
 // allow.
 func BadRequest(format string, args ...any) *Error {
-	return newError(http.StatusBadRequest, "BAD_REQUEST", format, args)
+	return newError(http.StatusBadRequest, "BAD_REQUEST", format, args...)
 }
 
-// Malformed is the error for a body that cannot be parsed.
+// ManagedByParent is BadRequest for deleting a resource that was created with
+// its parent.
+func ManagedByParent(format string, args ...any) *Error {
+	e := BadRequest(format, args...)
+	e.byParent = true
+	return e
+}
+
+// Malformed is the error for a request that cannot be read or parsed.
 func Malformed(format string, args ...any) *Error {
-	return newError(http.StatusBadRequest, "MALFORMED_REQUEST", format, args)
+	return newError(http.StatusBadRequest, "MALFORMED_REQUEST", format, args...)
 }
 
 // Unauthenticated is the error for missing or invalid credentials.
 func Unauthenticated(message string) *Error {
-	return newError(http.StatusUnauthorized, "UNAUTHENTICATED", "%s", []any{message})
+	return newError(http.StatusUnauthorized, "UNAUTHENTICATED", "%s", message)
 }
 
 // Forbidden is the error for a missing permission.
 func Forbidden(format string, args ...any) *Error {
-	return newError(http.StatusForbidden, "PERMISSION_DENIED", format, args)
-}
-
-func notFound(format string, args ...any) *Error {
-	return newError(http.StatusNotFound, "NOT_FOUND", format, args)
+	return newError(http.StatusForbidden, "PERMISSION_DENIED", format, args...)
 }
 
 // Missing is the error for a resource of an Autoscaling kind that does not
 // exist.
 func Missing(kind string) *Error {
-	return notFound("%s id not found [TraceId: %s]", kind, uuid.NewString())
+	return newError(http.StatusNotFound, "NOT_FOUND", "%s id not found [TraceId: %s]", kind, uuid.NewString())
 }
 
 // MissingRole is the error for a role that does not exist.
 func MissingRole(id string) *Error {
-	return notFound("role not found; role_id:%q [TraceId: %s]", id, uuid.NewString())
+	return newError(http.StatusNotFound, "NOT_FOUND", "role not found; role_id:%q [TraceId: %s]", id, uuid.NewString())
 }
 
 // MissingInstance is the error for a database instance that does not exist.
 func MissingInstance(name string) *Error {
-	return notFound("Database instance %s does not exist", name)
+	return newError(http.StatusNotFound, "NOT_FOUND", "Database instance %s does not exist", name)
 }
 
 // MissingPath is the error for a call that the API does not have.
 func MissingPath(method, path string) *Error {
-	return newError(http.StatusNotFound, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", []any{method, path})
+	return newError(http.StatusNotFound, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", method, path)
 }
 
 // NotAPath is the error for a string that is not a resource path.
@@ -88,27 +93,19 @@ func NotAPath(path string) *Error {
 
 // Exists is the error for a resource that exists already.
 func Exists(format string, args ...any) *Error {
-	return newError(http.StatusConflict, "ALREADY_EXISTS", format, args)
+	return newError(http.StatusConflict, "ALREADY_EXISTS", format, args...)
 }
 
 // NotImplemented is the error for what a local Lakebase does not have. what is
 // a plural.
 func NotImplemented(what string) *Error {
-	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s are not implemented in the local Lakebase", []any{what})
+	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s are not implemented in the local Lakebase", what)
 }
 
 // Unavailable is the error for what is not possible with an external server.
 // what ends with is or are.
 func Unavailable(what string) *Error {
-	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s not available with DatabaseURL: leave it out to run servers of our own", []any{what})
-}
-
-// ManagedByParent is the error for deleting a resource that was created with
-// its parent. The detail makes declarative tools leave it to the parent.
-func ManagedByParent(format string, args ...any) *Error {
-	e := BadRequest(format, args...)
-	e.Details = []any{errorInfo("RESOURCE_CONFLICT", map[string]string{"declarative_context": "MANAGED_BY_PARENT"})}
-	return e
+	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s not available with DatabaseURL: leave it out to run servers of our own", what)
 }
 
 // faultCodes are the error codes of the statuses that a fault can have.
@@ -126,7 +123,7 @@ var faultCodes = map[int]string{
 
 // Fault is the error of a fault with the given status.
 func Fault(status int) *Error {
-	return newError(status, faultCodes[status], "%s (fault on demand)", []any{http.StatusText(status)})
+	return newError(status, faultCodes[status], "%s (fault on demand)", http.StatusText(status))
 }
 
 // FromPostgres turns an error message of Postgres into a bad request, and leaves
@@ -150,7 +147,7 @@ func From(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return newError(http.StatusInternalServerError, "INTERNAL_ERROR", "%s", []any{err.Error()})
+	return newError(http.StatusInternalServerError, "INTERNAL_ERROR", "%s", err.Error())
 }
 
 // Body is an error on the wire.
@@ -162,23 +159,14 @@ type Body struct {
 
 // Body returns the error as it is sent in answer to the request.
 func (e *Error) Body(requestID string) Body {
-	details := append([]any{}, e.Details...)
-	if len(details) == 0 {
-		details = append(details, errorInfo(e.Code, map[string]string{}))
+	reason, metadata := e.Code, map[string]string{}
+	if e.byParent {
+		reason, metadata["declarative_context"] = "RESOURCE_CONFLICT", "MANAGED_BY_PARENT"
 	}
-	details = append(details, map[string]any{
-		"@type":        "type.googleapis.com/google.rpc.RequestInfo",
-		"request_id":   requestID,
-		"serving_data": "",
-	})
-	return Body{ErrorCode: e.Code, Message: e.Message, Details: details}
-}
-
-func errorInfo(reason string, metadata map[string]string) map[string]any {
-	return map[string]any{
-		"@type":    "type.googleapis.com/google.rpc.ErrorInfo",
-		"reason":   reason,
-		"domain":   "databricks.com",
-		"metadata": metadata,
-	}
+	return Body{ErrorCode: e.Code, Message: e.Message, Details: []any{
+		map[string]any{
+			"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "databricks.com", "metadata": metadata,
+		},
+		map[string]any{"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id": requestID, "serving_data": ""},
+	}}
 }

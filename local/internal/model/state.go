@@ -22,7 +22,8 @@ import (
 
 const stateVersion = 1
 
-// State is all that survives the process except for the data itself.
+// State is all that survives the process except for the data itself. Its ids
+// and principals never change, so that they can be read without a lock.
 type State struct {
 	Version     int          `json:"version"`
 	External    bool         `json:"external,omitempty"` // the data is in a server of the user's

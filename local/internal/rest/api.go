@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,31 +28,64 @@ type Options struct {
 	Tokens        *pki.Issuer
 	TokenLifetime time.Duration // of database tokens, unless the request says
 	URL           string        // base URL of the API
-	Faults        Faults
-	Stats         Stats
 	Logger        *slog.Logger
-}
 
-// Faults are the faults of the API. Its methods are called concurrently.
-type Faults interface {
-	// Call returns the fault of a call to path, and counts it.
-	Call(path string) Fault
+	// What follows is called concurrently.
+
+	// Fault returns the fault of a call to path, and counts it.
+	Fault func(path string) Fault
 	// ClockSkew is the service's clock minus the real time.
-	ClockSkew() time.Duration
-	// TokenLifetime is the lifetime of all new database tokens. Zero means that
+	ClockSkew func() time.Duration
+	// FaultyLifetime is the lifetime of all new database tokens. Zero means that
 	// of the request.
-	TokenLifetime() time.Duration
+	FaultyLifetime func() time.Duration
+	// OnCall counts a call to the service's API.
+	OnCall func()
+	// OnCredentialCall counts a request for a database credential by the holder
+	// of an access token, until ended is called.
+	OnCredentialCall func(token string) (ended func())
+	// OnToken counts a new database token.
+	OnToken func()
 }
 
-// Stats counts calls. Its methods are called concurrently.
-type Stats interface {
-	// Call counts a call to the service's API.
-	Call()
-	// CredentialCall counts a request for a database credential by the holder
-	// of an access token, until ended is called.
-	CredentialCall(token string) (ended func())
-	// TokenMinted counts a new database token.
-	TokenMinted()
+// Fault is the fault of one call. The zero value is none.
+type Fault struct {
+	Status     int  // of an error to reply with
+	RetryAfter int  // seconds, sent with Status
+	Hang       bool // never reply
+	Refuse     bool // reset the connection
+	Delay      time.Duration
+	OmitName   bool // of instances
+	OmitDate   bool // header of the reply
+}
+
+// apply delays the call, and aborts it if there is to be no reply. The call's
+// context ends when the client or the server closes.
+func (f Fault) apply(w http.ResponseWriter, req *http.Request) {
+	if f.OmitDate {
+		w.Header()["Date"] = nil // nil, because net/http adds one that is absent
+	}
+	if f.Delay > 0 {
+		select {
+		case <-time.After(f.Delay):
+		case <-req.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+	switch {
+	case f.Refuse:
+		conn := req.Context().Value(connKey{}).(*detectingConn)
+		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // closes with a TCP reset, as a crashed server does
+		}
+		conn.Conn.Close()
+		panic(http.ErrAbortHandler)
+	case f.Hang:
+		<-req.Context().Done()
+		panic(http.ErrAbortHandler)
+	case f.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+	}
 }
 
 // maxBody limits what is read of a request.
@@ -176,19 +211,19 @@ func masked[T any](known []string, h func(c *Call, in T, mask fieldMask) (any, e
 // counted, or else nobody could end the faults.
 func (a *API) route(pattern string, h func(w http.ResponseWriter, c *Call)) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
-		c := &Call{Request: req, skew: a.o.Faults.ClockSkew()}
+		c := &Call{Request: req, skew: a.o.ClockSkew()}
 		w.Header().Set("Date", c.now().Format(http.TimeFormat))
 		w.Header().Set("X-Request-Id", uuid.NewString())
 		// net/http notices that a client has closed only once the request is read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 		req.Body = io.NopCloser(bytes.NewReader(body))
 		if path := req.URL.Path; path != "/" && !strings.HasPrefix(path, "/local/") {
-			a.o.Stats.Call()
+			a.o.OnCall()
 			if pattern == instanceCredentials || pattern == endpointCredentials {
 				token, _ := bearer(req)
-				defer a.o.Stats.CredentialCall(token)()
+				defer a.o.OnCredentialCall(token)()
 			}
-			c.fault = a.o.Faults.Call(path)
+			c.fault = a.o.Fault(path)
 			c.fault.apply(w, req)
 			if c.fault.Status != 0 {
 				a.refuse(w, req, apierror.Fault(c.fault.Status))
@@ -268,43 +303,11 @@ func (a *API) resource(pattern string, h Handler) {
 // HandleOwner routes pattern to h for the default user only.
 func (a *API) HandleOwner(pattern string, h Handler) {
 	a.handle(pattern, func(c *Call) (any, error) {
-		a.ws.Lock()
-		owner := a.ws.State.Owner()
-		a.ws.Unlock()
-		if c.caller != owner {
+		if owner := a.ws.State.Owner(); c.caller != owner {
 			return nil, apierror.Forbidden("The local control API takes the access token of %s", owner.Name)
 		}
 		return h(c)
 	})
-}
-
-// authenticate returns the caller, by a user's access token or by an OAuth token
-// of the workspace.
-func (a *API) authenticate(req *http.Request) (*model.Principal, error) {
-	token, ok := bearer(req)
-	if !ok {
-		return nil, apierror.Unauthenticated("Credential was not sent or was of an unsupported type for this API.")
-	}
-	a.ws.Lock()
-	defer a.ws.Unlock()
-	if user := a.ws.State.UserWithToken(token); user != nil {
-		return user, nil
-	}
-	claims, err := a.o.Tokens.Verify(token, pki.ScopeWorkspace, a.ws.State.WorkspaceID)
-	switch {
-	case errors.Is(err, pki.ErrExpired):
-		return nil, apierror.Unauthenticated("Access token has expired.")
-	case err == nil:
-		if p := a.ws.State.Principal(claims.Subject); p != nil {
-			return p, nil
-		}
-	}
-	return nil, apierror.Unauthenticated("Invalid access token.")
-}
-
-func bearer(req *http.Request) (string, bool) {
-	scheme, token, ok := strings.Cut(req.Header.Get("Authorization"), " ")
-	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
 }
 
 func (a *API) reply(w http.ResponseWriter, status int, body any) {

@@ -132,11 +132,11 @@ func (h credentials) mint(c *Call, audience []string, lifetime time.Duration, cl
 	}
 	token, expires, err := h.o.Tokens.Mint(pki.Request{
 		Subject: c.caller.Name, Audience: audience, Scope: pki.ScopePostgres, Permissions: claims, Issued: c.now(),
-		Lifetime: cmp.Or(h.o.Faults.TokenLifetime(), lifetime),
+		Lifetime: cmp.Or(h.o.FaultyLifetime(), lifetime),
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.o.Stats.TokenMinted()
+	h.o.OnToken()
 	return map[string]any{"token": token, field: expires.Format(time.RFC3339)}, nil
 }

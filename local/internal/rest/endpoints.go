@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
@@ -138,12 +140,8 @@ func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 		}
 	}
 	e, err := h.ws.AddEndpoint(b, id, spec.EndpointType == typeReadOnly, func(e *model.Endpoint) {
-		e.Settings = settings.WithDefaults(e.Settings)
-		e.Availability = spec.Group.model().WithDefaults()
+		e.Availability = spec.applyTo(e, settings, everything).WithDefaults()
 		e.Disabled = isTrue(spec.Disabled)
-		if spec.Settings != nil {
-			e.PGSettings = spec.Settings.PGSettings
-		}
 	})
 	if err != nil {
 		return nil, err
@@ -163,6 +161,16 @@ var endpointFields = []string{
 	"spec.settings", "spec.settings.pg_settings", "spec.suspension",
 }
 
+// applyTo changes the fields of e that mask names, except for the availability,
+// which it returns.
+func (s endpointSpec) applyTo(e *model.Endpoint, settings model.Settings, mask fieldMask) model.Availability {
+	e.Settings = mask.settings("spec", e.Settings, settings)
+	if mask.has("spec.settings.pg_settings") && s.Settings != nil {
+		e.PGSettings = s.Settings.PGSettings
+	}
+	return mask.availability(e.Availability, s.Group)
+}
+
 // update ends after the reply. Suspension takes effect at the next start of the
 // server.
 func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error) {
@@ -175,11 +183,7 @@ func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error)
 		return nil, apierror.Invalid("endpoint_type of '%s' cannot be changed", e.Path())
 	}
 	h.ws.Lock()
-	e.Settings = mask.settings("spec", e.Settings, settings)
-	if mask.has("spec.settings.pg_settings") && spec.Settings != nil {
-		e.PGSettings = spec.Settings.PGSettings
-	}
-	availability := mask.availability(e.Availability, spec.Group)
+	availability := spec.applyTo(e, settings, mask)
 	e.Updated = h.ws.Now()
 	disabled := e.Disabled
 	h.ws.Unlock()
@@ -204,4 +208,72 @@ func (h endpoints) delete(c *Call) (any, error) {
 		return nil, apierror.ManagedByParent("Cannot delete read-write endpoint '%s'. Read-write endpoints cannot be deleted.", e.Path())
 	}
 	return h.later(e.Path(), "Endpoint", h.ws.DeleteEndpoint(e), emptyResponse), nil
+}
+
+// serviceSuspend is the suspend timeout that the API shows if there is none.
+const serviceSuspend = 24 * time.Hour
+
+// settingsJSON are endpoint settings on the wire.
+type settingsJSON struct {
+	MinCU      float64           `json:"autoscaling_limit_min_cu,omitempty"`
+	MaxCU      float64           `json:"autoscaling_limit_max_cu,omitempty"`
+	Suspend    *protoDuration    `json:"suspend_timeout_duration,omitempty"`
+	NoSuspend  bool              `json:"no_suspension,omitempty"`
+	PGSettings map[string]string `json:"pg_settings,omitempty"`
+}
+
+// model checks the settings.
+func (s settingsJSON) model() (model.Settings, error) {
+	m := model.Settings{MinCU: s.MinCU, MaxCU: s.MaxCU, NoSuspend: s.NoSuspend}
+	if s.Suspend != nil {
+		m.Suspend = time.Duration(*s.Suspend)
+		if m.Suspend < time.Minute || m.Suspend > 7*24*time.Hour {
+			return m, apierror.Invalid("suspend_timeout_duration must be between 60s and 604800s, got %vs.", m.Suspend.Seconds())
+		}
+	}
+	if m.MinCU != 0 && m.MinCU < 0.5 || m.MaxCU != 0 && m.MaxCU < cmp.Or(m.MinCU, 0.5) {
+		return m, apierror.Invalid("autoscaling limits must be at least 0.5, and the maximum not below the minimum")
+	}
+	return m, nil
+}
+
+// renderSettings is the reverse of model. It shows the timeout in force.
+func (a *API) renderSettings(s model.Settings) settingsJSON {
+	j := settingsJSON{MinCU: s.MinCU, MaxCU: s.MaxCU, NoSuspend: s.NoSuspend}
+	if !s.NoSuspend {
+		suspend := protoDuration(cmp.Or(a.ws.SuspendAfter(s), serviceSuspend))
+		j.Suspend = &suspend
+	}
+	return j
+}
+
+// settings returns old with the fields under prefix changed that the mask
+// names. suspension stands for the two fields that set it.
+func (m fieldMask) settings(prefix string, old, in model.Settings) model.Settings {
+	set(m, prefix+".autoscaling_limit_min_cu", &old.MinCU, in.MinCU)
+	set(m, prefix+".autoscaling_limit_max_cu", &old.MaxCU, in.MaxCU)
+	if m.has(prefix+".suspension") && (in.Suspend != 0 || in.NoSuspend) {
+		old.Suspend, old.NoSuspend = in.Suspend, in.NoSuspend
+	}
+	return old.WithDefaults(model.Settings{})
+}
+
+// groupJSON is the high availability of an endpoint on the wire.
+type groupJSON struct {
+	Min      int  `json:"min"`
+	Max      int  `json:"max"`
+	Readable bool `json:"enable_readable_secondaries"`
+}
+
+// availability returns old with the fields changed that the mask names.
+func (m fieldMask) availability(old model.Availability, in *groupJSON) model.Availability {
+	if in == nil {
+		return old
+	}
+	set(m, "spec.group.min", &old.Min, in.Min)
+	set(m, "spec.group.max", &old.Max, in.Max)
+	if m.has("spec.group.enable_readable_secondaries") {
+		old.Readable = in.Readable
+	}
+	return old
 }

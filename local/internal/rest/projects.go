@@ -92,7 +92,7 @@ func (h projects) create(c *Call, in projectJSON) (any, error) {
 	in.Spec.DefaultBranch = "" // there is no other than the first
 	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project) error {
 		return in.Spec.applyTo(p, defaults, everything)
-	}, in.InitialEndpoint.Group.model())
+	}, everything.availability(model.Availability{}, in.InitialEndpoint.Group))
 	if err != nil {
 		return nil, err
 	}
