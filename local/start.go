@@ -158,7 +158,7 @@ func (s *Server) compose(state *model.State, installation *postgres.Installation
 		SuspendAfter: s.opts.SuspendAfter,
 		WakeDelay:    s.opts.WakeDelay,
 		Hosts:        s.hosts,
-		Sessions:     s.front,
+		Reset:        s.front.Reset,
 		Now:          s.now,
 		Logger:       s.log,
 	})

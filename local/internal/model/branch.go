@@ -2,11 +2,106 @@ package model
 
 import (
 	"errors"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 )
+
+// Instance is a Provisioned database instance. Its one branch has the data, so
+// that an upgrade only moves that branch to a project.
+type Instance struct {
+	Name        string       `json:"name"`
+	UID         string       `json:"uid"`
+	Creator     string       `json:"creator"`
+	Created     time.Time    `json:"created"`
+	Capacity    string       `json:"capacity"`
+	Nodes       int          `json:"nodes"`
+	Readable    bool         `json:"readable,omitempty"` // readable secondaries
+	NativeLogin bool         `json:"native_login,omitempty"`
+	Retention   int          `json:"retention_days"`
+	UsagePolicy string       `json:"usage_policy,omitempty"`
+	Tags        []Tag        `json:"tags,omitempty"`
+	Parent      *InstanceRef `json:"parent,omitempty"`
+	Branch      *Branch      `json:"branch"`
+}
+
+// InstanceRef names the instance that another is a copy of.
+type InstanceRef struct {
+	Name         string `json:"name,omitempty"`
+	UID          string `json:"uid,omitempty"`
+	LSN          string `json:"lsn,omitempty"`
+	EffectiveLSN string `json:"effective_lsn,omitempty"`
+	BranchTime   string `json:"branch_time,omitempty"`
+}
+
+// Tag is a custom tag.
+type Tag struct {
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
+}
+
+// Endpoint is the instance's one endpoint.
+func (i *Instance) Endpoint() *Endpoint { return i.Branch.Endpoints[0] }
+
+// Availability is the instance's configuration as its endpoint's. A readable
+// secondary needs a second node.
+func (i *Instance) Availability() Availability {
+	return Availability{Min: i.Nodes, Max: i.Nodes, Readable: i.Readable && i.Nodes > 1}
+}
+
+// Children returns the names and UIDs of the instances that are copies of i.
+func (s *State) Children(i *Instance) []InstanceRef {
+	var children []InstanceRef
+	for _, child := range s.Instances {
+		if child.Parent != nil && child.Parent.UID == i.UID {
+			children = append(children, InstanceRef{Name: child.Name, UID: child.UID})
+		}
+	}
+	return children
+}
+
+// DefaultRetention is the history retention of a project by default.
+const DefaultRetention = 7 * 24 * time.Hour
+
+// Project is an Autoscaling project.
+type Project struct {
+	ID          string            `json:"id"`
+	UID         string            `json:"uid"`
+	Display     string            `json:"display"`
+	Owner       string            `json:"owner"`
+	Created     time.Time         `json:"created"`
+	Updated     time.Time         `json:"updated"`
+	NativeLogin bool              `json:"native_login"`
+	Budget      string            `json:"budget,omitempty"`
+	Retention   time.Duration     `json:"retention"`
+	Tags        []Tag             `json:"tags,omitempty"`
+	Defaults    Settings          `json:"defaults"` // of new endpoints
+	Branches    []*Branch         `json:"branches"`
+	PGSettings  map[string]string `json:"pg_settings,omitempty"`
+}
+
+// Path is the project's resource path.
+func (p *Project) Path() string { return "projects/" + p.ID }
+
+// Branch returns the branch with that id, or nil.
+func (p *Project) Branch(id string) *Branch {
+	return find(p.Branches, func(b *Branch) bool { return b.ID == id })
+}
+
+// BranchAt returns the branch with that resource path, or nil.
+func (p *Project) BranchAt(path string) *Branch {
+	return find(p.Branches, func(b *Branch) bool { return b.Path() == path })
+}
+
+// DefaultBranch returns the default branch.
+func (p *Project) DefaultBranch() *Branch {
+	return find(p.Branches, func(b *Branch) bool { return b.Default })
+}
 
 // Branch is one copy of the data: one PostgreSQL cluster. It belongs to either
 // a project or an instance.
@@ -87,4 +182,63 @@ func (b *Branch) CloseComputes() error {
 		errs = append(errs, b.Compute.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// idPattern is the service's rule for ids.
+var idPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+const maxID = 63
+
+// Record maps an id of the Autoscaling API to a name in Postgres.
+type Record struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+}
+
+// Records are the records of the roles or databases of a branch. What was
+// created in SQL has none, and gets the id of IDFor.
+type Records []Record
+
+// Of returns the record of a name, or one with the id of IDFor and both times
+// set to fallback.
+func (r Records) Of(name string, fallback time.Time) Record {
+	if i := slices.IndexFunc(r, func(n Record) bool { return n.Name == name }); i >= 0 {
+		return r[i]
+	}
+	return Record{ID: IDFor(name), Name: name, Created: fallback, Updated: fallback}
+}
+
+// Put adds n, in place of records with its id or name.
+func (r *Records) Put(n Record) {
+	r.Remove(n.ID, n.Name)
+	*r = append(*r, n)
+}
+
+// Remove removes the records with that id or name.
+func (r *Records) Remove(id, name string) {
+	*r = slices.DeleteFunc(*r, func(n Record) bool { return n.ID == id || n.Name == name })
+}
+
+var notIDChars = regexp.MustCompile(`[^a-z0-9]+`)
+
+// IDFor returns the id that the API gives to what was created in SQL.
+func IDFor(name string) string {
+	id := strings.Trim(notIDChars.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	if id == "" || id[0] < 'a' || id[0] > 'z' {
+		id = strings.TrimSuffix("r-"+id, "-")
+	}
+	return strings.TrimSuffix(id[:min(len(id), maxID)], "-")
+}
+
+// CheckID returns an error unless the value of a field is a valid id.
+func CheckID(field, id string) error {
+	switch {
+	case id == "":
+		return apierror.Required(field)
+	case !idPattern.MatchString(id):
+		return apierror.Invalid("Field %s must match pattern %s, got '%s'.", field, idPattern, id)
+	}
+	return nil
 }

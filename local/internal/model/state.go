@@ -196,29 +196,6 @@ func (s *State) EndpointAt(path string) (*Endpoint, error) {
 	return e, nil
 }
 
-// Clusters returns the names of the data directories in use.
-func (s *State) Clusters() map[string]bool {
-	used := map[string]bool{}
-	for _, b := range s.Branches() {
-		used[b.Cluster] = true
-	}
-	for _, e := range s.Endpoints() {
-		used[e.StandbyCluster] = true
-	}
-	return used
-}
-
-// CheckID returns an error unless the value of a field is a valid id.
-func CheckID(field, id string) error {
-	switch {
-	case id == "":
-		return apierror.Required(field)
-	case !idPattern.MatchString(id):
-		return apierror.Invalid("Field %s must match pattern %s, got '%s'.", field, idPattern, id)
-	}
-	return nil
-}
-
 func find[T any](list []*T, match func(*T) bool) *T {
 	if i := slices.IndexFunc(list, match); i >= 0 {
 		return list[i]

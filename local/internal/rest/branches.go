@@ -8,34 +8,28 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// branchJSON is a branch on the wire: requests have a spec, replies a status.
 type branchJSON struct {
-	resourceJSON
-	BranchID string        `json:"branch_id,omitempty"`
-	Spec     branchSpec    `json:"spec,omitzero"`
-	Status   *branchStatus `json:"status,omitempty"`
+	resource[branchFields]
+	BranchID string `json:"branch_id,omitempty"`
 }
 
-type branchSpec struct {
-	IsProtected  bool          `json:"is_protected"`
-	SourceBranch string        `json:"source_branch"`
-	SourceLSN    string        `json:"source_branch_lsn"`
-	SourceTime   time.Time     `json:"source_branch_time"`
-	ExpireTime   time.Time     `json:"expire_time"`
-	TTL          protoDuration `json:"ttl"`
-	NoExpiry     bool          `json:"no_expiry"`
-}
+type branchFields struct {
+	IsProtected  bool      `json:"is_protected"`
+	SourceBranch string    `json:"source_branch,omitempty"`
+	SourceTime   time.Time `json:"source_branch_time,omitzero"`
+	ExpireTime   time.Time `json:"expire_time,omitzero"`
 
-type branchStatus struct {
+	// of requests
+	SourceLSN string        `json:"source_branch_lsn,omitempty"`
+	TTL       protoDuration `json:"ttl,omitempty"`
+	NoExpiry  bool          `json:"no_expiry,omitempty"`
+
+	// of replies
 	BranchID        string    `json:"branch_id"`
 	CurrentState    string    `json:"current_state"`
 	PendingState    string    `json:"pending_state,omitempty"`
 	Default         bool      `json:"default"`
-	IsProtected     bool      `json:"is_protected"`
 	LogicalSize     int64     `json:"logical_size_bytes"`
-	SourceBranch    string    `json:"source_branch,omitempty"`
-	SourceTime      time.Time `json:"source_branch_time,omitzero"`
-	ExpireTime      time.Time `json:"expire_time,omitzero"`
 	StateChangeTime time.Time `json:"state_change_time,omitzero"`
 }
 
@@ -48,19 +42,17 @@ func (h branches) routes() {
 	h.locked("GET "+branchesPath, func(c *Call) (any, error) { return list(c, "branches", c.project.Branches, renderBranch) })
 	h.resource("POST "+branchesPath, decoded(h.create))
 	h.locked("GET "+branchesPath+"/{branch}", func(c *Call) (any, error) { return renderBranch(c.branch), nil })
-	h.locked("PATCH "+branchesPath+"/{branch}", masked(branchFields, h.update))
+	h.locked("PATCH "+branchesPath+"/{branch}", masked(branchMask, h.update))
 	h.locked("DELETE "+branchesPath+"/{branch}", h.delete)
 }
 
 // renderBranch is the branch on the wire. The caller holds the lock.
 func renderBranch(b *model.Branch) branchJSON {
-	j := branchJSON{
-		resourceJSON: resourceJSON{b.Path(), b.UID, b.Project.Path(), b.Created, b.Updated},
-		BranchID:     b.ID,
-		Status: &branchStatus{
-			BranchID: b.ID, CurrentState: "READY", Default: b.Default, IsProtected: b.Protected,
-			SourceBranch: b.Source, SourceTime: b.SourceTime, ExpireTime: b.Expires, StateChangeTime: b.Created,
-		},
+	j := branchJSON{BranchID: b.ID}
+	j.common = common{b.Path(), b.UID, b.Project.Path(), b.Created, b.Updated}
+	j.Status = &branchFields{
+		BranchID: b.ID, CurrentState: "READY", Default: b.Default, IsProtected: b.Protected,
+		SourceBranch: b.Source, SourceTime: b.SourceTime, ExpireTime: b.Expires, StateChangeTime: b.Created,
 	}
 	if !b.Ready {
 		j.Status.CurrentState, j.Status.PendingState = "INIT", "READY"
@@ -90,13 +82,13 @@ func (h branches) create(c *Call, in branchJSON) (any, error) {
 	}, func() any { return renderBranch(b) }), nil
 }
 
-// branchFields are the fields that an update may name. spec.expiration stands
+// branchMask has the fields that an update may name. spec.expiration stands
 // for the three fields that set the expiry.
-var branchFields = []string{"spec", "spec.is_protected", "spec.expiration"}
+var branchMask = []string{"spec", "spec.is_protected", "spec.expiration"}
 
 // applyTo changes the fields of b that mask names. An expiry is shown, and has
 // no effect.
-func (s branchSpec) applyTo(b *model.Branch, mask fieldMask) {
+func (s branchFields) applyTo(b *model.Branch, mask fieldMask) {
 	if mask.has("spec.is_protected") {
 		b.Protected = s.IsProtected
 	}

@@ -6,17 +6,13 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
-// databaseJSON is a database of a branch on the wire: requests have a spec,
-// replies a status.
 type databaseJSON struct {
-	resourceJSON
-	DatabaseID string        `json:"database_id,omitempty"`
-	Spec       databaseSpec  `json:"spec,omitzero"`
-	Status     *databaseSpec `json:"status,omitempty"`
+	resource[databaseFields]
+	DatabaseID string `json:"database_id,omitempty"`
 }
 
-type databaseSpec struct {
-	DatabaseID       string `json:"database_id"` // in a status
+type databaseFields struct {
+	DatabaseID       string `json:"database_id"` // of replies
 	PostgresDatabase string `json:"postgres_database"`
 	Role             string `json:"role"` // a resource path
 }
@@ -41,7 +37,7 @@ func newDatabases(a *API, roles roles) databases {
 func (h databases) routes() {
 	h.readRoutes()
 	h.resource("POST "+h.pattern, decoded(h.create))
-	h.resource("PATCH "+h.pattern+"/{id}", masked(databaseFields, h.update))
+	h.resource("PATCH "+h.pattern+"/{id}", masked(databaseMask, h.update))
 	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
 }
 
@@ -50,9 +46,10 @@ func (h databases) render(b *model.Branch, d compute.Database) any {
 	if owner == compute.SuperuserRole { // the default database belongs to all of its members
 		owner = b.Project.Owner
 	}
-	j := databaseJSON{resourceJSON: h.wire(b, d)}
-	j.DatabaseID = lastPart(j.Name)
-	j.Status = &databaseSpec{j.DatabaseID, d.Name, h.roles.wire(b, compute.Role{Name: owner}).Name}
+	n, role := h.record(b, d), b.Roles.Of(owner, b.Created)
+	j := databaseJSON{DatabaseID: n.ID}
+	j.common = h.common(b, n)
+	j.Status = &databaseFields{n.ID, d.Name, h.roles.common(b, role).Name}
 	return j
 }
 
@@ -75,8 +72,8 @@ func (h databases) create(c *Call, in databaseJSON) (any, error) {
 	return h.objects.create(c, d, id, compute.Catalog.CreateDatabase)
 }
 
-// databaseFields are the fields that an update may name.
-var databaseFields = []string{"spec", "spec.postgres_database", "spec.role"}
+// databaseMask has the fields that an update may name.
+var databaseMask = []string{"spec", "spec.postgres_database", "spec.role"}
 
 func (h databases) update(c *Call, in databaseJSON, mask fieldMask) (any, error) {
 	return h.objects.update(c, func(catalog compute.Catalog, old compute.Database) (compute.Database, error) {

@@ -16,34 +16,27 @@ const (
 	typeReadOnly  = "ENDPOINT_TYPE_READ_ONLY"
 )
 
-// endpointJSON is an endpoint on the wire.
 type endpointJSON struct {
-	resourceJSON
-	EndpointID string          `json:"endpoint_id,omitempty"`
-	Spec       endpointSpec    `json:"spec,omitzero"`
-	Status     *endpointStatus `json:"status,omitempty"`
+	resource[endpointFields]
+	EndpointID string `json:"endpoint_id,omitempty"`
 }
 
-type endpointSpec struct {
-	EndpointType string `json:"endpoint_type,omitempty"`
-	settingsJSON
-	Disabled *bool      `json:"disabled,omitempty"`
-	Group    *groupJSON `json:"group,omitempty"`
-	Settings *struct {
-		PGSettings map[string]string `json:"pg_settings,omitempty"`
-	} `json:"settings,omitempty"`
-}
-
-type endpointStatus struct {
-	EndpointID   string `json:"endpoint_id"`
+type endpointFields struct {
 	EndpointType string `json:"endpoint_type"`
-	CurrentState string `json:"current_state"`
-	PendingState string `json:"pending_state,omitempty"`
-	Disabled     bool   `json:"disabled"`
 	settingsJSON
-	Group    groupJSON         `json:"group"`
-	Settings map[string]any    `json:"settings"`
-	Hosts    map[string]string `json:"hosts,omitempty"`
+	Disabled *bool             `json:"disabled"`
+	Group    *groupJSON        `json:"group"`
+	Settings *endpointSettings `json:"settings"`
+
+	// of replies
+	EndpointID   string            `json:"endpoint_id"`
+	CurrentState string            `json:"current_state"`
+	PendingState string            `json:"pending_state,omitempty"`
+	Hosts        map[string]string `json:"hosts,omitempty"`
+}
+
+type endpointSettings struct {
+	PGSettings map[string]string `json:"pg_settings,omitempty"`
 }
 
 const endpointsPath = branchesPath + "/{branch}/endpoints"
@@ -55,30 +48,24 @@ func (h endpoints) routes() {
 	h.locked("GET "+endpointsPath, func(c *Call) (any, error) { return list(c, "endpoints", c.branch.Endpoints, h.render) })
 	h.resource("POST "+endpointsPath, decoded(h.create))
 	h.locked("GET "+endpointsPath+"/{endpoint}", func(c *Call) (any, error) { return h.render(c.endpoint), nil })
-	h.resource("PATCH "+endpointsPath+"/{endpoint}", masked(endpointFields, h.update))
+	h.resource("PATCH "+endpointsPath+"/{endpoint}", masked(endpointMask, h.update))
 	h.locked("DELETE "+endpointsPath+"/{endpoint}", h.delete)
 }
 
 // render is the endpoint on the wire. The caller holds the lock.
 func (h endpoints) render(e *model.Endpoint) endpointJSON {
-	status := &endpointStatus{
-		EndpointID: e.ID, EndpointType: typeReadWrite, Disabled: e.Disabled,
-		settingsJSON: h.renderSettings(e.Settings),
-		Group:        groupJSON(e.Availability),
-		Settings:     map[string]any{},
-		Hosts:        h.hosts(e),
+	j := endpointJSON{EndpointID: e.ID}
+	j.common = common{e.Path(), e.UID, e.Branch.Path(), e.Created, e.Updated}
+	j.Status = &endpointFields{
+		EndpointID: e.ID, EndpointType: typeReadWrite, Disabled: pointer(e.Disabled),
+		settingsJSON: h.renderSettings(e.Settings), Group: pointer(groupJSON(e.Availability)),
+		Settings: &endpointSettings{e.PGSettings}, Hosts: h.hosts(e),
 	}
 	if e.ReadOnly {
-		status.EndpointType = typeReadOnly
+		j.Status.EndpointType = typeReadOnly
 	}
-	if e.PGSettings != nil {
-		status.Settings["pg_settings"] = e.PGSettings
-	}
-	status.CurrentState, status.PendingState = EndpointState(e)
-	return endpointJSON{
-		resourceJSON: resourceJSON{e.Path(), e.UID, e.Branch.Path(), e.Created, e.Updated}, EndpointID: e.ID,
-		Status: status,
-	}
+	j.Status.CurrentState, j.Status.PendingState = EndpointState(e)
+	return j
 }
 
 // hosts returns the hosts of an endpoint, none before it can be connected to.
@@ -154,8 +141,8 @@ func (h endpoints) create(c *Call, in endpointJSON) (any, error) {
 	}, func() any { return h.render(e) }), nil
 }
 
-// endpointFields are the fields that an update may name.
-var endpointFields = []string{
+// endpointMask has the fields that an update may name.
+var endpointMask = []string{
 	"spec", "spec.autoscaling_limit_max_cu", "spec.autoscaling_limit_min_cu", "spec.disabled",
 	"spec.group", "spec.group.enable_readable_secondaries", "spec.group.max", "spec.group.min",
 	"spec.settings", "spec.settings.pg_settings", "spec.suspension",
@@ -163,7 +150,7 @@ var endpointFields = []string{
 
 // applyTo changes the fields of e that mask names, except for the availability,
 // which it returns.
-func (s endpointSpec) applyTo(e *model.Endpoint, settings model.Settings, mask fieldMask) model.Availability {
+func (s endpointFields) applyTo(e *model.Endpoint, settings model.Settings, mask fieldMask) model.Availability {
 	e.Settings = mask.settings("spec", e.Settings, settings)
 	if mask.has("spec.settings.pg_settings") && s.Settings != nil {
 		e.PGSettings = s.Settings.PGSettings
@@ -241,8 +228,7 @@ func (s settingsJSON) model() (model.Settings, error) {
 func (a *API) renderSettings(s model.Settings) settingsJSON {
 	j := settingsJSON{MinCU: s.MinCU, MaxCU: s.MaxCU, NoSuspend: s.NoSuspend}
 	if !s.NoSuspend {
-		suspend := protoDuration(cmp.Or(a.ws.SuspendAfter(s), serviceSuspend))
-		j.Suspend = &suspend
+		j.Suspend = pointer(protoDuration(cmp.Or(s.SuspendAfter(a.ws.SuspendAfter), serviceSuspend)))
 	}
 	return j
 }

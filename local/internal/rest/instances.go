@@ -251,5 +251,3 @@ func (h instances) delete(c *Call) (any, error) {
 	h.background("instance was not deleted cleanly", i.Name, h.ws.DeleteBranches(i.Branch))
 	return struct{}{}, nil
 }
-
-func pointer(b bool) *bool { return &b }

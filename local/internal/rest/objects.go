@@ -38,11 +38,9 @@ func (h objects[T]) record(b *model.Branch, v T) model.Record {
 	return h.records(b).Of(h.name(v), b.Created)
 }
 
-// wire is the resource of v on the wire, as far as all resources are alike. The
-// caller holds the lock.
-func (h objects[T]) wire(b *model.Branch, v T) resourceJSON {
-	n := h.record(b, v)
-	return resourceJSON{b.Path() + "/" + h.field + "/" + n.ID, "", b.Path(), n.Created, n.Updated}
+// common is the resource of an object on the wire, as far as all are alike.
+func (h objects[T]) common(b *model.Branch, n model.Record) common {
+	return common{b.Path() + "/" + h.field + "/" + n.ID, "", b.Path(), n.Created, n.Updated}
 }
 
 // in returns the objects of the branch that the call's path names.
@@ -138,7 +136,7 @@ func (h objects[T]) save(c *Call, v T, n model.Record) (any, error) {
 	}
 	n.Name, n.Updated = h.name(v), h.ws.Now()
 	h.records(c.branch).Put(n)
-	return h.done(h.wire(c.branch, v).Name, h.kind, h.render(c.branch, v)), nil
+	return h.done(h.common(c.branch, n).Name, h.kind, h.render(c.branch, v)), nil
 }
 
 // delete removes the object that the call's path names by run.
@@ -155,9 +153,9 @@ func (h objects[T]) delete(c *Call, run func(catalog compute.Catalog, v T) error
 	}
 	h.ws.Lock()
 	defer h.ws.Unlock()
-	n, path := h.record(c.branch, v), h.wire(c.branch, v).Name
+	n := h.record(c.branch, v)
 	h.records(c.branch).Remove(n.ID, n.Name)
-	return h.done(path, h.kind, emptyResponse()), nil
+	return h.done(h.common(c.branch, n).Name, h.kind, emptyResponse()), nil
 }
 
 // lastPart is the id at the end of a resource path.

@@ -15,40 +15,29 @@ const (
 	branchSizeLimit = 8 << 40 // bytes
 )
 
-// projectJSON is a project on the wire: requests have a spec, replies a status.
 type projectJSON struct {
-	resourceJSON
-	ProjectID       string         `json:"project_id,omitempty"`
-	Spec            projectSpec    `json:"spec,omitzero"`
-	Status          *projectStatus `json:"status,omitempty"`
+	resource[projectFields]
+	ProjectID       string `json:"project_id,omitempty"`
 	InitialEndpoint struct {
 		Group *groupJSON `json:"group,omitempty"`
 	} `json:"initial_endpoint_spec,omitzero"`
 }
 
-type projectSpec struct {
-	projectFields
-	NativeLogin *bool `json:"enable_pg_native_login"`
-}
-
-type projectStatus struct {
-	projectFields
-	ProjectID       string `json:"project_id"`
-	Owner           string `json:"owner"`
-	NativeLogin     bool   `json:"enable_pg_native_login"`
-	BranchSizeLimit int64  `json:"branch_logical_size_limit_bytes"`
-	StorageSize     int64  `json:"synthetic_storage_size_bytes"`
-}
-
-// projectFields are both in the spec and in the status.
 type projectFields struct {
 	DisplayName   string        `json:"display_name"`
 	PGVersion     int           `json:"pg_version"`
 	DefaultBranch string        `json:"default_branch,omitempty"`
+	NativeLogin   *bool         `json:"enable_pg_native_login"`
 	BudgetPolicy  string        `json:"budget_policy_id,omitempty"`
 	CustomTags    []model.Tag   `json:"custom_tags,omitempty"`
 	Retention     protoDuration `json:"history_retention_duration"`
 	Defaults      settingsJSON  `json:"default_endpoint_settings"`
+
+	// of replies
+	ProjectID       string `json:"project_id"`
+	Owner           string `json:"owner"`
+	BranchSizeLimit int64  `json:"branch_logical_size_limit_bytes"`
+	StorageSize     int64  `json:"synthetic_storage_size_bytes"`
 }
 
 // projects has the Autoscaling projects.
@@ -67,15 +56,12 @@ func (h projects) routes() {
 
 // render is the project on the wire. The caller holds the lock.
 func (h projects) render(p *model.Project) projectJSON {
-	j := projectJSON{
-		resourceJSON: resourceJSON{p.Path(), p.UID, "", p.Created, p.Updated}, ProjectID: p.ID,
-		Status: &projectStatus{
-			ProjectID: p.ID, Owner: p.Owner, NativeLogin: p.NativeLogin, BranchSizeLimit: branchSizeLimit,
-			projectFields: projectFields{
-				DisplayName: p.Display, PGVersion: h.ws.Major(), BudgetPolicy: p.Budget, CustomTags: p.Tags,
-				Retention: protoDuration(p.Retention), Defaults: h.renderSettings(p.Defaults),
-			},
-		},
+	j := projectJSON{ProjectID: p.ID}
+	j.common = common{p.Path(), p.UID, "", p.Created, p.Updated}
+	j.Status = &projectFields{
+		ProjectID: p.ID, DisplayName: p.Display, Owner: p.Owner, PGVersion: h.ws.Major(),
+		NativeLogin: pointer(p.NativeLogin), BudgetPolicy: p.Budget, CustomTags: p.Tags,
+		Retention: protoDuration(p.Retention), Defaults: h.renderSettings(p.Defaults), BranchSizeLimit: branchSizeLimit,
 	}
 	j.Status.Defaults.PGSettings = p.PGSettings
 	if b := p.DefaultBranch(); b != nil {
@@ -104,7 +90,7 @@ func (h projects) create(c *Call, in projectJSON) (any, error) {
 // check refuses values that the service does not accept, and returns the default
 // settings. A version of Postgres that the service has is accepted, although
 // there is only the one that is installed.
-func (s projectSpec) check(major int) (model.Settings, error) {
+func (s projectFields) check(major int) (model.Settings, error) {
 	if s.PGVersion != 0 && s.PGVersion != 16 && s.PGVersion != 17 && s.PGVersion != major {
 		return model.Settings{}, apierror.Invalid("pg_version must be 16 or 17, got %d.", s.PGVersion)
 	}
@@ -137,7 +123,7 @@ func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
 }
 
 // applyTo changes the fields of p that mask names.
-func (s projectSpec) applyTo(p *model.Project, defaults model.Settings, mask fieldMask) error {
+func (s projectFields) applyTo(p *model.Project, defaults model.Settings, mask fieldMask) error {
 	if mask.has("spec.default_branch") && s.DefaultBranch != "" {
 		b := p.BranchAt(s.DefaultBranch)
 		if b == nil {

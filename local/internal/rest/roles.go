@@ -19,17 +19,13 @@ const (
 	membershipSuperuser  = "DATABRICKS_SUPERUSER"
 )
 
-// roleJSON is a role of a branch on the wire: requests have a spec, replies a
-// status.
 type roleJSON struct {
-	resourceJSON
-	RoleID string    `json:"role_id,omitempty"`
-	Spec   roleSpec  `json:"spec,omitzero"`
-	Status *roleSpec `json:"status,omitempty"`
+	resource[roleFields]
+	RoleID string `json:"role_id,omitempty"`
 }
 
-type roleSpec struct {
-	RoleID          string         `json:"role_id,omitempty"` // in a status
+type roleFields struct {
+	RoleID          string         `json:"role_id"` // of replies
 	PostgresRole    string         `json:"postgres_role"`
 	IdentityType    string         `json:"identity_type"`
 	AuthMethod      string         `json:"auth_method"`
@@ -48,16 +44,16 @@ type roles struct{ objects[compute.Role] }
 
 // roleRoutes routes the calls on roles, and on the databases that they own.
 func (a *API) roleRoutes() {
-	common := objects[compute.Role]{
+	all := objects[compute.Role]{
 		API: a, kind: "Role", all: compute.Catalog.Roles, missing: apierror.MissingRole,
 		name: func(r compute.Role) string { return r.Name },
 	}
-	ofInstances := instanceRoles{roles{common}}
+	ofInstances := instanceRoles{roles{all}}
 	ofInstances.pattern, ofInstances.field = instancesPath+"/{name}/roles", "database_instance_roles"
 	ofInstances.objects.render = ofInstances.render
 	ofInstances.routes()
 
-	ofBranches := roles{common}
+	ofBranches := roles{all}
 	ofBranches.pattern, ofBranches.field = branchesPath+"/{branch}/roles", "roles"
 	ofBranches.records = func(b *model.Branch) *model.Records { return &b.Roles }
 	ofBranches.objects.render = ofBranches.render
@@ -68,15 +64,16 @@ func (a *API) roleRoutes() {
 func (h roles) routes() {
 	h.readRoutes()
 	h.resource("POST "+h.pattern, decoded(h.create))
-	h.resource("PATCH "+h.pattern+"/{id}", masked(roleFields, h.update))
+	h.resource("PATCH "+h.pattern+"/{id}", masked(roleMask, h.update))
 	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
 }
 
 func (h roles) render(b *model.Branch, r compute.Role) any {
-	j := roleJSON{resourceJSON: h.wire(b, r)}
-	j.RoleID = lastPart(j.Name)
-	j.Status = &roleSpec{
-		RoleID: j.RoleID, PostgresRole: r.Name, IdentityType: identityUnspecified, AuthMethod: authPassword,
+	n := h.record(b, r)
+	j := roleJSON{RoleID: n.ID}
+	j.common = h.common(b, n)
+	j.Status = &roleFields{
+		RoleID: n.ID, PostgresRole: r.Name, IdentityType: identityUnspecified, AuthMethod: authPassword,
 		Attributes: roleAttributes{r.BypassRLS, r.CreateDB, r.CreateRole},
 	}
 	if r.OAuth {
@@ -92,7 +89,7 @@ func (h roles) render(b *model.Branch, r compute.Role) any {
 }
 
 // newRole checks the specification of a role that is to be created.
-func (h roles) newRole(s roleSpec) (compute.Role, error) {
+func (h roles) newRole(s roleFields) (compute.Role, error) {
 	role := compute.Role{
 		Name: s.PostgresRole, NoLogin: s.AuthMethod == authNone,
 		BypassRLS: s.Attributes.BypassRLS, CreateDB: s.Attributes.CreateDB, CreateRole: s.Attributes.CreateRole,
@@ -147,8 +144,8 @@ func (h roles) create(c *Call, in roleJSON) (any, error) {
 	return h.objects.create(c, role, id, compute.Catalog.CreateRole)
 }
 
-// roleFields are the fields that an update may name.
-var roleFields = []string{
+// roleMask has the fields that an update may name.
+var roleMask = []string{
 	"spec", "spec.postgres_role", "spec.auth_method", "spec.identity_type", "spec.membership_roles",
 	"spec.attributes", "spec.attributes.bypassrls", "spec.attributes.createdb", "spec.attributes.createrole",
 }
@@ -161,7 +158,7 @@ func (h roles) update(c *Call, in roleJSON, mask fieldMask) (any, error) {
 }
 
 // applyTo changes the fields of r that mask names.
-func (s roleSpec) applyTo(r *compute.Role, mask fieldMask) {
+func (s roleFields) applyTo(r *compute.Role, mask fieldMask) {
 	if mask.has("spec.auth_method") && s.AuthMethod != "" {
 		r.NoLogin = s.AuthMethod == authNone
 	}
@@ -232,7 +229,7 @@ func (h instanceRoles) render(b *model.Branch, r compute.Role) any {
 }
 
 func (h instanceRoles) create(c *Call, in instanceRoleJSON) (any, error) {
-	spec := roleSpec{PostgresRole: in.Name, IdentityType: in.IdentityType}
+	spec := roleFields{PostgresRole: in.Name, IdentityType: in.IdentityType}
 	if in.IdentityType == identityPostgresOnly {
 		spec.IdentityType = ""
 	}

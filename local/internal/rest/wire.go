@@ -10,8 +10,16 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 )
 
-// resourceJSON is what most resources of a project have in common on the wire.
-type resourceJSON struct {
+// resource is a resource of a project on the wire. Requests have a spec, replies
+// a status, which share most of their fields.
+type resource[F any] struct {
+	common
+	Spec   F  `json:"spec,omitzero"`
+	Status *F `json:"status,omitempty"`
+}
+
+// common is what all resources of a project have on the wire.
+type common struct {
 	Name       string    `json:"name"`
 	UID        string    `json:"uid,omitempty"`
 	Parent     string    `json:"parent,omitempty"`
@@ -84,6 +92,8 @@ func setBool(m fieldMask, path string, field, value *bool) {
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }
+
+func pointer[T any](v T) *T { return &v }
 
 // Sizes of the pages of a list.
 const (

@@ -249,7 +249,7 @@ func (w *Workspace) Provision(ctx context.Context, b, source *model.Branch, owne
 		return errors.Join(err, b.CloseComputes(), w.removeClusters(b))
 	}
 	if b.Instance == nil {
-		b.Compute.SetWakeDelay(w.o.WakeDelay)
+		b.Compute.SetWakeDelay(w.WakeDelay)
 	}
 	b.Ready = true
 	w.Unlock()

@@ -30,7 +30,7 @@ func (w *Workspace) Stop(ctx context.Context, e *model.Endpoint) error {
 	for _, c := range e.Computes() {
 		errs = append(errs, c.Stop(ctx))
 	}
-	w.o.Sessions.Reset(e.Key)
+	w.Reset(e.Key)
 	return errors.Join(errs...)
 }
 
@@ -81,7 +81,7 @@ func (w *Workspace) Failover(ctx context.Context, e *model.Endpoint, d time.Dura
 	over := time.NewTimer(d)
 	defer over.Stop()
 	err := e.Compute().Crash(ctx)
-	w.o.Sessions.Reset(e.Key)
+	w.Reset(e.Key)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (w *Workspace) Failover(ctx context.Context, e *model.Endpoint, d time.Dura
 	case <-over.C:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-w.o.Context.Done():
+	case <-w.Context.Done():
 		return compute.ErrClosed
 	}
 	w.Lock()
@@ -137,38 +137,36 @@ func (w *Workspace) Upgrade(name string) error {
 	}
 	i.Branch.Lifecycle.Lock()
 	defer i.Branch.Lifecycle.Unlock()
-	e, err := w.upgrade(name)
-	if err != nil {
+	if err := w.upgrade(i); err != nil {
 		return err
 	}
-	w.o.Sessions.Reset(e.Key)
+	w.Reset(i.Endpoint().Key)
 	return w.Save()
 }
 
-func (w *Workspace) upgrade(name string) (*model.Endpoint, error) {
+func (w *Workspace) upgrade(i *model.Instance) error {
 	w.Lock()
 	defer w.Unlock()
-	i := w.State.Instance(name)
+	name, b, e := i.Name, i.Branch, i.Endpoint()
 	switch {
-	case i == nil:
-		return nil, apierror.MissingInstance(name)
+	case w.State.Instance(name) != i:
+		return apierror.MissingInstance(name)
 	case w.State.Project(name) != nil:
-		return nil, apierror.Exists("project with such id already exists in the workspace")
-	case !i.Branch.Ready:
-		return nil, apierror.BadRequest("database instance %s is still being created", name)
+		return apierror.Exists("project with such id already exists in the workspace")
+	case !b.Ready:
+		return apierror.BadRequest("database instance %s is still being created", name)
 	}
 	now := w.Now()
 	p := &model.Project{
 		ID: name, UID: uuid.NewString(), Display: name, Owner: i.Creator, Created: i.Created, Updated: now,
 		NativeLogin: i.NativeLogin, Retention: time.Duration(i.Retention) * 24 * time.Hour, Tags: i.Tags,
-		Defaults: model.Settings{}.WithDefaults(model.Settings{}), Branches: []*model.Branch{i.Branch},
+		Defaults: model.Settings{}.WithDefaults(model.Settings{}), Branches: []*model.Branch{b},
 	}
-	b, e := i.Branch, i.Endpoint()
 	w.remove(b)
 	b.UID, b.Project, b.Instance, b.Updated = newBranchUID(), p, nil, now
 	e.UID, e.Updated, e.Settings = hosts.NewEndpointID(), now, p.Defaults
 	w.State.Projects = append(w.State.Projects, p)
-	return e, w.attachEndpoint(e)
+	return w.attachEndpoint(e)
 }
 
 // DeleteBranches removes branches from the workspace. It returns the job that
@@ -192,7 +190,7 @@ func (w *Workspace) discard(b *model.Branch) error {
 	b.Lifecycle.Lock()
 	defer b.Lifecycle.Unlock()
 	for _, e := range b.Endpoints {
-		w.o.Sessions.Reset(e.Key)
+		w.Reset(e.Key)
 	}
 	return errors.Join(b.CloseComputes(), w.removeClusters(b))
 }
@@ -206,7 +204,7 @@ func (w *Workspace) DeleteEndpoint(e *model.Endpoint) func(context.Context) erro
 		err := w.Save()
 		b.Lifecycle.Lock()
 		defer b.Lifecycle.Unlock()
-		w.o.Sessions.Reset(e.Key)
+		w.Reset(e.Key)
 		return errors.Join(err, e.Standby.Close(), os.RemoveAll(w.clusterDir(e.StandbyCluster)))
 	}
 }

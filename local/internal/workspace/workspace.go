@@ -3,13 +3,13 @@
 package workspace
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,16 +30,9 @@ type Options struct {
 	SuspendAfter time.Duration   // of endpoints by default; zero means never
 	WakeDelay    time.Duration   // of endpoints
 	Hosts        *hosts.Table
-	Sessions     Sessions
-	Now          func() time.Time // the service's clock
+	Reset        func(key string) int // closes the connections to an endpoint with a TCP reset
+	Now          func() time.Time     // the service's clock
 	Logger       *slog.Logger
-}
-
-// Sessions are the client connections to endpoints.
-type Sessions interface {
-	// Reset closes the connections to the endpoint with that key with a TCP
-	// reset, and returns how many there were.
-	Reset(key string) int
 }
 
 // Workspace is the state of a workspace and what runs for it. Its methods are
@@ -48,20 +41,16 @@ type Workspace struct {
 	// Mutex guards State and all that it points to. It is never held during I/O
 	// except for opening a listener.
 	sync.Mutex
-	State *model.State
-	Hosts *hosts.Table
+	Options
 
-	o      Options
-	log    *slog.Logger
 	saving sync.Mutex // serialises writes of the state file
-
-	jobs sync.WaitGroup
+	jobs   sync.WaitGroup
 }
 
 // New returns a workspace with the objects of o.State. Call Restore before
 // anything else.
 func New(o Options) *Workspace {
-	return &Workspace{State: o.State, Hosts: o.Hosts, o: o, log: o.Logger}
+	return &Workspace{Options: o}
 }
 
 // Restore creates the computes and hosts of the objects in the state, and
@@ -74,8 +63,11 @@ func (w *Workspace) Restore() error {
 			return err
 		}
 	}
-	used := w.State.Clusters()
-	entries, err := os.ReadDir(w.o.ClusterDir)
+	used := map[string]bool{}
+	for _, e := range w.State.Endpoints() {
+		used[e.Branch.Cluster], used[e.StandbyCluster] = true, true
+	}
+	entries, err := os.ReadDir(w.ClusterDir)
 	if err != nil {
 		return err
 	}
@@ -89,34 +81,25 @@ func (w *Workspace) Restore() error {
 }
 
 // External reports whether the data is in a server of the user's.
-func (w *Workspace) External() bool { return w.o.Compute.External != "" }
+func (w *Workspace) External() bool { return w.Compute.External != "" }
 
 // Major returns the major version of PostgreSQL. It is 17 for an external
 // server.
 func (w *Workspace) Major() int {
-	if w.o.Compute.Installation == nil {
+	if w.External() {
 		return 17
 	}
-	return cmp.Or(w.o.Compute.Installation.Major, 17)
+	return w.Compute.Installation.Major
 }
 
 // PostgresVersion returns the version of PostgreSQL, such as "17.5". It is empty
 // for an external server.
 func (w *Workspace) PostgresVersion() string {
-	if w.o.Compute.Installation == nil {
+	if w.External() {
 		return ""
 	}
-	return w.o.Compute.Installation.Version
+	return w.Compute.Installation.Version
 }
-
-// SuspendAfter returns the idle time after which an endpoint with these
-// settings is suspended. Zero means never.
-func (w *Workspace) SuspendAfter(s model.Settings) time.Duration {
-	return s.SuspendAfter(w.o.SuspendAfter)
-}
-
-// Now returns the time by the service's clock.
-func (w *Workspace) Now() time.Time { return w.o.Now() }
 
 // Save writes the state to disk.
 func (w *Workspace) Save() error {
@@ -128,13 +111,13 @@ func (w *Workspace) Save() error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Replace(w.o.StateFile, data, 0o600)
+	return atomicfile.Replace(w.StateFile, data, 0o600)
 }
 
 // Background runs a job until Options.Context ends. It must report its own
 // errors.
 func (w *Workspace) Background(job func(ctx context.Context)) {
-	w.jobs.Go(func() { job(w.o.Context) })
+	w.jobs.Go(func() { job(w.Context) })
 }
 
 // Lookup is State.Target for callers that do not hold the lock.
@@ -179,18 +162,15 @@ func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
 		}
 		e.Standby = w.newCompute(e.StandbyCluster, e, e.Branch.Compute)
 	}
-	wanted := map[hosts.Kind]bool{}
-	for _, kind := range e.Hosts() {
-		wanted[kind] = true
-	}
 	for _, kind := range hosts.Kinds {
+		wanted := slices.Contains(e.Hosts(), kind)
 		_, exists := w.Hosts.Host(e.Key, kind)
 		switch {
-		case wanted[kind] && !exists:
+		case wanted && !exists:
 			if err := w.Hosts.Bind(e.Key, &e.Names, kind, e.Key == w.State.Default); err != nil {
 				return err
 			}
-		case !wanted[kind] && exists:
+		case !wanted && exists:
 			w.Hosts.Unbind(e.Key, kind)
 		}
 	}
@@ -216,20 +196,20 @@ func (w *Workspace) detachEndpoint(e *model.Endpoint) {
 // primary is not nil. Computes of Provisioned instances are not suspended when
 // idle, and wake without delay.
 func (w *Workspace) newCompute(cluster string, e *model.Endpoint, primary *compute.Compute) *compute.Compute {
-	o := w.o.Compute
+	o := w.Compute
 	o.Dir = w.clusterDir(cluster)
 	o.Primary = primary
-	o.Logger = w.log.With("target", e.Title())
+	o.Logger = w.Logger.With("target", e.Title())
 	if !e.Provisioned() {
-		o.SuspendAfter = w.SuspendAfter(e.Settings)
+		o.SuspendAfter = e.Settings.SuspendAfter(w.SuspendAfter)
 		if e.Branch.Ready { // Provision sets it otherwise
-			o.WakeDelay = w.o.WakeDelay
+			o.WakeDelay = w.WakeDelay
 		}
 	}
 	return compute.New(o)
 }
 
-func (w *Workspace) clusterDir(name string) string { return filepath.Join(w.o.ClusterDir, name) }
+func (w *Workspace) clusterDir(name string) string { return filepath.Join(w.ClusterDir, name) }
 
 // Close waits for the background jobs, stops all servers, and saves the state if it
 // has been saved before: a failed start must not leave a state that claims more
@@ -245,7 +225,7 @@ func (w *Workspace) Close() error {
 		wg.Go(func() { errs[i] = b.CloseComputes() })
 	}
 	wg.Wait()
-	if _, err := os.Stat(w.o.StateFile); err == nil {
+	if _, err := os.Stat(w.StateFile); err == nil {
 		errs[len(branches)] = w.Save()
 	}
 	return errors.Join(errs...)
