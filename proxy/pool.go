@@ -17,14 +17,14 @@ import (
 // the order in which those ask: a server connection that is wanted goes from
 // client to client without becoming idle.
 type pool struct {
-	env        *env
-	database   database
-	makeRoom   func() // closes an idle server connection of another pool of the target
-	statements txpool.Statements
-	functions  functionReader
-	welcomes   welcomes
-	clients    int            // guarded by the poolSet's mutex
-	tasks      sync.WaitGroup // logins, readers and cancel requests of server connections
+	env           *env
+	database      database
+	makeRoom      func() // closes an idle server connection of another pool of the target
+	statements    txpool.Statements
+	welcomes      welcomes
+	functionsRead time.Time      // the janitor's
+	clients       int            // guarded by the poolSet's mutex
+	tasks         sync.WaitGroup // logins, readers and cancel requests of server connections
 
 	mu         sync.Mutex // guards what follows; taken after a serverConn's
 	idle       idleList
@@ -40,8 +40,8 @@ type pool struct {
 }
 
 func newPool(e *env, db database) *pool {
-	p := &pool{env: e, database: db, live: map[*serverConn]bool{}, shrunk: make(chan struct{})}
-	p.functions = newFunctionReader(e, db, &p.statements)
+	p := &pool{env: e, database: db, live: map[*serverConn]bool{}, shrunk: make(chan struct{}), functionsRead: time.Now()}
+	p.statements.Catalog.Trust(e.config().TrustFunctions)
 	p.waiters.init()
 	return p
 }
@@ -417,7 +417,7 @@ func (p *pool) maintain() {
 		s.check(cfg.NetworkTimeout)
 	}
 	p.closeUnwanted()
-	p.functions.maintain()
+	p.maintainFunctions()
 	minimum := 0
 	if settings := p.env.configuration.Load(); settings.accepts(p.database) {
 		minimum = settings.MinPoolSize

@@ -102,15 +102,6 @@ func (s *session) isOutOfTime() bool {
 	return time.Since(s.since) >= goneTimeout
 }
 
-// giveMoreTime lets the server go on for another interval.
-func (s *session) giveMoreTime() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == sessionFailing || s.state == sessionAbandoned {
-		s.up.raw.SetReadDeadline(time.Now().Add(cancelInterval))
-	}
-}
-
 // run forwards both ways until both sides have ended.
 func (s *session) run() {
 	env, began := s.client.env, time.Now()
@@ -118,7 +109,7 @@ func (s *session) run() {
 	env.counts.sessions.Add(1)
 	log.Debug("session began")
 	s.touch()
-	s.arm()
+	s.arm(sessionActive)
 	var asking sync.WaitGroup
 	asking.Go(s.forwardRequests)
 	reason := s.forwardAnswers()
@@ -248,7 +239,8 @@ func (s *session) forwardAnswers() (reason string) {
 // interrupted decides what a read deadline that has passed means. It returns the
 // reason if the session is to end.
 func (s *session) interrupted() (reason string) {
-	switch s.current() {
+	state := s.current()
+	switch state {
 	case sessionKilled:
 		if s.tracker.abort() {
 			s.cancelUnwanted(lingerTimeout)
@@ -259,24 +251,21 @@ func (s *session) interrupted() (reason string) {
 			return reasonGone
 		}
 		s.cancelUnwanted(lingerTimeout) // an earlier one may have come before the query
-		s.giveMoreTime()
 	case sessionFailing:
 		if s.isOutOfTime() {
 			return s.serverLost(os.ErrDeadlineExceeded)
 		}
-		s.giveMoreTime()
 	case sessionDraining:
 		if s.tracker.close() {
 			return s.disconnectClient("shutdown", errShuttingDown())
 		}
-		s.disarm()
 	case sessionActive:
 		limit := s.client.env.config().ClientIdleTimeout
 		if limit > 0 && s.idleTime() >= limit && s.tracker.close() {
 			return s.disconnectClient("idle", errIdle(limit))
 		}
-		s.arm()
 	}
+	s.arm(state)
 	return ""
 }
 
@@ -315,28 +304,22 @@ func (s *session) cancelUnwanted(timeout time.Duration) {
 	}
 }
 
-// arm sets the read deadline that the idle timeout needs. In a later state the
-// deadline is that state's.
-func (s *session) arm() {
+// arm sets the read deadline that a state needs, unless a later state has been
+// reached, whose interrupt must not be lost.
+func (s *session) arm(state sessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != sessionActive {
+	if s.state != state {
 		return
 	}
-	deadline := time.Time{}
-	if limit := s.client.env.config().ClientIdleTimeout; limit > 0 {
+	deadline := time.Time{} // a draining session goes on until an answer ends its transaction
+	switch limit := s.client.env.config().ClientIdleTimeout; {
+	case state == sessionFailing || state == sessionAbandoned:
+		deadline = time.Now().Add(cancelInterval)
+	case state == sessionActive && limit > 0:
 		deadline = time.Now().Add(max(limit-s.idleTime(), time.Second/10))
 	}
 	s.up.raw.SetReadDeadline(deadline)
-}
-
-// disarm lets a draining session go on until an answer ends its transaction.
-func (s *session) disarm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == sessionDraining {
-		s.up.raw.SetReadDeadline(time.Time{})
-	}
 }
 
 // touch notes that a message was forwarded.

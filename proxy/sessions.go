@@ -64,7 +64,7 @@ func (s *sessionSet) rearm(before time.Duration) {
 		if before == 0 {
 			one.touch()
 		}
-		one.arm()
+		one.arm(sessionActive)
 	}
 }
 
