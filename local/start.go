@@ -246,7 +246,6 @@ func (s *Server) serveREST() error {
 		TokenLifetime:    s.opts.TokenLifetime,
 		URL:              s.WorkspaceURL(),
 		Fault:            s.faults.Call,
-		ClockSkew:        s.faults.ClockSkew,
 		FaultyLifetime:   s.faults.TokenLifetime,
 		OnCall:           s.stats.Call,
 		OnCredentialCall: s.stats.CredentialCall,

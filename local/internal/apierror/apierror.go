@@ -96,14 +96,14 @@ func Exists(format string, args ...any) *Error {
 	return newError(http.StatusConflict, "ALREADY_EXISTS", format, args...)
 }
 
-// NotImplemented is the error for what a local Lakebase does not have. what is
-// a plural.
+// NotImplemented is the error for what a local Lakebase does not have. what ends
+// with is or are.
 func NotImplemented(what string) *Error {
-	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s are not implemented in the local Lakebase", what)
+	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s not implemented in the local Lakebase", what)
 }
 
-// Unavailable is the error for what is not possible with an external server.
-// what ends with is or are.
+// Unavailable is NotImplemented for what is not possible with an external
+// server.
 func Unavailable(what string) *Error {
 	return newError(http.StatusNotImplemented, "NOT_IMPLEMENTED", "%s not available with DatabaseURL: leave it out to run servers of our own", what)
 }

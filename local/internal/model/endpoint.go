@@ -82,19 +82,12 @@ func (e *Endpoint) Computes() []*compute.Compute {
 // WantsStandby reports whether one of its hosts is read-only.
 func (e *Endpoint) WantsStandby() bool { return e.ReadOnly || e.Availability.Readable }
 
-// Hosts returns the kinds of hosts that the endpoint has.
-func (e *Endpoint) Hosts() []hosts.Kind {
-	kinds := []hosts.Kind{hosts.Main}
-	if !e.Provisioned() {
-		kinds = append(kinds, hosts.Pooled)
+// HasHost reports whether the endpoint has a host of that kind.
+func (e *Endpoint) HasHost(kind hosts.Kind) bool {
+	if kind.IsPooled() && e.Provisioned() {
+		return false
 	}
-	if e.Availability.Readable && !e.ReadOnly {
-		kinds = append(kinds, hosts.ReadOnly)
-		if !e.Provisioned() {
-			kinds = append(kinds, hosts.ReadOnlyPooled)
-		}
-	}
-	return kinds
+	return !kind.IsReadOnly() || e.Availability.Readable && !e.ReadOnly
 }
 
 // Audience returns the audiences of a token for the endpoint. The key is its

@@ -32,20 +32,13 @@ type Options struct {
 
 	// What follows is called concurrently.
 
-	// Fault returns the fault of a call to path, and counts it.
-	Fault func(path string) Fault
-	// ClockSkew is the service's clock minus the real time.
-	ClockSkew func() time.Duration
-	// FaultyLifetime is the lifetime of all new database tokens. Zero means that
-	// of the request.
-	FaultyLifetime func() time.Duration
-	// OnCall counts a call to the service's API.
-	OnCall func()
+	Fault          func(path string) Fault // returns the fault of a call, and counts it
+	FaultyLifetime func() time.Duration    // of all new database tokens; zero means as requested
+	OnCall         func()                  // counts a call to the service's API
+	OnToken        func()                  // counts a new database token
 	// OnCredentialCall counts a request for a database credential by the holder
 	// of an access token, until ended is called.
 	OnCredentialCall func(token string) (ended func())
-	// OnToken counts a new database token.
-	OnToken func()
 }
 
 // Fault is the fault of one call. The zero value is none.
@@ -117,6 +110,15 @@ func New(o Options) *API {
 	a.roleRoutes()
 	credentials{a}.routes()
 	a.operationRoutes()
+	for _, path := range []string{
+		"database/instances/{of}/catalogs", "database/instances/{of}/synced_tables", "database/catalogs", "database/catalogs/{id}",
+		"database/tables", "database/tables/{id}", "database/synced_tables", "database/synced_tables/{id}",
+		"postgres/catalogs", "postgres/catalogs/{rest...}", "postgres/synced_tables", "postgres/synced_tables/{rest...}",
+	} {
+		a.permitted("/api/2.0/"+path, func(*Call) (any, error) {
+			return nil, apierror.NotImplemented("catalogs and synced tables are")
+		})
+	}
 	return a
 }
 
@@ -130,7 +132,9 @@ type Call struct {
 	*http.Request
 	caller *model.Principal
 	fault  Fault
-	skew   time.Duration // of the service's clock
+	// now is the time by the service's clock at the start: the reply's date and
+	// a token's expiry must fit together.
+	now time.Time
 
 	// What the path names, nil if it does not.
 	instance *model.Instance
@@ -138,10 +142,6 @@ type Call struct {
 	branch   *model.Branch // also that of instance
 	endpoint *model.Endpoint
 }
-
-// now returns the time by the service's clock. The skew is constant within a
-// call: the reply's date and a token's expiry must fit together.
-func (c *Call) now() time.Time { return time.Now().Add(c.skew).UTC() }
 
 // Decode reads the body as JSON. An empty body leaves v as it is. Unknown
 // fields are ignored: newer clients may send some.
@@ -211,8 +211,8 @@ func masked[T any](known []string, h func(c *Call, in T, mask fieldMask) (any, e
 // counted, or else nobody could end the faults.
 func (a *API) route(pattern string, h func(w http.ResponseWriter, c *Call)) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
-		c := &Call{Request: req, skew: a.o.ClockSkew()}
-		w.Header().Set("Date", c.now().Format(http.TimeFormat))
+		c := &Call{Request: req, now: a.ws.Now()}
+		w.Header().Set("Date", c.now.Format(http.TimeFormat))
 		w.Header().Set("X-Request-Id", uuid.NewString())
 		// net/http notices that a client has closed only once the request is read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))

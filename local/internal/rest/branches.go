@@ -63,7 +63,7 @@ func renderBranch(b *model.Branch) branchJSON {
 func (h branches) create(c *Call, in branchJSON) (any, error) {
 	spec, query := in.Spec, c.URL.Query()
 	if spec.SourceLSN != "" || !spec.SourceTime.IsZero() && spec.SourceTime.Before(h.ws.Now().Add(-time.Minute)) {
-		return nil, apierror.NotImplemented("branches of the past")
+		return nil, apierror.NotImplemented("branches of the past are")
 	}
 	id := query.Get("branch_id")
 	if query.Get("replace_existing") == "true" {

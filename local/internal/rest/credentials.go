@@ -104,7 +104,7 @@ func (h credentials) requestedLifetime(c *Call, ttl *protoDuration, expire time.
 		lifetime = time.Duration(*ttl)
 		got = lifetime.String()
 	case !expire.IsZero():
-		lifetime, field = expire.Sub(c.now()), "expire_time"
+		lifetime, field = expire.Sub(c.now), "expire_time"
 		got = expire.Format(time.RFC3339)
 		// The request has whole seconds, and took some time to arrive.
 		if lifetime > minTTL-10*time.Second && lifetime < minTTL {
@@ -131,7 +131,7 @@ func (h credentials) mint(c *Call, audience []string, lifetime time.Duration, cl
 		}
 	}
 	token, expires, err := h.o.Tokens.Mint(pki.Request{
-		Subject: c.caller.Name, Audience: audience, Scope: pki.ScopePostgres, Permissions: claims, Issued: c.now(),
+		Subject: c.caller.Name, Audience: audience, Scope: pki.ScopePostgres, Permissions: claims, Issued: c.now,
 		Lifetime: cmp.Or(h.o.FaultyLifetime(), lifetime),
 	})
 	if err != nil {

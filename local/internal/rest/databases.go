@@ -23,18 +23,14 @@ type databases struct {
 	roles roles
 }
 
-func newDatabases(a *API, roles roles) databases {
-	h := databases{roles: roles, objects: objects[compute.Database]{
-		API: a, kind: "Database", pattern: branchesPath + "/{branch}/databases", field: "databases", all: compute.Catalog.Databases,
+func (h databases) routes() {
+	h.objects = objects[compute.Database]{
+		API: h.roles.API, kind: "Database", pattern: branchesPath + "/{branch}/databases", field: "databases", all: compute.Catalog.Databases,
 		name:    func(d compute.Database) string { return d.Name },
 		records: func(b *model.Branch) *model.Records { return &b.Databases },
 		missing: func(string) *apierror.Error { return apierror.Missing("database") },
-	}}
+	}
 	h.objects.render = h.render
-	return h
-}
-
-func (h databases) routes() {
 	h.readRoutes()
 	h.resource("POST "+h.pattern, decoded(h.create))
 	h.resource("PATCH "+h.pattern+"/{id}", masked(databaseMask, h.update))

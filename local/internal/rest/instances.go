@@ -57,16 +57,6 @@ func (h instances) routes() {
 	h.locked("GET "+instancesPath+"/{name}", func(c *Call) (any, error) { return h.render(c, c.instance), nil })
 	h.resource("PATCH "+instancesPath+"/{name}", masked(instanceFields, h.update))
 	h.locked("DELETE "+instancesPath+"/{name}", h.delete)
-	for _, path := range []string{
-		"instances/{of}/catalogs", "instances/{of}/synced_tables", "catalogs", "catalogs/{id}",
-		"tables", "tables/{id}", "synced_tables", "synced_tables/{id}",
-	} {
-		h.permitted("/api/2.0/database/"+path, notImplemented)
-	}
-}
-
-func notImplemented(*Call) (any, error) {
-	return nil, apierror.NotImplemented("catalogs and synced tables")
 }
 
 // render is the instance on the wire. The caller holds the lock.

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
@@ -49,9 +48,6 @@ func (h projects) routes() {
 	h.locked("GET "+projectsPath+"/{project}", func(c *Call) (any, error) { return h.render(c.project), nil })
 	h.locked("PATCH "+projectsPath+"/{project}", masked(projectMask, h.update))
 	h.locked("DELETE "+projectsPath+"/{project}", h.delete)
-	for _, path := range []string{"catalogs", "catalogs/{rest...}", "synced_tables", "synced_tables/{rest...}"} {
-		h.permitted(postgresPath+path, notImplemented)
-	}
 }
 
 // render is the project on the wire. The caller holds the lock.
@@ -151,7 +147,7 @@ func (s projectFields) applyTo(p *model.Project, defaults model.Settings, mask f
 }
 
 func (h projects) delete(c *Call) (any, error) {
-	branches := slices.Clone(c.project.Branches)
+	branches := c.project.Branches
 	if err := deletable(branches...); err != nil {
 		return nil, err
 	}

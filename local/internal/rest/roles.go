@@ -51,21 +51,19 @@ func (a *API) roleRoutes() {
 	ofInstances := instanceRoles{roles{all}}
 	ofInstances.pattern, ofInstances.field = instancesPath+"/{name}/roles", "database_instance_roles"
 	ofInstances.objects.render = ofInstances.render
-	ofInstances.routes()
+	ofInstances.readRoutes()
+	a.resource("POST "+ofInstances.pattern, decoded(ofInstances.create))
+	a.resource("DELETE "+ofInstances.pattern+"/{id}", ofInstances.delete)
 
 	ofBranches := roles{all}
 	ofBranches.pattern, ofBranches.field = branchesPath+"/{branch}/roles", "roles"
 	ofBranches.records = func(b *model.Branch) *model.Records { return &b.Roles }
 	ofBranches.objects.render = ofBranches.render
-	ofBranches.routes()
-	newDatabases(a, ofBranches).routes()
-}
-
-func (h roles) routes() {
-	h.readRoutes()
-	h.resource("POST "+h.pattern, decoded(h.create))
-	h.resource("PATCH "+h.pattern+"/{id}", masked(roleMask, h.update))
-	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
+	ofBranches.readRoutes()
+	a.resource("POST "+ofBranches.pattern, decoded(ofBranches.create))
+	a.resource("PATCH "+ofBranches.pattern+"/{id}", masked(roleMask, ofBranches.update))
+	a.resource("DELETE "+ofBranches.pattern+"/{id}", ofBranches.delete)
+	databases{roles: ofBranches}.routes()
 }
 
 func (h roles) render(b *model.Branch, r compute.Role) any {
@@ -206,12 +204,6 @@ type instanceRoleJSON struct {
 
 // instanceRoles has the roles of Provisioned database instances.
 type instanceRoles struct{ roles }
-
-func (h instanceRoles) routes() {
-	h.readRoutes()
-	h.resource("POST "+h.pattern, decoded(h.create))
-	h.resource("DELETE "+h.pattern+"/{id}", h.delete)
-}
 
 func (h instanceRoles) render(b *model.Branch, r compute.Role) any {
 	attributes := &roleAttributes{r.BypassRLS, r.CreateDB, r.CreateRole}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -244,9 +243,8 @@ func (w *Workspace) Provision(ctx context.Context, b, source *model.Branch, owne
 	if err != nil {
 		err = fmt.Errorf("create %s: %w", b.Title(), err)
 		w.detach(b)
-		w.remove(b)
 		w.Unlock()
-		return errors.Join(err, b.CloseComputes(), w.removeClusters(b))
+		return errors.Join(err, w.discard(b))
 	}
 	if b.Instance == nil {
 		b.Compute.SetWakeDelay(w.WakeDelay)
@@ -265,29 +263,4 @@ func (w *Workspace) fill(ctx context.Context, b, source *model.Branch, owner str
 		return source.Compute.Clone(ctx, w.clusterDir(b.Cluster))
 	}
 	return b.Compute.Catalog().CreateOwner(ctx, owner)
-}
-
-// remove removes a branch from the state, and with it the instance or project
-// that has no other. The caller holds the lock.
-func (w *Workspace) remove(b *model.Branch) {
-	if b.Instance != nil {
-		w.State.Instances = slices.DeleteFunc(w.State.Instances, func(i *model.Instance) bool { return i == b.Instance })
-		return
-	}
-	b.Project.Branches = slices.DeleteFunc(b.Project.Branches, func(other *model.Branch) bool { return other == b })
-	w.State.Projects = slices.DeleteFunc(w.State.Projects, func(p *model.Project) bool { return len(p.Branches) == 0 })
-}
-
-// removeClusters removes the data of a branch whose computes are closed.
-func (w *Workspace) removeClusters(b *model.Branch) error {
-	if w.External() {
-		return nil
-	}
-	errs := []error{os.RemoveAll(w.clusterDir(b.Cluster))}
-	for _, e := range b.Endpoints {
-		if e.StandbyCluster != "" {
-			errs = append(errs, os.RemoveAll(w.clusterDir(e.StandbyCluster)))
-		}
-	}
-	return errors.Join(errs...)
 }

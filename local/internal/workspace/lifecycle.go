@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -162,7 +161,7 @@ func (w *Workspace) upgrade(i *model.Instance) error {
 		NativeLogin: i.NativeLogin, Retention: time.Duration(i.Retention) * 24 * time.Hour, Tags: i.Tags,
 		Defaults: model.Settings{}.WithDefaults(model.Settings{}), Branches: []*model.Branch{b},
 	}
-	w.remove(b)
+	w.State.Instances = without(w.State.Instances, i)
 	b.UID, b.Project, b.Instance, b.Updated = newBranchUID(), p, nil, now
 	e.UID, e.Updated, e.Settings = hosts.NewEndpointID(), now, p.Defaults
 	w.State.Projects = append(w.State.Projects, p)
@@ -174,7 +173,6 @@ func (w *Workspace) upgrade(i *model.Instance) error {
 func (w *Workspace) DeleteBranches(branches ...*model.Branch) func(context.Context) error {
 	for _, b := range branches {
 		w.detach(b)
-		w.remove(b)
 	}
 	return func(context.Context) error {
 		errs := []error{w.Save()} // first: the state must not name data that is gone
@@ -192,14 +190,24 @@ func (w *Workspace) discard(b *model.Branch) error {
 	for _, e := range b.Endpoints {
 		w.Reset(e.Key)
 	}
-	return errors.Join(b.CloseComputes(), w.removeClusters(b))
+	errs := []error{b.CloseComputes()}
+	if w.External() {
+		return errs[0]
+	}
+	errs = append(errs, os.RemoveAll(w.clusterDir(b.Cluster)))
+	for _, e := range b.Endpoints {
+		if e.StandbyCluster != "" {
+			errs = append(errs, os.RemoveAll(w.clusterDir(e.StandbyCluster)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // DeleteEndpoint is DeleteBranches for a read-only endpoint.
 func (w *Workspace) DeleteEndpoint(e *model.Endpoint) func(context.Context) error {
 	b := e.Branch
 	w.detachEndpoint(e)
-	b.Endpoints = slices.DeleteFunc(slices.Clone(b.Endpoints), func(other *model.Endpoint) bool { return other == e })
+	b.Endpoints = without(b.Endpoints, e)
 	return func(context.Context) error {
 		err := w.Save()
 		b.Lifecycle.Lock()

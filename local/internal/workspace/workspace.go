@@ -163,7 +163,7 @@ func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
 		e.Standby = w.newCompute(e.StandbyCluster, e, e.Branch.Compute)
 	}
 	for _, kind := range hosts.Kinds {
-		wanted := slices.Contains(e.Hosts(), kind)
+		wanted := e.HasHost(kind)
 		_, exists := w.Hosts.Host(e.Key, kind)
 		switch {
 		case wanted && !exists:
@@ -177,12 +177,25 @@ func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
 	return nil
 }
 
-// detach removes the hosts of a branch that is being deleted. The caller holds
-// the lock.
+// detach removes a branch from the state, and with it its hosts and the instance
+// or project that has no other. The caller holds the lock.
 func (w *Workspace) detach(b *model.Branch) {
 	for _, e := range b.Endpoints {
 		w.detachEndpoint(e)
 	}
+	if b.Instance != nil {
+		w.State.Instances = without(w.State.Instances, b.Instance)
+		return
+	}
+	b.Project.Branches = without(b.Project.Branches, b)
+	if len(b.Project.Branches) == 0 {
+		w.State.Projects = without(w.State.Projects, b.Project)
+	}
+}
+
+// without returns a copy of list without v.
+func without[T comparable](list []T, v T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(other T) bool { return other == v })
 }
 
 func (w *Workspace) detachEndpoint(e *model.Endpoint) {
