@@ -65,9 +65,6 @@ func (s *State) Children(i *Instance) []InstanceRef {
 	return children
 }
 
-// DefaultRetention is the history retention of a project by default.
-const DefaultRetention = 7 * 24 * time.Hour
-
 // Project is an Autoscaling project.
 type Project struct {
 	ID          string            `json:"id"`

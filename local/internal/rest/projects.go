@@ -67,13 +67,9 @@ func (h projects) render(p *model.Project) projectJSON {
 }
 
 func (h projects) create(c *Call, in projectJSON) (any, error) {
-	defaults, err := in.Spec.check(h.ws.Major())
-	if err != nil {
-		return nil, err
-	}
 	in.Spec.DefaultBranch = "" // there is no other than the first
 	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project) error {
-		return in.Spec.applyTo(p, defaults, everything)
+		return in.Spec.applyTo(p, h.ws.Major(), everything)
 	}, everything.availability(model.Availability{}, in.InitialEndpoint.Group))
 	if err != nil {
 		return nil, err
@@ -106,20 +102,20 @@ var projectMask = []string{
 }
 
 func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
-	defaults, err := in.Spec.check(h.ws.Major())
-	if err != nil {
-		return nil, err
-	}
 	p := c.project
-	if err := in.Spec.applyTo(p, defaults, mask); err != nil {
+	if err := in.Spec.applyTo(p, h.ws.Major(), mask); err != nil {
 		return nil, err
 	}
 	p.Updated = h.ws.Now()
 	return h.done(p.Path(), "Project", h.render(p)), nil
 }
 
-// applyTo changes the fields of p that mask names.
-func (s projectFields) applyTo(p *model.Project, defaults model.Settings, mask fieldMask) error {
+// applyTo checks the fields and changes those of p that mask names.
+func (s projectFields) applyTo(p *model.Project, major int, mask fieldMask) error {
+	defaults, err := s.check(major)
+	if err != nil {
+		return err
+	}
 	if mask.has("spec.default_branch") && s.DefaultBranch != "" {
 		b := p.BranchAt(s.DefaultBranch)
 		if b == nil {

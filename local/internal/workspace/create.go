@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -106,7 +107,7 @@ func (w *Workspace) AddProject(id, owner string, edit func(*model.Project) error
 	now := w.Now()
 	p := &model.Project{
 		ID: id, UID: uuid.NewString(), Display: id, Owner: owner, Created: now, Updated: now,
-		NativeLogin: true, Retention: model.DefaultRetention, Defaults: model.Settings{}.WithDefaults(model.Settings{}),
+		NativeLogin: true, Retention: 7 * 24 * time.Hour, Defaults: model.Settings{}.WithDefaults(model.Settings{}),
 	}
 	if edit != nil {
 		if err := edit(p); err != nil {
