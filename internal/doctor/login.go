@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,83 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/refusal"
 	"github.com/lakebase-go/lakebase/internal/shellword"
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
+
+// shortestLifetime is the shortest that the service gives a token.
+const shortestLifetime = 5 * time.Minute
+
+// checkToken mints a token and looks at it, without showing it.
+func checkToken(ctx context.Context, v *visit) Result {
+	ctx, cancel := v.within(ctx)
+	defer cancel()
+	token, err := v.steps.Mint(ctx)
+	if err != nil {
+		return v.explainMint(err)
+	}
+	v.options.Secrets.Add(token.Secret)
+	c := workspace.ClaimsOf(token.Secret)
+	v.subject, v.lifetime = cmp.Or(c.Subject, c.ClientID), token.Lifetime
+	details := []Detail{{Name: "lifetime", Value: rounded(token.Lifetime).String()}}
+	if v.subject != "" {
+		details = append(details, Detail{Name: "identity", Value: v.subject})
+	}
+	details = append(details, Detail{Name: "role", Value: v.user()}, v.clockDetail())
+	r := found(details, "minted, valid for %s", rounded(token.Lifetime))
+	if v.subject != "" {
+		r.Summary += ", for " + v.subject
+	}
+	if v.isOthersRole() && slices.Contains(v.groups, v.user()) {
+		r.Summary += " as the group " + v.user()
+	}
+	return v.judgeToken(r)
+}
+
+func (v *visit) judgeToken(r Result) Result {
+	if skew, wrong := v.skew(); wrong {
+		side := "ahead of"
+		if skew < 0 {
+			side = "behind"
+		}
+		r = r.warn(problem("this machine's clock is %s %s the workspace's", rounded(skew.Abs()), side).
+			means("tokens are refreshed in time all the same, since their age is corrected for it; certificates and other programs are not").
+			do(setClock()))
+	}
+	if v.lifetime < shortestLifetime {
+		action := "ask for longer ones"
+		if v.setting("token_ttl").Source == "default" {
+			action = askForLongerTokens
+		}
+		r = r.warn(problem("the token is valid for %s only", rounded(v.lifetime)).
+			means("every connection that is opened later needs another token, so the workspace must answer that often").
+			do(action))
+	}
+	return r
+}
+
+func (v *visit) clockDetail() Detail {
+	skew, known := v.steps.Workspace.Skew()
+	if !known {
+		return Detail{Name: "clock", Value: "the workspace's replies have no date"}
+	}
+	return Detail{Name: "clock", Value: fmt.Sprintf("%s off the workspace's", skew.Abs().Round(time.Second))}
+}
+
+// explainMint explains a token that was not minted.
+func (v *visit) explainMint(err error) Result {
+	p := v.explainCall(err, "mint a token for "+v.targetName())
+	switch asError(err).Kind {
+	case lakebase.KindNotFound:
+		p = problem("the credentials API does not know %s", v.targetName()).
+			means("the target existed a moment ago: it was deleted, or became a project under another name").
+			do("look it up again", v.again())
+	case lakebase.KindWorkspaceAuth:
+		p.Meaning = "the login worked for other calls: the token may lack the scope postgres. Otherwise, " + p.Meaning
+	case lakebase.KindBadConfig:
+		p.Summary, p.Meaning = "the credentials API refuses the request", asCall(err).Message
+	}
+	return p.failed(err)
+}
 
 // checkLogin logs in. Like the library it tries a fresh token when one is
 // refused, and waits for a database that is starting.
@@ -131,10 +208,6 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 			do("have someone who may create roles run this", v.createRole())
 	case refusal.DatabaseMissing:
 		return v.otherDatabase()
-	case refusal.EndpointNotFound:
-		return problem("there is no endpoint behind %s", v.servers[0].Host).
-			means("it was deleted or replaced, and its name still resolves").
-			do(v.letWorkspaceNameHost("name the target by its path or name instead of its host"))
 	case refusal.EndpointUnspecified:
 		return problem("the server could not tell which endpoint is meant").
 			means("the host name reaches it through TLS, and none did").
@@ -163,10 +236,6 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 			means("it has NOLOGIN: other roles are members of it, and it does not log in itself").
 			do("log in as another role, or have someone who administers it run this",
 				"lakebase query"+v.targetFlag()+" "+shellword.Of("ALTER ROLE "+quoteSQL(v.user())+" LOGIN"))
-	case refusal.NoHBAEntry:
-		return problem("the server allows no such login").
-			means("its pg_hba.conf has no line for this user, database, address and kind of connection").
-			do("check user, database and sslmode against the server's pg_hba.conf")
 	default:
 		switch e.Kind {
 		case lakebase.KindTokenRejected:

@@ -36,7 +36,11 @@ func checkTarget(ctx context.Context, v *visit) Result {
 	v.steps.Use(v.target, v.identity)
 	v.servers = v.steps.Servers(t.Host)
 	v.asleep = t.RawState == "IDLE"
-	r := found(v.targetDetails(), "%s is %s at %s", v.describeTarget(), v.describeState(), t.Host)
+	product := "instance"
+	if v.target.Endpoint != "" {
+		product = "endpoint"
+	}
+	r := found(v.targetDetails(), "%s %s is %s at %s", product, v.target.Name(), v.describeState(), t.Host)
 	if err != nil {
 		return r.warn(problem("the state of %s could not be read from the workspace", v.targetName()).
 			means("the host is configured, so that logins do not need it: %s", err).
@@ -55,13 +59,6 @@ func checkTarget(ctx context.Context, v *visit) Result {
 func (v *visit) canDoWithout(err error) bool {
 	complete := v.cfg.Instance != "" || strings.Count(v.cfg.Endpoint, "/") == 5
 	return v.cfg.Host != "" && complete && (errors.Is(err, lakebase.KindWorkspaceUnreachable) || errors.Is(err, lakebase.KindPermissionDenied))
-}
-
-func (v *visit) describeTarget() string {
-	if v.target.Endpoint != "" {
-		return "endpoint " + v.target.Endpoint
-	}
-	return "instance " + v.target.Instance
 }
 
 func (v *visit) describeState() string {

@@ -47,7 +47,7 @@ type Listing struct {
 const maxCalls = 8
 
 // List lists everything that c's identity can see. Parts that it may not list
-// are reported in Denied; if it may list nothing, that is the error. Any other
+// are reported in Denied; if nothing else is left, that is the error. Any other
 // failure ends the listing.
 func List(ctx context.Context, c *workspace.Client) (Listing, error) {
 	defer c.CloseIdle()
@@ -58,7 +58,7 @@ func List(ctx context.Context, c *workspace.Client) (Listing, error) {
 	if err := group.Wait(); err != nil {
 		return Listing{}, err
 	}
-	if l.refused == 2 {
+	if len(l.found.Entries) == 0 && len(l.found.Denied) > 0 {
 		return Listing{}, errors.Join(l.found.Denied...)
 	}
 	slices.SortFunc(l.found.Entries, func(a, b Entry) int {
@@ -71,20 +71,18 @@ func List(ctx context.Context, c *workspace.Client) (Listing, error) {
 type lister struct {
 	client *workspace.Client
 
-	mu      sync.Mutex
-	found   Listing
-	refused int // of the two products
+	mu    sync.Mutex
+	found Listing
 }
 
-func (l *lister) add(entries ...Entry) {
+func (l *lister) add(e Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.found.Entries = append(l.found.Entries, entries...)
+	l.found.Entries = append(l.found.Entries, e)
 }
 
-// tolerate records a refusal, of a whole product or a part, and returns any
-// other error.
-func (l *lister) tolerate(err error, whole bool) error {
+// tolerate records a refusal, and returns any other error.
+func (l *lister) tolerate(err error) error {
 	var call *workspace.Error
 	if !errors.As(err, &call) || call.Auth || call.Status != http.StatusForbidden && call.Status != http.StatusNotFound {
 		return err
@@ -92,16 +90,13 @@ func (l *lister) tolerate(err error, whole bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.found.Denied = append(l.found.Denied, err)
-	if whole {
-		l.refused++
-	}
 	return nil
 }
 
 func (l *lister) instances(ctx context.Context) error {
 	instances, err := l.client.Instances(ctx)
 	if err != nil {
-		return l.tolerate(err, true)
+		return l.tolerate(err)
 	}
 	for _, in := range instances {
 		l.add(Entry{
@@ -115,7 +110,7 @@ func (l *lister) instances(ctx context.Context) error {
 func (l *lister) projects(ctx context.Context) error {
 	projects, err := l.client.Projects(ctx)
 	if err != nil {
-		return l.tolerate(err, true)
+		return l.tolerate(err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxCalls)
@@ -129,7 +124,7 @@ func (l *lister) projects(ctx context.Context) error {
 func (l *lister) project(ctx context.Context, p workspace.Named) error {
 	branches, err := l.client.Branches(ctx, p.Name)
 	if err != nil {
-		return l.tolerate(err, false)
+		return l.tolerate(err)
 	}
 	if len(branches) == 0 {
 		l.add(Entry{Name: p.Name, Product: Autoscaling, State: workspace.Available, ServiceState: p.Status.State})
@@ -145,7 +140,7 @@ func (l *lister) project(ctx context.Context, p workspace.Named) error {
 func (l *lister) branch(ctx context.Context, b workspace.Named) error {
 	endpoints, err := l.client.Endpoints(ctx, b.Name)
 	if err != nil {
-		return l.tolerate(err, false)
+		return l.tolerate(err)
 	}
 	if len(endpoints) == 0 {
 		l.add(Entry{Name: b.Name, Product: Autoscaling, State: workspace.Available, ServiceState: b.Status.State, Default: b.Status.Default})
