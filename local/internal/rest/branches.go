@@ -89,9 +89,7 @@ var branchMask = []string{"spec", "spec.is_protected", "spec.expiration"}
 // applyTo changes the fields of b that mask names. An expiry is shown, and has
 // no effect.
 func (s branchFields) applyTo(b *model.Branch, mask fieldMask) {
-	if mask.has("spec.is_protected") {
-		b.Protected = s.IsProtected
-	}
+	replace(mask, "spec.is_protected", &b.Protected, s.IsProtected)
 	if mask.has("spec.expiration") {
 		switch {
 		case s.NoExpiry:

@@ -258,8 +258,6 @@ func (m fieldMask) availability(old model.Availability, in *groupJSON) model.Ava
 	}
 	set(m, "spec.group.min", &old.Min, in.Min)
 	set(m, "spec.group.max", &old.Max, in.Max)
-	if m.has("spec.group.enable_readable_secondaries") {
-		old.Readable = in.Readable
-	}
+	replace(m, "spec.group.enable_readable_secondaries", &old.Readable, in.Readable)
 	return old
 }

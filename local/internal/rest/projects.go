@@ -127,9 +127,7 @@ func (s projectFields) applyTo(p *model.Project, major int, mask fieldMask) erro
 	}
 	set(mask, "spec.display_name", &p.Display, s.DisplayName)
 	setBool(mask, "spec.enable_pg_native_login", &p.NativeLogin, s.NativeLogin)
-	if mask.has("spec.budget_policy_id") {
-		p.Budget = s.BudgetPolicy
-	}
+	replace(mask, "spec.budget_policy_id", &p.Budget, s.BudgetPolicy)
 	if mask.has("spec.custom_tags") && s.CustomTags != nil {
 		p.Tags = s.CustomTags
 	}

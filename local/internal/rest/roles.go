@@ -119,8 +119,6 @@ func (h roles) newRole(s roleFields) (compute.Role, error) {
 	case !role.OAuth:
 		return role, nil
 	}
-	h.ws.Lock()
-	defer h.ws.Unlock()
 	if p := h.ws.State.Principal(role.Name); p == nil || p.Kind != s.IdentityType {
 		return role, apierror.Invalid("%s '%s' does not exist in the workspace", s.IdentityType, role.Name)
 	}
@@ -160,18 +158,10 @@ func (s roleFields) applyTo(r *compute.Role, mask fieldMask) {
 	if mask.has("spec.auth_method") && s.AuthMethod != "" {
 		r.NoLogin = s.AuthMethod == authNone
 	}
-	if mask.has("spec.membership_roles") {
-		r.Superuser = len(s.MembershipRoles) > 0
-	}
-	if mask.has("spec.attributes.bypassrls") {
-		r.BypassRLS = s.Attributes.BypassRLS
-	}
-	if mask.has("spec.attributes.createdb") {
-		r.CreateDB = s.Attributes.CreateDB
-	}
-	if mask.has("spec.attributes.createrole") {
-		r.CreateRole = s.Attributes.CreateRole
-	}
+	replace(mask, "spec.membership_roles", &r.Superuser, len(s.MembershipRoles) > 0)
+	replace(mask, "spec.attributes.bypassrls", &r.BypassRLS, s.Attributes.BypassRLS)
+	replace(mask, "spec.attributes.createdb", &r.CreateDB, s.Attributes.CreateDB)
+	replace(mask, "spec.attributes.createrole", &r.CreateRole, s.Attributes.CreateRole)
 }
 
 func (h roles) delete(c *Call) (any, error) {

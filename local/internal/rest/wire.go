@@ -75,19 +75,25 @@ func (m fieldMask) has(path string) bool {
 	return slices.ContainsFunc(m, func(p string) bool { return p == "*" || p == path || strings.HasPrefix(path, p+".") })
 }
 
-// set sets a field to the value of a request, if that has one and the mask names
-// it.
+// replace sets a field to the value of a request if the mask names it.
+func replace[T any](m fieldMask, path string, field *T, value T) {
+	if m.has(path) {
+		*field = value
+	}
+}
+
+// set is replace for a field that stays if the request has no value.
 func set[T comparable](m fieldMask, path string, field *T, value T) {
 	var none T
-	if value != none && m.has(path) {
-		*field = value
+	if value != none {
+		replace(m, path, field, value)
 	}
 }
 
 // setBool is set for a field that a request may set to false.
 func setBool(m fieldMask, path string, field, value *bool) {
-	if value != nil && m.has(path) {
-		*field = *value
+	if value != nil {
+		replace(m, path, field, *value)
 	}
 }
 
