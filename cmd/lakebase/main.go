@@ -15,15 +15,9 @@ import (
 )
 
 func main() {
-	os.Exit(mainCode())
-}
-
-// mainCode is main with its clean-up done before the process exits.
-func mainCode() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	// The first signal asks for a clean end. Giving signals back to the
 	// system after it lets the second one force the end.
 	context.AfterFunc(ctx, stop)
-	return cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

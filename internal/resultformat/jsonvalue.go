@@ -14,16 +14,16 @@ func appendJSON(dst, v []byte, oid uint32) []byte {
 		return append(dst, "null"...)
 	}
 	switch oid {
-	case oidBool:
+	case pgtype.BoolOID:
 		if len(v) == 1 && v[0] == 't' {
 			return append(dst, "true"...)
 		}
 		return append(dst, "false"...)
-	case oidInt2, oidInt4, oidInt8, oidOID, oidFloat4, oidFloat8, oidNumeric:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.OIDOID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID:
 		if isNumber(v) {
 			return append(dst, v...)
 		}
-	case oidJSON, oidJSONB:
+	case pgtype.JSONOID, pgtype.JSONBOID:
 		b := bytes.NewBuffer(dst)
 		if json.Compact(b, v) == nil {
 			return b.Bytes()

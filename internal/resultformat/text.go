@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // The first rows, up to these limits, decide the widths of the columns. They are
@@ -47,10 +49,14 @@ func (w *textWriter) Begin(columns []Column) error {
 	return nil
 }
 
+// oidMoney is the type money, which pgtype does not name (pg_type.dat).
+const oidMoney = 790
+
 // isNumeric reports whether psql aligns the type to the right.
 func isNumeric(oid uint32) bool {
 	switch oid {
-	case oidInt2, oidInt4, oidInt8, oidFloat4, oidFloat8, oidNumeric, oidOID, oidXID, oidXID8, oidCID, oidMoney:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID,
+		pgtype.OIDOID, pgtype.XIDOID, pgtype.XID8OID, pgtype.CIDOID, oidMoney:
 		return true
 	}
 	return false

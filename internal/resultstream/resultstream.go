@@ -210,17 +210,15 @@ func (s *stream) startCopyIn() error {
 // request that is being sent has arrived: later it would hit another statement.
 func (s *stream) cancelWith(ctx context.Context) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
-	go func() {
+	unregister := context.AfterFunc(ctx, func() {
 		defer close(done)
-		select {
-		case <-ctx.Done():
-			s.cancel(over)
-		case <-over:
-		}
-	}()
+		s.cancel(over)
+	})
 	return func() {
 		close(over)
-		<-done
+		if !unregister() {
+			<-done
+		}
 	}
 }
 

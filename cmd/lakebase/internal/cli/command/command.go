@@ -37,8 +37,9 @@ func seeHelp(cmd *cobra.Command) string { return "see " + cmd.CommandPath() + " 
 type Error struct {
 	Code    int // 0 for that of Err
 	Message string
-	Hint    string // may be empty
-	Err     error  // the cause; may be nil
+	Hint    string          // may be empty
+	Err     error           // the cause; may be nil
+	Details func(io.Writer) // writes more lines below the message; may be nil
 }
 
 func (e *Error) Error() string {
@@ -53,12 +54,6 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is the exit code of the process, or 0.
-func (e *Error) ExitCode() int { return e.Code }
-
-// Advice is the hint, or "".
-func (e *Error) Advice() string { return e.Hint }
-
 // UsageError is a mistake in the command line or the configuration.
 func UsageError(message, hint string) error {
 	return &Error{Code: ExitUsage, Message: message, Hint: hint}
@@ -66,15 +61,14 @@ func UsageError(message, hint string) error {
 
 // Hint returns the advice that comes with err, or "".
 func Hint(err error) string {
-	var advised interface{ Advice() string }
-	if errors.As(err, &advised) && advised.Advice() != "" {
-		return advised.Advice()
+	var own *Error
+	if errors.As(err, &own) && own.Hint != "" {
+		return own.Hint
 	}
 	return lakebase.Hint(err)
 }
 
-// Report prints err on stderr: one line, the details that err writes itself,
-// and the hint.
+// Report prints err on stderr: one line, its details and the hint.
 func Report(std *terminal.Streams, err error) {
 	var silent ExitOnly
 	if err == nil || errors.As(err, &silent) {
@@ -82,9 +76,9 @@ func Report(std *terminal.Streams, err error) {
 	}
 	p := terminal.PainterFor(std.Err)
 	fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Red, "lakebase:"), strings.TrimPrefix(oneline.Text(err.Error()), "lakebase: "))
-	var detailed interface{ WriteDetails(io.Writer) }
-	if errors.As(err, &detailed) {
-		detailed.WriteDetails(std.Err)
+	var own *Error
+	if errors.As(err, &own) && own.Details != nil {
+		own.Details(std.Err)
 	}
 	if hint := Hint(err); hint != "" {
 		fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Cyan, "hint:"), oneline.Text(hint))
@@ -133,7 +127,7 @@ func InterruptedOr(ctx context.Context, err error) error {
 // ExitCode returns the exit code of the process for the error of a command.
 func ExitCode(err error) int {
 	var silent ExitOnly
-	var coded interface{ ExitCode() int }
+	var own *Error
 	var typed *lakebase.Error
 	switch {
 	case err == nil:
@@ -142,8 +136,8 @@ func ExitCode(err error) int {
 		return int(silent)
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &coded) && coded.ExitCode() != 0:
-		return coded.ExitCode()
+	case errors.As(err, &own) && own.Code != 0:
+		return own.Code
 	case errors.As(err, &typed) && typed.Kind == lakebase.KindBadConfig:
 		return ExitUsage
 	case lakebase.Retryable(err):

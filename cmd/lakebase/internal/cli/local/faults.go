@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -121,40 +120,46 @@ func changeFaults(ctx context.Context, std *terminal.Streams, dir *dataDir, outp
 // field as JSON does (api.status), KEY for KEY=true, or a JSON object.
 func applyFaults(f local.Faults, settings []string) (local.Faults, error) {
 	for _, setting := range settings {
-		document, err := faultDocument(setting)
-		if err != nil {
-			return f, err
+		if strings.HasPrefix(strings.TrimSpace(setting), "{") {
+			if err := decodeFaults([]byte(setting), &f); err != nil {
+				return f, command.UsageError(fmt.Sprintf("faults %s: %v", setting, err), "see lakebase local faults --help")
+			}
+			continue
 		}
-		decoder := json.NewDecoder(bytes.NewReader(document))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&f); err != nil {
-			return f, command.UsageError(fmt.Sprintf("fault %q: %v", setting, err), "a number, true or false, a word, or a duration such as 1.5s")
+		key, value, given := strings.Cut(setting, "=")
+		if !given {
+			value = "true"
+		}
+		if !slices.Contains(FaultKeys(), key) {
+			return f, command.UsageError(fmt.Sprintf("%q is not a fault", key), "one of "+strings.Join(FaultKeys(), ", "))
+		}
+		// A number or truth value stands in JSON as it is, a word in quotes.
+		section, field, _ := strings.Cut(key, ".")
+		plain, err := json.Marshal(map[string]any{section: map[string]any{field: json.RawMessage(value)}})
+		if err == nil {
+			err = decodeFaults(plain, &f)
+		}
+		if err != nil {
+			quoted, _ := json.Marshal(map[string]any{section: map[string]any{field: value}}) // strings have no error
+			err = decodeFaults(quoted, &f)
+		}
+		if err != nil {
+			return f, command.UsageError(fmt.Sprintf("fault %s cannot be %q", key, value), "a number, true or false, a word, or a duration such as 1.5s")
 		}
 	}
 	return f, nil
 }
 
-// faultDocument returns a setting as JSON.
-func faultDocument(setting string) ([]byte, error) {
-	if strings.HasPrefix(strings.TrimSpace(setting), "{") {
-		return []byte(setting), nil
+// decodeFaults adds the faults of a JSON object to f, or none if it has a mistake.
+func decodeFaults(document []byte, f *local.Faults) error {
+	changed := *f
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&changed)
+	if err == nil {
+		*f = changed
 	}
-	key, value, given := strings.Cut(setting, "=")
-	if !given {
-		value = "true"
-	}
-	kind, known := faultKinds()[key]
-	if !known {
-		return nil, command.UsageError(fmt.Sprintf("%q is not a fault", key), "one of "+strings.Join(FaultKeys(), ", "))
-	}
-	switch {
-	case kind == "":
-		value = quoteJSON(value)
-	case !json.Valid([]byte(value)):
-		return nil, command.UsageError(fmt.Sprintf("fault %s: %q is not %s", key, value, kind), "")
-	}
-	section, field, _ := strings.Cut(key, ".")
-	return fmt.Appendf(nil, "{%s:{%s:%s}}", quoteJSON(section), quoteJSON(field), value), nil
+	return err
 }
 
 // clearFaults ends the faults of one section of f.
@@ -171,38 +176,22 @@ func clearFaults(f local.Faults, section string) (local.Faults, error) {
 	return f, command.UsageError(fmt.Sprintf("%q is not a section of the faults", section), "one of "+strings.Join(sections, ", "))
 }
 
-// FaultKeys are the keys of all faults, sorted.
-func FaultKeys() []string { return slices.Sorted(maps.Keys(faultKinds())) }
-
-// faultKinds describes the value of each fault by its key, and is empty for a
-// JSON string. It reads the type itself, so that a new fault needs no code here.
-func faultKinds() map[string]string {
-	kinds := map[string]string{}
+// FaultKeys are the keys of all faults, sorted. They are read from the type, so
+// that a new fault needs no code here.
+func FaultKeys() []string {
+	var keys []string
 	for _, section := range reflect.VisibleFields(reflect.TypeFor[local.Faults]()) {
 		for _, field := range reflect.VisibleFields(section.Type) {
-			kind := "a whole number"
-			switch {
-			case field.Type == reflect.TypeFor[local.Duration](), field.Type.Kind() == reflect.String:
-				kind = "" // a duration is "1.5s"
-			case field.Type.Kind() == reflect.Bool:
-				kind = "true or false"
-			case field.Type.Kind() == reflect.Float64:
-				kind = "a number"
-			}
-			kinds[jsonName(section)+"."+jsonName(field)] = kind
+			keys = append(keys, jsonName(section)+"."+jsonName(field))
 		}
 	}
-	return kinds
+	slices.Sort(keys)
+	return keys
 }
 
 func jsonName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	return name
-}
-
-func quoteJSON(text string) string {
-	quoted, _ := json.Marshal(text) // strings have no error
-	return string(quoted)
 }
 
 // faultSettings returns the faults of f as KEY=VALUE, sorted.
@@ -211,16 +200,14 @@ func faultSettings(f local.Faults) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sections map[string]map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.UseNumber()
-	if err := decoder.Decode(&sections); err != nil {
+	var sections map[string]map[string]json.RawMessage
+	if err := json.Unmarshal(document, &sections); err != nil {
 		return nil, err
 	}
 	var settings []string
 	for section, values := range sections {
 		for field, value := range values {
-			settings = append(settings, fmt.Sprintf("%s.%s=%v", section, field, value))
+			settings = append(settings, fmt.Sprintf("%s.%s=%s", section, field, strings.Trim(string(value), `"`)))
 		}
 	}
 	slices.Sort(settings)

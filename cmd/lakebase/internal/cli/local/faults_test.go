@@ -44,7 +44,7 @@ func TestApplyFaultsRefuses(t *testing.T) {
 	for setting, want := range map[string]string{
 		"api.colour=red":        `"api.colour" is not a fault`,
 		"api":                   `"api" is not a fault`,
-		"api.status=down":       `fault api.status: "down" is not a whole number`,
+		"api.status=down":       `fault api.status cannot be "down"`,
 		"api.delay=3":           "api.delay",
 		`{"api":{"statu":503}}`: "statu",
 	} {

@@ -24,13 +24,6 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// States that a service manager is notified of (sd_notify).
-const (
-	ready     = daemon.SdNotifyReady
-	reloading = daemon.SdNotifyReloading
-	stopping  = daemon.SdNotifyStopping
-)
-
 // runner is one run of `lakebase proxy`.
 type runner struct {
 	std    *terminal.Streams
@@ -118,7 +111,7 @@ func (r *runner) run(ctx context.Context) error {
 	err := announce(r.std, r.current, r.server, r.output)
 	stops := 0 // signals to stop
 	if err == nil {
-		r.notify(ready)
+		r.notify(daemon.SdNotifyReady)
 		for stops == 0 && ctx.Err() == nil {
 			select {
 			case err = <-served:
@@ -133,7 +126,7 @@ func (r *runner) run(ctx context.Context) error {
 			}
 		}
 	}
-	r.notify(stopping)
+	r.notify(daemon.SdNotifyStopping)
 	r.drain(signals, stops)
 	return errors.Join(err, unlessClosed(<-served))
 }
@@ -190,8 +183,8 @@ func (r *runner) close() {
 func (r *runner) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notify(reloading)
-	defer r.notify(ready)
+	r.notify(daemon.SdNotifyReloading)
+	defer r.notify(daemon.SdNotifyReady)
 	next, err := r.load()
 	if err == nil {
 		if err = r.server.Reload(next.proxy); err != nil {
@@ -216,9 +209,9 @@ func (r *runner) reload() error {
 	return nil
 }
 
-// notify notifies the service manager, if there is one.
+// notify notifies the service manager, if there is one, of a state (sd_notify).
 func (r *runner) notify(state string) {
-	if state == reloading {
+	if state == daemon.SdNotifyReloading {
 		state += "\n" + daemon.SdNotifyMonotonicUsec()
 	}
 	if _, err := daemon.SdNotify(false, state); err != nil {

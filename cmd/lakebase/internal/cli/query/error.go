@@ -14,48 +14,31 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// statementError is the server's error for a statement.
-type statementError struct {
-	*pgconn.PgError
-	sql string
+// statementError is the server's error for a statement: its message and
+// SQLSTATE, the line of SQL with the error, its detail, context and hint.
+func statementError(refused *pgconn.PgError, sql string) error {
+	text := fmt.Sprintf("%s (SQLSTATE %s)", refused.Message, refused.Code)
+	if refused.Severity == "FATAL" || refused.Severity == "PANIC" {
+		text = "the server ended the connection: " + text
+	}
+	return &command.Error{Code: command.ExitSQL, Message: text, Hint: refused.Hint, Details: func(w io.Writer) {
+		columns, _ := terminal.Size(w)
+		writeExcerpt(w, sql, int(refused.Position), columns)
+		writeExcerpt(w, refused.InternalQuery, int(refused.InternalPosition), columns)
+		writePart(w, "detail", refused.Detail)
+		writePart(w, "context", refused.Where)
+	}}
 }
 
-// Error is the server's message and SQLSTATE.
-func (e *statementError) Error() string {
-	text := fmt.Sprintf("%s (SQLSTATE %s)", e.Message, e.Code)
-	if e.Severity == "FATAL" || e.Severity == "PANIC" {
-		return "the server ended the connection: " + text
-	}
-	return text
-}
-
-func (e *statementError) Unwrap() error { return e.PgError }
-
-// ExitCode is the exit code of the process.
-func (e *statementError) ExitCode() int { return command.ExitSQL }
-
-// Advice is the server's hint.
-func (e *statementError) Advice() string { return e.Hint }
-
-// WriteDetails writes the line of SQL with the error, and the server's detail
-// and context.
-func (e *statementError) WriteDetails(w io.Writer) {
-	columns, _ := terminal.Size(w)
-	switch {
-	case e.Position > 0:
-		writeExcerpt(w, e.sql, int(e.Position), columns)
-	case e.InternalPosition > 0:
-		writeExcerpt(w, e.InternalQuery, int(e.InternalPosition), columns)
-	}
-	for _, part := range []struct{ name, text string }{{"detail", e.Detail}, {"context", e.Where}} {
-		if part.text != "" {
-			fmt.Fprintf(w, "%s: %s\n", part.name, oneline.Text(part.text))
-		}
+// writePart writes a part of a message of the server, unless it is empty.
+func writePart(w io.Writer, name, text string) {
+	if text != "" {
+		fmt.Fprintf(w, "%s: %s\n", name, oneline.Text(text))
 	}
 }
 
 // writeExcerpt writes the line of sql that has the character at position,
-// counted from 1, and a caret below that character. Of a line wider than the
+// counted from 1 (0 for none), and a caret below that character. Of a line wider than the
 // terminal it writes the part around the caret.
 func writeExcerpt(w io.Writer, sql string, position, width int) {
 	runes := []rune(sql)

@@ -45,18 +45,18 @@ func TestExcerpt(t *testing.T) {
 func TestStatementErrorIsReported(t *testing.T) {
 	var b strings.Builder
 	std := &terminal.Streams{Err: &b}
-	command.Report(std, &statementError{sql: "select x", PgError: &pgconn.PgError{
+	command.Report(std, statementError(&pgconn.PgError{
 		Severity: "ERROR", Code: "42703", Message: "column \"x\"\ndoes not\x1b[0m exist", Position: 8,
 		Detail: "d\nd", Hint: "h", Where: "PL/pgSQL\nfunction f()",
-	}})
+	}, "select x"))
 	want := "lakebase: column \"x\" does not [0m exist (SQLSTATE 42703)\nLINE 1: select x\n               ^\ndetail: d d\ncontext: PL/pgSQL function f()\nhint: h\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 	b.Reset()
-	command.Report(std, &statementError{sql: "select f()", PgError: &pgconn.PgError{
+	command.Report(std, statementError(&pgconn.PgError{
 		Severity: "ERROR", Code: "42703", Message: "m", InternalPosition: 8, InternalQuery: "select y",
-	}})
+	}, "select f()"))
 	if want := "lakebase: m (SQLSTATE 42703)\nLINE 1: select y\n               ^\n"; b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}

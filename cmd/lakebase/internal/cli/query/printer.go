@@ -65,7 +65,7 @@ func (p *printer) explain(ctx context.Context, err error, sql string) error {
 		fmt.Fprintf(p.std.Err, "cancelled after %s\n", terminal.Elapsed(time.Since(p.began)))
 		return command.ErrInterrupted
 	case errors.As(err, &refused):
-		return &statementError{PgError: refused, sql: sql}
+		return statementError(refused, sql)
 	case errors.As(err, &lost):
 		return &command.Error{Code: command.ExitFailure, Err: err, Hint: "find out whether it took effect before you run it again"}
 	}

@@ -15,13 +15,14 @@ const statusInterval = 100 * time.Millisecond
 // StatusLine shows on a terminal what a command is waiting for. Its methods may
 // be called concurrently, and on a nil line, which shows nothing.
 type StatusLine struct {
-	out  io.Writer
-	text func(elapsed time.Duration) string
+	out   io.Writer
+	text  func(elapsed time.Duration) string
+	began time.Time
 
-	mu      sync.Mutex
-	shown   bool
-	stopped bool
-	stop    chan struct{}
+	mu    sync.Mutex
+	timer *time.Timer // for the next update
+	shown bool
+	ended bool
 }
 
 // StartStatus shows text on Err after a second, so that quick commands stay
@@ -30,43 +31,31 @@ func (s *Streams) StartStatus(text func(elapsed time.Duration) string) *StatusLi
 	return NewStatusLine(s.Err, time.Second, text)
 }
 
-// NewStatusLine shows text on w after a delay and updates it until End. text may
-// be called from another goroutine. If w is no terminal, the line is nil.
+// NewStatusLine shows text on w after a delay and updates it until End. text
+// is called from other goroutines, one at a time. If w is no terminal, the line is nil.
 func NewStatusLine(w io.Writer, delay time.Duration, text func(elapsed time.Duration) string) *StatusLine {
 	if !CanRedraw(w) {
 		return nil
 	}
-	l := &StatusLine{out: w, text: text, stop: make(chan struct{})}
+	l := &StatusLine{out: w, text: text, began: time.Now()}
+	l.mu.Lock()
+	l.timer = time.AfterFunc(max(delay, statusInterval), l.show)
+	l.mu.Unlock()
 	if delay == 0 {
-		l.show(0)
+		l.show()
 	}
-	go l.run(max(delay, statusInterval))
 	return l
 }
 
-func (l *StatusLine) run(delay time.Duration) {
-	began := time.Now()
-	tick := time.NewTimer(delay)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			l.show(time.Since(began))
-			tick.Reset(statusInterval)
-		case <-l.stop:
-			return
-		}
-	}
-}
-
-func (l *StatusLine) show(elapsed time.Duration) {
-	text := l.text(elapsed)
+func (l *StatusLine) show() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.stopped {
-		l.shown = true
-		Overwrite(l.out, text)
+	if l.ended {
+		return
 	}
+	l.shown = true
+	Overwrite(l.out, l.text(time.Since(l.began)))
+	l.timer.Reset(statusInterval)
 }
 
 // End erases the line for good. A second call does nothing.
@@ -76,11 +65,8 @@ func (l *StatusLine) End() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped {
-		return
-	}
-	l.stopped = true
-	close(l.stop)
+	l.ended = true
+	l.timer.Stop()
 	l.erase()
 }
 
