@@ -44,8 +44,6 @@ type Receiver interface {
 	CopyIn() error
 	// Notice is a message of the server that is not an error.
 	Notice(notice *pgconn.PgError)
-	// Notification is one that a session sent by NOTIFY.
-	Notification(n *pgconn.Notification)
 	// Idle is called when nothing more has arrived yet.
 	Idle() error
 }
@@ -169,8 +167,6 @@ func (s *stream) handle(message pgproto3.BackendMessage) error {
 		}
 	case *pgproto3.NoticeResponse:
 		s.to.Notice(pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m)))
-	case *pgproto3.NotificationResponse:
-		s.to.Notification(&pgconn.Notification{PID: m.PID, Channel: m.Channel, Payload: m.Payload})
 	case *pgproto3.CopyInResponse:
 		return s.startCopyIn()
 	case *pgproto3.CopyData:

@@ -97,13 +97,11 @@ func parseSection(at line, text string) (section, error) {
 	full := strings.TrimSpace(text[1:end])
 	kind, name, _ := strings.Cut(full, " ")
 	s := section{kind: kind, name: strings.TrimSpace(name), line: at}
-	switch near := spelling.Nearest(kind, []string{"proxy", "target", "user"}); {
+	switch {
 	case full == "":
 		return s, at.malformed()
-	case near == "":
+	case kind != "proxy" && kind != "target" && kind != "user":
 		return s, at.mistake("the sections are [proxy], [target NAME] and [user NAME]", "unknown section [%s]", printable(full))
-	case near != kind:
-		return s, at.mistake("did you mean "+near+"?", "unknown section [%s]", printable(full))
 	case kind == "proxy" && s.name != "":
 		return s, at.mistake("", "[proxy] takes no name")
 	case kind != "proxy" && s.name == "":

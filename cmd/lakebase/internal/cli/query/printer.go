@@ -29,9 +29,8 @@ type printer struct {
 	writer resultformat.Writer
 	status *terminal.StatusLine
 
-	rows   atomic.Int64 // of the current statement
-	copied atomic.Int64 // bytes of COPY TO STDOUT
-	began  time.Time    // of the current statement
+	rows  atomic.Int64 // of the current statement
+	began time.Time    // of the current statement
 }
 
 // outputBuffer is the size of a write to stdout, in bytes.
@@ -46,7 +45,7 @@ func newPrinter(ctx context.Context, std *terminal.Streams, format resultformat.
 func (p *printer) run(ctx context.Context, conn *pgconn.PgConn, sql string, params []string, copyIn io.Reader) error {
 	p.began = time.Now()
 	p.status = p.std.StartStatus(p.progress)
-	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: copyOut{p}}, p)
+	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: p.out}, p)
 	if flushErr := p.flush(); err == nil {
 		err = flushErr
 	}
@@ -75,11 +74,8 @@ func (p *printer) explain(ctx context.Context, err error, sql string) error {
 // progress is the text of the status line.
 func (p *printer) progress(elapsed time.Duration) string {
 	text := fmt.Sprintf("%d s", int(elapsed.Seconds()))
-	switch rows, copied := p.rows.Load(), p.copied.Load(); {
-	case rows > 0:
+	if rows := p.rows.Load(); rows > 0 {
 		text = countRows(rows) + ", " + text
-	case copied > 0:
-		text = fmt.Sprintf("%d KiB, %s", copied>>10, text)
 	}
 	return text + "; Ctrl-C cancels"
 }
@@ -108,7 +104,6 @@ func (p *printer) note(format string, args ...any) {
 	fmt.Fprintf(p.std.Err, format+"\n", args...)
 }
 
-// Columns begins a result.
 func (p *printer) Columns(fields []pgproto3.FieldDescription) error {
 	columns := make([]resultformat.Column, len(fields))
 	for i, f := range fields {
@@ -117,13 +112,11 @@ func (p *printer) Columns(fields []pgproto3.FieldDescription) error {
 	return p.writer.Begin(columns)
 }
 
-// Row prints a row.
 func (p *printer) Row(values [][]byte) error {
 	p.rows.Add(1)
 	return p.writer.Row(values)
 }
 
-// Complete ends a statement.
 func (p *printer) Complete(tag string, rows bool) error {
 	if rows {
 		if err := p.writer.End(); err != nil {
@@ -154,7 +147,6 @@ func (p *printer) CopyIn() error {
 	return nil
 }
 
-// Notice prints a notice or warning.
 func (p *printer) Notice(n *pgconn.PgError) {
 	for _, part := range []struct{ name, text string }{{strings.ToLower(n.Severity), n.Message}, {"detail", n.Detail}, {"hint", n.Hint}} {
 		if part.text != "" {
@@ -163,21 +155,8 @@ func (p *printer) Notice(n *pgconn.PgError) {
 	}
 }
 
-// Notification prints a notification.
-func (p *printer) Notification(n *pgconn.Notification) {
-	p.note("notification on %s from process %d: %s", oneline.Text(n.Channel), n.PID, oneline.Text(n.Payload))
-}
-
 // Idle prints the rows so far while the server sends no more.
 func (p *printer) Idle() error { return p.flush() }
-
-// copyOut is where COPY TO STDOUT writes.
-type copyOut struct{ printer *printer }
-
-func (c copyOut) Write(data []byte) (int, error) {
-	c.printer.copied.Add(int64(len(data)))
-	return c.printer.out.Write(data)
-}
 
 // patience is how long a write may take after an interrupt: a reader of the
 // pipe that has stopped reading must not keep the command alive.
@@ -193,23 +172,21 @@ type patientWriter struct {
 // Write returns the cause of the end of ctx for a write that blocks. That write
 // goes on in the background, so the caller must not change data after it.
 func (p patientWriter) Write(data []byte) (int, error) {
-	type written struct {
-		n   int
-		err error
-	}
-	done := make(chan written, 1)
+	var n int
+	var err error
+	done := make(chan struct{})
 	go func() {
-		n, err := p.out.Write(data)
-		done <- written{n, err}
+		defer close(done)
+		n, err = p.out.Write(data)
 	}()
 	select {
-	case w := <-done:
-		return w.n, w.err
+	case <-done:
+		return n, err
 	case <-p.ctx.Done():
 	}
 	select {
-	case w := <-done:
-		return w.n, w.err
+	case <-done:
+		return n, err
 	case <-time.After(patience):
 		return 0, context.Cause(p.ctx)
 	}

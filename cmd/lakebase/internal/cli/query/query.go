@@ -24,7 +24,6 @@ type options struct {
 	quiet  bool
 }
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{
