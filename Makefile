@@ -55,7 +55,7 @@ judges: postgres ## other people's test suites against the proxy, about 20 min
 
 docs: ## write the pages in docs/cli and docs/man anew, from the commands' help
 	@rm -f docs/cli/*.md docs/man/man1/*.1
-	@$(GO) run ./cmd/lakebase reference docs/cli
+	@$(GO) run ./cmd/lakebase man --markdown docs/cli
 	@$(GO) run ./cmd/lakebase man docs/man
 
 lint: check ## check, and golangci-lint where it is installed

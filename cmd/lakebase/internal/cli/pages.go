@@ -18,7 +18,8 @@ import (
 )
 
 func newManCommand(std *terminal.Streams) *cobra.Command {
-	return &cobra.Command{
+	markdown := false
+	cmd := &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages",
 		Example: `  lakebase man ~/.local/share/man && man lakebase-query
@@ -27,6 +28,10 @@ func newManCommand(std *terminal.Streams) *cobra.Command {
 man finds them if DIR is one of its directories, which "manpath" lists.`,
 		Args: command.OneArgument("directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if markdown {
+				_, err := writePages(cmd.Root(), args[0], ".md", markdownPage)
+				return err
+			}
 			dir := filepath.Join(args[0], "man1")
 			n, err := writePages(cmd.Root(), dir, ".1", manPage)
 			if err == nil {
@@ -35,20 +40,9 @@ man finds them if DIR is one of its directories, which "manpath" lists.`,
 			return err
 		},
 	}
-}
-
-// newReferenceCommand writes the pages in docs/cli, for make docs.
-func newReferenceCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "reference DIR",
-		Short:  "Write the pages of the documentation",
-		Hidden: true,
-		Args:   command.OneArgument("directory"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := writePages(cmd.Root(), args[0], ".md", markdownPage)
-			return err
-		},
-	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "write the pages of docs/cli to DIR instead, for make docs")
+	_ = cmd.Flags().MarkHidden("markdown") // fails only for an unknown flag
+	return cmd
 }
 
 // writePages writes a page for each visible command to dir and returns how

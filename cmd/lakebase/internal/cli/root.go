@@ -57,7 +57,6 @@ func New(std *terminal.Streams) *cobra.Command {
 		proxy.New(std),
 		exec.NewPsqlCommand(std),
 		query.New(std),
-		newReferenceCommand(),
 		roles.New(std),
 		target.NewListCommand(std),
 		login.NewTokenCommand(std),
