@@ -83,15 +83,13 @@ func (w *textWriter) Row(values [][]byte) error {
 	return w.start()
 }
 
-func (w *textWriter) End() error {
+func (w *textWriter) End() error { return w.start() }
+
+// start writes the head and the sample, the first time.
+func (w *textWriter) start() error {
 	if w.started {
 		return nil
 	}
-	return w.start()
-}
-
-// start writes the head and the sample.
-func (w *textWriter) start() error {
 	w.started = true
 	if err := w.writeHead(); err != nil {
 		return err
@@ -179,7 +177,5 @@ func (w *textWriter) appendLine(c cell, n, i int, head bool) {
 }
 
 func (w *textWriter) pad(n int) {
-	for range n {
-		w.line = append(w.line, ' ')
-	}
+	w.line = append(w.line, strings.Repeat(" ", n)...)
 }

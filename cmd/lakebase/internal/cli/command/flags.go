@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,18 +57,8 @@ func Complete(cmd *cobra.Command, flag string, completion cobra.CompletionFunc) 
 	_ = cmd.RegisterFlagCompletionFunc(flag, completion) // fails only for an unknown flag
 }
 
-// completionTimeout bounds what the Tab key waits for.
-const completionTimeout = 2 * time.Second
-
-// CompletionContext is the context of a completion, which ends after two
-// seconds.
-func CompletionContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	ctx := cmd.Context()
-	if ctx == nil { // cobra completes some flags without one
-		ctx = context.Background()
-	}
-	return context.WithTimeout(ctx, completionTimeout)
-}
+// CompletionTimeout bounds what the Tab key waits for.
+const CompletionTimeout = 2 * time.Second
 
 // NoSubcommand refuses the arguments of a command that has subcommands: they
 // are taken for the name of one.

@@ -42,7 +42,6 @@ type options struct {
 	output        command.Output
 }
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{

@@ -13,7 +13,6 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	cmd := &cobra.Command{

@@ -30,7 +30,6 @@ import (
 // have the target's role.
 const user = "lakebase"
 
-// New returns the command lakebase exec.
 func New(std *terminal.Streams) *cobra.Command {
 	o := &options{}
 	cmd := &cobra.Command{

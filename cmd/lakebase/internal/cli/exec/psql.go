@@ -12,7 +12,6 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// NewPsqlCommand returns the command lakebase psql.
 func NewPsqlCommand(std *terminal.Streams) *cobra.Command {
 	o := &options{mode: string(proxy.SessionMode)}
 	cmd := &cobra.Command{

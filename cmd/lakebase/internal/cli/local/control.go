@@ -53,7 +53,7 @@ func (d *dataDir) control() (*control, error) {
 // completeTarget completes a target of the running local Lakebase. It is a
 // cobra.CompletionFunc.
 func (d *dataDir) completeTarget(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, cancel := command.CompletionContext(cmd)
+	ctx, cancel := context.WithTimeout(cmd.Context(), command.CompletionTimeout)
 	defer cancel()
 	c, err := d.control()
 	if err != nil || len(args) > 0 {
@@ -102,26 +102,18 @@ func (c *control) call(ctx context.Context, method, path string, in, out any) er
 	}
 	defer response.Body.Close()
 	reply, err := io.ReadAll(response.Body)
+	var refused struct{ Message string }
 	switch {
 	case err != nil:
 		return err
-	case response.StatusCode != http.StatusOK:
-		return replyError(response.Status, reply)
-	case out == nil:
+	case response.StatusCode == http.StatusOK && out != nil:
+		return json.Unmarshal(reply, out)
+	case response.StatusCode == http.StatusOK:
 		return nil
+	case json.Unmarshal(reply, &refused) == nil && refused.Message != "":
+		return errors.New(refused.Message)
 	}
-	return json.Unmarshal(reply, out)
-}
-
-// replyError is the error in a reply.
-func replyError(status string, reply []byte) error {
-	var body struct {
-		Message string `json:"message"`
-	}
-	if err := json.Unmarshal(reply, &body); err != nil || body.Message == "" {
-		return fmt.Errorf("the local Lakebase answered %s", status)
-	}
-	return errors.New(body.Message)
+	return fmt.Errorf("the local Lakebase answered %s", response.Status)
 }
 
 func (c *control) status(ctx context.Context) (local.Status, error) {
@@ -164,16 +156,8 @@ default is the first instance.`,
 			if err != nil {
 				return err
 			}
-			return c.call(cmd.Context(), http.MethodPost, actionPath(command.Optional(args), action), body(), nil)
+			path := url.URL{Path: "targets/" + command.Optional(args) + ":" + action}
+			return c.call(cmd.Context(), http.MethodPost, path.EscapedPath(), body(), nil)
 		},
 	}
-}
-
-// actionPath is the path of an action on target, whose slashes stay.
-func actionPath(target, action string) string {
-	parts := strings.Split(target, "/")
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
-	}
-	return "targets/" + strings.Join(parts, "/") + ":" + action
 }

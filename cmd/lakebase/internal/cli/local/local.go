@@ -35,7 +35,6 @@ type options struct {
 	server    local.Options // where a flag is a field
 }
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	dir := new(dataDir)
 	o := &options{dataDir: dir}

@@ -28,7 +28,6 @@ type TokenReport struct {
 	Database  string    `json:"database"`
 }
 
-// NewTokenCommand returns the command lakebase token.
 func NewTokenCommand(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	cmd := &cobra.Command{

@@ -20,7 +20,6 @@ type URLReport struct {
 	URL string `json:"url"`
 }
 
-// NewURLCommand returns the command lakebase url.
 func NewURLCommand(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	var withPassword bool

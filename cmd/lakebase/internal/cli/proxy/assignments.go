@@ -70,11 +70,13 @@ func (a *assignments) namesOf() map[string][]string {
 // secretIn says what secret a value holds that only its owner may read, or "".
 // A SCRAM verifier can check a password but not log in.
 func (a *assignments) secretIn(name, value string) string {
-	switch {
-	case a.key == "address" && hasSecret(value):
-		return "the password of a static URL"
-	case a.key == "password" && !strings.HasPrefix(value, "SCRAM-SHA-256$"):
+	if a.key == "password" && !strings.HasPrefix(value, "SCRAM-SHA-256$") {
 		return fmt.Sprintf("the password of %q", name)
+	}
+	if a.key == "address" {
+		if _, secret := shownAddress(value); secret {
+			return "the password of a static URL"
+		}
 	}
 	return ""
 }
@@ -91,20 +93,14 @@ func (a *assignments) report() (list []lakebase.Setting) {
 	return list
 }
 
-// hasSecret reports whether an address contains a password. makeTargets reports
-// a malformed one.
-func hasSecret(address string) bool {
+// shownAddress returns an address without its password, if it has one.
+// makeTargets reports a malformed address.
+func shownAddress(address string) (shown string, secret bool) {
 	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
-		return false
+		return address, false
 	}
-	_, secret := shownAddress(address, cfg.Settings())
-	return secret
-}
-
-// shownAddress returns an address without its password.
-func shownAddress(address string, lines []lakebase.Setting) (shown string, secret bool) {
-	for _, s := range lines {
+	for _, s := range cfg.Settings() {
 		if s.Secret && s.Source == settings.FromArgument {
 			return s.Value, true
 		}

@@ -261,7 +261,7 @@ func (c *configuration) report() (list []lakebase.Setting) {
 		} else if !ok {
 			given = assigned{name, strings.TrimSpace(settings.FromEnvironment)}
 		}
-		value, secret := shownAddress(given.value, c.targets[name].settings)
+		value, secret := shownAddress(given.value)
 		list = append(list, lakebase.Setting{Name: "target " + name, Value: value, Source: given.source, Secret: secret})
 	}
 	return slices.Concat(list, c.databases.report(), c.passwords.report(), c.userTargets.report())

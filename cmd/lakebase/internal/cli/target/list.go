@@ -16,7 +16,6 @@ import (
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
-// NewListCommand returns the command lakebase targets.
 func NewListCommand(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	cmd := &cobra.Command{

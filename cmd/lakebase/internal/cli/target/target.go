@@ -89,7 +89,7 @@ func Complete(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Com
 
 // CompleteFlag is Complete for the value of a flag.
 func CompleteFlag(cmd *cobra.Command, _ []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, cancel := command.CompletionContext(cmd)
+	ctx, cancel := context.WithTimeout(cmd.Context(), command.CompletionTimeout)
 	defer cancel()
 	client := newWorkspace()
 	defer client.Close()

@@ -97,8 +97,6 @@ func Overwrite(w io.Writer, text string) {
 // Elapsed returns d in a unit that suits it.
 func Elapsed(d time.Duration) string {
 	switch {
-	case d < time.Millisecond:
-		return fmt.Sprintf("%.2f ms", d.Seconds()*1000)
 	case d < time.Second:
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	case d < time.Minute:

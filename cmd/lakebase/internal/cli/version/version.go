@@ -25,7 +25,6 @@ type Info struct {
 	Platform string `json:"platform"`
 }
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	cmd := &cobra.Command{

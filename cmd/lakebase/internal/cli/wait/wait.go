@@ -25,7 +25,6 @@ type Report struct {
 	Attempts int    `json:"attempts"` // each of which retries the login itself
 }
 
-// New returns the command.
 func New(std *terminal.Streams) *cobra.Command {
 	var output command.Output
 	timeout := 5 * time.Minute
