@@ -37,7 +37,11 @@ func checkToken(ctx context.Context, v *visit) Result {
 	if v.subject != "" {
 		details = append(details, Detail{Name: "identity", Value: v.subject})
 	}
-	details = append(details, Detail{Name: "role", Value: v.user()}, v.clockDetail())
+	clock := "the workspace's replies have no date"
+	if skew, known := v.steps.Workspace.Skew(); known {
+		clock = skew.Abs().Round(time.Second).String() + " off the workspace's"
+	}
+	details = append(details, Detail{Name: "role", Value: v.user()}, Detail{Name: "clock", Value: clock})
 	r := found(details, "minted, valid for %s", rounded(token.Lifetime))
 	if v.subject != "" {
 		r.Summary += ", for " + v.subject
@@ -68,14 +72,6 @@ func (v *visit) judgeToken(r Result) Result {
 			do(action))
 	}
 	return r
-}
-
-func (v *visit) clockDetail() Detail {
-	skew, known := v.steps.Workspace.Skew()
-	if !known {
-		return Detail{Name: "clock", Value: "the workspace's replies have no date"}
-	}
-	return Detail{Name: "clock", Value: fmt.Sprintf("%s off the workspace's", skew.Abs().Round(time.Second))}
 }
 
 // explainMint explains a token that was not minted.
@@ -218,7 +214,7 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 	case refusal.Starting:
 		return problem("the server is starting or failing over, and was not done in %s", v.options.WakeTimeout).
 			means("it answers, and asks to try again later").
-			do("wait until it is up; if it stays so, look at the instance in the workspace", v.wait())
+			do("wait until it is up; if it stays so, look at the instance in the workspace", v.command("wait"))
 	case refusal.TooManyOfRole:
 		return tooManyConnections("role", "the role has a limit of its own (CONNECTION LIMIT), and has reached it")
 	case refusal.TooManyOfDatabase:

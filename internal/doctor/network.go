@@ -30,11 +30,10 @@ func (a address) dial(ctx context.Context) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", a.String())
 }
 
-func (a address) isLoopback() bool { return net.ParseIP(a.ip).IsLoopback() }
-
-func (a address) isPrivate() bool {
-	ip, err := netip.ParseAddr(a.ip)
-	return err == nil && ip.IsPrivate()
+// parse returns the zero address for a name, which is of no kind.
+func parse(ip string) netip.Addr {
+	addr, _ := netip.ParseAddr(ip)
+	return addr
 }
 
 func hostPort(host string, port uint16) string {
@@ -44,10 +43,7 @@ func hostPort(host string, port uint16) string {
 // isSocket reports whether host is the directory of a Unix socket.
 func isSocket(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
 
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
+func isAddress(host string) bool { return parse(host).IsValid() }
 
 // nothingToResolve takes the hosts that are addresses, and skips the check if
 // no host is a name.
@@ -168,7 +164,7 @@ func (v *visit) addressList() string {
 	var list []string
 	for _, a := range v.addresses {
 		text := a.ip
-		if a.isPrivate() {
+		if parse(a.ip).IsPrivate() {
 			text += " (private)"
 		}
 		if !slices.Contains(list, text) {
@@ -291,7 +287,7 @@ func (v *visit) explainDial(err error, details []Detail) Result {
 	at := hostPort(server.Host, server.Port)
 	p := problem("no connection to %s: %s", at, outcome(err))
 	switch {
-	case isTimeout(err) && v.addresses[0].isPrivate():
+	case isTimeout(err) && parse(v.addresses[0].ip).IsPrivate():
 		p = problem("%s does not answer", at).
 			means("the address is a private one, and this machine is not in its network, or a firewall drops the packets").
 			do("have the network let this machine out to " + at + " over TCP")

@@ -91,7 +91,7 @@ func (v *visit) explainTarget(ctx context.Context, err error) Result {
 	case t.State == workspace.Stopped:
 		return v.toStart(p).failed(err, v.targetDetails()...)
 	case e.Kind == lakebase.KindUnavailable:
-		return p.means("it does not take logins until that is over").do("wait until it is", v.wait()).
+		return p.means("it does not take logins until that is over").do("wait until it is", v.command("wait")).
 			failed(err, v.targetDetails()...)
 	case t.State == workspace.Deleting:
 		return p.means("it will be gone in a moment").do("name another").failed(err)

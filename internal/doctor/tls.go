@@ -41,7 +41,7 @@ func checkTLS(ctx context.Context, v *visit) Result {
 	r := found(details, "%s, verified for %s until %s", version, a.server.Host, leaf.NotAfter.Format(time.DateOnly))
 	if config := a.server.TLS; config.InsecureSkipVerify && config.VerifyConnection == nil && config.VerifyPeerCertificate == nil {
 		r.Summary = version + ", not verified"
-		if !a.isLoopback() {
+		if !parse(a.ip).IsLoopback() {
 			r = r.warn(problem("the connection is encrypted, but the server is not verified").
 				means("a server in between could pose as this one and read the password").
 				do("ask for verification in the URL: sslmode=verify-full"))
@@ -66,7 +66,7 @@ func (v *visit) roots() Detail {
 
 // withoutTLS warns of a plaintext connection, except on this machine.
 func withoutTLS(a address, r Result) Result {
-	if a.isLoopback() {
+	if parse(a.ip).IsLoopback() {
 		return r
 	}
 	return r.warn(problem("the connection is not encrypted").

@@ -160,19 +160,15 @@ func (v *visit) refused(err error, host string) error {
 // What follows are the commands and actions that several checks advise.
 
 // again is the command that repeats the run.
-func (v *visit) again() string { return "lakebase doctor" + v.argument() }
+func (v *visit) again() string { return v.command("doctor") }
 
-// wait is the command that waits for the target.
-func (v *visit) wait() string { return "lakebase wait" + v.argument() }
-
-// argument is the target as an argument of another command, unless it may hold
-// a secret.
-func (v *visit) argument() string {
+// command is one with the target as its argument, unless that may hold a secret.
+func (v *visit) command(name string) string {
 	target := v.options.Target
 	if target == "" || v.options.Secrets.Hide(target) != target || strings.Contains(target, "://") {
-		return ""
+		return "lakebase " + name
 	}
-	return " " + shellword.Of(target)
+	return "lakebase " + name + " " + shellword.Of(target)
 }
 
 // targetFlag names the target in commands that take it as a flag.

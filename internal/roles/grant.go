@@ -131,19 +131,12 @@ func (a *Admin) Apply(ctx context.Context, p Plan) (notes []string, err error) {
 		}
 		if p.Revoke {
 			notes, err = a.verifyRevoked(ctx, p)
-			return err
+		} else {
+			notes, err = a.verifyGranted(ctx, p)
 		}
-		return a.verifyGranted(ctx, p)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if others, err := a.otherCreators(ctx, p); err != nil {
-		return nil, err
-	} else if len(others) > 0 && !p.Revoke {
-		notes = append(notes, fmt.Sprintf("tables that %s will create are not covered: run this as one of them, or with --created-by", strings.Join(others, ", ")))
-	}
-	return notes, nil
+	return notes, err
 }
 
 // checkNames verifies that the roles and schemas exist before anything is
@@ -209,15 +202,23 @@ UNION ALL
   WHERE n.nspname = ANY ($2) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT has_table_privilege($1, c.oid, w.privilege)` + notOfExtension + `
   ORDER BY 1 LIMIT 5)`
 
-// verifyGranted fails if the role lacks a privilege of the plan.
-func (a *Admin) verifyGranted(ctx context.Context, p Plan) error {
+// verifyGranted fails if the role lacks a privilege of the plan, and notes whose
+// future tables the plan does not cover.
+func (a *Admin) verifyGranted(ctx context.Context, p Plan) (notes []string, err error) {
 	missing, err := a.column(ctx, missingQuery, p.Role, p.Schemas, granted[p.Access].onTables(), p.Access == All)
-	if err != nil || len(missing) == 0 {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	return &Error{Problem: LacksGrant,
-		Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot grant %s", a.Self(), strings.Join(missing, ", ")),
-		Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
+	if len(missing) > 0 {
+		return nil, &Error{Problem: LacksGrant,
+			Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot grant %s", a.Self(), strings.Join(missing, ", ")),
+			Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
+	}
+	others, err := a.otherCreators(ctx, p)
+	if len(others) > 0 {
+		notes = []string{fmt.Sprintf("tables that %s will create are not covered: run this as one of them, or with --created-by", strings.Join(others, ", "))}
+	}
+	return notes, err
 }
 
 // keptQuery finds the tables that the role may still use, and why: as the owner,

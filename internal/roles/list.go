@@ -126,18 +126,17 @@ func (g Grant) Summary() string {
 	case g.Usage:
 		parts = append(parts, "use")
 	}
-	for _, p := range []struct {
-		what  string
-		count int
-	}{{"read", g.Readable}, {"write", g.Writable}} {
-		switch {
-		case p.count == 0:
-		case p.count == g.Tables:
-			parts = append(parts, p.what+" all")
+	add := func(what string, count int) {
+		switch count {
+		case 0:
+		case g.Tables:
+			parts = append(parts, what+" all")
 		default:
-			parts = append(parts, p.what+" some")
+			parts = append(parts, what+" some")
 		}
 	}
+	add("read", g.Readable)
+	add("write", g.Writable)
 	return g.Schema + ": " + cmp.Or(strings.Join(parts, ", "), "nothing")
 }
 

@@ -63,9 +63,8 @@ func isUUID(name string) bool { return len(name) == 36 && uuid.Validate(name) ==
 
 // Admin is a session that manages roles. It is not safe for concurrent use.
 type Admin struct {
-	conn      *pgx.Conn
-	connector *lakebase.Connector
-	steps     *steps.Steps
+	conn  *pgx.Conn
+	steps *steps.Steps
 }
 
 // Open logs in with connector, which stays the caller's to close.
@@ -74,7 +73,7 @@ func Open(ctx context.Context, connector *lakebase.Connector) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Admin{conn: conn, connector: connector, steps: steps.Of(connector)}, nil
+	return &Admin{conn, steps.Of(connector)}, nil
 }
 
 // Close ends the session.
@@ -102,17 +101,15 @@ const maxName = 63 // bytes; Postgres would cut the rest off
 func CheckName(name string) error {
 	switch {
 	case name == "":
-		return badName(name, "the name of a role is empty")
+		return badName("the name of a role is empty")
 	case len(name) > maxName:
-		return badName(name, fmt.Sprintf("the name of a role has %d bytes and may have %d: Postgres would cut it off", len(name), maxName))
+		return badName("the name of a role has %d bytes and may have %d: Postgres would cut it off", len(name), maxName)
 	case strings.ContainsRune(name, 0) || !utf8.ValidString(name):
-		return badName(name, fmt.Sprintf("%q is not the name of a role: it is not UTF-8", name))
+		return badName("%q is not the name of a role: it is not UTF-8", name)
 	case name == "public":
-		return badName(name, `"public" means every role, and is not one`)
-	case name == "none":
-		return badName(name, `"none" is not a role`)
-	case strings.HasPrefix(name, "pg_"):
-		return badName(name, fmt.Sprintf("%q is a name that Postgres reserves", name))
+		return badName(`"public" means every role, and is not one`)
+	case name == "none", strings.HasPrefix(name, "pg_"):
+		return badName("%q is a name that Postgres reserves", name)
 	}
 	return nil
 }
@@ -175,8 +172,8 @@ func noRole(name string, names []string) error {
 	return e
 }
 
-func badName(name, message string) error {
-	return &Error{Problem: BadName, Message: message, Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
+func badName(format string, args ...any) error {
+	return &Error{Problem: BadName, Message: fmt.Sprintf(format, args...), Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
 }
 
 // sqlState returns the server's code and text, in lower case, "" for other
