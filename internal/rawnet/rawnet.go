@@ -9,6 +9,7 @@
 package rawnet
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -29,6 +30,15 @@ func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
 // Release returns b to the pool of buffers. It must not be used afterwards.
 func (b *Buffer) Release() { buffers.Put(b) }
+
+// Listen listens on a TCP address for clients that send first. On Linux, a connection
+// is accepted when its first data has arrived, or a few seconds later if none does.
+// keepAlive, which must be enabled, configures the keepalive probes of accepted
+// connections.
+func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
+	config := listenConfig(keepAlive)
+	return config.Listen(context.Background(), "tcp", address)
+}
 
 // Conn is a [net.Conn]. Only one goroutine may read from it at a time; its other
 // methods may be called by any number.
@@ -119,3 +129,17 @@ var aLongTimeAgo = time.Unix(1, 0)
 // Interrupt ends the current read and the next ones with [os.ErrDeadlineExceeded],
 // until SetReadDeadline is called.
 func (c *Conn) Interrupt() { _ = c.SetReadDeadline(aLongTimeAgo) }
+
+// SetTimeout makes an idle connection fail when the peer's TCP has not answered
+// probes for about d. If data is unacknowledged, the caller must check
+// [Conn.Unresponsive] instead: TCP_USER_TIMEOUT would also end the connection of a
+// healthy peer that has no room for more data, as a server has not while it runs
+// earlier requests. SetTimeout does nothing on a Unix socket.
+func (c *Conn) SetTimeout(d time.Duration) error {
+	tcp, ok := c.Conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	probe := max(d/3, time.Second)
+	return tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 3})
+}

@@ -1,11 +1,13 @@
 package rawnet
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,11 +62,22 @@ const (
 func (s *socket) try(fd uintptr) bool {
 	switch s.wanted {
 	case bytesInto:
-		return s.tryRead(fd)
-	case fullBuffer:
-		return s.tryReadInto(fd)
+		again := s.receive(fd, s.in)
+		if again && s.impatient {
+			s.inErr = errWouldBlock
+			return true
+		}
+		return !again
+	case fullBuffer: // none is kept while this waits
+		b := GetBuffer()
+		if s.receive(fd, b[:]) {
+			b.Release()
+			return false
+		}
+		s.inBuffer = b
+		return true
 	}
-	return readable(fd)
+	return poll(fd, unix.POLLIN) != 0
 }
 
 func (s *socket) isRaw() bool { return s.raw != nil }
@@ -86,42 +99,21 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.inN, c.result()
 }
 
-func (s *socket) tryRead(fd uintptr) bool {
-	again := s.receive(fd, s.in)
-	if again && s.impatient {
-		s.inErr = errWouldBlock
-		return true
-	}
-	return !again
-}
-
 func (s *socket) readBuffer() (*Buffer, int, error) {
 	s.wanted = fullBuffer
 	err := s.raw.Read(s.read)
-	b, n := s.inBuffer, s.inN
+	b := s.inBuffer
 	s.inBuffer = nil
 	if err == nil {
 		err = s.result()
 	}
-	if err != nil && b != nil {
+	if err == nil {
+		return b, s.inN, nil
+	}
+	if b != nil {
 		b.Release()
-		b = nil
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	return b, n, nil
-}
-
-// tryReadInto keeps no buffer while it waits.
-func (s *socket) tryReadInto(fd uintptr) bool {
-	b := GetBuffer()
-	if s.receive(fd, b[:]) {
-		b.Release()
-		return false
-	}
-	s.inBuffer = b
-	return true
+	return nil, 0, err
 }
 
 // wait waits until there is something to read, the end included.
@@ -130,15 +122,20 @@ func (s *socket) wait() error {
 	return s.raw.Read(s.read)
 }
 
-// readable reports whether a read would not wait. Unlike a peek it does not consume the
-// error that the next read reports.
-func readable(fd uintptr) bool {
-	poll := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+// poll returns which of the events a socket has, and POLLHUP and POLLERR in any
+// case, without waiting. Unlike a peek it does not consume the error that the next
+// read reports.
+func poll(fd uintptr, events int16) int16 {
+	fds := unix.PollFd{Fd: int32(fd), Events: events}
 	var now unix.Timespec
 	for {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
-		if errno != syscall.EINTR {
-			return n != 0 // if it fails, the read tells why
+		_, _, errno := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		switch errno {
+		case 0:
+			return fds.Revents
+		case syscall.EINTR:
+		default:
+			return unix.POLLERR // the next read tells why
 		}
 	}
 }
@@ -146,26 +143,22 @@ func readable(fd uintptr) bool {
 // receive reports whether nothing has arrived. Otherwise it stores the result of the
 // read in inN and inErr.
 func (s *socket) receive(fd uintptr, p []byte) (again bool) {
-	n, errno := receive(fd, p)
-	s.inN, s.inErr = n, nil
-	if errno == syscall.EAGAIN {
-		s.inN = 0
-		return true
-	}
-	if errno != 0 {
-		s.inN, s.inErr = 0, os.NewSyscallError("recv", errno)
-	} else if n == 0 {
-		s.inErr = io.EOF
-	}
-	return false
-}
-
-func receive(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
-		if errno != syscall.EINTR {
-			return int(n), errno
+		s.inN, s.inErr = 0, nil
+		switch errno {
+		case 0:
+			if s.inN = int(n); n == 0 {
+				s.inErr = io.EOF
+			}
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			return true
+		default:
+			s.inErr = os.NewSyscallError("recv", errno)
 		}
+		return false
 	}
 }
 
@@ -212,13 +205,72 @@ func (s *socket) tryWrite(fd uintptr) bool {
 	return true
 }
 
+// events returns which of the events the connection has, and POLLHUP and POLLERR in
+// any case. It may be called during reads and writes.
+func (c *Conn) events(wanted int16) (got int16) {
+	if !c.isRaw() {
+		return 0
+	}
+	if err := c.raw.Control(func(fd uintptr) { got = poll(fd, wanted) }); err != nil {
+		return unix.POLLERR
+	}
+	return got
+}
+
 // Quiet reports whether there is no unread data and the peer has not closed its
 // writing side. It may be called while another goroutine reads.
-func (c *Conn) Quiet() bool {
+func (c *Conn) Quiet() bool { return c.events(unix.POLLIN) == 0 }
+
+// Gone reports whether the peer has closed the connection or its writing side, even
+// if received data is still unread. It may be called during reads and writes.
+func (c *Conn) Gone() bool { return c.events(unix.POLLRDHUP) != 0 }
+
+// Broken reports whether the connection has ended in both directions.
+func (c *Conn) Broken() bool { return c.events(0) != 0 }
+
+// Unresponsive reports whether the peer's TCP owes an acknowledgement, now and at the
+// last call, and has sent none for d. One goroutine must call it regularly, at
+// intervals longer than a round trip.
+func (c *Conn) Unresponsive(d time.Duration) bool {
 	if !c.isRaw() {
-		return true
+		return false
 	}
-	quiet := false
-	err := c.raw.Control(func(fd uintptr) { quiet = !readable(fd) })
-	return err == nil && quiet
+	was := c.owing
+	c.owing = false
+	err := c.raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		// Probes of a zero window are acknowledged too, but become rare, so the last
+		// acknowledgement may be old while the next one is on its way; and one
+		// probe may stay unanswered (tcp_invalid_ratelimit).
+		c.owing = err == nil && (info.Retransmits > 0 || info.Probes > 1) &&
+			time.Duration(info.Last_ack_recv)*time.Millisecond >= d
+	})
+	return err == nil && was && c.owing
+}
+
+// deferAccept is the time, in seconds, for which the kernel waits for the first data of
+// a connection. It is short so that clients that send nothing are accepted, too.
+const deferAccept = 1
+
+// listenConfig sets options that accepted connections inherit.
+func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
+	set := func(fd int) error {
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAlive.Idle/time.Second)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAlive.Interval/time.Second)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAlive.Count),
+		)
+	}
+	return net.ListenConfig{
+		KeepAlive: -1, // not set again for each connection
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			if err := raw.Control(func(fd uintptr) { failed = set(int(fd)) }); err != nil {
+				return err
+			}
+			return os.NewSyscallError("setsockopt", failed)
+		},
+	}
 }

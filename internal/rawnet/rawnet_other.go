@@ -2,7 +2,10 @@
 
 package rawnet
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // socket has no raw side here.
 type socket struct{ impatient bool }
@@ -14,3 +17,17 @@ func (*socket) wait() error                       { return nil }
 
 // Quiet cannot be told here: the next read will.
 func (*Conn) Quiet() bool { return true }
+
+// Unresponsive is not supported on this system: keepalive probes or retransmissions
+// end the connection.
+func (*Conn) Unresponsive(time.Duration) bool { return false }
+
+// Gone is not supported on this system.
+func (*Conn) Gone() bool { return false }
+
+// Broken is not supported on this system.
+func (*Conn) Broken() bool { return false }
+
+func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
+	return net.ListenConfig{KeepAliveConfig: keepAlive}
+}
