@@ -19,10 +19,10 @@ func FuzzDecodeLosesNothing(f *testing.F) {
 		f.Add(bodyOf(f, m))
 	}
 	for _, r := range recordings(f) {
-		for _, m := range parseWhole(pgwire.FromClient, 0, r.client).messages {
+		for _, m := range parseWhole(pgwire.FromClient, r.client).messages {
 			f.Add(m.Body)
 		}
-		for _, m := range parseWhole(pgwire.FromServer, 0, r.server).messages {
+		for _, m := range parseWhole(pgwire.FromServer, r.server).messages {
 			f.Add(m.Body)
 		}
 	}

@@ -1,9 +1,12 @@
 package pgwire
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // Message is a message after the startup packet, in either direction.
@@ -23,14 +26,21 @@ func ReadMessage(r io.Reader, limit int) (Message, error) {
 	if n < 4 || uint64(n)-4 > uint64(limit) {
 		return Message{}, protocolError(fmt.Sprintf("invalid length %d of message type %q", n, head[0]))
 	}
-	m := Message{Type: head[0], Body: make([]byte, n-4)}
-	if _, err := io.ReadFull(r, m.Body); err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	body, err := readBody(r, n-4)
+	if err != nil {
 		return Message{}, err
 	}
-	return m, nil
+	return Message{Type: head[0], Body: body}, nil
+}
+
+// readBody reads the n bytes after a length.
+func readBody(r io.Reader, n uint32) ([]byte, error) {
+	body := make([]byte, n)
+	_, err := io.ReadFull(r, body)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return body, err
 }
 
 // Append appends the message in wire format.
@@ -38,4 +48,41 @@ func (m Message) Append(dst []byte) []byte {
 	dst = append(dst, m.Type)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Body)+4))
 	return append(dst, m.Body...)
+}
+
+// Error is an error that can be sent to a client as an ErrorResponse message.
+type Error struct {
+	Severity string // FATAL if empty
+	Code     string // SQLSTATE
+	Message  string
+	Detail   string
+	Hint     string
+}
+
+func protocolError(message string) *Error {
+	return &Error{Severity: "FATAL", Code: "08P01", Message: message}
+}
+
+func (e *Error) Error() string {
+	s := e.severity() + " " + e.Code + ": " + e.Message
+	if e.Detail != "" {
+		s += " (" + e.Detail + ")"
+	}
+	return s
+}
+
+func (e *Error) severity() string { return cmp.Or(e.Severity, "FATAL") }
+
+// Append appends the error as an ErrorResponse message.
+func (e *Error) Append(dst []byte) []byte {
+	m := pgproto3.ErrorResponse{
+		Severity:            e.severity(),
+		SeverityUnlocalized: e.severity(),
+		Code:                e.Code,
+		Message:             e.Message,
+		Detail:              e.Detail,
+		Hint:                e.Hint,
+	}
+	dst, _ = m.Encode(dst) // fails only beyond a gigabyte
+	return dst
 }

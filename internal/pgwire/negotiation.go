@@ -70,7 +70,7 @@ func (n *Negotiation) Run(ctx context.Context) (Request, error) {
 		case SSLRequest:
 			err = n.answerSSL(ctx)
 		case GSSENCRequest:
-			err = n.answerGSS()
+			err = n.answer(&n.gssRequested, 'N') // GSSAPI is not offered
 		default:
 			return request, nil
 		}
@@ -98,32 +98,23 @@ func (n *Negotiation) directTLS(ctx context.Context, first []byte) error {
 }
 
 func (n *Negotiation) answerSSL(ctx context.Context) error {
-	if n.Encrypted || n.sslRequested {
-		return errRequestedTwice()
-	}
-	n.sslRequested = true
 	if n.TLS == nil {
-		_, err := n.Conn.Write([]byte{'N'})
-		return err
+		return n.answer(&n.sslRequested, 'N')
 	}
-	if _, err := n.Conn.Write([]byte{'S'}); err != nil {
+	if err := n.answer(&n.sslRequested, 'S'); err != nil {
 		return err
 	}
 	return n.handshake(ctx, n.Conn)
 }
 
-// answerGSS declines GSSAPI encryption.
-func (n *Negotiation) answerGSS() error {
-	if n.Encrypted || n.gssRequested {
-		return errRequestedTwice()
+// answer answers a request for encryption, which a client may send once.
+func (n *Negotiation) answer(requested *bool, answer byte) error {
+	if n.Encrypted || *requested {
+		return &Error{Code: "08P01", Message: "encryption was requested twice"}
 	}
-	n.gssRequested = true
-	_, err := n.Conn.Write([]byte{'N'})
+	*requested = true
+	_, err := n.Conn.Write([]byte{answer})
 	return err
-}
-
-func errRequestedTwice() error {
-	return &Error{Code: "08P01", Message: "encryption was requested twice"}
 }
 
 func (n *Negotiation) handshake(ctx context.Context, conn net.Conn) error {

@@ -53,7 +53,7 @@ func recordings(t testing.TB) (all []recorded) {
 func TestScannerReadsRecordedSessionsToTheirEnd(t *testing.T) {
 	for _, r := range recordings(t) {
 		for d, stream := range map[pgwire.Direction][]byte{pgwire.FromClient: r.client, pgwire.FromServer: r.server} {
-			p := parseWhole(d, 0, stream)
+			p := parseWhole(d, stream)
 			if p.refused || len(p.partial) != 0 || len(p.messages) < 2 {
 				t.Errorf("%s: %d messages, then %q", r.name, len(p.messages), p.partial)
 			}

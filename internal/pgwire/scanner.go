@@ -26,11 +26,6 @@ import (
 type Scanner struct {
 	Direction Direction
 
-	// MaxLength lowers the limit of the length field, in bytes. If it is 0, the
-	// limits of Postgres apply: 10,000 bytes or 1 GiB from a client, depending on
-	// the type, and 30,000 bytes or 1 GiB from a server.
-	MaxLength uint32
-
 	seen   uint32 // bytes of the current message; 0 between messages
 	length uint32 // its length field, or the bytes of it seen so far
 	typ    byte
@@ -117,7 +112,7 @@ func (s *Scanner) resume(chunk []byte) (Span, error) {
 // header handles one byte of a header.
 func (s *Scanner) header(b byte) error {
 	if s.seen == 0 {
-		if kindOf(s.Direction, b).limit == 0 {
+		if s.limit(b) == 0 {
 			return s.refuse(b, 0)
 		}
 		s.typ, s.length, s.seen = b, 0, 1
@@ -137,17 +132,11 @@ func (s *Scanner) AtBoundary() bool { return s.seen == 0 }
 
 // limit returns the greatest valid length field of a type, 0 if no such type
 // exists.
-func (s *Scanner) limit(typ byte) uint32 {
-	limit := kindOf(s.Direction, typ).limit
-	if s.MaxLength != 0 {
-		limit = min(limit, s.MaxLength)
-	}
-	return limit
-}
+func (s *Scanner) limit(typ byte) uint32 { return kindOf(s.Direction, typ).limit }
 
 func (s *Scanner) refuse(typ byte, length uint32) error {
 	name := typeName(s.Direction, typ)
-	if kindOf(s.Direction, typ).limit == 0 {
+	if s.limit(typ) == 0 {
 		return protocolError(fmt.Sprintf("no %s message has type %s", s.Direction, name))
 	}
 	return protocolError(fmt.Sprintf("invalid length %d of %s message %s: must be 4 to %d",

@@ -2,10 +2,97 @@ package pgwire
 
 import (
 	"encoding/binary"
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
+
+// Version is a protocol version: the major version in the upper 16 bits, the minor
+// version in the lower 16 bits.
+type Version uint32
+
+// Protocol versions in use.
+const (
+	Version30 Version = 3 << 16
+	Version32 Version = 3<<16 | 2 // cancel keys of up to 256 bytes
+)
+
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v>>16, v&0xffff) }
+
+// Limits of a packet before the login, in bytes, including its length field.
+const (
+	minRequest = 8
+	maxRequest = 10000
+)
+
+// Request codes, in the place of a startup packet's protocol version. No protocol
+// will have their major version.
+const (
+	cancelCode = 1234<<16 | 5678
+	sslCode    = 1234<<16 | 5679
+	gssCode    = 1234<<16 | 5680
+)
+
+// Request is a packet that a client sends before the login: [SSLRequest],
+// [GSSENCRequest], [*CancelRequest] or [*Startup].
+type Request any
+
+// SSLRequest requests TLS. The response is one byte, S or N.
+type SSLRequest struct{}
+
+// GSSENCRequest requests GSSAPI encryption. The response is one byte, G or N.
+type GSSENCRequest struct{}
+
+// CancelRequest requests to cancel the query of a backend. It has no response. Its
+// key has 4 bytes in protocol 3.0, and up to 256 in 3.2.
+type CancelRequest = pgproto3.CancelRequest
+
+// ReadRequest reads one packet and not a byte more, so that data sent in the clear
+// cannot be taken for data that TLS protects. The error is io.EOF if the client
+// closed the connection without sending a packet, and an [*Error] if the client
+// can be sent one.
+func ReadRequest(r io.Reader) (Request, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n < minRequest || n > maxRequest {
+		return nil, protocolError("invalid length of startup packet")
+	}
+	body, err := readBody(r, n-4)
+	if err != nil {
+		return nil, err
+	}
+	code, rest := binary.BigEndian.Uint32(body), body[4:]
+	switch code {
+	case sslCode:
+		return withoutBody(SSLRequest{}, rest)
+	case gssCode:
+		return withoutBody(GSSENCRequest{}, rest)
+	case cancelCode:
+		cancel := new(CancelRequest)
+		if err := cancel.Decode(body); err != nil {
+			return nil, protocolError("invalid length of cancel request packet")
+		}
+		return cancel, nil
+	}
+	version := Version(code)
+	if version>>16 != Version30>>16 {
+		return nil, &Error{Severity: "FATAL", Code: "0A000",
+			Message: fmt.Sprintf("unsupported frontend protocol %s: server supports %s to %s", version, Version30, Version32)}
+	}
+	return parseStartup(version, rest)
+}
+
+func withoutBody(r Request, rest []byte) (Request, error) {
+	if len(rest) != 0 {
+		return nil, protocolError("invalid length of encryption request packet")
+	}
+	return r, nil
+}
 
 // extensionPrefix marks parameters that request a protocol extension.
 const extensionPrefix = "_pq_."
@@ -21,12 +108,10 @@ type Startup struct {
 	Parameters []Parameter
 }
 
-func (*Startup) request() {}
-
 // usualParameters is the initial capacity: user, database and two more.
 const usualParameters = 4
 
-func parseStartup(v Version, rest []byte) (*Startup, error) {
+func parseStartup(v Version, rest []byte) (Request, error) {
 	s := &Startup{Version: v}
 	for rest := string(rest); ; {
 		name, after, ok := strings.Cut(rest, "\x00")

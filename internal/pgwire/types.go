@@ -1,3 +1,12 @@
+// Package pgwire implements the server's side of the PostgreSQL protocol as far
+// as a proxy needs it: the negotiation before the login, the framing of the
+// messages after it, the bodies of some of these messages, and errors.
+//
+// It parses the packets before the login itself because pgproto3 rejects unknown
+// protocol versions and long cancel keys, which a server must answer.
+//
+// Comments refer to the chapter "Frontend/Backend Protocol" of the PostgreSQL
+// documentation by the titles of its sections.
 package pgwire
 
 import "fmt"
@@ -177,15 +186,3 @@ const (
 	TxActive TxStatus = 'T' // a transaction block is open
 	TxFailed TxStatus = 'E' // the open transaction block can only be rolled back
 )
-
-func (s TxStatus) String() string {
-	switch s {
-	case TxIdle:
-		return "idle"
-	case TxActive:
-		return "in a transaction"
-	case TxFailed:
-		return "in a failed transaction"
-	}
-	return "unknown transaction status"
-}

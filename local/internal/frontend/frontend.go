@@ -212,7 +212,11 @@ func (s *Server) cancel(ctx context.Context, req *pgwire.CancelRequest) error {
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
-	if _, err := conn.Write(req.Append(nil)); err != nil {
+	packet, err := req.Encode(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(packet); err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, conn) // the server closes once it has sent the signal

@@ -41,6 +41,16 @@ func (c *raw) special(code uint32) {
 	c.Write(binary.BigEndian.AppendUint32([]byte{0, 0, 0, 8}, code))
 }
 
+// request sends a cancel request.
+func (c *raw) request(r *pgwire.CancelRequest) {
+	c.t.Helper()
+	packet, err := r.Encode(nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.Write(packet)
+}
+
 // expect reads one byte.
 func (c *raw) expect(want byte) {
 	c.t.Helper()

@@ -121,7 +121,7 @@ func testCancel(t *testing.T, r *rig) {
 	})
 	cancelled(func() { // in the clear
 		c := r.raw(t)
-		c.Write(request.Append(nil))
+		c.request(request)
 		c.expectClosed()
 	})
 	cancelled(func() { // within TLS
@@ -131,13 +131,13 @@ func testCancel(t *testing.T, r *rig) {
 		if err := c.startTLS(r); err != nil {
 			t.Fatal(err)
 		}
-		c.Write(request.Append(nil))
+		c.request(request)
 		c.expectClosed()
 	})
 	cancelled(func() { // wrong ones before the right one
 		wrong := &pgwire.CancelRequest{ProcessID: request.ProcessID, SecretKey: []byte("none")}
 		c := r.raw(t)
-		c.Write(wrong.Append(nil))
+		c.request(wrong)
 		if b := c.expectClosed(); len(b) != 0 {
 			t.Errorf("an unknown key was answered with %q", b)
 		}
@@ -146,7 +146,7 @@ func testCancel(t *testing.T, r *rig) {
 		}
 		r.sleeping(t, oauthUser)
 		c = r.raw(t)
-		c.Write(request.Append(nil))
+		c.request(request)
 		c.expectClosed()
 	})
 	conn.Close(ctx)
