@@ -30,12 +30,7 @@ func appendCell(dst cell, v []byte) cell {
 
 // isPlain reports whether every byte is one terminal cell.
 func isPlain(v []byte) bool {
-	for _, c := range v {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
+	return !bytes.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // width is that of the widest line.

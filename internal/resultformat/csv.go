@@ -45,11 +45,6 @@ func appendCSV(dst, v []byte, alone bool) []byte {
 		return append(dst, v...)
 	}
 	dst = append(dst, '"')
-	for _, c := range v {
-		if c == '"' {
-			dst = append(dst, '"')
-		}
-		dst = append(dst, c)
-	}
+	dst = append(dst, bytes.ReplaceAll(v, []byte{'"'}, []byte(`""`))...)
 	return append(dst, '"')
 }

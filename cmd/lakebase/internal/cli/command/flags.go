@@ -34,12 +34,8 @@ type choice struct {
 	words []string
 }
 
-func (c choice) String() string {
-	if c.value == nil { // pflag's zero value, to compare defaults with
-		return ""
-	}
-	return *c.value
-}
+func (c choice) String() string { return *c.value }
+func (c choice) Type() string   { return "word" }
 
 func (c choice) Set(text string) error {
 	if !slices.Contains(c.words, text) {
@@ -49,8 +45,6 @@ func (c choice) Set(text string) error {
 	*c.value = text
 	return nil
 }
-
-func (c choice) Type() string { return "word" }
 
 // Complete completes the values of a flag of cmd.
 func Complete(cmd *cobra.Command, flag string, completion cobra.CompletionFunc) {

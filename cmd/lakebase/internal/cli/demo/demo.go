@@ -212,7 +212,7 @@ func (d *demo) run(ctx context.Context) {
 	d.events.close()
 }
 
-// state is the state of the demo in a line.
+// state is the state of the demo in a line. A narrow terminal cuts off its end.
 func (d *demo) state() string {
 	api, tokens := "up", d.connector.Stats()
 	if d.apiAway.Load() {
@@ -223,8 +223,8 @@ func (d *demo) state() string {
 		left = max(0, time.Until(tokens.TokenExpiry))
 	}
 	queries, failures := d.load.counts()
-	return fmt.Sprintf("api %-4s  token %d (%.1f s left)  %d open  %d logins  %d queries  %d failed",
-		api, tokens.Tokens, left.Seconds(), d.pool.Stat().TotalConns(), d.server.Stats().Logins, queries, failures)
+	return fmt.Sprintf("%d queries  %d failed  api %s  token %d for %.1f s  %d open  %d logins",
+		queries, failures, api, tokens.Tokens, left.Seconds(), d.pool.Stat().TotalConns(), d.server.Stats().Logins)
 }
 
 // The outage as shares of a token's lifetime. The token should be refreshed

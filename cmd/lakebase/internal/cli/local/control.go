@@ -59,8 +59,8 @@ func (d *dataDir) completeTarget(cmd *cobra.Command, args []string, toComplete s
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	status, err := c.status(ctx)
-	if err != nil {
+	var status local.Status
+	if err := c.call(ctx, http.MethodGet, "status", nil, &status); err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []cobra.Completion
@@ -114,12 +114,6 @@ func (c *control) call(ctx context.Context, method, path string, in, out any) er
 		return errors.New(refused.Message)
 	}
 	return fmt.Errorf("the local Lakebase answered %s", response.Status)
-}
-
-func (c *control) status(ctx context.Context) (local.Status, error) {
-	var status local.Status
-	err := c.call(ctx, http.MethodGet, "status", nil, &status)
-	return status, err
 }
 
 // newActionCommands are the commands that change the state of an instance or

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -28,8 +29,8 @@ logins.`,
 			if err != nil {
 				return err
 			}
-			status, err := c.status(cmd.Context())
-			if err != nil {
+			var status local.Status
+			if err := c.call(cmd.Context(), http.MethodGet, "status", nil, &status); err != nil {
 				return err
 			}
 			if output.JSON() {

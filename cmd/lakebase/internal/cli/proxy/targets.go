@@ -3,7 +3,7 @@ package proxy
 import (
 	"fmt"
 	"log/slog"
-	"reflect"
+	"slices"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
@@ -34,7 +34,7 @@ func (ts targets) add(name, address string, before targets, logger *slog.Logger)
 		return "", command.UsageError(fmt.Sprintf("target %q is given twice, once as the argument", name), "give one of them another name")
 	}
 	t := upstream{address: address, settings: cfg.Settings()}
-	if former, ok := before[name]; ok && former.address == t.address && reflect.DeepEqual(former.settings, t.settings) {
+	if former, ok := before[name]; ok && former.address == t.address && slices.Equal(former.settings, t.settings) {
 		t.Connector = former.Connector
 	} else {
 		cfg.Logger = logger

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,12 +33,7 @@ func ask(ctx context.Context, std *terminal.Streams) (string, error) {
 	if err != nil {
 		return "", &command.Error{Message: "no target is named, and those of the workspace cannot be listed", Err: err}
 	}
-	var entries []inventory.Entry
-	for _, e := range listing.Entries {
-		if e.Host != "" {
-			entries = append(entries, e)
-		}
-	}
+	entries := slices.DeleteFunc(listing.Entries, func(e inventory.Entry) bool { return e.Host == "" })
 	picked := 0
 	switch len(entries) {
 	case 0:
