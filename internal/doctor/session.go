@@ -12,41 +12,44 @@ import (
 	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
-// readFacts reads the one row of a query into the fields of T, in order, and
-// returns the fields with a detail tag as details. A number below zero is none.
-func readFacts[T any](ctx context.Context, v *visit, sql string) (facts T, details []Detail, err error) {
-	ctx, cancel := v.within(ctx)
-	defer cancel()
-	rows, _ := v.conn.Query(ctx, sql) // its error is that of the rows, too
-	if facts, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[T]); err != nil {
-		return facts, nil, err
+// inSession is a check that reads the one row of a query, which every role may
+// run, into the fields of T, in order, and judges them. The fields with a detail
+// tag are the details, except for numbers below zero, which are none.
+func inSession[T any](sql string, judge func(v *visit, facts T, details []Detail) Result) func(context.Context, *visit) Result {
+	return func(ctx context.Context, v *visit) Result {
+		ctx, cancel := v.within(ctx)
+		defer cancel()
+		rows, _ := v.conn.Query(ctx, sql) // its error is that of the rows, too
+		facts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[T])
+		if err != nil {
+			return problem("the session was lost, or the query refused").
+				means("the login worked, and the query after it failed: %s", err).
+				do("try again", v.again()).failed(v.refused(err, v.servers[0].Host))
+		}
+		return judge(v, facts, detailsOf(facts))
 	}
+}
+
+func detailsOf(facts any) (details []Detail) {
 	fields := reflect.ValueOf(facts)
 	for i := range fields.NumField() {
 		name := fields.Type().Field(i).Tag.Get("detail")
-		if name == "" {
-			continue
-		}
+		text := fmt.Sprint(fields.Field(i))
 		switch value := fields.Field(i).Interface().(type) {
 		case bool:
-			details = append(details, Detail{Name: name, Value: map[bool]string{true: "yes", false: "no"}[value]})
+			text = map[bool]string{true: "yes", false: "no"}[value]
 		case []string:
-			details = append(details, Detail{Name: name, Value: strings.Join(value, ", ")})
-		default:
-			if n, ok := value.(int); !ok || n >= 0 {
-				details = append(details, Detail{Name: name, Value: fmt.Sprint(value)})
+			text = strings.Join(value, ", ")
+		case int:
+			if value < 0 {
+				continue
 			}
 		}
+		if name != "" {
+			details = append(details, Detail{Name: name, Value: text})
+		}
 	}
-	return facts, details, nil
-}
-
-// queryFailed is the result of a check whose query, which every role may run,
-// failed.
-func (v *visit) queryFailed(err error) Result {
-	return problem("the session was lost, or the query refused").
-		means("the login worked, and the query after it failed: %s", err).
-		do("try again", v.again()).failed(v.refused(err, v.servers[0].Host))
+	return details
 }
 
 const roleQuery = `
@@ -76,12 +79,8 @@ type roleFacts struct {
 	SearchPath       string   `detail:"search_path"`
 }
 
-// checkRole looks at the privileges of the role.
-func checkRole(ctx context.Context, v *visit) Result {
-	facts, details, err := readFacts[roleFacts](ctx, v, roleQuery)
-	if err != nil {
-		return v.queryFailed(err)
-	}
+// judgeRole looks at the privileges of the role.
+func judgeRole(v *visit, facts roleFacts, details []Detail) Result {
 	r := found(details, "%s %s", facts.Name, facts.abilities())
 	if facts.Public && !facts.Usage {
 		r = r.warn(problem("%s may use nothing in schema public", facts.Name).
@@ -125,12 +124,8 @@ type serverFacts struct {
 	Number   int
 }
 
-// checkServer looks at the version, and whether the server accepts writes.
-func checkServer(ctx context.Context, v *visit) Result {
-	s, details, err := readFacts[serverFacts](ctx, v, serverQuery)
-	if err != nil {
-		return v.queryFailed(err)
-	}
+// judgeServer looks at the version, and whether the server accepts writes.
+func judgeServer(v *visit, s serverFacts, details []Detail) Result {
 	r := found(details, "PostgreSQL %s, %s", s.Version, s.Access)
 	if s.Number/10000 < oldestVersion {
 		r = r.warn(problem("PostgreSQL %s is older than what this is tested with", s.Version).
@@ -176,16 +171,14 @@ func (c connectionFacts) left() int {
 	return max(left, 0)
 }
 
-// checkConnections compares the connections in use, and those that a pool may
+// judgeConnections compares the connections in use, and those that a pool may
 // open, with the limits.
-func checkConnections(ctx context.Context, v *visit) Result {
-	c, details, err := readFacts[connectionFacts](ctx, v, connectionsQuery)
-	if err != nil {
-		return v.queryFailed(err)
-	}
+func judgeConnections(v *visit, c connectionFacts, details []Detail) Result {
 	limit := c.Max - c.Reserved
 	r := found(details, "%d of %d used", c.Used, limit)
-	pool := v.maxPoolSize()
+	size, _ := strconv.Atoi(v.setting("pool_size").Value) // the configuration has been checked
+	overflow, _ := strconv.Atoi(v.setting("max_overflow").Value)
+	pool := size + overflow
 	spare := c.left() + 1 // this session ends
 	switch {
 	case c.Used*5 >= limit*4:
@@ -198,11 +191,4 @@ func checkConnections(ctx context.Context, v *visit) Result {
 			do("make the pool smaller, or give the compute a larger maximum size", smallerPool(max(spare/2, 1))))
 	}
 	return r
-}
-
-// maxPoolSize is how many connections one pool may open.
-func (v *visit) maxPoolSize() int {
-	size, _ := strconv.Atoi(v.setting("pool_size").Value) // the configuration has been checked
-	overflow, _ := strconv.Atoi(v.setting("max_overflow").Value)
-	return size + overflow
 }
