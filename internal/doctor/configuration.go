@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"regexp"
@@ -80,10 +81,8 @@ func explainConfig(err error) Result {
 		p = p.do("unset it: the settings that libpq finds by a service are not used here", "unset PGSERVICE")
 	case e.Resource == "LAKEBASE_PG_URL":
 		p = p.do("write the URL in this form, with % escapes for / : @ in user and password", "export LAKEBASE_PG_URL='postgres://USER@HOST:5432/DATABASE'")
-	case isVariable && e.Hint == "":
-		p = p.do("give it such a value, or unset it for its default", "unset "+e.Resource)
 	case isVariable:
-		p = p.do(e.Hint, "unset "+e.Resource)
+		p = p.do(cmp.Or(e.Hint, "give it such a value, or unset it for its default"), "unset "+e.Resource)
 	case e.Hint == "":
 		p = p.do("correct it as the message says; lakebase doctor --help shows how targets are written")
 	}

@@ -125,20 +125,13 @@ func checkLogin(ctx context.Context, v *visit) Result {
 
 // logIn makes one attempt. A sleeping endpoint gets the time to wake.
 func (v *visit) logIn(ctx context.Context) (*pgx.Conn, error) {
-	limit := v.loginLimit()
 	if v.asleep {
-		v.notify(Event{Check: "login", Note: fmt.Sprintf("the endpoint is asleep: waking it, up to %s", limit)})
+		v.timeout = v.options.WakeTimeout
+		v.notify(Event{Check: "login", Note: fmt.Sprintf("the endpoint is asleep: waking it, up to %s", v.timeout)})
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := v.within(ctx)
 	defer cancel()
 	return v.steps.Login(ctx)
-}
-
-func (v *visit) loginLimit() time.Duration {
-	if v.asleep {
-		return v.options.WakeTimeout
-	}
-	return v.timeout
 }
 
 // isStarting reports whether the server itself asked to try again later.
@@ -185,7 +178,7 @@ func (v *visit) explainLoginError(err error) Result {
 			means("TLS was fine, and then the connection was closed without an error: the server is stopping, or refuses a native password where native login is off").
 			do("try again; if it stays so, look at the instance in the workspace", v.again())
 	case errors.Is(err, context.DeadlineExceeded) && e.Kind == lakebase.KindConnectFailed:
-		p = problem("the server did not finish the login in %s", v.loginLimit()).
+		p = problem("the server did not finish the login in %s", v.timeout).
 			means("TLS was fine and the server took the login, but never answered: an endpoint that hangs while it wakes").
 			do("try again; if it stays so, look at the instance in the workspace", v.again())
 	case e.Kind == lakebase.KindConnectFailed:

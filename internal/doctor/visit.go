@@ -128,10 +128,8 @@ func (v *visit) settingDetails(prefix string) (details []Detail) {
 // variable returns the environment variable that a setting came from, "" if
 // it came from elsewhere.
 func (v *visit) variable(name string) string {
-	if variable, ok := strings.CutPrefix(v.setting(name).Source, "environment "); ok {
-		return variable
-	}
-	return ""
+	_, variable, _ := strings.Cut(v.setting(name).Source, "environment ")
+	return variable
 }
 
 // skew returns how far this machine's clock is off the workspace's, and

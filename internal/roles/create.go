@@ -32,11 +32,14 @@ func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created boo
 	if _, err := a.conn.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS databricks_auth"); err != nil {
 		return false, explainExtension(err, a.Database(), a.Self())
 	}
-	function, err := a.createFunction(ctx)
+	// In the extension's own schema, so that no other function of that name is
+	// called in its place.
+	var schema string
+	err = a.conn.QueryRow(ctx, `SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'databricks_auth'`).Scan(&schema)
 	if err != nil {
 		return false, err
 	}
-	_, err = a.conn.Exec(ctx, "SELECT "+function+"($1::text, $2::text)", name, identityTypes[kind])
+	_, err = a.conn.Exec(ctx, "SELECT "+pgx.Identifier{schema, "databricks_create_role"}.Sanitize()+"($1::text, $2::text)", name, identityTypes[kind])
 	if code, _ := sqlState(err); code == "42710" { // another session was faster
 		return false, nil
 	}
@@ -44,14 +47,6 @@ func (a *Admin) Create(ctx context.Context, name string, kind Kind) (created boo
 		return false, c.explainCreate(err)
 	}
 	return true, nil
-}
-
-// createFunction names databricks_create_role in the extension's own schema,
-// so that no other function of that name is called in its place.
-func (a *Admin) createFunction(ctx context.Context) (string, error) {
-	var schema string
-	err := a.conn.QueryRow(ctx, `SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'databricks_auth'`).Scan(&schema)
-	return pgx.Identifier{schema, "databricks_create_role"}.Sanitize(), err
 }
 
 // creation is a role that is being created.

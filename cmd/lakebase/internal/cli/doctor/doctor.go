@@ -79,9 +79,8 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	if err != nil {
 		return err
 	}
-	written := bundle == nil
 	defer func() {
-		if !written {
+		if bundle != nil { // it was not written
 			_ = bundle.Close()
 			_ = os.Remove(o.bundle)
 		}
@@ -106,7 +105,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 		if err := writeBundle(bundle, secrets, report, log.String()); err != nil {
 			return fmt.Errorf("--bundle: %w", err)
 		}
-		written = true
+		bundle = nil
 		fmt.Fprintf(std.Err, "wrote %s; it names hosts, identities and roles, but has no tokens, passwords or secrets\n", o.bundle)
 	}
 	if o.output.JSON() {

@@ -121,8 +121,14 @@ func (t *reportText) result(r doctor.Result) {
 		t.line(strings.Repeat(" ", reportIndent+7) + t.painter.Paint(terminal.Bold, "$ "+r.Command))
 	}
 	for _, d := range r.Details {
-		if d.Name == "error" || t.verbose {
-			t.detail(d)
+		value := cmp.Or(d.Value, "-")
+		if d.Source != "" {
+			value += " (" + d.Source + ")"
+		}
+		if d.Name == "error" {
+			t.labelled("error", value)
+		} else if t.verbose {
+			t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Dim, d.Name+": "), reportIndent+2, value)
 		}
 	}
 }
@@ -131,18 +137,6 @@ func (t *reportText) labelled(label, text string) {
 	if text != "" {
 		t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Cyan, fmt.Sprintf("%-7s", label)), reportIndent+7, text)
 	}
-}
-
-func (t *reportText) detail(d doctor.Detail) {
-	value := cmp.Or(d.Value, "-")
-	if d.Source != "" {
-		value += " (" + d.Source + ")"
-	}
-	if d.Name == "error" {
-		t.labelled("error", value)
-		return
-	}
-	t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Dim, d.Name+": "), reportIndent+2, value)
 }
 
 // summary writes the last line.
@@ -154,19 +148,17 @@ func (t *reportText) summary(r *doctor.Report) {
 // paragraph writes text after head, wrapped to the width, and indents further
 // lines. Words are never broken.
 func (t *reportText) paragraph(head string, indent int, text string) {
-	line, used := head, ansi.StringWidth(head)
+	line, empty := head, true
 	limit := min(t.width, longestLine)
-	empty := true
-	for _, word := range strings.Fields(text) {
-		n := ansi.StringWidth(word)
-		if limit > 0 && !empty && used+1+n > limit {
+	for word := range strings.FieldsSeq(text) {
+		if limit > 0 && !empty && ansi.StringWidth(line+" "+word) > limit {
 			t.line(line)
-			line, used, empty = strings.Repeat(" ", indent), indent, true
+			line, empty = strings.Repeat(" ", indent), true
 		}
 		if !empty {
-			line, used = line+" ", used+1
+			line += " "
 		}
-		line, used, empty = line+word, used+n, false
+		line, empty = line+word, false
 	}
 	t.line(strings.TrimRight(line, " "))
 }
