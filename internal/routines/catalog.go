@@ -11,6 +11,7 @@ const maxFailures = 3
 type Catalog struct {
 	names    atomic.Pointer[Names] // nil before the first scan
 	outdated atomic.Bool
+	changed  atomic.Bool // the fingerprint, since names were read
 	trusted  atomic.Bool
 	failure  atomic.Pointer[failure] // of the last scan
 	failures atomic.Int32            // since Outdate
@@ -20,7 +21,7 @@ type failure struct{ err error }
 
 // Due reports whether the database is to be scanned before the next transaction.
 func (c *Catalog) Due() bool {
-	return (c.names.Load() == nil || c.outdated.Load()) && !c.Trusted()
+	return !c.Trusted() && (c.outdated.Load() || c.names.Load() == nil && c.failures.Load() < maxFailures)
 }
 
 // Outdate makes a scan due: the definitions in the database may have changed.
@@ -32,8 +33,11 @@ func (c *Catalog) Outdate() {
 // Trust sets whether the routines of the database are assumed to have no impact, so
 // that no scan is needed.
 func (c *Catalog) Trust(trusted bool) {
-	if c.trusted.Swap(trusted) != trusted {
+	if c.trusted.Swap(trusted) != trusted || trusted && c.names.Load() == nil {
 		c.names.Store(nil)
+		if trusted {
+			c.names.Store(&Names{trusted: true})
+		}
 	}
 }
 
@@ -48,25 +52,27 @@ func (c *Catalog) Err() error {
 	return nil
 }
 
-// Query returns the query that scans the database. Each of its rows is a
-// [Definition], except the first, which has NULL and the fingerprint of the catalogs
-// for [Catalog.Scanned].
+// Query returns the next query of a scan: for the fingerprint of the catalogs or, if
+// that has changed, for all definitions. Its first row is NULL, NULL and the
+// fingerprint, the others are the kind, name and text of a [Definition].
 func (c *Catalog) Query() string {
-	known := ""
-	if n := c.names.Load(); n != nil {
-		known = n.fingerprint
-	}
 	c.outdated.Store(false)
-	return scanQuery(known)
+	if c.names.Load() == nil || c.changed.Load() {
+		return scanQuery
+	}
+	return checkQuery
 }
 
-// Scanned stores the result of a scan. If the fingerprint is unchanged, there are no
-// definitions.
+// Scanned handles the result of a query.
 func (c *Catalog) Scanned(fingerprint string, definitions []Definition) {
 	c.failure.Store(nil)
-	n := c.names.Load()
-	if n == nil || n.fingerprint != fingerprint {
+	switch n := c.names.Load(); {
+	case len(definitions) > 0:
+		c.changed.Store(false)
 		c.names.Store(newNames(definitions, fingerprint))
+	case n != nil && n.fingerprint != fingerprint:
+		c.changed.Store(true)
+		c.outdated.Store(true)
 	}
 }
 
@@ -76,8 +82,6 @@ func (c *Catalog) Failed(err error) {
 	c.failure.Store(&failure{err})
 	if c.failures.Add(1) < maxFailures {
 		c.outdated.Store(true)
-	} else if c.names.Load() == nil {
-		c.names.Store(&Names{})
 	}
 }
 

@@ -6,75 +6,211 @@ import (
 	"strings"
 )
 
-// Definition is a definition in a database: the source of a function, or the name
-// of an object that an object uses. Name is the name of the function or of the
-// using object.
-type Definition struct{ Name, Text string }
+// Definition is a row of a scan.
+type Definition struct {
+	Kind string // one of the kinds below
+	Name string // of the function, or of the object that is defined or uses something
+	Text string
+}
 
-// Names are the names in a database whose use has an impact: functions, and tables
-// and views that use them. It is immutable; nil is valid and has no names.
+// Kinds of definitions.
+const (
+	isFunction = "function"   // in SQL or PL/pgSQL; Text is its source
+	isLibrary  = "library"    // a function in C; Text is its extension
+	isOpaque   = "opaque"     // a function in another language
+	isRelation = "relation"   // a table, view or sequence
+	isType     = "type"       // a domain, or a type that contains one
+	isUse      = "use"        // Text is the name of a function, relation or type that the object uses
+	isCode     = "code"       // Text is an expression or rule of the object
+	isAnywhere = "everywhere" // a function that runs without being named, by an operator, for example
+)
+
+// Names are the names that a database defines. It is immutable; nil is valid and knows
+// no names, so that every use of one is [Unknown].
 type Names struct {
 	fingerprint string // of the catalogs
-	readings    map[string]Reading
-	phrases     []string    // those names that are not a word: "my function"
-	lengths     [256]uint64 // of the others, as bits, by their first byte
+	trusted     bool   // all names are taken for plain
+
+	functions, relations, types map[string]struct{}
+
+	readings   map[string]Reading // of the names with an impact
+	everywhere Reading            // of any text
+	phrases    []string           // those names of readings that are not a word: "my function"
+	lengths    [256]uint64        // of the others, as bits, by their first byte
 }
 
-// newNames finds the names with an impact: those whose definition has one, and
-// those whose definition contains such a name.
+// maxName is the length limit of names in PostgreSQL, in bytes.
+const maxName = 63
+
+// plainExtensions are extensions whose functions in C leave nothing behind in a
+// session, or only what sqlscan reports.
+var plainExtensions = wordSet("address_standardizer amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance " +
+	"fuzzystrmatch h3 hll hstore hypopg intarray isn jsonb_plpgsql ltree pageinspect pg_buffercache pg_freespacemap pg_graphql " +
+	"pg_hashids pg_prewarm pg_stat_statements pg_trgm pg_visibility pg_walinspect pgcrypto pgrouting pgrowlocks pgstattuple " +
+	"postgis postgis_raster postgis_sfcgal postgis_topology rum seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time unaccent " +
+	"unit uuid-ossp vector xml2 plpgsql")
+
+// unplainLibrary are functions of these extensions that run text or keep something.
+var unplainLibrary = wordSet("crosstab crosstabn connectby xpath_table show_limit set_limit")
+
+func wordSet(list string) map[string]struct{} {
+	set := map[string]struct{}{}
+	for w := range strings.FieldsSeq(list) {
+		set[w] = struct{}{}
+	}
+	return set
+}
+
+func contains(set map[string]struct{}, name string) bool {
+	_, ok := set[name]
+	return ok
+}
+
+// newNames finds the names with an impact: those whose definition has one, and those
+// whose definition contains such a name.
 func newNames(definitions []Definition, fingerprint string) *Names {
-	readings := map[string]Reading{}
+	n := &Names{fingerprint: fingerprint, functions: map[string]struct{}{}, relations: map[string]struct{}{}, types: map[string]struct{}{}, readings: map[string]Reading{}}
 	for _, d := range definitions {
-		readings[fold(d.Name)] = readings[fold(d.Name)].with(readBody([]byte(d.Text)))
+		switch d.Kind {
+		case isFunction, isLibrary, isOpaque:
+			n.functions[fold(d.Name)] = struct{}{}
+		case isRelation:
+			n.relations[fold(d.Name)] = struct{}{}
+		case isType:
+			n.types[fold(d.Name)] = struct{}{}
+		}
 	}
-	maps.DeleteFunc(readings, func(_ string, r Reading) bool { return r.Impact == 0 })
-	if len(readings) == 0 {
-		return &Names{fingerprint: fingerprint}
-	}
-	for {
-		n := indexNames(readings, fingerprint)
-		changed := false
-		for _, d := range definitions {
+	for _, d := range definitions {
+		if r := n.readDefinition(d); r.Impact != 0 {
 			name := fold(d.Name)
-			before := readings[name]
-			after := before.with(n.find([]byte(d.Text)))
-			if after.Impact != before.Impact || len(after.Custom) != len(before.Custom) {
-				readings[name], changed = after, true
-			}
-		}
-		if !changed {
-			return n
+			n.readings[name] = n.readings[name].with(r)
 		}
 	}
-}
-
-func indexNames(readings map[string]Reading, fingerprint string) *Names {
-	n := &Names{fingerprint: fingerprint, readings: maps.Clone(readings)}
-	for name := range readings {
-		if len(name) > longestName || strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && !isWordByte(byte(r)) }) >= 0 {
-			n.phrases = append(n.phrases, name)
-		} else {
-			n.lengths[name[0]] |= 1 << len(name)
+	for n.index(); n.spread(definitions); n.index() {
+	}
+	for _, d := range definitions {
+		if d.Kind == isAnywhere {
+			n.everywhere = n.everywhere.with(n.readings[fold(d.Name)])
 		}
 	}
 	return n
 }
 
-// longestName is the length limit of names in PostgreSQL, in bytes.
-const longestName = 63
+// readDefinition returns the reading of a definition by itself.
+func (n *Names) readDefinition(d Definition) (r Reading) {
+	switch d.Kind {
+	case isFunction:
+		r = readBody([]byte(d.Text))
+		r.Impact |= readWith(n, []byte(d.Text), true)
+	case isCode:
+		r = readBody([]byte(d.Text))
+		r.Impact |= readWith(n, append([]byte("SELECT "), d.Text...), false) &^ Defines
+	case isUse, isAnywhere:
+		used := d.Text
+		if d.Kind == isAnywhere {
+			used = d.Name
+		}
+		if w := words()[used]; !w.builtin && !n.knows(used) {
+			r.Impact = Unknown
+		} else if w.builtin {
+			r = readText([]byte("SELECT " + used + "()"))
+		}
+	case isLibrary:
+		if !contains(plainExtensions, d.Text) || contains(unplainLibrary, d.Name) {
+			r.Impact = Unknown
+		}
+	case isOpaque:
+		r.Impact = Unknown | Defines
+	}
+	return r
+}
+
+// knows reports whether the database defines the name.
+func (n *Names) knows(name string) bool {
+	name = fold(name)
+	return contains(n.functions, name) || contains(n.relations, name) || contains(n.types, name)
+}
+
+// spread adds to each definition the readings of the names that its text contains. It
+// reports whether that has changed any.
+func (n *Names) spread(definitions []Definition) (changed bool) {
+	for _, d := range definitions {
+		name := fold(d.Name)
+		before := n.readings[name]
+		after := before.with(n.find([]byte(d.Text)))
+		if after.Impact != before.Impact || len(after.Custom) != len(before.Custom) {
+			n.readings[name], changed = after, true
+		}
+	}
+	return changed
+}
+
+// index prepares find.
+func (n *Names) index() {
+	maps.DeleteFunc(n.readings, func(_ string, r Reading) bool { return r.Impact == 0 })
+	n.phrases, n.lengths = nil, [256]uint64{}
+	for name := range n.readings {
+		if len(name) > maxName || strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && !isWordByte(byte(r)) }) >= 0 {
+			n.phrases = append(n.phrases, name)
+		} else if name != "" {
+			n.lengths[name[0]] |= 1 << len(name)
+		}
+	}
+}
 
 // Read reads a text.
 func (n *Names) Read(text []byte) Reading {
 	r := readText(text)
+	r.Impact |= readWith(n, text, false)
+	if n == nil {
+		return r
+	}
+	if n.everywhere.Impact != 0 {
+		r = r.with(n.everywhere)
+	}
 	found := n.find(text)
 	if found.Impact == 0 {
 		return r
 	}
-	if containsFold(text, "create") { // for example a view or a trigger that uses it
-		found.Impact |= Defines
-	}
 	// An argument may be text that the function executes.
 	return r.with(found).with(readBody(text))
+}
+
+// checker judges the names that a text uses.
+type checker struct {
+	names  *Names
+	impact Impact
+}
+
+func (c *checker) call(name []byte) {
+	if c.impact&Unknown == 0 && (c.names == nil || !c.names.trusted && !has(c.names.functions, name)) {
+		c.impact |= Unknown
+	}
+}
+
+func (c *checker) relation(name []byte) {
+	if c.impact&Unknown == 0 && (c.names == nil || !c.names.trusted && !has(c.names.relations, name)) {
+		c.impact |= Unknown
+	}
+}
+
+// has reports whether set has a name of any case.
+func has(set map[string]struct{}, name []byte) bool {
+	var folded [maxName]byte
+	n := copy(folded[:], name)
+	for i, c := range folded[:n] {
+		folded[i] = foldByte(c)
+	}
+	_, ok := set[string(folded[:n])]
+	return ok
+}
+
+// readWith returns the impact of a text, or of the source of a function, as far as a
+// reader finds it with the names n.
+func readWith(n *Names, text []byte, body bool) Impact {
+	c := checker{names: n}
+	impact := newReader(text, &c, body).read()
+	return impact | c.impact
 }
 
 // find returns the union of the readings of all names in text, wherever they are.
@@ -82,7 +218,7 @@ func (n *Names) find(text []byte) (r Reading) {
 	if n == nil || len(n.readings) == 0 {
 		return Reading{}
 	}
-	var folded [longestName]byte
+	var folded [maxName]byte
 	for i := 0; i < len(text); {
 		start := i
 		for i < len(text) && isWordByte(text[i]) {
@@ -92,11 +228,11 @@ func (n *Names) find(text []byte) (r Reading) {
 			i++
 			continue
 		}
-		length := i - start
-		if length > longestName || n.lengths[foldByte(text[start])]>>length&1 == 0 {
+		length := copy(folded[:], cut(text[start:i]))
+		if n.lengths[foldByte(text[start])]>>length&1 == 0 {
 			continue
 		}
-		for j, c := range text[start:i] {
+		for j, c := range folded[:length] {
 			folded[j] = foldByte(c)
 		}
 		if found, ok := n.readings[string(folded[:length])]; ok {
@@ -114,6 +250,19 @@ func (n *Names) find(text []byte) (r Reading) {
 		}
 	}
 	return r
+}
+
+// cut returns a name as PostgreSQL truncates it: to at most 63 bytes, in UTF-8 to whole
+// characters.
+func cut(name []byte) []byte {
+	if len(name) <= maxName {
+		return name
+	}
+	end := maxName
+	for end > maxName-4 && name[end]&0xc0 == 0x80 {
+		end--
+	}
+	return name[:end]
 }
 
 // fold returns a name in lower case. Names that differ only in case count as one.

@@ -10,15 +10,21 @@ import (
 // place of a text.
 func TestNamesHaveTheImpactOfTheirDefinitions(t *testing.T) {
 	n := newNames([]Definition{
-		{"login", "BEGIN PERFORM set_config('app.who', who, false); END"},
-		{"Enter", "BEGIN PERFORM login('x'); END"},
-		{"visits", "Enter"},
-		{"all_visits", "visits"},
-		{"lock it", "SELECT pg_advisory_lock(1)"},
-		{"twice", "SELECT f($1, 1)"},
-		{"twice", "BEGIN CREATE TEMP TABLE x (); END"},
-		{"harmless", "BEGIN UPDATE t SET x = 1; END"},
-		{"orders", "harmless"},
+		{isFunction, "login", "BEGIN PERFORM set_config('app.who', who, false); END"},
+		{isFunction, "Enter", "BEGIN PERFORM login('x'); END"},
+		{isRelation, "visits", ""},
+		{isUse, "visits", "Enter"},
+		{isRelation, "all_visits", ""},
+		{isUse, "all_visits", "visits"},
+		{isFunction, "lock it", "SELECT pg_advisory_lock(1)"},
+		{isFunction, "f", "SELECT $1"},
+		{isFunction, "twice", "SELECT f($1, 1)"},
+		{isFunction, "twice", "BEGIN CREATE TEMP TABLE x (); END"},
+		{isRelation, "t", ""},
+		{isRelation, "b", ""},
+		{isFunction, "harmless", "BEGIN UPDATE t SET x = 1; END"},
+		{isRelation, "orders", ""},
+		{isUse, "orders", "harmless"},
 	}, "1")
 	for text, want := range map[string]string{
 		"select login('me')":                 "[app.who] settings",

@@ -3,7 +3,6 @@ package routines
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
@@ -95,15 +94,13 @@ func readStatement(st sqlscan.Statement) Reading {
 	switch {
 	case st.Effects.Has(sqlscan.Opaque): // the body of a DO block is in the text
 		add(readBody(st.Text))
-	case st.Effects.Has(sqlscan.Routine) && readBody(st.Text).Impact != 0:
-		r.Impact |= Defines
 	}
 	return r
 }
 
 // readSet reads SET and RESET.
 func readSet(st sqlscan.Statement) (r Reading) {
-	name := strings.ToLower(string(sqlscan.AppendName(nil, st.Name)))
+	name := fold(string(sqlscan.AppendName(nil, st.Name)))
 	isLocal := st.Effects.Has(sqlscan.SetLocal) && st.Effects&(sqlscan.Set|sqlscan.Reset) == 0
 	switch {
 	case isLocal && (name == "" || !sqlscan.AffectsMeaning(name)): // SET TRANSACTION, for example

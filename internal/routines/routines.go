@@ -1,16 +1,16 @@
 // Package routines determines what SQL text does to the session that runs it,
 // including the effects of what the text uses: the functions and procedures of the
-// database, and the views, triggers, rules, policies, column defaults and check
-// constraints that call them.
+// database, and the views, triggers, rules, policies, defaults, constraints, indexes,
+// domains, casts and operators that call them.
 //
-// A [Catalog] holds what is known about the routines of one database. Its user runs
-// [Catalog.Query] in the database and passes on the rows. From then on the text of
-// each statement is searched for the names of routines and relations that have an
-// impact; most databases have none. The package does no I/O.
+// A text is plain, without impact, only if that can be proven: its statements are of
+// kinds that leave nothing behind, and everything that they name is known to leave
+// nothing behind, either (see the reader in this package). Effects that are recognized
+// have an impact of their own. All else is [Unknown].
 //
-// Names are searched in the whole text, including literals and comments, without
-// regard to case and schemas. So a name may be found that the text does not use, but
-// a use is not missed, except when the name is put together at run time.
+// A [Catalog] holds what is known about the routines and relations of one database.
+// Its user runs [Catalog.Query] in the database and passes on the rows. The package
+// does no I/O.
 package routines
 
 // Impact is a set of ways in which a text may affect the session that runs it.
@@ -45,5 +45,6 @@ const (
 	Deallocates                              // drops prepared statements
 	ConfiguresTemp                           // changes, for the transaction, settings that the meaning of text depends on
 	Begins                                   // only begins a transaction
-	Defines                                  // creates a routine with an impact, or an object that uses one
+	Defines                                  // may change what later texts mean: the catalog is to be scanned again
+	Unknown                                  // may leave anything behind that is reset or inspected
 )

@@ -60,7 +60,7 @@ func (b *bodyReader) read(text []byte, depth int) {
 		r.read(t, &lex)
 		switch t.Kind {
 		case Literal, QuotedName:
-			if inside := contents(lex.Text(t)); depth < maxNesting && len(inside) > 0 {
+			if inside := Contents(lex.Text(t)); depth < maxNesting && len(inside) > 0 {
 				b.read(inside, depth+1)
 			}
 		case Word:
@@ -129,9 +129,9 @@ func executesLiteral(lex Lexer) bool {
 	return h.tok.Kind == Literal || h.kw == kwOn
 }
 
-// contents returns the text in a literal or quoted name. Whether a backslash is an
+// Contents returns the text in a literal or quoted name. Whether a backslash is an
 // escape is not known there, so a backslash before a quote counts as one.
-func contents(quoted []byte) []byte {
+func Contents(quoted []byte) []byte {
 	if quoted[0] == '$' {
 		tag := bytes.IndexByte(quoted[1:], '$') + 2
 		return bytes.TrimSuffix(quoted[tag:], quoted[:tag])

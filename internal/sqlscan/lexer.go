@@ -106,6 +106,10 @@ func (l *Lexer) Is(t Token, c byte) bool { return t.Kind == Symbol && l.text[t.S
 // literal, a quoted name or a comment.
 func (l *Lexer) Unterminated() bool { return l.unterminated }
 
+// Ambiguous reports whether a literal in the text that has been read so far ends
+// elsewhere if the value of standard_conforming_strings is another one.
+func (l *Lexer) Ambiguous() bool { return l.ambiguous }
+
 // at returns the byte at i, 0 outside the text.
 func (l *Lexer) at(i int) byte {
 	if uint(i) < uint(len(l.text)) {
@@ -173,6 +177,9 @@ func (l *Lexer) word() Kind {
 		return Word
 	}
 	switch first, c := l.text[start]|0x20, l.at(l.pos); {
+	case (first == 'b' || first == 'x') && c == '\'':
+		l.string(false) // a bit string, in which no backslash is an escape
+		return Literal
 	case first == 'e' && c == '\'':
 		l.escapeString()
 		return Literal

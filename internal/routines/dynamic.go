@@ -1,0 +1,66 @@
+package routines
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
+)
+
+// execute handles EXECUTE in PL/pgSQL: what it executes is read if it is a literal.
+// Otherwise it may be anything; but if it begins with a verb, it is no SET.
+func (r *reader) execute() {
+	lex := r.lex
+	t := lex.Next()
+	if t.Kind == sqlscan.Literal {
+		text := sqlscan.Contents(lex.Text(t))
+		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) {
+			inner := newReader(text, r.uses, false)
+			inner.nesting = r.nesting + 1
+			r.impact |= inner.read()
+			return
+		}
+		r.impact |= Unknown | beginning(text)
+		return
+	}
+	if t.Kind == sqlscan.Word && bytes.EqualFold(lex.Text(t), []byte("format")) && lex.Is(lex.Next(), '(') {
+		if t = lex.Next(); t.Kind == sqlscan.Literal {
+			r.impact |= Unknown | beginning(sqlscan.Contents(lex.Text(t)))
+			return
+		}
+	}
+	r.impact |= Unknown | Defines | ConfiguresUnknown
+}
+
+// endsOperand reports whether a token after EXECUTE and a literal is no part of the
+// text to execute.
+func endsOperand(lex *sqlscan.Lexer, t sqlscan.Token) bool {
+	switch t.Kind {
+	case sqlscan.EndOfText:
+		return true
+	case sqlscan.Word:
+		w := lex.Text(t)
+		return slices.ContainsFunc([]string{"into", "using", "loop"}, func(s string) bool { return bytes.EqualFold(w, []byte(s)) })
+	}
+	return lex.Is(t, ';')
+}
+
+// beginning returns the impact, besides Unknown, of a text of which only the beginning
+// is known.
+func beginning(text []byte) Impact {
+	lex := sqlscan.NewLexer(text)
+	switch verb := lex.Text(lex.Next()); {
+	case bytes.EqualFold(verb, []byte("create")), bytes.EqualFold(verb, []byte("alter")):
+		return Defines
+	case bytes.EqualFold(verb, []byte("select")), bytes.EqualFold(verb, []byte("with")):
+		if containsFold(text, "config") {
+			return ConfiguresUnknown
+		}
+		return 0
+	case slices.ContainsFunc([]string{"insert", "update", "delete", "merge", "drop", "truncate", "analyze", "vacuum", "refresh",
+		"grant", "revoke", "comment", "lock", "copy", "listen", "unlisten", "notify", "reindex", "cluster"},
+		func(s string) bool { return bytes.EqualFold(verb, []byte(s)) }):
+		return 0
+	}
+	return Defines | ConfiguresUnknown
+}
