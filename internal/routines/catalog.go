@@ -15,6 +15,8 @@ type Catalog struct {
 	trusted  atomic.Bool
 	failure  atomic.Pointer[failure] // of the last scan
 	failures atomic.Int32            // since Outdate
+	changing atomic.Int32            // transactions that may change definitions
+	changes  atomic.Uint64
 }
 
 type failure struct{ err error }
@@ -28,6 +30,32 @@ func (c *Catalog) Due() bool {
 func (c *Catalog) Outdate() {
 	c.failures.Store(0)
 	c.outdated.Store(true)
+}
+
+// BeginChange notes that a transaction may change definitions. Until
+// [Catalog.EndChange] the catalog is [Catalog.Changing].
+func (c *Catalog) BeginChange() {
+	c.changes.Add(1)
+	c.changing.Add(1)
+}
+
+// EndChange notes the end of such a transaction, and makes a scan due.
+func (c *Catalog) EndChange() {
+	c.changes.Add(1)
+	c.Outdate()
+	c.changing.Add(-1)
+}
+
+// Changing reports whether what is known may not hold for a text that is sent now.
+func (c *Catalog) Changing() bool { return c.changing.Load() > 0 && !c.Trusted() }
+
+// Changes returns a number that grows with each change of definitions. If it has grown
+// since a text was read, what was found may not have held when the server ran the text.
+func (c *Catalog) Changes() uint64 {
+	if c.Trusted() {
+		return 0
+	}
+	return c.changes.Load()
 }
 
 // Trust sets whether the routines of the database are assumed to have no impact, so

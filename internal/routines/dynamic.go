@@ -15,7 +15,7 @@ func (r *reader) execute() {
 	if t.Kind == sqlscan.Literal {
 		text := sqlscan.Contents(lex.Text(t))
 		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) {
-			inner := newReader(text, r.uses, false)
+			inner := newReader(text, r.names, false)
 			inner.nesting = r.nesting + 1
 			r.impact |= inner.read()
 			return
@@ -29,7 +29,7 @@ func (r *reader) execute() {
 			return
 		}
 	}
-	r.impact |= Unknown | Defines | ConfiguresUnknown
+	r.impact |= Unknown | Defines
 }
 
 // endsOperand reports whether a token after EXECUTE and a literal is no part of the
@@ -50,6 +50,8 @@ func endsOperand(lex *sqlscan.Lexer, t sqlscan.Token) bool {
 func beginning(text []byte) Impact {
 	lex := sqlscan.NewLexer(text)
 	switch verb := lex.Text(lex.Next()); {
+	case bytes.EqualFold(verb, []byte("set")):
+		return setsUnknown(text)
 	case bytes.EqualFold(verb, []byte("create")), bytes.EqualFold(verb, []byte("alter")):
 		return Defines
 	case bytes.EqualFold(verb, []byte("select")), bytes.EqualFold(verb, []byte("with")):
@@ -62,5 +64,20 @@ func beginning(text []byte) Impact {
 		func(s string) bool { return bytes.EqualFold(verb, []byte(s)) }):
 		return 0
 	}
-	return Defines | ConfiguresUnknown
+	return Defines
+}
+
+// setsUnknown returns ConfiguresUnknown if a text, to which others may be appended,
+// begins with SET and does not contain all of the name of the setting.
+func setsUnknown(text []byte) Impact {
+	lex := sqlscan.NewLexer(text)
+	if t := lex.Next(); t.Kind != sqlscan.Word || !bytes.EqualFold(lex.Text(t), []byte("set")) {
+		return 0
+	}
+	for t := lex.Next(); t.Kind != sqlscan.EndOfText && !lex.Is(t, '%'); t = lex.Next() {
+		if lex.Is(t, '=') || t.Kind == sqlscan.Word && bytes.EqualFold(lex.Text(t), []byte("to")) {
+			return 0
+		}
+	}
+	return ConfiguresUnknown
 }

@@ -176,24 +176,6 @@ func (n *Names) Read(text []byte) Reading {
 	return r.with(found).with(readBody(text))
 }
 
-// checker judges the names that a text uses.
-type checker struct {
-	names  *Names
-	impact Impact
-}
-
-func (c *checker) call(name []byte) {
-	if c.impact&Unknown == 0 && (c.names == nil || !c.names.trusted && !has(c.names.functions, name)) {
-		c.impact |= Unknown
-	}
-}
-
-func (c *checker) relation(name []byte) {
-	if c.impact&Unknown == 0 && (c.names == nil || !c.names.trusted && !has(c.names.relations, name)) {
-		c.impact |= Unknown
-	}
-}
-
 // has reports whether set has a name of any case.
 func has(set map[string]struct{}, name []byte) bool {
 	var folded [maxName]byte
@@ -208,9 +190,8 @@ func has(set map[string]struct{}, name []byte) bool {
 // readWith returns the impact of a text, or of the source of a function, as far as a
 // reader finds it with the names n.
 func readWith(n *Names, text []byte, body bool) Impact {
-	c := checker{names: n}
-	impact := newReader(text, &c, body).read()
-	return impact | c.impact
+	r := newReader(text, n, body)
+	return r.read()
 }
 
 // find returns the union of the readings of all names in text, wherever they are.

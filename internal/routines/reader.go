@@ -17,8 +17,8 @@ import (
 // a type, an operator) is judged by [Names], which knows the names that matter wherever
 // they are in a text.
 type reader struct {
-	lex  sqlscan.Lexer
-	uses user
+	lex   sqlscan.Lexer
+	names *Names
 	// body: the text is the source of a function in SQL or PL/pgSQL.
 	body    bool
 	nesting int // number of texts around this one that execute it
@@ -30,6 +30,7 @@ type reader struct {
 	explains  bool // after EXPLAIN, another one does
 	declares  bool // within the declarations of a block of PL/pgSQL
 	verb      keyword
+	creates   bool // CREATE TEMP, before the columns or the query
 	deletes   bool // DELETE or MERGE has occurred, so that USING precedes relations
 	operators bool // OPERATOR(...) has occurred, after which an expression may follow
 	cases     int  // CASE expressions that have not ended
@@ -48,12 +49,6 @@ type reader struct {
 	// queries are the names of the common table expressions in scope.
 	queries []query
 	aliased []byte // the name before AS, if it may be such a name
-}
-
-// user is told what a text uses of the database.
-type user interface {
-	call(name []byte)
-	relation(name []byte)
 }
 
 // name is a name whose role depends on the next token.
@@ -82,8 +77,8 @@ const (
 	maxQueries = 32
 )
 
-func newReader(text []byte, uses user, body bool) *reader {
-	return &reader{lex: sqlscan.NewLexer(text), uses: uses, body: body, start: true}
+func newReader(text []byte, names *Names, body bool) reader {
+	return reader{lex: sqlscan.NewLexer(text), names: names, body: body, start: true}
 }
 
 // read reads the text and returns its impact: Unknown, Defines and ConfiguresUnknown,
@@ -108,6 +103,8 @@ func (r *reader) read() Impact {
 		default:
 			if t.Kind == sqlscan.UnicodeName {
 				r.impact |= Unknown
+			} else if r.body {
+				r.impact |= setsUnknown(sqlscan.Contents(r.lex.Text(t)))
 			}
 			r.finishName()
 			r.start, r.expects = false, false
@@ -193,9 +190,8 @@ func (r *reader) begin(kw keyword, text []byte) {
 			r.impact |= Unknown
 		}
 	case kwCreate:
-		r.impact |= Unknown
-		if !r.createsTemp() {
-			r.impact |= Defines
+		if r.creates = r.createsTemp(); !r.creates { // otherwise sqlscan reports it
+			r.impact |= Unknown | Defines
 		}
 	case kwDefine:
 		r.impact |= Unknown | Defines
@@ -269,7 +265,7 @@ func (r *reader) keyword(kw keyword, before name) {
 			r.lists |= list
 		}
 	case kwTable:
-		if r.verb != kwRelay && r.verb != kwTruncate {
+		if r.verb != kwRelay && r.verb != kwTruncate && !r.creates {
 			r.expects, r.columns = true, false
 		}
 	case kwDelete, kwMerge:
@@ -300,7 +296,7 @@ func (r *reader) keyword(kw keyword, before name) {
 			r.execute()
 		}
 	case kwAs:
-		r.aliased = nil
+		r.creates, r.aliased = false, nil
 		if r.windows&list == 0 && !before.dotted && (before.previous == kwWith || before.previous == kwComma) {
 			r.aliased = before.text
 		}
@@ -323,7 +319,9 @@ func (r *reader) relation(n name) {
 			}
 		}
 	}
-	r.uses.relation(n.text)
+	if r.names == nil || !r.names.trusted && !has(r.names.relations, n.text) {
+		r.impact |= Unknown
+	}
 }
 
 func (r *reader) symbol(c byte) {
@@ -380,7 +378,7 @@ func (r *reader) symbol(c byte) {
 }
 
 func (r *reader) nextStatement() {
-	r.start, r.explains, r.verb, r.deletes, r.operators, r.expects = true, false, 0, false, false, false
+	r.start, r.explains, r.verb, r.creates, r.deletes, r.operators, r.expects = true, false, 0, false, false, false, false
 	r.cases, r.depth, r.lists, r.inner, r.windows, r.queries = 0, 0, 0, 0, 0, r.queries[:0]
 	r.other(0)
 }
@@ -417,7 +415,11 @@ func (r *reader) define(name []byte) {
 // before handles a name before a parenthesis. It reports whether FROM is a separator
 // of arguments within the parentheses.
 func (r *reader) before(n name) (isInner bool) {
+	creates := r.creates
+	r.creates = false
 	switch {
+	case creates:
+		return false
 	case n.relation && n.columns:
 		r.relation(n)
 		return false
@@ -437,8 +439,8 @@ func (r *reader) before(n name) (isInner bool) {
 	case n.closed && !r.operators && r.lists>>min(r.depth, maxDepth)&1 != 0:
 		return false // the alias of a function or of a query
 	}
-	if !n.word.builtin {
-		r.uses.call(n.text)
+	if !n.word.builtin && (r.names == nil || !r.names.trusted && !has(r.names.functions, n.text)) {
+		r.impact |= Unknown
 	}
 	return n.word.inner
 }
@@ -457,6 +459,8 @@ func (r *reader) isSyntax(n name) bool {
 		return n.previous == kwThen
 	case kwSet:
 		return n.previous == kwUpdate || n.alias && r.verb == kwUpdate
+	case kwKey:
+		return r.verb == kwCreate
 	case kwSets:
 		return n.previous == kwGrouping
 	case kwMaterialized:

@@ -44,6 +44,8 @@ func TestPlainTextsArePlain(t *testing.T) {
 		"select count(*) from accounts where not (a = 1) and b like ('x')", "select * from (select * from accounts) a cross join (values (1)) v(x)",
 		"select a[1:2], (b).c, d.* from accounts d", "select nextval('s'), pg_advisory_xact_lock(1), pg_sleep(0), random(), gen_random_uuid()",
 		"select string_agg(a, ',' order by b), percentile_cont(0.5) within group (order by c) from accounts",
+		"create temp table x (y numeric(10,2) primary key, z int check (z > 0), unique (y)) on commit drop",
+		"create local temporary table if not exists x as select lower(a) from accounts", "create temp view v as select 1",
 		"select operator(pg_catalog.-) 1 from accounts", "call total()",
 	} {
 		if r := n.Read([]byte(text)); r.Impact&^(Begins|Releases|Inspectable) != 0 {
@@ -65,7 +67,7 @@ func TestOtherTextsAreUnknown(t *testing.T) {
 		"select 1 from accounts window v as (partition by 1) union select 2 from v",
 		"select * from accounts a left join lateral f(a) on true", "select substring((select x from v) from 1)",
 		"explain analyze select f()", "declare c cursor for select f()", "prepare p as select f()", "execute p", "explain execute p",
-		"create table x (y int)", "create temp table x (y int)", "alter table accounts add x int", "drop table accounts", "select 1 into x", "do 'x'", "vacuum", "analyze accounts",
+		"create table x (y int)", "create temp table x (y int default f())", "create temp table x as select f()", "alter table accounts add x int", "drop table accounts", "select 1 into x", "do 'x'", "vacuum", "analyze accounts",
 		"comment on table accounts is 'x'", "grant select on accounts to x", "refresh materialized view v", "import foreign schema x from server y into z",
 		"select 'it\\'s', f()", "select 'unterminated", `select u&"\0066"(1)`, "something else", "select abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz()",
 		"do $$begin execute format('SET app.%I = %L', 'k', 'v'); end$$", "do $$begin execute 'create '||'temp table x()'; end$$", "do $$begin perform f(); end$$",

@@ -24,15 +24,16 @@ const (
 	Prepares // by PREPARE
 	Holds    // opens cursors WITH HOLD
 	Locks    // acquires advisory locks of the session
+	Slots    // creates temporary replication slots
 	Sets     // with Configures: not only by RESET
 )
 
 // Inspectable is all state that the server can be asked about.
-const Inspectable = Configures | Temp | Listens | Prepares | Holds | Locks | Sets
+const Inspectable = Configures | Temp | Listens | Prepares | Holds | Locks | Slots | Sets
 
 // State that the server cannot be asked about. It lasts as long as the session.
 const (
-	Seeds             Impact = 1 << (iota + 7) // by setseed
+	Seeds             Impact = 1 << (iota + 8) // by setseed
 	ReadsSequence                              // by currval or lastval
 	Loads                                      // a library
 	Authorizes                                 // changes the session user
@@ -41,7 +42,7 @@ const (
 
 // Other impact.
 const (
-	Releases       Impact = 1 << (iota + 12) // ends some of the state above
+	Releases       Impact = 1 << (iota + 13) // ends some of the state above
 	Deallocates                              // drops prepared statements
 	ConfiguresTemp                           // changes, for the transaction, settings that the meaning of text depends on
 	Begins                                   // only begins a transaction

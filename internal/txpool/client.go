@@ -15,6 +15,7 @@ const maxCustom = 64
 // [Relay] at a time.
 type Client struct {
 	table *Statements
+	user  string
 	named map[string]*statement
 
 	// Each unnamed statement, and the lack of one, has a version. version is the
@@ -44,6 +45,10 @@ type deallocation struct {
 func NewClient(table *Statements) *Client {
 	return &Client{table: table, named: map[string]*statement{}}
 }
+
+// SetUser sets the user that the client has authenticated as, "" if it has not. By
+// default the session of one user is reset before another one's client gets it.
+func (c *Client) SetUser(name string) { c.user = name }
 
 // SetSettings sets the settings of the client's startup packet: the ones that it has
 // at first, and after RESET.

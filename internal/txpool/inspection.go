@@ -15,13 +15,15 @@ var evidence = [...]struct {
 	pin    string
 	where  string
 }{
-	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() <> 0 AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())` +
-		` OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema())` +
-		` OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema()))`},
+	// Each object in a schema depends on it.
+	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend` +
+		` WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
 	{routines.Listens, "LISTEN", `EXISTS (SELECT FROM pg_catalog.pg_listening_channels())`},
 	{routines.Prepares, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
 	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid())`},
+	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'` +
+		` AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 }
 
 // inspectionSQL returns a query for the state in unknown. Each row is NULL and a
@@ -44,9 +46,9 @@ func inspectionSQL(unknown routines.Impact, custom []string) string {
 	if unknown&routines.Configures != 0 {
 		union()
 		// Settings of the transaction keep their source after its end.
-		sql = append(sql, `SELECT name, setting FROM pg_catalog.pg_settings WHERE source = 'session'`+
-			` AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')`+
-			` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> 'none'`...)
+		sql = append(sql, `SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'`+
+			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`+
+			` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'`...)
 		for _, name := range custom {
 			value := append(sqlscan.AppendLiteral([]byte("pg_catalog.current_setting("), name), ", true)"...)
 			sql = append(append(append(sqlscan.AppendLiteral(append(sql, " UNION ALL SELECT"...), name), ", "...), value...), " WHERE "...)
@@ -64,8 +66,8 @@ type findings struct {
 
 // add adds a row of an inspection.
 func (f *findings) add(row []byte) {
-	columns, ok := textColumns(row)
-	if !ok {
+	columns := textColumns(row)
+	if len(columns) != 2 {
 		return
 	}
 	if name := columns[0]; name != nil {
@@ -78,15 +80,17 @@ func (f *findings) add(row []byte) {
 	}
 }
 
-// textColumns reads the two columns of a DataRow message's body. NULL is nil.
-func textColumns(body []byte) (columns [2][]byte, ok bool) {
-	if len(body) < 2 || binary.BigEndian.Uint16(body) != 2 {
-		return columns, false
+// textColumns returns the columns of a DataRow message's body. NULL is nil. It returns
+// nil if the body is malformed.
+func textColumns(body []byte) (columns [][]byte) {
+	if len(body) < 2 {
+		return nil
 	}
+	columns = make([][]byte, binary.BigEndian.Uint16(body))
 	body = body[2:]
 	for i := range columns {
 		if len(body) < 4 {
-			return columns, false
+			return nil
 		}
 		n := int32(binary.BigEndian.Uint32(body))
 		body = body[4:]
@@ -94,9 +98,9 @@ func textColumns(body []byte) (columns [2][]byte, ok bool) {
 			continue
 		}
 		if int(n) > len(body) {
-			return columns, false
+			return nil
 		}
 		columns[i], body = body[:n:n], body[n:]
 	}
-	return columns, true
+	return columns
 }

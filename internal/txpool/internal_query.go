@@ -24,7 +24,6 @@ type internalQueries struct {
 	session *session
 
 	needsSetUp bool // setUp is to be called before the client's next request
-	blocked    bool // the client's requests wait for a response
 	scanFailed bool // during this link
 	attempts   int  // failed inspections in a row
 
@@ -56,7 +55,7 @@ func (q *internalQueries) send() {
 	switch {
 	case q.disconnected && q.server.status != pgwire.TxIdle:
 		q.ask(rollBack, "ROLLBACK")
-	case q.disconnected && (c.pin != "" || q.session.unknown&^routines.Configures != 0):
+	case q.disconnected && c.pin != "" && q.session.unknown == 0:
 		c.pin, c.lasting, q.session.unknown = "", false, 0
 		q.ask(discardAll, "DISCARD ALL")
 	default:
@@ -69,6 +68,10 @@ func (q *internalQueries) send() {
 // parameters that differ. It returns false while the client has to wait.
 func (q *internalQueries) setUp() (ready bool) {
 	c, s := q.client, q.server
+	resets := needsReset(c, s)
+	if resets {
+		q.reset()
+	}
 	if c.table.Catalog.Due() && !q.scanFailed {
 		q.scan()
 		return false
@@ -84,14 +87,15 @@ func (q *internalQueries) setUp() (ready bool) {
 			s.setSettings(c.settings)
 			return true
 		default:
-			q.blocked = true
 			q.ask(applySettings, string(sql))
 			return false
 		}
 	}
 	q.needsSetUp = false
-	q.session.baseline = s.reported
-	q.report()
+	if !resets { // otherwise the response to that tells what the server reports
+		q.session.baseline = s.reported
+		q.report()
+	}
 	return true
 }
 
@@ -104,9 +108,8 @@ func (q *internalQueries) report() {
 	c.reported = s.reported
 }
 
-// inspect asks for the state that is unknown after a transaction, or scans the
-// catalog if the transaction may have changed it. It reports whether it has sent a
-// query, for whose response the client has to wait.
+// inspect asks for the state that is unknown after a transaction. It reports whether
+// it has sent a query, for whose response the client has to wait.
 func (q *internalQueries) inspect() bool {
 	c, s := q.client, q.session
 	if q.server.status != pgwire.TxIdle || isFinalPin(c.pin) && c.lasting {
@@ -114,13 +117,6 @@ func (q *internalQueries) inspect() bool {
 	}
 	if !q.needsSetUp {
 		s.noteReported()
-	}
-	if s.unknown&routines.Defines != 0 {
-		s.unknown &^= routines.Defines
-		if !c.table.Catalog.Trusted() {
-			q.scan()
-			return true
-		}
 	}
 	s.dropImpossible()
 	if s.unknown == 0 {
@@ -131,7 +127,6 @@ func (q *internalQueries) inspect() bool {
 	}
 	s.inspecting, s.unknown = s.unknown, 0
 	q.findings = findings{}
-	q.blocked = true
 	q.ask(inspectSession, inspectionSQL(s.inspecting, q.customNames()))
 	return true
 }
@@ -166,7 +161,6 @@ func (q *internalQueries) rescan() bool {
 // scan asks for the definitions in the database.
 func (q *internalQueries) scan() {
 	q.scanned = nil
-	q.blocked = true
 	q.ask(scanCatalog, q.client.table.Catalog.Query())
 }
 
@@ -183,8 +177,8 @@ func (q *internalQueries) protectSequences(impact routines.Impact) {
 func (q *internalQueries) row(body []byte) {
 	if q.answering() != scanCatalog {
 		q.findings.add(body)
-	} else if columns, ok := textColumns(body); ok {
-		q.scanned = append(q.scanned, routines.Definition{Name: string(columns[0]), Text: string(columns[1])})
+	} else if columns := textColumns(body); len(columns) == 3 {
+		q.scanned = append(q.scanned, routines.Definition{Kind: string(columns[0]), Name: string(columns[1]), Text: string(columns[2])})
 	}
 }
 
@@ -192,7 +186,9 @@ func (q *internalQueries) row(body []byte) {
 // must end.
 func (q *internalQueries) done(query internalQuery) error {
 	q.internalPending--
-	q.blocked = false
+	if query.blocks() {
+		q.blocking--
+	}
 	failure := q.failure
 	q.failure = nil
 	switch query {
@@ -204,6 +200,14 @@ func (q *internalQueries) done(query internalQuery) error {
 		}
 		q.session.baseline = q.server.reported
 		q.report()
+	case resetSession:
+		if failure != nil {
+			return failure
+		}
+		if q.internalPending == 0 {
+			q.session.baseline = q.server.reported
+			q.report()
+		}
 	case inspectSession:
 		return q.inspected(failure)
 	case scanCatalog:
@@ -218,6 +222,7 @@ func (q *internalQueries) done(query internalQuery) error {
 		}
 		q.server.setSettings(Settings{})
 		q.disconnected = false
+		q.server.owner, q.server.unknown = nil, false
 		q.session.unknown = 0
 	}
 	return nil

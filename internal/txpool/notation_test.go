@@ -70,6 +70,8 @@ func clientMessage(name, arg string) []byte {
 		return message('E', "\x00\x00\x00\x00", string(rows))
 	case "Q", "f":
 		return message(name[0], arg, "\x00")
+	case "L": // lo_open()
+		return message('F', "\x00\x00\x03\xb8\x00\x00\x00\x00\x00\x00")
 	case "F": // pg_backend_pid()
 		return message('F', "\x00\x00\x07\xea\x00\x00\x00\x00\x00\x00")
 	default:
@@ -159,10 +161,19 @@ func writtenAnswer(typ byte, body []byte) string {
 	return string(typ)
 }
 
-// row is one of an inspection's answer.
+// defined has what the tests' database defines.
+var defined = []routines.Definition{{Kind: "relation", Name: "t"}}
+
+// row is one of an inspection's answer, name=value, or of a scan's, kind:name=text.
 func row(arg string) []byte {
 	column := func(s string) string { return string(binary.BigEndian.AppendUint32(nil, uint32(len(s)))) + s }
 	name, value, isSetting := strings.Cut(arg, "=")
+	if kind, name, ok := strings.Cut(name, ":"); ok {
+		return message('D', "\x00\x03", column(kind), column(name), column(value))
+	}
+	if arg[0] >= '0' && arg[0] <= '9' {
+		return message('D', "\x00\x03\xff\xff\xff\xff\xff\xff\xff\xff", column(arg))
+	}
 	if !isSetting {
 		return message('D', "\x00\x02\xff\xff\xff\xff", column(name))
 	}
@@ -179,14 +190,22 @@ func abbreviated(text string) string {
 	}
 	if strings.Contains(text, "pg_catalog.pg_settings") {
 		what = append(what, "settings")
+		if len(what) == len(evidence)+1 {
+			what = []string{"everything"}
+		}
 		for _, part := range strings.Split(text, " UNION ALL SELECT E'")[1:] {
 			name, _, _ := strings.Cut(part, "'")
 			what = append(what, name)
 		}
 	}
-	scan := strings.TrimSuffix(new(routines.Catalog).Query(), "''")
-	if known, ok := strings.CutPrefix(text, scan); ok {
-		return "scan " + known
+	if strings.HasPrefix(text, resetSQL) {
+		return "reset"
+	}
+	switch scan := new(routines.Catalog); {
+	case text == scan.Query():
+		return "scan"
+	case strings.Contains(text, "string_agg"):
+		return "check"
 	}
 	if what != nil {
 		return "inspect " + strings.Join(what, ", ")

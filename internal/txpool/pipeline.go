@@ -25,6 +25,7 @@ type pipeline struct {
 	toServer, toClient     []byte // of the caller, during a call
 
 	internalPending int // internal queries in queue
+	blocking        int // those of them whose responses the client's requests wait for
 
 	// Segments in which a named statement or the unnamed one last changed.
 	namesChanged, unnamedChanged uint64
@@ -63,6 +64,9 @@ func (p *pipeline) ask(q internalQuery, sql string) {
 	p.server.unnamed = unnamed{} // a Query drops the unnamed statement
 	p.expect(kindQuery, drop).internal = q
 	p.internalPending++
+	if q.blocks() {
+		p.blocking++
+	}
 }
 
 // answering returns the internal query that the server's next response belongs to.

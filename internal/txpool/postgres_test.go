@@ -197,7 +197,7 @@ func TestBeginningOfALongBindIsSentBeforeItsEnd(t *testing.T) {
 
 	var x Relay
 	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
-	pool.table.Catalog.Scanned("", nil)
+	pool.table.Catalog.Scanned("", defined)
 	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
 	if err != nil || len(toServer) < earlyBind || len(x.fromClient.collected) > 0 {
 		t.Errorf("half a message: %v, sent %d, kept %d", err, len(toServer), len(x.fromClient.collected))

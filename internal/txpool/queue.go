@@ -40,9 +40,15 @@ const (
 	inspectSession                // what the transaction has left in the session
 	rollBack                      // what a disconnected client has left open
 	discardAll                    // what a disconnected client has left in the session
+	resetSession                  // what another client has left in the session
 	discardSequence               // the values that currval and lastval return
 	scanCatalog                   // for the names whose use has an impact
 )
+
+// blocks reports whether the client's requests wait for the response.
+func (q internalQuery) blocks() bool {
+	return q == applySettings || q == inspectSession || q == scanCatalog
+}
 
 // hasRows reports whether the relay reads the rows of the response.
 func (q internalQuery) hasRows() bool { return q == inspectSession || q == scanCatalog }

@@ -46,7 +46,6 @@ import (
 	"fmt"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // maxOutstanding is the number of outstanding requests from which the client's next
@@ -84,21 +83,25 @@ func (x *Relay) Link(c *Client, s *Server) {
 		ring = nil
 	}
 	x.abandon()
+	x.session.endDefinitions()
 	collectedClient, collectedServer := x.fromClient.collected[:0], x.fromServer.collected[:0]
 	*x = Relay{}
 	x.client, x.server, x.queue.ring = c, s, ring
 	x.fromClient.collected, x.fromServer.collected = collectedClient, collectedServer
 	x.fromServer.scanner.Direction = pgwire.FromServer
-	x.session.pipeline, x.session.baseline = &x.pipeline, s.reported
+	x.session.pipeline, x.session.baseline, x.session.changes = &x.pipeline, s.reported, c.table.Catalog.Changes()
 	x.internal.pipeline, x.internal.session = &x.pipeline, &x.session
-	x.internal.needsSetUp = c.settings != s.settings || c.reported != s.reported || c.table.Catalog.Due()
+	x.internal.needsSetUp = c.settings != s.settings || c.reported != s.reported || c.table.Catalog.Due() || needsReset(c, s)
 	x.rewriter = rewriter{&x.pipeline, &x.session, &x.internal}
 	x.responder.pipeline, x.responder.session, x.responder.internal = &x.pipeline, &x.session, &x.internal
 }
 
 // Abandon releases the statements of outstanding requests after the server connection
 // has ended.
-func (x *Relay) Abandon() { x.abandon() }
+func (x *Relay) Abandon() {
+	x.abandon()
+	x.session.endDefinitions()
+}
 
 // Idle reports whether the server may be linked to another client: no transaction is
 // open, no response is outstanding, neither direction is within a message, and
@@ -172,6 +175,7 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 		x.stalled = true
 		return chunk, nil
 	}
+	x.server.owner = x.client
 	if x.held && !x.handleCollected() {
 		return chunk, nil
 	}
@@ -220,7 +224,7 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 // mustWait reports whether the client's requests wait for an internal query, which it
 // sends if there is one to send.
 func (x *Relay) mustWait() bool {
-	return x.internal.blocked || x.internal.settingsError != nil ||
+	return x.internal.blocking > 0 || x.internal.settingsError != nil ||
 		!x.held && x.internal.isDue() && x.internal.inspect() ||
 		x.internal.needsSetUp && !x.internal.setUp() ||
 		x.internal.rescan()
@@ -290,10 +294,6 @@ func (x *Relay) DisconnectClient(toServer []byte) (_ []byte, ok bool) {
 		return toServer, false
 	}
 	x.disconnected, x.stalled, x.held = true, false, false
-	if x.session.unknown&routines.Defines != 0 {
-		x.session.unknown &^= routines.Defines
-		x.client.table.Catalog.Outdate()
-	}
 	in.reset()
 	in.scanner = pgwire.Scanner{}
 	x.toServer = toServer

@@ -49,8 +49,8 @@ var scripts = map[string]string{
 		> Q(begin) Q(commit)
 		< C(BEGIN) Z(T) C(COMMIT) Z(I)`,
 	"error in a simple query skips nothing": `
-		c Q(bad) Q(select 1)
-		> Q(bad) Q(select 1)
+		c Q(select bad) Q(select 1)
+		> Q(select bad) Q(select 1)
 		s E(42601) Z(I)
 		busy
 		s C(SELECT 1) Z(I)
@@ -123,8 +123,8 @@ var scripts = map[string]string{
 		s 1 2 C(SELECT 1) Z(I)
 		< 2 C(SELECT 1) Z(I)`,
 	"renamed Parse fails": `
-		c P(s1,bad) B(s1) S
-		> P(lb_1,bad) B(lb_1) S
+		c P(s1,select bad) B(s1) S
+		> P(lb_1,select bad) B(lb_1) S
 		s E(42601) Z(I)
 		< E(42601) Z(I)
 		idle
@@ -132,8 +132,8 @@ var scripts = map[string]string{
 		> B(s1) S
 		s E(26000) Z(I)
 		< E(26000) Z(I)
-		c P(s1,bad) S
-		> P(lb_2,bad) S
+		c P(s1,select bad) S
+		> P(lb_2,select bad) S
 		s 1 Z(I)
 		< 1 Z(I)`,
 	"unknown names": `
@@ -166,15 +166,23 @@ var scripts = map[string]string{
 		< 1 Z(I)
 		c Q(alter table t add y int)
 		s C(ALTER TABLE) Z(I)
+		> Q(alter table t add y int)
+		< C(ALTER TABLE) Z(I)
+		internal
+		> Q(inspect everything)
+		s C(SELECT 0) Z(I)
 		c B(s1) S C(s1) P(s1,select * from t) D(s1) S
-		> Q(alter table t add y int) B(lb_1) S P(lb_2,select * from t) D(lb_2) S
+		> Q(check)
+		s R(0) C(SELECT 1) Z(I)
+		c
+		> B(lb_1) S P(lb_2,select * from t) D(lb_2) S
 		s E(0A000) Z(I) 1 t T Z(I)
-		< C(ALTER TABLE) Z(I) E(0A000) Z(I) 3 1 t T Z(I)
+		< E(0A000) Z(I) 3 1 t T Z(I)
 		idle
 		link c3 s1
 		c P(s1,select * from t) B(s1) E S
-		> C(lb_1) P(lb_3,select * from t) B(lb_3) E S
-		s 3 1 2 D C(SELECT 1) Z(I)
+		> Q(reset) C(lb_1) P(lb_3,select * from t) B(lb_3) E S
+		s C(RESET) Z(I) 3 1 2 D C(SELECT 1) Z(I)
 		< 1 2 D C(SELECT 1) Z(I)
 		idle`,
 	"a change of the schema in a transaction": `
@@ -188,10 +196,16 @@ var scripts = map[string]string{
 		s C(COMMIT) Z(I)
 		> Q(commit)
 		< C(COMMIT) Z(I)
+		internal
+		> Q(inspect everything)
+		s C(SELECT 0) Z(I)
 		link c2 s1
 		c P(s1,select * from t) S
-		> P(lb_2,select * from t) S
-		s 1 Z(I)
+		> Q(reset) Q(check)
+		s C(RESET) Z(I) R(0) C(SELECT 1) Z(I)
+		c
+		> C(lb_1) P(lb_2,select * from t) S
+		s 3 1 Z(I)
 		< 1 Z(I)`,
 	"duplicate name of a statement that the server does not have": `
 		c P(s1,select 1) S
@@ -240,9 +254,9 @@ var scripts = map[string]string{
 		s C(SELECT 1) Z(I) C(SELECT 1) Z(I)
 		< C(SELECT 1) Z(I)`,
 	"known statement in a failed transaction": `
-		c P(s1,select 1) P(s2,rollback) S Q(begin; bad)
+		c P(s1,select 1) P(s2,rollback) S Q(begin; select bad)
 		s 1 1 Z(I) E(42601) Z(E)
-		> P(lb_1,select 1) P(lb_2,rollback) S Q(begin; bad)
+		> P(lb_1,select 1) P(lb_2,rollback) S Q(begin; select bad)
 		< 1 1 Z(I) E(42601) Z(E)
 		c P(s3,select 1) S
 		> P(lb_3,select 1) S
@@ -253,8 +267,8 @@ var scripts = map[string]string{
 		s 1 2 C(ROLLBACK) Z(I)
 		< 1 2 C(ROLLBACK) Z(I)
 		idle
-		c P(s4,x) S
-		> C(lb_4) P(lb_5,x) S
+		c P(s4,select x) S
+		> C(lb_4) P(lb_5,select x) S
 		s 3 1 Z(I)
 		< 1 Z(I)
 		idle`,
@@ -300,8 +314,8 @@ var scripts = map[string]string{
 		s 3 E(26000) Z(I)
 		< E(26000) Z(I)
 		link c1 s2
-		c B() Q(x) B() S
-		> P(,select 1) B() Q(x)
+		c B() Q(select x) B() S
+		> P(,select 1) B() Q(select x)
 		stalled
 		s 1 2 C(X) Z(I)
 		c 
@@ -326,28 +340,28 @@ var scripts = map[string]string{
 		< E(26000) Z(I)
 		idle`,
 	"an old unnamed statement is not the client's": `
-		c P(,a) S
+		c P(,select a) S
 		s 1 Z(I)
-		> P(,a) S
+		> P(,select a) S
 		< 1 Z(I)
 		link c1 s2
-		c Q(b)
-		s C(B) Z(I)
-		> Q(b)
-		< C(B) Z(I)
+		c Q(begin)
+		s C(BEGIN) Z(I)
+		> Q(begin)
+		< C(BEGIN) Z(I)
 		link c1 s1
 		c B() S
 		> C() B() S
 		s 3 E(26000) Z(I)
 		< E(26000) Z(I)`,
 	"a skipped Parse before one that is not": `
-		c P(,a) S
+		c P(,select a) S
 		s 1 Z(I)
-		> P(,a) S
+		> P(,select a) S
 		< 1 Z(I)
 		link c2 s1
-		c B(x) P(,b) S B(x) P(,c) S P(,d) S
-		> B(x) P(,b) S B(x) P(,c) S P(,d) S
+		c B(x) P(,select b) S B(x) P(,select c) S P(,select d) S
+		> B(x) P(,select b) S B(x) P(,select c) S P(,select d) S
 		s E(26000) Z(I) E(26000) Z(I) 1 Z(I)
 		< E(26000) Z(I) E(26000) Z(I) 1 Z(I)
 		c B() S
@@ -356,12 +370,12 @@ var scripts = map[string]string{
 		< 2 Z(I)
 		link c2 s2
 		c B() S
-		> P(,d) B() S
+		> P(,select d) B() S
 		s 1 2 Z(I)
 		< 2 Z(I)
 		link c2 s1
-		c B(x) P(,e) S B(x) P(,f) S
-		> B(x) P(,e) S B(x) P(,f) S
+		c B(x) P(,select e) S B(x) P(,select f) S
+		> B(x) P(,select e) S B(x) P(,select f) S
 		s E(26000) Z(I) E(26000) Z(I)
 		< E(26000) Z(I) E(26000) Z(I)
 		c B() S
@@ -382,8 +396,8 @@ var scripts = map[string]string{
 		< E(26000) Z(I) C(SELECT 1) Z(I)
 		idle`,
 	"several Syncs in flight": `
-		c P(,a) B() E S P(,b) B() E S S
-		> P(,a) B() E S P(,b) B() E S S
+		c P(,select a) B() E S P(,select b) B() E S S
+		> P(,select a) B() E S P(,select b) B() E S S
 		s 1 2 E(22012) Z(I)
 		busy
 		s 1 2 C(SELECT 1) Z(I)
@@ -392,14 +406,14 @@ var scripts = map[string]string{
 		idle
 		< 1 2 E(22012) Z(I) 1 2 C(SELECT 1) Z(I) Z(I)`,
 	"an error skips a Query before the Sync": `
-		c P(,bad) Q(select 1) F S Q(select 2)
-		> P(,bad) Q(select 1) F S Q(select 2)
+		c P(,select bad) Q(select 1) L S Q(select 2)
+		> P(,select bad) Q(select 1) F S Q(select 2)
 		s E(42601) Z(I) C(SELECT 1) Z(I)
 		< E(42601) Z(I) C(SELECT 1) Z(I)
 		idle`,
 	"an error before the Sync is sent": `
-		c P(,bad) H
-		> P(,bad) H
+		c P(,select bad) H
+		> P(,select bad) H
 		s E(42601)
 		< E(42601)
 		busy
@@ -411,8 +425,8 @@ var scripts = map[string]string{
 		< Z(I)
 		idle`,
 	"an error at Sync": `
-		c P(,insert) B() E S
-		> P(,insert) B() E S
+		c P(,select insert) B() E S
+		> P(,select insert) B() E S
 		s 1 2 C(INSERT 0 1) E(23503) Z(I)
 		< 1 2 C(INSERT 0 1) E(23503) Z(I)
 		idle`,
@@ -437,14 +451,20 @@ var scripts = map[string]string{
 		busy
 		s V Z(I)
 		< V Z(I)
-		idle
-		c F F
+		internal
+		> Q(inspect everything)
+		s C(SELECT 0) Z(I)
+		pinned SET_CONFIG
+		c L L
+		> Q(check)
+		s R(0) C(SELECT 1) Z(I)
+		c
 		> F F
 		s E(42883) Z(I)
 		busy
 		s V Z(I)
 		< E(42883) Z(I) V Z(I)
-		idle`,
+		pinned SET_CONFIG`,
 	"copy in by simple protocol": `
 		c Q(copy t from stdin) S H
 		> Q(copy t from stdin) S H
@@ -572,7 +592,7 @@ var scripts = map[string]string{
 		s C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)
 		busy
 		internal
-		> Q(select set_config($1, 'x', false)) Q(discard all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		> Q(select set_config($1, 'x', false)) Q(discard all) Q(inspect everything)
 		s C(SELECT 0) Z(I)
 		idle
 		< C(SELECT 1) Z(I) C(DISCARD ALL) Z(I)`,
@@ -620,26 +640,26 @@ var scripts = map[string]string{
 		< 1 2 Z(I)
 		idle`,
 	"eviction": `
-		c P(s1,a) S
+		c P(s1,select a) S
 		s 1 Z(I)
-		c P(s2,b) S
+		c P(s2,select b) S
 		s 1 Z(I)
-		c P(s3,c) S
+		c P(s3,select c) S
 		s 1 Z(I)
-		> P(lb_1,a) S P(lb_2,b) S P(lb_3,c) S
+		> P(lb_1,select a) S P(lb_2,select b) S P(lb_3,select c) S
 		< 1 Z(I) 1 Z(I) 1 Z(I)
 		c B(s1) S
 		s 2 Z(I)
-		c P(s4,d) B(s4) S
-		> B(lb_1) S C(lb_2) P(lb_4,d) B(lb_4) S
+		c P(s4,select d) B(s4) S
+		> B(lb_1) S C(lb_2) P(lb_4,select d) B(lb_4) S
 		s 3 1 2 Z(I)
 		< 2 Z(I) 1 2 Z(I)
 		c B(s1) B(s3) B(s4) B(s2) S
-		> B(lb_1) B(lb_3) B(lb_4) P(lb_5,b) B(lb_5) S
+		> B(lb_1) B(lb_3) B(lb_4) P(lb_5,select b) B(lb_5) S
 		s 2 2 2 1 2 Z(I)
 		< 2 2 2 2 Z(I)
-		c B(x) B(s1) P(s6,e) B(s6) S
-		> B(x) B(lb_1) C(lb_3) C(lb_4) P(lb_6,e) B(lb_6) S
+		c B(x) B(s1) P(s6,select e) B(s6) S
+		> B(x) B(lb_1) C(lb_3) C(lb_4) P(lb_6,select e) B(lb_6) S
 		s E(26000) Z(I)
 		< E(26000) Z(I)
 		c B(s3) B(s4) S
@@ -662,7 +682,7 @@ var inspected = map[string]string{
 	"set x = 1": "settings", "select set_config('a','b',false)": "settings", "create temp table t ()": "TEMP",
 	"listen x": "LISTEN", "prepare p as select 1": "PREPARE",
 	"declare c cursor with hold for select 1": "WITH HOLD", "select pg_advisory_lock(1)": "ADVISORY LOCK",
-	"do 'x'":                             "TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings",
+	"do 'x'":                             "everything",
 	"set a.b to x":                       "settings, a.b",
 	"select set_config('C.d','b',false)": "settings, c.d",
 }
@@ -704,7 +724,7 @@ type player struct {
 
 func play(t *testing.T, script string, random *rand.Rand) {
 	p := &player{t: t, random: random, clients: map[string]*Client{}, servers: map[string]*Server{}}
-	p.statements.Catalog.Scanned("none", nil)
+	p.statements.Catalog.Scanned("0", defined)
 	p.link("c1", "s1")
 	for line := range strings.Lines(script) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -795,6 +815,10 @@ func (p *player) line(line string) {
 		p.statements.Catalog.Trust(true) // forgets what is known
 		p.statements.Catalog.Trust(false)
 		p.relay.Link(p.relay.client, p.relay.server)
+	case "changing":
+		if !p.statements.Catalog.Changing() {
+			p.t.Error("the catalog is not changing")
+		}
 	case "outdated":
 		p.statements.Catalog.Outdate()
 	case "rejected":

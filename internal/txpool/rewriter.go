@@ -3,6 +3,7 @@ package txpool
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/routines"
@@ -21,7 +22,7 @@ type rewriter struct {
 // needsWhole reports whether the rewriter needs whole messages of a type.
 func needsWhole(t pgwire.ClientType) bool {
 	switch t {
-	case pgwire.ClientQuery, pgwire.ClientParse, pgwire.ClientBind, pgwire.ClientDescribe, pgwire.ClientClose:
+	case pgwire.ClientQuery, pgwire.ClientParse, pgwire.ClientBind, pgwire.ClientDescribe, pgwire.ClientClose, pgwire.ClientFunctionCall:
 		return true
 	}
 	return false
@@ -53,10 +54,29 @@ func (w *rewriter) beginsOther(t pgwire.ClientType) bool {
 	switch t {
 	case pgwire.ClientExecute:
 		w.expect(kindExecute, forward)
-	case pgwire.ClientFunctionCall:
-		w.expect(kindQuery, forward)
 	}
 	return true
+}
+
+// judge returns what a text may do if it is sent now. After a change of definitions in
+// a transaction the readings that are known do not hold.
+func (w *rewriter) judge(r routines.Reading) routines.Reading {
+	if w.session.defines || w.client.table.Catalog.Changing() {
+		r.Impact |= routines.Unknown
+	}
+	return r
+}
+
+// largeObjectFunctions are the functions that libpq calls by OID for large objects.
+// They leave nothing behind after the transaction.
+var largeObjectFunctions = []uint32{715, 764, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172}
+
+// functionCall sends a call of a function by its OID.
+func (w *rewriter) functionCall(body, m []byte) {
+	if len(body) < 4 || !slices.Contains(largeObjectFunctions, binary.BigEndian.Uint32(body)) {
+		w.session.sent(routines.Unknown | routines.Defines | routines.ConfiguresUnknown)
+	}
+	w.pass(kindQuery, m)
 }
 
 func (w *rewriter) sync() {
@@ -101,6 +121,8 @@ func (w *rewriter) whole(m []byte) bool {
 			return w.close(o.Name, m)
 		}
 		w.pass(kindClose, m)
+	case pgwire.ClientFunctionCall:
+		w.functionCall(body, m)
 	default:
 		return w.query(body, m)
 	}
@@ -113,7 +135,7 @@ func (w *rewriter) query(body, m []byte) bool {
 		w.replaceUnnamed(w.pass(kindQuery, m))
 		return true
 	}
-	r := w.client.table.read(text)
+	r := w.judge(w.client.table.read(text))
 	if name := deallocatedName(text, r.Impact); name != "" {
 		if !w.isSettled(w.namesChanged) {
 			return false
@@ -190,7 +212,7 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 
 func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	c := w.client
-	r := c.table.read(p.Query)
+	r := w.judge(c.table.read(p.Query))
 	name := deallocatedName(p.Query, r.Impact)
 	if name != "" && !w.isSettled(w.namesChanged) {
 		return false
@@ -234,7 +256,7 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 	case !ok:
 		return false
 	case on != nil:
-		r := w.client.table.readingOf(on.statement)
+		r := w.judge(w.client.table.readingOf(on.statement).Reading)
 		w.client.noteCustom(r.Custom)
 		w.session.sent(r.Impact)
 		w.appendBind(b, on.name)
@@ -265,7 +287,7 @@ func (w *rewriter) bindUnnamed(m []byte) bool {
 			w.dropPlaceholder() // the server must not find it
 		}
 	}
-	w.session.sent(c.unnamedImpact)
+	w.session.sent(w.judge(routines.Reading{Impact: c.unnamedImpact}).Impact)
 	if r := w.pass(kindBind, m); dropped != "" {
 		w.dropNamed(dropped, r)
 	}

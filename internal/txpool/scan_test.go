@@ -17,8 +17,8 @@ func init() {
 			unscanned
 			c Q(select login())
 			stalled
-			> Q(scan '')
-			s T R(1 5) R(login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
+			> Q(scan)
+			s T R(1 5) R(function:login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
 			c
 			> Q(select login())
 			s T D C(SELECT 1) Z(I)
@@ -37,8 +37,11 @@ func init() {
 			outdated
 			c Q(select login())
 			stalled
-			> Q(scan 'none')
-			s R(1 5) R(login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
+			> Q(check)
+			s R(1 5) C(SELECT 1) Z(I)
+			c
+			> Q(scan)
+			s R(1 5) R(function:login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
 			c
 			> Q(select login())
 			s C(SELECT 1) Z(I)
@@ -64,14 +67,14 @@ func init() {
 			c Q(select 1)
 			s E(57014) Z(I)
 			c
-			> Q(scan '') Q(select 1)
+			> Q(scan) Q(select 1)
 			s C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)
 			idle
 			link c2 s1
 			c Q(select 2)
-			> Q(scan '')
-			s R(0 0) C(SELECT 1) Z(I)
+			> Q(scan)
+			s R(0 0) R(relation:t=) C(SELECT 2) Z(I)
 			c
 			> Q(select 2)
 			s C(SELECT 1) Z(I)
@@ -82,54 +85,92 @@ func init() {
 			> Q(select 3)
 			s C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)`,
-		"a function that is defined": `
+		"what a client defines is scanned": `
 			c Q(create function f() as 'set a.b to 1')
 			s C(CREATE FUNCTION) Z(I)
 			busy
 			internal
-			> Q(create function f() as 'set a.b to 1') Q(scan 'none')
-			s R(1 1) R(f=set a.b to 1) C(SELECT 2) Z(I)
+			> Q(create function f() as 'set a.b to 1') Q(inspect everything)
+			s C(SELECT 0) Z(I)
 			< C(CREATE FUNCTION) Z(I)
 			idle
 			c P(x,select f()) B(x) E S
+			> Q(check)
+			s R(1 1) C(SELECT 1) Z(I)
+			c
+			> Q(scan)
+			s R(1 1) R(function:f=set a.b to 1) C(SELECT 2) Z(I)
+			c
 			s 1 2 C(SELECT 1) Z(I)
 			internal
 			> P(lb_1,select f()) B(lb_1) E S Q(inspect settings, a.b)
 			s R(a.b=1) C(SELECT 1) Z(I)
 			< 1 2 C(SELECT 1) Z(I)
-			settings a.b=1
-			c Q(create view v as select f())
-			s C(CREATE VIEW) Z(I)
+			idle
+			settings a.b=1`,
+		"nothing is known while definitions change": `
+			c Q(begin)
+			s C(BEGIN) Z(T)
+			c Q(create view v as select 1)
+			s C(CREATE VIEW) Z(T)
+			> Q(begin) Q(create view v as select 1)
+			< C(BEGIN) Z(T) C(CREATE VIEW) Z(T)
+			changing
+			c Q(rollback)
+			s C(ROLLBACK) Z(I)
+			> Q(rollback)
+			< C(ROLLBACK) Z(I)
 			internal
-			> Q(create view v as select f()) Q(scan '1 1')
-			s R(1 1) C(SELECT 1) Z(I)
-			< C(CREATE VIEW) Z(I)
-			internal
-			s R(a.b=1) C(SELECT 1) Z(I)
-			> Q(inspect settings, a.b)
-			idle`,
-		"a function that is harmless": `
-			c Q(create function f() as 'select 1')
-			s C(CREATE FUNCTION) Z(I)
-			> Q(create function f() as 'select 1')
-			< C(CREATE FUNCTION) Z(I)
+			> Q(inspect everything)
+			s C(SELECT 0) Z(I)
 			idle`,
 		"disconnected after creating a function": `
 			c Q(create function f() as 'set a.b to 1')
 			s C(CREATE FUNCTION) Z(I)
 			disconnect
 			internal
-			> Q(create function f() as 'set a.b to 1')
+			> Q(create function f() as 'set a.b to 1') Q(inspect everything)
+			s C(SELECT 0) Z(I)
 			< C(CREATE FUNCTION) Z(I)
 			idle
 			link c2 s1
 			c Q(select f())
-			> Q(scan 'none')
-			s R(0 0) C(SELECT 2) Z(I)
+			> Q(reset) Q(check)
+			s C(RESET) Z(I) R(1 1) C(SELECT 1) Z(I)
+			c
+			> Q(scan)
+			s R(1 1) R(function:f=select 1) C(SELECT 2) Z(I)
 			c
 			> Q(select f())
 			s C(SELECT 1) Z(I)
-			< C(SELECT 1) Z(I)`,
+			< C(SELECT 1) Z(I)
+			idle`,
+		"an unknown text": `
+			c Q(select g())
+			s C(SELECT 1) Z(I)
+			> Q(select g())
+			< C(SELECT 1) Z(I)
+			internal
+			> Q(inspect everything)
+			s C(SELECT 0) Z(I)
+			idle
+			c Q(select 1)
+			> Q(select 1)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle
+			link c2 s1
+			c Q(select 1)
+			> Q(reset) Q(select 1)
+			s C(RESET) Z(I) C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle
+			link c1 s1
+			c Q(select 1)
+			> Q(select 1)
+			s C(SELECT 1) Z(I)
+			< C(SELECT 1) Z(I)
+			idle`,
 	}
 	for name, script := range scanScripts {
 		scripts[name] = script

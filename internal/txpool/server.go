@@ -31,6 +31,9 @@ type Server struct {
 
 	answered, transactions uint64 // of clients
 
+	owner   *Client // that the server was linked to last and that has sent something
+	unknown bool    // a text of the owner may have left behind what an inspection does not find
+
 	// A segment is a part of the client's stream that one ReadyForQuery answers.
 	// segment is the number of the current one, answeredSegment that of the last one
 	// answered.

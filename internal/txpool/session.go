@@ -13,6 +13,7 @@ const (
 	pinSyncInCopy  = "SYNC DURING COPY"
 	pinLoad        = "LOAD"
 	pinSeed        = "SETSEED"
+	pinSlot        = "REPLICATION SLOT"
 	pinEncoding    = "ENCODING"
 )
 
@@ -33,7 +34,7 @@ var lastingPins = [...]struct {
 // fit for another client.
 func isFinalPin(reason string) bool {
 	switch reason {
-	case pinReplication, pinSyncInCopy, pinLoad, pinSeed:
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot:
 		return true
 	}
 	return false
@@ -55,6 +56,8 @@ type session struct {
 	pinnedAt uint64 // segment of the last cause of a lasting pin
 	localAt  uint64 // segment of the last change of settings for the transaction
 	schema   uint64 // version of the schema in a transaction that has changed it, else 0
+	defines  bool   // the transaction may have changed what later texts mean
+	changes  uint64 // of definitions, before the transaction
 }
 
 // sent notes what a text with that impact, which is now sent, may change.
@@ -66,6 +69,14 @@ func (s *session) sent(impact routines.Impact) {
 		return
 	}
 	segment := s.server.segment
+	if impact&routines.Unknown != 0 {
+		impact |= routines.Inspectable
+		s.server.unknown = true
+	}
+	if impact&routines.Defines != 0 && !s.defines {
+		s.defines = true
+		s.client.table.Catalog.BeginChange()
+	}
 	if impact&routines.Deallocates != 0 {
 		s.namesChanged = segment
 	}
@@ -81,7 +92,7 @@ func (s *session) sent(impact routines.Impact) {
 			s.pin(p.reason, segment)
 		}
 	}
-	s.unknown |= impact & (routines.Inspectable | routines.Defines) &^ routines.Sets
+	s.unknown |= impact & routines.Inspectable &^ routines.Sets
 	if impact&routines.Releases != 0 && s.client.pin != "" {
 		s.unknown |= routines.Inspectable &^ routines.Sets
 	}
@@ -165,7 +176,20 @@ func (s *session) ready(status pgwire.TxStatus) {
 		s.schema = 0
 		s.client.table.changeSchema()
 	}
+	s.endDefinitions()
+	if changes := s.client.table.Catalog.Changes(); changes != s.changes {
+		s.changes = changes
+		s.sent(routines.Unknown) // what was known of its texts may not have held
+	}
 	s.updateSettingsUnknown()
+}
+
+// endDefinitions handles the end of a transaction that may have changed definitions.
+func (s *session) endDefinitions() {
+	if s.defines {
+		s.defines = false
+		s.client.table.Catalog.EndChange()
+	}
 }
 
 // updateSettingsUnknown resets settingsUnknown if the settings are known again.

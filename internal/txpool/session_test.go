@@ -159,7 +159,7 @@ var sessionScripts = map[string]string{
 		c Q(reset all)
 		s C(RESET) Z(I)
 		internal
-		> Q(listen x) Q(inspect LISTEN) Q(reset all) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		> Q(listen x) Q(inspect LISTEN) Q(reset all) Q(inspect everything)
 		s R(LISTEN) C(SELECT 1) Z(I)
 		c Q(select 1)
 		> Q(SELECT set_config('timezone','UTC',false);)
@@ -182,7 +182,7 @@ var sessionScripts = map[string]string{
 		s S(TimeZone=UTC) C(SELECT 1) Z(I)
 		busy
 		internal
-		> Q(select f()) Q(inspect settings)
+		> Q(select f()) Q(inspect everything)
 		s R(TimeZone=UTC) C(SELECT 1) Z(I)
 		< S(TimeZone=GMT) S(TimeZone=UTC) C(SELECT 1) Z(I)
 		settings timezone=UTC
@@ -268,7 +268,7 @@ var sessionScripts = map[string]string{
 		c Q(select pg_advisory_unlock(1))
 		s C(SELECT 1) Z(I)
 		internal
-		> Q(select pg_advisory_unlock(1)) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		> Q(select pg_advisory_unlock(1)) Q(inspect everything)
 		s C(SELECT 0) Z(I)
 		idle
 		< C(SELECT 1) Z(I) C(SELECT 1) Z(I) C(SELECT 1) Z(I)`,
@@ -283,7 +283,7 @@ var sessionScripts = map[string]string{
 		internal
 		s C(SELECT 0) Z(I)
 		idle
-		> Q(create temp table t ()) Q(inspect TEMP) Q(drop table t) Q(inspect TEMP, LISTEN, PREPARE, WITH HOLD, ADVISORY LOCK, settings)
+		> Q(create temp table t ()) Q(inspect TEMP) Q(drop table t) Q(inspect everything)
 		< C(CREATE TABLE) Z(I) C(DROP TABLE) Z(I)`,
 	"an encoding in which text cannot be read": `
 		startup client_encoding=SJIS
@@ -352,7 +352,10 @@ var sessionScripts = map[string]string{
 		s 1 C(CREATE TABLE) Z(I)
 		disconnect
 		internal
-		> P(lb_1,select 1) Q(create temp table t ()) Q(DISCARD ALL)
+		> P(lb_1,select 1) Q(create temp table t ()) Q(inspect TEMP)
+		s R(TEMP) C(SELECT 1) Z(I)
+		internal
+		> Q(DISCARD ALL)
 		s C(DISCARD ALL) Z(I)
 		internal
 		idle

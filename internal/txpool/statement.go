@@ -36,6 +36,10 @@ type statementReading struct {
 type Statements struct {
 	Catalog routines.Catalog
 
+	// AlwaysReset: a server is reset whenever it is linked to another client than
+	// before.
+	AlwaysReset atomic.Bool
+
 	mu    sync.Mutex
 	known map[source]*statement
 

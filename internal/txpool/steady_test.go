@@ -13,7 +13,7 @@ var steady = map[string]struct{ client, server string }{
 // turn returns a function that runs one transaction.
 func turn(tb testing.TB, client, server string) func() {
 	var table Statements
-	table.Catalog.Scanned("", nil)
+	table.Catalog.Scanned("", defined)
 	c, s := NewClient(&table), NewServer(&table, 0)
 	x := new(Relay)
 	x.Link(c, s)

@@ -1,0 +1,28 @@
+package txpool
+
+import (
+	"math/rand/v2"
+	"strconv"
+)
+
+// resetSQL resets a session, but for prepared statements. Nothing that the former
+// client has set may make it fail. RESET SESSION AUTHORIZATION includes the role. The
+// seed of random() is the one thing that cannot be reset, but it can be made unknown.
+const resetSQL = "SET statement_timeout = 0; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *;" +
+	" SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.setseed("
+
+// needsReset reports whether s must be reset before c may use it: because a text of
+// its former client is not known to leave nothing behind, because that client belongs
+// to another user, or because it is wanted at each change of the client.
+func needsReset(c *Client, s *Server) bool {
+	return s.owner != nil && s.owner != c && (s.unknown || s.owner.user != c.user || c.table.AlwaysReset.Load())
+}
+
+// reset resets the session. The client need not wait: should the reset fail, both
+// sessions end.
+func (q *internalQueries) reset() {
+	s := q.server
+	q.ask(resetSession, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+")")
+	s.setSettings(Settings{})
+	s.owner, s.unknown = q.client, false
+}
