@@ -189,8 +189,7 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// conclude fills in the fields that sum the checks up, of which there are
-// total.
+// conclude sums up the checks, of which there are total.
 func (r *Report) conclude(total int) {
 	names := map[Status][]string{}
 	for _, c := range r.Checks {

@@ -169,14 +169,13 @@ func (v *visit) explainLoginError(err error) Result {
 	case e.Kind == lakebase.KindUnavailable && v.isOthersRole():
 		p = v.explainOthersRole()
 		err = &lakebase.Error{Kind: lakebase.KindTokenRejected, Resource: e.Resource, Message: "the server closed the connection", Err: err}
-	case e.Kind == lakebase.KindUnavailable && v.isStatic():
-		p = problem("the server closed the connection during the login").
-			means("TLS was fine, and then the connection was closed without an error: Lakebase refuses passwords like this where native login is off").
-			do("switch native login on for the instance, or name the instance instead of the URL")
 	case e.Kind == lakebase.KindUnavailable:
 		p = problem("the server closed the connection during the login").
 			means("TLS was fine, and then the connection was closed without an error: the server is stopping, or refuses a native password where native login is off").
 			do("try again; if it stays so, look at the instance in the workspace", v.again())
+		if v.isStatic() {
+			p = p.do("switch native login on for the instance, or name the instance instead of the URL")
+		}
 	case errors.Is(err, context.DeadlineExceeded) && e.Kind == lakebase.KindConnectFailed:
 		p = problem("the server did not finish the login in %s", v.timeout).
 			means("TLS was fine and the server took the login, but never answered: an endpoint that hangs while it wakes").
@@ -187,8 +186,7 @@ func (v *visit) explainLoginError(err error) Result {
 	return p.failed(err, details...)
 }
 
-// explainRefusal explains the server's answer to a login, with what is known
-// of the token.
+// explainRefusal explains the server's answer to a login.
 func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result {
 	switch reason := refusal.Of(reply); reason {
 	case refusal.RoleMissing:
@@ -238,8 +236,7 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 	}
 }
 
-// explainToken explains why a token was refused twice, from the reason and
-// from what is known of the token.
+// explainToken explains why a token was refused twice.
 func (v *visit) explainToken(reason refusal.Reason) Result {
 	_, wrongClock := v.skew()
 	switch {
@@ -285,8 +282,7 @@ func (v *visit) explainOthersRole() Result {
 		do("log in as "+v.subject+", or have "+v.subject+" added to the group", v.unset("user"))
 }
 
-// logInElsewhere is the action, with its command, for a host that is not the
-// workspace's.
+// logInElsewhere is the action, with its command, for another workspace's host.
 func (v *visit) logInElsewhere() (action, command string) {
 	_, login := v.correctWorkspace()
 	action, command = v.letWorkspaceNameHost("log in to the workspace that owns the host: " + v.loginSource("host"))

@@ -40,6 +40,9 @@ func hostPort(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
+// onlySockets is why there is no network to check.
+const onlySockets = "the host is a socket on this machine"
+
 // isSocket reports whether host is the directory of a Unix socket.
 func isSocket(host string) bool { return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") }
 
@@ -48,7 +51,7 @@ func isAddress(host string) bool { return parse(host).IsValid() }
 // nothingToResolve takes the hosts that are addresses, and skips the check if
 // no host is a name.
 func nothingToResolve(v *visit) (why string) {
-	why = "the host is a socket on this machine"
+	why = onlySockets
 	names := false
 	for _, s := range v.servers {
 		switch {
@@ -205,12 +208,10 @@ func (v *visit) explainLookup(failed lookup, details []Detail) Result {
 
 // socketsOnly skips a check of TCP or TLS where no server has either.
 func socketsOnly(v *visit) string {
-	for _, s := range v.servers {
-		if !isSocket(s.Host) {
-			return ""
-		}
+	if slices.ContainsFunc(v.servers, func(s steps.Server) bool { return !isSocket(s.Host) }) {
+		return ""
 	}
-	return "the host is a socket on this machine"
+	return onlySockets
 }
 
 // checkTCP connects to every address, and closes the connections.
@@ -232,24 +233,21 @@ func checkTCP(ctx context.Context, v *visit) Result {
 		})
 	}
 	dials.Wait()
-	var silent, first error
+	var silent, other error
 	var names []string
 	for i, a := range v.addresses {
-		err := errs[i]
-		if err == nil || errors.Is(err, syscall.ECONNRESET) { // the next check finds out what cuts the connection
+		switch err := errs[i]; {
+		case err == nil, errors.Is(err, syscall.ECONNRESET): // the next check finds out what cuts the connection
 			v.reached = append(v.reached, a)
 			names = append(names, a.String())
-			continue
-		}
-		if first == nil {
-			first = err
-		}
-		if isTimeout(err) {
+		case isTimeout(err):
 			silent = err
+		default:
+			other = cmp.Or(other, err)
 		}
 	}
 	if len(v.reached) == 0 {
-		return v.explainDial(cmp.Or(silent, first), details)
+		return v.explainDial(cmp.Or(silent, other), details)
 	}
 	r := found(details, "%s answers", strings.Join(names, ", "))
 	if silent != nil {

@@ -125,8 +125,7 @@ func (v *visit) settingDetails(prefix string) (details []Detail) {
 	return details
 }
 
-// variable returns the environment variable that a setting came from, "" if
-// it came from elsewhere.
+// variable is the environment variable that a setting came from, or "".
 func (v *visit) variable(name string) string {
 	_, variable, _ := strings.Cut(v.setting(name).Source, "environment ")
 	return variable
@@ -149,8 +148,7 @@ func (v *visit) isLocalLakebase() bool {
 	return err == nil && host.Addr().IsLoopback()
 }
 
-// refused is the library's error for a failed attempt to reach host or to log
-// in there.
+// refused is the library's error for a failed attempt to reach host or log in.
 func (v *visit) refused(err error, host string) error {
 	return v.steps.Refused(err, host, v.user(), v.steps.Database)
 }
@@ -191,8 +189,7 @@ func (v *visit) createRole() string {
 // identityKind is the --kind of roles create for an identity.
 func identityKind(name string) roles.Kind { return cmp.Or(roles.KindOf(name), roles.User) }
 
-// unset is the command that unsets the variable of a setting, "" if it has
-// none.
+// unset is the command that unsets a setting's variable, "" if it has none.
 func (v *visit) unset(setting string) string {
 	if variable := v.variable(setting); variable != "" {
 		return "unset " + variable
@@ -200,8 +197,7 @@ func (v *visit) unset(setting string) string {
 	return ""
 }
 
-// overridesHost reports whether a host is configured in place of the one that
-// the workspace names.
+// overridesHost reports whether a host is configured in place of the workspace's.
 func (v *visit) overridesHost() bool {
 	return v.cfg.Host != "" && (v.cfg.Instance != "" || v.cfg.Endpoint != "")
 }
@@ -239,8 +235,7 @@ func (v *visit) loginSource(name string) string {
 	return "it comes from " + s.Source
 }
 
-// correctWorkspace is the action, with its command, for a workspace's address
-// that is wrong.
+// correctWorkspace is the action, with its command, for a wrong workspace address.
 func (v *visit) correctWorkspace() (action, command string) {
 	command = "export DATABRICKS_HOST=https://WORKSPACE.cloud.databricks.com"
 	if profile, ok := strings.CutPrefix(v.setting("databricks.host").Source, "profile "); ok {

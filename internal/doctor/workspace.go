@@ -127,13 +127,10 @@ func (v *visit) canDoWithout(err error) bool {
 }
 
 func (v *visit) describeState() string {
-	switch {
-	case v.asleep:
+	if v.asleep {
 		return "asleep (IDLE; logging in wakes it)"
-	case v.target.RawState != "":
-		return v.target.RawState
 	}
-	return "in an unknown state"
+	return cmp.Or(v.target.RawState, "in an unknown state")
 }
 
 func (v *visit) targetDetails() []Detail {
@@ -192,8 +189,7 @@ func (v *visit) missingTarget(ctx context.Context, e *lakebase.Error) Result {
 	return p.failed(e, details...)
 }
 
-// visibleTargets lists what the identity can see. A list that fails counts as
-// empty.
+// visibleTargets lists what the identity can see; a failed call adds nothing.
 func (v *visit) visibleTargets(ctx context.Context) []string {
 	var names []string
 	instances, _ := v.steps.Workspace.Instances(ctx)
@@ -232,8 +228,7 @@ func asCall(err error) *workspace.Error {
 	return &workspace.Error{}
 }
 
-// explainUnreachable explains a workspace that did not answer, or answered
-// with an error of its own.
+// explainUnreachable explains a workspace that did not answer, or with an error.
 func (v *visit) explainUnreachable(call *workspace.Error, err error) Result {
 	var dns *net.DNSError
 	text := strings.ToLower(err.Error())

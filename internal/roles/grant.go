@@ -77,16 +77,15 @@ func (p Plan) Statements() []string {
 		}
 		add("%s %s ON ALL TABLES IN SCHEMA %s %s %s", verb, what.tables, schema, to, role)
 		add("%s %s ON ALL SEQUENCES IN SCHEMA %s %s %s", verb, what.sequences, schema, to, role)
-		of := []string{""}
-		if len(p.Creators) > 0 {
-			of = nil
-		}
-		for _, c := range p.Creators {
-			of = append(of, "FOR ROLE "+quote(c)+" ")
-		}
-		for _, of := range of {
+		addDefaults := func(of string) {
 			add("ALTER DEFAULT PRIVILEGES %sIN SCHEMA %s %s %s ON TABLES %s %s", of, schema, verb, what.tables, to, role)
 			add("ALTER DEFAULT PRIVILEGES %sIN SCHEMA %s %s %s ON SEQUENCES %s %s", of, schema, verb, what.sequences, to, role)
+		}
+		for _, c := range p.Creators {
+			addDefaults("FOR ROLE " + quote(c) + " ")
+		}
+		if len(p.Creators) == 0 {
+			addDefaults("")
 		}
 		if what.schema != "" && p.Revoke {
 			add("REVOKE %s ON SCHEMA %s FROM %s", what.schema, schema, role)

@@ -226,8 +226,7 @@ func (a *Admin) extensionRoles(ctx context.Context, schema string, identities ma
 	return err
 }
 
-// workspaceRoles adds the roles that the workspace lists, and reports whether it
-// has listed them.
+// workspaceRoles adds the roles that the workspace lists, and reports if it did.
 func (a *Admin) workspaceRoles(ctx context.Context, identities map[string]Kind) bool {
 	if !a.withToken() {
 		return false

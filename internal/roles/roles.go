@@ -50,16 +50,13 @@ func ParseKind(text string) (Kind, error) {
 // "" for all other names, which may be a group's or mistyped.
 func KindOf(name string) Kind {
 	switch {
-	case isUUID(name):
+	case len(name) == 36 && uuid.Validate(name) == nil: // only the form with dashes, of those that uuid reads
 		return ServicePrincipal
 	case strings.Contains(name, "@"):
 		return User
 	}
 	return ""
 }
-
-// isUUID accepts only the form with dashes, of the forms that uuid.Parse reads.
-func isUUID(name string) bool { return len(name) == 36 && uuid.Validate(name) == nil }
 
 // Admin is a session that manages roles. It is not safe for concurrent use.
 type Admin struct {
@@ -156,8 +153,7 @@ func (e *Error) Error() string {
 // Unwrap returns the server's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// noRole is the error for a role that is not among names. It suggests a similar
-// name.
+// noRole is the error for a role that is not among names, of which it suggests one.
 func noRole(name string, names []string) error {
 	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
 	near := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
@@ -176,8 +172,7 @@ func badName(format string, args ...any) error {
 	return &Error{Problem: BadName, Message: fmt.Sprintf(format, args...), Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
 }
 
-// sqlState returns the server's code and text, in lower case, "" for other
-// errors.
+// sqlState returns a server's code and text, in lower case, "" for other errors.
 func sqlState(err error) (code, text string) {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"archive/zip"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,13 +48,10 @@ func writeBundle(file *os.File, secrets *doctor.Secrets, report *doctor.Report, 
 	if err != nil {
 		return err
 	}
-	if log == "" {
-		log = "(no log)\n"
-	}
 	parts := []bundlePart{
 		{"report.txt", text.String()},
 		{"environment.txt", bundleEnvironment(report)},
-		{"log.txt", log},
+		{"log.txt", cmp.Or(log, "(no log)\n")},
 		{"report.json", string(document) + "\n"},
 	}
 	for i := range parts {

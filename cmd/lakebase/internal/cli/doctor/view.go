@@ -98,8 +98,7 @@ var statusWords = map[doctor.Status]struct {
 	doctor.Skipped: {"skip", terminal.Dim},
 }
 
-// result writes the result of a check, and for a problem its meaning and the
-// action to take.
+// result writes the result of a check, and what a problem means and needs.
 func (t *reportText) result(r doctor.Result) {
 	status := statusWords[r.Status]
 	took := fmt.Sprintf("%.1f ms", r.Milliseconds)

@@ -102,18 +102,14 @@ func printRoles(out io.Writer, list []roles.Role) error {
 		if r.Name == roles.Everyone {
 			kind = "everyone"
 		}
+		grants := make([]string, len(r.Grants))
+		for i, g := range r.Grants {
+			grants[i] = g.Summary()
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(r.Name), kind, yesNo(r.Login), yesNo(r.Superuser),
-			cmp.Or(printable(strings.Join(r.MemberOf, ", ")), "-"), cmp.Or(printable(summaries(r.Grants)), "-"))
+			cmp.Or(printable(strings.Join(r.MemberOf, ", ")), "-"), cmp.Or(printable(strings.Join(grants, "; ")), "-"))
 	}
 	return w.Flush()
-}
-
-func summaries(grants []roles.Grant) string {
-	parts := make([]string, len(grants))
-	for i, g := range grants {
-		parts[i] = g.Summary()
-	}
-	return strings.Join(parts, "; ")
 }
 
 func printRole(out io.Writer, r roles.Role, database string) error {
