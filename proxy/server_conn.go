@@ -13,17 +13,15 @@ import (
 )
 
 const (
-	// serverCheckDelay is the idle time after which the socket of a server
-	// connection is checked for unread input before it is linked. After less, its
-	// reader would hardly find out any later that the connection has ended.
+	// serverCheckDelay is the idle time after which the socket of a server connection
+	// is checked for unread input before it is linked. After less, its reader finds out.
 	serverCheckDelay = time.Millisecond
 
 	// serverCheckInterval is the time that unread input may take to be read.
 	serverCheckInterval = time.Second
 
-	// bulkThreshold: reads of at least this many bytes are treated as part of a
-	// large result, of which as much as fits into bulkBuffer is forwarded in one
-	// write.
+	// bulkThreshold: reads of at least this many bytes are treated as part of a large
+	// result, of which as much as fits into bulkBuffer is forwarded in one write.
 	bulkThreshold = 4 << 10
 	bulkBuffer    = 4 * rawnet.BufferSize
 
@@ -82,8 +80,8 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	return s
 }
 
-// expiry is when a server connection that was opened at a time is too old: after
-// the lifetime, give or take a tenth, so that not all expire at once.
+// expiry is when a server connection is too old: after the lifetime, give or take a
+// tenth, so that not all expire at once.
 func expiry(opened time.Time, lifetime time.Duration) time.Time {
 	spread := lifetime / 10
 	return opened.Add(lifetime - spread + rand.N(2*spread+1))
@@ -217,7 +215,11 @@ func (s *serverConn) handle(chunk []byte) {
 	s.writeClient(answer)
 	if c := s.client; c != nil {
 		if e := s.relay.SettingsError(); e != nil {
-			s.disconnectClient("settings refused", e)
+			if s.session.Fresh() { // otherwise another client may be the reason
+				s.disconnectClient("settings refused", e)
+			}
+			s.close("settings refused")
+			return
 		}
 		if c.introduction.active && s.relay.Idle() {
 			c.introduction.complete(s.session.Reported()) // before another client uses s
@@ -241,9 +243,8 @@ func (s *serverConn) isUnsolicited() bool {
 	return true
 }
 
-// handleUnsolicited takes what is no answer: a setting that has changed, or why
-// the connection ends. A client that has not sent a request yet does not get it,
-// but another server connection. The caller holds mu.
+// handleUnsolicited takes what is no answer: a setting that has changed, or why the
+// connection ends. A client without a request gets another server connection instead.
 func (s *serverConn) handleUnsolicited(chunk []byte) {
 	if !s.partial {
 		s.relay.Link(s.internal, s.session)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"maps"
 	"strings"
+
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // Definition is a row of a scan.
@@ -39,9 +41,6 @@ type Names struct {
 	lengths    [256]uint64        // of the others, as bits, by their first byte
 }
 
-// maxName is the length limit of names in PostgreSQL, in bytes.
-const maxName = 63
-
 // plainExtensions are extensions whose functions in C leave nothing behind in a
 // session, or only what sqlscan reports.
 var plainExtensions = wordSet("address_standardizer amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance " +
@@ -73,16 +72,16 @@ func newNames(definitions []Definition, fingerprint string) *Names {
 	for _, d := range definitions {
 		switch d.Kind {
 		case isFunction, isLibrary, isOpaque:
-			n.functions[fold(d.Name)] = struct{}{}
+			n.functions[sqlscan.Fold(d.Name)] = struct{}{}
 		case isRelation:
-			n.relations[fold(d.Name)] = struct{}{}
+			n.relations[sqlscan.Fold(d.Name)] = struct{}{}
 		case isType:
-			n.types[fold(d.Name)] = struct{}{}
+			n.types[sqlscan.Fold(d.Name)] = struct{}{}
 		}
 	}
 	for _, d := range definitions {
 		if r := n.readDefinition(d); r.Impact != 0 {
-			name := fold(d.Name)
+			name := sqlscan.Fold(d.Name)
 			n.readings[name] = n.readings[name].with(r)
 		}
 	}
@@ -90,7 +89,7 @@ func newNames(definitions []Definition, fingerprint string) *Names {
 	}
 	for _, d := range definitions {
 		if d.Kind == isAnywhere {
-			n.everywhere = n.everywhere.with(n.readings[fold(d.Name)])
+			n.everywhere = n.everywhere.with(n.readings[sqlscan.Fold(d.Name)])
 		}
 	}
 	return n
@@ -127,7 +126,7 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 
 // knows reports whether the database defines the name.
 func (n *Names) knows(name string) bool {
-	name = fold(name)
+	name = sqlscan.Fold(name)
 	return contains(n.functions, name) || contains(n.relations, name) || contains(n.types, name)
 }
 
@@ -135,7 +134,7 @@ func (n *Names) knows(name string) bool {
 // reports whether that has changed any.
 func (n *Names) spread(definitions []Definition) (changed bool) {
 	for _, d := range definitions {
-		name := fold(d.Name)
+		name := sqlscan.Fold(d.Name)
 		before := n.readings[name]
 		after := before.with(n.find([]byte(d.Text)))
 		if after.Impact != before.Impact || len(after.Custom) != len(before.Custom) {
@@ -150,7 +149,7 @@ func (n *Names) index() {
 	maps.DeleteFunc(n.readings, func(_ string, r Reading) bool { return r.Impact == 0 })
 	n.phrases, n.lengths = nil, [256]uint64{}
 	for name := range n.readings {
-		if len(name) > maxName || strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && !isWordByte(byte(r)) }) >= 0 {
+		if len(name) > sqlscan.MaxName || strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && !isWordByte(byte(r)) }) >= 0 {
 			n.phrases = append(n.phrases, name)
 		} else if name != "" {
 			n.lengths[name[0]] |= 1 << len(name)
@@ -178,7 +177,7 @@ func (n *Names) Read(text []byte) Reading {
 
 // has reports whether set has a name of any case.
 func has(set map[string]struct{}, name []byte) bool {
-	var folded [maxName]byte
+	var folded [sqlscan.MaxName]byte
 	n := copy(folded[:], name)
 	for i, c := range folded[:n] {
 		folded[i] = foldByte(c)
@@ -199,7 +198,7 @@ func (n *Names) find(text []byte) (r Reading) {
 	if n == nil || len(n.readings) == 0 {
 		return Reading{}
 	}
-	var folded [maxName]byte
+	var folded [sqlscan.MaxName]byte
 	for i := 0; i < len(text); {
 		start := i
 		for i < len(text) && isWordByte(text[i]) {
@@ -209,7 +208,7 @@ func (n *Names) find(text []byte) (r Reading) {
 			i++
 			continue
 		}
-		length := copy(folded[:], cut(text[start:i]))
+		length := copy(folded[:], sqlscan.Truncate(text[start:i]))
 		if n.lengths[foldByte(text[start])]>>length&1 == 0 {
 			continue
 		}
@@ -231,28 +230,6 @@ func (n *Names) find(text []byte) (r Reading) {
 		}
 	}
 	return r
-}
-
-// cut returns a name as PostgreSQL truncates it: to at most 63 bytes, in UTF-8 to whole
-// characters.
-func cut(name []byte) []byte {
-	if len(name) <= maxName {
-		return name
-	}
-	end := maxName
-	for end > maxName-4 && name[end]&0xc0 == 0x80 {
-		end--
-	}
-	return name[:end]
-}
-
-// fold returns a name in lower case. Names that differ only in case count as one.
-func fold(name string) string {
-	folded := []byte(name)
-	for i, c := range folded {
-		folded[i] = foldByte(c)
-	}
-	return string(folded)
 }
 
 func foldByte(c byte) byte {

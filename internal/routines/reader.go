@@ -85,18 +85,18 @@ func newReader(text []byte, names *Names, body bool) reader {
 // or 0 if it is plain.
 func (r *reader) read() Impact {
 	all := words()
-	var folded [maxName]byte
+	var folded [sqlscan.MaxName]byte
 	for t := r.lex.Next(); t.Kind != sqlscan.EndOfText; t = r.lex.Next() {
 		switch t.Kind {
 		case sqlscan.Word:
-			text := cut(r.lex.Text(t))
+			text := sqlscan.Truncate(r.lex.Text(t))
 			spelling := folded[:copy(folded[:], text)]
 			for i, c := range spelling {
 				spelling[i] = foldByte(c)
 			}
 			r.word(text, all[string(spelling)])
 		case sqlscan.QuotedName:
-			text := cut(r.lex.Value(t))
+			text := sqlscan.Truncate(r.lex.Value(t))
 			r.word(text, word{builtin: all[string(text)].builtin})
 		case sqlscan.Symbol:
 			r.symbol(r.lex.Text(t)[0])

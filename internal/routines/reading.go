@@ -66,6 +66,7 @@ var impactOf = [...]struct {
 	{sqlscan.Seed, Seeds},
 	{sqlscan.Sequence, ReadsSequence},
 	{sqlscan.Load, Loads},
+	{sqlscan.Connect, Connects},
 	{sqlscan.Begin, Begins},
 }
 
@@ -100,7 +101,7 @@ func readStatement(st sqlscan.Statement) Reading {
 
 // readSet reads SET and RESET.
 func readSet(st sqlscan.Statement) (r Reading) {
-	name := fold(string(sqlscan.AppendName(nil, st.Name)))
+	name := sqlscan.Fold(string(sqlscan.AppendName(nil, st.Name)))
 	isLocal := st.Effects.Has(sqlscan.SetLocal) && st.Effects&(sqlscan.Set|sqlscan.Reset) == 0
 	switch {
 	case isLocal && (name == "" || !sqlscan.AffectsMeaning(name)): // SET TRANSACTION, for example
@@ -109,6 +110,8 @@ func readSet(st sqlscan.Statement) (r Reading) {
 		return Reading{Impact: ConfiguresTemp}
 	case name == "session_authorization":
 		return Reading{Impact: Authorizes | Configures | Sets}
+	case name == "seed":
+		return Reading{Impact: Seeds}
 	}
 	r.Impact = Configures
 	if st.Effects.Has(sqlscan.Set) {

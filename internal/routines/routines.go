@@ -36,13 +36,14 @@ const (
 	Seeds             Impact = 1 << (iota + 8) // by setseed
 	ReadsSequence                              // by currval or lastval
 	Loads                                      // a library
+	Connects                                   // to another server, by dblink
 	Authorizes                                 // changes the session user
 	ConfiguresUnknown                          // changes settings that the text does not name
 )
 
 // Other impact.
 const (
-	Releases       Impact = 1 << (iota + 13) // ends some of the state above
+	Releases       Impact = 1 << (iota + 14) // ends some of the state above
 	Deallocates                              // drops prepared statements
 	ConfiguresTemp                           // changes, for the transaction, settings that the meaning of text depends on
 	Begins                                   // only begins a transaction

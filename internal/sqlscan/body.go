@@ -3,7 +3,6 @@ package sqlscan
 import (
 	"bytes"
 	"slices"
-	"strings"
 )
 
 // Body describes the effects of a function's body on the session that calls it.
@@ -20,7 +19,7 @@ type Body struct {
 // bodyEffects are the effects that matter in a body. Sequence does not: in a body,
 // currval nearly always follows a nextval of the same body.
 const bodyEffects = Set | Reset | SetLocal | SetConfig | Discard | Temp | Listen | Unlisten | Prepare | Deallocate |
-	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Opaque
+	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Connect | Opaque
 
 // maxNesting limits how deep literals within literals are read.
 const maxNesting = 8
@@ -90,7 +89,7 @@ func (b *bodyReader) statement(verb keyword, lex *Lexer) Effects {
 	effects, name := form(verb, lex)
 	if effects&(Set|SetLocal) != 0 {
 		if name != nil { // SET TRANSACTION and the like have none
-			b.Settings = append(b.Settings, strings.ToLower(string(AppendName(nil, name))))
+			b.Settings = append(b.Settings, Fold(string(AppendName(nil, name))))
 		}
 	}
 	return effects

@@ -169,7 +169,7 @@ var classifyTests = []struct {
 	{"SELECT lastval ( )", Sequence, ""},
 	{"INSERT INTO t VALUES (\"currval\"('s'))", Sequence, ""},
 	{"SELECT nextval('s'), 1 AS interval_x", 0, ""},
-	{"SELECT dblink_connect('c', 'dbname=x')", Opaque, ""},
+	{"SELECT dblink_connect('c', 'dbname=x')", Connect, ""},
 	{"DO $$BEGIN PERFORM set_config('x', 'y', false); END$$", Opaque, ""},
 	{"CALL p(1)", Opaque, ""},
 	{"INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", 0, ""},

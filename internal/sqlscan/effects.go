@@ -43,22 +43,24 @@ const (
 	AdvisoryUnlock
 	// Seed is setseed.
 	Seed
+	// Connect is dblink_connect, which opens a connection to another server.
+	Connect
 	// Sequence is currval or lastval, which depend on the session's last nextval.
 	Sequence
-	// Opaque is DO, CALL or dblink_connect, which may have any effect.
+	// Opaque is DO or CALL, which may have any effect.
 	Opaque
 )
 
 // Other effects that a pooler must know about.
 const (
 	// Begin is BEGIN, START TRANSACTION, or AND CHAIN at the end of a transaction.
-	Begin Effects = 1 << (iota + 18)
+	Begin Effects = 1 << (iota + 19)
 	// Routine is CREATE [OR REPLACE] FUNCTION or PROCEDURE.
 	Routine
 )
 
 // byName are the effects of names, in whatever statement they are.
-const byName = SetConfig | Temp | AdvisoryLock | AdvisoryUnlock | Seed | Sequence | Opaque
+const byName = SetConfig | Temp | AdvisoryLock | AdvisoryUnlock | Seed | Sequence | Connect | Opaque
 
 // Has reports whether e contains all of want.
 func (e Effects) Has(want Effects) bool { return e&want == want }

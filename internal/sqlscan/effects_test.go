@@ -8,7 +8,7 @@ import (
 var effectNames = [...]string{
 	"Set", "Reset", "SetLocal", "SetConfig", "Discard",
 	"Temp", "Listen", "Unlisten", "Prepare", "Deallocate", "Hold", "Close", "Load",
-	"AdvisoryLock", "AdvisoryUnlock", "Seed", "Sequence", "Opaque",
+	"AdvisoryLock", "AdvisoryUnlock", "Seed", "Connect", "Sequence", "Opaque",
 	"Begin", "Routine",
 }
 

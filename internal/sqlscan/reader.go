@@ -94,7 +94,7 @@ func (r *reader) named(kw keyword, lex *Lexer) Effects {
 	case nameSequence:
 		return Sequence
 	case nameDblink:
-		return Opaque
+		return Connect
 	case namePgTemp:
 		return Temp
 	case namePgSettings:

@@ -44,5 +44,5 @@ func firstArgument(l *Lexer) (string, bool) {
 	if len(inside) == 0 || bytes.ContainsAny(inside, `'\`) || !l.Is(l.Next(), ',') {
 		return "", false
 	}
-	return string(bytes.ToLower(inside)), true
+	return Fold(string(inside)), true
 }

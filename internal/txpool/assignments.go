@@ -58,6 +58,16 @@ func (a assignments) values() map[string]string {
 	return values
 }
 
+// value returns the value of name, "" if there is none.
+func (a assignments) value(name string) string {
+	for other, value := range a.all() {
+		if other == name {
+			return value
+		}
+	}
+	return ""
+}
+
 // changes yields the names and values of b that a does not have.
 func (a assignments) changes(b assignments) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {

@@ -2,7 +2,7 @@ package txpool
 
 import (
 	"encoding/binary"
-	"strings"
+	"maps"
 
 	"github.com/lakebase-go/lakebase/internal/routines"
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
@@ -29,10 +29,21 @@ var evidence = [...]struct {
 // inspectionSQL returns a query for the state in unknown. Each row is NULL and a
 // reason to pin, or the name and value of a setting. custom are the settings that
 // pg_settings does not list.
-func inspectionSQL(unknown routines.Impact, custom []string) string {
+//
+// Values come in UTF-8 if utf8 is set. A limit of time that the client has set could make
+// an inspection fail for ever: if unlimited is set, it selects that limit and the one of
+// a new session first, and switches it off.
+func inspectionSQL(unknown routines.Impact, custom []string, utf8, unlimited bool) string {
 	var sql []byte
+	if unlimited {
+		sql = append(sql, unlimitedSQL...)
+	}
+	if utf8 {
+		sql = append(sql, "SET LOCAL client_encoding = 'UTF8';"...)
+	}
+	start := len(sql)
 	union := func() {
-		if len(sql) > 0 {
+		if len(sql) > start {
 			sql = append(sql, " UNION ALL "...)
 		}
 	}
@@ -58,10 +69,21 @@ func inspectionSQL(unknown routines.Impact, custom []string) string {
 	return string(sql)
 }
 
+// unlimitedSQL selects the client's statement_timeout and that of a new session, by
+// names that no setting has, and switches it off.
+const unlimitedSQL = "SELECT '" + limitNow + "', pg_catalog.current_setting('statement_timeout'); RESET statement_timeout;" +
+	" SELECT '" + limitOfNew + "', pg_catalog.current_setting('statement_timeout'); SET statement_timeout = 0;"
+
+const (
+	limitNow   = "="
+	limitOfNew = "?"
+)
+
 // findings are the result of an inspection, as far as its rows have come.
 type findings struct {
 	pin      string
 	settings map[string]string
+	encoding string // the client's, if the inspection has used another one
 }
 
 // add adds a row of an inspection.
@@ -74,10 +96,39 @@ func (f *findings) add(row []byte) {
 		if f.settings == nil {
 			f.settings = map[string]string{}
 		}
-		f.settings[strings.ToLower(string(name))] = string(columns[1])
+		f.settings[sqlscan.Fold(string(name))] = string(columns[1])
 	} else if f.pin == "" {
 		f.pin = string(columns[1])
 	}
+}
+
+// session returns the settings of the session now. encoding is that of a new session.
+func (f *findings) session(encoding string) map[string]string {
+	settings := maps.Clone(f.settings)
+	delete(settings, limitNow)
+	delete(settings, limitOfNew)
+	if f.encoding != "" {
+		delete(settings, encodingName)
+		if f.encoding != encoding {
+			if settings == nil {
+				settings = map[string]string{}
+			}
+			settings[encodingName] = f.encoding
+		}
+	}
+	return settings
+}
+
+// client returns the settings that the client has made.
+func (f *findings) client(encoding string) map[string]string {
+	settings := f.session(encoding)
+	if limit, ok := f.settings[limitNow]; ok {
+		delete(settings, "statement_timeout")
+		if limit != f.settings[limitOfNew] {
+			settings["statement_timeout"] = limit
+		}
+	}
+	return settings
 }
 
 // textColumns returns the columns of a DataRow message's body. NULL is nil. It returns

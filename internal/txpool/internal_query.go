@@ -77,6 +77,7 @@ func (q *internalQueries) setUp() (ready bool) {
 		return false
 	}
 	if s.settings != c.settings {
+		q.useUTF8(resets)
 		sql := appendApply(nil, s.settings, c.settings)
 		switch {
 		case len(sql) == 0:
@@ -97,6 +98,23 @@ func (q *internalQueries) setUp() (ready bool) {
 		q.report()
 	}
 	return true
+}
+
+// useUTF8 makes the server expect UTF-8 if the client's settings, which are in that
+// encoding, need it.
+func (q *internalQueries) useUTF8(resets bool) {
+	c, s := q.client, q.server
+	current := s.reported.value(encodingName)
+	if resets {
+		current = s.encoding
+	}
+	if current == "" || current == "UTF8" || !c.settings.hasOtherThanASCII() {
+		return
+	}
+	q.ask(applySettings, "SET client_encoding = 'UTF8'")
+	values := s.settings.values()
+	values[encodingName] = "UTF8"
+	s.setSettings(Settings{newAssignments(values)})
 }
 
 // report sends the client the parameters that differ from what it knows.
@@ -127,7 +145,12 @@ func (q *internalQueries) inspect() bool {
 	}
 	s.inspecting, s.unknown = s.unknown, 0
 	q.findings = findings{}
-	q.ask(inspectSession, inspectionSQL(s.inspecting, q.customNames()))
+	encoding := q.server.reported.value(encodingName)
+	utf8 := s.inspecting&routines.Configures != 0 && encoding != "" && encoding != "UTF8"
+	if utf8 {
+		q.findings.encoding = encoding
+	}
+	q.ask(inspectSession, inspectionSQL(s.inspecting, q.customNames(), utf8, q.attempts > 0))
 	return true
 }
 

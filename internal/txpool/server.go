@@ -26,6 +26,7 @@ type Server struct {
 
 	unnamed unnamed
 
+	encoding           string   // the client_encoding of a new session
 	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
 
@@ -93,7 +94,10 @@ func (s *Server) setSettings(settings Settings) {
 }
 
 // SetReported sets the parameters that the server has reported at login.
-func (s *Server) SetReported(r Reported) { s.reported = r }
+func (s *Server) SetReported(r Reported) { s.reported, s.encoding = r, r.value(encodingName) }
+
+// Fresh reports whether no client has ended a transaction on the server.
+func (s *Server) Fresh() bool { return s.transactions == 0 }
 
 // Reported returns the parameters that the server has reported.
 func (s *Server) Reported() Reported { return s.reported }

@@ -14,6 +14,7 @@ const (
 	pinLoad        = "LOAD"
 	pinSeed        = "SETSEED"
 	pinSlot        = "REPLICATION SLOT"
+	pinConnection  = "DBLINK"
 	pinEncoding    = "ENCODING"
 )
 
@@ -24,6 +25,7 @@ var lastingPins = [...]struct {
 	reason string
 }{
 	{routines.Loads, pinLoad},
+	{routines.Connects, pinConnection},
 	{routines.Seeds, pinSeed},
 	{routines.Authorizes, "SESSION AUTHORIZATION"},
 	{routines.ReadsSequence, "CURRVAL"},
@@ -34,7 +36,7 @@ var lastingPins = [...]struct {
 // fit for another client.
 func isFinalPin(reason string) bool {
 	switch reason {
-	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot:
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot, pinConnection:
 		return true
 	}
 	return false
@@ -222,8 +224,8 @@ func (s *session) dropImpossible() {
 func (s *session) learn(f findings) {
 	c := s.client
 	if s.inspecting&routines.Configures != 0 {
-		s.server.setSettings(Settings{newAssignments(f.settings)})
-		c.settings = s.server.settings.or(c.startup)
+		s.server.setSettings(Settings{newAssignments(f.session(s.server.encoding))})
+		c.settings = Settings{newAssignments(f.client(s.server.encoding))}.or(c.startup)
 		s.baseline = s.server.reported
 		s.setMore = false
 	}

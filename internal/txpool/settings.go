@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
@@ -22,7 +23,14 @@ func NewSettings(options []sqlscan.Option) (Settings, error) {
 		if strings.IndexByte(o.Name, 0) >= 0 || strings.IndexByte(o.Value, 0) >= 0 {
 			return Settings{}, fmt.Errorf("the setting %q has a zero byte in it", o.Name)
 		}
-		values[strings.ToLower(o.Name)] = o.Value
+		value := o.Value
+		switch {
+		case sqlscan.Fold(o.Name) == applicationName:
+			value = cleanASCII(value)
+		case !utf8.ValidString(value):
+			return Settings{}, fmt.Errorf("the setting %q has a value that is not in UTF-8", o.Name)
+		}
+		values[sqlscan.Fold(o.Name)] = value
 	}
 	return Settings{newAssignments(values)}, nil
 }
@@ -30,6 +38,18 @@ func NewSettings(options []sqlscan.Option) (Settings, error) {
 // applicationName is the one setting that cannot affect a response and that the
 // server never rejects.
 const applicationName = "application_name"
+
+// cleanASCII replaces all bytes that are not printable ASCII, as PostgreSQL does with
+// the application_name of a startup packet.
+func cleanASCII(s string) string {
+	cleaned := []byte(s)
+	for i, c := range cleaned {
+		if c < ' ' || c > '~' {
+			cleaned[i] = '?'
+		}
+	}
+	return string(cleaned)
+}
 
 // planning returns those of s that affect the meaning of text.
 func (s Settings) planning() Settings {
@@ -59,20 +79,24 @@ var inexactEncodings = []string{"sjis", "shiftjis", "mskanji", "win932", "big5",
 
 // unshareable returns the reason why a client with s must be pinned, "" if it need not.
 func (s Settings) unshareable() string {
-	encoding, ascii := "", true
-	for name, value := range s.all() {
-		if name == "client_encoding" {
-			encoding = plainEncoding(value)
-		}
-		ascii = ascii && strings.IndexFunc(value, func(r rune) bool { return r > 127 }) < 0
-	}
-	switch {
-	case slices.Contains(inexactEncodings, encoding):
+	if slices.Contains(inexactEncodings, plainEncoding(s.value(encodingName))) {
 		return pinEncoding
-	case encoding != "" && encoding != "utf8" && encoding != "unicode" && !ascii:
-		return pinEncoding // the query that applies them would be in another encoding
 	}
 	return ""
+}
+
+// hasOtherThanASCII reports whether a name or a value is not in ASCII.
+func (s Settings) hasOtherThanASCII() bool {
+	for name, value := range s.all() {
+		if !isASCII(name) || !isASCII(value) {
+			return true
+		}
+	}
+	return false
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
 }
 
 // plainEncoding returns the name of an encoding as PostgreSQL compares it.
@@ -87,6 +111,10 @@ func plainEncoding(encoding string) string {
 		return -1
 	}, encoding)
 }
+
+// encodingName is the setting that decides in which encoding messages are. It is set
+// last, since what the other assignments return may have characters that it lacks.
+const encodingName = "client_encoding"
 
 // roleName is the setting of SET ROLE. It is set last and reset first, since it
 // decides which other settings may be changed.
@@ -118,7 +146,7 @@ func appendApply(dst []byte, from, to Settings) []byte {
 	}
 	calls := 0
 	for name, value := range from.changes(to.assignments) {
-		if name == roleName {
+		if name == roleName || name == encodingName {
 			continue
 		}
 		if calls++; calls == 1 {
@@ -131,8 +159,10 @@ func appendApply(dst []byte, from, to Settings) []byte {
 	if calls > 0 {
 		dst = append(dst, ';')
 	}
-	if role, ok := wanted[roleName]; ok && had[roleName] != role {
-		dst = append(appendSetConfig(append(dst, "SELECT "...), roleName, role), ';')
+	for _, last := range []string{roleName, encodingName} {
+		if value, ok := wanted[last]; ok && had[last] != value {
+			dst = append(appendSetConfig(append(dst, "SELECT "...), last, value), ';')
+		}
 	}
 	return dst
 }
