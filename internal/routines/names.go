@@ -104,6 +104,9 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 	case isCode:
 		r = readBody([]byte(d.Text))
 		r.Impact |= readWith(n, append([]byte("SELECT "), d.Text...), false) &^ Defines
+		if strings.Contains(d.Text, "pg_settings") { // an UPDATE of a view over it changes settings
+			r.Impact |= Unknown
+		}
 	case isUse, isAnywhere:
 		used := d.Text
 		if d.Kind == isAnywhere {

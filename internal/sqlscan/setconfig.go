@@ -22,6 +22,9 @@ func SetConfigNames(text []byte) (names []string, known bool) {
 		default:
 			continue
 		}
+		if ahead := l; !l.Is(ahead.Next(), '(') {
+			continue // the name of a column
+		}
 		name, ok := firstArgument(&l)
 		if !ok {
 			return nil, false
@@ -41,7 +44,14 @@ func firstArgument(l *Lexer) (string, bool) {
 		return "", false
 	}
 	inside := unquoted(l.Text(t))
-	if len(inside) == 0 || bytes.ContainsAny(inside, `'\`) || !l.Is(l.Next(), ',') {
+	if len(inside) == 0 || bytes.ContainsAny(inside, `'\`) {
+		return "", false
+	}
+	next := l.Next()
+	for l.Is(next, ':') || next.Kind == Word { // ::text, as PostgreSQL writes it
+		next = l.Next()
+	}
+	if !l.Is(next, ',') {
 		return "", false
 	}
 	return Fold(string(inside)), true

@@ -28,7 +28,6 @@ func TestSetConfigNames(t *testing.T) {
 		"select set_config(setting_name => 'a', new_value => 'b', is_local => false)",
 		`select 'a\', set_config('b', '1', false)`,
 		`select U&"set\005fconfig"('a', 'b', false)`,
-		"select set_config",
 	} {
 		if names, known := SetConfigNames([]byte(text)); known {
 			t.Errorf("%s: got %q", text, names)

@@ -1,0 +1,107 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// isolationCases are texts of a client that leave something in its session. Each
+// client sees what it would see by a connection of its own.
+var isolationCases = []struct {
+	name   string
+	setup  []string // by a direct connection, before the proxy reads the database
+	first  []string // by one client
+	second string   // by another one, then by the first
+	pinned bool     // the first keeps its server connection, so it leaves before the other comes
+}{
+	{name: "a format string", first: []string{`do $$begin execute format('SET app.%I = %L', 'k', 'v'); end$$`}, second: `coalesce(current_setting('app.k', true), '')`, pinned: true},
+	{name: "a concatenated SET", first: []string{`do $$begin execute 'SET '||'app.k'||' = 1'; end$$`}, second: `coalesce(current_setting('app.k', true), '')`, pinned: true},
+	{name: "a concatenated temporary table", first: []string{`do $$begin execute 'create '||'temp table x()'; end$$`}, second: `to_regclass('pg_temp.x')::text`, pinned: true},
+	{name: "a concatenated LISTEN", first: []string{`do $$begin execute 'LIS'||'TEN c'; end$$`}, second: `(select count(*) from pg_listening_channels())::text`, pinned: true},
+	{name: "a view", setup: []string{`create view v as select set_config('app.v', '1', false)`}, first: []string{`select * from v`}, second: `coalesce(current_setting('app.v', true), '')`},
+	{name: "a default", setup: []string{`create table d (x int, y text default set_config('app.d', '1', false))`}, first: []string{`insert into d values (1)`}, second: `coalesce(current_setting('app.d', true), '')`},
+	{name: "a check", setup: []string{`create table c (x int check (set_config('app.c', x::text, false) is not null))`}, first: []string{`insert into c values (7)`}, second: `coalesce(current_setting('app.c', true), '')`},
+	{name: "a rule", setup: []string{`create table r (x int)`, `create rule ru as on insert to r do also select set_config('app.r', '1', false)`}, first: []string{`insert into r values (7)`}, second: `coalesce(current_setting('app.r', true), '')`},
+	{name: "the default of an argument", setup: []string{`create function fd(x text default set_config('app.a', '1', false)) returns text language sql as 'select $1'`}, first: []string{`select fd()`}, second: `coalesce(current_setting('app.a', true), '')`},
+	{name: "an aggregate", setup: []string{`create aggregate agg(text, bool) (sfunc = set_config, stype = text, initcond = 'app.g')`}, first: []string{`select agg('1', false)`}, second: `coalesce(current_setting('app.g', true), '')`, pinned: true},
+	{name: "an operator", setup: []string{`create operator ## (leftarg = int, rightarg = int, function = pg_advisory_lock)`}, first: []string{`select 1 ## 2`}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
+	{name: "a view over pg_settings", setup: []string{`create view vs as select * from pg_settings`}, first: []string{`update vs set setting = '7MB' where name = 'work_mem'`}, second: `current_setting('work_mem')`},
+	{name: "query_to_xml", first: []string{`select query_to_xml('select set_config(''work_mem'', ''7MB'', false)', true, true, '')`}, second: `current_setting('work_mem')`},
+	{name: "a long name", first: []string{`set app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij = 'x'`}, second: `coalesce(current_setting('app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc', true), '')`},
+	{name: "letters with accents", first: []string{`select set_config('app.Ünser', 'x', false)`}, second: `coalesce(current_setting('app.Ünser', true), '')`},
+	{name: "SET seed", first: []string{`set seed = 0.5`}, second: `(random() = 0.2499104186659835)::text`, pinned: true},
+	{name: "a temporary collation", first: []string{`create collation pg_temp.mine from "C"`}, second: `(select count(*) from pg_collation where collname = 'mine' and pg_collation_is_visible(oid))::text`, pinned: true},
+	{name: "backslashes", first: []string{`set standard_conforming_strings = off`, `select 'x\'', set_config('app.b', '1', false), '\''`}, second: `coalesce(current_setting('app.b', true), '')`, pinned: true},
+	{name: "a bit string", first: []string{`do $$begin perform set_config('app.x', '1', false); end$$ /* x'\' */`}, second: `coalesce(current_setting('app.x', true), '')`},
+	{name: "defined and used in a transaction", first: []string{`begin; create function pg_temp.f() returns text language sql as 'select set_config(''work_mem'', ''7MB'', false)'; select pg_temp.f(); drop function pg_temp.f(); commit`}, second: `current_setting('work_mem')`},
+	{name: "defined, used and dropped in a query", first: []string{`create function fx() returns text language sql as 'select set_config(''work_mem'', ''9MB'', false)'; select fx(); drop function fx()`}, second: `current_setting('work_mem')`},
+	{name: "an operator in a changed search_path", first: []string{
+		`create schema evil`, `create function evil.eq(text, text) returns bool language sql as 'select false'`, `create operator evil.= (leftarg = text, rightarg = text, function = evil.eq)`,
+		`create table evil.accounts as select 'evil' as x`, `set search_path = evil, pg_catalog, public`}, second: `current_setting('search_path') || to_regclass('accounts')::text`},
+	{name: "an encoding", first: []string{`set app.tenant = 'Łódź'; select 1; set client_encoding = 'LATIN1'; select 2`}, second: `md5(convert_to(coalesce(current_setting('app.tenant', true), ''), 'UTF8'))`},
+	{name: "a limit of time", first: []string{`set statement_timeout = '1s'; set work_mem = '7MB'`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
+	{name: "temp_buffers", first: []string{`set temp_buffers = '2MB'`, `create temp table tb (x int)`, `insert into tb values (1)`, `drop table tb`}, second: `current_setting('temp_buffers')`},
+}
+
+func TestClientsSeeOnlyTheirOwnSession(t *testing.T) {
+	t.Parallel()
+	for _, tt := range isolationCases {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			want := isolation(t, tt.setup, tt.first, tt.second, tt.pinned, proxy.Config{}, false)
+			if got := isolation(t, tt.setup, tt.first, tt.second, tt.pinned, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1}, true); got != want {
+				t.Errorf("%s\nthrough the proxy: %s\ndirect:            %s", strings.Join(tt.first, ";\n"), got, want)
+			}
+		})
+	}
+}
+
+// isolation returns what two clients see, in front of an instance of their own.
+func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cfg proxy.Config, proxied bool) string {
+	connector := newConnector(t, leaseInstance(t))
+	direct := connectTo(t, connector)
+	for _, text := range setup {
+		exec(t, direct, text)
+	}
+	connectOne := func() *pgx.Conn { return connectTo(t, connector) }
+	if proxied {
+		cfg.Targets = map[string]*lakebase.Connector{"shop": connector}
+		connectOne = start(t, cfg).connect
+	}
+	simple := func(conn *pgx.Conn, text string) string {
+		var out []string
+		results, err := conn.PgConn().Exec(t.Context(), text).ReadAll()
+		for _, result := range results {
+			for _, row := range result.Rows {
+				out = append(out, fmt.Sprintf("%s", row))
+			}
+		}
+		if err != nil {
+			out = append(out, err.Error())
+		}
+		return strings.Join(out, " ")
+	}
+	first := connectOne()
+	simple(first, "select 1")
+	for _, text := range texts {
+		simple(first, text)
+	}
+	seen := []string{simple(first, "select "+look)}
+	if pinned {
+		if err := first.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := connectOne()
+	seen = append(seen, simple(second, "select "+look))
+	if !pinned {
+		seen = append(seen, simple(first, "select "+look))
+	}
+	return strings.Join(seen, " | ")
+}
