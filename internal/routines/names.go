@@ -162,8 +162,11 @@ func (n *Names) index() {
 
 // Read reads a text.
 func (n *Names) Read(text []byte) Reading {
-	r := readText(text)
-	r.Impact |= readWith(n, text, false)
+	reader := newReader(text, n, false)
+	r := Reading{Impact: reader.read()}
+	if reader.reports {
+		r = r.with(readText(text))
+	}
 	if n == nil {
 		return r
 	}

@@ -23,7 +23,8 @@ type reader struct {
 	body    bool
 	nesting int // number of texts around this one that execute it
 
-	impact Impact
+	impact  Impact
+	reports bool // sqlscan may report effects of the text
 
 	start     bool // a statement may start with the next word
 	labels    bool // the next word is a label
@@ -97,12 +98,13 @@ func (r *reader) read() Impact {
 			r.word(text, all[string(spelling)])
 		case sqlscan.QuotedName:
 			text := sqlscan.Truncate(r.lex.Value(t))
-			r.word(text, word{builtin: all[string(text)].builtin})
+			r.word(text, word{builtin: all[string(text)].builtin, reported: all[sqlscan.Fold(string(text))].reported})
 		case sqlscan.Symbol:
 			r.symbol(r.lex.Text(t)[0])
 		default:
 			if t.Kind == sqlscan.UnicodeName {
 				r.impact |= Unknown
+				r.reports = true
 			} else if r.body {
 				r.impact |= setsUnknown(sqlscan.Contents(r.lex.Text(t)))
 			}
@@ -125,6 +127,7 @@ func (r *reader) other(kw keyword) {
 
 // word handles a word, or a quoted name, which has no keyword.
 func (r *reader) word(text []byte, w word) {
+	r.reports = r.reports || w.reported || isTemporarySchema(text)
 	if r.name.follows {
 		r.name.text, r.name.word = text, word{builtin: w.builtin}
 		r.name.dotted, r.name.follows = true, false
@@ -146,6 +149,13 @@ func (r *reader) word(text []byte, w word) {
 	}
 	r.name = n
 	r.other(w.keyword)
+}
+
+// isTemporarySchema reports whether a name is pg_temp, or the one that this is an alias
+// of, pg_temp_ and a number.
+func isTemporarySchema(name []byte) bool {
+	const prefix = "pg_temp"
+	return len(name) >= len(prefix) && foldByte(name[0]) == 'p' && bytes.EqualFold(name[:len(prefix)], []byte(prefix))
 }
 
 // isRelation reports whether a word where a relation is expected is its name.
@@ -173,6 +183,11 @@ func (r *reader) begin(kw keyword, text []byte) {
 	r.start, r.explains, r.verb = false, false, kw
 	if r.declares && kw != kwBegin {
 		return
+	}
+	switch kw {
+	case kwSelect, kwInsert, kwUpdate, kwDelete, kwMerge, kwWith, kwTable, kwCopy, kwTruncate:
+	default:
+		r.reports = true
 	}
 	switch kw {
 	case kwSelect, kwInsert, kwUpdate, kwDelete, kwMerge, kwWith, kwQuery, kwRelay, kwCursor, kwPrepare, kwSet, kwEnd, kwTable:

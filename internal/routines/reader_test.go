@@ -1,6 +1,10 @@
 package routines
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
+)
 
 // readerNames are the names of the tests' database.
 func readerNames() *Names {
@@ -111,4 +115,26 @@ func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 			t.Errorf("%s: impact %b", source, impact)
 		}
 	}
+}
+
+// FuzzPlainTextsHaveNoEffects checks that a text without an impact has no effects that
+// sqlscan finds.
+func FuzzPlainTextsHaveNoEffects(f *testing.F) {
+	for _, text := range []string{"select 1", `select "SET_CONFIG"('a','b',false)`, "select 1 into temp x", "create table pg_temp.x ()", "commit and chain",
+		"update pg_settings set setting = 1", "with x as (select pg_advisory_lock(1)) select 1", "declare c cursor with hold for select 1", "select pg_temp_3.f()",
+		"explain select setseed(1)", "(select currval('x'))", "; ;listen x", "/**/ set x = 1", `select U&"\0066"(1)`} {
+		f.Add([]byte(text))
+	}
+	n := readerNames()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := n.Read(text)
+		for _, backslash := range []bool{false, true} {
+			s := sqlscan.NewScanner(text, backslash)
+			for st, ok := s.Next(); ok; st, ok = s.Next() {
+				if want := readStatement(st).Impact &^ Begins; want&^r.Impact != 0 && r.Impact&Unknown == 0 {
+					t.Errorf("impact %b, but %b by sqlscan", r.Impact, want)
+				}
+			}
+		}
+	})
 }

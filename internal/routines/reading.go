@@ -25,11 +25,9 @@ func (r Reading) with(s Reading) Reading {
 	return Reading{r.Impact | s.Impact, slices.Compact(custom)}
 }
 
-// readText reads a text without regard to the names of a database.
+// readText reads the effects that sqlscan reports, without regard to the names of a
+// database.
 func readText(text []byte) Reading {
-	if sqlscan.Classify(text) == 0 {
-		return Reading{}
-	}
 	var r Reading
 	onlyBegins := true
 	for _, backslash := range []bool{false, true} {

@@ -12,6 +12,8 @@ type word struct {
 	// builtin: a function of PostgreSQL's own that leaves nothing behind in the
 	// session, or that sqlscan reports.
 	builtin bool
+	// reported: sqlscan reports something of texts with the word.
+	reported bool
 	// special: before a parenthesis it is syntax, never a function of that name.
 	special bool
 	// inner: FROM within its parentheses does not precede a relation.
@@ -165,6 +167,7 @@ var words = sync.OnceValue(func() map[string]word {
 		})
 	}
 	mark(innerWords, func(w *word) { w.inner = true })
+	mark(reportedFunctions+" pg_settings temp temporary chain", func(w *word) { w.reported = true })
 	for _, list := range []string{stableFunctions, volatileFunctions, reportedFunctions} {
 		mark(list, func(w *word) { w.builtin = true })
 	}

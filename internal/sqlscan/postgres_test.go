@@ -63,7 +63,7 @@ func testTextsAgree(t *testing.T, server *postgres.Server) {
 				t.Errorf("backslash %v: %d statements in %q, Postgres finds %d", backslash, n, text, len(results))
 			}
 		}
-		effects := Classify([]byte(text))
+		effects := classify([]byte(text))
 		for _, left := range exec(t, conn, leftBehind) {
 			effective++
 			if effects&mayLeave[left] == 0 {

@@ -6,8 +6,7 @@
 //
 // The text is split as PostgreSQL does it, but it is not parsed: comments, literals
 // and quoted names are recognized, and the words of each statement are examined.
-// [Classify] and [Scanner] allocate nothing, and their time is proportional to the
-// length of the text.
+// A [Scanner] allocates nothing, and its time is proportional to the length of the text.
 //
 // # What is never missed
 //
@@ -30,7 +29,7 @@
 //   - UPDATE together with pg_settings in one statement is SetConfig.
 //   - DECLARE ... WITH hold AS (...), with a query named hold, is Hold.
 //   - A text with a backslash before a quote in a literal is read twice, with
-//     standard_conforming_strings on and off. Classify reports the effects of both.
+//     standard_conforming_strings on and off.
 //
 // # What is not detected
 //
@@ -41,27 +40,3 @@
 //     character (SJIS, BIG5, GBK, GB18030, UHC, JOHAB): such a byte may look like a
 //     backslash. Such clients need a server connection of their own.
 package sqlscan
-
-// Classify returns the effects of all statements of text.
-func Classify(text []byte) Effects {
-	if harmless(text) {
-		return 0
-	}
-	found, ambiguous := classify(text, false)
-	if ambiguous {
-		withBackslash, _ := classify(text, true)
-		found |= withBackslash
-	}
-	return found
-}
-
-func classify(text []byte, backslash bool) (found Effects, ambiguous bool) {
-	s := NewScanner(text, backslash)
-	for {
-		st, ok := s.Next()
-		if !ok {
-			return found, s.lex.ambiguous
-		}
-		found |= st.Effects
-	}
-}
