@@ -2,10 +2,12 @@ package proxy_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy"
@@ -46,6 +48,9 @@ var isolationCases = []struct {
 		`create table evil.accounts as select 'evil' as x`, `set search_path = evil, pg_catalog, public`}, second: `current_setting('search_path') || to_regclass('accounts')::text`},
 	{name: "an encoding", first: []string{`set app.tenant = 'Łódź'; select 1; set client_encoding = 'LATIN1'; select 2`}, second: `md5(convert_to(coalesce(current_setting('app.tenant', true), ''), 'UTF8'))`},
 	{name: "a limit of time", first: []string{`set statement_timeout = '1s'; set work_mem = '7MB'`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
+	{name: "a role's limit of time", setup: []string{`alter role current_user set statement_timeout = '3ms'`}, first: []string{`do $$begin execute format('SET work_mem = %L', '7MB'); end$$`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
+	{name: "set_config by its OID", first: []string{"call 2078 work_mem 7MB"}, second: `current_setting('work_mem')`, pinned: true},
+	{name: "a lock by its OID", first: []string{"call 2880"}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
 	{name: "temp_buffers", first: []string{`set temp_buffers = '2MB'`, `create temp table tb (x int)`, `insert into tb values (1)`, `drop table tb`}, second: `current_setting('temp_buffers')`},
 }
 
@@ -90,7 +95,11 @@ func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cf
 	first := connectOne()
 	simple(first, "select 1")
 	for _, text := range texts {
-		simple(first, text)
+		if call, ok := strings.CutPrefix(text, "call "); ok {
+			callByOID(t, first, strings.Fields(call)...)
+		} else {
+			simple(first, text)
+		}
 	}
 	seen := []string{simple(first, "select "+look)}
 	if pinned {
@@ -104,4 +113,40 @@ func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cf
 		seen = append(seen, simple(first, "select "+look))
 	}
 	return strings.Join(seen, " | ")
+}
+
+// callByOID calls set_config for the session or pg_advisory_lock by a FunctionCall
+// message.
+func callByOID(t *testing.T, conn *pgx.Conn, call ...string) {
+	t.Helper()
+	oid, err := strconv.ParseUint(call[0], 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &pgproto3.FunctionCall{Function: uint32(oid), ArgFormatCodes: []uint16{1}, ResultFormatCode: 1}
+	for _, arg := range call[1:] {
+		m.Arguments = append(m.Arguments, []byte(arg))
+	}
+	if len(m.Arguments) > 0 {
+		m.Arguments = append(m.Arguments, []byte{0}) // false
+	} else {
+		m.Arguments = [][]byte{{0, 0, 0, 0, 0, 0, 0, 7}}
+	}
+	frontend := conn.PgConn().Frontend()
+	frontend.Send(m)
+	if err := frontend.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		switch m, err := frontend.Receive(); m := m.(type) {
+		case *pgproto3.ReadyForQuery:
+			return
+		case *pgproto3.ErrorResponse:
+			t.Error(m.Message)
+		default:
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
