@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -124,9 +125,12 @@ func NewUsers(passwords map[string]string) (*Users, error) {
 		}
 		var v verifier
 		var err error
-		if strings.HasPrefix(password, verifierPrefix) {
+		switch {
+		case md5Hash.MatchString(password):
+			err = errMD5
+		case strings.HasPrefix(password, verifierPrefix):
 			v, err = parseVerifier(password)
-		} else {
+		default:
 			v, err = newVerifier(name, password)
 		}
 		if err != nil {
@@ -150,8 +154,10 @@ func ReadUsers(file string) (*Users, error) {
 }
 
 // ReadPasswords reads passwords, or their verifiers, by user name from a file of
-// lines USER:PASSWORD. Empty lines and those that begin with # are ignored. The
-// file must not be accessible to other users of the machine.
+// lines USER:PASSWORD, or "USER" "PASSWORD" as in PgBouncer's userlist.txt: there
+// a quote is written twice, and what follows the password is ignored. Empty lines
+// and those that begin with # or ; are ignored. The file must not be accessible to
+// other users of the machine.
 func ReadPasswords(file string) (map[string]string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -166,19 +172,33 @@ func ReadPasswords(file string) (map[string]string, error) {
 	}
 	passwords := map[string]string{}
 	number := 0
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(content), "\ufeff")) {
 		number++
 		line = strings.TrimRight(line, "\r\n")
-		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+		if strings.TrimSpace(line) == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
 		name, password, ok := strings.Cut(line, ":")
+		if strings.HasPrefix(strings.TrimSpace(line), `"`) {
+			name, password, ok = parseUserlist(line)
+		}
 		if _, twice := passwords[name]; !ok || twice {
-			return nil, fmt.Errorf("proxy: %s line %d: want one line USER:PASSWORD for each user", file, number)
+			return nil, fmt.Errorf(`proxy: %s line %d: want one line USER:PASSWORD or "USER" "PASSWORD" for each user`, file, number)
 		}
 		passwords[name] = password
 	}
 	return passwords, nil
+}
+
+// userlistLine is a line of PgBouncer's userlist.txt.
+var userlistLine = regexp.MustCompile(`^[ \t]*"((?:[^"]|"")*)"[ \t]+"((?:[^"]|"")*)"(?:[^"]|$)`)
+
+func parseUserlist(line string) (name, password string, ok bool) {
+	m := userlistLine.FindStringSubmatch(line)
+	if m == nil {
+		return "", "", false
+	}
+	return strings.ReplaceAll(m[1], `""`, `"`), strings.ReplaceAll(m[2], `""`, `"`), true
 }
 
 // has reports whether there is such a user.
@@ -279,6 +299,11 @@ func saslPrep(password string) string {
 // verifierPrefix begins a verifier as pg_authid stores it:
 // SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY.
 const verifierPrefix = "SCRAM-SHA-256$"
+
+// md5Hash is what Postgres and PgBouncer take for the MD5 hash of a password.
+var md5Hash = regexp.MustCompile(`^md5[0-9a-f]{32}$`)
+
+var errMD5 = errors.New("an MD5 hash does not verify a SCRAM login, and would itself be the password: want the password or its SCRAM-SHA-256 verifier")
 
 var errVerifier = errors.New("not a SCRAM-SHA-256 verifier as pg_authid stores it")
 

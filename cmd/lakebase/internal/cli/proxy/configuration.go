@@ -47,7 +47,7 @@ func newConfiguration() *configuration {
 		{Name: "target", Value: c.addresses.placeholder(), Usage: "another target: clients use the database name NAME or NAME/DATABASE; repeat for more"},
 		{Name: "databases", Value: c.databases.placeholder(), Usage: "databases of a target that clients may use, separated by commas (default all); repeat for more targets"},
 		{Name: "user_targets", Value: c.userTargets.placeholder(), Usage: "targets that a user may connect to, separated by commas (default all); repeat for more users"},
-		{Name: "auth_file", Value: settings.Text(&c.authFile, nil), Usage: "file of lines USER:PASSWORD, for clients to log in with by SCRAM-SHA-256"},
+		{Name: "auth_file", Value: settings.Text(&c.authFile, nil), Usage: "file of lines USER:PASSWORD or PgBouncer's userlist.txt, for clients to log in with by SCRAM-SHA-256"},
 		{Name: "client_tls_cert_file", Value: settings.Text(&c.certFile, nil), Usage: "PEM file with the certificate that clients see"},
 		{Name: "client_tls_key_file", Value: settings.Text(&c.keyFile, nil), Usage: "PEM file with its key"},
 	}, settings.OfProxy(&c.proxy), settings.Table{
