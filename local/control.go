@@ -8,11 +8,13 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
+	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
@@ -62,8 +64,14 @@ var statusHTML string
 
 var statusTemplate = template.Must(template.New("status").Parse(statusHTML))
 
-// page is the status page. It contains no secret, and needs no token.
-func (h control) page(w http.ResponseWriter, _ *http.Request) {
+// page is the status page. It contains no secret, and needs no token. It answers
+// to loopback's own names alone: any other can be made to lead here, so that a
+// browser lets the page of an attacker read this one (DNS rebinding).
+func (h control) page(w http.ResponseWriter, req *http.Request) {
+	if name := (&url.URL{Host: req.Host}).Hostname(); !hosts.IsLoopback(strings.ToLower(name)) {
+		http.Error(w, "this page answers to localhost and loopback addresses alone", http.StatusMisdirectedRequest)
+		return
+	}
 	var page bytes.Buffer
 	if err := statusTemplate.Execute(&page, h.Status()); err != nil {
 		h.log.Error("status page failed", "error", err)

@@ -355,6 +355,28 @@ func TestStatusPageShowsEndpoints(t *testing.T) {
 	}
 }
 
+// A name that an attacker makes resolve to a loopback address does not let the
+// attacker's page read the status page.
+func TestStatusPageRefusesRebinding(t *testing.T) {
+	s := sharedServer(t)
+	for host, want := range map[string]int{
+		"localhost": 200, "LOCALHOST:1": 200, "127.0.0.1": 200, "[::1]": 200, "[::1]:80": 200,
+		"evil.example": 421, "evil.example:9090": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "192.0.2.1": 421,
+	} {
+		req := httptest.NewRequest("GET", s.WorkspaceURL()+"/", nil)
+		req.RequestURI, req.Host = "", host
+		resp, err := newAPI(t, s).http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != want || strings.Contains(string(page), "my-instance") != (want == 200) {
+			t.Errorf("Host %s: %d, %v", host, resp.StatusCode, err)
+		}
+	}
+}
+
 // The host of a request is not trusted: a page elsewhere may have sent a browser
 // here.
 func TestDiscoveryRepeatsLoopbackHostsOnly(t *testing.T) {
