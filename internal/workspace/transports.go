@@ -120,8 +120,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer context.AfterFunc(t.transports.closing, cancel)()
 
 	op := loginOp + ": " + req.Method + " " + req.URL.Path
-	secret := hasSecret(req)
-	if secret && inTheClear(req.URL) { // an address from a reply
+	if hasSecret(req) && inTheClear(req.URL) { // an address from a reply
 		t.note(req, &Error{Op: op, Code: codeUnauthenticated, Auth: true,
 			Message: "no secret is sent to " + quotable(req.URL.Host, nil) + ", which has no TLS"})
 		return failedLogin(req), nil
@@ -137,7 +136,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.note(req, t.unanswered(ctx, op, err))
 		return failedLogin(req), nil
 	}
-	redirected := secret && resp.StatusCode/100 == 3 // following it would send the secret elsewhere
+	redirected := resp.StatusCode/100 == 3 // following it would ask another server where the secret goes, or send it there
 	if resp.StatusCode >= 400 || redirected {
 		e := refused(op, resp, body, nil)
 		e.Auth = true
