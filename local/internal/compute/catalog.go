@@ -11,17 +11,12 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
-// Catalog manages the roles and databases of a compute, as its superuser. Its
-// methods start the compute if it is idle. What Postgres refuses is a
-// *pgconn.PgError.
-type Catalog struct{ compute *Compute }
-
-// Catalog returns the catalog of c.
-func (c *Compute) Catalog() Catalog { return Catalog{c} }
+// The methods on roles and databases run as the superuser, and start the compute
+// if it is idle. What Postgres refuses is a *pgconn.PgError.
 
 // in calls f with a connection to the database.
-func (c Catalog) in(ctx context.Context, database string, f func(*pgx.Conn) error) error {
-	conn, err := c.compute.Admin(ctx, database)
+func (c *Compute) in(ctx context.Context, database string, f func(*pgx.Conn) error) error {
+	conn, err := c.Admin(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -30,12 +25,12 @@ func (c Catalog) in(ctx context.Context, database string, f func(*pgx.Conn) erro
 }
 
 // exec runs statements in the database.
-func (c Catalog) exec(ctx context.Context, database string, statements ...string) error {
+func (c *Compute) exec(ctx context.Context, database string, statements ...string) error {
 	return c.in(ctx, database, func(conn *pgx.Conn) error { return execAll(ctx, conn, statements...) })
 }
 
 // list returns the rows of a query, whose columns are in the order of T's fields.
-func list[T any](ctx context.Context, c Catalog, query string) (all []T, err error) {
+func list[T any](ctx context.Context, c *Compute, query string) (all []T, err error) {
 	err = c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
 		rows, _ := conn.Query(ctx, query) // CollectRows returns its error
 		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
@@ -60,19 +55,19 @@ type Database struct{ Name, Owner string }
 
 // Databases lists the databases in the order of their names, without postgres
 // and the templates.
-func (c Catalog) Databases(ctx context.Context) ([]Database, error) {
+func (c *Compute) Databases(ctx context.Context) ([]Database, error) {
 	return list[Database](ctx, c, `
 SELECT datname, pg_get_userbyid(datdba) FROM pg_database
  WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname`)
 }
 
 // CreateDatabase creates d.
-func (c Catalog) CreateDatabase(ctx context.Context, d Database) error {
+func (c *Compute) CreateDatabase(ctx context.Context, d Database) error {
 	return c.exec(ctx, DefaultDatabase, "CREATE DATABASE "+quote(d.Name)+" OWNER "+quote(d.Owner))
 }
 
 // AlterDatabase changes the owner and the name of old to those of d.
-func (c Catalog) AlterDatabase(ctx context.Context, old, d Database) error {
+func (c *Compute) AlterDatabase(ctx context.Context, old, d Database) error {
 	var sql []string
 	if d.Owner != old.Owner {
 		sql = append(sql, "ALTER DATABASE "+quote(old.Name)+" OWNER TO "+quote(d.Owner))
@@ -84,7 +79,7 @@ func (c Catalog) AlterDatabase(ctx context.Context, old, d Database) error {
 }
 
 // DropDatabase removes a database and ends its sessions.
-func (c Catalog) DropDatabase(ctx context.Context, name string) error {
+func (c *Compute) DropDatabase(ctx context.Context, name string) error {
 	return c.exec(ctx, "postgres", "DROP DATABASE "+quote(name)+" WITH (FORCE)")
 }
 
@@ -145,10 +140,10 @@ SELECT r.rolname,
 
 // Roles lists the roles in the order of their names, without those of Postgres
 // and of the service.
-func (c Catalog) Roles(ctx context.Context) ([]Role, error) { return list[Role](ctx, c, rolesQuery) }
+func (c *Compute) Roles(ctx context.Context) ([]Role, error) { return list[Role](ctx, c, rolesQuery) }
 
 // CreateRole creates r.
-func (c Catalog) CreateRole(ctx context.Context, r Role) error {
+func (c *Compute) CreateRole(ctx context.Context, r Role) error {
 	sql := []string{"CREATE ROLE " + quote(r.Name) + " " + r.options()}
 	if r.OAuth {
 		sql = append(sql, "GRANT "+oauthRole+" TO "+quote(r.Name))
@@ -160,7 +155,7 @@ func (c Catalog) CreateRole(ctx context.Context, r Role) error {
 }
 
 // AlterRole changes the role named like r to be like r, except for OAuth.
-func (c Catalog) AlterRole(ctx context.Context, r Role) error {
+func (c *Compute) AlterRole(ctx context.Context, r Role) error {
 	membership := "REVOKE " + SuperuserRole + " FROM " + quote(r.Name)
 	if r.Superuser {
 		membership = "GRANT " + SuperuserRole + " TO " + quote(r.Name)
@@ -170,7 +165,7 @@ func (c Catalog) AlterRole(ctx context.Context, r Role) error {
 
 // DropRole removes a role. What it owns, in every database, is given to heir;
 // if heir is empty, owning anything is an error.
-func (c Catalog) DropRole(ctx context.Context, name, heir string) error {
+func (c *Compute) DropRole(ctx context.Context, name, heir string) error {
 	if heir != "" {
 		databases, err := c.Databases(ctx)
 		if err != nil {
@@ -192,7 +187,7 @@ func (c Catalog) DropRole(ctx context.Context, name, heir string) error {
 // what the service grants to the owner of a project: it may create roles and
 // databases, bypasses row-level security, and acts as the owner of the default
 // database.
-func (c Catalog) CreateOwner(ctx context.Context, name string) error {
+func (c *Compute) CreateOwner(ctx context.Context, name string) error {
 	if name == "" || len(name) > MaxRoleName || IsServiceRole(name) {
 		return fmt.Errorf("%q cannot be a role for an identity", name)
 	}

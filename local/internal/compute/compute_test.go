@@ -318,7 +318,7 @@ func TestExternalServerIsPrepared(t *testing.T) {
 
 	for range 2 { // the second finds everything prepared
 		c := New(Options{External: url})
-		if err := c.Catalog().CreateOwner(ctx, "me@example.com"); err != nil {
+		if err := c.CreateOwner(ctx, "me@example.com"); err != nil {
 			t.Fatal(err)
 		}
 		conn := mustLogin(t, c, "me@example.com")

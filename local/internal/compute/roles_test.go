@@ -19,7 +19,7 @@ func TestOwnerHasTheRightsOfTheService(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 { // concurrently and repeatedly
 		wg.Go(func() {
-			if err := c.Catalog().CreateOwner(ctx, `o"dd@example.com`); err != nil {
+			if err := c.CreateOwner(ctx, `o"dd@example.com`); err != nil {
 				t.Error(err)
 			}
 		})
@@ -37,13 +37,13 @@ func TestOwnerHasTheRightsOfTheService(t *testing.T) {
 	if super, _ := oneValue(ctx, conn, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"); super != "f" {
 		t.Error("it is a superuser")
 	}
-	if err := c.Catalog().CreateRole(ctx, Role{Name: "plain", OAuth: true}); err != nil {
+	if err := c.CreateRole(ctx, Role{Name: "plain", OAuth: true}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := mustLogin(t, c, "plain").Exec(ctx, "CREATE TABLE theirs (x int)")
 	wantCode(t, err, "42501")
 	for _, name := range []string{"", postgres.Admin, "databricks_oauth", strings.Repeat("x", 64)} {
-		if err := c.Catalog().CreateOwner(ctx, name); err == nil {
+		if err := c.CreateOwner(ctx, name); err == nil {
 			t.Errorf("a role %q was made", name)
 		}
 	}
@@ -53,7 +53,7 @@ func TestDatabricksCreateRoleChecksCallers(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	c := startCompute(t)
-	if err := c.Catalog().CreateOwner(ctx, "owner@example.com"); err != nil {
+	if err := c.CreateOwner(ctx, "owner@example.com"); err != nil {
 		t.Fatal(err)
 	}
 	owner := mustLogin(t, c, "owner@example.com")

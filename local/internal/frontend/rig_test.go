@@ -63,7 +63,7 @@ func startRig(t testing.TB) *rig {
 	}
 	r := &rig{compute: startCompute(t), authority: authority}
 	r.target = Route{Target: "ep-test", Compute: r.compute, Native: true}
-	if err := r.compute.Catalog().CreateOwner(testContext(t), oauthUser); err != nil {
+	if err := r.compute.CreateOwner(testContext(t), oauthUser); err != nil {
 		t.Fatal(err)
 	}
 	asAdmin(t, r.compute, "CREATE ROLE "+nativeUser+" LOGIN PASSWORD '"+nativeSecret+"'")

@@ -25,7 +25,7 @@ type databases struct {
 
 func (h databases) routes() {
 	h.objects = objects[compute.Database]{
-		API: h.roles.API, kind: "Database", pattern: branchesPath + "/{branch}/databases", field: "databases", all: compute.Catalog.Databases,
+		API: h.roles.API, kind: "Database", pattern: branchesPath + "/{branch}/databases", field: "databases", all: (*compute.Compute).Databases,
 		name:    func(d compute.Database) string { return d.Name },
 		records: func(b *model.Branch) *model.Records { return &b.Databases },
 		missing: func(string) *apierror.Error { return apierror.Missing("database") },
@@ -60,34 +60,34 @@ func (h databases) create(c *Call, in databaseJSON) (any, error) {
 	if in.Spec.PostgresDatabase == "" {
 		return nil, apierror.Required("database.spec.postgres_database")
 	}
-	_, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
+	owner, err := h.roles.find(c, lastPart(in.Spec.Role))
 	if err != nil {
 		return nil, err
 	}
 	d := compute.Database{Name: in.Spec.PostgresDatabase, Owner: owner.Name}
-	return h.objects.create(c, d, id, compute.Catalog.CreateDatabase)
+	return h.objects.create(c, d, id, (*compute.Compute).CreateDatabase)
 }
 
 // databaseMask has the fields that an update may name.
 var databaseMask = []string{"spec", "spec.postgres_database", "spec.role"}
 
 func (h databases) update(c *Call, in databaseJSON, mask fieldMask) (any, error) {
-	return h.objects.update(c, func(catalog compute.Catalog, old compute.Database) (compute.Database, error) {
+	return h.objects.update(c, func(old compute.Database) (compute.Database, error) {
 		d := old
 		if mask.has("spec.role") && in.Spec.Role != "" {
-			_, owner, err := h.roles.find(c, lastPart(in.Spec.Role))
+			owner, err := h.roles.find(c, lastPart(in.Spec.Role))
 			if err != nil {
 				return d, err
 			}
 			d.Owner = owner.Name
 		}
 		set(mask, "spec.postgres_database", &d.Name, in.Spec.PostgresDatabase)
-		return d, catalog.AlterDatabase(c.Context(), old, d)
+		return d, c.branch.Compute.AlterDatabase(c.Context(), old, d)
 	})
 }
 
 func (h databases) delete(c *Call) (any, error) {
-	return h.objects.delete(c, func(catalog compute.Catalog, d compute.Database) error {
-		return catalog.DropDatabase(c.Context(), d.Name)
+	return h.objects.delete(c, func(d compute.Database) error {
+		return c.branch.Compute.DropDatabase(c.Context(), d.Name)
 	})
 }

@@ -17,7 +17,7 @@ type objects[T any] struct {
 	kind    string // Role or Database
 	pattern string // path of their list
 	field   string // of the list's reply, and last part of its path
-	all     func(c compute.Catalog, ctx context.Context) ([]T, error)
+	all     func(c *compute.Compute, ctx context.Context) ([]T, error)
 	name    func(v T) string                     // in Postgres
 	records func(b *model.Branch) *model.Records // nil for instances, where the name is the id
 	render  func(b *model.Branch, v T) any       // on the wire; called with the lock held
@@ -43,35 +43,43 @@ func (h objects[T]) common(b *model.Branch, n model.Record) common {
 	return common{b.Path() + "/" + h.field + "/" + n.ID, "", b.Path(), n.Created, n.Updated}
 }
 
-// in returns the objects of the branch that the call's path names.
-func (h objects[T]) in(c *Call) (compute.Catalog, []T, error) {
-	catalog, err := h.ws.Catalog(c.branch)
-	if err != nil {
-		return catalog, nil, err
+// in returns the objects of the branch that the call's path names. It is an error
+// if the branch is stopped, or of a project and still being created.
+func (h objects[T]) in(c *Call) ([]T, error) {
+	var err error
+	h.ws.Lock()
+	switch {
+	case !c.branch.Ready && c.branch.Instance == nil:
+		err = apierror.BadRequest("branch '%s' is still being created", c.branch.Path())
+	case c.branch.Primary().Disabled:
+		err = apierror.BadRequest("the compute is stopped: start it first")
 	}
-	all, err := h.all(catalog, c.Context())
-	return catalog, all, err
+	h.ws.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return h.all(c.branch.Compute, c.Context())
 }
 
 // find returns the object with that id.
-func (h objects[T]) find(c *Call, id string) (compute.Catalog, T, error) {
-	catalog, all, err := h.in(c)
+func (h objects[T]) find(c *Call, id string) (T, error) {
 	var none T
+	all, err := h.in(c)
 	if err != nil {
-		return catalog, none, err
+		return none, err
 	}
 	h.ws.Lock()
 	defer h.ws.Unlock()
 	for _, v := range all {
 		if h.record(c.branch, v).ID == id {
-			return catalog, v, nil
+			return v, nil
 		}
 	}
-	return catalog, none, h.missing(id)
+	return none, h.missing(id)
 }
 
 func (h objects[T]) list(c *Call) (any, error) {
-	_, all, err := h.in(c)
+	all, err := h.in(c)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +89,7 @@ func (h objects[T]) list(c *Call) (any, error) {
 }
 
 func (h objects[T]) get(c *Call) (any, error) {
-	_, v, err := h.find(c, c.PathValue("id"))
+	v, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +99,8 @@ func (h objects[T]) get(c *Call) (any, error) {
 }
 
 // create creates v with the id by run, unless its name or id is taken.
-func (h objects[T]) create(c *Call, v T, id string, run func(compute.Catalog, context.Context, T) error) (any, error) {
-	catalog, all, err := h.in(c)
+func (h objects[T]) create(c *Call, v T, id string, run func(*compute.Compute, context.Context, T) error) (any, error) {
+	all, err := h.in(c)
 	if err != nil {
 		return nil, err
 	}
@@ -105,19 +113,19 @@ func (h objects[T]) create(c *Call, v T, id string, run func(compute.Catalog, co
 	case taken:
 		return nil, apierror.BadRequest("%s", message)
 	}
-	if err := run(catalog, c.Context(), v); err != nil {
+	if err := run(c.branch.Compute, c.Context(), v); err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
 	return h.save(c, v, model.Record{ID: id, Created: h.ws.Now()})
 }
 
 // update replaces the object that the call's path names by what run returns.
-func (h objects[T]) update(c *Call, run func(catalog compute.Catalog, old T) (T, error)) (any, error) {
-	catalog, old, err := h.find(c, c.PathValue("id"))
+func (h objects[T]) update(c *Call, run func(old T) (T, error)) (any, error) {
+	old, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	v, err := run(catalog, old)
+	v, err := run(old)
 	if err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
@@ -140,12 +148,12 @@ func (h objects[T]) save(c *Call, v T, n model.Record) (any, error) {
 }
 
 // delete removes the object that the call's path names by run.
-func (h objects[T]) delete(c *Call, run func(catalog compute.Catalog, v T) error) (any, error) {
-	catalog, v, err := h.find(c, c.PathValue("id"))
+func (h objects[T]) delete(c *Call, run func(v T) error) (any, error) {
+	v, err := h.find(c, c.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	if err := run(catalog, v); err != nil {
+	if err := run(v); err != nil {
 		return nil, apierror.FromPostgres(err)
 	}
 	if h.records == nil {

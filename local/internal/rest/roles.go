@@ -45,7 +45,7 @@ type roles struct{ objects[compute.Role] }
 // roleRoutes routes the calls on roles, and on the databases that they own.
 func (a *API) roleRoutes() {
 	all := objects[compute.Role]{
-		API: a, kind: "Role", all: compute.Catalog.Roles, missing: apierror.MissingRole,
+		API: a, kind: "Role", all: (*compute.Compute).Roles, missing: apierror.MissingRole,
 		name: func(r compute.Role) string { return r.Name },
 	}
 	ofInstances := instanceRoles{roles{all}}
@@ -137,7 +137,7 @@ func (h roles) create(c *Call, in roleJSON) (any, error) {
 	if err := model.CheckID("role_id", id); err != nil {
 		return nil, err
 	}
-	return h.objects.create(c, role, id, compute.Catalog.CreateRole)
+	return h.objects.create(c, role, id, (*compute.Compute).CreateRole)
 }
 
 // roleMask has the fields that an update may name.
@@ -147,9 +147,9 @@ var roleMask = []string{
 }
 
 func (h roles) update(c *Call, in roleJSON, mask fieldMask) (any, error) {
-	return h.objects.update(c, func(catalog compute.Catalog, r compute.Role) (compute.Role, error) {
+	return h.objects.update(c, func(r compute.Role) (compute.Role, error) {
 		in.Spec.applyTo(&r, mask)
-		return r, catalog.AlterRole(c.Context(), r)
+		return r, c.branch.Compute.AlterRole(c.Context(), r)
 	})
 }
 
@@ -165,20 +165,20 @@ func (s roleFields) applyTo(r *compute.Role, mask fieldMask) {
 }
 
 func (h roles) delete(c *Call) (any, error) {
-	return h.objects.delete(c, func(catalog compute.Catalog, r compute.Role) error {
+	return h.objects.delete(c, func(r compute.Role) error {
 		heir := c.URL.Query().Get("reassign_owned_to")
 		if heir != "" {
 			id := heir
 			if h.records != nil {
 				id = lastPart(heir)
 			}
-			_, role, err := h.find(c, id)
+			role, err := h.find(c, id)
 			if err != nil {
 				return err
 			}
 			heir = role.Name
 		}
-		return catalog.DropRole(c.Context(), r.Name, heir)
+		return c.branch.Compute.DropRole(c.Context(), r.Name, heir)
 	})
 }
 
@@ -228,12 +228,12 @@ func (h instanceRoles) create(c *Call, in instanceRoleJSON) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.objects.create(c, role, role.Name, compute.Catalog.CreateRole)
+	return h.objects.create(c, role, role.Name, (*compute.Compute).CreateRole)
 }
 
 func (h instanceRoles) delete(c *Call) (any, error) {
 	if c.URL.Query().Get("allow_missing") == "true" {
-		_, _, err := h.find(c, c.PathValue("id"))
+		_, err := h.find(c, c.PathValue("id"))
 		if err != nil && apierror.From(err).Status == http.StatusNotFound {
 			return struct{}{}, nil
 		}

@@ -263,5 +263,5 @@ func (w *Workspace) fill(ctx context.Context, b, source *model.Branch, owner str
 		defer source.Lifecycle.Unlock()
 		return source.Compute.Clone(ctx, w.clusterDir(b.Cluster))
 	}
-	return b.Compute.Catalog().CreateOwner(ctx, owner)
+	return b.Compute.CreateOwner(ctx, owner)
 }

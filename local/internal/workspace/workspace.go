@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/atomicfile"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
@@ -125,20 +124,6 @@ func (w *Workspace) Lookup(target string) (*model.Endpoint, error) {
 	w.Lock()
 	defer w.Unlock()
 	return w.State.Target(target)
-}
-
-// Catalog returns the roles and databases of a branch. It is an error if the
-// branch is stopped, or of a project and still being created.
-func (w *Workspace) Catalog(b *model.Branch) (compute.Catalog, error) {
-	w.Lock()
-	defer w.Unlock()
-	switch {
-	case !b.Ready && b.Instance == nil:
-		return compute.Catalog{}, apierror.BadRequest("branch '%s' is still being created", b.Path())
-	case b.Primary().Disabled:
-		return compute.Catalog{}, apierror.BadRequest("the compute is stopped: start it first")
-	}
-	return b.Compute.Catalog(), nil
 }
 
 // attach gives a branch its compute and its endpoints their standbys and hosts.
