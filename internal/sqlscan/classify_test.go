@@ -19,7 +19,7 @@ var classifyTests = []struct {
 	{"ALTER ROLE joe SET search_path = x", 0, ""},
 	{"ALTER TABLE t SET SCHEMA s", 0, ""},
 	{"ALTER SYSTEM SET work_mem = '1MB'", 0, ""},
-	{"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem = '1MB' AS 'SELECT 1'", Routine, ""},
+	{"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem = '1MB' AS 'SELECT 1'", 0, ""},
 	{"SELECT \"SET\" FROM \"LISTEN\"", 0, ""},
 	{"SHOW ALL", 0, ""},
 
@@ -108,9 +108,9 @@ var classifyTests = []struct {
 	{"CREATE TABLE pg_temp.t (a int)", Temp, ""},
 	{"CREATE TABLE \"pg_temp\" . t (a int)", Temp, ""},
 	{"CREATE TABLE pg_temp_3.t (a int)", Temp, ""},
-	{"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Routine, ""},
+	{"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", 0, ""},
 	{"CREATE OR REPLACE VIEW function AS SELECT 1", 0, ""},
-	{"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Temp | Routine, ""},
+	{"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", Temp, ""},
 	{"SELECT 1 AS a INTO TEMP t", Temp, ""},
 	{"SELECT 1 AS a INTO/**/TEMPORARY TABLE t", Temp, ""},
 	{"SELECT 1 AS a INTO LOCAL TEMP t", Temp, ""},
@@ -232,10 +232,10 @@ var classifyTests = []struct {
 
 	// semicolons that split nothing
 	{"CREATE RULE r AS ON INSERT TO t DO ALSO (NOTIFY a; NOTIFY b)", 0, ""},
-	{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END", Routine, ""},
-	{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT a case; END; END", Routine, ""},
-	{"CREATE PROCEDURE f() BEGIN ATOMIC END; COMMIT; END", Routine, ""},
-	{"CREATE FUNCTION f() RETURNS int BEGIN/**/ATOMIC SELECT 1; END; SET x = 1", Set | Routine, "x"},
+	{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END", 0, ""},
+	{"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT a case; END; END", 0, ""},
+	{"CREATE PROCEDURE f() BEGIN ATOMIC END; COMMIT; END", 0, ""},
+	{"CREATE FUNCTION f() RETURNS int BEGIN/**/ATOMIC SELECT 1; END; SET x = 1", Set, "x"},
 }
 
 func TestClassify(t *testing.T) {
@@ -297,7 +297,7 @@ func TestScannerTreatsBackslashesAsTheCallerSays(t *testing.T) {
 }
 
 func TestEveryEffectHasItsName(t *testing.T) {
-	if Routine != 1<<(len(effectNames)-1) || Routine.String() != "Routine" || (Set|Temp|Opaque).String() != "Set|Temp|Opaque" {
+	if Begin != 1<<(len(effectNames)-1) || Begin.String() != "Begin" || (Set|Temp|Opaque).String() != "Set|Temp|Opaque" {
 		t.Error("the names do not match the bits")
 	}
 }

@@ -51,13 +51,9 @@ const (
 	Opaque
 )
 
-// Other effects that a pooler must know about.
-const (
-	// Begin is BEGIN, START TRANSACTION, or AND CHAIN at the end of a transaction.
-	Begin Effects = 1 << (iota + 19)
-	// Routine is CREATE [OR REPLACE] FUNCTION or PROCEDURE.
-	Routine
-)
+// Begin is BEGIN, START TRANSACTION, or AND CHAIN at the end of a transaction,
+// which a pooler must know about too.
+const Begin Effects = 1 << 19
 
 // byName are the effects of names, in whatever statement they are.
 const byName = SetConfig | Temp | AdvisoryLock | AdvisoryUnlock | Seed | Sequence | Connect | Opaque

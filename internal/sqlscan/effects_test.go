@@ -9,7 +9,7 @@ var effectNames = [...]string{
 	"Set", "Reset", "SetLocal", "SetConfig", "Discard",
 	"Temp", "Listen", "Unlisten", "Prepare", "Deallocate", "Hold", "Close", "Load",
 	"AdvisoryLock", "AdvisoryUnlock", "Seed", "Connect", "Sequence", "Opaque",
-	"Begin", "Routine",
+	"Begin",
 }
 
 // String returns the names of the effects for the messages of tests.

@@ -94,22 +94,8 @@ func form(verb keyword, lex *Lexer) (Effects, []byte) {
 		return Opaque, nil
 	case kwBegin, kwStart:
 		return Begin, nil
-	case kwCreate:
-		return createForm(h.peek()), nil
 	}
 	return 0, nil
-}
-
-// createForm is form after CREATE.
-func createForm(h head) Effects {
-	if h.kw == kwOr {
-		h.advance()
-		h.advance()
-	}
-	if h.kw == kwFunction || h.kw == kwProcedure {
-		return Routine
-	}
-	return 0
 }
 
 // prepareForm is form after PREPARE.

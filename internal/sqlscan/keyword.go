@@ -24,7 +24,6 @@ const (
 	kwDrop
 	kwEnd
 	kwExecute
-	kwFunction
 	kwGlobal
 	kwHold
 	kwInsert
@@ -35,9 +34,7 @@ const (
 	kwMerge
 	kwNames
 	kwOn
-	kwOr
 	kwPrepare
-	kwProcedure
 	kwReplace
 	kwReset
 	kwRollback
@@ -87,7 +84,6 @@ var keywords = map[string]keyword{
 	"drop":            kwDrop,
 	"end":             kwEnd,
 	"execute":         kwExecute,
-	"function":        kwFunction,
 	"global":          kwGlobal,
 	"hold":            kwHold,
 	"insert":          kwInsert,
@@ -98,9 +94,7 @@ var keywords = map[string]keyword{
 	"merge":           kwMerge,
 	"names":           kwNames,
 	"on":              kwOn,
-	"or":              kwOr,
 	"prepare":         kwPrepare,
-	"procedure":       kwProcedure,
 	"replace":         kwReplace,
 	"reset":           kwReset,
 	"rollback":        kwRollback,
