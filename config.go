@@ -1,7 +1,6 @@
 package lakebase
 
 import (
-	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -12,7 +11,6 @@ import (
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 
-	"github.com/lakebase-go/lakebase/internal/address"
 	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
@@ -159,7 +157,7 @@ func ParseConfig(target string) (*Config, error) {
 
 // apply fills c from args and, for settings that are not among them, from the
 // environment.
-func (c *Config) apply(args address.Arguments) error {
+func (c *Config) apply(args map[string]argument) error {
 	named, urlLabel := slices.ContainsFunc(slices.Collect(maps.Keys(args)), isTarget), ""
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
@@ -173,14 +171,14 @@ func (c *Config) apply(args address.Arguments) error {
 			if value == "" {
 				continue
 			}
-			arg, from = address.Argument{Value: value, Label: variable}, settings.FromEnvironment+variable
+			arg, from = argument{value, variable}, settings.FromEnvironment+variable
 		}
-		if err := s.Set(arg.Value, from); err != nil {
-			return badValue(arg.Label, arg.Value, err)
+		if err := s.Set(arg.value, from); err != nil {
+			return badValue(arg.label, arg.value, err)
 		}
 		c.sources[s.Name] = source{s.Value.String(), from}
 		if s.Name == "url" {
-			urlLabel = arg.Label
+			urlLabel = arg.label
 			var err error
 			if c.static, err = c.parsed(); err != nil {
 				return badValue(urlLabel, c.URL, err)
@@ -220,7 +218,7 @@ func (c *Config) validate() error {
 // noTarget is the Target of a Config that names none.
 const noTarget = "no target"
 
-var errNoTarget = badConfig(address.InTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
+var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
 
 // Target names what c connects to: the endpoint path, the instance, or the
 // host. It holds no secret.
@@ -279,15 +277,6 @@ func (c *Config) applyDefaults() {
 	}
 }
 
-// parseTarget reads the address grammar of the package documentation.
-func parseTarget(target string) (address.Arguments, error) {
-	args, err := address.Parse(target, paramNames())
-	if e := (*address.Error)(nil); errors.As(err, &e) {
-		return nil, badConfig(e.Label, e.Message)
-	}
-	return args, err
-}
-
 // paramNames are the settings that may follow the question mark: all that
 // are not the address itself.
 func paramNames() []string {
@@ -306,7 +295,7 @@ func (c *Config) targetURL() string {
 	switch {
 	case c.Endpoint != "":
 		where = redact.Value(c.Endpoint)
-	case c.Instance == "" && address.IsServiceHost(c.Host):
+	case c.Instance == "" && isServiceHost(c.Host):
 		where, inAddress["host"] = c.Host, true
 	}
 	if where == "" {

@@ -25,12 +25,11 @@ const modulePath = "github.com/lakebase-go/lakebase"
 // with the clients it judges, except for what has no idea of it: internal/pgwire,
 // internal/pgurl and internal/resolver.
 var mayImport = map[string][]string{
-	".": {"internal/address", "internal/inventory", "internal/oneline", "internal/pgurl", "internal/redact", "internal/refusal", "internal/resolver",
+	".": {"internal/inventory", "internal/oneline", "internal/pgurl", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/settings", "internal/spelling", "internal/steps", "internal/tokencache", "internal/workspace"},
 	"internal/doctor": {".", "internal/oneline", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/buildinfo":    {},
-	"internal/address":      {"internal/pgurl", "internal/redact", "internal/spelling"},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgurl":        {"internal/redact"},

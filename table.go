@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/lakebase-go/lakebase/internal/address"
 	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
@@ -28,9 +27,9 @@ const maxPool = 10_000
 func (c *Config) table() settings.Table {
 	t := settings.Table{
 		{Name: "url", Field: "URL", Value: settings.Text(&c.URL, nil), Variables: []string{"LAKEBASE_PG_URL"}},
-		{Name: "instance", Field: "Instance", Value: settings.Text(&c.Instance, address.CheckInstance), Variables: []string{"LAKEBASE_INSTANCE_NAME"}},
-		{Name: "endpoint", Field: "Endpoint", Value: settings.Text(&c.Endpoint, address.CheckEndpoint), Variables: endpointVariables()},
-		{Name: "host", Field: "Host", Value: settings.Text(&c.Host, address.CheckHost), Variables: []string{"LAKEBASE_HOST", "PGHOST"}, Unset: "(looked up)"},
+		{Name: "instance", Field: "Instance", Value: settings.Text(&c.Instance, checkInstance), Variables: []string{"LAKEBASE_INSTANCE_NAME"}},
+		{Name: "endpoint", Field: "Endpoint", Value: settings.Text(&c.Endpoint, checkEndpoint), Variables: endpointVariables()},
+		{Name: "host", Field: "Host", Value: settings.Text(&c.Host, checkHost), Variables: []string{"LAKEBASE_HOST", "PGHOST"}, Unset: "(looked up)"},
 		{Name: "port", Field: "Port", Value: portValue(&c.Port), Variables: []string{"PGPORT"}, Default: "5432"},
 		{Name: "database", Field: "Database", Value: settings.Text(&c.Database, checkIdentifier), Variables: []string{"LAKEBASE_DATABASE_NAME", "PGDATABASE"}, Default: "databricks_postgres"},
 		{Name: "user", Field: "User", Value: settings.Text(&c.User, checkIdentifier), Variables: []string{"LAKEBASE_USERNAME", "PGUSER"}, Unset: "(the workspace identity)"},
@@ -114,7 +113,7 @@ func (c *Config) checkEnvTarget() error {
 			"both are set, to "+redact.Quote(c.Instance)+" and "+redact.Quote(c.Endpoint)+": unset one")
 	}
 	if v := strings.TrimSpace(os.Getenv(endpointName)); v != "" && c.Target() == noTarget {
-		return badValue(endpointName, v, address.CheckEndpoint(v))
+		return badValue(endpointName, v, checkEndpoint(v))
 	}
 	return nil
 }

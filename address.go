@@ -1,0 +1,330 @@
+package lakebase
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/lakebase-go/lakebase/internal/pgurl"
+	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/spelling"
+)
+
+// argument is the value of one setting of a target.
+type argument struct {
+	value string
+	label string // what errors call it: target, parameter pool_size
+}
+
+// inTarget labels what the target has outside its parameters.
+const inTarget = "target"
+
+// targetParser collects the settings of a target, by name.
+type targetParser map[string]argument
+
+// set sets what stands outside the parameters.
+func (p targetParser) set(name, value string) { p[name] = argument{value, inTarget} }
+
+// parseTarget reads the address grammar of the package documentation. It does not
+// check values: settings do.
+func parseTarget(target string) (map[string]argument, error) {
+	p := targetParser{}
+	query, err := p.parse(target)
+	if err != nil {
+		return nil, badValue(inTarget, target, err)
+	}
+	return p, p.parseParams(query)
+}
+
+// parse reads everything except the parameters, which it returns.
+func (p targetParser) parse(target string) (query string, err error) {
+	scheme, rest, isURL := strings.Cut(target, "://")
+	switch {
+	case target == "":
+		return "", nil
+	case pgurl.Is(target):
+		p.set("url", target)
+		return "", nil
+	case isURL && strings.EqualFold(scheme, "lakebase"):
+		where, query, _ := strings.Cut(rest, "?")
+		if strings.Contains(rest, "#") {
+			return "", errors.New("# does not belong here: write it as %23")
+		}
+		return query, p.parseURL(where)
+	case isURL && strings.HasPrefix(scheme, "http"):
+		return "", errors.New("a workspace URL goes in DATABRICKS_HOST: want an instance, a projects/… path or a Lakebase host here")
+	case isURL:
+		return "", errors.New("unknown scheme: want lakebase://, postgres:// or postgresql://")
+	case strings.ContainsAny(target, "?@#"):
+		return "", errors.New("a user or parameters need the long form, lakebase://user@instance/database?name=value")
+	}
+	return "", p.parseAddress(strings.Split(strings.TrimSuffix(target, "/"), "/"), false)
+}
+
+// parseURL reads what lakebase:// and the parameters enclose.
+func (p targetParser) parseURL(where string) error {
+	authority, _, _ := strings.Cut(where, "/")
+	if i := strings.LastIndex(authority, "@"); i >= 0 {
+		where = where[i+1:]
+		if err := p.parseUser(authority[:i]); err != nil {
+			return err
+		}
+	}
+	if path, ok := strings.CutPrefix(where, "/"); ok {
+		if path != "" && !strings.HasPrefix(path, "projects/") {
+			return errors.New("only a projects/… path follows lakebase:///: drop one slash")
+		}
+		where = path
+	}
+	if where = strings.TrimSuffix(where, "/"); where == "" {
+		return nil
+	}
+	segments := strings.Split(where, "/")
+	for i, s := range segments {
+		var err error
+		if segments[i], err = pgurl.Unescape(s); err != nil {
+			return err
+		}
+	}
+	return p.parseAddress(segments, true)
+}
+
+func (p targetParser) parseUser(userinfo string) error {
+	if strings.Contains(userinfo, ":") {
+		return errors.New("a lakebase:// target takes no password: a token is minted for every login")
+	}
+	user, err := pgurl.Unescape(userinfo)
+	if err != nil {
+		return err
+	}
+	if user == "" {
+		return errors.New("the user before @ is empty")
+	}
+	p.set("user", user)
+	return nil
+}
+
+// parseAddress reads an instance, a host or a path, and the database after it.
+func (p targetParser) parseAddress(segments []string, inURL bool) error {
+	name, database := segments[0], ""
+	switch {
+	case name == "projects":
+		path, db, err := splitPath(segments, inURL)
+		if err != nil {
+			return err
+		}
+		database = db
+		p.set("endpoint", path)
+	case len(segments) > 2:
+		return errors.New("too many slashes: want instance/database, or projects/p/branches/b/endpoints/e")
+	default:
+		if err := p.parseName(name); err != nil {
+			return err
+		}
+		if len(segments) == 2 {
+			if database = segments[1]; database == "" {
+				return errors.New("the database after / is empty")
+			}
+		}
+	}
+	if database != "" {
+		p.set("database", database)
+	}
+	return nil
+}
+
+// parseName distinguishes hosts from instances by the form of the service's own
+// host names; any other server needs a static URL.
+func (p targetParser) parseName(name string) error {
+	if isServiceHost(strings.ToLower(name)) {
+		host, port, found := strings.Cut(strings.ToLower(name), ":")
+		if found {
+			p["port"] = argument{port, "port of the target"}
+		}
+		p.set("host", host)
+		return nil
+	}
+	host, _, hasPort := strings.Cut(name, ":")
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || strings.HasPrefix(host, "[") {
+		return errors.New("a server of your own is reached by postgres://user@host:port/database; another host for an instance goes in host=")
+	}
+	if hasPort {
+		return errors.New("only a Lakebase host takes :port: for an instance set PGPORT or port=")
+	}
+	p.set("instance", name)
+	return nil
+}
+
+// splitPath splits a resource path from the database that may follow it, as
+// databases/db or, in a URL, as one more segment.
+func splitPath(segments []string, inURL bool) (path, database string, err error) {
+	levels := []struct{ plural, singular string }{
+		{"projects", "project"}, {"branches", "branch"}, {"endpoints", "endpoint"},
+	}
+	n := 0
+	for _, level := range levels {
+		if n >= len(segments) || segments[n] != level.plural {
+			break
+		}
+		id := ""
+		if n+1 < len(segments) {
+			id = segments[n+1]
+		}
+		if err := checkID(level.singular, id); err != nil {
+			return "", "", err
+		}
+		n += 2
+	}
+	path, rest := strings.Join(segments[:n], "/"), segments[n:]
+	switch {
+	case len(rest) == 0:
+		return path, "", nil
+	case len(rest) == 2 && rest[0] == "databases" && rest[1] != "":
+		return path, rest[1], nil
+	case len(rest) == 1 && inURL && !slices.Contains([]string{"", "branches", "endpoints", "databases"}, rest[0]):
+		return path, rest[0], nil
+	}
+	return "", "", fmt.Errorf("%s does not fit: want projects/p/branches/b/endpoints/e or a shorter path, then /databases/db", redact.Quote(strings.Join(rest, "/")))
+}
+
+// sessionAttrs is libpq's spelling of read_only.
+const sessionAttrs = "target_session_attrs"
+
+// parseParams reads the parameters after the question mark.
+func (p targetParser) parseParams(query string) error {
+	for _, pair := range strings.Split(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, raw, _ := strings.Cut(pair, "=")
+		if name != sessionAttrs && !slices.Contains(paramNames(), name) {
+			return unknownParam(name)
+		}
+		label := "parameter " + name
+		value, err := pgurl.Unescape(raw)
+		if err != nil {
+			return badConfig(label, err.Error())
+		}
+		if value = strings.TrimSpace(value); value == "" {
+			return badConfig(label, "the value is empty: drop the parameter or give it one")
+		}
+		if name == sessionAttrs {
+			readOnly, ok := readOnlyModes[value]
+			if !ok {
+				return badValue(label, value, errors.New("want read-only, read-write or any"))
+			}
+			name, value = "read_only", readOnly
+		}
+		if _, twice := p[name]; twice {
+			return badConfig(label, name+" is given twice")
+		}
+		p[name] = argument{value, label}
+	}
+	return nil
+}
+
+func unknownParam(name string) error {
+	label := "parameter " + strings.Trim(redact.Quote(name), `"`)
+	if n := spelling.Nearest(name, append(paramNames(), sessionAttrs)); n != "" {
+		return badConfig(label, "unknown: did you mean "+n+"?")
+	}
+	return badConfig(label, "unknown: want one of "+strings.Join(paramNames(), ", "))
+}
+
+// readOnlyModes are the values of target_session_attrs, by what they are to
+// ReadOnly. The prefer- modes try one server after the other, and a target has
+// one host.
+var readOnlyModes = map[string]string{
+	"read-only": "true", "standby": "true",
+	"any": "false", "read-write": "false", "primary": "false",
+}
+
+var (
+	instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+	resourceID   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// checkInstance refuses what would change the meaning of a request path, into
+// which names go unescaped. It is no stricter than that: the service decides
+// which names are valid.
+func checkInstance(v string) error {
+	bad := strings.IndexFunc(v, func(r rune) bool {
+		return r >= unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	})
+	switch {
+	case instanceName.MatchString(v):
+		return nil
+	case strings.Contains(v, "://"):
+		return errors.New("this is a URL: a static Postgres URL goes in LAKEBASE_PG_URL, a workspace's in DATABRICKS_HOST")
+	case strings.HasPrefix(v, "projects/"):
+		return errors.New("this is an endpoint path: set LAKEBASE_ENDPOINT, not an instance name")
+	case bad >= 0:
+		r, _ := utf8.DecodeRuneInString(v[bad:])
+		return fmt.Errorf("%q does not belong in an instance name: want letters, digits and hyphens", r)
+	}
+	return errors.New("want an instance name: a letter or digit first, at most 63 characters")
+}
+
+// checkEndpoint accepts a resource path without a database.
+func checkEndpoint(v string) error {
+	segments := strings.Split(v, "/")
+	if segments[0] != "projects" {
+		return errors.New("want a path projects/p/branches/b/endpoints/e; a shorter one picks the default or only child")
+	}
+	_, database, err := splitPath(segments, false)
+	if err == nil && database != "" {
+		return errors.New("the database does not belong in the path: it goes in LAKEBASE_DATABASE_NAME")
+	}
+	return err
+}
+
+func checkID(kind, v string) error {
+	if resourceID.MatchString(v) {
+		return nil
+	}
+	if v == "" {
+		return fmt.Errorf("the %s id is missing", kind)
+	}
+	return fmt.Errorf("%s is no %s id: want lower-case letters, digits and hyphens, at most 63, no hyphen at an end", redact.Quote(v), kind)
+}
+
+// checkHost accepts a name or an address without a port.
+func checkHost(v string) error {
+	switch {
+	case strings.Contains(v, "://"):
+		return errors.New("this is a URL: want a host name alone")
+	case strings.HasPrefix(v, "/") || strings.HasPrefix(v, "@"):
+		return errors.New("a token is never sent over a socket: want a host name, or LAKEBASE_PG_URL for a server of your own")
+	case strings.Contains(v, ","):
+		return errors.New("want one host, not a list")
+	}
+	if _, err := netip.ParseAddr(v); err == nil {
+		return nil
+	}
+	if strings.Contains(v, ":") {
+		return errors.New("want a host name without a port: the port goes in PGPORT or port=")
+	}
+	if len(v) > 253 || !pgurl.IsHostName(v) || strings.Contains(v, "..") {
+		return errors.New("want a host name: letters, digits, hyphens and dots")
+	}
+	// The service's own pooler takes only native passwords: every login there
+	// would fail as "SASL authentication failed".
+	label, domain, _ := strings.Cut(v, ".")
+	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isServiceHost(v) {
+		return fmt.Errorf("the pooler refuses OAuth tokens: use the direct host %s.%s", direct, domain)
+	}
+	return nil
+}
+
+// isServiceHost reports whether v has the form of the service's host names,
+// which instance names do not have.
+func isServiceHost(v string) bool {
+	label, domain, _ := strings.Cut(v, ".")
+	return (strings.HasPrefix(label, "instance-") || strings.HasPrefix(label, "ep-")) &&
+		(strings.HasPrefix(domain, "database."))
+}
