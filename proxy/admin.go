@@ -92,7 +92,7 @@ func (a admin) Snapshot() *snapshot.Proxy {
 			pooled[snapshot.Database{Target: p.Target, Name: p.Database}] = &now.Pools[i]
 		}
 	}
-	for _, c := range s.clients.list() {
+	for _, c := range s.clients.connected() {
 		info := c.info()
 		now.Clients = append(now.Clients, info)
 		if p := pooled[snapshot.Database{Target: info.Target, Name: info.Database}]; p != nil && info.Replication == replicationNone {

@@ -232,10 +232,14 @@ func (c *client) fail(stage string, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.env.config().ClientLoginTimeout.String()}
 	default:
-		log.Info("client failed", "error", err)
+		c.env.bursts.failed.warn(log, "client failed", "error", err)
 		return
 	}
-	log.Warn("client refused", "code", e.Code, "error", e.Message)
+	if stage == stageStartup {
+		c.env.bursts.refused.warn(log, "client refused", "code", e.Code, "error", e.Message)
+	} else {
+		log.Warn("client refused", "code", e.Code, "error", e.Message)
+	}
 	c.conn.out = e.Append(c.conn.out)
 	if c.conn.flush() == nil {
 		c.conn.linger()
@@ -350,6 +354,11 @@ func (s *clientSet) list() []*client {
 	return slices.Collect(maps.Keys(s.clients))
 }
 
+// connected returns the clients whose sessions have not been ended.
+func (s *clientSet) connected() []*client {
+	return slices.DeleteFunc(s.list(), func(c *client) bool { return c.current() >= clientKilled })
+}
+
 // handlers returns the handlers of a kind.
 func handlers[H handler](s *clientSet) (found []H) {
 	for _, c := range s.list() {
@@ -363,7 +372,7 @@ func handlers[H handler](s *clientSet) (found []H) {
 // withID returns the clients that have a process ID. In session mode several
 // can have the same, of different targets.
 func (s *clientSet) withID(id uint64) []*client {
-	return slices.DeleteFunc(s.list(), func(c *client) bool { return id == 0 || uint64(c.id.Load()) != id })
+	return slices.DeleteFunc(s.connected(), func(c *client) bool { return id == 0 || uint64(c.id.Load()) != id })
 }
 
 // drain asks each client to disconnect when it has no transaction open, and

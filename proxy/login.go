@@ -25,6 +25,9 @@ type login struct {
 	startup *pgwire.Startup
 }
 
+// stageStartup is the part of a login before the client has named a user.
+const stageStartup = "start-up"
+
 // run is the first run loop of a client.
 func (l *login) run() runLoop {
 	stage, next, err := l.steps()
@@ -39,7 +42,7 @@ func (l *login) run() runLoop {
 // With an error, stage is what has failed.
 func (l *login) steps() (stage string, next runLoop, err error) {
 	if err := l.readStartup(); err != nil || l.startup == nil {
-		return "start-up", nil, err
+		return stageStartup, nil, err
 	}
 	c := l.client
 	c.user, c.application = strings.Clone(l.startup.User()), strings.Clone(l.startup.Get("application_name"))
@@ -49,7 +52,7 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 		return "limit", nil, tooManyClients(l.env.config().MaxClientConn)
 	}
 	if err := l.negotiate(); err != nil {
-		return "start-up", nil, err
+		return stageStartup, nil, err
 	}
 	if err := authenticate(c.conn, l.env.config().Users, c.user); err != nil {
 		return "login", nil, err
@@ -180,7 +183,7 @@ func (l *login) runSession(s *session) {
 	c, up := l.client, s.up
 	c.conn.raw.SetDeadline(time.Time{}) // before drain and kill can set one
 	if !c.attach(s) {
-		c.fail("start-up", c.disconnecting())
+		c.fail(stageStartup, c.disconnecting())
 		return
 	}
 	defer l.sessions.archive(s)

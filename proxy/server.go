@@ -289,6 +289,7 @@ type env struct {
 	configuration atomic.Pointer[configuration]
 	log           *slog.Logger
 	counts        counters
+	bursts        struct{ unaccepted, failed, refused burst }
 	cancelKeys    cancelKeys
 	template      *pgx.ConnConfig // of every login to a database; never modified
 

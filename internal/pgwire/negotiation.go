@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 )
 
 // ALPN is the protocol name that clients offer in the TLS handshake.
@@ -18,6 +20,10 @@ const ALPN = "postgresql"
 // backend_startup.c). PostgreSQL requires ALPN so that a client of another
 // protocol cannot be made to speak to a database server.
 var ErrNoALPN = errors.New("direct TLS connection without ALPN")
+
+// ErrNoTLS reports a client that began with TLS where none is offered. It would not
+// understand an ErrorResponse.
+var ErrNoTLS = errors.New("direct TLS connection, which is not offered")
 
 // tlsHandshake is the first byte of a TLS ClientHello. No packet of Postgres
 // starts with it: its length would be hundreds of megabytes.
@@ -84,9 +90,9 @@ func (n *Negotiation) Run(ctx context.Context) (Request, error) {
 // is what was read of its ClientHello.
 func (n *Negotiation) directTLS(ctx context.Context, first []byte) error {
 	if n.TLS == nil {
-		return &Error{Code: "08P01", Message: "TLS is not offered", Hint: "connect with sslmode=disable"}
+		return ErrNoTLS
 	}
-	if err := n.handshake(ctx, &prefixedConn{Conn: n.Conn, prefix: first}); err != nil {
+	if err := n.handshake(ctx, first); err != nil {
 		return err
 	}
 	conn := n.Conn.(*tls.Conn)
@@ -104,7 +110,7 @@ func (n *Negotiation) answerSSL(ctx context.Context) error {
 	if err := n.answer(&n.sslRequested, 'S'); err != nil {
 		return err
 	}
-	return n.handshake(ctx, n.Conn)
+	return n.handshake(ctx, nil)
 }
 
 // answer answers a request for encryption, which a client may send once.
@@ -117,31 +123,63 @@ func (n *Negotiation) answer(requested *bool, answer byte) error {
 	return err
 }
 
-func (n *Negotiation) handshake(ctx context.Context, conn net.Conn) error {
+// handshake does the handshake. first is what was read of it.
+func (n *Negotiation) handshake(ctx context.Context, first []byte) error {
 	if n.BeforeHandshake != nil {
 		if err := n.BeforeHandshake(); err != nil {
 			return err
 		}
 	}
-	encrypted := tls.Server(conn, n.TLS)
+	under := &handshakeConn{Conn: n.Conn, prefix: first, watched: true}
+	encrypted := tls.Server(under, n.TLS)
 	if err := encrypted.HandshakeContext(ctx); err != nil {
-		return err
+		return under.explain(err)
 	}
+	under.watched = false
 	n.Conn, n.Encrypted = encrypted, true
 	return nil
 }
 
-// prefixedConn is a connection whose first bytes were read already.
-type prefixedConn struct {
+// handshakeConn is the connection under TLS, whose first bytes may have been read
+// already.
+type handshakeConn struct {
 	net.Conn
-	prefix []byte
+	prefix  []byte
+	watched bool
+	last    [alertSize]byte // that were read while it was watched
 }
 
-func (c *prefixedConn) Read(p []byte) (int, error) {
-	if len(c.prefix) == 0 {
-		return c.Conn.Read(p)
+// alertSize is the size of an alert that is not encrypted: type, version, length,
+// level, description.
+const alertSize = 7
+
+func (c *handshakeConn) Read(p []byte) (n int, err error) {
+	if len(c.prefix) > 0 {
+		n = copy(p, c.prefix)
+		c.prefix = c.prefix[n:]
+	} else {
+		n, err = c.Conn.Read(p)
 	}
-	n := copy(p, c.prefix)
-	c.prefix = c.prefix[n:]
-	return n, nil
+	if c.watched {
+		seen := append(c.last[:], p[max(0, n-alertSize):n]...)
+		copy(c.last[:], seen[len(seen)-alertSize:])
+	}
+	return n, err
+}
+
+// explain says which error of a handshake is the client's refusal of the
+// certificate. OpenSSL's clients do not encrypt that alert in TLS 1.3, so that
+// crypto/tls takes it for a damaged record.
+func (c *handshakeConn) explain(err error) error {
+	var reason error
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		reason = remote.Err
+	} else if c.last[0] == 21 && c.last[3] == 0 && c.last[4] == 2 {
+		reason = tls.AlertError(c.last[6])
+	}
+	if reason == nil || !strings.Contains(reason.Error(), "certificate") {
+		return err
+	}
+	return fmt.Errorf("the client refuses the certificate: %w", reason)
 }

@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -49,6 +50,10 @@ type GSSENCRequest struct{}
 // key has 4 bytes in protocol 3.0, and up to 256 in 3.2.
 type CancelRequest = pgproto3.CancelRequest
 
+// ErrLength reports a packet of an impossible length: hardly a client of Postgres.
+// As PostgreSQL does, a server closes the connection without an ErrorResponse.
+var ErrLength = errors.New("invalid length of startup packet")
+
 // ReadRequest reads one packet and not a byte more, so that data sent in the clear
 // cannot be taken for data that TLS protects. The error is io.EOF if the client
 // closed the connection without sending a packet, and an [*Error] if the client
@@ -60,7 +65,7 @@ func ReadRequest(r io.Reader) (Request, error) {
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	if n < minRequest || n > maxRequest {
-		return nil, protocolError("invalid length of startup packet")
+		return nil, ErrLength
 	}
 	body, err := readBody(r, n-4)
 	if err != nil {
@@ -68,14 +73,14 @@ func ReadRequest(r io.Reader) (Request, error) {
 	}
 	code, rest := binary.BigEndian.Uint32(body), body[4:]
 	switch code {
-	case sslCode:
-		return withoutBody(SSLRequest{}, rest)
+	case sslCode: // PostgreSQL ignores what follows in the packet
+		return SSLRequest{}, nil
 	case gssCode:
-		return withoutBody(GSSENCRequest{}, rest)
+		return GSSENCRequest{}, nil
 	case cancelCode:
 		cancel := new(CancelRequest)
 		if err := cancel.Decode(body); err != nil {
-			return nil, protocolError("invalid length of cancel request packet")
+			return nil, ErrLength
 		}
 		return cancel, nil
 	}
@@ -85,13 +90,6 @@ func ReadRequest(r io.Reader) (Request, error) {
 			Message: fmt.Sprintf("unsupported frontend protocol %s: server supports %s to %s", version, Version30, Version32)}
 	}
 	return parseStartup(version, rest)
-}
-
-func withoutBody(r Request, rest []byte) (Request, error) {
-	if len(rest) != 0 {
-		return nil, protocolError("invalid length of encryption request packet")
-	}
-	return r, nil
 }
 
 // extensionPrefix marks parameters that request a protocol extension.
