@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
@@ -181,7 +182,10 @@ func (l *locator) find(ctx context.Context) (t steps.Target, err error) {
 	if t.Name() == "" && l.cfg.Host != "" {
 		t.Instance, t.Endpoint = l.cfg.Instance, l.cfg.Endpoint
 	}
-	if err == nil && t.Host == "" {
+	switch {
+	case t.Host != l.cfg.Host && checkHost(t.Host) != nil:
+		t.Host, err = "", badHost(t)
+	case err == nil && t.Host == "":
 		err = noHost(t.Name(), l.cfg.ReadOnly)
 	}
 	return t, err
@@ -376,4 +380,13 @@ func noHost(name string, readOnly bool) error {
 		}
 	}
 	return &Error{Kind: KindUnavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
+}
+
+// badHost is the error for a host of the workspace that the configuration could
+// not name either: a socket, or a URL in disguise.
+func badHost(t steps.Target) error {
+	return &Error{
+		Kind: KindConnectFailed, Resource: t.Name(), Message: "the workspace names the host " + redact.Quote(t.Named), Err: checkHost(t.Named),
+		Hint: "check DATABRICKS_HOST: this is no host of Lakebase",
+	}
 }
