@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,10 +42,8 @@ type Upstream struct {
 // concurrent use.
 type Resolver struct {
 	upstreams []Upstream
-
-	mu        sync.Mutex
-	last      map[string][]string // by host: the last answer
-	slowUntil map[int]time.Time   // by upstream
+	slowUntil []atomic.Pointer[time.Time] // by upstream; nil if it was not slow
+	last      sync.Map                    // []string by host: the last answer
 }
 
 // New returns a Resolver that asks the system's resolver, then Go's own, which
@@ -63,7 +62,7 @@ func New(servers []string) *Resolver {
 
 // NewWith returns a Resolver that asks the upstreams in this order.
 func NewWith(upstreams ...Upstream) *Resolver {
-	return &Resolver{upstreams: upstreams, last: make(map[string][]string), slowUntil: make(map[int]time.Time)}
+	return &Resolver{upstreams: upstreams, slowUntil: make([]atomic.Pointer[time.Time], len(upstreams))}
 }
 
 // nameServer asks one name server, whatever the system's configuration is.
@@ -91,15 +90,12 @@ func (r *Resolver) Lookup(ctx context.Context, host string) ([]string, error) {
 		return []string{host}, nil
 	}
 	addrs, err := r.hedge(ctx, host)
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if err == nil {
-		r.last[host] = addrs
+		r.last.Store(host, addrs)
 		return addrs, nil
 	}
-	if last := r.last[host]; last != nil && ctx.Err() == nil {
-		return last, nil
+	if last, known := r.last.Load(host); known && ctx.Err() == nil {
+		return last.([]string), nil
 	}
 	return nil, err
 }
@@ -126,7 +122,12 @@ func (r *Resolver) hedge(ctx context.Context, host string) ([]string, error) {
 		}
 		number := started
 		started, pending = started+1, pending+1
-		delay.Reset(r.delay(number))
+		// For the last one the delay is the time that an answer may take.
+		if number < len(r.upstreams)-1 && r.isSlow(number) {
+			delay.Reset(slowHedgeDelay)
+		} else {
+			delay.Reset(hedgeDelay)
+		}
 		go func() {
 			addrs, err := r.upstreams[number].Lookup(ctx, host)
 			answers <- answer{number, addrs, err}
@@ -134,13 +135,13 @@ func (r *Resolver) hedge(ctx context.Context, host string) ([]string, error) {
 	}
 
 	var first error // the preferred resolver's error explains most
-	known := r.known(host)
+	_, known := r.last.Load(host)
 	for next(); pending > 0; {
 		select {
 		case a := <-answers:
 			pending--
 			if a.err == nil && len(a.addrs) > 0 {
-				r.markFast(a.upstream)
+				r.slowUntil[a.upstream].Store(nil)
 				return a.addrs, nil
 			}
 			if first == nil {
@@ -148,7 +149,12 @@ func (r *Resolver) hedge(ctx context.Context, host string) ([]string, error) {
 			}
 			next()
 		case <-delay.C:
-			r.markSlow(started - 1)
+			// The period of one that is slow already is not extended: it had less
+			// time to answer.
+			if silent := started - 1; !r.isSlow(silent) {
+				until := time.Now().Add(slowPeriod)
+				r.slowUntil[silent].Store(&until)
+			}
 			if started == len(r.upstreams) && known {
 				return nil, errSilent // the last known address is better than a longer wait
 			}
@@ -165,38 +171,10 @@ func (r *Resolver) hedge(ctx context.Context, host string) ([]string, error) {
 
 var errSilent = errors.New("no resolver answered in time")
 
-// delay returns how long an upstream may stay silent before the next one is
-// asked. For the last one it is the time that an answer may take.
-func (r *Resolver) delay(upstream int) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if upstream < len(r.upstreams)-1 && time.Now().Before(r.slowUntil[upstream]) {
-		return slowHedgeDelay
-	}
-	return hedgeDelay
-}
-
-// markSlow records that an upstream was silent. The period of one that is slow
-// already is not extended: it had less time to answer.
-func (r *Resolver) markSlow(upstream int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now := time.Now(); !now.Before(r.slowUntil[upstream]) {
-		r.slowUntil[upstream] = now.Add(slowPeriod)
-	}
-}
-
-// markFast records that an upstream answered.
-func (r *Resolver) markFast(upstream int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.slowUntil, upstream)
-}
-
-func (r *Resolver) known(host string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.last[host] != nil
+// isSlow reports whether an upstream was silent not long ago.
+func (r *Resolver) isSlow(upstream int) bool {
+	until := r.slowUntil[upstream].Load()
+	return until != nil && time.Now().Before(*until)
 }
 
 // NewClient returns a resolver that asks server (host:port), or the system's
