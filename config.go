@@ -99,7 +99,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	sources map[string]source // where each setting came from, for Settings
-	static  *staticURL        // URL as it was parsed last; nil if it was not
+	static  *staticURL        // URL as it was completed last; nil if it was not
 }
 
 // source is where a setting's value came from. It no longer holds once the
@@ -158,13 +158,15 @@ func ParseConfig(target string) (*Config, error) {
 // apply fills c from args and, for settings that are not among them, from the
 // environment.
 func (c *Config) apply(args map[string]argument) error {
-	named, urlLabel := slices.ContainsFunc(slices.Collect(maps.Keys(args)), isTarget), ""
+	named := slices.ContainsFunc(slices.Collect(maps.Keys(args)), isTarget)
+	var urlLabel string
+	var given pgurl.Params // by the URL
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
 		from := settings.FromArgument
 		if !found {
 			// The URL comes first in the table: its own parameters win over variables.
-			if isTarget(s.Name) && (named || c.URL != "") || c.urlGives(s.Name) {
+			if isTarget(s.Name) && (named || c.URL != "") || gives(given, s.Name) {
 				continue
 			}
 			variable, value := s.Environment()
@@ -180,13 +182,13 @@ func (c *Config) apply(args map[string]argument) error {
 		if s.Name == "url" {
 			urlLabel = arg.label
 			var err error
-			if c.static, err = c.parsed(); err != nil {
+			if given, err = pgurl.Parse(c.URL); err != nil {
 				return badValue(urlLabel, c.URL, err)
 			}
 		}
 	}
 	if c.URL != "" {
-		if err := c.completeURL(); err != nil {
+		if err := c.completeURL(given); err != nil {
 			return badValue(urlLabel, c.URL, err)
 		}
 	}
@@ -194,7 +196,7 @@ func (c *Config) apply(args map[string]argument) error {
 }
 
 // validate reports the first mistake in c, which is the caller's own copy: it
-// keeps the URL as it was parsed.
+// keeps the URL as it was completed, and its connect_timeout.
 func (c *Config) validate() error {
 	written := *c
 	if s, err := written.table().Check(); err != nil {
@@ -206,8 +208,15 @@ func (c *Config) validate() error {
 	case c.URL != "" && (c.Instance != "" || c.Endpoint != ""):
 		return badConfig("Config.URL", "a static URL goes with no instance and no endpoint: want one of them")
 	case c.URL != "":
-		if err := c.completeURL(); err != nil {
+		given, err := pgurl.Parse(c.URL)
+		if err == nil {
+			err = c.completeURL(given)
+		}
+		if err != nil {
 			return badValue("Config.URL", c.URL, err)
+		}
+		if gives(given, "connect_timeout") {
+			c.ConnectTimeout = c.static.pool.ConnConfig.ConnectTimeout
 		}
 	case c.Instance == "" && c.Endpoint == "" && c.Host == "":
 		return errNoTarget
@@ -225,8 +234,10 @@ var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKE
 func (c *Config) Target() string {
 	switch {
 	case c.URL != "":
-		s, _ := c.parsed()
-		return s.target()
+		if given, err := pgurl.Parse(c.URL); err == nil && given.Target() != "" {
+			return given.Target()
+		}
+		return "static URL"
 	case c.Endpoint != "":
 		return redact.Value(c.Endpoint)
 	case c.Instance != "":
@@ -245,8 +256,7 @@ func (c *Config) Target() string {
 // every verb prints pointers and copies in the same way.
 func (c Config) String() string {
 	if c.URL != "" {
-		s, _ := c.parsed()
-		return s.redacted()
+		return c.redactedURL()
 	}
 	return c.targetURL()
 }
@@ -265,12 +275,8 @@ func programName() string {
 }
 
 // applyDefaults sets every zero field of a valid c that has a default. With a
-// static URL, libpq's rules are the defaults of what names the server, and its
-// own connect_timeout counts.
+// static URL, libpq's rules are the defaults of what names the server.
 func (c *Config) applyDefaults() {
-	if c.urlGives("connect_timeout") {
-		c.ConnectTimeout = c.static.pool.ConnConfig.ConnectTimeout
-	}
 	c.table().ApplyDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.Default()

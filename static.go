@@ -2,6 +2,7 @@ package lakebase
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -13,55 +14,32 @@ import (
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
-// staticURL is a static URL that was parsed. It is immutable: copies of a
+// staticURL is a static URL that was completed. It is immutable: copies of a
 // Config share it.
 type staticURL struct {
-	text  string       // as in Config.URL
-	given pgurl.Params // nil if text is malformed
-
-	// What follows is nil before the URL is completed.
-	defaults pgurl.Defaults
-	full     pgurl.Params
-	pool     *pgxpool.Config // full as pgx reads it, never modified
+	full pgurl.Params
+	pool *pgxpool.Config // full as pgx reads it, never modified
 }
 
-// parsed returns the URL of c, reusing an earlier parse of the same text.
-func (c *Config) parsed() (*staticURL, error) {
-	if c.static != nil && c.static.text == c.URL {
-		return c.static, nil
+// completeURL checks the URL, which says what is given, fills in the other fields
+// where it has no parameter of its own, and keeps the result for New. pgx
+// reads the same only once, because that may take files.
+func (c *Config) completeURL(given pgurl.Params) error {
+	if err := c.checkParameters(given); err != nil {
+		return err
 	}
-	given, err := pgurl.Parse(c.URL)
-	if err != nil {
-		return &staticURL{text: c.URL}, err
-	}
-	return &staticURL{text: c.URL, given: given}, nil
-}
-
-// completeURL parses and checks the URL, fills in the other fields where it has no
-// parameter of its own, and keeps the result for New.
-func (c *Config) completeURL() error {
-	s, err := c.parsed()
+	full, err := given.Complete(c.urlDefaults())
 	if err != nil {
 		return err
 	}
-	d := c.urlDefaults()
-	if s.full != nil && s.defaults == d {
-		c.static = s
+	if c.static != nil && maps.Equal(c.static.full, full) {
 		return nil
 	}
-	if err := c.checkParameters(s.given); err != nil {
-		return err
-	}
-	full, err := s.given.Complete(d)
-	if err != nil {
-		return err
-	}
 	pool, err := full.PoolConfig()
-	if err != nil {
-		return err
+	if err == nil {
+		c.static = &staticURL{full, pool}
 	}
-	c.static = &staticURL{s.text, s.given, d, full, pool}
-	return nil
+	return err
 }
 
 func (c *Config) urlDefaults() pgurl.Defaults {
@@ -89,41 +67,37 @@ func (c *Config) checkParameters(given pgurl.Params) error {
 	return nil
 }
 
-// urlGives reports whether there is a static URL with a value for the setting.
-func (c *Config) urlGives(name string) bool {
-	return c.URL != "" && c.static != nil && slices.Contains(inURL, name) && c.static.given[name] != ""
+// gives reports whether a static URL has a value for the setting.
+func gives(given pgurl.Params, name string) bool {
+	return slices.Contains(inURL, name) && given[name] != ""
 }
 
-// redacted returns the URL for people to read.
-func (s *staticURL) redacted() string {
-	if s.given == nil || s.given.CheckHosts() != nil {
-		return redact.Value(s.text) // which part of it is the password is unknown
+// redactedURL returns the static URL for people to read.
+func (c *Config) redactedURL() string {
+	given, err := pgurl.Parse(c.URL)
+	if err != nil || given.CheckHosts() != nil {
+		return redact.Value(c.URL) // which part of it is the password is unknown
 	}
-	return s.given.WithoutSecrets("xxxxx").String()
-}
-
-// target names the servers of the URL.
-func (s *staticURL) target() string {
-	if target := s.given.Target(); target != "" {
-		return target
-	}
-	return "static URL"
+	return given.WithoutSecrets("xxxxx").String()
 }
 
 // overlayURL replaces the values that the static URL overrides in list.
 func (c *Config) overlayURL(list []Setting) {
-	s, _ := c.parsed()
-	full, err := s.given.Complete(c.urlDefaults())
+	given, err := pgurl.Parse(c.URL)
+	var full pgurl.Params
+	if err == nil {
+		full, err = given.Complete(c.urlDefaults())
+	}
 	if err != nil {
-		s, full = &staticURL{text: c.URL}, nil
+		given, full = nil, nil
 	}
 	from := ""
 	for i := range list {
 		switch line := &list[i]; {
 		case line.Name == "url":
-			line.Value, line.Secret, from = s.redacted(), s.given == nil || s.given.HasSecret(), line.Source
+			line.Value, line.Secret, from = c.redactedURL(), err != nil || given.HasSecret(), line.Source
 		case !slices.Contains(inURL, line.Name):
-		case s.given[line.Name] != "":
+		case given[line.Name] != "":
 			line.Value, line.Source = full[line.Name], from
 		case line.Source == settings.FromDefault:
 			line.Value = full[line.Name]

@@ -17,7 +17,7 @@ import (
 func completed(t *testing.T, c *Config) *staticURL {
 	t.Helper()
 	own := *c
-	if err := own.completeURL(); err != nil {
+	if err := own.validate(); err != nil {
 		t.Fatal(err)
 	}
 	return own.static
@@ -26,12 +26,12 @@ func completed(t *testing.T, c *Config) *staticURL {
 // A URL is expensive to parse: pgx reads files, and with PGSERVICE writes one.
 func TestStaticURLIsParsedOnce(t *testing.T) {
 	testkit.OnlyEnv(t, map[string]string{"PGUSER": "u", "PGSERVICE": "none"})
-	parsed := func(what string, strings, configs int64, do func()) {
+	parsed := func(what string, want int64, do func()) {
 		t.Helper()
-		parse, pgx := pgurl.Calls.Parse.Load(), pgurl.Calls.Pgx.Load()
+		before := pgurl.PgxCalls.Load()
 		do()
-		if s, c := pgurl.Calls.Parse.Load()-parse, pgurl.Calls.Pgx.Load()-pgx; s != strings || c != configs {
-			t.Errorf("%s: parsed %d times, and %d times by pgx; want %d and %d", what, s, c, strings, configs)
+		if n := pgurl.PgxCalls.Load() - before; n != want {
+			t.Errorf("%s: parsed %d times, want %d", what, n, want)
 		}
 	}
 	newConnector := func(c *Config) {
@@ -43,19 +43,19 @@ func TestStaticURLIsParsedOnce(t *testing.T) {
 		connector.Close()
 	}
 	var c *Config
-	parsed("ParseConfig", 1, 1, func() {
+	parsed("ParseConfig", 1, func() {
 		var err error
 		if c, err = ParseConfig("postgres://h/db?sslmode=disable"); err != nil {
 			t.Fatal(err)
 		}
 	})
-	parsed("printing", 0, 0, func() { _, _, _ = c.String(), c.Target(), c.Settings() })
-	parsed("New", 0, 0, func() { newConnector(c) })
+	parsed("printing", 0, func() { _, _, _ = c.String(), c.Target(), c.Settings() })
+	parsed("New", 0, func() { newConnector(c) })
 	c.PoolSize, c.Logger = 7, slog.New(slog.DiscardHandler)
-	parsed("New with another pool size", 0, 0, func() { newConnector(c) })
+	parsed("New with another pool size", 0, func() { newConnector(c) })
 	c.User = "other"
-	parsed("New with another user", 0, 1, func() { newConnector(c) })
-	parsed("New of a Config by hand", 1, 1, func() { newConnector(&Config{URL: "postgres://h"}) })
+	parsed("New with another user", 1, func() { newConnector(c) })
+	parsed("New of a Config by hand", 1, func() { newConnector(&Config{URL: "postgres://h"}) })
 }
 
 func TestStaticURLsConnectTimeoutCounts(t *testing.T) {
@@ -250,7 +250,7 @@ func FuzzStaticURL(f *testing.F) {
 				continue
 			}
 			c := &Config{URL: raw}
-			err := c.completeURL()
+			err := c.validate()
 			shown := c.String() + c.GoString() + c.Target()
 			if err != nil {
 				shown += err.Error() + fmt.Sprintf("%+v", err)

@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"unicode"
 
 	"github.com/lakebase-go/lakebase/internal/redact"
@@ -24,12 +23,6 @@ import (
 // Params are connection parameters by libpq's keyword, except that dbname is
 // called database.
 type Params map[string]string
-
-// Calls counts what is expensive, for tests of callers.
-var Calls struct {
-	Parse atomic.Int64 // connection strings parsed
-	Pgx   atomic.Int64 // calls of pgx's parser
-}
 
 // keywordString is how a libpq keyword string begins.
 var keywordString = regexp.MustCompile(`^[a-z_]+\s*=`)
@@ -49,7 +42,6 @@ func isScheme(scheme string) bool {
 // Parse reads a Postgres URL or a keyword string. It checks the syntax only;
 // [Params.Complete] checks what the parameters mean.
 func Parse(s string) (Params, error) {
-	Calls.Parse.Add(1)
 	if strings.ContainsFunc(s, unicode.IsControl) {
 		return nil, errors.New("a control character does not belong here")
 	}

@@ -6,16 +6,20 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// PgxCalls counts the calls of pgx's parser, which is expensive, for tests of callers.
+var PgxCalls atomic.Int64
+
 // PoolConfig returns complete parameters as pgx reads them, whatever PGSERVICE
 // names. pgx wants that service to exist even if p leaves nothing open, and takes
 // no value of "service" for none.
 func (p Params) PoolConfig() (*pgxpool.Config, error) {
-	Calls.Pgx.Add(1)
+	PgxCalls.Add(1)
 	if os.Getenv("PGSERVICE") != "" && p["service"] == "" {
 		// The environment must not change, not even for a moment: other goroutines
 		// may start programs. So p names a service in a file of its own.
