@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
 func TestInvalidFaultsAreRefused(t *testing.T) {
@@ -63,7 +61,7 @@ func TestRemainingIsExact(t *testing.T) {
 	}{
 		"api": {
 			Faults{API: APIFault{Status: 500, Remaining: n}},
-			func(b *faultBox) bool { return b.Call("/api/x") != rest.Fault{} },
+			func(b *faultBox) bool { return b.call("/api/x") != APIFault{} },
 		},
 		"login": {
 			Faults{Login: LoginFault{Kind: "expired", Remaining: n}},
@@ -103,7 +101,7 @@ func TestFaultAffectsItsPathOnly(t *testing.T) {
 		"/api/2.0/postgres/credentials": true,
 		"/api/2.0/database/credentials": false,
 	} {
-		if got := b.Call(path) != (rest.Fault{}); got != want {
+		if got := b.call(path) != (APIFault{}); got != want {
 			t.Errorf("%s: affected %v, want %v", path, got, want)
 		}
 	}
@@ -112,7 +110,7 @@ func TestFaultAffectsItsPathOnly(t *testing.T) {
 	}
 	affected := 0
 	for range 1000 {
-		if b.Call("/api/x") != (rest.Fault{}) {
+		if b.call("/api/x") != (APIFault{}) {
 			affected++
 		}
 	}

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/frontend"
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
@@ -197,21 +200,49 @@ func (b *faultBox) get() Faults {
 	return b.f
 }
 
-// Call returns the fault of a REST call to path.
-func (b *faultBox) Call(path string) rest.Fault {
+// call returns the fault of a REST call to path, the zero value if it has none.
+func (b *faultBox) call(path string) APIFault {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.f.API
 	if f == (APIFault{}) || !strings.HasPrefix(path, f.PathPrefix) || f.Probability > 0 && rand.Float64() >= f.Probability {
-		return rest.Fault{}
+		return APIFault{}
 	}
 	if countDown(&b.f.API.Remaining) {
 		b.f.API = APIFault{}
 	}
-	return rest.Fault{
-		Status: f.Status, RetryAfter: f.RetryAfter, Hang: f.Hang, Refuse: f.Refuse,
-		Delay: time.Duration(f.Delay), OmitName: f.OmitName, OmitDate: f.OmitDate,
+	return f
+}
+
+// applyTo delays a REST call, and aborts it if there is to be no reply. It
+// returns the error to reply with, if any. The call's context ends when the
+// client or the server closes.
+func (b *faultBox) applyTo(w http.ResponseWriter, req *http.Request) (omitName bool, err error) {
+	f := b.call(req.URL.Path)
+	if f.OmitDate {
+		w.Header()["Date"] = nil // nil, because net/http adds one that is absent
 	}
+	if f.Delay > 0 {
+		select {
+		case <-time.After(time.Duration(f.Delay)):
+		case <-req.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+	switch {
+	case f.Refuse:
+		rest.Reset(req)
+		panic(http.ErrAbortHandler)
+	case f.Hang:
+		<-req.Context().Done()
+		panic(http.ErrAbortHandler)
+	case f.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+	}
+	if f.Status != 0 {
+		return false, apierror.Fault(f.Status)
+	}
+	return f.OmitName, nil
 }
 
 // ClockSkew is the service's clock minus the real time.

@@ -245,7 +245,7 @@ func (s *Server) serveREST() error {
 		Tokens:           s.tokens,
 		TokenLifetime:    s.opts.TokenLifetime,
 		URL:              s.WorkspaceURL(),
-		Fault:            s.faults.Call,
+		Fault:            s.faults.applyTo,
 		FaultyLifetime:   s.faults.TokenLifetime,
 		OnCall:           s.stats.Call,
 		OnCredentialCall: s.stats.CredentialCall,

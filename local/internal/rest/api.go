@@ -8,9 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,53 +30,15 @@ type Options struct {
 
 	// What follows is called concurrently.
 
-	Fault          func(path string) Fault // returns the fault of a call, and counts it
-	FaultyLifetime func() time.Duration    // of all new database tokens; zero means as requested
-	OnCall         func()                  // counts a call to the service's API
-	OnToken        func()                  // counts a new database token
+	// Fault applies the fault of a call, if there is one. It may return an error
+	// to reply with, or abort the call.
+	Fault          func(w http.ResponseWriter, req *http.Request) (omitName bool, err error)
+	FaultyLifetime func() time.Duration // of all new database tokens; zero means as requested
+	OnCall         func()               // counts a call to the service's API
+	OnToken        func()               // counts a new database token
 	// OnCredentialCall counts a request for a database credential by the holder
 	// of an access token, until ended is called.
 	OnCredentialCall func(token string) (ended func())
-}
-
-// Fault is the fault of one call. The zero value is none.
-type Fault struct {
-	Status     int  // of an error to reply with
-	RetryAfter int  // seconds, sent with Status
-	Hang       bool // never reply
-	Refuse     bool // reset the connection
-	Delay      time.Duration
-	OmitName   bool // of instances
-	OmitDate   bool // header of the reply
-}
-
-// apply delays the call, and aborts it if there is to be no reply. The call's
-// context ends when the client or the server closes.
-func (f Fault) apply(w http.ResponseWriter, req *http.Request) {
-	if f.OmitDate {
-		w.Header()["Date"] = nil // nil, because net/http adds one that is absent
-	}
-	if f.Delay > 0 {
-		select {
-		case <-time.After(f.Delay):
-		case <-req.Context().Done():
-			panic(http.ErrAbortHandler)
-		}
-	}
-	switch {
-	case f.Refuse:
-		conn := req.Context().Value(connKey{}).(*detectingConn)
-		if tcp, ok := conn.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // closes with a TCP reset, as a crashed server does
-		}
-		conn.Conn.Close()
-		panic(http.ErrAbortHandler)
-	case f.Hang:
-		<-req.Context().Done()
-		panic(http.ErrAbortHandler)
-	case f.RetryAfter > 0:
-		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
-	}
 }
 
 // maxBody limits what is read of a request.
@@ -130,8 +90,8 @@ type Handler func(c *Call) (any, error)
 // Call is one request.
 type Call struct {
 	*http.Request
-	caller *model.Principal
-	fault  Fault
+	caller   *model.Principal
+	omitName bool // of instances
 	// now is the time by the service's clock at the start: the reply's date and
 	// a token's expiry must fit together.
 	now time.Time
@@ -223,10 +183,9 @@ func (a *API) route(pattern string, h func(w http.ResponseWriter, c *Call)) {
 				token, _ := bearer(req)
 				defer a.o.OnCredentialCall(token)()
 			}
-			c.fault = a.o.Fault(path)
-			c.fault.apply(w, req)
-			if c.fault.Status != 0 {
-				a.refuse(w, req, apierror.Fault(c.fault.Status))
+			var fault error
+			if c.omitName, fault = a.o.Fault(w, req); fault != nil {
+				a.refuse(w, req, fault)
 				return
 			}
 		}

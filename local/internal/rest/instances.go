@@ -80,7 +80,7 @@ func (h instances) render(c *Call, i *model.Instance) instanceJSON {
 		readOnly, _ := h.ws.Hosts.Host(e.Key, hosts.ReadOnly)
 		j.ReadWriteDNS, j.ReadOnlyDNS = main.Host, readOnly.Host
 	}
-	if c.fault.OmitName {
+	if c.omitName {
 		j.Name = ""
 	}
 	return j

@@ -79,6 +79,16 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
+// Reset closes the connection of a request with a TCP reset, as a crashed server
+// does.
+func Reset(req *http.Request) {
+	conn := req.Context().Value(connKey{}).(*detectingConn).Conn
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
 // encrypted reports whether a request arrived over TLS.
 func encrypted(req *http.Request) bool {
 	_, ok := req.Context().Value(connKey{}).(*detectingConn).stream.Load().Conn.(*tls.Conn)
