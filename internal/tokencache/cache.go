@@ -272,7 +272,7 @@ func (c *Cache) refreshStale() {
 // start starts a flight. The caller holds the lock and has checked that the
 // cache is open and no flight is under way.
 func (c *Cache) start(reason string) *flight {
-	f := newFlight(reason, c.opts.Now().Mono)
+	f := &flight{reason: reason, started: c.opts.Now().Mono, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	c.flight = f
 	c.work.Go(func() {
 		for c.waitForAttempt(f) {
@@ -317,52 +317,6 @@ func (c *Cache) needed(f *flight) bool {
 		return false
 	}
 	return f.waiters > 0 || c.stopRefresh != nil || c.valid() != nil
-}
-
-// attempt makes one attempt and reports whether it finished the flight.
-func (c *Cache) attempt(f *flight) (finished bool) {
-	c.mu.Lock()
-	f.attempts++
-	f.urgent = false
-	a := attempt{number: f.attempts, reason: f.reason}
-	answersRejection := c.replacementPending
-	c.mu.Unlock()
-
-	c.counts.calls.Add(1)
-	a.fetch(c.closing, &c.opts)
-
-	c.mu.Lock()
-	now := c.opts.Now()
-	a.complete(now, &c.opts)
-	if a.err != nil {
-		c.counts.failures.Add(1)
-	}
-	switch {
-	case c.closed:
-		c.finish(f, nil, ErrClosed)
-		finished = true
-	case a.err == nil:
-		a.reportSkew = !c.skewReported && a.cred.Skew.Abs() > reportedSkew
-		c.skewReported = c.skewReported || a.reportSkew
-		c.store(a.entry, answersRejection)
-		c.finish(f, a.entry.token, nil)
-		finished = true
-	default:
-		c.backoff.fail(now.Mono, a.retryAfter, c.opts.Rand())
-		a.retryIn = c.backoff.retryAt - now.Mono
-		f.last = a.err
-		if a.terminal {
-			c.terminal = a.err
-			c.terminalUntil = now.Mono + time.Second + time.Duration(c.opts.Rand()*float64(time.Second))
-			c.finish(f, nil, a.err)
-			finished = true
-		}
-	}
-	c.mu.Unlock()
-	if c.closing.Err() == nil {
-		a.log(&c.opts)
-	}
-	return finished
 }
 
 // store makes e the current entry. A fetch that was under way before the

@@ -34,10 +34,6 @@ type flight struct {
 	err   error
 }
 
-func newFlight(reason string, now time.Duration) *flight {
-	return &flight{reason: reason, started: now, wake: make(chan struct{}, 1), done: make(chan struct{})}
-}
-
 // addWaiter is called with the cache's lock held.
 func (f *flight) addWaiter() {
 	if f.waiters++; f.waiters == 1 {
@@ -121,86 +117,87 @@ const (
 	reportedSkew = 30 * time.Second
 )
 
-// attempt is one call of Options.Fetch and its outcome.
-type attempt struct {
-	number     int // of the refresh, from 1
-	reason     string
-	requested  Instant
-	duration   time.Duration
-	cred       Credential
-	entry      *entry
-	err        error
-	terminal   bool
-	retryAfter time.Duration // what the server asked for
-	retryIn    time.Duration
-	reportSkew bool
+// attempt makes one attempt and reports whether it finished the flight.
+func (c *Cache) attempt(f *flight) (finished bool) {
+	c.mu.Lock()
+	f.attempts++
+	f.urgent = false
+	number, answersRejection := f.attempts, c.replacementPending
+	c.mu.Unlock()
+
+	c.counts.calls.Add(1)
+	requested := c.opts.Now()
+	cred, terminal, retryAfter, err := c.fetch(number)
+
+	c.mu.Lock()
+	now := c.opts.Now()
+	var e *entry
+	if err == nil {
+		if e = newEntry(cred, requested, c.opts.RefreshAge, c.opts.Rand()); e.freshness(now) == expired {
+			err = errExpiredToken
+		}
+	}
+	if err != nil {
+		c.counts.failures.Add(1)
+	}
+	level, message, reportSkew := slog.LevelWarn, "lakebase: token refresh failed", false
+	attrs := []slog.Attr{
+		slog.String("target", c.opts.Name), slog.String("reason", f.reason),
+		slog.Int("attempt", number), slog.Duration("duration", now.Mono-requested.Mono),
+	}
+	switch {
+	case c.closed:
+		c.finish(f, nil, ErrClosed)
+	case err == nil:
+		reportSkew = !c.skewReported && cred.Skew.Abs() > reportedSkew
+		c.skewReported = c.skewReported || reportSkew
+		c.store(e, answersRejection)
+		c.finish(f, e.token, nil)
+		level, message = slog.LevelInfo, "lakebase: token refreshed"
+		attrs = append(attrs, slog.Time("expiry", e.token.Expiry()), slog.Duration("lifetime", e.lifetime))
+	default:
+		c.backoff.fail(now.Mono, retryAfter, c.opts.Rand())
+		f.last = err
+		attrs = append(attrs, slog.Any("error", err))
+		if terminal {
+			c.terminal = err
+			c.terminalUntil = now.Mono + time.Second + time.Duration(c.opts.Rand()*float64(time.Second))
+			c.finish(f, nil, err)
+			break
+		}
+		message += ", will retry"
+		attrs = append(attrs, slog.Duration("retry_in", c.backoff.retryAt-now.Mono))
+	}
+	finished = c.flight != f
+	c.mu.Unlock()
+	if c.closing.Err() != nil {
+		return finished
+	}
+	c.opts.Logger.LogAttrs(context.Background(), level, message, attrs...) // without the lock: it may do I/O
+	if reportSkew {
+		c.opts.Logger.Warn("lakebase: the local clock and the server's differ; token ages are corrected for it",
+			slog.String("target", c.opts.Name), slog.Duration("skew", cred.Skew))
+	}
+	return finished
 }
 
-// fetch makes the call, bounded in time. A credential that is empty or has
-// expired is an error.
-func (a *attempt) fetch(ctx context.Context, o *Options) {
+// fetch calls Options.Fetch, bounded in time, and Options.Terminal for its error.
+// A credential that is empty or has expired is an error too.
+func (c *Cache) fetch(attempt int) (cred Credential, terminal bool, retryAfter time.Duration, err error) {
 	timeout := fetchTimeout
-	if a.number == 1 {
+	if attempt == 1 {
 		timeout = firstTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(c.closing, timeout)
 	defer cancel()
-	a.requested = o.Now()
-	a.cred, a.err = o.Fetch(ctx)
+	cred, err = c.opts.Fetch(ctx)
 	switch {
-	case a.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		a.err = &timeoutError{after: timeout, err: a.err}
-	case a.err != nil:
-		a.terminal, a.retryAfter = o.Terminal(a.err)
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("no answer within %s: %w", timeout, err)
+	case err != nil:
+		terminal, retryAfter = c.opts.Terminal(err)
 	default:
-		a.err = a.cred.check()
+		err = cred.check()
 	}
+	return cred, terminal, retryAfter, err
 }
-
-// complete turns the credential into an entry as of now.
-func (a *attempt) complete(now Instant, o *Options) {
-	a.duration = now.Mono - a.requested.Mono
-	if a.err != nil {
-		return
-	}
-	a.entry = newEntry(a.cred, a.requested, o.RefreshAge, o.Rand())
-	if a.entry.freshness(now) == expired {
-		a.err = errExpiredToken
-	}
-}
-
-// log reports the outcome. It runs without the cache's lock, because a log
-// handler may do I/O.
-func (a *attempt) log(o *Options) {
-	log := o.Logger.With(
-		slog.String("target", o.Name),
-		slog.String("reason", a.reason),
-		slog.Int("attempt", a.number),
-		slog.Duration("duration", a.duration))
-	switch {
-	case a.err == nil:
-		log.Info("lakebase: token refreshed",
-			slog.Time("expiry", a.entry.token.Expiry()),
-			slog.Duration("lifetime", a.entry.lifetime))
-	case a.terminal:
-		log.Warn("lakebase: token refresh failed", slog.Any("error", a.err))
-	default:
-		log.Warn("lakebase: token refresh failed, will retry",
-			slog.Any("error", a.err),
-			slog.Duration("retry_in", a.retryIn))
-	}
-	if a.reportSkew {
-		o.Logger.Warn("lakebase: the local clock and the server's differ; token ages are corrected for it",
-			slog.String("target", o.Name),
-			slog.Duration("skew", a.cred.Skew))
-	}
-}
-
-// timeoutError is an attempt that did not end in time.
-type timeoutError struct {
-	after time.Duration
-	err   error
-}
-
-func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %s: %v", e.after, e.err) }
-func (e *timeoutError) Unwrap() error { return e.err }
