@@ -68,9 +68,9 @@ func New(cfg *Config) (*Connector, error) {
 	}
 	c.workspace = workspace.New(workspace.Options{Config: login, Logger: c.log})
 	c.locator = &locator{cfg: c.cfg, workspace: c.workspace, trust: trust}
-	fetch := minter{c.locator}.fetch
+	fetch := c.locator.fetchToken
 	if own.TokenSource != nil {
-		fetch = sourceFetcher{c.cfg}.fetch
+		fetch = c.cfg.fetchFromSource
 	}
 	c.tokens = tokencache.New(tokencache.Options{
 		Fetch:      fetch,
