@@ -109,15 +109,14 @@ func (h control) putFaults(c *rest.Call) (any, error) {
 
 func (h control) mint(c *rest.Call) (any, error) {
 	var in struct {
-		Subject  string   `json:"subject"`
-		Target   string   `json:"target"`
-		Lifetime Duration `json:"lifetime"`
-		Foreign  bool     `json:"foreign"`
+		MintOptions          // names of fields in JSON may have any case
+		Lifetime    Duration `json:"lifetime"`
 	}
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	token, err := h.Mint(MintOptions{Subject: in.Subject, Target: in.Target, Lifetime: time.Duration(in.Lifetime), Foreign: in.Foreign})
+	in.MintOptions.Lifetime = time.Duration(in.Lifetime)
+	token, err := h.Mint(in.MintOptions)
 	if err != nil {
 		return nil, err
 	}

@@ -135,7 +135,17 @@ func (t *Table) of(key string, kind Kind) *Binding {
 // ownAddress listens on an address that no other host has: 127.0.0.N on the
 // main port where the system has those, else a port of its own.
 func (t *Table) ownAddress(n *Names, kind Kind) (netip.AddrPort, error) {
-	for octet := range t.octets(n.Octets[kind]) {
+	var octets []int // candidates for N, the saved one first
+	if saved := n.Octets[kind]; saved != 0 {
+		octets = append(octets, saved)
+	}
+	for octet := 2; octet < 255; octet++ {
+		octets = append(octets, octet)
+	}
+	if runtime.GOOS != "linux" { // only Linux has the whole of 127.0.0.0/8
+		octets = nil
+	}
+	for _, octet := range octets {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(octet)}), t.main.Port())
 		if t.at(addr) != nil || t.listenOn(addr) != nil {
 			continue
@@ -155,21 +165,6 @@ func (t *Table) ownAddress(n *Names, kind Kind) (netip.AddrPort, error) {
 		t.listening[addr] = true
 	}
 	return addr, err
-}
-
-// octets yields candidates for N in 127.0.0.N, the saved one first. Only Linux
-// has the whole of 127.0.0.0/8.
-func (t *Table) octets(saved int) func(yield func(int) bool) {
-	return func(yield func(int) bool) {
-		if runtime.GOOS != "linux" || saved != 0 && !yield(saved) {
-			return
-		}
-		for n := 2; n < 255; n++ {
-			if !yield(n) {
-				return
-			}
-		}
-	}
 }
 
 func (t *Table) listenOn(addr netip.AddrPort) error {
