@@ -15,6 +15,10 @@ import (
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
+// OfProxy returns the settings of a *proxy.Config, for the command that reads
+// them. Package proxy sets it: its table is no part of its API.
+var OfProxy func(config any) Table
+
 // Setting is one setting. The zero value of its field means its default.
 type Setting struct {
 	Name      string   // in files, parameters and the console: default_pool_size
