@@ -214,8 +214,8 @@ func testNegotiation(t *testing.T, r *rig) {
 		t.Parallel()
 		c := r.raw(t)
 		io.WriteString(c, "GET / HTTP/1.1\r\n\r\n")
-		if code := fatalCode(c.expectClosed()); code != "08P01" {
-			t.Error(code)
+		if answer := c.expectClosed(); len(answer) > 0 {
+			t.Errorf("the answer is %q, and Postgres gives none", answer)
 		}
 	})
 }
