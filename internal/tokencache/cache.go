@@ -235,7 +235,7 @@ func (c *Cache) join(ctx context.Context) (*flight, *Token, error) {
 		return nil, nil, c.terminal
 	}
 	if ctx.Err() != nil {
-		return nil, nil, newWaitError(ctx)
+		return nil, nil, &waitError{ctx: ctx.Err(), cause: context.Cause(ctx)}
 	}
 	f := c.flight
 	if f == nil {

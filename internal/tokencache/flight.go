@@ -57,9 +57,7 @@ func (f *flight) outcome(ctx context.Context, now time.Duration) (*Token, error)
 	case <-f.done:
 		return f.token, f.err
 	default:
-		err := newWaitError(ctx)
-		err.last, err.attempts, err.elapsed = f.last, f.attempts, now-f.started
-		return nil, err
+		return nil, &waitError{ctx.Err(), context.Cause(ctx), f.last, f.attempts, now - f.started}
 	}
 }
 
@@ -69,10 +67,6 @@ type waitError struct {
 	last       error // of Fetch; nil if no attempt has failed yet
 	attempts   int
 	elapsed    time.Duration
-}
-
-func newWaitError(ctx context.Context) *waitError {
-	return &waitError{ctx: ctx.Err(), cause: context.Cause(ctx)}
 }
 
 func (e *waitError) Error() string {

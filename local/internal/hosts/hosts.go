@@ -135,19 +135,13 @@ func (t *Table) of(key string, kind Kind) *Binding {
 // ownAddress listens on an address that no other host has: 127.0.0.N on the
 // main port where the system has those, else a port of its own.
 func (t *Table) ownAddress(n *Names, kind Kind) (netip.AddrPort, error) {
-	var octets []int // candidates for N, the saved one first
-	if saved := n.Octets[kind]; saved != 0 {
-		octets = append(octets, saved)
-	}
-	for octet := 2; octet < 255; octet++ {
-		octets = append(octets, octet)
-	}
-	if runtime.GOOS != "linux" { // only Linux has the whole of 127.0.0.0/8
-		octets = nil
+	octets := []int{n.Octets[kind]} // the saved one, 0 if there is none
+	for octet := 2; octet < 255 && runtime.GOOS == "linux"; octet++ {
+		octets = append(octets, octet) // only Linux has the whole of 127.0.0.0/8
 	}
 	for _, octet := range octets {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(octet)}), t.main.Port())
-		if t.at(addr) != nil || t.listenOn(addr) != nil {
+		if octet == 0 || t.at(addr) != nil || t.listenOn(addr) != nil {
 			continue
 		}
 		if n.Octets == nil {
