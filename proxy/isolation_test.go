@@ -74,6 +74,7 @@ func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cf
 	for _, text := range setup {
 		exec(t, direct, text)
 	}
+	defer exec(t, direct, "alter role current_user reset all; reset all")
 	connectOne := func() *pgx.Conn { return connectTo(t, connector) }
 	if proxied {
 		cfg.Targets = map[string]*lakebase.Connector{"shop": connector}

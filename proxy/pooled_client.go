@@ -301,6 +301,7 @@ func (c *pooledClient) unlinked() {
 		c.requested.Store(time.Now().UnixNano()) // its idle time begins now
 	}
 	c.server.Store(nil)
+	c.resumeRequests() // on another server connection
 	c.retryDrain()
 }
 

@@ -25,7 +25,7 @@ type internalQueries struct {
 
 	needsSetUp bool // setUp is to be called before the client's next request
 	scanFailed bool // during this link
-	attempts   int  // failed inspections in a row
+	attempts   int  // failed inspections, or assignments of settings, in a row
 
 	failure       *pgwire.Error // of the query whose response is coming
 	settingsError *pgwire.Error // why the server rejects the client's settings
@@ -78,7 +78,11 @@ func (q *internalQueries) setUp() (ready bool) {
 	}
 	if s.settings != c.settings {
 		q.useUTF8(resets)
-		sql := appendApply(nil, s.settings, c.settings)
+		var sql []byte
+		if q.attempts > 0 {
+			sql = append(sql, "SET LOCAL statement_timeout = 0;"...)
+		}
+		sql = appendApply(sql, s.settings, c.settings)
 		switch {
 		case len(sql) == 0:
 			s.setSettings(c.settings)
@@ -256,12 +260,14 @@ func (q *internalQueries) applied(failure *pgwire.Error) {
 	c := q.client
 	switch {
 	case failure == nil:
+		q.attempts = 0
 		q.server.setSettings(c.settings)
 		q.session.baseline = q.server.reported
 		if pin := c.settings.unshareable(); pin != "" && c.pin == "" {
 			c.pin = pin
 		}
-	case failure.Code == queryCanceled: // meant for a query of the client; setUp tries again
+	case failure.Code == queryCanceled && q.attempts < maxAttempts:
+		q.attempts++ // meant for a query of the client, or by its time limit: setUp tries again
 	default:
 		q.settingsError = failure
 	}

@@ -60,8 +60,8 @@ var sessionScripts = map[string]string{
 		> Q(SELECT set_config('timezone','UTC',false);)
 		s E(57014) Z(I)
 		c
-		> Q(SELECT set_config('timezone','UTC',false);)
-		s C(SELECT 1) Z(I)
+		> Q(SET LOCAL statement_timeout = 0;SELECT set_config('timezone','UTC',false);)
+		s C(SET) C(SELECT 1) Z(I)
 		c
 		> Q(select 1)
 		s C(SELECT 1) Z(I)
