@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/internal/testkit"
@@ -25,6 +26,7 @@ var awkward = map[string]string{
 	"lines": `SELECT E'one\ntwo\n\nfour' AS a, 5 AS n, E'x\n' AS b UNION ALL SELECT 'y', 6, E'\n'`,
 	"wide":  `SELECT '漢字かな' AS a, 'é' AS b, E'e\u0301' AS c, 'ｆｕｌｌ' AS d, 'plain' AS e UNION ALL SELECT 'x', 'x', 'x', 'x', 'x'`,
 	"marks": `SELECT E'\r' AS a, E'\t|' AS b, E'a\tb\tc' AS c, E'\x1b[31mred' AS d, E'\x7f' AS e, E'\u0085' AS f, '\' AS g`,
+	"codes": `SELECT E'\x1b[2J\u009b2J\x07' AS c, 1 AS U&"h\001b"`,
 	"quote": `SELECT '' AS a, NULL::text AS b, '"' AS c, ',' AS d, E'a\r\nb' AS e, '\.' AS f, ' ' AS g`,
 	"empty": `SELECT 1 AS a, 'x' AS b WHERE false`,
 	"none":  `SELECT`,
@@ -58,6 +60,79 @@ func TestQueryTextEqualsPsqls(t *testing.T) {
 	sql := append(statements(), "SELECT 1 AS a", "SELECT 'x' AS b, 2 AS c")
 	got := c.must("query", strings.Join(sql, ";\n")) + "\n" // psql leaves a line below each table
 	wantSameLines(t, got, c.psql(sql, "-P", "footer=off"))
+}
+
+// A table on a terminal is psql's there, which escapes control characters too,
+// though not those that change the direction of writing.
+func TestQueryTextOnATerminalEqualsPsqls(t *testing.T) {
+	t.Parallel()
+	c := newProgram(t).with("PGCLIENTENCODING=UTF8") // psql's own would be that of the locale
+	for _, sql := range []string{awkward["marks"], awkward["wide"], awkward["heads"], awkward["lines"], awkward["codes"]} {
+		ours := c.onTerminal(200, 24, "query", "-q", sql)
+		ours.exits(command.ExitOK)
+		theirs := c.onTerminal(200, 24, "psql", "-X", "-P", "footer=off", "-P", "pager=off", "-c", sql)
+		theirs.exits(command.ExitOK)
+		wantSameLines(t, ours.all()+"\r\n", theirs.all())
+	}
+}
+
+// harmful has what changes how a terminal shows other text, in every place.
+const harmful = `SELECT E'\x1b[2J\u009b2J' AS c, E'a\u202eb\u2066\u2069\u200f' AS b, E'{"a": "\u202e\x7f"}'::json AS j, 1 AS U&"h\001b\202e"`
+
+// On a terminal no format passes on what changes how anything else is shown, and
+// JSON keeps its meaning. Into a file everything goes as it is.
+func TestQueryHarmsNoTerminal(t *testing.T) {
+	t.Parallel()
+	c := newProgram(t)
+	for _, args := range [][]string{
+		{"-o", "text", harmful}, {"-o", "csv", harmful}, {"-o", "json", harmful}, {"-o", "ndjson", harmful},
+		{"copy (" + harmful + ") to stdout"}, {"copy (" + harmful + ") to stdout (format binary)"},
+		{`do $$ begin raise notice E'\x1b[2J\u009b2J\u202e' using detail = E'\x1b[2J', hint = E'\u202e'; end $$`},
+	} {
+		w := c.onTerminal(200, 24, append([]string{"query"}, args...)...)
+		w.exits(command.ExitOK)
+		wantHarmless(t, strings.Join(args, " "), w.all())
+		if !strings.Contains(w.all(), "2J") {
+			t.Errorf("%q shows %q", args, w.all())
+		}
+		if args[0] == "-o" && strings.HasSuffix(args[1], "json") {
+			shown, _, _ := strings.Cut(w.all(), "(1 row")
+			if shown = strings.ReplaceAll(shown, "\r\n", "\n"); shown == c.must(append([]string{"query"}, args...)...) {
+				t.Errorf("a pipe gets %q, too", shown)
+			}
+			var onTerminal, inPipe any
+			decode(t, shown, &onTerminal)
+			decode(t, c.must(append([]string{"query"}, args...)...), &inPipe)
+			if !reflect.DeepEqual(onTerminal, inPipe) {
+				t.Errorf("on a terminal %v\nin a pipe %v", onTerminal, inPipe)
+			}
+		}
+	}
+	if got, want := c.must("query", "-o", "csv", harmful), c.psql([]string{"COPY (" + harmful + ") TO STDOUT (FORMAT csv, HEADER)"}); got != want {
+		t.Errorf("a pipe gets %q, from psql %q", got, want)
+	}
+	w := c.onTerminal(200, 24, "query", `do $$ begin raise exception E'\x1b[2J\u202e' using detail = E'\u009b2J', hint = E'\u202e\x1b[2J'; end $$`)
+	w.exits(command.ExitSQL)
+	wantHarmless(t, "an error", w.all())
+	w = c.onTerminal(200, 24, "query", "select \x1b\u009b\u202e nothing")
+	w.exits(command.ExitSQL)
+	wantHarmless(t, "an excerpt", w.all())
+}
+
+// wantHarmless fails if what a terminal got has an effect beyond its own place.
+// Escape sequences of the program's own are not in it: there is NO_COLOR, and
+// nothing took a second.
+func wantHarmless(t *testing.T, what, shown string) {
+	t.Helper()
+	for _, r := range strings.ReplaceAll(shown, "\r\n", "\n") {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x61c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069) {
+			t.Errorf("%s: %U in %q", what, r, shown)
+			return
+		}
+	}
+	if !utf8.ValidString(shown) {
+		t.Errorf("%s: invalid bytes in %q", what, shown)
+	}
 }
 
 // CSV is the same as COPY's.

@@ -3,9 +3,10 @@ package resultformat
 import (
 	"bytes"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // cell is a value as a terminal shows it, line by line.
@@ -16,14 +17,14 @@ type cellLine struct {
 	width int // in terminal cells
 }
 
-// appendCell appends the lines of v to dst, which is empty. It does not copy one
-// plain line.
-func appendCell(dst cell, v []byte) cell {
+// appendCell appends the lines of v to dst, which is empty, with the characters
+// that escape reports escaped. It does not copy one plain line.
+func appendCell(dst cell, v []byte, escape func(rune) bool) cell {
 	if isPlain(v) {
 		return append(dst, cellLine{v, len(v)})
 	}
 	for line := range bytes.SplitSeq(v, []byte{'\n'}) {
-		dst = append(dst, newLine(line))
+		dst = append(dst, newLine(line, escape))
 	}
 	return dst
 }
@@ -42,27 +43,15 @@ func (c cell) width() int {
 	return widest
 }
 
-// newLine escapes control characters as psql does, so that no value moves the
-// cursor or changes colours.
-func newLine(v []byte) cellLine {
+// newLine writes v as psql does, so that no value moves the cursor or changes
+// colours: tabs become spaces.
+func newLine(v []byte, escape func(rune) bool) cellLine {
 	var text []byte
-	for len(v) > 0 {
-		r, size := utf8.DecodeRune(v)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			text = fmt.Appendf(text, `\x%02X`, v[0])
-		case r == '\t':
+	for i, part := range bytes.Split(v, []byte{'\t'}) {
+		if i > 0 {
 			text = fmt.Appendf(text, "%*s", 8-ansi.StringWidth(string(text))%8, "")
-		case r == '\r':
-			text = append(text, `\r`...)
-		case r < ' ' || r == 0x7f:
-			text = fmt.Appendf(text, `\x%02X`, r)
-		case r < 0xa0 && r > 0x7f:
-			text = fmt.Appendf(text, `\u%04X`, r)
-		default:
-			text = append(text, v[:size]...)
 		}
-		v = v[size:]
+		text = oneline.AppendEscaped(text, part, escape)
 	}
 	return cellLine{text, ansi.StringWidth(string(text))}
 }

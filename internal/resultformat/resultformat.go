@@ -5,7 +5,12 @@
 // Values are in Postgres' text format and UTF-8.
 package resultformat
 
-import "io"
+import (
+	"io"
+	"unicode"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
+)
 
 // Format is a way to write rows.
 type Format string
@@ -40,7 +45,16 @@ func New(f Format, w io.Writer) Writer {
 	case CSV:
 		return &csvWriter{out: w}
 	}
-	return &textWriter{out: w}
+	return &textWriter{out: w, escape: unicode.IsControl} // as psql
+}
+
+// NewForTerminal returns a Writer to a terminal, on which no value and no name of
+// a column changes how anything else is shown.
+func NewForTerminal(f Format, w io.Writer) Writer {
+	if f == Text {
+		return &textWriter{out: w, escape: oneline.Harmful}
+	}
+	return New(f, oneline.NewWriter(w))
 }
 
 // Column describes one column of a result.

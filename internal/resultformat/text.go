@@ -19,6 +19,7 @@ const (
 // textWriter writes psql's default table, without the number of rows below it.
 type textWriter struct {
 	out     io.Writer
+	escape  func(rune) bool // reports which characters are not written as they are
 	columns []column
 	sample  [][]cell
 	held    int  // bytes in sample
@@ -38,7 +39,7 @@ type column struct {
 func (w *textWriter) Begin(columns []Column) error {
 	w.columns = make([]column, len(columns))
 	for i, c := range columns {
-		head := appendCell(nil, []byte(c.Name))
+		head := appendCell(nil, []byte(c.Name), w.escape)
 		w.columns[i] = column{head: head, right: isNumeric(c.Type), width: head.width()}
 	}
 	w.sample, w.held, w.started = nil, 0, false
@@ -66,13 +67,13 @@ func (w *textWriter) Row(values [][]byte) error {
 	if w.started {
 		w.cells = slices.Grow(w.cells[:0], len(values))[:len(values)]
 		for i, v := range values {
-			w.cells[i] = appendCell(w.cells[i][:0], v)
+			w.cells[i] = appendCell(w.cells[i][:0], v, w.escape)
 		}
 		return w.writeRow(w.cells)
 	}
 	cells := make([]cell, len(values))
 	for i, v := range values {
-		cells[i] = appendCell(nil, bytes.Clone(v))
+		cells[i] = appendCell(nil, bytes.Clone(v), w.escape)
 		w.columns[i].width = max(w.columns[i].width, cells[i].width())
 		w.held += len(v)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -57,7 +56,7 @@ func writeExcerpt(w io.Writer, sql string, position, width int) {
 }
 
 func spaceForControl(r rune) rune {
-	if unicode.IsControl(r) {
+	if oneline.Harmful(r) {
 		return ' '
 	}
 	return r

@@ -23,11 +23,12 @@ import (
 // printer prints the results of statements: rows on stdout, everything else on
 // stderr. It is a resultstream.Receiver.
 type printer struct {
-	std    *terminal.Streams
-	quiet  bool
-	out    *bufio.Writer
-	writer resultformat.Writer
-	status *terminal.StatusLine
+	std     *terminal.Streams
+	quiet   bool
+	out     *bufio.Writer
+	copyOut io.Writer // to out
+	writer  resultformat.Writer
+	status  *terminal.StatusLine
 
 	rows  atomic.Int64 // of the current statement
 	began time.Time    // of the current statement
@@ -38,14 +39,17 @@ const outputBuffer = 64 << 10
 
 func newPrinter(ctx context.Context, std *terminal.Streams, format resultformat.Format, quiet bool) *printer {
 	out := bufio.NewWriterSize(patientWriter{ctx, std.Out}, outputBuffer)
-	return &printer{std: std, quiet: quiet, out: out, writer: resultformat.New(format, out)}
+	if terminal.Is(std.Out) {
+		return &printer{std: std, quiet: quiet, out: out, copyOut: oneline.NewWriter(out), writer: resultformat.NewForTerminal(format, out)}
+	}
+	return &printer{std: std, quiet: quiet, out: out, copyOut: out, writer: resultformat.New(format, out)}
 }
 
 // run runs sql until it is complete or ctx ends.
 func (p *printer) run(ctx context.Context, conn *pgconn.PgConn, sql string, params []string, copyIn io.Reader) error {
 	p.began = time.Now()
 	p.status = p.std.StartStatus(p.progress)
-	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: p.out}, p)
+	err := resultstream.Run(ctx, conn, resultstream.Request{SQL: sql, Params: params, CopyIn: copyIn, CopyOut: p.copyOut}, p)
 	if flushErr := p.flush(); err == nil {
 		err = flushErr
 	}
@@ -101,7 +105,7 @@ func (p *printer) note(format string, args ...any) {
 		return // the next write reports the error
 	}
 	p.status.Erase()
-	fmt.Fprintf(p.std.Err, format+"\n", args...)
+	fmt.Fprintln(p.std.Err, oneline.Text(fmt.Sprintf(format, args...)))
 }
 
 func (p *printer) Columns(fields []pgproto3.FieldDescription) error {
@@ -150,7 +154,7 @@ func (p *printer) CopyIn() error {
 func (p *printer) Notice(n *pgconn.PgError) {
 	for _, part := range []struct{ name, text string }{{strings.ToLower(n.Severity), n.Message}, {"detail", n.Detail}, {"hint", n.Hint}} {
 		if part.text != "" {
-			p.note("%s: %s", part.name, oneline.Text(part.text))
+			p.note("%s: %s", part.name, part.text)
 		}
 	}
 }

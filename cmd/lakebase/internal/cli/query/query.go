@@ -46,7 +46,9 @@ COPY TO STDOUT and COPY FROM STDIN use stdout and stdin.
 Rows are printed as they arrive and are not kept in memory. Text aligns columns
 by the first 1000 rows. JSON has a line for each result, an array; an
 incomplete result has no closing bracket, and a repeated column name gets a
-number. In CSV NULL is empty and the empty string is "".
+number. In CSV NULL is empty and the empty string is "". On a terminal,
+characters that control it are printed as escapes, in every format; a file or
+pipe gets CSV, JSON and COPY as they are.
 
 Only connecting is retried, never the SQL. Ctrl-C cancels the statement.`,
 		Args: func(cmd *cobra.Command, args []string) error {
