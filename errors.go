@@ -221,7 +221,7 @@ func holds(err, target error) bool {
 func Hint(err error) string {
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
 		if e.Hint != "" {
-			return e.Hint
+			return oneline.Text(e.Hint) // which may name what the workspace has
 		}
 	}
 	var call *workspace.Error

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // Options configure a [Run]. All but OnEvent are required.
@@ -105,7 +106,7 @@ func Run(ctx context.Context, o Options) *Report {
 		report.Checks = append(report.Checks, result)
 		v.notify(Event{Check: s.name, Result: &result})
 	}
-	report.Target = o.Secrets.Hide(v.targetName())
+	report.Target = oneline.Name(o.Secrets.Hide(v.targetName()))
 	report.Milliseconds = milliseconds(time.Since(began))
 	report.conclude(len(sequence))
 	return report
@@ -147,7 +148,7 @@ func (s step) perform(ctx context.Context, v *visit) Result {
 			v.blockedBy[openSession] = s.name
 		}
 	}
-	return result.hidden(v.options.Secrets.Hide)
+	return result.shown(v.options.Secrets.Hide)
 }
 
 // reportVersion changes only if a field changes its meaning. New fields leave
@@ -273,13 +274,15 @@ func (r Result) warn(problem Result) Result {
 	return problem
 }
 
-// hidden passes every text through hide.
-func (r Result) hidden(hide func(string) string) Result {
-	for _, s := range []*string{&r.Summary, &r.Meaning, &r.Action, &r.Command} {
-		*s = hide(*s)
+// shown passes every text through hide, and makes it fit to be shown: much comes
+// from servers.
+func (r Result) shown(hide func(string) string) Result {
+	for _, s := range []*string{&r.Summary, &r.Meaning, &r.Action} {
+		*s = oneline.Text(hide(*s))
 	}
+	r.Command = oneline.Name(hide(r.Command))
 	for i := range r.Details {
-		r.Details[i].Value = hide(r.Details[i].Value)
+		r.Details[i].Value = oneline.Name(hide(r.Details[i].Value))
 	}
 	return r
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/steps"
@@ -56,6 +57,7 @@ func (v *visit) close() {
 
 func (v *visit) notify(e Event) {
 	if v.options.OnEvent != nil {
+		e.Note = oneline.Text(e.Note)
 		v.options.OnEvent(e)
 	}
 }

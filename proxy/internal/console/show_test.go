@@ -57,3 +57,17 @@ func TestShowFormatsSnapshots(t *testing.T) {
 		t.Errorf("SHOW ACTIVE_SOCKETS: %q", rows)
 	}
 }
+
+// What clients call themselves has no effect on the terminal of an operator,
+// whatever program prints the rows.
+func TestShowHarmsNoTerminal(t *testing.T) {
+	t.Parallel()
+	proxy := &fake{clients: []snapshot.Client{{ID: 7, User: "a\x1b[2J", Target: "shop", Database: "d\u202e", ApplicationName: "x\u009b2J\xff",
+		Addr: &net.TCPAddr{}, LocalAddr: &net.TCPAddr{}, State: snapshot.ClientActive}}}
+	rows := strings.Join(rowsOf(t, start(t, proxy).connect(), "SHOW CLIENTS"), "\n")
+	for _, want := range []string{`a\x1B[2J|`, `d\u202E|`, `x\u009B2J\xFF|`} {
+		if !strings.Contains(rows, want) {
+			t.Errorf("%q is not in %q", want, rows)
+		}
+	}
+}

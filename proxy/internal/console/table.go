@@ -1,11 +1,12 @@
 package console
 
 import (
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // column is one column of a result.
@@ -88,7 +89,7 @@ func encode(types *pgtype.Map, columns []column, r row, formats []int16) ([][]by
 func encodable(c column, value any) any {
 	switch v := value.(type) {
 	case string:
-		return strings.ToValidUTF8(v, "?")
+		return oneline.Name(v) // for whatever terminal the client has
 	case time.Duration:
 		return int64(v / time.Second)
 	case time.Time:

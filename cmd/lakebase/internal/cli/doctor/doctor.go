@@ -92,7 +92,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	view := newView(std, o)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: terminal.NewLogger(log, slog.LevelDebug),
 	})
 	view.status.End()
 	if report.Interrupted {

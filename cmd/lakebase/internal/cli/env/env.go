@@ -2,9 +2,6 @@
 package env
 
 import (
-	"cmp"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase"
@@ -44,7 +41,7 @@ func Print(std *terminal.Streams, list []lakebase.Setting, output command.Output
 	}
 	w := terminal.NewTable(std.Out)
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, cmp.Or(s.Value, "-"), s.Source)
+		w.Row(s.Name, s.Value, s.Source)
 	}
 	return w.Flush()
 }

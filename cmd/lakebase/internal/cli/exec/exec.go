@@ -93,7 +93,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, args []string) 
 	server, err := proxy.New(proxy.Config{
 		Listen: "127.0.0.1:0", Users: users, PoolMode: proxy.Mode(o.mode), DefaultPoolSize: o.poolSize,
 		Targets: map[string]*lakebase.Connector{cfg.Target(): connector},
-		Logger:  slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger:  terminal.NewLogger(std.Err, slog.LevelWarn),
 	})
 	if err != nil {
 		return err

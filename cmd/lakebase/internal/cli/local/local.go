@@ -104,7 +104,7 @@ func (o *options) serverOptions(log io.Writer) (local.Options, error) {
 	s := o.server
 	s.DatabaseURL = cmp.Or(s.DatabaseURL, os.Getenv("LAKEBASE_LOCAL_DATABASE_URL"))
 	s.HostNames = local.HostNaming(o.hostNames)
-	s.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: o.logLevel.Level()}))
+	s.Logger = terminal.NewLogger(log, o.logLevel.Level())
 	var err error
 	switch {
 	case o.ephemeral && *o.dataDir != "":

@@ -67,15 +67,15 @@ func printStatus(out io.Writer, s local.Status) error {
 		{"API calls", fmt.Sprintf("%d, %d of them for credentials", s.Stats.APICalls, s.Stats.CredentialCalls)},
 		{"faults", inForce},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+		w.Row(row[0], row[1])
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	w = terminal.NewTable(out)
-	fmt.Fprint(w, "\nTARGET\tSTATE\tHOST\tPORT\tCONNECTIONS\n")
+	fmt.Fprintln(out)
+	w = terminal.NewTable(out, "TARGET", "STATE", "HOST", "PORT", "CONNECTIONS")
 	for _, e := range s.Endpoints {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", e.Target, e.State, e.Host, e.Port, e.Connections)
+		w.Row(e.Target, e.State, e.Host, e.Port, e.Connections)
 	}
 	return w.Flush()
 }

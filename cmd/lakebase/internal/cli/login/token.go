@@ -74,7 +74,7 @@ func runToken(ctx context.Context, std *terminal.Streams, address string, output
 	if output.JSON() {
 		return std.PrintJSON(report)
 	}
-	_, err = fmt.Fprintln(std.Out, report.Token)
+	_, err = fmt.Fprintln(std.Plain(), report.Token)
 	return err
 }
 

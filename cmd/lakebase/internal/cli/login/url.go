@@ -73,7 +73,7 @@ func runURL(ctx context.Context, std *terminal.Streams, address string, withPass
 	if output.JSON() {
 		return std.PrintJSON(URLReport{text})
 	}
-	_, err = fmt.Fprintln(std.Out, text)
+	_, err = fmt.Fprintln(std.Plain(), text)
 	return err
 }
 

@@ -70,7 +70,7 @@ func (r *runner) load() (*configuration, error) {
 
 // start makes the server. It does not listen yet.
 func (r *runner) start() (err error) {
-	r.logger = slog.New(slog.NewTextHandler(r.std.Err, &slog.HandlerOptions{Level: &r.level}))
+	r.logger = terminal.NewLogger(r.std.Err, &r.level)
 	r.current = new(configuration)
 	if r.current, err = r.load(); err != nil {
 		return err

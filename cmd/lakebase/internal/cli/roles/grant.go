@@ -135,14 +135,14 @@ func (o *accessOptions) printChanged(p roles.Plan, notes []string) error {
 	case o.output.JSON():
 		return o.std.PrintJSON(Changed{p, o.dryRun, p.Statements(), append([]string{}, notes...)})
 	case o.dryRun:
-		_, err := fmt.Fprintln(o.std.Out, strings.Join(p.Statements(), ";\n")+";")
+		_, err := fmt.Fprintln(o.std.Plain(), strings.Join(p.Statements(), ";\n")+";")
 		return err
 	}
 	verb, to := "granted", "to"
 	if p.Revoke {
 		verb, to = "revoked", "from"
 	}
-	_, err := fmt.Fprintf(o.std.Out, "%s %s on schema %s of database %s %s %s\n", verb, p.Access, printable(strings.Join(p.Schemas, ", ")), printable(p.Database), to, printable(p.Role))
+	_, err := fmt.Fprintf(o.std.Out, "%s %s on schema %s of database %s %s %s\n", verb, p.Access, oneline.Name(strings.Join(p.Schemas, ", ")), oneline.Name(p.Database), to, oneline.Name(p.Role))
 	paint := terminal.PainterFor(o.std.Err)
 	for _, n := range notes {
 		fmt.Fprintf(o.std.Err, "%s %s\n", paint.Paint(terminal.Yellow, "note:"), oneline.Text(n))

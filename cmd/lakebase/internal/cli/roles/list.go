@@ -1,7 +1,6 @@
 package roles
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
@@ -95,8 +95,7 @@ each schema of one database.`,
 }
 
 func printRoles(out io.Writer, list []roles.Role) error {
-	w := terminal.NewTable(out)
-	fmt.Fprint(w, "ROLE\tKIND\tLOGIN\tSUPERUSER\tMEMBER OF\tGRANTS\n")
+	w := terminal.NewTable(out, "ROLE", "KIND", "LOGIN", "SUPERUSER", "MEMBER OF", "GRANTS")
 	for _, r := range list {
 		kind := string(r.Kind)
 		if r.Name == roles.Everyone {
@@ -106,8 +105,7 @@ func printRoles(out io.Writer, list []roles.Role) error {
 		for i, g := range r.Grants {
 			grants[i] = g.Summary()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(r.Name), kind, yesNo(r.Login), yesNo(r.Superuser),
-			cmp.Or(printable(strings.Join(r.MemberOf, ", ")), "-"), cmp.Or(printable(strings.Join(grants, "; ")), "-"))
+		w.Row(r.Name, kind, yesNo(r.Login), yesNo(r.Superuser), strings.Join(r.MemberOf, ", "), strings.Join(grants, "; "))
 	}
 	return w.Flush()
 }
@@ -119,23 +117,24 @@ func printRole(out io.Writer, r roles.Role, database string) error {
 	}
 	w := terminal.NewTable(out)
 	for _, row := range [][2]string{
-		{"role", printable(r.Name)}, {"kind", string(r.Kind)}, {"login", yesNo(r.Login)}, {"superuser", yesNo(r.Superuser)},
+		{"role", r.Name}, {"kind", string(r.Kind)}, {"login", yesNo(r.Login)}, {"superuser", yesNo(r.Superuser)},
 		{"create roles", yesNo(r.CreateRole)}, {"create databases", yesNo(r.CreateDB)}, {"bypass row security", yesNo(r.BypassRLS)},
-		{"connection limit", limit}, {"member of", printable(strings.Join(r.MemberOf, ", "))}, {"members", printable(strings.Join(r.Members, ", "))},
+		{"connection limit", limit}, {"member of", strings.Join(r.MemberOf, ", ")}, {"members", strings.Join(r.Members, ", ")},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", row[0], cmp.Or(row[1], "-"))
+		w.Row(row[0], row[1])
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if len(r.Grants) == 0 {
-		_, err := fmt.Fprintf(out, "\nNo grants in database %s.\n", printable(database))
+		_, err := fmt.Fprintf(out, "\nNo grants in database %s.\n", oneline.Name(database))
 		return err
 	}
-	w = terminal.NewTable(out)
-	fmt.Fprintf(w, "\nSCHEMA OF %s\tOWNER\tUSAGE\tCREATE\tREAD\tWRITE\tFUTURE TABLES\n", strings.ToUpper(printable(database)))
+	fmt.Fprintln(out)
+	w = terminal.NewTable(out, "SCHEMA OF "+strings.ToUpper(database), "OWNER", "USAGE", "CREATE", "READ", "WRITE", "FUTURE TABLES")
 	for _, g := range r.Grants {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d of %d\t%d of %d\t%s\n", printable(g.Schema), yesNo(g.Owner), yesNo(g.Usage), yesNo(g.Create), g.Readable, g.Tables, g.Writable, g.Tables, yesNo(g.Future))
+		readable, writable := fmt.Sprintf("%d of %d", g.Readable, g.Tables), fmt.Sprintf("%d of %d", g.Writable, g.Tables)
+		w.Row(g.Schema, yesNo(g.Owner), yesNo(g.Usage), yesNo(g.Create), readable, writable, yesNo(g.Future))
 	}
 	return w.Flush()
 }

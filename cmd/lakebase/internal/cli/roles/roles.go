@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
@@ -85,7 +85,7 @@ may create roles, so not by a static URL.`,
 				if created {
 					text = "created role %s\n"
 				}
-				_, err = fmt.Fprintf(std.Out, text, printable(name))
+				_, err = fmt.Fprintf(std.Out, text, oneline.Name(name))
 				return err
 			})
 		},
@@ -182,12 +182,4 @@ func oneRole(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return commandError(roles.CheckName(args[0]))
-}
-
-// printable quotes a name that would move the cursor or break a table.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x9b }) {
-		return fmt.Sprintf("%q", name)
-	}
-	return name
 }

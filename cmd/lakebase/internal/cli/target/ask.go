@@ -12,6 +12,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // ConfigOrAsk is Config, but asks for a target if nothing names one and there
@@ -48,7 +49,7 @@ func ask(ctx context.Context, std *terminal.Streams) (string, error) {
 	if entries[picked].Product == inventory.Autoscaling {
 		variable = "LAKEBASE_ENDPOINT"
 	}
-	fmt.Fprintf(std.Err, "Connecting to %s; %s=%s makes it the default\n", name, variable, name)
+	fmt.Fprintf(std.Err, "Connecting to %s; %s=%s makes it the default\n", oneline.Name(name), variable, oneline.Name(name))
 	return name, nil
 }
 
@@ -56,7 +57,7 @@ func ask(ctx context.Context, std *terminal.Streams) (string, error) {
 func askNumber(ctx context.Context, std *terminal.Streams, entries []inventory.Entry) (int, error) {
 	w := terminal.NewTable(std.Err)
 	for i, e := range entries {
-		fmt.Fprintf(w, "%*d  %s\t%s\t%s\n", len(fmt.Sprint(len(entries))), i+1, e.Name, e.Product, stateAndAccess(e))
+		w.Row(fmt.Sprintf("%*d  %s", len(fmt.Sprint(len(entries))), i+1, e.Name), e.Product, stateAndAccess(e))
 	}
 	if err := w.Flush(); err != nil {
 		return 0, err

@@ -1,7 +1,6 @@
 package target
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -51,10 +50,9 @@ func runList(ctx context.Context, std *terminal.Streams, output command.Output) 
 		fmt.Fprintln(std.Err, "this identity can see no instance and no project")
 		return nil
 	}
-	w := terminal.NewTable(std.Out)
-	fmt.Fprint(w, "TARGET\tPRODUCT\tSTATE\tHOST\n")
+	w := terminal.NewTable(std.Out, "TARGET", "PRODUCT", "STATE", "HOST")
 	for _, e := range listing.Entries {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, e.Product, stateAndAccess(e), cmp.Or(e.Host, "-"))
+		w.Row(e.Name, e.Product, stateAndAccess(e), e.Host)
 	}
 	return w.Flush()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/inventory"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // Help explains TARGET in the help of a command.
@@ -34,7 +35,7 @@ func Config(std *terminal.Streams, address string) (*lakebase.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Logger = slog.New(slog.NewTextHandler(std.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	cfg.Logger = terminal.NewLogger(std.Err, slog.LevelWarn)
 	return cfg, nil
 }
 
@@ -99,8 +100,8 @@ func CompleteFlag(cmd *cobra.Command, _ []string, toComplete string) ([]cobra.Co
 	}
 	var names []cobra.Completion
 	for _, e := range listing.Entries {
-		if e.Host != "" && strings.HasPrefix(e.Name, toComplete) {
-			names = append(names, cobra.CompletionWithDesc(e.Name, e.Product+", "+stateAndAccess(e)))
+		if e.Host != "" && strings.HasPrefix(e.Name, toComplete) && e.Name == oneline.Name(e.Name) { // shells show it as it is
+			names = append(names, cobra.CompletionWithDesc(e.Name, e.Product+", "+oneline.Name(stateAndAccess(e))))
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -4,13 +4,19 @@
 package terminal
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
+
+	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
 // Streams are what a command reads and writes.
@@ -20,8 +26,23 @@ type Streams struct {
 	Err io.Writer // everything for people
 }
 
+// Plain returns Out for a result without styles, of which nothing changes how a
+// terminal shows the rest. In a file or pipe it is as it is.
+func (s *Streams) Plain() io.Writer {
+	if Is(s.Out) {
+		return oneline.NewWriter(s.Out)
+	}
+	return s.Out
+}
+
 // PrintJSON writes v to Out as one line.
-func (s *Streams) PrintJSON(v any) error { return json.NewEncoder(s.Out).Encode(v) }
+func (s *Streams) PrintJSON(v any) error { return json.NewEncoder(s.Plain()).Encode(v) }
+
+// NewLogger returns a logger to w. No value that it logs has an effect on a
+// terminal that shows the log.
+func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewTextHandler(oneline.NewWriter(w), &slog.HandlerOptions{Level: level}))
+}
 
 // CanAsk reports whether a person can read and answer a question.
 func (s *Streams) CanAsk() bool { return Is(s.In) && Is(s.Err) }
@@ -45,9 +66,29 @@ func Size(w io.Writer) (columns, rows int) {
 	return 80, 24
 }
 
-// NewTable writes cells that are separated by tabs as aligned columns, once it
-// is flushed.
-func NewTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 3, ' ', 0) }
+// Table writes rows as aligned columns, once it is flushed.
+type Table struct{ columns *tabwriter.Writer }
+
+// NewTable returns a table on w whose first row is head.
+func NewTable(w io.Writer, head ...any) Table {
+	t := Table{tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)}
+	if len(head) > 0 {
+		t.Row(head...)
+	}
+	return t
+}
+
+// Row adds a row. Whatever is in a cell, it stays one; an empty one is a dash.
+func (t Table) Row(cells ...any) {
+	for i, c := range cells {
+		cells[i] = cmp.Or(oneline.Name(fmt.Sprint(c)), "-")
+	}
+	format := strings.Repeat("%s\t", len(cells)-1) + "%s\n"
+	fmt.Fprintf(t.columns, format, cells...)
+}
+
+// Flush writes the table.
+func (t Table) Flush() error { return t.columns.Flush() }
 
 // Style is the look of a text.
 type Style = ansi.Attr
