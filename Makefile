@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model repeat interop judges docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model walls repeat interop judges docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -43,6 +43,9 @@ chaos: postgres ## clients against a model, while servers die and while every fa
 model: postgres ## sequences of messages at random, by the proxy and by Postgres itself, must agree (MODEL=1000000, SEED=1)
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/txpool -sequences $${MODEL:-1000000} -seed $${SEED:-1}
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithServerOnAnything' ./proxy -sequences $$(( $${MODEL:-1000000} / 20 )) -seed $${SEED:-1}
+
+walls: postgres ## changes of a session's state, composed at random: no client may see another's (WALLS=200000, SEED=1)
+	@$(GO) test -count=1 -v -timeout 0 ./walls -compositions $${WALLS:-200000} -seed $${SEED:-1}
 
 repeat: postgres ## the whole suite RUNS (20) times, with GOMAXPROCS 1, 2 and 8, with and without -race, some under load
 	@sh scripts/repeat.sh

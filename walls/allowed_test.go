@@ -1,0 +1,118 @@
+package walls_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowance is a kind of difference between a pool and a direct connection that is
+// documented.
+type allowance struct {
+	reason   string
+	sentence string // of docs/pooling.md
+	// covers reports whether two lines about the same thing differ for that reason
+	// alone. open is whether a transaction was open.
+	covers func(direct, pooled string, open bool) bool
+}
+
+// allowances are all differences that may be.
+var allowances = []allowance{
+	{
+		reason:   "a name of a custom setting stays known to a server session for ever",
+		sentence: "`SHOW` of a custom setting (`app.user`) that the client never set may return the empty string instead of failing, if another client has used that name.",
+		covers: func(direct, pooled string, _ bool) bool {
+			about, rest, _ := strings.Cut(direct, " -> ")
+			otherAbout, other, _ := strings.Cut(pooled, " -> ")
+			return about == otherAbout && strings.Contains(about, "current_setting('") && rest == "row "+null && other == "row "
+		},
+	},
+	{
+		reason:   "the last value of a sequence may be another client's",
+		sentence: "`currval` and `lastval` in another transaction than `nextval` fail with 55000, because the value may be another client's.",
+		covers: func(direct, pooled string, _ bool) bool {
+			about, rest, _ := strings.Cut(direct, " -> ")
+			otherAbout, other, _ := strings.Cut(pooled, " -> ")
+			return about == otherAbout && (strings.Contains(about, "currval(") || strings.Contains(about, "lastval(")) &&
+				strings.HasPrefix(rest, "row ") && strings.HasPrefix(other, "ERROR 55000 ")
+		},
+	},
+	{
+		reason:   "a session never loses its temporary schema",
+		sentence: "The temporary schema of `pg_my_temp_schema()`, which stays when it is empty, is the server connection's.",
+		covers: func(direct, pooled string, _ bool) bool {
+			if strings.HasPrefix(direct, "temporary schema ") && strings.HasPrefix(pooled, "temporary schema ") {
+				return true
+			}
+			// Whether the schema or the object is what an error misses.
+			about, without, ok := strings.Cut(direct, `ERROR 3F000 schema "pg_temp" does not exist`)
+			other, isError := strings.CutPrefix(pooled, about+"ERROR 42")
+			return ok && without == "" && isError && (strings.Contains(other, "does not exist") || strings.Contains(other, "could not find"))
+		},
+	},
+	{
+		reason:   "until the transaction ends, the server knows only its own login",
+		sentence: "After `RESET` of a setting that was sent at connect, the value from connect is back in the next transaction, not within the same one.",
+		covers: func(direct, pooled string, open bool) bool {
+			name, _, _ := strings.Cut(direct, "=")
+			other, _, _ := strings.Cut(pooled, "=")
+			for _, prefix := range []string{"setting ", "reported "} {
+				if setting, ok := strings.CutPrefix(name, prefix); ok && open && name == other {
+					return slices.ContainsFunc(startups, func(s map[string]string) bool {
+						_, sent := s[strings.ToLower(setting)]
+						return sent || strings.Contains(s["options"], setting+"=")
+					})
+				}
+			}
+			return false
+		},
+	},
+}
+
+// notAllowed returns the differences without what the allowances cover.
+func notAllowed(all []difference) (rest []difference) {
+	for _, d := range all {
+		direct, pooled := without(d.direct, d.pooled), without(d.pooled, d.direct)
+		covered := false
+		for i := 0; i < len(direct); i++ {
+			for j := range pooled {
+				if isAllowed(direct[i], pooled[j], d.open) {
+					direct, pooled = slices.Delete(direct, i, i+1), slices.Delete(pooled, j, j+1)
+					covered = true
+					i--
+					break
+				}
+			}
+		}
+		if !covered {
+			rest = append(rest, d)
+		} else if len(direct)+len(pooled) > 0 {
+			rest = append(rest, difference{d.who, d.about, d.open, direct, pooled})
+		}
+	}
+	return rest
+}
+
+func isAllowed(direct, pooled string, open bool) bool {
+	for _, a := range allowances {
+		if a.covers(direct, pooled, open) {
+			return true
+		}
+	}
+	return false
+}
+
+// What is allowed is documented.
+func TestAllowancesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/pooling.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(page)), " ")
+	for _, a := range allowances {
+		if !strings.Contains(text, a.sentence) {
+			t.Errorf("docs/pooling.md does not say: %s", a.sentence)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package walls_test
+
+import (
+	"slices"
+	"testing"
+)
+
+// notYetEqual are what the short form leaves out, because it is not equal today: kinds
+// of state, carriers, scopes and protocols by their names, client encodings, and parts
+// that are undone.
+// The aim is an empty list.
+var notYetEqual = []string{
+	// Kinds of state.
+	"replication origin", "connection of a foreign table", "seed", "connection of dblink", "temporary replication slot",
+	"custom setting with a name beyond ASCII", "custom setting with a long name", "sequence", "setting of an extension",
+	"temp_buffers", "library", "meaning of backslashes", "client encoding", "prepared statement of the protocol", "reset",
+	"session authorization", "role", "custom setting", "prepared statement of SQL",
+	// Carriers.
+	"domain of a column", "domain", "default of an argument", "function with a quoted name", "function called by escapes",
+	// Scopes.
+	"left open", "left failed", "transaction", "transaction in one Query",
+	// What a client does afterwards.
+	"undone",
+	// Client encodings that clients log in with.
+	"SJIS",
+	// A wait of 5 s after a client that has left while its session was inspected.
+	tookLong,
+}
+
+// isLeftOut reports whether name is one of those, in the short form.
+func isLeftOut(name string) bool {
+	return *compositions == 0 && slices.Contains(notYetEqual, name)
+}
+
+// isEqualToday reports whether c is made of nothing that is in notYetEqual.
+func (c composition) isEqualToday() bool {
+	names := []string{startups[c.a]["client_encoding"], startups[c.b]["client_encoding"]}
+	for _, p := range slices.Concat(c.parts, c.other) {
+		names = append(names, p.state.name, p.scope.name, p.protocol.name)
+		if p.undone {
+			names = append(names, "undone")
+		}
+		for _, carrier := range p.carriers {
+			names = append(names, carrier.name)
+		}
+	}
+	return !slices.ContainsFunc(names, isLeftOut)
+}
+
+func TestNotYetEqualNamesWhatThereIs(t *testing.T) {
+	known := []string{"undone", tookLong}
+	for _, s := range states {
+		known = append(known, s.name)
+	}
+	for _, c := range carriers {
+		known = append(known, c.name)
+	}
+	for _, s := range scopes {
+		known = append(known, s.name)
+	}
+	for _, p := range protocols {
+		known = append(known, p.name)
+	}
+	for _, s := range startups {
+		known = append(known, s["client_encoding"])
+	}
+	for _, name := range notYetEqual {
+		if !slices.Contains(known, name) {
+			t.Errorf("there is no %q", name)
+		}
+	}
+}

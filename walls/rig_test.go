@@ -1,0 +1,164 @@
+package walls_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/postgres"
+	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/proxy"
+)
+
+// Roles that clients log in with. The names of the proxy's targets are the same.
+const (
+	superuser = "super" // may do all
+	ordinary  = "app"   // owns its database
+	hurried   = "hurried"
+)
+
+var roles = []string{superuser, ordinary, hurried}
+
+// clusterSQL makes what all databases of a server share.
+const clusterSQL = `
+CREATE ROLE super LOGIN SUPERUSER;
+CREATE ROLE app LOGIN REPLICATION;
+CREATE ROLE other;
+CREATE ROLE adm SUPERUSER;
+GRANT other, adm TO app;
+CREATE ROLE hurried LOGIN;
+ALTER ROLE hurried SET statement_timeout = '5ms';
+CREATE DATABASE template OWNER app;
+`
+
+// databaseSQL makes what is there before any composition. Its object IDs are
+// below those of others, and the same on every server.
+const databaseSQL = `
+CREATE EXTENSION dblink;
+CREATE EXTENSION pg_trgm;
+CREATE EXTENSION tablefunc;
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%[1]s', port '5432', dbname 'template1');
+CREATE USER MAPPING FOR super SERVER far OPTIONS (user 'super');
+CREATE SCHEMA walls;
+GRANT USAGE ON SCHEMA walls TO PUBLIC;
+CREATE FOREIGN TABLE walls.far (datname name) SERVER far OPTIONS (schema_name 'pg_catalog', table_name 'pg_database');
+CREATE TABLE public.accounts (x text);
+INSERT INTO public.accounts VALUES ('the public table');
+GRANT SELECT ON public.accounts TO PUBLIC;
+GRANT CREATE ON SCHEMA public TO PUBLIC;
+`
+
+// cluster is a PostgreSQL server with a database for each worker.
+type cluster struct {
+	*postgres.Server
+	socket string
+}
+
+func startCluster(t testing.TB, workers int) *cluster {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	in, err := postgres.Find(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(testkit.OpenDir(t), "data")
+	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir, Settings: map[string]string{
+		"max_replication_slots": "50", "jit": "off",
+		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
+	c.run(t, "postgres", clusterSQL)
+	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
+	for i := range workers {
+		c.run(t, "postgres", fmt.Sprintf("CREATE DATABASE %[1]s TEMPLATE template OWNER app;\nGRANT CREATE ON DATABASE %[1]s TO PUBLIC", databaseOf(i)))
+	}
+	return c
+}
+
+func databaseOf(worker int) string { return fmt.Sprintf("w%d", worker) }
+
+// run runs statements as the server's own superuser, each in a transaction of its own.
+func (c *cluster) run(t testing.TB, database, statements string) {
+	t.Helper()
+	conn, err := c.connect(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, statement := range splitStatements(statements) {
+		if _, err := conn.Exec(context.Background(), statement).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func (c *cluster) connect(database string) (*pgconn.PgConn, error) {
+	return pgconn.Connect(context.Background(), fmt.Sprintf("host=%s port=5432 user=%s dbname=%s", c.SocketDir(), postgres.Admin, database))
+}
+
+// startProxy starts a proxy in front of c, with one server connection for each
+// role and database. It returns the path of the socket.
+func startProxy(t testing.TB, c *cluster) string {
+	t.Helper()
+	log := &testkit.Buffer{}
+	targets := map[string]*lakebase.Connector{}
+	for _, role := range roles {
+		cfg, err := lakebase.ParseConfig(fmt.Sprintf("postgres://%s@/template?host=%s&port=5432&sslmode=disable", role, c.SocketDir()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		connector, err := lakebase.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(connector.Close)
+		targets[role] = connector
+	}
+	dir := testkit.OpenDir(t)
+	server, err := proxy.New(proxy.Config{
+		Listen: "none", UnixSocketDir: filepath.Join(dir, "proxy"),
+		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("sessions are still open at the end: %v", err)
+		}
+		if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {
+			t.Error("serve:", err)
+		}
+	})
+	return filepath.Join(dir, "proxy", ".s.PGSQL.5432")
+}

@@ -1,0 +1,207 @@
+package walls_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// trace is what came of a script.
+type trace struct {
+	order   []int // of the steps, by their index
+	replies map[int]reply
+	open    map[int]bool    // the steps in a transaction
+	pins    map[byte]string // why a client was pinned when it mattered
+	failure error           // of the harness or a reply that did not come
+}
+
+// run is a script on its way.
+type run struct {
+	*side
+	plan
+	trace
+	wires map[byte]*wire
+	done  []bool
+	acts  map[byte]bool // the clients that do more than to look
+}
+
+// play runs a plan on s in the order of the script, or in another one if given.
+// With a proxy, the order changes where a client keeps the only server connection:
+// then it finishes its part and leaves before others are served.
+func (s *side) play(p plan, order []int) trace {
+	r := &run{side: s, plan: p, wires: map[byte]*wire{}, acts: map[byte]bool{}, done: make([]bool, len(p.script)),
+		trace: trace{replies: map[int]reply{}, open: map[int]bool{}, pins: map[byte]string{}}}
+	for _, st := range p.script {
+		r.acts[st.who] = r.acts[st.who] || st.verb == send || st.verb == call
+	}
+	if order == nil {
+		for i := range p.script {
+			order = append(order, i)
+		}
+	}
+	for _, i := range order {
+		if !r.done[i] {
+			r.step(i)
+		}
+	}
+	for who, w := range r.wires {
+		if !r.stays(who) {
+			w.leave(stepTimeout)
+		}
+	}
+	return r.trace
+}
+
+// step runs a step, and before it what must come before. While it waits for its
+// reply, it looks whether another client keeps the server connection.
+func (r *run) step(i int) {
+	st, w := r.resolved(r.script[i]), r.wires[r.script[i].who]
+	mayWait := r.proxy != "" && st.verb != leave && st.verb != reconnect && (w == nil || w.status == 'I')
+	if mayWait && st.verb != connect {
+		if other, waits := r.holder(st.who); waits {
+			r.finish(other)
+		}
+	}
+	if r.done[i] {
+		return
+	}
+	r.done[i] = true
+	if !mayWait {
+		r.record(i, r.perform(st, w))
+		return
+	}
+	performed := make(chan result, 1)
+	go func() { performed <- r.perform(st, w) }()
+	tick := time.NewTicker(pinCheckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case result := <-performed:
+			r.record(i, result)
+			return
+		case <-tick.C:
+			if other, waits := r.holder(st.who); waits {
+				r.finish(other)
+			}
+		}
+	}
+}
+
+// holder returns the client, other than who, that keeps the only server connection
+// of the pool.
+func (r *run) holder(who byte) (byte, bool) {
+	for _, other := range []byte(clients) {
+		w := r.wires[other]
+		if other == who || w == nil || w.gone {
+			continue
+		}
+		if w.status != 'I' {
+			r.pins[other] = "in a transaction"
+			return other, true
+		}
+		reason, err := r.pinned(w.pid)
+		if err != nil && r.failure == nil {
+			r.failure = err
+		}
+		if reason != "" {
+			r.pins[other] = reason
+			return other, true
+		}
+	}
+	return 0, false
+}
+
+// finish runs all that a client has yet to do.
+func (r *run) finish(who byte) {
+	for i, st := range r.script {
+		if st.who == who && !r.done[i] {
+			r.done[i] = true
+			r.record(i, r.perform(r.resolved(st), r.wires[who]))
+		}
+	}
+}
+
+// resolved returns st with its messages.
+func (r *run) resolved(st step) step {
+	switch st.verb {
+	case call:
+		oid, err := r.oid(st.text)
+		if err != nil {
+			oid = 0 // which the server refuses
+		}
+		st.messages = functionCall(oid, st.arguments)
+	case observe:
+		st.messages = requests(st.items)
+	}
+	return st
+}
+
+// stays reports whether a client keeps its connection for later scripts. Without a
+// proxy, a client that only looks has the same session after any number of them,
+// and logins are what costs most.
+func (r *run) stays(who byte) bool { return r.proxy == "" && who != clientA && !r.acts[who] }
+
+// result is what came of a step.
+type result struct {
+	wire *wire // of connect
+	said reply
+	err  error
+	took time.Duration
+}
+
+func (r *run) record(i int, result result) {
+	if result.wire != nil {
+		r.wires[r.script[i].who] = result.wire
+	}
+	r.replies[i] = result.said
+	r.order = append(r.order, i)
+	if w := r.wires[r.script[i].who]; w != nil {
+		r.open[i] = w.status != 'I'
+	}
+	if result.took > slow {
+		r.replies[i] = append(r.replies[i], tookLong)
+	}
+	if result.err != nil && r.failure == nil {
+		r.failure = fmt.Errorf("step %d, %c: %s: %w", i, r.script[i].who, r.script[i], result.err)
+	}
+}
+
+// perform does what a step says.
+func (r *run) perform(st step, w *wire) (done result) {
+	began := time.Now()
+	defer func() { done.took = time.Since(began) }()
+	switch st.verb {
+	case connect:
+		if !r.stays(st.who) {
+			done.wire, done.said, done.err = r.login(r.role, st.startup)
+			return done
+		}
+		key := fmt.Sprint(r.role, st.startup)
+		if r.observers[key].wire == nil {
+			var first result
+			first.wire, first.said, first.err = r.login(r.role, st.startup)
+			r.observers[key] = first
+		}
+		return r.observers[key]
+	case reconnect:
+		done.err = r.renew()
+		return done
+	}
+	if w == nil || w.gone {
+		return result{said: reply{closed}}
+	}
+	if st.verb == leave {
+		if !r.stays(st.who) {
+			w.leave(stepTimeout)
+		}
+		return done
+	}
+	for _, m := range st.messages {
+		w.front.Send(m)
+	}
+	done.said, done.err = w.exchange(replies(st.messages), stepTimeout)
+	if st.verb == observe {
+		done.said = slices.Concat(described(done.said, st.items), w.reported())
+	}
+	return done
+}

@@ -1,0 +1,151 @@
+package walls_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// scope is the transaction that an action belongs to. defs have been empty if the
+// objects were defined before.
+type scope struct {
+	name string
+	wrap func(defs, acts, drops []string) [][]string // requests, of which each is one or several statements
+}
+
+// scopes are all of them, the simplest first.
+var scopes = []scope{
+	{"each for itself", func(defs, acts, drops []string) [][]string {
+		return single(defs, acts, drops)
+	}},
+	{"one Query", func(defs, acts, drops []string) [][]string {
+		return [][]string{joined(defs, acts, drops)}
+	}},
+	{"transaction", func(defs, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})
+	}},
+	{"transaction in one Query", func(defs, acts, drops []string) [][]string {
+		return [][]string{joined([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})}
+	}},
+	{"transaction after the definitions", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"COMMIT"}, drops)
+	}},
+	{"rolled back", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"ROLLBACK"}, drops)
+	}},
+	{"all rolled back", func(defs, acts, drops []string) [][]string {
+		return single([]string{"START TRANSACTION"}, defs, acts, []string{"ABORT"})
+	}},
+	{"released savepoint", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN", "SAVEPOINT a"}, acts, []string{"RELEASE a", "COMMIT"}, drops)
+	}},
+	{"savepoint that is rolled back", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN", "SAVEPOINT a"}, acts, []string{"ROLLBACK TO a", "COMMIT"}, drops)
+	}},
+	{"before a savepoint that is rolled back", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"SAVEPOINT a", "SET LOCAL work_mem = '9MB'", "ROLLBACK TO a", "COMMIT"}, drops)
+	}},
+	{"failed transaction", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"SELECT 1/0", "COMMIT"}, drops)
+	}},
+	{"failed Query", func(defs, acts, drops []string) [][]string {
+		return append(single(defs), joined(acts, []string{"SELECT 1/0"}))
+	}},
+	{"transaction that fails at COMMIT", func(defs, acts, drops []string) [][]string {
+		fails := []string{"CREATE TEMP TABLE deferred (a int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP", "INSERT INTO deferred VALUES (1), (1)"}
+		return single(defs, []string{"BEGIN"}, fails, acts, []string{"COMMIT"}, drops)
+	}},
+	{"chain", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"COMMIT AND CHAIN", "SELECT 1", "ROLLBACK AND CHAIN", "ROLLBACK"}, drops)
+	}},
+	{"chain after a ROLLBACK", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN", "ROLLBACK AND CHAIN"}, acts, []string{"COMMIT"}, drops)
+	}},
+	{"twice", func(defs, acts, drops []string) [][]string {
+		return single(defs, acts, acts, drops)
+	}},
+	{"COMMIT within one Query", func(defs, acts, drops []string) [][]string {
+		return append(single(defs), joined([]string{"BEGIN"}, acts, []string{"COMMIT", "BEGIN", "SELECT 1", "ROLLBACK"}, drops))
+	}},
+	{"read-only transaction", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN READ ONLY"}, acts, []string{"COMMIT"}, drops)
+	}},
+	{"left open", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts)
+	}},
+	{"left failed", func(defs, acts, drops []string) [][]string {
+		return single(defs, []string{"BEGIN"}, acts, []string{"SELECT 1/0"})
+	}},
+	{"comments", func(defs, acts, drops []string) [][]string {
+		commented := make([]string, len(acts))
+		for i, act := range acts {
+			commented[i] = "/* a /* nested */ comment; */ " + strings.ReplaceAll(act, " ", "\n")
+		}
+		if strings.Contains(strings.Join(acts, ""), "'") { // the spaces of a literal stay
+			commented = acts
+		}
+		return single(defs, commented, drops)
+	}},
+}
+
+func single(lists ...[]string) (all [][]string) {
+	for _, s := range joined(lists...) {
+		all = append(all, []string{s})
+	}
+	return all
+}
+
+func joined(lists ...[]string) (all []string) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// protocol is how requests are sent.
+type protocol struct {
+	name string
+	send func(who byte, number int, texts []string) []step
+}
+
+// protocols are all of them, the simplest first.
+var protocols = []protocol{
+	{"simple", func(who byte, _ int, texts []string) []step {
+		return []step{simple(who, strings.Join(texts, "; "))}
+	}},
+	{"extended", func(who byte, _ int, texts []string) []step {
+		if len(texts) > 1 {
+			return []step{byMessages(who, strings.Join(texts, "; "), pipeline(texts))}
+		}
+		return []step{byMessages(who, texts[0], extended("", texts[0]))}
+	}},
+	{"named", func(who byte, number int, texts []string) (all []step) {
+		for i, text := range texts {
+			name := fmt.Sprintf("s%d_%d", number, i)
+			all = append(all, byMessages(who, text, append(prepare(name, text), execute(name)...)))
+		}
+		return all
+	}},
+	{"a Query behind another", func(who byte, _ int, texts []string) []step {
+		text := strings.Join(texts, "; ")
+		both := append(query("SELECT 1"), query(text)...)
+		return []step{byMessages(who, "SELECT 1 \\; "+text, both)}
+	}},
+	{"Parse without Execute first", func(who byte, number int, texts []string) (all []step) {
+		for i, text := range texts {
+			name := fmt.Sprintf("s%d_%d", number, i)
+			all = append(all, byMessages(who, "-- prepares "+name+": "+text, prepare(name, text)),
+				byMessages(who, "-- executes "+name, execute(name)))
+		}
+		return all
+	}},
+	{"ended by a semicolon", func(who byte, _ int, texts []string) []step {
+		return []step{simple(who, ";"+strings.Join(texts, "\n;;")+" ; -- end")}
+	}},
+	{"Flush before Sync", func(who byte, _ int, texts []string) []step {
+		messages := pipeline(texts)
+		messages = append(messages[:len(messages)-1], &pgproto3.Flush{}, &pgproto3.Sync{})
+		return []step{byMessages(who, strings.Join(texts, "; "), messages)}
+	}},
+}

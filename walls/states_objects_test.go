@@ -1,0 +1,116 @@
+package walls_test
+
+// objectStates are locks, names and connections that a session holds.
+var objectStates = []state{
+	{
+		name: "advisory lock",
+		forms: []create{
+			{action: expr("pg_catalog.pg_advisory_lock({n})")},
+			{action: expr("pg_catalog.pg_advisory_lock({n}, 2)")},
+			{action: expr("pg_catalog.pg_advisory_lock_shared({n})")},
+			{action: expr("pg_catalog.pg_try_advisory_lock({n})")},
+			{action: expr("pg_catalog.pg_try_advisory_lock_shared({n}, 2)")},
+			{action: calls("pg_catalog.pg_advisory_lock(bigint)", "{n}")},
+			{action: calls("pg_catalog.pg_try_advisory_lock_shared(int,int)", "{n}", "2")},
+			{action: expr(`pg_catalog.U&"pg\005Fadvisory\005Flock"({n})`)},
+			{action: expr("{s}.lock({n})"), super: true,
+				before: []string{"CREATE FUNCTION {s}.lock(bigint) RETURNS void LANGUAGE internal AS 'pg_advisory_lock_int8'"}},
+		},
+		undo: []string{"SELECT pg_catalog.pg_advisory_unlock_all()"},
+	},
+	{
+		name: "cursor",
+		forms: []create{
+			{action: do("DECLARE c{n} CURSOR WITH HOLD FOR VALUES (1), (2)")},
+			{action: do("DECLARE c{n} BINARY INSENSITIVE SCROLL CURSOR WITH HOLD FOR VALUES (1), (2)")},
+		},
+		looks: []string{"FETCH FORWARD 0 FROM c{n}"},
+		undo:  []string{"CLOSE c{n}"},
+	},
+	{
+		name:  "listen",
+		forms: []create{{action: do("LISTEN c{n}")}, {action: do(`LISTEN "C {n}"`, "NOTIFY c{n}")}},
+		undo:  []string{"UNLISTEN *"},
+	},
+	{
+		name: "prepared statement of SQL",
+		forms: []create{
+			{action: do("PREPARE p{n} AS SELECT 7")},
+			{action: do("PREPARE p{n} (int) AS SELECT $1, 7")},
+		},
+		looks: []string{"EXECUTE p{n}"},
+		undo:  []string{"DEALLOCATE p{n}"},
+	},
+	{
+		name:  "prepared statement of the protocol",
+		forms: []create{{action: parsed("p{n}", "SELECT 7")}, {action: parsed("p{n}", "SELECT x FROM accounts")}, {action: parsed("", "SELECT 7")}},
+		items: func(b *builder) []item {
+			name := b.fill("p{n}")
+			return []item{{"-- executes the statement " + name, execute(name)}, {"-- executes the unnamed statement", execute("")}}
+		},
+		undo: []string{"DEALLOCATE ALL"},
+	},
+	{
+		name: "sequence",
+		forms: []create{
+			{action: expr("pg_catalog.nextval('{s}.q{n}')")},
+			{action: do("INSERT INTO {s}.i{n} DEFAULT VALUES")},
+			{action: expr("pg_catalog.setval('{s}.q{n}', 5)")},
+			{action: calls("pg_catalog.nextval(regclass)", "{s}.q{n}")},
+		},
+		preparation: []string{"CREATE SEQUENCE {s}.q{n}", "CREATE TABLE {s}.i{n} (a int GENERATED ALWAYS AS IDENTITY)", "GRANT ALL ON ALL SEQUENCES IN SCHEMA {s} TO PUBLIC", "GRANT ALL ON SCHEMA {s} TO PUBLIC"},
+		looks:       []string{"SELECT pg_catalog.currval('{s}.q{n}')", "SELECT pg_catalog.lastval()"},
+		undo:        []string{"DISCARD SEQUENCES"},
+	},
+	{
+		name: "library",
+		forms: []create{
+			{action: do("LOAD 'auto_explain'", "SET auto_explain.log_min_duration = '77s'")},
+			{action: do("LOAD 'auto_explain'")},
+		},
+		looks: []string{"SELECT pg_catalog.current_setting('auto_explain.log_min_duration', true)", "SELECT pg_catalog.current_setting('auto_explain.sample_rate', true)"},
+		super: true,
+	},
+	{
+		name: "temporary replication slot",
+		forms: []create{
+			{action: expr("(pg_catalog.pg_create_physical_replication_slot('w{n}', true, true)).slot_name")},
+			{action: calls("pg_catalog.pg_create_physical_replication_slot(name,boolean,boolean)", "w{n}", "t", "t")},
+			{action: expr("pg_catalog.pg_create_physical_replication_slot('w{n}', temporary => true)")},
+		},
+		undo: []string{"SELECT pg_catalog.pg_drop_replication_slot('w{n}')"},
+	},
+	{
+		name:        "replication origin",
+		preparation: []string{"SELECT pg_catalog.pg_replication_origin_create('w{n}')"},
+		forms: []create{
+			{action: expr("pg_catalog.pg_replication_origin_session_setup('w{n}')")},
+			{action: calls("pg_catalog.pg_replication_origin_session_setup(text)", "w{n}")},
+		},
+		looks:   []string{"SELECT pg_catalog.pg_replication_origin_session_is_setup()"},
+		undo:    []string{"SELECT pg_catalog.pg_replication_origin_session_reset()"},
+		cleanup: []string{"SELECT pg_catalog.pg_replication_origin_drop(roname) FROM pg_catalog.pg_replication_origin WHERE roname = 'w{n}'"},
+		super:   true,
+	},
+	{
+		name: "connection of dblink",
+		forms: []create{
+			{action: expr("public.dblink_connect('k{n}', 'host={host} port=5432 dbname=template1 user=super')")},
+			{action: calls("public.dblink_connect(text,text)", "k{n}", "host={host} port=5432 dbname=template1 user=super")},
+			{action: expr("public.dblink_connect_u('k{n}', 'host={host} port=5432 dbname=template1 user=super')")},
+			{action: expr("{s}.reach('k{n}', 'host={host} port=5432 dbname=template1 user=super')"),
+				before: []string{"CREATE FUNCTION {s}.reach(text, text) RETURNS text LANGUAGE c AS '$libdir/dblink', 'dblink_connect'"}},
+			{action: expr("public.dblink_connect('host={host} port=5432 dbname=template1 user=super')")},
+		},
+		looks: []string{"SELECT public.dblink_get_connections()", "SELECT * FROM public.dblink('SELECT 7') AS t (a int)"},
+		undo:  []string{"SELECT public.dblink_disconnect('k{n}')"},
+		super: true,
+	},
+	{
+		name:  "connection of a foreign table",
+		forms: []create{{action: expr("(SELECT pg_catalog.count(*) FROM walls.far)")}},
+		looks: []string{"SELECT server_name FROM public.postgres_fdw_get_connections()"},
+		undo:  []string{"SELECT public.postgres_fdw_disconnect_all()"},
+		super: true,
+	},
+}

@@ -1,0 +1,118 @@
+// Package walls tests that no client of a pool sees, changes or breaks the session of
+// another one. It composes changes of a session's state, runs them through a pool of
+// one server connection and without a proxy, and compares everything that the
+// clients can observe.
+package walls_test
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	compositions = flag.Int("compositions", 0, "number of random compositions, of all kinds; 0 for a few hundred of those that are equal today")
+	seed         = flag.Uint64("seed", 1, "seed of the random compositions")
+	workers      = flag.Int("workers", 4, "number of pools and databases that compare at the same time")
+	shrinks      = flag.Int("shrinks", 200, "number of failures that are made smaller and printed")
+)
+
+// progress is the number of compositions between two lines of progress.
+const progress = 5000
+
+// shortForm is the number of compositions in the suite.
+const shortForm = 150
+
+// A client sees the same through a pool that another client uses as it does alone.
+func TestNoClientSeesAnother(t *testing.T) {
+	n := *compositions
+	if n == 0 {
+		n = shortForm
+	}
+	judges := startJudges(t, *workers)
+	r := newReport()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for _, j := range judges {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				random := rand.New(rand.NewPCG(*seed, uint64(i)))
+				c := draw(random)
+				for !c.isEqualToday() {
+					c = draw(random)
+				}
+				before := j.recent
+				v, err := j.try(c)
+				if err != nil {
+					t.Errorf("composition %d: %s: %v\n%s", i, c, err, v.script)
+					return
+				}
+				r.count(c, v)
+				if len(v.differences) > 0 && r.isNew(c) {
+					if f, isNew := r.shrink(j, c, v, before); isNew {
+						t.Errorf("%s", f)
+					}
+				}
+				if (i+1)%progress == 0 {
+					t.Logf("%d compositions, %d of them not equal, in %s", i+1, r.unequal.Load(), time.Since(r.began).Round(time.Second))
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("seed %d:\n%s", *seed, r.table())
+	if n := r.unequal.Load(); n > 0 {
+		t.Errorf("%d compositions are not equal; the %d smallest kinds of them are above", n, len(r.failures))
+	}
+}
+
+// startJudges starts a server, a second one behind a proxy, and judges for them.
+func startJudges(t testing.TB, n int) []*judge {
+	t.Helper()
+	alone, behind := startCluster(t, n), startCluster(t, n)
+	socket := startProxy(t, behind)
+	f := facts{host: alone.SocketDir(), seeded: seeded(t, alone)}
+	numbers := &atomic.Int64{}
+	var all []*judge
+	for i := range n {
+		j := &judge{facts: f, numbers: numbers}
+		var err error
+		if j.direct, err = newSide(alone, databaseOf(i), ""); err != nil {
+			t.Fatal(err)
+		}
+		if j.pooled, err = newSide(behind, databaseOf(i), socket); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			j.direct.close()
+			j.pooled.close()
+		})
+		all = append(all, j)
+	}
+	return all
+}
+
+// seeded returns the values that random() returns after setseed(0.5), as an array.
+func seeded(t testing.TB, c *cluster) string {
+	t.Helper()
+	conn, err := c.connect("template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	results, err := conn.Exec(context.Background(), "SELECT setseed(0.5); SELECT array_agg(random()) FROM generate_series(1, 30)").ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(results[1].Rows[0][0])
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(m.Run())
+}
