@@ -72,3 +72,16 @@ var (
 	SASLPrep = saslPrep
 	MAC      = mac // of auth_test.go
 )
+
+// Expire makes all server connections too old, and does what the janitor does about
+// those that are idle.
+func (s *Server) Expire() {
+	for _, p := range s.pools.list() {
+		p.mu.Lock()
+		for c := range p.live {
+			c.expires = time.Now()
+		}
+		p.mu.Unlock()
+		p.closeUnwanted()
+	}
+}

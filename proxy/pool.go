@@ -19,7 +19,8 @@ import (
 type pool struct {
 	env           *env
 	database      database
-	makeRoom      func() // closes an idle server connection of another pool of the target
+	makeRoom      func()         // closes an idle server connection of another pool of the target
+	vacate        func([]string) // closes the idle ones of these databases of the target
 	statements    txpool.Statements
 	welcomes      welcomes
 	functionsRead time.Time      // the janitor's
@@ -407,60 +408,6 @@ func (p *pool) remaining() (int, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.live) + p.logins.inFlight, p.shrunk
-}
-
-// maintain closes server connections that have been idle for too long or are too
-// old, and opens those that min_pool_size asks for.
-func (p *pool) maintain() {
-	cfg := p.env.config()
-	for _, s := range p.conns() {
-		s.check(cfg.NetworkTimeout)
-	}
-	p.closeUnwanted()
-	p.maintainFunctions()
-	minimum := 0
-	if settings := p.env.configuration.Load(); settings.accepts(p.database) {
-		minimum = settings.MinPoolSize
-	}
-	p.mu.Lock()
-	spare := len(p.live) - minimum
-	p.mu.Unlock()
-	p.closeIdle(spare, cfg.ServerIdleTimeout)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.growTo(minimum)
-}
-
-// closeUnwanted closes idle server connections that must not be used again.
-func (p *pool) closeUnwanted() {
-	p.mu.Lock()
-	unwanted := p.idle.popAll(p.isUnwanted)
-	p.mu.Unlock()
-	shutAll(unwanted, "not wanted any more")
-}
-
-// isUnreachable reports whether no login has ever succeeded, and nothing makes
-// the pool worth keeping.
-func (p *pool) isUnreachable() bool {
-	settings := p.env.configuration.Load()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.totals.ServerLogins == 0 && p.totals.ServerLoginFails > 0 && p.logins.inFlight == 0 && !p.paused &&
-		(settings.MinPoolSize == 0 || !settings.accepts(p.database))
-}
-
-// adjust makes the pool keep to a new configuration.
-func (p *pool) adjust(newLifetime bool) {
-	p.mu.Lock()
-	if newLifetime {
-		for s := range p.live {
-			s.expires = expiry(s.opened, p.env.config().ServerLifetime)
-		}
-	}
-	excess := len(p.live) - p.limit()
-	p.grow()
-	p.mu.Unlock()
-	p.closeIdle(excess, 0)
 }
 
 // count adds one to a counter of the totals.

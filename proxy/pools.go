@@ -38,6 +38,7 @@ func (s *poolSet) join(db database) (*pool, error) {
 	if p == nil {
 		p = newPool(s.env, db)
 		p.makeRoom = func() { s.makeRoom(db.target, p) }
+		p.vacate = func(databases []string) { s.vacate(db.target, databases) }
 		p.paused = s.paused.on(db.label())
 		s.pools[db] = p
 	}
@@ -120,6 +121,20 @@ func (s *poolSet) makeRoom(t *target, wanting *pool) {
 	for _, p := range pools {
 		if p.closeIdle(1, 0) > 0 {
 			return
+		}
+	}
+}
+
+// vacate closes the server connections of databases of a target that are idle, or as
+// soon as they are released: a statement needs these databases for itself. Afterwards
+// the name may stand for another database.
+func (s *poolSet) vacate(t *target, databases []string) {
+	for _, name := range databases {
+		for _, p := range s.list() {
+			if p.database == t.database(name) {
+				p.statements.Catalog.Outdate()
+				p.reconnect()
+			}
 		}
 	}
 }

@@ -277,7 +277,9 @@ func (s *serverConn) writeClient(answer []byte) {
 	s.writingClient = true
 	for len(answer) > 0 && s.client == c {
 		s.usage.sent += uint64(len(answer))
+		vacated := s.relay.Vacated()
 		s.mu.Unlock()
+		s.pool.vacate(vacated)
 		if c.conn.write(answer) != nil {
 			c.conn.close() // its own goroutine sees that too, and disconnects
 		}
@@ -293,7 +295,9 @@ func (s *serverConn) writeClient(answer []byte) {
 func (s *serverConn) writeServer(requests []byte) {
 	s.writingServer = true
 	s.writes++
+	vacated := s.relay.Vacated()
 	s.mu.Unlock()
+	s.pool.vacate(vacated)
 	err := s.conn.write(requests)
 	s.mu.Lock()
 	s.writingServer = false

@@ -27,6 +27,8 @@ type pipeline struct {
 	internalPending int // internal queries in queue
 	blocking        int // those of them whose responses the client's requests wait for
 
+	vacated []string // see Relay.Vacated
+
 	// Segments in which a named statement or the unnamed one last changed.
 	namesChanged, unnamedChanged uint64
 

@@ -288,6 +288,9 @@ func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
 		s.internal.failure = &pgwire.Error{Code: string(e.Code), Message: string(e.Message)}
 		return
 	}
+	if string(e.Code) == objectInUse {
+		s.vacate(firstQuoted(e.Message))
+	}
 	if r != nil && r.errorInstead != nil && string(e.Code) == duplicateName {
 		s.toClient = r.errorInstead.Append(s.toClient)
 	} else {

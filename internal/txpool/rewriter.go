@@ -152,6 +152,7 @@ func (w *rewriter) query(body, m []byte) bool {
 	w.client.noteCustom(r.Custom)
 	w.internal.protectSequences(r.Impact)
 	w.session.sent(r.Impact)
+	w.vacate(vacatedBy(text, r))
 	w.replaceUnnamed(w.pass(kindQuery, m))
 	return true
 }
@@ -225,6 +226,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	}
 	c.noteCustom(r.Custom)
 	w.internal.protectSequences(r.Impact)
+	w.vacate(vacatedBy(p.Query, r))
 	w.replaceUnnamed(w.pass(kindParse, m))
 	c.keepUnnamed(p.Rest, r.Impact)
 	deallocates.version = c.version
@@ -256,9 +258,11 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 	case !ok:
 		return false
 	case on != nil:
-		r := w.judge(w.client.table.readingOf(on.statement).Reading)
+		reading := w.client.table.readingOf(on.statement)
+		r := w.judge(reading.Reading)
 		w.client.noteCustom(r.Custom)
 		w.session.sent(r.Impact)
+		w.vacate(reading.vacates)
 		w.appendBind(b, on.name)
 		w.expect(kindBind, forward).uses = on
 	case isReserved(b.Statement):

@@ -27,7 +27,8 @@ type source struct {
 // statementReading is the reading of a text with the names of a database.
 type statementReading struct {
 	routines.Reading
-	names *routines.Names
+	names   *routines.Names
+	vacates string // the database that the statement needs for itself
 }
 
 // Statements is the table of all statements of a pool's clients and servers, and the
@@ -65,7 +66,8 @@ func (t *Statements) readingOf(st *statement) *statementReading {
 	r := st.reading.Load()
 	if r == nil || r.names != names {
 		text, _, _ := strings.Cut(st.rest, "\x00")
-		r = &statementReading{names.Read([]byte(text)), names}
+		reading := names.Read([]byte(text))
+		r = &statementReading{reading, names, vacatedBy([]byte(text), reading)}
 		st.reading.Store(r)
 	}
 	return r
