@@ -29,12 +29,13 @@ type client struct {
 	version  pgwire.Version
 	greeted  bool // AuthenticationOk has been sent
 
-	user        string
-	application string // application_name in the startup packet
-	replication string // "none", "logical" or "physical"
-	connected   time.Time
-	id          atomic.Uint32 // the process ID in its cancel key, 0 before it has one
-	cleanups    []func()      // to be run when the client is closed, the last one first
+	user          string
+	authenticated bool   // as user, by a password
+	application   string // application_name in the startup packet
+	replication   string // "none", "logical" or "physical"
+	connected     time.Time
+	id            atomic.Uint32 // the process ID in its cancel key, 0 before it has one
+	cleanups      []func()      // to be run when the client is closed, the last one first
 
 	state atomic.Int32 // a clientState; changed under mu by setState
 

@@ -116,6 +116,11 @@ type Config struct {
 	// in a session. Otherwise transaction mode reads their sources, and checks
 	// the session after each statement that may use one that does.
 	TrustFunctions bool
+	// ServerResetQueryAlways resets a server connection of transaction mode each time
+	// that another client is linked to it. Otherwise that happens between clients that
+	// have authenticated as different users, and after texts that are not known to
+	// leave nothing behind.
+	ServerResetQueryAlways bool
 	// NetworkTimeout is how long a server's TCP may leave data unacknowledged
 	// before the connection counts as lost. Zero means 30 seconds.
 	NetworkTimeout time.Duration

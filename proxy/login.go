@@ -54,9 +54,11 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 	if err := l.negotiate(); err != nil {
 		return stageStartup, nil, err
 	}
-	if err := authenticate(c.conn, l.env.config().Users, c.user); err != nil {
+	users := l.env.config().Users
+	if err := authenticate(c.conn, users, c.user); err != nil {
 		return "login", nil, err
 	}
+	c.authenticated = users != nil
 	if toConsole {
 		next, err := l.openConsole()
 		return "console", next, err

@@ -85,6 +85,7 @@ func (p *pool) isUnreachable() bool {
 
 // adjust makes the pool keep to a new configuration.
 func (p *pool) adjust(newLifetime bool) {
+	p.statements.AlwaysReset.Store(p.env.config().ServerResetQueryAlways)
 	p.mu.Lock()
 	if newLifetime {
 		for s := range p.live {

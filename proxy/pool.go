@@ -43,6 +43,7 @@ type pool struct {
 func newPool(e *env, db database) *pool {
 	p := &pool{env: e, database: db, live: map[*serverConn]bool{}, shrunk: make(chan struct{}), functionsRead: time.Now()}
 	p.statements.Catalog.Trust(e.config().TrustFunctions)
+	p.statements.AlwaysReset.Store(e.config().ServerResetQueryAlways)
 	p.waiters.init()
 	return p
 }

@@ -76,6 +76,9 @@ type ending struct {
 func newPooledClient(c *client, p *pool, settings txpool.Settings) *pooledClient {
 	pooled := &pooledClient{client: c, conn: c.conn, env: c.env, pool: p, session: txpool.NewClient(&p.statements)}
 	pooled.session.SetSettings(settings)
+	if c.authenticated {
+		pooled.session.SetUser(c.user)
+	}
 	pooled.requested.Store(time.Now().UnixNano()) // its idle time begins now
 	return pooled
 }

@@ -45,6 +45,8 @@ func (c *Config) table() settings.Table {
 			Usage: "prepared statements that each server connection keeps"},
 		{Name: "trust_functions", Value: settings.Bool(&c.TrustFunctions), Default: "false",
 			Usage: "assume that functions leave no state in a session, in transaction mode"},
+		{Name: "server_reset_query_always", Value: settings.Bool(&c.ServerResetQueryAlways), Default: "false",
+			Usage: "reset a server connection before another client uses it, in transaction mode"},
 		{Name: "client_login_timeout", Value: timeout(&c.ClientLoginTimeout), Default: "60",
 			Usage: "time for a client to log in"},
 		{Name: "client_idle_timeout", Value: optional(&c.ClientIdleTimeout), Default: "0",
