@@ -1,6 +1,9 @@
 package proxy
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // functionsInterval is how often the functions of a database are read again:
 // others than the pool's clients may have changed them.
@@ -96,4 +99,11 @@ func (p *pool) adjust(newLifetime bool) {
 	p.grow()
 	p.mu.Unlock()
 	p.closeIdle(excess, 0)
+}
+
+// expiry is when a server connection is too old: after the lifetime, give or take a
+// tenth, so that not all expire at once.
+func expiry(opened time.Time, lifetime time.Duration) time.Time {
+	spread := lifetime / 10
+	return opened.Add(lifetime - spread + rand.N(2*spread+1))
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -78,13 +77,6 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 	s.session.SetReported(txpool.NewReported(up.parameters))
 	s.relay.Link(s.internal, s.session)
 	return s
-}
-
-// expiry is when a server connection is too old: after the lifetime, give or take a
-// tenth, so that not all expire at once.
-func expiry(opened time.Time, lifetime time.Duration) time.Time {
-	spread := lifetime / 10
-	return opened.Add(lifetime - spread + rand.N(2*spread+1))
 }
 
 // isExpired reports whether s is too old. The caller holds the pool's mutex.
