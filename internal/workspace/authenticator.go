@@ -42,11 +42,8 @@ type session struct {
 // secrets returns the values that must not be quoted from a reply.
 func (s *session) secrets() []string {
 	secrets := configSecrets(s.config)
-	for _, v := range s.header {
-		for _, value := range v {
-			_, token, _ := strings.Cut(value, " ")
-			secrets = append(secrets, value, token)
-		}
+	for _, values := range s.header {
+		secrets = append(secrets, headerSecrets(values)...)
 	}
 	return secrets
 }

@@ -3,6 +3,7 @@ package workspace
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -151,6 +152,25 @@ func TestWrongSecret(t *testing.T) {
 	}
 	if o.count("GET", mePath) != 0 {
 		t.Error("called without a login")
+	}
+}
+
+// A login that is refused with its own secrets does not show them.
+func TestRefusedLoginDoesNotQuoteItsSecrets(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t)
+	o.mux.HandleFunc("POST /quoting", func(w http.ResponseWriter, r *http.Request) {
+		send(w, 401, map[string]string{"error": "no", "error_description": "not " + clientSecret + " in " + r.Header.Get("Authorization")})
+	})
+	r := newRedirects(t, 0, "/none", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		send(w, 200, `{"token_endpoint":"`+o.URL+`/quoting"}`)
+	}))
+	config := o.config()
+	config.Host = r.URL
+	_, err := newClient(t, config).Identity(t.Context())
+	basic := base64.StdEncoding.EncodeToString([]byte(clientID + ":" + clientSecret))
+	if err == nil || !strings.Contains(err.Error(), "not [redacted] in [redacted]") || strings.Contains(err.Error(), clientSecret) || strings.Contains(err.Error(), basic) {
+		t.Errorf("error %v", err)
 	}
 }
 

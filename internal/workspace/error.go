@@ -163,6 +163,15 @@ func retryAfter(h http.Header) time.Duration {
 	return min(max(0, at.Sub(now)), 24*time.Hour)
 }
 
+// headerSecrets returns the secrets of a header that authenticates.
+func headerSecrets(values []string) (secrets []string) {
+	for _, value := range values {
+		_, token, _ := strings.Cut(value, " ")
+		secrets = append(secrets, value, token)
+	}
+	return secrets
+}
+
 // configSecrets returns the secrets of a configuration, which must not be quoted.
 func configSecrets(c *sdkconfig.Config) []string {
 	return []string{c.Token, c.Password, c.ClientSecret, c.AzureClientSecret, c.GoogleCredentials, c.ActionsIDTokenRequestToken}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -102,6 +103,7 @@ func (t *transports) closeIdle() {
 type loginTransport struct {
 	base       http.RoundTripper
 	timeout    time.Duration
+	secrets    []string
 	transports *transports
 }
 
@@ -110,6 +112,7 @@ func (t *transports) forLogin(config *sdkconfig.Config) http.RoundTripper {
 	return &loginTransport{
 		base:       t.base(config),
 		timeout:    time.Duration(config.HTTPTimeoutSeconds) * time.Second * 4 / 5,
+		secrets:    slices.Clip(configSecrets(config)),
 		transports: t,
 	}
 }
@@ -138,7 +141,7 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	redirected := resp.StatusCode/100 == 3 // following it would ask another server where the secret goes, or send it there
 	if resp.StatusCode >= 400 || redirected {
-		e := refused(op, resp, body, nil)
+		e := refused(op, resp, body, append(t.secrets, headerSecrets(req.Header.Values("Authorization"))...))
 		e.Auth = true
 		t.note(req, e)
 		if e.Temporary() || redirected {
