@@ -213,6 +213,9 @@ func FuzzParsedRequestEncodesToItself(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req, err := pgwire.ReadRequest(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4)), body...)))
 		if err != nil {
+			if errors.Is(err, pgwire.ErrLength) { // to which Postgres sends no answer
+				return
+			}
 			var e *pgwire.Error
 			if !errors.As(err, &e) || e.Code == "" || e.Message == "" {
 				t.Fatalf("%v cannot be sent to the client", err)
