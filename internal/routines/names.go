@@ -1,7 +1,6 @@
 package routines
 
 import (
-	"bytes"
 	"maps"
 	"strings"
 
@@ -167,6 +166,9 @@ func (n *Names) Read(text []byte) Reading {
 	if reader.reports {
 		r = r.with(readText(text))
 	}
+	if r.Impact&Unknown != 0 { // it may execute its literals, or define what does
+		r = r.with(Reading{Custom: readBody(text).Custom})
+	}
 	if n == nil {
 		return r
 	}
@@ -226,7 +228,7 @@ func (n *Names) find(text []byte) (r Reading) {
 		}
 	}
 	for _, name := range n.phrases {
-		if bytes.Contains(bytes.ToLower(text), []byte(strings.ReplaceAll(name, `"`, `""`))) {
+		if strings.Contains(sqlscan.Fold(string(text)), strings.ReplaceAll(name, `"`, `""`)) {
 			r = r.with(n.readings[name])
 		}
 	}

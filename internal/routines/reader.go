@@ -60,6 +60,7 @@ type name struct {
 	closed   bool    // ')' is before the name
 	cast     bool    // '::' is before the name
 	alias    bool    // another name is before the name
+	first    bool    // it is the first word of a statement
 	dotted   bool
 	follows  bool // another part follows a dot
 	relation bool // it is where a relation is named
@@ -140,6 +141,7 @@ func (r *reader) word(text []byte, w word) {
 	if r.start && r.labels { // <<label>>
 		r.labels = false
 	} else if r.start {
+		n.first = true
 		r.begin(w.keyword, text)
 	} else if r.expects && r.isRelation(w.keyword) {
 		n.relation, n.columns = true, r.columns
@@ -201,9 +203,6 @@ func (r *reader) begin(kw keyword, text []byte) {
 	case kwExplain:
 		r.start, r.explains = true, true
 	case kwExecute:
-		if !r.body {
-			r.impact |= Unknown
-		}
 	case kwCreate:
 		if r.creates = r.createsTemp(); !r.creates { // otherwise sqlscan reports it
 			r.impact |= Unknown | Defines
@@ -309,6 +308,8 @@ func (r *reader) keyword(kw keyword, before name) {
 	case kwExecute:
 		if r.body {
 			r.execute()
+		} else { // also CREATE TABLE AS EXECUTE
+			r.impact |= Unknown
 		}
 	case kwAs:
 		r.creates, r.aliased = false, nil
@@ -387,8 +388,7 @@ func (r *reader) symbol(c byte) {
 			return
 		}
 	}
-	r.expects = r.expects && c == '*' // FROM *, which is no relation
-	r.start = false
+	r.start, r.expects = false, false
 	r.other(0)
 }
 
@@ -463,27 +463,27 @@ func (r *reader) before(n name) (isInner bool) {
 // isSyntax reports whether a keyword, which might be the name of a function elsewhere,
 // is no call because of what precedes it.
 func (r *reader) isSyntax(n name) bool {
-	switch kw := n.word.keyword; kw {
+	switch n.word.keyword {
 	case kwBy:
 		return n.previous == kwGroup || n.previous == kwPartition
 	case kwOver, kwFilter:
-		return n.closed
+		return n.closed && !r.operators
 	case kwConflict:
-		return n.previous == kwOn
+		return n.previous == kwOn && r.lists>>min(r.depth, maxDepth)&1 == 0 // otherwise a join may call it
 	case kwInsert:
 		return n.previous == kwThen
 	case kwSet:
 		return n.previous == kwUpdate || n.alias && r.verb == kwUpdate
 	case kwKey:
-		return r.verb == kwCreate
+		return n.previous == kwPrimary
 	case kwSets:
 		return n.previous == kwGrouping
 	case kwMaterialized:
-		return n.previous == kwAs || n.previous == kwNot
+		return r.aliased != nil
 	case kwVarying:
-		return n.previous == kwOther // CHARACTER, BIT
+		return n.previous == kwCharacter
 	case kwExplain, kwReturn, kwProcedural, kwCopy:
-		return r.verb == kw
+		return n.first
 	}
 	return r.verb == kwCopy && r.depth == 0 && (n.previous == kwFrom || n.previous == kwTo)
 }

@@ -35,6 +35,7 @@ func TestPlainTextsArePlain(t *testing.T) {
 		"select distinct on (a) a from accounts order by a is distinct from b, c",
 		"select case when (x) then coalesce(a, b) else nullif(a, b) end from accounts for no key update of accounts skip locked",
 		"insert into accounts (a, b) values ($1, $2) on conflict (a) do update set (b, c) = (excluded.b, 1) where accounts.a > (1) returning *",
+		"select cast(x as character varying (3)) from accounts", "insert into accounts (a) values (1) on conflict (a) do nothing",
 		"insert into accounts as x (a) select total(a) from orders where exists (select 1 from order_items)",
 		"update accounts set a = 1, b = similarity(b, 'x') from orders o where o.id = accounts.id",
 		"update only accounts x set (a, b) = (1, 2)",
@@ -73,6 +74,8 @@ func TestOtherTextsAreUnknown(t *testing.T) {
 		"explain analyze select f()", "declare c cursor for select f()", "prepare p as select f()", "execute p", "explain execute p",
 		"create table x (y int)", "create temp table x (y int default f())", "create temp table x as select f()", "alter table accounts add x int", "drop table accounts", "select 1 into x", "do 'x'", "vacuum", "analyze accounts",
 		"comment on table accounts is 'x'", "grant select on accounts to x", "refresh materialized view v", "import foreign schema x from server y into z",
+		"create temp table x as execute p", "select * from accounts join orders on conflict(1)", "select 1 from accounts where not materialized(1)",
+		"select 1 operator(pg_catalog.+) (1) over(2)", "create temp table x as (select key(1))", "select 1 and varying(1)",
 		"select 'it\\'s', f()", "select 'unterminated", `select u&"\0066"(1)`, "something else", "select abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz()",
 		"do $$begin execute format('SET app.%I = %L', 'k', 'v'); end$$", "do $$begin execute 'create '||'temp table x()'; end$$", "do $$begin perform f(); end$$",
 		"do $$begin execute 'select f()'; end$$", "do language py $$x$$", "select x operator(pg_catalog.+) (1) f(2) from accounts",
@@ -109,7 +112,7 @@ func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 		"SELECT opaque()", "SELECT missing()", "BEGIN EXECUTE 'SET app.' || k; END", "BEGIN EXECUTE format('INSERT INTO %I VALUES (1)', t); END", "BEGIN EXECUTE $1; END",
 		"BEGIN PERFORM * FROM missing; END", "BEGIN CREATE TABLE x (); END", "BEGIN REFRESH MATERIALIZED VIEW x; END", "BEGIN whatever x; END",
 		"BEGIN RETURN QUERY EXECUTE q; END", "BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END", "BEGIN x := missing(1); END", "DECLARE x int := missing(); BEGIN END",
-		"BEGIN IF missing() THEN NULL; END IF; END", "BEGIN OPEN c FOR EXECUTE q; END", "BEGIN EXECUTE 'select missing()'; END", "BEGIN DO 'x'; END",
+		"BEGIN IF missing() THEN NULL; END IF; END", "BEGIN OPEN c FOR EXECUTE q; END", "BEGIN PERFORM get(1); END", "BEGIN EXECUTE 'select missing()'; END", "BEGIN DO 'x'; END",
 	} {
 		if impact := body(source); impact&Unknown == 0 {
 			t.Errorf("%s: impact %b", source, impact)

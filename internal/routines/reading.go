@@ -90,8 +90,7 @@ func readStatement(st sqlscan.Statement) Reading {
 		names, known := sqlscan.SetConfigNames(st.Text)
 		add(readSetConfig(st.Effects, names, known))
 	}
-	switch {
-	case st.Effects.Has(sqlscan.Opaque): // the body of a DO block is in the text
+	if st.Effects.Has(sqlscan.Opaque) { // the body of a DO block is in the text
 		add(readBody(st.Text))
 	}
 	return r
@@ -141,6 +140,8 @@ func readSetConfig(effects sqlscan.Effects, names []string, known bool) (r Readi
 		switch {
 		case name == "session_authorization":
 			r.Impact |= Authorizes
+		case name == "seed":
+			r.Impact |= Seeds
 		case sqlscan.IsCustomSetting(name):
 			r.Custom = append(r.Custom, name)
 		}

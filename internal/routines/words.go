@@ -31,6 +31,7 @@ const (
 	kwBegin
 	kwBy
 	kwCase
+	kwCharacter
 	kwClause // starts a clause that ends the list of relations
 	kwComma  // not a word
 	kwConflict
@@ -65,6 +66,7 @@ const (
 	kwOver
 	kwPartition
 	kwPrepare
+	kwPrimary
 	kwProcedural // starts a statement of PL/pgSQL only
 	kwQuery      // starts a statement that may be plain
 	kwRelay      // starts a statement whose effects sqlscan reports, or without any
@@ -86,13 +88,14 @@ const (
 )
 
 var keywordOf = map[string]keyword{
-	"as": kwAs, "atomic": kwAtomic, "begin": kwBegin, "by": kwBy, "case": kwCase, "conflict": kwConflict, "copy": kwCopy,
+	"as": kwAs, "atomic": kwAtomic, "begin": kwBegin, "by": kwBy, "case": kwCase, "character": kwCharacter, "char": kwCharacter, "bit": kwCharacter,
+	"conflict": kwConflict, "copy": kwCopy,
 	"create": kwCreate, "declare": kwDeclare, "delete": kwDelete, "distinct": kwDistinct, "do": kwDo, "else": kwElse,
 	"end": kwEnd, "execute": kwExecute, "explain": kwExplain, "filter": kwFilter, "for": kwFor, "from": kwFrom,
 	"group": kwGroup, "order": kwGroup, "partition": kwPartition,
 	"grouping": kwGrouping, "insert": kwInsert, "into": kwInto, "join": kwJoin, "key": kwKey,
 	"loop": kwLoop, "materialized": kwMaterialized, "merge": kwMerge, "not": kwNot, "on": kwOn, "only": kwOnly, "lateral": kwOnly,
-	"operator": kwOperator, "over": kwOver, "prepare": kwPrepare, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
+	"operator": kwOperator, "over": kwOver, "prepare": kwPrepare, "primary": kwPrimary, "foreign": kwPrimary, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
 	"select": kwSelect, "set": kwSet, "sets": kwSets, "table": kwTable, "then": kwThen,
 	"truncate": kwTruncate, "update": kwUpdate, "using": kwUsing, "varying": kwVarying, "with": kwWith, "recursive": kwWith,
 }
