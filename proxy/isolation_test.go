@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +13,10 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy"
 )
+
+// isSeeded tells whether random() returns one of the first three values after
+// setseed(0.5), as PostgreSQL has returned them since version 15.
+const isSeeded = `(random() IN (0.9851677175347999, 0.825301858027981, 0.12974610012450416))::text`
 
 // isolationCases are texts of a client that leave something in its session. Each
 // client sees what it would see by a connection of its own.
@@ -36,8 +41,12 @@ var isolationCases = []struct {
 	{name: "a view over pg_settings", setup: []string{`create view vs as select * from pg_settings`}, first: []string{`update vs set setting = '7MB' where name = 'work_mem'`}, second: `current_setting('work_mem')`},
 	{name: "query_to_xml", first: []string{`select query_to_xml('select set_config(''work_mem'', ''7MB'', false)', true, true, '')`}, second: `current_setting('work_mem')`},
 	{name: "a long name", first: []string{`set app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij = 'x'`}, second: `coalesce(current_setting('app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc', true), '')`},
+	{name: "a name that SET would cut", first: []string{`select set_config('app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij', 'x', false)`}, second: `coalesce(current_setting('app.abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij', true), '')`},
+	{name: "setseed by its OID", first: []string{"call 1599 0x3fe0000000000000"}, second: isSeeded, pinned: true},
 	{name: "letters with accents", first: []string{`select set_config('app.Ünser', 'x', false)`}, second: `coalesce(current_setting('app.Ünser', true), '')`},
-	{name: "SET seed", first: []string{`set seed = 0.5`}, second: `(random() IN (0.2499104186659835, 0.9851677175347999))::text`, pinned: true},
+	{name: "set_config of the seed", first: []string{`select set_config('seed', '0.5', false)`}, second: isSeeded, pinned: true},
+	{name: "SET seed in a function", setup: []string{`create function reseed() returns void language plpgsql as 'begin set seed = 0.5; end'`}, first: []string{`select reseed()`}, second: isSeeded, pinned: true},
+	{name: "SET seed", first: []string{`set seed = 0.5`}, second: isSeeded, pinned: true},
 	{name: "a temporary collation", first: []string{`create collation pg_temp.mine from "C"`}, second: `(select count(*) from pg_collation where collname = 'mine' and pg_collation_is_visible(oid))::text`, pinned: true},
 	{name: "backslashes", first: []string{`set standard_conforming_strings = off`, `select 'x\'', set_config('app.b', '1', false), '\''`}, second: `coalesce(current_setting('app.b', true), '')`, pinned: true},
 	{name: "a bit string", first: []string{`do $$begin perform set_config('app.x', '1', false); end$$ /* x'\' */`}, second: `coalesce(current_setting('app.x', true), '')`},
@@ -49,8 +58,8 @@ var isolationCases = []struct {
 	{name: "an encoding", first: []string{`set app.tenant = 'Łódź'; select 1; set client_encoding = 'LATIN1'; select 2`}, second: `md5(convert_to(coalesce(current_setting('app.tenant', true), ''), 'UTF8'))`},
 	{name: "a limit of time", first: []string{`set statement_timeout = '1s'; set work_mem = '7MB'`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
 	{name: "a role's limit of time", setup: []string{`alter role current_user set statement_timeout = '3ms'`}, first: []string{`do $$begin execute format('SET work_mem = %L', '7MB'); end$$`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
-	{name: "set_config by its OID", first: []string{"call 2078 work_mem 7MB"}, second: `current_setting('work_mem')`, pinned: true},
-	{name: "a lock by its OID", first: []string{"call 2880"}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
+	{name: "set_config by its OID", first: []string{"call 2078 work_mem 7MB 0x00"}, second: `current_setting('work_mem')`, pinned: true},
+	{name: "a lock by its OID", first: []string{"call 2880 0x0000000000000007"}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
 	{name: "temp_buffers", first: []string{`set temp_buffers = '2MB'`, `create temp table tb (x int)`, `insert into tb values (1)`, `drop table tb`}, second: `current_setting('temp_buffers')`},
 }
 
@@ -119,8 +128,8 @@ func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cf
 	return strings.Join(seen, " | ")
 }
 
-// callByOID calls set_config for the session or pg_advisory_lock by a FunctionCall
-// message.
+// callByOID calls a function by a FunctionCall message: its OID, and arguments in binary
+// form, as text or in hexadecimal.
 func callByOID(t *testing.T, conn *pgx.Conn, call ...string) {
 	t.Helper()
 	oid, err := strconv.ParseUint(call[0], 10, 32)
@@ -129,12 +138,13 @@ func callByOID(t *testing.T, conn *pgx.Conn, call ...string) {
 	}
 	m := &pgproto3.FunctionCall{Function: uint32(oid), ArgFormatCodes: []uint16{1}, ResultFormatCode: 1}
 	for _, arg := range call[1:] {
-		m.Arguments = append(m.Arguments, []byte(arg))
-	}
-	if len(m.Arguments) > 0 {
-		m.Arguments = append(m.Arguments, []byte{0}) // false
-	} else {
-		m.Arguments = [][]byte{{0, 0, 0, 0, 0, 0, 0, 7}}
+		value := []byte(arg)
+		if digits, ok := strings.CutPrefix(arg, "0x"); ok {
+			if value, err = hex.DecodeString(digits); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Arguments = append(m.Arguments, value)
 	}
 	frontend := conn.PgConn().Frontend()
 	frontend.Send(m)

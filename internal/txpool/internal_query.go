@@ -249,7 +249,6 @@ func (q *internalQueries) done(query internalQuery) error {
 		}
 		q.server.setSettings(Settings{})
 		q.disconnected = false
-		q.server.owner, q.server.unknown = nil, false
 		q.session.unknown = 0
 	}
 	return nil

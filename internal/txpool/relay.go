@@ -22,7 +22,9 @@
 // become the client's: they are applied to the next server that the client is linked
 // to, before any request is sent there. Other state pins the client: it keeps the
 // server as long as the state exists ([Client.Pinned]). [Relay.DisconnectClient] and
-// internal queries clean up the session of a client that has disconnected.
+// internal queries clean up the session of a client that has disconnected. After a
+// text that is not known to leave nothing behind, the server is reset before another
+// client uses it.
 //
 // # Limitations
 //

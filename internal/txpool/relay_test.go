@@ -452,9 +452,7 @@ var scripts = map[string]string{
 		s V Z(I)
 		< V Z(I)
 		internal
-		> Q(inspect everything)
-		s C(SELECT 0) Z(I)
-		pinned SET_CONFIG
+		pinned FUNCTION CALL
 		c L L
 		> Q(check)
 		s R(0) C(SELECT 1) Z(I)
@@ -464,7 +462,7 @@ var scripts = map[string]string{
 		busy
 		s V Z(I)
 		< E(42883) Z(I) V Z(I)
-		pinned SET_CONFIG`,
+		pinned FUNCTION CALL`,
 	"copy in by simple protocol": `
 		c Q(copy t from stdin) S H
 		> Q(copy t from stdin) S H

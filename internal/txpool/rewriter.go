@@ -71,10 +71,12 @@ func (w *rewriter) judge(r routines.Reading) routines.Reading {
 // They leave nothing behind after the transaction.
 var largeObjectFunctions = []uint32{715, 764, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172}
 
-// functionCall sends a call of a function by its OID.
+// functionCall sends a call of a function by its OID. What the function does is not
+// known, so the session is the client's from then on.
 func (w *rewriter) functionCall(body, m []byte) {
 	if len(body) < 4 || !slices.Contains(largeObjectFunctions, binary.BigEndian.Uint32(body)) {
-		w.session.sent(routines.Unknown | routines.Defines | routines.ConfiguresUnknown)
+		w.session.sent(routines.Unknown | routines.Defines)
+		w.session.pin(pinCall, w.server.segment)
 	}
 	w.pass(kindQuery, m)
 }

@@ -90,7 +90,7 @@ func init() {
 			s C(CREATE FUNCTION) Z(I)
 			busy
 			internal
-			> Q(create function f() as 'set a.b to 1') Q(inspect everything)
+			> Q(create function f() as 'set a.b to 1') Q(inspect everything, a.b)
 			s C(SELECT 0) Z(I)
 			< C(CREATE FUNCTION) Z(I)
 			idle
@@ -129,7 +129,7 @@ func init() {
 			s C(CREATE FUNCTION) Z(I)
 			disconnect
 			internal
-			> Q(create function f() as 'set a.b to 1') Q(inspect everything)
+			> Q(create function f() as 'set a.b to 1') Q(inspect everything, a.b)
 			s C(SELECT 0) Z(I)
 			< C(CREATE FUNCTION) Z(I)
 			idle

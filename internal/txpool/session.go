@@ -15,6 +15,7 @@ const (
 	pinSeed        = "SETSEED"
 	pinSlot        = "REPLICATION SLOT"
 	pinConnection  = "DBLINK"
+	pinCall        = "FUNCTION CALL"
 	pinEncoding    = "ENCODING"
 )
 
@@ -36,7 +37,7 @@ var lastingPins = [...]struct {
 // fit for another client.
 func isFinalPin(reason string) bool {
 	switch reason {
-	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot, pinConnection:
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot, pinConnection, pinCall:
 		return true
 	}
 	return false

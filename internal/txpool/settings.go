@@ -141,7 +141,7 @@ func appendApply(dst []byte, from, to Settings) []byte {
 	}
 	for name := range from.all() {
 		if _, keep := wanted[name]; !keep && name != roleName {
-			dst = append(append(append(dst, "RESET "...), quotedSetting(name)...), ';')
+			dst = appendReset(dst, name)
 		}
 	}
 	calls := 0
@@ -173,6 +173,18 @@ func appendSetConfig(dst []byte, name, value string) []byte {
 	dst = append(dst, ',')
 	dst = sqlscan.AppendLiteral(dst, value)
 	return append(dst, ",false)"...)
+}
+
+// appendReset appends SQL that resets a setting. RESET cuts the parts of a name, which
+// set_config does not.
+func appendReset(dst []byte, name string) []byte {
+	for part := range strings.SplitSeq(name, ".") {
+		if len(part) > sqlscan.MaxName {
+			dst = append(dst, "SELECT pg_catalog.set_config("...)
+			return append(sqlscan.AppendLiteral(dst, name), ",NULL,false);"...)
+		}
+	}
+	return append(append(append(dst, "RESET "...), quotedSetting(name)...), ';')
 }
 
 // quotedSetting returns the name of a setting with its parts quoted.
