@@ -82,19 +82,30 @@ func TestPoolLimits(t *testing.T) {
 func acquire(t *testing.T, pool *pgxpool.Pool, n int) []*pgxpool.Conn {
 	t.Helper()
 	ctx := within(t, 30*time.Second)
-	held := make([]*pgxpool.Conn, n)
-	errs := make(chan error, n)
-	for i := range held {
+	type acquired struct {
+		conn *pgxpool.Conn
+		err  error
+	}
+	results := make(chan acquired, n)
+	for range n {
 		go func() {
-			var err error
-			held[i], err = pool.Acquire(ctx)
-			errs <- err
+			conn, err := pool.Acquire(ctx)
+			results <- acquired{conn, err}
 		}()
 	}
-	for range held {
-		if err := <-errs; err != nil {
-			t.Fatal(err)
+	var held []*pgxpool.Conn
+	var failed error
+	for range n {
+		r := <-results
+		if r.err != nil {
+			failed = r.err
+			continue
 		}
+		t.Cleanup(r.conn.Release) // a pool whose connections are held cannot be closed
+		held = append(held, r.conn)
+	}
+	if failed != nil {
+		t.Fatal(failed)
 	}
 	return held
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
+	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -65,27 +66,9 @@ type cluster struct {
 
 func startCluster(t testing.TB, workers int) *cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	in, err := postgres.Find(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(testkit.OpenDir(t), "data")
-	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir, Settings: map[string]string{
+	server := testpostgres.StartWith(t, map[string]string{
 		"max_replication_slots": "50", "jit": "off",
 		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
 	})
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)

@@ -16,6 +16,12 @@ import (
 // the test.
 func Start(t testing.TB) *postgres.Server {
 	t.Helper()
+	return StartWith(t, nil)
+}
+
+// StartWith is Start with settings of the server.
+func StartWith(t testing.TB, settings map[string]string) *postgres.Server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	in, err := postgres.Find(ctx)
@@ -26,7 +32,7 @@ func Start(t testing.TB) *postgres.Server {
 	if err := in.CreateCluster(ctx, dir, postgres.ClusterOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir})
+	server, err := in.Start(ctx, postgres.StartOptions{DataDir: dir, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}
