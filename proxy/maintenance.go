@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// functionsInterval is how often the functions of a database are read again:
-// others than the pool's clients may have changed them.
+// functionsInterval is how often the catalog of a database is scanned again: others
+// than the pool's clients may have changed it.
 const functionsInterval = time.Minute
 
 // maintain closes server connections that have been idle for too long or are too
@@ -59,8 +59,8 @@ func (p *pool) closeUnwanted() {
 	shutAll(unwanted, "not wanted any more")
 }
 
-// maintainFunctions makes the functions of the database be read again when it is
-// time. The janitor alone calls it.
+// maintainFunctions makes a scan of the catalog due when it is time. The janitor alone
+// calls it.
 func (p *pool) maintainFunctions() {
 	catalog := &p.statements.Catalog
 	catalog.Trust(p.env.config().TrustFunctions)
@@ -70,7 +70,7 @@ func (p *pool) maintainFunctions() {
 	p.functionsRead = time.Now()
 	if err := catalog.Err(); err != nil {
 		db := p.database.label()
-		p.env.log.Warn("cannot read the functions of a database: what they leave in a session is not noticed",
+		p.env.log.Warn("cannot scan the catalog of a database: each text that uses its functions or relations is inspected and reset",
 			"target", db.Target, "database", db.Name, "error", err)
 	}
 	catalog.Outdate()

@@ -2,7 +2,7 @@ package sqlscan
 
 import "bytes"
 
-// VacatedDatabase returns the name of the database that nobody may be connected to
+// VacatedDatabase returns the name of the database that must have no other connections
 // while the server runs text: the one that it drops, renames, moves or copies. It
 // returns "" if there is none, or the name has the form U&"...". PostgreSQL runs such a
 // statement only on its own, so the first one of the text counts.
