@@ -373,15 +373,13 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 // After Close there is none, and the dial must not go on until its timeout.
 func TestCloseEndsConnecting(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan struct{})
-	var once sync.Once
+	var ask, end sync.Once
 	system := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = system })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		once.Do(func() {
-			close(asked)
-			<-ctx.Done()
-			close(ended)
-		})
+		ask.Do(func() { close(asked) })
+		<-ctx.Done() // each of the lookups of both kinds of addresses
+		end.Do(func() { close(ended) })
 		return nil, ctx.Err()
 	}}
 	c := newClient(t, &sdkconfig.Config{Host: "https://nowhere.invalid", Token: pat})
