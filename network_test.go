@@ -23,18 +23,15 @@ func TestBrokenSystemResolver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := connector(t, s, "")
 			damage(c)
-			if _, err := c.Token(t.Context()); err != nil { // so that only the connection is timed
+			if _, err := c.Token(t.Context()); err != nil { // so that the time below is the connection's alone
 				t.Fatal(err)
 			}
-			began := time.Now()
-			conn, err := c.Connect(within(t, 20*time.Second))
+			// Less than the 10 s after which a lookup without the fallback fails.
+			conn, err := c.Connect(within(t, 8*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer conn.Close(t.Context())
-			if took := time.Since(began); took > 2*time.Second {
-				t.Errorf("took %v, want under 2s", took)
-			}
 			state := conn.PgConn().Conn().(*tls.Conn).ConnectionState()
 			host := conn.Config().Host
 			if net.ParseIP(host) != nil || state.ServerName != host {
