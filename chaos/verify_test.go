@@ -37,8 +37,10 @@ func (h *harness) measureIdle(before *usage) usage {
 	}
 	h.await(soon, "every connection is closed", func() bool { return h.server.Stats().Connections <= 1 })
 	if before != nil {
-		h.await(soon, "all goroutines that have started have ended", func() bool {
+		h.awaitOr(soon, "all goroutines that have started have ended", func() bool {
 			return len(goroutines()) <= before.goroutines+spareGoroutines
+		}, func() string {
+			return fmt.Sprintf("%d at the beginning, and now\n%s", before.goroutines, strings.Join(goroutines(), "\n\n"))
 		})
 	}
 	// Freed memory and ended goroutines are counted late.

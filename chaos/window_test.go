@@ -217,10 +217,15 @@ func (h *harness) unrecovered() (all []string) {
 
 // await polls until done. After bound it reports what has not recovered.
 func (h *harness) await(bound time.Duration, what string, done func() bool) {
+	h.awaitOr(bound, what, done, func() string { return strings.Join(h.unrecovered(), "\n") })
+}
+
+// awaitOr polls until done. After bound it reports the result of state.
+func (h *harness) awaitOr(bound time.Duration, what string, done func() bool, state func() string) {
 	deadline := time.Now().Add(bound)
 	for !done() && !h.failed.Load() {
 		if time.Now().After(deadline) {
-			h.wrong("not within %s: %s\n%s", bound, what, strings.Join(h.unrecovered(), "\n"))
+			h.wrong("not within %s: %s\n%s", bound, what, state())
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
