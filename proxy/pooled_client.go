@@ -98,6 +98,7 @@ func (c *pooledClient) login(settings txpool.Settings) error {
 	}
 	c.session.SetReported(reported)
 	c.client.welcome(c, 0, reported.All())
+	c.session.SetProcessID(c.client.id.Load())
 	c.conn.out = pgwire.AppendReadyForQuery(c.conn.out, pgwire.TxIdle)
 	if err := c.conn.flush(); err != nil {
 		c.close(ending{reason: reasonGone})

@@ -74,6 +74,7 @@ func newServerConn(p *pool, up *upstream, generation uint64) *serverConn {
 		usage:    usage{released: now},
 		expires:  expiry(now, cfg.ServerLifetime)}
 	s.changed.L = &s.mu
+	s.session.SetProcessID(up.pid())
 	s.session.SetReported(txpool.NewReported(up.parameters))
 	s.relay.Link(s.internal, s.session)
 	return s

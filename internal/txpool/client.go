@@ -16,6 +16,7 @@ const maxCustom = 64
 type Client struct {
 	table *Statements
 	user  string
+	pid   uint32 // that it has been told
 	named map[string]*statement
 
 	// Each unnamed statement, and the lack of one, has a version. version is the
@@ -49,6 +50,9 @@ func NewClient(table *Statements) *Client {
 // SetUser sets the user that the client has authenticated as, "" if it has not. By
 // default the session of one user is reset before another one's client gets it.
 func (c *Client) SetUser(name string) { c.user = name }
+
+// SetProcessID sets the process ID that the client has been told as its server's.
+func (c *Client) SetProcessID(pid uint32) { c.pid = pid }
 
 // SetSettings sets the settings of the client's startup packet: the ones that it has
 // at first, and after RESET.

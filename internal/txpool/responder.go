@@ -1,6 +1,7 @@
 package txpool
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
@@ -8,6 +9,10 @@ import (
 
 // maxError is the size, in bytes, up to which an ErrorResponse is read.
 const maxError = 64 << 10
+
+// maxNotification is the size, in bytes, up to which a NotificationResponse is read.
+// PostgreSQL's have less than 9 KB.
+const maxNotification = 16 << 10
 
 // responder forwards the messages of the server to the client, and handles those that
 // end the response to a request.
@@ -37,7 +42,7 @@ func (s *responder) read(chunk []byte) error {
 				in.collects, in.forwards = false, true
 				continue
 			}
-			in.collects = isRead(t) || t == pgwire.ServerDataRow && p.answering().hasRows()
+			in.collects = isRead(t) || t == pgwire.ServerNotificationResponse && span.Length <= maxNotification || t == pgwire.ServerDataRow && p.answering().hasRows()
 			in.forwards = !in.collects && s.isForwarded(t)
 		}
 		if in.forwards && (!span.Last() || endsNothing(t)) {
@@ -201,6 +206,9 @@ func (s *responder) whole(t pgwire.ServerType, m []byte) error {
 		}
 		s.parameter(p, m)
 		return nil
+	case pgwire.ServerNotificationResponse:
+		s.notification(m)
+		return nil
 	case pgwire.ServerDataRow:
 		s.internal.row(body)
 		return nil
@@ -252,6 +260,19 @@ func (s *responder) parameter(p pgwire.ParameterStatus, m []byte) {
 	s.client.reported = s.client.reported.with(string(p.Name), string(p.Value))
 	if unasked {
 		s.session.baseline = s.server.reported
+	}
+	s.sendFakes()
+}
+
+// notification handles a NotificationResponse. If the client's own NOTIFY is its cause,
+// the client gets the process ID that it knows as its own.
+func (s *responder) notification(m []byte) {
+	if s.isForwarded(pgwire.ServerNotificationResponse) {
+		start := len(s.toClient)
+		s.toClient = append(s.toClient, m...)
+		if pid := s.toClient[start+pgwire.HeaderSize:]; len(pid) >= 4 && binary.BigEndian.Uint32(pid) == s.server.pid {
+			binary.BigEndian.PutUint32(pid, s.client.pid)
+		}
 	}
 	s.sendFakes()
 }

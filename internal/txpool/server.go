@@ -23,6 +23,7 @@ type Server struct {
 	blind    []*prepared // prepared while the settings were unknown
 	created  uint64
 	status   pgwire.TxStatus
+	pid      uint32
 
 	unnamed unnamed
 
@@ -77,6 +78,9 @@ func NewServer(table *Statements, limit int) *Server {
 	s.recent.prev, s.recent.next = &s.recent, &s.recent
 	return s
 }
+
+// SetProcessID sets the process ID of the server.
+func (s *Server) SetProcessID(pid uint32) { s.pid = pid }
 
 // Status returns the status of the last ReadyForQuery.
 func (s *Server) Status() pgwire.TxStatus { return s.status }
