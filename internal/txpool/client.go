@@ -103,7 +103,7 @@ func (c *Client) noteCustom(names []string) {
 		}
 		c.custom[name] = true
 	}
-	if len(c.custom) > maxCustom {
+	if len(c.custom) > maxCustom && !isFinalPin(c.pin) {
 		c.pin, c.lasting = "SET", true
 	}
 }

@@ -9,12 +9,13 @@ import (
 )
 
 // evidence has the conditions under which the session holds some state that pins the
-// client.
+// client. The final reason is first, since the first one that holds counts.
 var evidence = [...]struct {
 	impact routines.Impact
 	pin    string
 	where  string
 }{
+	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 	// Each object in a schema depends on it.
 	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend` +
 		` WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
@@ -23,7 +24,6 @@ var evidence = [...]struct {
 	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
 	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'` +
 		` AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
-	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 }
 
 // inspectionSQL returns a query for the state in unknown. Each row is NULL and a

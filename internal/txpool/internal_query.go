@@ -144,7 +144,7 @@ func (q *internalQueries) inspect() bool {
 	if s.unknown == 0 {
 		return false
 	}
-	if c.pin != "" {
+	if c.pin != "" && !c.lasting {
 		s.unknown |= routines.Inspectable &^ routines.Sets // the pin may have lost its reason
 	}
 	s.inspecting, s.unknown = s.unknown, 0
@@ -159,8 +159,13 @@ func (q *internalQueries) inspect() bool {
 }
 
 // customNames returns the settings that the session may have and that pg_settings
-// does not list.
+// does not list. If a client is pinned because they are too many, their values do not
+// matter until it has discarded them: then the last known ones are kept as findings.
 func (q *internalQueries) customNames() []string {
+	if q.client.lasting && len(q.client.custom) > maxCustom {
+		q.findings.settings = q.server.settings.custom()
+		return nil
+	}
 	names := maps.Clone(q.client.custom)
 	if names == nil {
 		names = map[string]bool{}

@@ -1,6 +1,7 @@
 package txpool
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
@@ -230,11 +231,11 @@ func (s *session) learn(f findings) {
 		s.baseline = s.server.reported
 		s.setMore = false
 	}
-	if !c.lasting {
+	switch {
+	case isFinalPin(f.pin):
 		c.pin = f.pin
-		if c.pin == "" {
-			c.pin = c.settings.unshareable()
-		}
+	case !c.lasting:
+		c.pin = cmp.Or(f.pin, c.settings.unshareable())
 	}
 	s.inspecting = 0
 	s.updateSettingsUnknown()

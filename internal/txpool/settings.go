@@ -61,6 +61,13 @@ func (s Settings) planning() Settings {
 	return Settings{newAssignments(values)}
 }
 
+// custom returns those of s that the server does not list, in a new map.
+func (s Settings) custom() map[string]string {
+	values := s.values()
+	maps.DeleteFunc(values, func(name, _ string) bool { return !sqlscan.IsCustomSetting(name) })
+	return values
+}
+
 // or returns s with those of fallback that s does not have.
 func (s Settings) or(fallback Settings) Settings {
 	if fallback == (Settings{}) || s == fallback {
