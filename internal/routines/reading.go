@@ -154,6 +154,9 @@ func readBody(text []byte) Reading {
 	b := sqlscan.ReadBody(text)
 	r := readSetConfig(b.Effects, b.Settings, !b.Unknown)
 	r.Impact |= impact(b.Effects)
+	if r.Impact&Deallocates != 0 {
+		r.Impact |= DropsUnseen
+	}
 	if b.Effects&(sqlscan.Set|sqlscan.Reset) != 0 {
 		r.Impact |= Configures | Sets
 	}

@@ -29,7 +29,7 @@ const (
 )
 
 // Inspectable is all state that the server can be asked about.
-const Inspectable = Configures | Temp | Listens | Prepares | Holds | Locks | Slots | Sets
+const Inspectable = Configures | Temp | Listens | Prepares | Holds | Locks | Slots | Sets | DropsUnseen
 
 // State that the server cannot be asked about. It lasts as long as the session.
 const (
@@ -49,4 +49,5 @@ const (
 	Begins                                   // only begins a transaction
 	Defines                                  // may change what later texts mean: the catalog is to be scanned again
 	Unknown                                  // may leave anything behind that is reset or inspected
+	DropsUnseen                              // prepared statements, other than by a statement of its own
 )

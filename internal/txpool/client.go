@@ -42,6 +42,9 @@ type deallocation struct {
 	version uint64
 }
 
+// isCurrent reports whether the client's unnamed statement drops a statement.
+func (d *deallocation) isCurrent(c *Client) bool { return d.name != "" && d.version == c.version }
+
 // NewClient returns the state of a client that has prepared nothing.
 func NewClient(table *Statements) *Client {
 	return &Client{table: table, named: map[string]*statement{}}

@@ -64,7 +64,7 @@ func (c *dialogue) run(client, server []byte) {
 	c.statements.Catalog.Scanned("0", defined)
 	c.serverGot, c.clientGot = pgwire.Scanner{Direction: pgwire.FromClient}, pgwire.Scanner{Direction: pgwire.FromServer}
 	for i := range c.clients {
-		c.clients[i], c.servers[i] = NewClient(&c.statements), NewServer(&c.statements, 3)
+		c.clients[i], c.servers[i] = NewClient(&c.statements), newServer(&c.statements, 3)
 	}
 	c.relay.Link(c.clients[0], c.servers[0])
 	for c.step(&client, &server) && (len(client) > 0 || len(server) > 0) && !c.relay.Terminated() && !c.relay.Fatal() {

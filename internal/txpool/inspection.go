@@ -2,6 +2,7 @@ package txpool
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 
 	"github.com/lakebase-go/lakebase/internal/routines"
@@ -26,14 +27,14 @@ var evidence = [...]struct {
 		` AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 }
 
-// inspectionSQL returns a query for the state in unknown. Each row is NULL and a
-// reason to pin, or the name and value of a setting. custom are the settings that
-// pg_settings does not list.
+// inspectionSQL returns a query for the state of s in unknown. Each row is NULL and a
+// reason to pin, or the name and value of a setting, or noteLost. custom are the settings
+// that pg_settings does not list.
 //
 // Values come in UTF-8 if utf8 is set. A limit of time that the client has set could make
 // an inspection fail for ever: if unlimited is set, it selects that limit and the one of
 // a new session first, and switches it off.
-func inspectionSQL(unknown routines.Impact, custom []string, utf8, unlimited bool) string {
+func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, unlimited bool) string {
 	var sql []byte
 	if unlimited {
 		sql = append(sql, unlimitedSQL...)
@@ -51,8 +52,15 @@ func inspectionSQL(unknown routines.Impact, custom []string, utf8, unlimited boo
 		if unknown&e.impact == 0 {
 			continue
 		}
+		if e.impact == routines.Prepares && unknown&routines.DropsUnseen != 0 {
+			continue // appendStatementsSQL asks for that
+		}
 		union()
 		sql = append(append(append(append(sql, "SELECT NULL, '"...), e.pin...), "' WHERE "...), e.where...)
+	}
+	if unknown&routines.DropsUnseen != 0 {
+		union()
+		sql = s.appendStatementsSQL(sql)
 	}
 	if unknown&routines.Configures != 0 {
 		union()
@@ -79,9 +87,22 @@ const (
 	limitOfNew = "?"
 )
 
+// noteLost, which is no setting's name, says that prepared statements were dropped.
+const noteLost = "!"
+
+// appendStatementsSQL appends a query for whether the session lacks statements of s, and
+// whether it has others. It reads the view, which is slow, once.
+func (s *Server) appendStatementsSQL(sql []byte) []byte {
+	return fmt.Appendf(sql, "SELECT CASE WHEN kept OPERATOR(pg_catalog.<>) %[1]d THEN '%[2]s' END, CASE WHEN others THEN 'PREPARE' ELSE '' END"+
+		" FROM (SELECT pg_catalog.count(*) FILTER (WHERE pg_catalog.starts_with(name, '%[3]s') AND name OPERATOR(pg_catalog.<>) '%[4]s' AND NOT from_sql) AS kept,"+
+		" pg_catalog.bool_or(from_sql) AS others FROM pg_catalog.pg_prepared_statements) AS statements WHERE kept OPERATOR(pg_catalog.<>) %[1]d OR others",
+		s.kept(), noteLost, s.prefix, s.placeholder())
+}
+
 // findings are the result of an inspection, as far as its rows have come.
 type findings struct {
 	pin      string
+	lost     bool // prepared statements
 	settings map[string]string
 	encoding string // the client's, if the inspection has used another one
 }
@@ -92,7 +113,9 @@ func (f *findings) add(row []byte) {
 	if len(columns) != 2 {
 		return
 	}
-	if name := columns[0]; name != nil {
+	name := columns[0]
+	f.lost = f.lost || string(name) == noteLost
+	if name != nil && string(name) != noteLost {
 		if f.settings == nil {
 			f.settings = map[string]string{}
 		}

@@ -154,7 +154,7 @@ func (q *internalQueries) inspect() bool {
 	if utf8 {
 		q.findings.encoding = encoding
 	}
-	q.ask(inspectSession, inspectionSQL(s.inspecting, q.customNames(), utf8, q.attempts > 0))
+	q.ask(inspectSession, inspectionSQL(q.server, s.inspecting, q.customNames(), utf8, q.attempts > 0))
 	return true
 }
 

@@ -3,6 +3,7 @@ package txpool
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
@@ -184,7 +185,7 @@ func row(arg string) []byte {
 func abbreviated(text string) string {
 	var what []string
 	for _, e := range evidence {
-		if strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") {
+		if strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") || e.pin == "PREPARE" && strings.Contains(text, "'"+noteLost+"'") {
 			what = append(what, e.pin)
 		}
 	}
@@ -193,6 +194,11 @@ func abbreviated(text string) string {
 		if len(what) == len(evidence)+1 {
 			what = []string{"everything"}
 		}
+	}
+	if strings.Contains(text, "'"+noteLost+"'") && !slices.Equal(what, []string{"everything"}) {
+		what = append(what, "lost")
+	}
+	if what != nil {
 		for _, part := range strings.Split(text, " UNION ALL SELECT E'")[1:] {
 			name, _, _ := strings.Cut(part, "'")
 			what = append(what, name)

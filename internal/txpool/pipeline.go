@@ -2,16 +2,13 @@ package txpool
 
 import "github.com/lakebase-go/lakebase/internal/pgwire"
 
-// duplicateName is the SQLSTATE of a Parse with a name that is in use.
-const duplicateName = "42P05"
-
-// placeholder is the name of a statement that stands for one that a server does not
-// have, so that it can be found or dropped there.
-const placeholder = namePrefix + "0"
-
-// deallocatePlaceholder is sent instead of a DEALLOCATE of a statement that was
-// prepared by protocol, which the server keeps for other clients.
-const deallocatePlaceholder = `DEALLOCATE "` + placeholder + `"`
+// SQLSTATEs of a Parse with a name that is in use, of the use of one that is not, and of
+// "cached plan must not change result type".
+const (
+	duplicateName = "42P05"
+	unknownName   = "26000"
+	changedResult = "0A000"
+)
 
 // pipeline has the requests of a linked client and server whose responses are
 // outstanding. It makes the changes of a request to the statements of both when the
@@ -289,14 +286,14 @@ func (p *pipeline) closePrepared(on *prepared) {
 // empty, so that it can be prepared in a failed transaction.
 func (p *pipeline) setPlaceholder() {
 	p.dropPlaceholder()
-	p.toServer = pgwire.AppendParse(p.toServer, placeholder, "\x00\x00\x00")
+	p.toServer = pgwire.AppendParse(p.toServer, p.server.placeholder(), "\x00\x00\x00")
 	p.expect(kindParse, drop)
 }
 
 // dropPlaceholder makes sure that the server does not have the placeholder statement,
 // which it still has after an error.
 func (p *pipeline) dropPlaceholder() {
-	p.toServer = pgwire.AppendClose(p.toServer, pgwire.PreparedStatement, placeholder)
+	p.toServer = pgwire.AppendClose(p.toServer, pgwire.PreparedStatement, p.server.placeholder())
 	p.expect(kindClose, drop)
 }
 

@@ -196,7 +196,7 @@ func TestBeginningOfALongBindIsSentBeforeItsEnd(t *testing.T) {
 	pool.disconnect(t, client, random)
 
 	var x Relay
-	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
+	x.Link(NewClient(&pool.table), newServer(&pool.table, 0))
 	pool.table.Catalog.Scanned("", defined)
 	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
 	if err != nil || len(toServer) < earlyBind || len(x.fromClient.collected) > 0 {
@@ -205,7 +205,7 @@ func TestBeginningOfALongBindIsSentBeforeItsEnd(t *testing.T) {
 	if _, ok := x.DisconnectClient(nil); ok {
 		t.Error("a server that waits for the rest of a message is not closed")
 	}
-	x.Link(NewClient(&pool.table), NewServer(&pool.table, 0))
+	x.Link(NewClient(&pool.table), newServer(&pool.table, 0))
 	long := message('Q')
 	binary.BigEndian.PutUint32(long[1:], maxText+1)
 	var e *pgwire.Error
@@ -332,7 +332,7 @@ func newPool(t *testing.T, server *postgres.Server) *pool {
 
 func (p *pool) dial(t *testing.T) *link {
 	l := dial(t, p.server)
-	l.state = NewServer(&p.table, 4)
+	l.state = newServer(&p.table, 4)
 	return l
 }
 

@@ -26,12 +26,18 @@
 // text that is not known to leave nothing behind, the server is reset before another
 // client uses it.
 //
+// After a text that may have dropped prepared statements unseen, the inspection counts
+// those that the server still has. If any is lost, all are prepared again when they are
+// used next. Their names on a server begin with a random prefix, and DEALLOCATE of such a
+// name finds nothing.
+//
 // # Limitations
 //
 //   - DEALLOCATE name in SQL finds a statement that was prepared by protocol only if
 //     it is a Query or an unnamed statement of its own. EXECUTE does not find it.
-//   - The server's own name of a statement (lb_1) occurs in some error messages and in
-//     pg_prepared_statements.
+//   - The server's own name of a statement (lb_..._1) occurs in some error messages and
+//     in pg_prepared_statements.
+//   - The client's statements outlive a DEALLOCATE in a DO block or a function.
 //   - An unnamed statement longer than 64 KiB, or one before a skipped Parse, is
 //     unknown to the next server: 26000.
 //   - Named statements that follow DEALLOCATE ALL or DISCARD ALL without a Sync

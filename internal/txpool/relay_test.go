@@ -747,9 +747,16 @@ func (p *player) link(client, server string) {
 		p.clients[client] = NewClient(&p.statements)
 	}
 	if p.servers[server] == nil {
-		p.servers[server] = NewServer(&p.statements, 3)
+		p.servers[server] = newServer(&p.statements, 3)
 	}
 	p.relay.Link(p.clients[client], p.servers[server])
+}
+
+// newServer returns a server with names of statements that do not vary.
+func newServer(table *Statements, limit int) *Server {
+	s := NewServer(table, limit)
+	s.prefix = "lb_"
+	return s
 }
 
 func (p *player) line(line string) {
@@ -897,7 +904,7 @@ func TestServerOutOfOrder(t *testing.T) {
 	for _, answers := range []string{"Z(I)", "1", "2", "3", "n", "s", "C(X)", "Z(X)"} {
 		var table Statements
 		var x Relay
-		x.Link(NewClient(&table), NewServer(&table, 0))
+		x.Link(NewClient(&table), newServer(&table, 0))
 		_, err := x.FromServer(fromServer(answers), nil)
 		var report *pgwire.Error
 		if !errors.As(err, &report) || report.Code != "08P01" || report.Severity != "FATAL" {

@@ -312,7 +312,7 @@ func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
 	if string(e.Code) == objectInUse {
 		s.vacate(firstQuoted(e.Message))
 	}
-	if r != nil && r.errorInstead != nil && string(e.Code) == duplicateName {
+	if r != nil && r.errorInstead != nil && (string(e.Code) == duplicateName || string(e.Code) == unknownName) {
 		s.toClient = r.errorInstead.Append(s.toClient)
 	} else {
 		s.toClient = append(s.toClient, m...)
@@ -325,11 +325,12 @@ func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
 	if r == nil || r.kind == kindQuery || r.kind == kindSync {
 		return
 	}
-	// "cached plan must not change result type": prepare the statement again when it is
-	// used next. Another client may have changed the schema.
-	if string(e.Code) == "0A000" && r.uses != nil && s.server.remove(r.uses) {
-		s.server.retire(r.uses)
-		s.client.table.changeSchema()
+	code := string(e.Code)
+	if (code == changedResult || code == unknownName) && r.uses != nil && s.server.remove(r.uses) {
+		s.server.retire(r.uses) // so that it is prepared again when it is used next
+		if code == changedResult {
+			s.client.table.changeSchema() // maybe another client has
+		}
 	}
 	s.skip()
 }

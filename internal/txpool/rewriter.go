@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/routines"
@@ -138,18 +139,13 @@ func (w *rewriter) query(body, m []byte) bool {
 		return true
 	}
 	r := w.judge(w.client.table.read(text))
-	if name := deallocatedName(text, r.Impact); name != "" {
-		if !w.isSettled(w.namesChanged) {
-			return false
-		}
-		if w.client.named[name] != nil {
-			w.setPlaceholder()
-			w.toServer = pgwire.AppendQuery(w.toServer, deallocatePlaceholder)
-			e := w.expect(kindQuery, forward)
-			w.dropNamed(name, e)
-			w.replaceUnnamed(e)
-			return true
-		}
+	name := deallocatedName(text, &r.Impact)
+	if name != "" && !w.isSettled(w.namesChanged) {
+		return false
+	}
+	if w.client.named[name] != nil || w.server.isReserved(name) {
+		w.deallocate(name)
+		return true
 	}
 	w.client.noteCustom(r.Custom)
 	w.internal.protectSequences(r.Impact)
@@ -160,17 +156,47 @@ func (w *rewriter) query(body, m []byte) bool {
 }
 
 // deallocatedName returns the name of the statement that a text drops, "" if the text
-// does anything else.
-func deallocatedName(text []byte, impact routines.Impact) string {
-	if impact&routines.Deallocates == 0 {
+// does anything else. Then it adds to impact what the server does not report.
+func deallocatedName(text []byte, impact *routines.Impact) string {
+	if *impact&routines.Deallocates == 0 {
 		return ""
 	}
 	scanner := sqlscan.NewScanner(text, false)
 	st, _ := scanner.Next()
-	if _, more := scanner.Next(); more || st.Effects != sqlscan.Deallocate {
+	_, more := scanner.Next()
+	isAll := st.Effects == sqlscan.Discard || strings.EqualFold(string(st.Name), "all")
+	switch {
+	case more, st.Effects != sqlscan.Discard && st.Effects != sqlscan.Deallocate, st.Name == nil:
+		*impact |= routines.DropsUnseen
+		return ""
+	case isAll:
 		return ""
 	}
 	return string(sqlscan.AppendName(nil, st.Name))
+}
+
+// deallocateSQL is sent instead of a DEALLOCATE of a statement that was prepared by
+// protocol, which the server keeps for other clients, or of a statement of the server's
+// that the client has not prepared.
+func (w *rewriter) deallocateSQL() string { return `DEALLOCATE "` + w.server.placeholder() + `"` }
+
+// deallocate sends a Query that drops the client's statement of that name, or fails if
+// it has none.
+func (w *rewriter) deallocate(name string) {
+	isKnown := w.client.named[name] != nil
+	if isKnown {
+		w.setPlaceholder()
+	} else {
+		w.dropPlaceholder()
+	}
+	w.toServer = pgwire.AppendQuery(w.toServer, w.deallocateSQL())
+	r := w.expect(kindQuery, forward)
+	if isKnown {
+		w.dropNamed(name, r)
+	} else {
+		r.errorInstead = &pgwire.Error{Severity: "ERROR", Code: unknownName, Message: "prepared statement \"" + name + "\" does not exist"}
+	}
+	w.replaceUnnamed(r)
 }
 
 func (w *rewriter) parse(p pgwire.Parse) bool {
@@ -216,15 +242,14 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	c := w.client
 	r := w.judge(c.table.read(p.Query))
-	name := deallocatedName(p.Query, r.Impact)
+	name := deallocatedName(p.Query, &r.Impact)
 	if name != "" && !w.isSettled(w.namesChanged) {
 		return false
 	}
 	var deallocates deallocation
-	if c.named[name] != nil {
+	if c.named[name] != nil || w.server.isReserved(name) {
 		deallocates.name = name
-		m = pgwire.AppendParse(nil, "", deallocatePlaceholder+string(p.Rest[len(p.Query):]))
-		p.Rest = m[pgwire.HeaderSize+1:]
+		m = pgwire.AppendParse(nil, "", w.deallocateSQL()+string(p.Rest[len(p.Query):]))
 	}
 	c.noteCustom(r.Custom)
 	w.internal.protectSequences(r.Impact)
@@ -240,7 +265,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 // unless the server finds another error in it. The client gets the error with its own
 // name.
 func (w *rewriter) rejectDuplicate(p pgwire.Parse) {
-	name := placeholder
+	name := w.server.placeholder()
 	if on := w.server.prepared[statementKey{w.client.named[string(p.Name)], w.session.planning()}]; on != nil {
 		w.server.use(on)
 		name = on.name
@@ -267,8 +292,8 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 		w.vacate(reading.vacates)
 		w.appendBind(b, on.name)
 		w.expect(kindBind, forward).uses = on
-	case isReserved(b.Statement):
-		w.appendBind(b, namePrefix+string(b.Statement))
+	case w.server.isReserved(string(b.Statement)):
+		w.appendBind(b, w.server.prefix+string(b.Statement))
 		w.expect(kindBind, forward)
 	default:
 		w.pass(kindBind, m)
@@ -282,7 +307,7 @@ func (w *rewriter) bindUnnamed(m []byte) bool {
 	}
 	c := w.client
 	dropped := ""
-	if d := c.deallocates; d.version == c.version && d.name != "" {
+	if d := c.deallocates; d.isCurrent(c) {
 		if !w.isSettled(w.namesChanged) {
 			return false
 		}
@@ -325,18 +350,14 @@ func (w *rewriter) describe(name, m []byte) bool {
 	case on != nil:
 		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, on.name)
 		w.expect(kindDescribe, forward).uses = on
-	case isReserved(name):
-		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, namePrefix+string(name))
+	case w.server.isReserved(string(name)):
+		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, w.server.prefix+string(name))
 		w.expect(kindDescribe, forward)
 	default:
 		w.pass(kindDescribe, m)
 	}
 	return true
 }
-
-// isReserved reports whether a name of the client may be the name of another
-// statement on the server.
-func isReserved(name []byte) bool { return bytes.HasPrefix(name, []byte(namePrefix)) }
 
 // prepare makes sure that the server has the client's statement of that name. It
 // returns nil if the client has none of that name; then the server may have it by
@@ -376,7 +397,11 @@ func (w *rewriter) prepareUnnamed() bool {
 	}
 	var r *request
 	if c.hasUnnamed() {
-		w.toServer = pgwire.AppendParse(w.toServer, "", c.unnamed)
+		rest := c.unnamed
+		if c.deallocates.isCurrent(c) {
+			rest = append([]byte(w.deallocateSQL()), rest[bytes.IndexByte(rest, 0):]...)
+		}
+		w.toServer = pgwire.AppendParse(w.toServer, "", rest)
 		r = w.expect(kindParse, drop)
 	} else {
 		w.toServer = pgwire.AppendClose(w.toServer, pgwire.PreparedStatement, "")
@@ -397,7 +422,7 @@ func (w *rewriter) close(name, m []byte) bool {
 		return false
 	}
 	st := w.client.named[string(name)]
-	if st == nil && !isReserved(name) { // prepared by PREPARE, or not at all: both succeed
+	if st == nil && !w.server.isReserved(string(name)) { // prepared by PREPARE, or not at all: both succeed
 		w.pass(kindClose, m)
 		return true
 	}

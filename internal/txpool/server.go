@@ -1,7 +1,9 @@
 package txpool
 
 import (
+	"crypto/rand"
 	"strconv"
+	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
@@ -9,14 +11,12 @@ import (
 // DefaultPrepared is the default limit of prepared statements of a server.
 const DefaultPrepared = 200
 
-// namePrefix is the prefix of the names of statements on a server.
-const namePrefix = "lb_"
-
 // Server is the state of a server connection that outlives its transactions. It is
 // used by one [Relay] at a time.
 type Server struct {
 	table    *Statements
 	limit    int
+	prefix   string // of the names of statements
 	prepared map[statementKey]*prepared
 	recent   prepared    // list of prepared, the most recently used first
 	stale    []*prepared // to be closed
@@ -76,11 +76,20 @@ func NewServer(table *Statements, limit int) *Server {
 	}
 	s := &Server{table: table, limit: limit, prepared: map[statementKey]*prepared{}, status: pgwire.TxIdle, segment: 1}
 	s.recent.prev, s.recent.next = &s.recent, &s.recent
+	s.prefix = "lb_" + strings.ToLower(rand.Text()[:13]) + "_" // which clients cannot guess
 	return s
 }
 
 // SetProcessID sets the process ID of the server.
 func (s *Server) SetProcessID(pid uint32) { s.pid = pid }
+
+// placeholder returns the name of a statement that stands for one that the server does
+// not have, so that it can be found or dropped there.
+func (s *Server) placeholder() string { return s.prefix + "0" }
+
+// isReserved reports whether a name that a client uses may be the server's name of a
+// statement. The client must not find that, but another name, with the prefix twice.
+func (s *Server) isReserved(name string) bool { return strings.HasPrefix(name, s.prefix) }
 
 // Status returns the status of the last ReadyForQuery.
 func (s *Server) Status() pgwire.TxStatus { return s.status }
@@ -128,6 +137,17 @@ func (s *Server) dropPrepared() {
 	s.stale, s.blind = s.stale[:0], nil
 }
 
+// retireAll excludes all statements from use, because the server may lack some.
+func (s *Server) retireAll() {
+	for _, p := range s.prepared {
+		s.remove(p)
+		s.retire(p)
+	}
+}
+
+// kept returns the number of statements that the server has, if none is lost.
+func (s *Server) kept() int { return len(s.prepared) + len(s.stale) }
+
 // retireBlind excludes the statements from use that were prepared while the settings
 // were unknown.
 func (s *Server) retireBlind() {
@@ -153,7 +173,7 @@ func (s *Server) add(key statementKey) *prepared {
 func (s *Server) newPrepared(key statementKey) *prepared {
 	s.created++
 	s.table.retain(key.statement)
-	return &prepared{statementKey: key, name: namePrefix + strconv.FormatUint(s.created, 10)}
+	return &prepared{statementKey: key, name: s.prefix + strconv.FormatUint(s.created, 10)}
 }
 
 // insert adds p to the list, or to the stale ones if the list has one like it.

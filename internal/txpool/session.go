@@ -213,9 +213,12 @@ func (s *session) noteReported() {
 	}
 }
 
-// dropImpossible resets unknown if only the settings are, and the client has only
-// reset settings of which there are none.
+// dropImpossible resets what cannot be unknown: whether statements are left of none, and
+// the settings if the client has only reset settings of which there are none.
 func (s *session) dropImpossible() {
+	if s.server.kept() == 0 {
+		s.unknown &^= routines.DropsUnseen
+	}
 	if s.unknown == routines.Configures && !s.setMore && s.server.settings == (Settings{}) && s.server.reported == s.baseline {
 		s.unknown = 0
 		s.updateSettingsUnknown()
@@ -236,6 +239,9 @@ func (s *session) learn(f findings) {
 		c.pin = f.pin
 	case !c.lasting:
 		c.pin = cmp.Or(f.pin, c.settings.unshareable())
+	}
+	if f.lost {
+		s.server.retireAll()
 	}
 	s.inspecting = 0
 	s.updateSettingsUnknown()

@@ -68,6 +68,9 @@ func (t *Statements) readingOf(st *statement) *statementReading {
 		text, _, _ := strings.Cut(st.rest, "\x00")
 		reading := names.Read([]byte(text))
 		r = &statementReading{reading, names, vacatedBy([]byte(text), reading)}
+		if deallocatedName([]byte(text), &r.Impact) != "" { // which the relay does not translate
+			r.Impact |= routines.DropsUnseen
+		}
 		st.reading.Store(r)
 	}
 	return r

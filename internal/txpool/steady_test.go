@@ -14,7 +14,7 @@ var steady = map[string]struct{ client, server string }{
 func turn(tb testing.TB, client, server string) func() {
 	var table Statements
 	table.Catalog.Scanned("", defined)
-	c, s := NewClient(&table), NewServer(&table, 0)
+	c, s := NewClient(&table), newServer(&table, 0)
 	x := new(Relay)
 	x.Link(c, s)
 	var toServer, toClient []byte
