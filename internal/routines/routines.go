@@ -44,7 +44,7 @@ const (
 // Other impact.
 const (
 	Releases       Impact = 1 << (iota + 14) // ends some of the state above
-	Deallocates                              // drops prepared statements
+	Deallocates                              // drops prepared statements, possibly all
 	ConfiguresTemp                           // changes, for the transaction, settings that the meaning of text depends on
 	Begins                                   // only begins a transaction
 	Defines                                  // may change what later texts mean: the catalog is to be scanned again

@@ -29,6 +29,11 @@ type pipeline struct {
 	// Segments in which a named statement or the unnamed one last changed.
 	namesChanged, unnamedChanged uint64
 
+	// Segment of the transaction's last request that may drop all statements when it
+	// is executed, 0 if there is none.
+	deallocates uint64
+
+	flushed      bool // nothing was sent since a Flush
 	unsynced     bool // requests were sent since the last Sync
 	skipping     bool // the server ignores everything up to the next Sync
 	copying      bool // the server is in COPY FROM STDIN
@@ -42,6 +47,7 @@ type pipeline struct {
 func (p *pipeline) expect(k kind, a action) *request {
 	r := p.queue.push()
 	r.kind, r.action, r.segment = k, a, p.server.segment
+	p.flushed = false
 	if k == kindQuery || k == kindSync {
 		p.server.segment++
 		p.unsynced = false
@@ -88,6 +94,27 @@ func (p *pipeline) betweenMessages() bool {
 // segment is the current one, which fails or succeeds as a whole, or it is answered.
 func (p *pipeline) isSettled(changed uint64) bool {
 	return changed <= p.server.answeredSegment || changed == p.server.segment
+}
+
+// namesAreSettled reports whether a request may depend on the names of statements. If an
+// unanswered request may drop all statements, it asks for the answer.
+func (p *pipeline) namesAreSettled() bool {
+	if !p.isSettled(p.namesChanged) {
+		return false
+	}
+	if p.deallocates == 0 || p.queue.n == 0 || p.copyIn {
+		return true
+	}
+	p.flush()
+	return false
+}
+
+// flush makes the server send the responses that it has in its buffer.
+func (p *pipeline) flush() {
+	if !p.flushed {
+		p.toServer = pgwire.AppendFlush(p.toServer)
+		p.flushed = true
+	}
 }
 
 // isBehind reports whether an earlier segment is not answered, so that it may fail.

@@ -52,6 +52,11 @@ var known = []string{
 	"P(s1,select 1) S\nQ(begin) | Q(bad) | Q(deallocate s1) | Q(rollback) | B(s1) E S",
 	"P(s1,select * from u) S\nQ(create temp table u ()) | P(s1,select * from u) S\nQ(drop table u)\nP(s1,select 1) S",
 	"P(s1,select 1) S\nQ(discard all)\nB(s1) E S",
+	"P(s1,select 1) P(,deallocate all) B() E P(s2,select 2) P(s1,select 3) B(s2) E B(s1) E S\nB(s1) E B(s2) E S",
+	"P(s1,select 1) P(s2,deallocate all) S\nB(s2) E P(s2,select 2) P(s1,select 1) B(s1) E D(s2) S | B(s1) E S",
+	"P(s1,select 1) S\nP(,discard all) B() E P(s1,select 1) B(s1) E S | B(s1) E C(s1) P(s1,select 2) B(s1) E S",
+	"P(s1,select 1) P(s2,deallocate all) S\nQ(begin)\nB(s2) S\nE P(s3,select 3) B(s1) S | B(s3) S\nQ(rollback)\nB(s3) E S",
+	"P(s1,select 1) P(s2,deallocate all) B(s2) E B(s1) E P(s3,select 3) S | P(s3,select 4) B(s3) E S | Q(deallocate all) | P(s3,select 5) B(s3) E S",
 	"Q(prepare s1 as select 1)\nB(s1) E S | C(s1) S | B(s1) E S",
 	"Q(create temp table t (a int))\nQ(copy t from stdin) d(1\n) d(2\n) c | Q(select a + 0 from t) | Q(copy t to stdout)",
 	"Q(create temp table t (a int))\nQ(copy t from stdin) d(x\n) d(2\n) c | Q(select a + 0 from t)",
@@ -116,7 +121,7 @@ func conversation(random *rand.Rand) string {
 			}
 			for range random.IntN(6) {
 				words = append(words, pick("P("+pick("s1", "s1", "s2", "s3")+","+pick(texts...)+")", "B("+name()+")", "B("+name()+")",
-					"D("+name()+")", "C("+name()+")", "E", "E(1)", "DP", "CP", "H"))
+					"D("+name()+")", "C("+name()+")", "E", "E(1)", "DP", "CP", "H", "P(d1,deallocate all) B(d1) E", "C(d2) P(d2,discard all) B(d2) E", "C(d1)"))
 			}
 			segments = append(segments, strings.Join(append(words, "S"), " "))
 		}

@@ -40,8 +40,6 @@
 //   - The client's statements outlive a DEALLOCATE in a DO block or a function.
 //   - An unnamed statement longer than 64 KiB, or one before a skipped Parse, is
 //     unknown to the next server: 26000.
-//   - Named statements that follow DEALLOCATE ALL or DISCARD ALL without a Sync
-//     between are dropped with the others.
 //   - "cached plan must not change result type" is reported once by each server that
 //     has the plan. A server that has not yet prepared the text gives the new result.
 //   - RESET of a setting that the client requested in its startup packet takes effect
@@ -262,9 +260,8 @@ func (x *Relay) handle(m []byte) bool {
 	handled := false
 	if x.queue.n < maxOutstanding {
 		handled = x.rewriter.whole(m)
-	} else if !x.stalled {
-		// Otherwise the server may keep its responses in a buffer.
-		x.toServer = pgwire.AppendFlush(x.toServer)
+	} else {
+		x.flush()
 	}
 	x.stalled = !handled
 	return handled

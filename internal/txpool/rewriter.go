@@ -140,7 +140,7 @@ func (w *rewriter) query(body, m []byte) bool {
 	}
 	r := w.judge(w.client.table.read(text))
 	name := deallocatedName(text, &r.Impact)
-	if name != "" && !w.isSettled(w.namesChanged) {
+	if name != "" && !w.namesAreSettled() {
 		return false
 	}
 	if w.client.named[name] != nil || w.server.isReserved(name) {
@@ -155,8 +155,9 @@ func (w *rewriter) query(body, m []byte) bool {
 	return true
 }
 
-// deallocatedName returns the name of the statement that a text drops, "" if the text
-// does anything else. Then it adds to impact what the server does not report.
+// deallocatedName returns the name of the one statement that a text drops, and removes
+// that from impact, or returns "" if the text does anything else. Then it adds to impact
+// what the server does not report.
 func deallocatedName(text []byte, impact *routines.Impact) string {
 	if *impact&routines.Deallocates == 0 {
 		return ""
@@ -172,6 +173,7 @@ func deallocatedName(text []byte, impact *routines.Impact) string {
 	case isAll:
 		return ""
 	}
+	*impact &^= routines.Deallocates
 	return string(sqlscan.AppendName(nil, st.Name))
 }
 
@@ -201,7 +203,7 @@ func (w *rewriter) deallocate(name string) {
 
 func (w *rewriter) parse(p pgwire.Parse) bool {
 	c, s := w.client, w.server
-	if !w.isSettled(w.namesChanged) {
+	if !w.namesAreSettled() {
 		return false
 	}
 	if c.named[string(p.Name)] != nil {
@@ -243,7 +245,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	c := w.client
 	r := w.judge(c.table.read(p.Query))
 	name := deallocatedName(p.Query, &r.Impact)
-	if name != "" && !w.isSettled(w.namesChanged) {
+	if name != "" && !w.namesAreSettled() {
 		return false
 	}
 	var deallocates deallocation
@@ -308,7 +310,7 @@ func (w *rewriter) bindUnnamed(m []byte) bool {
 	c := w.client
 	dropped := ""
 	if d := c.deallocates; d.isCurrent(c) {
-		if !w.isSettled(w.namesChanged) {
+		if !w.namesAreSettled() {
 			return false
 		}
 		if c.named[d.name] != nil {
@@ -363,7 +365,7 @@ func (w *rewriter) describe(name, m []byte) bool {
 // returns nil if the client has none of that name; then the server may have it by
 // PREPARE.
 func (w *rewriter) prepare(name []byte) (on *prepared, ok bool) {
-	if !w.isSettled(w.namesChanged) {
+	if !w.namesAreSettled() {
 		return nil, false
 	}
 	s := w.server
@@ -418,7 +420,7 @@ func (w *rewriter) close(name, m []byte) bool {
 		w.replaceUnnamed(w.pass(kindClose, m))
 		return true
 	}
-	if !w.isSettled(w.namesChanged) {
+	if !w.namesAreSettled() {
 		return false
 	}
 	st := w.client.named[string(name)]

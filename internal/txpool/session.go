@@ -82,7 +82,7 @@ func (s *session) sent(impact routines.Impact) {
 		s.client.table.Catalog.BeginChange()
 	}
 	if impact&routines.Deallocates != 0 {
-		s.namesChanged = segment
+		s.namesChanged, s.deallocates = segment, segment
 	}
 	if impact&routines.ConfiguresTemp != 0 {
 		s.localAt = segment
@@ -175,6 +175,9 @@ func (s *session) planning() Settings {
 func (s *session) ready(status pgwire.TxStatus) {
 	if status != pgwire.TxIdle {
 		return
+	}
+	if s.deallocates <= s.server.answeredSegment {
+		s.deallocates = 0
 	}
 	if s.schema != 0 {
 		s.schema = 0
