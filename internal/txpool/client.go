@@ -1,6 +1,10 @@
 package txpool
 
-import "github.com/lakebase-go/lakebase/internal/routines"
+import (
+	"bytes"
+
+	"github.com/lakebase-go/lakebase/internal/routines"
+)
 
 // maxUnnamed is the size, in bytes, up to which the text of an unnamed statement is
 // kept for the case that the client's next transaction runs on another server.
@@ -17,7 +21,7 @@ type Client struct {
 	table *Statements
 	user  string
 	pid   uint32 // that it has been told
-	named map[string]*statement
+	named map[string]*clientStatement
 
 	// Each unnamed statement, and the lack of one, has a version. version is the
 	// current one, versions the last one assigned. unnamed is the rest of the Parse
@@ -25,6 +29,7 @@ type Client struct {
 	version, versions, unnamedVersion uint64
 	unnamed                           []byte
 	unnamedImpact                     routines.Impact
+	unnamedTold                       unnamedDescription
 	deallocates                       deallocation
 
 	startup, settings Settings
@@ -35,19 +40,9 @@ type Client struct {
 	lasting bool // the reason for pin cannot be inspected
 }
 
-// deallocation is the name of the statement that an unnamed statement of a version
-// drops.
-type deallocation struct {
-	name    string
-	version uint64
-}
-
-// isCurrent reports whether the client's unnamed statement drops a statement.
-func (d *deallocation) isCurrent(c *Client) bool { return d.name != "" && d.version == c.version }
-
 // NewClient returns the state of a client that has prepared nothing.
 func NewClient(table *Statements) *Client {
-	return &Client{table: table, named: map[string]*statement{}}
+	return &Client{table: table, named: map[string]*clientStatement{}}
 }
 
 // SetUser sets the user that the client has authenticated as, "" if it has not. By
@@ -80,7 +75,7 @@ func (c *Client) Close() {
 // dropNamed drops all named statements.
 func (c *Client) dropNamed() {
 	for _, st := range c.named {
-		c.table.release(st)
+		c.table.release(st.statement)
 	}
 	clear(c.named)
 }
@@ -93,6 +88,12 @@ func (c *Client) keepUnnamed(rest []byte, impact routines.Impact) {
 		c.unnamed = append(c.unnamed[:0], rest...)
 		c.unnamedVersion = c.version
 	}
+}
+
+// setUnnamedParameters sets the types of the parameters of the unnamed statement whose
+// text is kept. parameters is the body of a ParameterDescription.
+func (c *Client) setUnnamedParameters(parameters []byte) {
+	c.unnamed = append(c.unnamed[:bytes.IndexByte(c.unnamed, 0)+1], parameters...)
 }
 
 // hasUnnamed reports whether the text of the current unnamed statement is known.

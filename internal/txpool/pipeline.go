@@ -33,6 +33,10 @@ type pipeline struct {
 	// is executed, 0 if there is none.
 	deallocates uint64
 
+	portal       boundPortal            // the unnamed one
+	portals      map[string]boundPortal // others whose statement is not described
+	unnamedFound unnamedDescription     // of the server's unnamed statement, columns 0 until it is known
+
 	flushed      bool // nothing was sent since a Flush
 	unsynced     bool // requests were sent since the last Sync
 	skipping     bool // the server ignores everything up to the next Sync
@@ -153,7 +157,7 @@ func (p *pipeline) sendFakesNow() {
 func (p *pipeline) commit() {
 	r := p.queue.front()
 	if r.closed != nil {
-		p.server.table.release(r.closed)
+		p.server.table.release(r.closed.statement)
 	}
 	if r.removed != nil {
 		p.server.table.release(r.removed.statement)
@@ -169,7 +173,7 @@ func (p *pipeline) abandon() {
 	for p.queue.n > 0 {
 		r := p.queue.front()
 		if r.closed != nil {
-			p.server.table.release(r.closed)
+			p.server.table.release(r.closed.statement)
 		}
 		if r.removed != nil {
 			p.server.table.release(r.removed.statement)
@@ -189,6 +193,10 @@ func (p *pipeline) skip() {
 		n++
 	}
 	p.skipping = n == p.queue.n
+	if !p.binds(n) {
+		p.portal = boundPortal{}
+		clear(p.portals)
+	}
 	for i := n - 1; i >= 0; i-- {
 		p.undo(p.queue.at(i))
 	}
@@ -203,10 +211,10 @@ func (p *pipeline) undo(r *request) {
 	c, s := p.client, p.server
 	if r.defined != nil && c.named[r.name] == r.defined {
 		delete(c.named, r.name)
-		c.table.release(r.defined)
+		c.table.release(r.defined.statement)
 	}
 	if r.closed != nil && p.disconnected {
-		c.table.release(r.closed)
+		c.table.release(r.closed.statement)
 	} else if r.closed != nil {
 		c.named[r.name] = r.closed
 	}
@@ -219,6 +227,22 @@ func (p *pipeline) undo(r *request) {
 	if r.duplicate != nil {
 		s.table.release(r.duplicate.statement)
 	}
+	switch {
+	case r.learns && r.uses != nil:
+		r.uses.asked = false
+	case r.learns && r.action == drop:
+		p.unnamedFound = unnamedDescription{}
+	}
+}
+
+// binds reports whether a request from the i-th on binds a portal.
+func (p *pipeline) binds(i int) bool {
+	for ; i < p.queue.n; i++ {
+		if p.queue.at(i).kind == kindBind {
+			return true
+		}
+	}
+	return false
 }
 
 // restoreUnnamed undoes the changes of the first n requests to the unnamed statement.
@@ -315,6 +339,14 @@ func (p *pipeline) setPlaceholder() {
 	p.dropPlaceholder()
 	p.toServer = pgwire.AppendParse(p.toServer, p.server.placeholder(), "\x00\x00\x00")
 	p.expect(kindParse, drop)
+}
+
+// reject makes the server fail with a request that has been sent so far, or, if it would
+// accept the rest of a Parse, with the error e.
+func (p *pipeline) reject(rest string, e *pgwire.Error) {
+	p.setPlaceholder()
+	p.toServer = pgwire.AppendParse(p.toServer, p.server.placeholder(), rest)
+	p.expect(kindParse, forward).errorInstead = e
 }
 
 // dropPlaceholder makes sure that the server does not have the placeholder statement,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/postgres"
@@ -149,28 +150,41 @@ func TestAgreesWithPostgres(t *testing.T) {
 		if next > 0 {
 			script = known[next-1]
 		}
-		playing = script
-		direct := dial(t, server)
-		client := NewClient(&pool.table)
-		for i, line := range lines(script) {
-			stream := fromClient(strings.ReplaceAll(line, " | ", " "))
-			segments := strings.Count(line, " | ") + 1
-			if compared += segments; compared/100_000 > (compared-segments)/100_000 {
-				t.Logf("%d sequences in %v", compared, time.Since(began).Round(time.Second))
-			}
-			want := comparable(direct.ask(t, stream, segments))
-			got := comparable(pool.ask(t, client, stream, segments, random))
-			if got != want {
-				t.Fatalf("line %d of\n%s\ngot\n%s\nwant\n%s", i+1, script, got, want)
-			}
+		before := compared
+		if compared += pool.compare(t, script, random); compared/100_000 > before/100_000 {
+			t.Logf("%d sequences in %v", compared, time.Since(began).Round(time.Second))
 		}
-		pool.disconnect(t, client, random)
-		_ = direct.conn.Close()
 	}
 	if pool.shared == 0 {
 		t.Error("no statement was shared")
 	}
 	t.Logf("%d times on another server", pool.switches)
+}
+
+// compare has one conversation with the server and through the pool, and returns the
+// number of its segments.
+func (p *pool) compare(t *testing.T, script string, random *rand.Rand) (segments int) {
+	t.Helper()
+	playing = script
+	direct := dial(t, p.server, "postgres")
+	client := NewClient(&p.table)
+	for i, line := range lines(script) {
+		if name, text := argument(line); name == "X" { // others, past the pool
+			p.outside(t, text)
+			continue
+		}
+		stream := fromClient(strings.ReplaceAll(line, " | ", " "))
+		n := strings.Count(line, " | ") + 1
+		segments += n
+		want := comparable(direct.ask(t, stream, n))
+		got := comparable(p.ask(t, client, stream, n, random))
+		if got != want {
+			t.Fatalf("line %d of\n%s\ngot\n%s\nwant\n%s", i+1, script, got, want)
+		}
+	}
+	p.disconnect(t, client, random)
+	_ = direct.conn.Close()
+	return segments
 }
 
 // longBind returns a Bind of s1 with a parameter of n bytes.
@@ -253,6 +267,15 @@ func comparable(stream []byte) string {
 		case 'E':
 			e, err := pgwire.DecodeErrorResponse(body)
 			fmt.Fprintf(&out, "E %s %s %s %v\n", e.Severity, e.Code, statementName.ReplaceAll(e.Message, []byte("NAME")), err)
+		case 'T':
+			var d pgproto3.RowDescription
+			if err := d.Decode(body); err != nil {
+				return fmt.Sprint(out.String(), err)
+			}
+			for i := range d.Fields {
+				d.Fields[i].TableOID = 0 // each database has its own
+			}
+			fmt.Fprintf(&out, "T %v\n", d.Fields)
 		case 'S': // these also come after a link
 		case 'V': // a process ID
 			fmt.Fprintf(&out, "V\n")
@@ -260,8 +283,12 @@ func comparable(stream []byte) string {
 			fmt.Fprintf(&out, "%c %q\n", span.Type, body)
 		}
 	}
-	return out.String()
+	return parametersBeforeError.ReplaceAllString(out.String(), "E ")
 }
+
+// parametersBeforeError are those of a statement whose result has changed: the relay sends
+// only the error.
+var parametersBeforeError = regexp.MustCompile(`t "[^\n]*"\nE `)
 
 // playing is the current conversation.
 var playing string
@@ -319,6 +346,7 @@ func answered(stream []byte) (n int) {
 // pool has a few server connections that clients share.
 type pool struct {
 	server   *postgres.Server
+	others   [2]*link // past the pool: to the database of direct connections, and to the pool's
 	table    Statements
 	links    []*link
 	on       *link // the client's while it is not idle
@@ -327,8 +355,14 @@ type pool struct {
 	shared   int // statements, at most
 }
 
+// pooled is the database of the pool. Direct connections are to another one.
+const pooled = "pooled"
+
 func newPool(t *testing.T, server *postgres.Server) *pool {
 	p := &pool{server: server}
+	p.others[0] = dial(t, server, "postgres")
+	p.others[0].ask(t, fromClient("Q(create database "+pooled+")"), 1)
+	p.others[1] = dial(t, server, pooled)
 	for range 3 {
 		p.links = append(p.links, p.dial(t))
 	}
@@ -336,7 +370,7 @@ func newPool(t *testing.T, server *postgres.Server) *pool {
 }
 
 func (p *pool) dial(t *testing.T) *link {
-	l := dial(t, p.server)
+	l := dial(t, p.server, pooled)
 	l.state = newServer(&p.table, 4)
 	return l
 }
@@ -422,9 +456,17 @@ func (p *pool) disconnect(t *testing.T, c *Client, random *rand.Rand) {
 	p.on = nil
 }
 
-func dial(t *testing.T, server *postgres.Server) *link {
+// outside runs a text in both databases past the pool.
+func (p *pool) outside(t *testing.T, text string) {
 	t.Helper()
-	config, err := pgconn.ParseConfig("host=" + server.SocketDir() + " port=5432 dbname=postgres sslmode=disable user=" + postgres.Admin)
+	for _, l := range p.others {
+		l.ask(t, fromClient("Q("+text+")"), 1)
+	}
+}
+
+func dial(t *testing.T, server *postgres.Server, database string) *link {
+	t.Helper()
+	config, err := pgconn.ParseConfig("host=" + server.SocketDir() + " port=5432 dbname=" + database + " sslmode=disable user=" + postgres.Admin)
 	if err != nil {
 		t.Fatal(err)
 	}

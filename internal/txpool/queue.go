@@ -61,18 +61,21 @@ type request struct {
 	internal internalQuery // of a query
 	segment  uint64        // of a query or Sync
 
-	name    string     // the client's, of defined and closed
-	defined *statement // that the name refers to from now on
-	closed  *statement // that the name referred to
+	name    string           // the client's, of defined and closed
+	defined *clientStatement // that the name refers to from now on
+	closed  *clientStatement // that the name referred to
 
 	added     *prepared // to the server
 	removed   *prepared // from the server
 	uses      *prepared // on the server
 	duplicate *prepared // to be closed on the server
 
+	learns bool             // the response, a description, matters; it is of uses or, if that is nil, of an unnamed statement
+	tells  *clientStatement // about which the client gets that response
+
 	replacesUnnamed bool
 	former, later   unnamed         // the server's
-	version         uint64          // the client's former unnamed statement
+	version         uint64          // the client's former unnamed statement, or the one that is described
 	impact          routines.Impact // of the client's former unnamed statement
 
 	errorInstead *pgwire.Error // sent to the client instead of the server's 42P05

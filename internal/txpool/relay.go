@@ -26,6 +26,15 @@
 // text that is not known to leave nothing behind, the server is reset before another
 // client uses it.
 //
+// # Prepared statements
+//
+// A statement that the client has described keeps its parameters and its result, as in
+// PostgreSQL, until the client prepares it anew, whichever server runs it and whoever
+// changes the schema. If it is not known what a server that is to run it has prepared,
+// the relay describes it there first, which takes a round trip, and if the result is
+// another one, makes the server fail and reports "cached plan must not change result
+// type".
+//
 // After a text that may have dropped prepared statements unseen, the inspection counts
 // those that the server still has. If any is lost, all are prepared again when they are
 // used next. Their names on a server begin with a random prefix, and DEALLOCATE of such a
@@ -40,8 +49,14 @@
 //   - The client's statements outlive a DEALLOCATE in a DO block or a function.
 //   - An unnamed statement longer than 64 KiB, or one before a skipped Parse, is
 //     unknown to the next server: 26000.
-//   - "cached plan must not change result type" is reported once by each server that
-//     has the plan. A server that has not yet prepared the text gives the new result.
+//   - After a change of the schema, a named statement that the client has not described,
+//     nor a portal of it, has the new result on a server that prepares it then. So has
+//     an unnamed statement of which only a portal was described.
+//   - After a change of the schema past the pool, "cached plan must not change result
+//     type" may be reported for a statement that the client has just prepared, if the
+//     server had its text. From then on all are prepared again.
+//   - A statement without a result cannot be described in a failed transaction if the
+//     server lacks it.
 //   - RESET of a setting that the client requested in its startup packet takes effect
 //     from the next transaction on.
 //   - A text that was prepared under other settings than the current ones is prepared

@@ -70,8 +70,12 @@ var scripts = map[string]string{
 		idle
 		link c1 s2
 		c B(s1) E S
-		> P(lb_1,select 1) B(lb_1) E S
-		s 1 2 D C(SELECT 1) Z(I)
+		> P(lb_1,select 1) D(lb_1) H
+		stalled
+		s 1 t T
+		c
+		> B(lb_1) E S
+		s 2 D C(SELECT 1) Z(I)
 		< 2 D C(SELECT 1) Z(I)
 		idle
 		c D(s1) B(s1) E S
@@ -146,8 +150,8 @@ var scripts = map[string]string{
 		idle`,
 	"duplicate name": `
 		c P(s1,select 1) P(s1,select 2) B(s1) E S
-		> P(lb_1,select 1) P(lb_1,select 2) B(lb_1) E S
-		s 1 E(42P05) Z(I)
+		> P(lb_1,select 1) C(lb_0) P(lb_0,) P(lb_0,select 2) B(lb_1) E S
+		s 1 3 1 E(42P05) Z(I)
 		< 1 E(42P05) Z(I)
 		idle
 		c B(s1) S
@@ -181,8 +185,8 @@ var scripts = map[string]string{
 		idle
 		link c3 s1
 		c P(s1,select * from t) B(s1) E S
-		> Q(reset) C(lb_1) P(lb_3,select * from t) B(lb_3) E S
-		s C(RESET) Z(I) 3 1 2 D C(SELECT 1) Z(I)
+		> Q(reset) P(lb_3,select * from t) B(lb_2) E S
+		s C(RESET) Z(I) 1 2 D C(SELECT 1) Z(I)
 		< 1 2 D C(SELECT 1) Z(I)
 		idle`,
 	"a change of the schema in a transaction": `

@@ -42,7 +42,8 @@ func (s *responder) read(chunk []byte) error {
 				in.collects, in.forwards = false, true
 				continue
 			}
-			in.collects = isRead(t) || t == pgwire.ServerNotificationResponse && span.Length <= maxNotification || t == pgwire.ServerDataRow && p.answering().hasRows()
+			in.collects = isRead(t) || t == pgwire.ServerNotificationResponse && span.Length <= maxNotification ||
+				t == pgwire.ServerDataRow && p.answering().hasRows() || isDescription(t) && p.queue.n > 0 && p.queue.front().learns
 			in.forwards = !in.collects && s.isForwarded(t)
 		}
 		if in.forwards && (!span.Last() || endsNothing(t)) {
@@ -98,6 +99,11 @@ func isRead(t pgwire.ServerType) bool {
 		return true
 	}
 	return false
+}
+
+// isDescription reports whether messages of a type describe a statement.
+func isDescription(t pgwire.ServerType) bool {
+	return t == pgwire.ServerRowDescription || t == pgwire.ServerParameterDescription || t == pgwire.ServerNoData
 }
 
 // endsNothing reports whether messages of a type do not end a response.
@@ -212,6 +218,13 @@ func (s *responder) whole(t pgwire.ServerType, m []byte) error {
 	case pgwire.ServerDataRow:
 		s.internal.row(body)
 		return nil
+	case pgwire.ServerRowDescription, pgwire.ServerParameterDescription, pgwire.ServerNoData:
+		r := s.queue.front()
+		if r.action == forward {
+			s.toClient = append(s.toClient, m...)
+		}
+		s.learn(r, t, body)
+		return s.end(t)
 	default:
 		status, err := pgwire.DecodeReadyForQuery(body)
 		if err != nil {
@@ -329,7 +342,7 @@ func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
 	if (code == changedResult || code == unknownName) && r.uses != nil && s.server.remove(r.uses) {
 		s.server.retire(r.uses) // so that it is prepared again when it is used next
 		if code == changedResult {
-			s.client.table.changeSchema() // maybe another client has
+			s.client.table.outdate(r.uses.statement)
 		}
 	}
 	s.skip()

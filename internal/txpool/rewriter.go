@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/routines"
-	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // rewriter turns the requests of the client into requests to the server, with the
@@ -110,15 +108,19 @@ func (w *rewriter) whole(m []byte) bool {
 		case err != nil:
 			w.pass(kindBind, m)
 		case len(b.Statement) == 0:
-			return w.bindUnnamed(m)
+			return w.bindUnnamed(b, m)
 		default:
 			return w.bind(b, m)
 		}
 	case pgwire.ClientDescribe:
-		if o, err := pgwire.DecodeDescribe(body); err == nil && o.Kind == pgwire.PreparedStatement {
+		switch o, err := pgwire.DecodeDescribe(body); {
+		case err != nil:
+			w.pass(kindDescribe, m)
+		case o.Kind == pgwire.PreparedStatement:
 			return w.describe(o.Name, m)
+		default:
+			w.describePortal(o.Name, m)
 		}
-		w.pass(kindDescribe, m)
 	case pgwire.ClientClose:
 		if o, err := pgwire.DecodeClose(body); err == nil && o.Kind == pgwire.PreparedStatement {
 			return w.close(o.Name, m)
@@ -155,28 +157,6 @@ func (w *rewriter) query(body, m []byte) bool {
 	return true
 }
 
-// deallocatedName returns the name of the one statement that a text drops, and removes
-// that from impact, or returns "" if the text does anything else. Then it adds to impact
-// what the server does not report.
-func deallocatedName(text []byte, impact *routines.Impact) string {
-	if *impact&routines.Deallocates == 0 {
-		return ""
-	}
-	scanner := sqlscan.NewScanner(text, false)
-	st, _ := scanner.Next()
-	_, more := scanner.Next()
-	isAll := st.Effects == sqlscan.Discard || strings.EqualFold(string(st.Name), "all")
-	switch {
-	case more, st.Effects != sqlscan.Discard && st.Effects != sqlscan.Deallocate, st.Name == nil:
-		*impact |= routines.DropsUnseen
-		return ""
-	case isAll:
-		return ""
-	}
-	*impact &^= routines.Deallocates
-	return string(sqlscan.AppendName(nil, st.Name))
-}
-
 // deallocateSQL is sent instead of a DEALLOCATE of a statement that was prepared by
 // protocol, which the server keeps for other clients, or of a statement of the server's
 // that the client has not prepared.
@@ -207,23 +187,24 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 		return false
 	}
 	if c.named[string(p.Name)] != nil {
-		w.rejectDuplicate(p)
+		w.reject(string(p.Rest), &pgwire.Error{Severity: "ERROR", Code: duplicateName, Message: "prepared statement \"" + string(p.Name) + "\" already exists"})
 		return true
 	}
 	st := c.table.intern(p, w.session.currentSchema())
 	w.internal.protectSequences(c.table.readingOf(st).Impact)
 	name := string(p.Name)
-	c.named[name] = st
+	named := &clientStatement{statement: st}
+	c.named[name] = named
 	w.namesChanged = s.segment
 	key := statementKey{st, w.session.planning()}
 	on := s.prepared[key]
 	switch {
 	case on == nil:
 		w.makeRoom()
-		on = s.add(key)
+		on = w.addPrepared(key)
 		w.toServer = p.AppendRenamed(w.toServer, on.name)
 		r := w.expect(kindParse, forward)
-		r.name, r.defined, r.added = name, st, on
+		r.name, r.defined, r.added = name, named, on
 	case s.status == pgwire.TxFailed || w.isBehind():
 		// Only the server knows whether the transaction has failed, and whether this
 		// statement may be prepared then. It does not keep the duplicate.
@@ -231,11 +212,11 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 		duplicate.stale = true
 		w.toServer = p.AppendRenamed(w.toServer, duplicate.name)
 		r := w.expect(kindParse, forward)
-		r.name, r.defined, r.duplicate = name, st, duplicate
+		r.name, r.defined, r.duplicate = name, named, duplicate
 	default:
 		s.use(on)
 		r := w.expect(kindParse, fake)
-		r.name, r.defined = name, st
+		r.name, r.defined = name, named
 		w.sendFakesNow()
 	}
 	return true
@@ -263,29 +244,13 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	return true
 }
 
-// rejectDuplicate makes the server reject a Parse whose name the client uses already,
-// unless the server finds another error in it. The client gets the error with its own
-// name.
-func (w *rewriter) rejectDuplicate(p pgwire.Parse) {
-	name := w.server.placeholder()
-	if on := w.server.prepared[statementKey{w.client.named[string(p.Name)], w.session.planning()}]; on != nil {
-		w.server.use(on)
-		name = on.name
-	} else {
-		w.setPlaceholder()
-	}
-	w.toServer = p.AppendRenamed(w.toServer, name)
-	w.expect(kindParse, forward).errorInstead = &pgwire.Error{
-		Severity: "ERROR", Code: duplicateName,
-		Message: "prepared statement \"" + string(p.Name) + "\" already exists",
-	}
-}
-
 func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
-	on, ok := w.prepare(b.Statement)
+	st, on, state := w.prepare(b.Statement)
 	switch {
-	case !ok:
+	case state == beingAsked:
 		return false
+	case state == isChanged:
+		w.rejectChanged()
 	case on != nil:
 		reading := w.client.table.readingOf(on.statement)
 		r := w.judge(reading.Reading)
@@ -294,6 +259,7 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 		w.vacate(reading.vacates)
 		w.appendBind(b, on.name)
 		w.expect(kindBind, forward).uses = on
+		w.bound(b.Portal, boundPortal{st, on})
 	case w.server.isReserved(string(b.Statement)):
 		w.appendBind(b, w.server.prefix+string(b.Statement))
 		w.expect(kindBind, forward)
@@ -303,9 +269,13 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 	return true
 }
 
-func (w *rewriter) bindUnnamed(m []byte) bool {
-	if !w.prepareUnnamed() {
+func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
+	switch w.prepareUnnamed() {
+	case beingAsked:
 		return false
+	case isChanged:
+		w.rejectChanged()
+		return true
 	}
 	c := w.client
 	dropped := ""
@@ -324,7 +294,15 @@ func (w *rewriter) bindUnnamed(m []byte) bool {
 	if r := w.pass(kindBind, m); dropped != "" {
 		w.dropNamed(dropped, r)
 	}
+	w.bound(b.Portal, boundPortal{})
 	return true
+}
+
+// rejectChanged makes the server fail, instead of a request for a statement whose result
+// has changed since the client was told what it is.
+func (w *rewriter) rejectChanged() {
+	w.reject("SELECT\x00\x00\x00", &pgwire.Error{Severity: "ERROR", Code: changedResult, Message: "cached plan must not change result type"})
+	w.fromClient.forwards = false // the rest of a long Bind
 }
 
 // appendBind sends b, whose end may be missing, with another statement name.
@@ -339,19 +317,17 @@ func (w *rewriter) appendBind(b pgwire.Bind, name string) {
 
 func (w *rewriter) describe(name, m []byte) bool {
 	if len(name) == 0 {
-		if !w.prepareUnnamed() {
-			return false
-		}
-		w.pass(kindDescribe, m)
-		return true
+		return w.describeUnnamed(m)
 	}
-	on, ok := w.prepare(name)
+	st, on, state := w.prepare(name)
 	switch {
-	case !ok:
+	case state == beingAsked:
 		return false
+	case state == isChanged:
+		w.rejectChanged()
 	case on != nil:
 		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, on.name)
-		w.expect(kindDescribe, forward).uses = on
+		w.expect(kindDescribe, forward).describes(st, on, st.told.isComplete() && on.isComplete())
 	case w.server.isReserved(string(name)):
 		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, w.server.prefix+string(name))
 		w.expect(kindDescribe, forward)
@@ -361,41 +337,116 @@ func (w *rewriter) describe(name, m []byte) bool {
 	return true
 }
 
-// prepare makes sure that the server has the client's statement of that name. It
-// returns nil if the client has none of that name; then the server may have it by
-// PREPARE.
-func (w *rewriter) prepare(name []byte) (on *prepared, ok bool) {
-	if !w.namesAreSettled() {
-		return nil, false
+func (w *rewriter) describeUnnamed(m []byte) bool {
+	switch w.prepareUnnamed() {
+	case beingAsked:
+		return false
+	case isChanged:
+		w.rejectChanged()
+	default:
+		r := w.pass(kindDescribe, m)
+		r.learns, r.version = w.client.hasUnnamed(), w.client.version
 	}
-	s := w.server
-	st := w.client.named[string(name)]
-	if st == nil {
-		return nil, true
-	}
-	key := statementKey{st, w.session.planning()}
-	if on = s.prepared[key]; on != nil {
-		s.use(on)
-		return on, true
-	}
-	w.internal.protectSequences(w.client.table.readingOf(st).Impact)
-	w.makeRoom()
-	on = s.add(key)
-	w.toServer = pgwire.AppendParse(w.toServer, on.name, st.rest)
-	w.expect(kindParse, drop).added = on
-	w.namesChanged = s.segment
-	return on, true
+	return true
 }
 
-// prepareUnnamed makes sure that the server's unnamed statement is the client's, or
-// that the server has none if the client has none.
-func (w *rewriter) prepareUnnamed() bool {
+func (w *rewriter) describePortal(name, m []byte) {
+	r := w.pass(kindDescribe, m)
+	portal := w.portal
+	if len(name) > 0 {
+		portal = w.portals[string(name)]
+	}
+	if st, on := portal.statement, portal.on; st != nil {
+		r.describes(st, on, st.told.columns != 0 && on.columns != 0)
+	}
+}
+
+// prepare makes sure that the server has the client's statement of that name, with the
+// parameters and the result that the client was told. It returns nil if the client has
+// none of that name; then the server may have it by PREPARE.
+func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, state preparation) {
+	if !w.namesAreSettled() {
+		return nil, nil, beingAsked
+	}
+	s := w.server
+	if st = w.client.named[string(name)]; st == nil {
+		return nil, nil, isPrepared
+	}
+	key := statementKey{st.statement, w.session.planning()}
+	on = s.prepared[key]
+	if on != nil && st.told == on.description {
+		s.use(on)
+		return st, on, isPrepared
+	}
+	if on != nil && st.told.contradicts(on.description) {
+		isNew := on.since == s.segment
+		if isNew && !hasFixedResult(st.rest()) {
+			st.told = on.description
+			return st, on, isPrepared
+		}
+		s.remove(on)
+		s.retire(on)
+		if isNew {
+			w.client.table.outdate(st.statement)
+			return st, nil, isChanged
+		}
+		on = nil
+	}
+	if on != nil {
+		s.use(on)
+	} else {
+		w.internal.protectSequences(w.client.table.readingOf(st.statement).Impact)
+		w.makeRoom()
+		on = w.addPrepared(key)
+		on.parameters = st.told.parameters
+		w.toServer = pgwire.AppendParse(w.toServer, on.name, st.rest())
+		w.expect(kindParse, drop).added = on
+		w.namesChanged = s.segment
+	}
+	if !st.told.exceeds(on.description) {
+		return st, on, isPrepared
+	}
+	if !on.asked {
+		on.asked = true
+		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, on.name)
+		w.expect(kindDescribe, drop).describes(nil, on, false)
+	}
+	w.flush()
+	return nil, nil, beingAsked
+}
+
+// addPrepared adds a statement that the server does not have.
+func (w *rewriter) addPrepared(key statementKey) *prepared {
+	on := w.server.add(key)
+	if w.session.schema != 0 && key.planning != unknownSettings {
+		w.server.blind = append(w.server.blind, on) // the transaction may be rolled back
+	}
+	return on
+}
+
+// prepareUnnamed makes sure that the server's unnamed statement is the client's, with
+// the result that the client was told, or that the server has none if the client has
+// none.
+func (w *rewriter) prepareUnnamed() preparation {
 	if !w.isSettled(w.unnamedChanged) {
-		return false
+		return beingAsked
 	}
 	c := w.client
+	told := c.unnamedTold
 	if w.server.unnamed == (unnamed{c, c.version}) {
-		return true
+		switch found := w.unnamedFound; {
+		case found.version != c.version || found == told:
+			return isPrepared
+		case found.columns == 0:
+			w.flush()
+			return beingAsked
+		case !hasFixedResult(string(c.unnamed)):
+			c.unnamedTold = found
+			return isPrepared
+		default:
+			w.server.unnamed = unnamed{} // to be prepared anew
+			return isChanged
+		}
 	}
 	var r *request
 	if c.hasUnnamed() {
@@ -411,7 +462,15 @@ func (w *rewriter) prepareUnnamed() bool {
 	}
 	r.version, r.impact = c.version, c.unnamedImpact
 	w.takeUnnamed(r)
-	return true
+	if !c.hasUnnamed() || told.version != c.version {
+		return isPrepared
+	}
+	w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, "")
+	r = w.expect(kindDescribe, drop)
+	r.learns, r.version = true, c.version
+	w.unnamedFound = unnamedDescription{version: c.version}
+	w.flush()
+	return beingAsked
 }
 
 // close drops a statement of the client. The server keeps it for other clients.

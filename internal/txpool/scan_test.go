@@ -180,8 +180,8 @@ func init() {
 // The state that a function leaves in a session stays with its client, wherever the
 // function is called from.
 func TestFunctionsKeepState(t *testing.T) {
-	server := testpostgres.Start(t)
-	setup := dial(t, server)
+	pool := newPool(t, testpostgres.Start(t))
+	setup := pool.others[1]
 	for _, text := range []string{
 		`CREATE TABLE t (x int)`,
 		`CREATE TABLE parts (x int) PARTITION BY LIST (x)`,
@@ -205,7 +205,6 @@ func TestFunctionsKeepState(t *testing.T) {
 	} {
 		setup.mustRun(t, text)
 	}
-	pool := newPool(t, server)
 	pool.links = pool.links[:1]
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, tt := range []struct{ text, user, pin string }{

@@ -55,8 +55,11 @@ var unknownSettings = Settings{newAssignments(map[string]string{"?": ""})}
 // prepared is a statement on a server.
 type prepared struct {
 	statementKey
+	description
 	name       string
+	since      uint64 // segment in which it was prepared
 	used       uint64 // segment
+	asked      bool   // for the description
 	stale      bool   // to be closed
 	prev, next *prepared
 }
@@ -173,7 +176,7 @@ func (s *Server) add(key statementKey) *prepared {
 func (s *Server) newPrepared(key statementKey) *prepared {
 	s.created++
 	s.table.retain(key.statement)
-	return &prepared{statementKey: key, name: s.prefix + strconv.FormatUint(s.created, 10)}
+	return &prepared{statementKey: key, since: s.segment, name: s.prefix + strconv.FormatUint(s.created, 10)}
 }
 
 // insert adds p to the list, or to the stale ones if the list has one like it.

@@ -182,6 +182,10 @@ func (s *session) ready(status pgwire.TxStatus) {
 	if s.schema != 0 {
 		s.schema = 0
 		s.client.table.changeSchema()
+		s.server.retireBlind()
+	}
+	if s.queue.n == 0 {
+		clear(s.portals)
 	}
 	s.endDefinitions()
 	if changes := s.client.table.Catalog.Changes(); changes != s.changes {

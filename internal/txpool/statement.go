@@ -82,6 +82,13 @@ func (t *Statements) newSchema() uint64 { return t.schemas.Add(1) }
 // changeSchema makes a new version of the schema the current one.
 func (t *Statements) changeSchema() { t.schema.Store(t.newSchema()) }
 
+// outdate makes a new version of the schema the current one if it is st's.
+func (t *Statements) outdate(st *statement) {
+	if st.schema == t.schema.Load() {
+		t.changeSchema()
+	}
+}
+
 // intern returns the statement of p in a version of the schema, with one more
 // reference to it.
 func (t *Statements) intern(p pgwire.Parse, schema uint64) *statement {
