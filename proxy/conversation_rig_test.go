@@ -108,7 +108,7 @@ func (s *speaker) receive() (kind byte, body []byte, err error) {
 	return header[0], body, err
 }
 
-var preparedName = regexp.MustCompile(`prepared statement "(lb_)*(\d+|s\d)"`)
+var preparedName = regexp.MustCompile(`prepared statement "(lb_[a-z2-7]{13}_)*(lb_)*(\d+|s\d)"`)
 
 // readable is a message without what may differ between two connections: the
 // names of statements, in errors, and process and object IDs; nor does it
