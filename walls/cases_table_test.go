@@ -20,34 +20,40 @@ var namedCases = []namedCase{
 		A: SET search_path = {s}, pg_catalog, public; SET app.k{k} = 'ann'; SELECT pg_catalog.pg_advisory_lock(1); CREATE TEMP TABLE mine (a int)
 		B?
 		A?`},
-	{name: "statements that B deallocates", refuses: true, notYet: true, lines: `
+	{name: "statements that B deallocates", refuses: true, lines: `
 		A> mine: SELECT 7
 		A! mine
 		B: DEALLOCATE lb_1
 		A! mine
 		A! mine`},
-	{name: "statements that B deallocates by the extended protocol", refuses: true, notYet: true, lines: `
+	{name: "statements that B deallocates by the extended protocol", refuses: true, lines: `
 		A> mine: SELECT 7
 		A! mine
 		B= DEALLOCATE lb_1
 		A! mine`},
-	{name: "statements that B deallocates in a block", notYet: true, lines: `
+	{name: "statements that B deallocates in a block", lines: `
 		A> mine: SELECT 7
 		B: DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$
 		A! mine
 		A! mine`},
-	{name: "statements that B deallocates in a function", notYet: true, lines: `
+	{name: "statements that B deallocates in a function", lines: `
 		A> mine: SELECT 7
 		B: CREATE FUNCTION {s}.f() RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DEALL' || 'OCATE ALL'; END$$
 		B: SELECT {s}.f()
 		A! mine
 		A! mine`},
-	{name: "statements that B executes by the proxy's name", refuses: true, notYet: true, lines: `
+	{name: "statements that B executes by the proxy's name", refuses: true, lines: `
 		A> mine: SELECT x FROM accounts
 		A! mine
 		B: EXECUTE lb_1
 		B: SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE name = 'mine'`},
-	{name: "a statement prepared behind DEALLOCATE ALL", refuses: true, notYet: true, lines: `
+	{name: "statements that B finds and deallocates", lines: `
+		A> mine: SELECT 7
+		A! mine
+		B: DO $$DECLARE n text; BEGIN FOR n IN SELECT name FROM pg_catalog.pg_prepared_statements LOOP EXECUTE format('DEALLOCATE %I', n); END LOOP; END$$
+		A! mine
+		A! mine`},
+	{name: "a statement prepared behind DEALLOCATE ALL", refuses: true, lines: `
 		A> s: SELECT 6
 		A| u: SELECT 7 / DEALLOCATE ALL / t: SELECT 8
 		A! t

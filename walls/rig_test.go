@@ -122,7 +122,7 @@ func startProxy(t testing.TB, c *cluster) string {
 	dir := testkit.OpenDir(t)
 	server, err := proxy.New(proxy.Config{
 		Listen: "none", UnixSocketDir: filepath.Join(dir, "proxy"),
-		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute,
+		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute, ServerResetQueryAlways: *resetAlways,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

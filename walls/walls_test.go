@@ -19,6 +19,7 @@ var (
 	compositions = flag.Int("compositions", 0, "number of random compositions, of all kinds; 0 for a few hundred of those that are equal today")
 	seed         = flag.Uint64("seed", 1, "seed of the random compositions")
 	workers      = flag.Int("workers", 4, "number of pools and databases that compare at the same time")
+	resetAlways  = flag.Bool("reset-always", false, "with server_reset_query_always")
 	shrinks      = flag.Int("shrinks", 200, "number of failures that are made smaller and printed")
 )
 
