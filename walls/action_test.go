@@ -38,7 +38,7 @@ func (a action) asText() string { return "CAST((" + a.texts[0] + ") AS pg_catalo
 
 // asTruth is the expression as a condition that holds.
 func (a action) asTruth() string {
-	return "CASE WHEN " + a.asText() + " IS NULL THEN TRUE ELSE TRUE END" // the planner keeps it
+	return "(CASE WHEN " + a.asText() + " IS NULL THEN TRUE ELSE TRUE END)" // the planner keeps it
 }
 
 // asStatements is what a client sends.
@@ -76,7 +76,7 @@ func inPLpgSQL(text string) string {
 		if !strings.Contains(text, " INTO ") {
 			return "PERFORM " + rest + "; "
 		}
-	case "VALUES", "EXPLAIN", "DECLARE", "EXECUTE", "FETCH":
+	case "VALUES", "EXPLAIN", "DECLARE", "EXECUTE", "FETCH", "CLOSE":
 	default:
 		if !strings.Contains(text, " RETURNING ") {
 			return text + "; "

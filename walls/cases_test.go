@@ -1,7 +1,6 @@
 package walls_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -147,12 +146,7 @@ func (c namedCase) plan(n int, f facts) plan {
 	}
 	p.script = append(p.script, step{who: clientD, verb: connect, startup: last},
 		step{who: clientD, verb: observe, items: items}, step{who: clientD, verb: leave})
-	if b.schema {
-		first := slices.IndexFunc(p.script, func(st step) bool { return st.verb == connect })
-		p.script = slices.Insert(p.script, first+1, simple(p.script[first].who, b.fill("CREATE SCHEMA {s} GRANT ALL ON SCHEMA {s} TO PUBLIC")))
-		p.cleanup = []string{b.fill("DROP SCHEMA IF EXISTS {s} CASCADE")}
-	}
-	return p
+	return b.inSchema(p)
 }
 
 // The ways in which clients met each other's sessions once.

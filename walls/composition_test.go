@@ -26,6 +26,7 @@ type part struct {
 	carriers []*carrier // the innermost first
 	scope    *scope
 	protocol *protocol
+	apiece   bool // each object is defined by a Query of its own, where the scope allows
 	dropped  bool // the objects are dropped again, in the same scope
 	undone   bool // the client removes the state again
 }
@@ -72,7 +73,7 @@ func drawPart(random *rand.Rand) part {
 		p.form = 0
 	}
 	if carries(p.state.forms[p.form].form) {
-		for n := random.IntN(4); n > 0; n-- {
+		for n := [...]int{0, 0, 0, 0, 1, 1, 1, 2, 2, 3}[random.IntN(10)]; n > 0; n-- {
 			p.carriers = append(p.carriers, &carriers[random.IntN(len(carriers))])
 		}
 	}
@@ -82,6 +83,7 @@ func drawPart(random *rand.Rand) part {
 	if random.IntN(2) == 0 {
 		p.protocol = &protocols[random.IntN(len(protocols))]
 	}
+	p.apiece = random.IntN(6) == 0
 	p.dropped, p.undone = random.IntN(5) == 0, random.IntN(6) == 0
 	return p
 }
@@ -119,6 +121,9 @@ func (p part) String() string {
 		words = append(words, "in "+c.name)
 	}
 	words = append(words, p.scope.name, p.protocol.name)
+	if p.apiece {
+		words = append(words, "defined one by one")
+	}
 	if p.dropped {
 		words = append(words, "dropped")
 	}
@@ -130,9 +135,10 @@ func (p part) String() string {
 
 // plan is a composition as a script, with what both sides need for it.
 type plan struct {
+	before  []string // by a superuser, past the proxy
 	script  script
 	role    string
-	cleanup []string // by a superuser, at the end
+	cleanup []string // like before, at the end
 }
 
 // plan returns the script of c, whose names have n in them.
@@ -162,9 +168,6 @@ func (c composition) plan(n int, f facts) plan {
 		all = append(append(all, definitions...), step{who: clientC, verb: leave})
 	}
 	all = append(all, step{who: clientA, verb: connect, startup: startups[c.a]})
-	if b.schema {
-		all = slices.Insert(all, 1, simple(all[0].who, b.fill("CREATE SCHEMA {s} GRANT ALL ON SCHEMA {s} TO PUBLIC")))
-	}
 	all = append(all, a...)
 	all = append(all, step{who: clientB, verb: connect, startup: startups[c.b]})
 	all = append(all, other...)
@@ -178,15 +181,20 @@ func (c composition) plan(n int, f facts) plan {
 	if b.super {
 		result.role = superuser
 	}
+	return b.inSchema(result)
+}
+
+// inSchema adds the schema of the composition to p, if it needs one.
+func (b *builder) inSchema(p plan) plan {
 	if b.schema {
-		result.cleanup = append(result.cleanup, b.fill("DROP SCHEMA IF EXISTS {s} CASCADE"))
+		p.before = append(p.before, b.fill("CREATE SCHEMA {s} AUTHORIZATION "+p.role), b.fill("GRANT ALL ON SCHEMA {s} TO PUBLIC"))
+		p.cleanup = append(p.cleanup, b.fill("DROP SCHEMA IF EXISTS {s} CASCADE"))
 	}
-	return result
+	return p
 }
 
 // steps returns what a client does for p: the definitions that do not belong to
-// the scope of the action, because another client makes them or the action has no
-// scope, and the rest.
+// the scope of the action, which C makes if apart is set, and the rest.
 func (p part) steps(b *builder, who byte, number int, apart bool) (defs, rest []step) {
 	s, form := p.state, p.state.forms[p.form]
 	start := len(b.defs)
@@ -206,10 +214,13 @@ func (p part) steps(b *builder, who byte, number int, apart bool) (defs, rest []
 		b.cleanup = append(b.cleanup, b.fill(text))
 	}
 	definitions := b.defs[start:]
-	if apart || !carries(a.form) {
+	if apart || !carries(a.form) || !p.scope.defines {
 		definer := who
 		if apart {
 			definer = clientC
+		}
+		if !p.apiece && len(definitions) > 0 {
+			definitions = []string{strings.Join(definitions, "; ")}
 		}
 		for _, text := range definitions {
 			defs = append(defs, simple(definer, text))
@@ -274,7 +285,7 @@ func (p part) isIn(other part) bool {
 	}
 	return p.state == other.state && (p.form == 0 || p.form == other.form) &&
 		(p.scope == &scopes[0] || p.scope == other.scope) && (p.protocol == &protocols[0] || p.protocol == other.protocol) &&
-		(!p.dropped || other.dropped) && (!p.undone || other.undone)
+		(!p.apiece || other.apiece) && (!p.dropped || other.dropped) && (!p.undone || other.undone)
 }
 
 func (c composition) clone() composition {

@@ -37,6 +37,9 @@ type verdict struct {
 func (v verdict) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  as role %s, through a pool of one server connection:\n", v.plan.role)
+	for _, text := range v.before {
+		fmt.Fprintf(&b, "    -- before, by a superuser: %s\n", text)
+	}
 	for _, i := range v.pooled.order {
 		fmt.Fprintf(&b, "    %c: %s\n", v.script[i].who, v.script[i])
 	}
@@ -74,6 +77,9 @@ var seededArray = regexp.MustCompile(`'\{0\.[0-9.e,-]+\}'`)
 // judge runs a plan on both sides.
 func (j *judge) judge(p plan) (v verdict, err error) {
 	v.plan = p
+	if err := errors.Join(j.pooled.exec(p.before), j.direct.exec(p.before)); err != nil {
+		return v, err
+	}
 	v.pooled = j.pooled.play(p, nil)
 	v.direct = j.direct.play(p, v.pooled.order)
 	if err := v.direct.failure; err != nil {
@@ -96,14 +102,14 @@ func (j *judge) judge(p plan) (v verdict, err error) {
 		}
 	}
 	v.shared = backends[clientA] == backends[clientB]
-	if err := j.pooled.cleanUp(p.cleanup); err != nil {
+	if err := j.pooled.exec(p.cleanup); err != nil {
 		// A session of the pool may still use an object: that is a difference that
 		// the observation has shown, or a transaction that is about to end.
-		if err := errors.Join(j.renew(), j.pooled.cleanUp(p.cleanup)); err != nil && len(v.differences) == 0 {
+		if err := errors.Join(j.renew(), j.pooled.exec(p.cleanup)); err != nil && len(v.differences) == 0 {
 			return v, fmt.Errorf("clean up behind the proxy: %w", err)
 		}
 	}
-	if err := j.direct.cleanUp(p.cleanup); err != nil {
+	if err := j.direct.exec(p.cleanup); err != nil {
 		return v, fmt.Errorf("clean up: %w", err)
 	}
 	if len(v.differences) > 0 {
@@ -286,6 +292,9 @@ func (p part) simpler() (all []part) {
 	}
 	if p.protocol != &protocols[0] {
 		add(func(s *part) { s.protocol = &protocols[0] })
+	}
+	if p.apiece {
+		add(func(s *part) { s.apiece = false })
 	}
 	if p.dropped {
 		add(func(s *part) { s.dropped = false })

@@ -7,77 +7,78 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// scope is the transaction that an action belongs to. defs have been empty if the
-// objects were defined before.
+// scope is the transaction that an action belongs to.
 type scope struct {
-	name string
-	wrap func(defs, acts, drops []string) [][]string // requests, of which each is one or several statements
+	name    string
+	defines bool // the definitions are in the transaction; else they come before, and defs is empty
+	// wrap returns requests, of which each is one or several statements.
+	wrap func(defs, acts, drops []string) [][]string
 }
 
 // scopes are all of them, the simplest first.
 var scopes = []scope{
-	{"each for itself", func(defs, acts, drops []string) [][]string {
-		return single(defs, acts, drops)
+	{"each for itself", false, func(_, acts, drops []string) [][]string {
+		return single(acts, drops)
 	}},
-	{"one Query", func(defs, acts, drops []string) [][]string {
+	{"one Query", true, func(defs, acts, drops []string) [][]string {
 		return [][]string{joined(defs, acts, drops)}
 	}},
-	{"transaction", func(defs, acts, drops []string) [][]string {
+	{"transaction", true, func(defs, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})
 	}},
-	{"transaction in one Query", func(defs, acts, drops []string) [][]string {
+	{"transaction in one Query", true, func(defs, acts, drops []string) [][]string {
 		return [][]string{joined([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})}
 	}},
-	{"transaction after the definitions", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"COMMIT"}, drops)
+	{"transaction after the definitions", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"rolled back", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"ROLLBACK"}, drops)
+	{"rolled back", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"ROLLBACK"}, drops)
 	}},
-	{"all rolled back", func(defs, acts, drops []string) [][]string {
+	{"all rolled back", true, func(defs, acts, drops []string) [][]string {
 		return single([]string{"START TRANSACTION"}, defs, acts, []string{"ABORT"})
 	}},
-	{"released savepoint", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN", "SAVEPOINT a"}, acts, []string{"RELEASE a", "COMMIT"}, drops)
+	{"released savepoint", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN", "SAVEPOINT a"}, acts, []string{"RELEASE a", "COMMIT"}, drops)
 	}},
-	{"savepoint that is rolled back", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN", "SAVEPOINT a"}, acts, []string{"ROLLBACK TO a", "COMMIT"}, drops)
+	{"savepoint that is rolled back", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN", "SAVEPOINT a"}, acts, []string{"ROLLBACK TO a", "COMMIT"}, drops)
 	}},
-	{"before a savepoint that is rolled back", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"SAVEPOINT a", "SET LOCAL work_mem = '9MB'", "ROLLBACK TO a", "COMMIT"}, drops)
+	{"before a savepoint that is rolled back", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"SAVEPOINT a", "SET LOCAL work_mem = '9MB'", "ROLLBACK TO a", "COMMIT"}, drops)
 	}},
-	{"failed transaction", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"SELECT 1/0", "COMMIT"}, drops)
+	{"failed transaction", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"SELECT 1/0", "COMMIT"}, drops)
 	}},
-	{"failed Query", func(defs, acts, drops []string) [][]string {
-		return append(single(defs), joined(acts, []string{"SELECT 1/0"}))
+	{"failed Query", false, func(_, acts, drops []string) [][]string {
+		return [][]string{joined(acts, []string{"SELECT 1/0"})}
 	}},
-	{"transaction that fails at COMMIT", func(defs, acts, drops []string) [][]string {
+	{"transaction that fails at COMMIT", false, func(_, acts, drops []string) [][]string {
 		fails := []string{"CREATE TEMP TABLE deferred (a int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP", "INSERT INTO deferred VALUES (1), (1)"}
-		return single(defs, []string{"BEGIN"}, fails, acts, []string{"COMMIT"}, drops)
+		return single([]string{"BEGIN"}, fails, acts, []string{"COMMIT"}, drops)
 	}},
-	{"chain", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"COMMIT AND CHAIN", "SELECT 1", "ROLLBACK AND CHAIN", "ROLLBACK"}, drops)
+	{"chain", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"COMMIT AND CHAIN", "SELECT 1", "ROLLBACK AND CHAIN", "ROLLBACK"}, drops)
 	}},
-	{"chain after a ROLLBACK", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN", "ROLLBACK AND CHAIN"}, acts, []string{"COMMIT"}, drops)
+	{"chain after a ROLLBACK", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN", "ROLLBACK AND CHAIN"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"twice", func(defs, acts, drops []string) [][]string {
-		return single(defs, acts, acts, drops)
+	{"twice", false, func(_, acts, drops []string) [][]string {
+		return single(acts, acts, drops)
 	}},
-	{"COMMIT within one Query", func(defs, acts, drops []string) [][]string {
-		return append(single(defs), joined([]string{"BEGIN"}, acts, []string{"COMMIT", "BEGIN", "SELECT 1", "ROLLBACK"}, drops))
+	{"COMMIT within one Query", false, func(_, acts, drops []string) [][]string {
+		return [][]string{joined([]string{"BEGIN"}, acts, []string{"COMMIT", "BEGIN", "SELECT 1", "ROLLBACK"}, drops)}
 	}},
-	{"read-only transaction", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN READ ONLY"}, acts, []string{"COMMIT"}, drops)
+	{"read-only transaction", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN READ ONLY"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"left open", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts)
+	{"left open", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts)
 	}},
-	{"left failed", func(defs, acts, drops []string) [][]string {
-		return single(defs, []string{"BEGIN"}, acts, []string{"SELECT 1/0"})
+	{"left failed", false, func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"SELECT 1/0"})
 	}},
-	{"comments", func(defs, acts, drops []string) [][]string {
+	{"comments", false, func(_, acts, drops []string) [][]string {
 		commented := make([]string, len(acts))
 		for i, act := range acts {
 			commented[i] = "/* a /* nested */ comment; */ " + strings.ReplaceAll(act, " ", "\n")
@@ -85,7 +86,7 @@ var scopes = []scope{
 		if strings.Contains(strings.Join(acts, ""), "'") { // the spaces of a literal stay
 			commented = acts
 		}
-		return single(defs, commented, drops)
+		return single(commented, drops)
 	}},
 }
 

@@ -136,8 +136,8 @@ func (s *side) renew() error {
 	return errors.Join(errs...)
 }
 
-// cleanUp removes the objects of a composition. What fails is left to those after it.
-func (s *side) cleanUp(statements []string) (failed error) {
+// exec runs statements past the proxy, all of them even if some fail.
+func (s *side) exec(statements []string) (failed error) {
 	for _, statement := range statements {
 		_, err := s.admin.Exec(context.Background(), statement).ReadAll()
 		failed = errors.Join(failed, err)
