@@ -234,7 +234,7 @@ var partCases = []partCase{
 	caseOf("set_config in a check", false, "custom setting", 1, "check"),
 	caseOf("set_config in a rule", false, "custom setting", 1, "rule"),
 	caseOf("set_config in the default of an argument", false, "custom setting", 1, "default of an argument"),
-	caseOf("set_config in an event trigger", false, "custom setting", 1, "event trigger"),
+	caseOf("set_config in an event trigger", true, "custom setting", 1, "event trigger"),
 	caseOf("set_config in an aggregate", false, "custom setting", 1, "aggregate"),
 	caseOf("set_config in an operator", false, "custom setting", 1, "operator"),
 	caseOf("set_config in a cast", false, "custom setting", 1, "implicit cast"),
