@@ -29,13 +29,13 @@ func newClientConn(e *env, conn net.Conn) *clientConn {
 	return &clientConn{env: e, raw: raw, conn: raw}
 }
 
-// receive waits, without holding a buffer, and reads into one, which the caller
-// releases.
-func (c *clientConn) receive() (*rawnet.Buffer, int, error) {
+// receive waits, without holding a buffer, and reads into one, behind what has come
+// before. The caller releases the buffer.
+func (c *clientConn) receive(before []byte) (*rawnet.Buffer, int, error) {
 	if c.tls {
-		return c.raw.ReadBufferThrough(c.conn)
+		return c.raw.ReadBufferThrough(c.conn, before)
 	}
-	return c.raw.ReadBuffer()
+	return c.raw.ReadBuffer(before)
 }
 
 func (c *clientConn) write(p []byte) error {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
@@ -47,17 +48,18 @@ func (j *janitor) round() {
 		s.checkNetwork(j.env.config().NetworkTimeout)
 	}
 	j.console.KeepAverages()
-	j.shrinker.freeMemory()
-	j.checkClients(j.env.config().ClientIdleTimeout)
+	j.shrinker.freeMemory(&j.env.unfinished.freed)
+	j.checkClients(j.env.config())
 }
 
-// checkClients has idle clients of transaction mode disconnect after the idle
-// timeout, if there is one, or shrink their stacks.
-func (j *janitor) checkClients(idleTimeout time.Duration) {
+// checkClients has clients of transaction mode disconnect that are idle for the idle
+// timeout, if there is one, or do not complete a message in time, and has others that
+// are idle shrink their stacks.
+func (j *janitor) checkClients(cfg *Config) {
 	started := 0
 	for _, pooled := range handlers[*pooledClient](j.clients) {
 		switch idle := pooled.idleTime(); {
-		case idleTimeout > 0 && idle >= idleTimeout:
+		case cfg.ClientIdleTimeout > 0 && idle >= cfg.ClientIdleTimeout, pooled.incoming.age() >= cfg.QueryWaitTimeout:
 			pooled.request(taskCheckIdle)
 		case idle >= shrinkAfter && started < maxShrinks && !pooled.isShrunk():
 			started++
@@ -98,11 +100,13 @@ func (s *stackShrinker) started(n int) {
 	s.active = n > 0
 }
 
-// freeMemory gives memory back if enough clients have shrunk.
-func (s *stackShrinker) freeMemory() {
-	enough := s.shrunk >= enoughShrinks || s.shrunk >= enoughLastShrinks && !s.active
+// freeMemory gives memory back if enough clients have shrunk, or enough memory of
+// long messages is free.
+func (s *stackShrinker) freeMemory(messages *atomic.Int64) {
+	enough := s.shrunk >= enoughShrinks || s.shrunk >= enoughLastShrinks && !s.active || messages.Load() >= enoughFreed
 	if enough && time.Since(s.freed) >= freeInterval {
 		debug.FreeOSMemory()
 		s.shrunk, s.freed = 0, time.Now()
+		messages.Store(0)
 	}
 }

@@ -50,6 +50,7 @@ func (l link) forward(requests []byte) (rest []byte, how outcome) {
 	if c.introduction.active || s.relay.Stalled() {
 		c.prepareStall() // before the answers that c waits for can come
 	}
+	c.midMessage = s.relay.MidRequest()
 	s.usage.received += uint64(len(requests) - len(rest))
 	s.writeClient(toClient)
 	if len(toServer) > 0 {
@@ -115,7 +116,7 @@ func (l link) terminate() {
 func (l link) protocolViolation(err error) {
 	e, _ := err.(*pgwire.Error)
 	if l.isIntact() && e != nil {
-		l.server.pool.env.log.Warn("client violates the protocol", "client", l.client.conn.raw.RemoteAddr(), "code", e.Code, "error", e.Message)
+		l.client.logViolation(e)
 	}
 	l.server.disconnectClient("protocol: "+err.Error(), e)
 }

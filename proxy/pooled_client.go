@@ -35,8 +35,11 @@ type pooledClient struct {
 	requested atomic.Int64 // time of the last request, in Unix nanoseconds
 	shrunk    atomic.Int64 // requested, when the stack was last shrunk
 
-	began        time.Time // the client's goroutine's
-	finalRequest bool      // its current request ends in Terminate
+	// These are the client's goroutine's.
+	began        time.Time
+	finalRequest bool // its current request ends in Terminate
+	midMessage   bool // the server connection has the beginning of a message
+	incoming     incoming
 
 	task task // for the next interrupt; guarded by the client's mutex
 
@@ -51,7 +54,7 @@ type task uint8
 const (
 	noTask          task = iota
 	taskShrinkStack      // go on in a new goroutine
-	taskCheckIdle        // disconnect if it has been idle for too long
+	taskCheckIdle        // disconnect if it has been idle for too long, or within a message
 )
 
 // introduction is the part of a login in which a server connection tells whether
@@ -88,7 +91,7 @@ func (c *pooledClient) login(settings txpool.Settings) error {
 	reported, ok := c.pool.welcomes.find(settings)
 	if !ok {
 		c.introduction.active = true
-		if end := c.forward(nil); end != (ending{}) {
+		if _, end := c.forward(nil); end != (ending{}) {
 			c.close(ending{"login", end.notified})
 			return errReported
 		}
@@ -138,66 +141,73 @@ func (c *pooledClient) run() runLoop {
 // on in another goroutine.
 func (c *pooledClient) serve() ending {
 	for {
-		b, n, err := c.conn.receive()
+		end, err := c.receive()
 		switch {
-		case err == nil:
-			end := c.forward(b[:n])
-			b.Release()
-			if end != (ending{}) {
-				return end
-			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return c.handleInterrupt()
-		default:
+		case err != nil:
 			return ending{reason: reasonGone}
+		case end != ending{}:
+			return end
 		}
 	}
 }
 
-// forward forwards requests.
-func (c *pooledClient) forward(requests []byte) ending {
+// forward forwards requests. It returns those that are not complete. Without any, it
+// completes the introduction.
+func (c *pooledClient) forward(requests []byte) (rest []byte, end ending) {
 	c.requested.Store(time.Now().UnixNano())
 	for {
 		s := c.server.Load()
 		// The state is read after the link: who ends the session changes the link
 		// last, and the requests must not go to another server connection.
 		if c.client.current() >= clientKilled {
-			return c.handleInterrupt()
+			return nil, c.handleInterrupt()
 		}
 		// In this order: until it is done, the server connection may change
 		// whether the introduction is active.
 		if c.introduction.done.Load() && c.introduction.active {
-			return ending{}
+			return nil, ending{}
 		}
 		if s == nil {
 			if isTerminate(requests) {
-				return ending{reason: reasonTerminated}
+				return nil, ending{reason: reasonTerminated}
+			}
+			if !c.introduction.active && !isComplete(requests) {
+				return requests, ending{}
 			}
 			c.finalRequest = endsInTerminate(requests)
 			var e *pgwire.Error
 			switch s, e = c.pool.acquire(c); {
 			case e != nil:
-				return c.refuse(requests, e)
+				return nil, c.refuse(requests, e)
 			case s == nil:
-				return ending{reason: reasonGone}
+				return nil, ending{reason: reasonGone}
 			}
 			continue // the state may have changed meanwhile
 		}
 		rest, how := link{s, c}.forward(requests)
 		switch how {
 		case forwarded:
-			if c.client.current() < clientKilled {
-				return ending{}
+			if c.client.current() < clientKilled && (len(rest) == 0 || !isComplete(rest)) {
+				return rest, ending{}
 			}
 		case stalled:
 			if !c.awaitAnswer() {
-				return ending{reason: reasonGone}
+				return nil, ending{reason: reasonGone}
 			}
 		case terminated:
-			return c.awaitLastAnswers()
+			return nil, c.awaitLastAnswers()
 		}
 		requests = rest
 	}
+}
+
+// isComplete reports whether requests begin with as much of a message as a server
+// connection takes.
+func isComplete(requests []byte) bool {
+	wanted, err := txpool.Wanted(requests)
+	return err == nil && len(requests) >= wanted
 }
 
 // await waits for what the pool grants.
@@ -378,8 +388,15 @@ func (c *pooledClient) handleInterrupt() ending {
 	switch task {
 	case taskShrinkStack:
 		c.shrunk.Store(c.requested.Load())
+		if len(c.incoming.begun) == 0 {
+			c.incoming.begun = nil
+		}
 	case taskCheckIdle:
-		if limit := c.env.config().ClientIdleTimeout; limit > 0 && c.idleTime() >= limit {
+		cfg := c.env.config()
+		if limit := cfg.QueryWaitTimeout; c.incoming.age() >= limit {
+			return c.sendLast("message not completed", errUnfinished(limit), true)
+		}
+		if limit := cfg.ClientIdleTimeout; limit > 0 && c.idleTime() >= limit {
 			return c.sendLast("idle", errIdle(limit), false)
 		}
 	}
@@ -406,6 +423,7 @@ func (c *pooledClient) sendLast(reason string, e *pgwire.Error, forced bool) end
 // close ends the session: it gives up what c has, and lets the client read its
 // last message.
 func (c *pooledClient) close(end ending) {
+	c.incoming.drop(&c.env.unfinished)
 	if s := c.server.Load(); s != nil {
 		link{s, c}.disconnect(end.reason != reasonTerminated)
 	} else {

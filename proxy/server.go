@@ -289,7 +289,8 @@ type env struct {
 	configuration atomic.Pointer[configuration]
 	log           *slog.Logger
 	counts        counters
-	bursts        struct{ unaccepted, failed, refused burst }
+	bursts        struct{ unaccepted, failed, refused, violations burst }
+	unfinished    unfinished
 	cancelKeys    cancelKeys
 	template      *pgx.ConnConfig // of every login to a database; never modified
 

@@ -63,30 +63,33 @@ func (c *Conn) CloseWrite() error {
 }
 
 // ReadBuffer waits for data and then reads it into a Buffer, which the caller must
-// release. If it returns an error, it returns no Buffer.
-func (c *Conn) ReadBuffer() (*Buffer, int, error) {
+// release, behind a copy of begun, which must leave room. It returns the number of
+// bytes of both. If it returns an error, it returns no Buffer.
+func (c *Conn) ReadBuffer(begun []byte) (*Buffer, int, error) {
 	if c.isRaw() {
-		return c.readBuffer()
+		return c.readBuffer(begun)
 	}
 	b := GetBuffer()
-	n, err := c.Conn.Read(b[:])
+	before := copy(b[:], begun)
+	n, err := c.Conn.Read(b[before:])
 	if n == 0 {
 		b.Release()
 		return nil, 0, err
 	}
-	return b, n, nil // an error comes again
+	return b, before + n, nil // an error comes again
 }
 
 // ReadBufferThrough is like [Conn.ReadBuffer] but reads from over, a TLS connection
 // on top of c.
-func (c *Conn) ReadBufferThrough(over net.Conn) (*Buffer, int, error) {
+func (c *Conn) ReadBufferThrough(over net.Conn, begun []byte) (*Buffer, int, error) {
 	for {
 		b := GetBuffer()
+		before := copy(b[:], begun)
 		c.impatient = c.isRaw()
-		n, err := over.Read(b[:])
+		n, err := over.Read(b[before:])
 		c.impatient = false
 		if n > 0 {
-			return b, n, nil
+			return b, before + n, nil
 		}
 		b.Release()
 		if !errors.Is(err, errWouldBlock) {

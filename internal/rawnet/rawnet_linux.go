@@ -22,6 +22,7 @@ type socket struct {
 
 	wanted   wanted
 	in       []byte
+	begun    []byte // copied to the beginning of inBuffer
 	inBuffer *Buffer
 	inN      int
 	inErr    error
@@ -70,10 +71,12 @@ func (s *socket) try(fd uintptr) bool {
 		return !again
 	case fullBuffer: // none is kept while this waits
 		b := GetBuffer()
-		if s.receive(fd, b[:]) {
+		before := copy(b[:], s.begun)
+		if s.receive(fd, b[before:]) {
 			b.Release()
 			return false
 		}
+		s.inN += before
 		s.inBuffer = b
 		return true
 	}
@@ -99,11 +102,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.inN, c.result()
 }
 
-func (s *socket) readBuffer() (*Buffer, int, error) {
-	s.wanted = fullBuffer
+func (s *socket) readBuffer(begun []byte) (*Buffer, int, error) {
+	s.wanted, s.begun = fullBuffer, begun
 	err := s.raw.Read(s.read)
 	b := s.inBuffer
-	s.inBuffer = nil
+	s.inBuffer, s.begun = nil, nil
 	if err == nil {
 		err = s.result()
 	}

@@ -69,9 +69,9 @@ type end struct {
 // readBuffer waits without a buffer, whatever e is.
 func (e *end) readBuffer() (*Buffer, int, error) {
 	if e.Conn != net.Conn(e.raw) {
-		return e.raw.ReadBufferThrough(e.Conn)
+		return e.raw.ReadBufferThrough(e.Conn, nil)
 	}
-	return e.raw.ReadBuffer()
+	return e.raw.ReadBuffer(nil)
 }
 
 func (e *end) closeWrite() error { return e.Conn.(interface{ CloseWrite() error }).CloseWrite() }

@@ -61,9 +61,14 @@ func (p *pipeline) expect(k kind, a action) *request {
 	return r
 }
 
-// pass sends a message unchanged, even a malformed one, which the server rejects.
+// pass sends a message unchanged, even a malformed one, which the server rejects. A
+// large one is not copied if nothing else is to be sent first.
 func (p *pipeline) pass(k kind, m []byte) *request {
-	p.toServer = append(p.toServer, m...)
+	if len(m) > largeMessage && len(p.toServer) == 0 {
+		p.toServer = m[:len(m):len(m)]
+	} else {
+		p.toServer = append(p.toServer, m...)
+	}
 	return p.expect(k, forward)
 }
 

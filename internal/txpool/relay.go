@@ -64,8 +64,6 @@
 package txpool
 
 import (
-	"fmt"
-
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
@@ -77,10 +75,6 @@ const maxOutstanding = 1 << 16
 // reused.
 const maxRetainedQueue = 1 << 10
 
-// maxText is the size, in bytes, up to which a message with a text is collected.
-// PostgreSQL accepts 1 GiB, which the proxy does not buffer.
-const maxText = 256 << 20
-
 // Relay links a client with a server. It is not safe for concurrent use: the caller
 // holds a lock during each call, and writes the results in the order of the calls.
 // The zero value must be linked first. A Relay must not be copied.
@@ -91,7 +85,6 @@ type Relay struct {
 	rewriter  rewriter
 	responder responder
 
-	held       bool // the client's collected message is complete but waits
 	stalled    bool
 	terminated bool
 }
@@ -105,10 +98,10 @@ func (x *Relay) Link(c *Client, s *Server) {
 	}
 	x.abandon()
 	x.session.endDefinitions()
-	collectedClient, collectedServer := x.fromClient.collected[:0], x.fromServer.collected[:0]
+	collected := x.fromServer.collected[:0]
 	*x = Relay{}
 	x.client, x.server, x.queue.ring = c, s, ring
-	x.fromClient.collected, x.fromServer.collected = collectedClient, collectedServer
+	x.fromServer.collected = collected
 	x.fromServer.scanner.Direction = pgwire.FromServer
 	x.session.pipeline, x.session.baseline, x.session.changes = &x.pipeline, s.reported, c.table.Catalog.Changes()
 	x.internal.pipeline, x.internal.session = &x.pipeline, &x.session
@@ -149,13 +142,17 @@ func (x *Relay) BetweenMessages() bool {
 	return x.fromServer.scanner.AtBoundary() || !x.fromServer.forwards
 }
 
+// MidRequest reports whether the server has the beginning of a message of the client,
+// so that the rest must follow.
+func (x *Relay) MidRequest() bool { return !x.fromClient.scanner.AtBoundary() }
+
 // SettingsError returns the error with which the server has rejected the client's
 // settings, nil if there is none or they have not been applied yet.
 func (x *Relay) SettingsError() *pgwire.Error { return x.internal.settingsError }
 
 // Stalled reports whether the client's next message waits for responses of the server.
 // After the next [Relay.FromServer], call [Relay.FromClient] with the part of the
-// chunk that it has returned, even if that is empty.
+// chunk that it has returned.
 func (x *Relay) Stalled() bool { return x.stalled }
 
 // Terminated reports whether the client has sent Terminate. The server did not get it.
@@ -179,9 +176,12 @@ func (x *Relay) FromServer(chunk, toClient []byte) (client []byte, err error) {
 }
 
 // FromClient handles bytes that the client has sent, and appends the bytes for the
-// server and for the client. It returns the part of the chunk that it has not handled
-// because the relay is [Relay.Stalled] or the client has terminated. An error is a
-// [*pgwire.Error] with which the client's session must end.
+// server and for the client; the result for the server may share the memory of chunk.
+// It returns the part of the chunk that it has not handled: because the relay is
+// [Relay.Stalled], because the client has terminated, because the last message is not
+// complete, or because the result must be sent before more of it is handled. [Wanted]
+// tells the last two apart. An error is a [*pgwire.Error] with which the client's
+// session must end.
 func (x *Relay) FromClient(chunk, toServer, toClient []byte) (rest, server, client []byte, err error) {
 	x.toServer, x.toClient = toServer, toClient
 	rest, err = x.readClient(chunk)
@@ -197,44 +197,34 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 		return chunk, nil
 	}
 	x.server.owner = x.client
-	if x.held && !x.handleCollected() {
-		return chunk, nil
-	}
 	for len(chunk) > 0 && !x.terminated {
+		before := in.scanner
 		span, err := in.scanner.Next(chunk)
 		if err != nil {
 			return chunk, err
 		}
 		piece := chunk[:span.Size]
 		t := pgwire.ClientType(span.Type)
-		whole := needsWhole(t)
+		if later, err := x.comesLater(span, t, piece); later || err != nil {
+			in.scanner, x.stalled = before, false
+			return chunk, err
+		}
 		switch {
-		case whole && span.Whole() && span.First():
+		case !span.First():
+			if in.forwards {
+				x.toServer = append(x.toServer, piece...)
+			}
+		case needsWhole(t):
+			in.forwards, in.missing = !x.skipping, span.Length-span.Size
 			if !x.handle(piece) {
+				in.scanner = before
 				return chunk, nil
 			}
-		case whole && !in.begun:
-			if span.Length > maxText && t != pgwire.ClientBind {
-				return chunk, errTextTooLong(span.Length)
-			}
-			in.collected = append(in.collected, piece...)
-			in.missing = span.Length - len(in.collected)
-			if (span.Last() || isEarlyBind(in.collected)) && !x.handleCollected() {
-				return chunk[span.Size:], nil
-			}
-		case in.begun:
-			if in.forwards {
-				x.toServer = append(x.toServer, piece...)
-			}
-			in.begun = !span.Last()
 		default:
-			if span.First() {
-				in.forwards = x.rewriter.beginsOther(t)
-			}
-			if in.forwards {
+			if in.forwards = x.rewriter.beginsOther(t); in.forwards {
 				x.toServer = append(x.toServer, piece...)
 			}
-			x.terminated = span.Last() && t == pgwire.ClientTerminate
+			x.terminated = t == pgwire.ClientTerminate
 		}
 		chunk = chunk[span.Size:]
 	}
@@ -242,27 +232,28 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 	return chunk, nil
 }
 
+// comesLater reports whether a message must not be handled yet: too little of it has
+// come, or it is large, so that what is to be sent before it is to be sent alone.
+func (x *Relay) comesLater(span pgwire.Span, t pgwire.ClientType, piece []byte) (bool, error) {
+	switch {
+	case !span.First():
+		return false, nil
+	case len(x.toServer) > 0 && max(len(piece), len(x.toServer)) > largeMessage:
+		return true, nil
+	case span.Whole(), t == pgwire.ClientCopyData && x.queue.n > 0: // the server waits for data
+		return false, nil
+	}
+	wanted, err := Wanted(piece)
+	return len(piece) < wanted, err
+}
+
 // mustWait reports whether the client's requests wait for an internal query, which it
 // sends if there is one to send.
 func (x *Relay) mustWait() bool {
 	return x.internal.blocking > 0 || x.internal.settingsError != nil ||
-		!x.held && x.internal.isDue() && x.internal.inspect() ||
+		x.internal.isDue() && x.internal.inspect() ||
 		x.internal.needsSetUp && !x.internal.setUp() ||
 		x.internal.rescan()
-}
-
-// handleCollected handles the collected message, or its beginning. It reports whether
-// it could.
-func (x *Relay) handleCollected() bool {
-	in := &x.fromClient
-	in.forwards = !x.skipping
-	x.held = !x.handle(in.collected)
-	if x.held {
-		return false
-	}
-	in.begun = in.missing > 0
-	in.reset()
-	return true
 }
 
 // handle handles a whole message of a type that the rewriter needs whole. It reports
@@ -280,13 +271,6 @@ func (x *Relay) handle(m []byte) bool {
 	}
 	x.stalled = !handled
 	return handled
-}
-
-func errTextTooLong(n int) error {
-	return &pgwire.Error{
-		Severity: "FATAL", Code: "54000", Message: fmt.Sprintf("a statement of %d bytes is longer than the proxy takes in transaction mode", n),
-		Hint: fmt.Sprintf("send the data as parameters or by COPY, which have no such limit, or use session mode; the limit is %d bytes", maxText),
-	}
 }
 
 // AppendInternalQuery appends the next internal query if there is one and the server
@@ -309,12 +293,11 @@ func (x *Relay) AppendInternalQuery(toServer []byte) []byte {
 // up, and the server must be closed.
 func (x *Relay) DisconnectClient(toServer []byte) (_ []byte, ok bool) {
 	in := &x.fromClient
-	halfSent := !in.scanner.AtBoundary() && in.forwards && len(in.collected) == 0
+	halfSent := !in.scanner.AtBoundary() && in.forwards
 	if x.fatal || halfSent || x.syncInCopy || isFinalPin(x.client.pin) {
 		return toServer, false
 	}
-	x.disconnected, x.stalled, x.held = true, false, false
-	in.reset()
+	x.disconnected, x.stalled = true, false
 	in.scanner = pgwire.Scanner{}
 	x.toServer = toServer
 	switch {
