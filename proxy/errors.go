@@ -50,7 +50,13 @@ func connectError(err error) *pgwire.Error {
 var (
 	errKilled         = errors.New("killed from the console")
 	errPartialMessage = errors.New("part of an unsolicited message")
+
+	errTooMuchUnsolicited = fmt.Errorf("more than %d KiB that nobody has asked for", maxUnsolicited>>10)
+	errLoginTooLong       = fmt.Errorf("the server has sent more than %d KiB during the login", maxLogin>>10)
 )
+
+// maxUnsolicited is how much a server may send between two clients, in bytes.
+const maxUnsolicited = 1 << 20
 
 // errReported ends a login whose client already has its error.
 var errReported = errors.New("the client has been sent an error")
@@ -67,7 +73,21 @@ func errIdle(after fmt.Stringer) *pgwire.Error {
 	return &pgwire.Error{Code: "57P05", Message: "terminating connection due to the proxy's idle timeout of " + after.String()}
 }
 
-func errServerLost() *pgwire.Error {
+// violation returns how a server does not keep to the protocol, nil if err is another
+// error.
+func violation(err error) *pgwire.Error {
+	if e, ok := err.(*pgwire.Error); ok && e.Code == "08P01" {
+		return e
+	}
+	return nil
+}
+
+// errServerLost is for the client of a server connection that has ended with err.
+func errServerLost(err error) *pgwire.Error {
+	if violation := violation(err); violation != nil {
+		return &pgwire.Error{Code: "08P01", Message: "the server does not keep to the protocol: " + violation.Message,
+			Hint: "connect again; the proxy has closed its connection to that server"}
+	}
 	return &pgwire.Error{Code: "08006", Message: "the connection between the proxy and the database was lost",
 		Hint: "connect again; a transaction that was open has been rolled back unless its COMMIT had begun"}
 }

@@ -74,10 +74,14 @@ func (l link) forward(requests []byte) (rest []byte, how outcome) {
 	return rest, how
 }
 
+// maxPending bounds what waits to be written to a client besides answers of the
+// server, in bytes: the client's next requests wait for it.
+const maxPending = 64 << 10
+
 // awaitTurn waits until c may send something to the server: no write is in
-// flight, and the connection is not about to end.
+// flight, the connection is not about to end, and c reads its answers.
 func (l link) awaitTurn() {
-	for l.isIntact() && (l.server.writingServer || l.server.state == serverClosing) {
+	for l.isIntact() && (l.server.writingServer || l.server.state == serverClosing || len(l.server.pending) > maxPending) {
 		l.server.changed.Wait()
 	}
 }

@@ -56,6 +56,7 @@ type serverConn struct {
 	pending       []byte    // to be written to the client after that
 	cancels       int       // cancel requests in flight, which could hit the next client's query
 	partial       bool      // part of an unsolicited message has arrived
+	unsolicited   int       // bytes of those since the last link
 
 	scratch         []byte // the reader's, for answers
 	writes, checked uint64 // writes to the server, and how many there were at the last check
@@ -145,7 +146,7 @@ func (s *serverConn) finishTest(assignments uint64) {
 // link links s to c. The caller holds mu.
 func (s *serverConn) link(c *pooledClient, now time.Time) {
 	s.setState(serverAssigned, "acquired")
-	s.client = c
+	s.client, s.unsolicited = c, 0
 	s.usage.begin(now, s.session)
 	s.relay.Link(c.session, s.session)
 	c.server.Store(s)
@@ -243,6 +244,9 @@ func (s *serverConn) handleUnsolicited(chunk []byte) {
 		s.relay.Link(s.internal, s.session)
 	}
 	last, err := s.relay.FromServer(chunk, nil)
+	if s.unsolicited += len(chunk); s.unsolicited > maxUnsolicited {
+		err = errTooMuchUnsolicited
+	}
 	s.partial = err == nil && !s.relay.Fatal() && !s.relay.Idle()
 	switch {
 	case err != nil || s.relay.Fatal():
@@ -335,7 +339,7 @@ func (s *serverConn) release() {
 // client that has nothing to lose gets another server connection for its next
 // request. The caller holds mu, which it releases meanwhile.
 func (s *serverConn) lost(last []byte, err error) {
-	inUse := s.client != nil && s.state != serverAssigned && !s.relay.Idle()
+	inUse := s.client != nil && s.state != serverAssigned && (violation(err) != nil || !s.relay.Idle())
 	if s.state < serverClosing {
 		s.setState(serverClosing, "lost")
 	}
@@ -358,7 +362,7 @@ func (s *serverConn) lost(last []byte, err error) {
 	s.writeClient(last)
 	var e *pgwire.Error
 	if !s.relay.FatalForwarded() || s.client != nil && s.client.introduction.active {
-		e = errServerLost()
+		e = errServerLost(err)
 	}
 	s.disconnectClient("server lost", e)
 	s.close("lost")

@@ -274,7 +274,7 @@ func (s *session) serverLost(err error) (reason string) {
 	s.tracker.count(func(t *snapshot.Totals) { t.Lost++ })
 	env.counts.lost.Add(1)
 	env.log.Warn("server connection lost", "target", s.up.database.target.name, "error", err)
-	return s.disconnectClient("server lost", errServerLost())
+	return s.disconnectClient("server lost", errServerLost(err))
 }
 
 // disconnectClient sends the client an error, if one can be sent now, before the

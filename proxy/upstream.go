@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -35,6 +38,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 	cfg.Database = db.name
 	cfg.RuntimeParams = params
 	cfg.DialFunc = dial(e.config().NetworkTimeout)
+	cfg.BuildFrontend = newLoginFrontend
 	conn, err := db.target.connector.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -72,16 +76,54 @@ func newUpstream(h *pgconn.HijackedConn, db database) (*upstream, error) {
 	}
 	up := &upstream{conn: h.Conn, raw: raw, database: db, parameters: h.ParameterStatuses, status: pgwire.TxStatus(h.TxStatus), login: h}
 	for h.Frontend.ReadBufferLen() > 0 {
-		m, err := h.Frontend.Receive()
-		if err == nil {
-			up.early, err = m.Encode(up.early)
-		}
-		if err != nil {
+		if err := up.readEarly(h.Frontend); err != nil {
 			return nil, err
 		}
 	}
 	h.Frontend = nil // frees its buffer
-	return up, nil
+	return up, txpool.CheckReported(up.parameters)
+}
+
+// readEarly reads a message that has come with the end of the login: of those that
+// may come at any time.
+func (u *upstream) readEarly(login *pgproto3.Frontend) error {
+	m, err := login.Receive()
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *pgproto3.ParameterStatus:
+		u.parameters[m.Name] = m.Value
+		return nil
+	case *pgproto3.NoticeResponse, *pgproto3.NotificationResponse:
+		u.early, err = m.Encode(u.early)
+		return err
+	}
+	return fmt.Errorf("the server has sent a %T after its login", m)
+}
+
+// maxLogin is how much a server may send during the login, in bytes.
+const maxLogin = 512 << 10
+
+// newLoginFrontend reads a login of a limited length.
+func newLoginFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	f := pgproto3.NewFrontend(&loginReader{r, maxLogin}, w)
+	f.SetMaxBodyLen(maxLogin)
+	return f
+}
+
+type loginReader struct {
+	io.Reader
+	left int
+}
+
+func (r *loginReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, errLoginTooLong
+	}
+	n, err := r.Reader.Read(p)
+	r.left -= n
+	return n, err
 }
 
 // dialer gives up on one address in time to try the next.

@@ -2,10 +2,13 @@ package txpool
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"unique"
+
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
 // assignments are names with values. Values of this type can be compared with ==. The
@@ -98,9 +101,25 @@ func NewReported(parameters map[string]string) Reported {
 // All yields names and values in the order of names.
 func (r Reported) All() iter.Seq2[string, string] { return r.all() }
 
-// with returns r with one value changed.
-func (r Reported) with(name, value string) Reported {
-	values := r.values()
-	values[name] = value
-	return NewReported(values)
+// Limits of the parameters that a server reports: PostgreSQL reports fifteen or so, of
+// which search_path may be long.
+const (
+	maxParameters = 256
+	maxReported   = 64 << 10 // bytes
+)
+
+var errTooManyParameters = &pgwire.Error{Severity: "FATAL", Code: "08P01",
+	Message: fmt.Sprintf("more than %d parameters or %d KiB of them from server", maxParameters, maxReported>>10)}
+
+// CheckReported refuses parameters that take more than a server's should. Its error is
+// a [*pgwire.Error].
+func CheckReported(parameters map[string]string) error {
+	size := 0
+	for name, value := range parameters {
+		size += len(name) + len(value)
+	}
+	if len(parameters) > maxParameters || size > maxReported {
+		return errTooManyParameters
+	}
+	return nil
 }

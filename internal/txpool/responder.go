@@ -21,6 +21,25 @@ type responder struct {
 	session        *session
 	internal       *internalQueries
 	fatalForwarded bool
+
+	flows    bool     // rows, or data of a copy, may come
+	complete bool     // the first request, a Query, has had an answer that ReadyForQuery may follow
+	reports  []report // not yet in the parameters of the server and the client
+	received int      // bytes of rows in response to an internal query, with what they take in memory
+}
+
+const (
+	// maxAnswer bounds received.
+	maxAnswer = 64 << 20
+
+	// rowOverhead is about what a row takes in memory besides its bytes.
+	rowOverhead = 256
+)
+
+// report is a parameter that the server has reported.
+type report struct {
+	name, value string
+	forwarded   bool
 }
 
 // read handles a chunk of the server's stream.
@@ -32,15 +51,25 @@ func (s *responder) read(chunk []byte) error {
 	for at < len(chunk) {
 		span, err := in.scanner.Next(chunk[at:])
 		if err != nil {
+			p.toClient = append(p.toClient, chunk[start:at]...)
 			return err
 		}
 		piece := chunk[at : at+span.Size]
 		at += span.Size
 		t := pgwire.ServerType(span.Type)
 		if span.First() {
-			if p.internalPending == 0 && (t == pgwire.ServerDataRow || t == pgwire.ServerCopyData) {
-				in.collects, in.forwards = false, true
-				continue
+			data := t == pgwire.ServerDataRow || t == pgwire.ServerCopyData
+			if !(data && s.flows) && !s.expects(t) {
+				in.forwards = false
+				p.toClient = append(p.toClient, chunk[start:at-span.Size]...)
+				return errUnexpected(t)
+			}
+			if data {
+				s.flows = true
+				if p.internalPending == 0 {
+					in.collects, in.forwards = false, true
+					continue
+				}
 			}
 			in.collects = isRead(t) || t == pgwire.ServerNotificationResponse && span.Length <= maxNotification ||
 				t == pgwire.ServerDataRow && p.answering().hasRows() || isDescription(t) && p.queue.n > 0 && p.queue.front().learns
@@ -70,12 +99,51 @@ func (s *responder) read(chunk []byte) error {
 		}
 	}
 	p.toClient = append(p.toClient, chunk[start:]...)
-	return nil
+	return s.settle()
+}
+
+// expects reports whether a message of a type may come now.
+func (s *responder) expects(t pgwire.ServerType) bool {
+	if isAsynchronous(t) || t == pgwire.ServerErrorResponse || t == pgwire.ServerReadyForQuery && s.syncInCopy {
+		return true
+	}
+	r := s.queue.front()
+	if r == nil {
+		return false
+	}
+	switch t {
+	case pgwire.ServerReadyForQuery:
+		return r.kind == kindSync || r.kind == kindQuery && s.complete
+	case pgwire.ServerCommandComplete, pgwire.ServerEmptyQueryResponse, pgwire.ServerCopyInResponse,
+		pgwire.ServerCopyOutResponse, pgwire.ServerCopyBothResponse, pgwire.ServerCopyDone:
+		return r.kind == kindQuery || r.kind == kindExecute
+	case pgwire.ServerRowDescription:
+		return r.kind == kindQuery || r.kind == kindDescribe
+	case pgwire.ServerDataRow, pgwire.ServerPortalSuspended:
+		return r.kind == kindExecute
+	case pgwire.ServerFunctionCallResponse:
+		return r.kind == kindQuery
+	case pgwire.ServerParameterDescription, pgwire.ServerNoData:
+		return r.kind == kindDescribe
+	case pgwire.ServerParseComplete:
+		return r.kind == kindParse
+	case pgwire.ServerBindComplete:
+		return r.kind == kindBind
+	case pgwire.ServerCloseComplete:
+		return r.kind == kindClose
+	}
+	return false
 }
 
 // collect handles a part of a message that is collected.
 func (s *responder) collect(t pgwire.ServerType, span pgwire.Span, piece []byte) error {
 	in := &s.fromServer
+	switch {
+	case t == pgwire.ServerParameterStatus && span.Length > maxReported:
+		return errTooManyParameters
+	case t == pgwire.ServerDataRow && span.Length > maxAnswer:
+		return errAnswerTooLong
+	}
 	in.collected = append(in.collected, piece...)
 	switch {
 	case span.Last():
@@ -109,9 +177,7 @@ func isDescription(t pgwire.ServerType) bool {
 // endsNothing reports whether messages of a type do not end a response.
 func endsNothing(t pgwire.ServerType) bool {
 	switch t {
-	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerCopyDone, pgwire.ServerCopyOutResponse,
-		pgwire.ServerParameterDescription, pgwire.ServerFunctionCallResponse,
-		pgwire.ServerErrorResponse: // a long one, which has been handled
+	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerErrorResponse: // a long one, which has been handled
 		return true
 	}
 	return false
@@ -129,60 +195,53 @@ func (s *responder) isForwarded(t pgwire.ServerType) bool {
 		t == pgwire.ServerNotificationResponse && !s.disconnected
 }
 
-// end handles the end of a message whose content does not matter.
+// end handles the end of a message that was expected and whose content does not
+// matter.
 func (s *responder) end(t pgwire.ServerType) error {
-	r := s.queue.front()
-	if isAsynchronous(t) {
-		s.sendFakes()
-		return nil
-	}
-	if r == nil {
-		return errUnexpected(t)
-	}
-	var want kind
 	switch t {
-	case pgwire.ServerParseComplete:
-		want = kindParse
-	case pgwire.ServerBindComplete:
-		want = kindBind
-	case pgwire.ServerCloseComplete:
-		want = kindClose
-	case pgwire.ServerNoData:
-		want = kindDescribe
+	case pgwire.ServerNoticeResponse, pgwire.ServerNotificationResponse:
+		s.sendFakes()
 	case pgwire.ServerRowDescription:
-		if r.kind != kindDescribe {
-			return nil
+		if s.queue.front().kind == kindDescribe {
+			s.next()
+		} else {
+			s.flows = true
 		}
-		want = kindDescribe
 	case pgwire.ServerEmptyQueryResponse:
-		if r.kind == kindQuery {
-			return nil
+		if s.queue.front().kind == kindQuery {
+			s.complete = true
+		} else {
+			s.next()
 		}
-		want = kindExecute
+		s.flows = false
+	case pgwire.ServerParseComplete, pgwire.ServerBindComplete, pgwire.ServerCloseComplete, pgwire.ServerNoData:
+		s.next()
 	case pgwire.ServerPortalSuspended:
-		want = kindExecute
+		s.flows = false
+		s.next()
+	case pgwire.ServerFunctionCallResponse:
+		s.complete = true
+	case pgwire.ServerCopyOutResponse:
+		s.flows = true
 	case pgwire.ServerCopyInResponse:
 		if s.disconnected {
 			return errDisconnectedBeforeCopy
 		}
-		s.beginCopy(r.kind)
-		return nil
+		s.beginCopy(s.queue.front().kind)
 	case pgwire.ServerCopyBothResponse:
+		s.flows = true
 		s.session.pin(pinReplication, s.server.segment)
-		return nil
-	default:
-		return nil
 	}
-	if r.kind != want {
-		return errUnexpected(t)
-	}
-	s.next()
 	return nil
 }
 
 func errUnexpected(t pgwire.ServerType) error {
 	return &pgwire.Error{Severity: "FATAL", Code: "08P01", Message: fmt.Sprintf("unexpected %s message from server", t)}
 }
+
+// errAnswerTooLong reports a server that answers an internal query without end.
+var errAnswerTooLong = &pgwire.Error{Severity: "FATAL", Code: "08P01",
+	Message: fmt.Sprintf("more than %d MiB from server about the session or its catalogs", maxAnswer>>20)}
 
 // errDisconnectedBeforeCopy reports that the server waits for data that will not
 // come.
@@ -196,6 +255,9 @@ func (s *responder) whole(t pgwire.ServerType, m []byte) error {
 		e, err := pgwire.DecodeErrorResponse(body)
 		if err != nil {
 			return err
+		}
+		if s.queue.n == 0 && !isFatal(e) && !s.syncInCopy {
+			return errUnexpected(t)
 		}
 		s.failed(m, e)
 		return nil
@@ -216,6 +278,9 @@ func (s *responder) whole(t pgwire.ServerType, m []byte) error {
 		s.notification(m)
 		return nil
 	case pgwire.ServerDataRow:
+		if s.received += len(body) + rowOverhead; s.received > maxAnswer {
+			return errAnswerTooLong
+		}
 		s.internal.row(body)
 		return nil
 	case pgwire.ServerRowDescription, pgwire.ServerParameterDescription, pgwire.ServerNoData:
@@ -235,11 +300,12 @@ func (s *responder) whole(t pgwire.ServerType, m []byte) error {
 }
 
 func (s *responder) ready(status pgwire.TxStatus, m []byte) error {
-	r := s.queue.front()
-	isExpected := r != nil && (r.kind == kindSync || r.kind == kindQuery)
-	if !isExpected && !s.syncInCopy {
-		return errUnexpected(pgwire.ServerReadyForQuery)
+	if err := s.settle(); err != nil {
+		return err
 	}
+	r := s.queue.front()
+	isExpected := r != nil && (r.kind == kindSync || r.kind == kindQuery) // or syncInCopy
+	s.flows, s.complete, s.received = false, false, 0
 	s.server.status = status
 	s.copying, s.copyIn = false, false
 	if isExpected && r.internal != notInternal {
@@ -261,20 +327,39 @@ func (s *responder) ready(status pgwire.TxStatus, m []byte) error {
 	return nil
 }
 
-// parameter handles a ParameterStatus. If no request is outstanding, the client has
-// not caused it.
+// parameter handles a ParameterStatus. It costs the same however many there are.
 func (s *responder) parameter(p pgwire.ParameterStatus, m []byte) {
-	unasked := s.queue.n == 0
-	s.server.reported = s.server.reported.with(string(p.Name), string(p.Value))
-	if s.answering() != notInternal {
-		return
+	forwarded := s.answering() == notInternal
+	s.reports = append(s.reports, report{string(p.Name), string(p.Value), forwarded})
+	if forwarded {
+		s.toClient = append(s.toClient, m...)
+		s.sendFakes()
 	}
-	s.toClient = append(s.toClient, m...)
-	s.client.reported = s.client.reported.with(string(p.Name), string(p.Value))
+}
+
+// settle makes the reports the parameters of the server and the client. If no request
+// is outstanding, the client has not caused them.
+func (s *responder) settle() (err error) {
+	if len(s.reports) == 0 {
+		return nil
+	}
+	of, known := s.server.reported.values(), s.client.reported.values()
+	unasked := s.queue.n == 0
+	for _, r := range s.reports {
+		of[r.name] = r.value
+		if r.forwarded {
+			known[r.name] = r.value
+		}
+	}
+	s.reports = nil
+	if err := CheckReported(of); err != nil {
+		return err
+	}
+	s.server.reported, s.client.reported = NewReported(of), NewReported(known)
 	if unasked {
 		s.session.baseline = s.server.reported
 	}
-	s.sendFakes()
+	return nil
 }
 
 // notification handles a NotificationResponse. If the client's own NOTIFY is its cause,
@@ -292,9 +377,7 @@ func (s *responder) notification(m []byte) {
 
 func (s *responder) completed(tag, m []byte) error {
 	r := s.queue.front()
-	if r == nil || r.kind != kindQuery && r.kind != kindExecute {
-		return errUnexpected(pgwire.ServerCommandComplete)
-	}
+	s.flows, s.complete = false, true
 	switch r.internal {
 	case notInternal:
 		s.toClient = append(s.toClient, m...)
@@ -306,17 +389,22 @@ func (s *responder) completed(tag, m []byte) error {
 		s.endCopy()
 	}
 	if r.kind == kindExecute {
+		s.complete = false
 		s.next()
 	}
 	return nil
 }
 
+// isFatal reports whether an error ends the session.
+func isFatal(e pgwire.ErrorResponse) bool {
+	return string(e.Severity) == "FATAL" || string(e.Severity) == "PANIC"
+}
+
 // failed handles an error. m is the message, as far as it has come.
 func (s *responder) failed(m []byte, e pgwire.ErrorResponse) {
 	s.copying, s.copyIn = false, false
-	if severity := string(e.Severity); severity == "FATAL" || severity == "PANIC" {
-		s.fatal = true
-	}
+	s.flows, s.complete = false, true
+	s.fatal = s.fatal || isFatal(e)
 	r := s.queue.front()
 	if r != nil && r.internal != notInternal {
 		s.internal.failure = &pgwire.Error{Code: string(e.Code), Message: string(e.Message)}

@@ -25,7 +25,7 @@ func init() {
 			busy
 			internal
 			> Q(inspect settings, app.who)
-			s R(app.who=bob) C(SELECT 1) Z(I)
+			s T R(app.who=bob) C(SELECT 1) Z(I)
 			< T D C(SELECT 1) Z(I)
 			idle
 			settings app.who=bob`,
@@ -38,17 +38,17 @@ func init() {
 			c Q(select login())
 			stalled
 			> Q(check)
-			s R(1 5) C(SELECT 1) Z(I)
+			s T R(1 5) C(SELECT 1) Z(I)
 			c
 			> Q(scan)
-			s R(1 5) R(function:login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
+			s T R(1 5) R(function:login=select set_config('app.who', 'bob', false)) C(SELECT 2) Z(I)
 			c
 			> Q(select login())
 			s C(SELECT 1) Z(I)
 			busy
 			internal
 			> Q(inspect settings, app.who)
-			s R(app.who=bob) C(SELECT 1) Z(I)
+			s T R(app.who=bob) C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)
 			idle
 			settings app.who=bob`,
@@ -74,7 +74,7 @@ func init() {
 			link c2 s1
 			c Q(select 2)
 			> Q(scan)
-			s R(0 0) R(relation:t=) C(SELECT 2) Z(I)
+			s T R(0 0) R(relation:t=) C(SELECT 2) Z(I)
 			c
 			> Q(select 2)
 			s C(SELECT 1) Z(I)
@@ -96,15 +96,15 @@ func init() {
 			idle
 			c P(x,select f()) B(x) E S
 			> Q(check)
-			s R(1 1) C(SELECT 1) Z(I)
+			s T R(1 1) C(SELECT 1) Z(I)
 			c
 			> Q(scan)
-			s R(1 1) R(function:f=set a.b to 1) C(SELECT 2) Z(I)
+			s T R(1 1) R(function:f=set a.b to 1) C(SELECT 2) Z(I)
 			c
 			s 1 2 C(SELECT 1) Z(I)
 			internal
 			> P(lb_1,select f()) B(lb_1) E S Q(inspect settings, a.b)
-			s R(a.b=1) C(SELECT 1) Z(I)
+			s T R(a.b=1) C(SELECT 1) Z(I)
 			< 1 2 C(SELECT 1) Z(I)
 			idle
 			settings a.b=1`,
@@ -136,10 +136,10 @@ func init() {
 			link c2 s1
 			c Q(select f())
 			> Q(reset) Q(check)
-			s C(RESET) Z(I) R(1 1) C(SELECT 1) Z(I)
+			s C(RESET) Z(I) T R(1 1) C(SELECT 1) Z(I)
 			c
 			> Q(scan)
-			s R(1 1) R(function:f=select 1) C(SELECT 2) Z(I)
+			s T R(1 1) R(function:f=select 1) C(SELECT 2) Z(I)
 			c
 			> Q(select f())
 			s C(SELECT 1) Z(I)

@@ -10,8 +10,8 @@ var sessionScripts = map[string]string{
 		s T D C(SELECT 1) S(TimeZone=UTC) Z(I)
 		c
 		> Q(select 1) Q(select 2)
-		s D C(SELECT 1) Z(I) C(SELECT 1) Z(I)
-		< S(TimeZone=UTC) D C(SELECT 1) Z(I) C(SELECT 1) Z(I)
+		s T D C(SELECT 1) Z(I) C(SELECT 1) Z(I)
+		< S(TimeZone=UTC) T D C(SELECT 1) Z(I) C(SELECT 1) Z(I)
 		idle
 		link c2 s1
 		c Q(select 3)
@@ -123,7 +123,7 @@ var sessionScripts = map[string]string{
 		c Q(select 1)
 		stalled
 		> Q(set x = 1) Q(inspect settings)
-		s R(x=1) C(SELECT 1) Z(I)
+		s T R(x=1) C(SELECT 1) Z(I)
 		settings x=1
 		c
 		> Q(select 1)
@@ -154,13 +154,13 @@ var sessionScripts = map[string]string{
 		c
 		s C(LISTEN) Z(I)
 		internal
-		s R(LISTEN) C(SELECT 1) Z(I)
+		s T R(LISTEN) C(SELECT 1) Z(I)
 		pinned LISTEN
 		c Q(reset all)
 		s C(RESET) Z(I)
 		internal
 		> Q(listen x) Q(inspect LISTEN) Q(reset all) Q(inspect everything)
-		s R(LISTEN) C(SELECT 1) Z(I)
+		s T R(LISTEN) C(SELECT 1) Z(I)
 		c Q(select 1)
 		> Q(SELECT set_config('timezone','UTC',false);)
 		s C(SELECT 1) Z(I)
@@ -183,7 +183,7 @@ var sessionScripts = map[string]string{
 		busy
 		internal
 		> Q(select f()) Q(inspect everything)
-		s R(TimeZone=UTC) C(SELECT 1) Z(I)
+		s T R(TimeZone=UTC) C(SELECT 1) Z(I)
 		< S(TimeZone=GMT) S(TimeZone=UTC) C(SELECT 1) Z(I)
 		settings timezone=UTC
 		idle`,
@@ -258,7 +258,7 @@ var sessionScripts = map[string]string{
 		c Q(select pg_advisory_lock(1))
 		s C(SELECT 1) Z(I)
 		internal
-		s R(ADVISORY LOCK) C(SELECT 1) Z(I)
+		s T R(ADVISORY LOCK) C(SELECT 1) Z(I)
 		pinned ADVISORY LOCK
 		internal
 		c Q(select 1)
@@ -276,7 +276,7 @@ var sessionScripts = map[string]string{
 		c Q(create temp table t ())
 		s C(CREATE TABLE) Z(I)
 		internal
-		s R(TEMP) C(SELECT 1) Z(I)
+		s T R(TEMP) C(SELECT 1) Z(I)
 		pinned TEMP
 		c Q(drop table t)
 		s C(DROP TABLE) Z(I)
@@ -304,7 +304,7 @@ var sessionScripts = map[string]string{
 		busy
 		internal
 		> Q(set x = 1) Q(inspect settings) Q(inspect settings)
-		s R(x=1) C(SELECT 1) Z(I)
+		s T R(x=1) C(SELECT 1) Z(I)
 		idle
 		< C(SET) Z(I)`,
 	"sequences of others": `
@@ -353,7 +353,7 @@ var sessionScripts = map[string]string{
 		disconnect
 		internal
 		> P(lb_1,select 1) Q(create temp table t ()) Q(inspect TEMP)
-		s R(TEMP) C(SELECT 1) Z(I)
+		s T R(TEMP) C(SELECT 1) Z(I)
 		internal
 		> Q(DISCARD ALL)
 		s C(DISCARD ALL) Z(I)
@@ -371,7 +371,7 @@ var sessionScripts = map[string]string{
 		disconnect
 		internal
 		> Q(set x = 1) Q(inspect settings)
-		s R(x=1) C(SELECT 1) Z(I)
+		s T R(x=1) C(SELECT 1) Z(I)
 		idle
 		< C(SET) Z(I)
 		link c2 s1
