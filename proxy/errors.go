@@ -55,8 +55,8 @@ var (
 	errLoginTooLong       = fmt.Errorf("the server has sent more than %d KiB during the login", maxLogin>>10)
 )
 
-// maxUnsolicited is how much a server may send between two clients, in bytes.
-const maxUnsolicited = 1 << 20
+// maxUnsolicited is how much a server may send between two requests, in bytes.
+const maxUnsolicited = 256 << 10
 
 // errReported ends a login whose client already has its error.
 var errReported = errors.New("the client has been sent an error")

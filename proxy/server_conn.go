@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -56,7 +57,6 @@ type serverConn struct {
 	pending       []byte    // to be written to the client after that
 	cancels       int       // cancel requests in flight, which could hit the next client's query
 	partial       bool      // part of an unsolicited message has arrived
-	unsolicited   int       // bytes of those since the last link
 
 	scratch         []byte // the reader's, for answers
 	writes, checked uint64 // writes to the server, and how many there were at the last check
@@ -146,7 +146,7 @@ func (s *serverConn) finishTest(assignments uint64) {
 // link links s to c. The caller holds mu.
 func (s *serverConn) link(c *pooledClient, now time.Time) {
 	s.setState(serverAssigned, "acquired")
-	s.client, s.unsolicited = c, 0
+	s.client = c
 	s.usage.begin(now, s.session)
 	s.relay.Link(c.session, s.session)
 	c.server.Store(s)
@@ -199,6 +199,7 @@ func (s *serverConn) handle(chunk []byte) {
 		return
 	}
 	answer, err := s.relay.FromServer(chunk, s.scratch[:0])
+	err = cmp.Or(err, s.usage.unasked(s.relay.Unasked()))
 	if cap(answer) <= maxRetainedBuffer {
 		s.scratch = answer[:0]
 	}
@@ -244,9 +245,7 @@ func (s *serverConn) handleUnsolicited(chunk []byte) {
 		s.relay.Link(s.internal, s.session)
 	}
 	last, err := s.relay.FromServer(chunk, nil)
-	if s.unsolicited += len(chunk); s.unsolicited > maxUnsolicited {
-		err = errTooMuchUnsolicited
-	}
+	err = cmp.Or(err, s.usage.unasked(s.relay.Unasked()))
 	s.partial = err == nil && !s.relay.Fatal() && !s.relay.Idle()
 	switch {
 	case err != nil || s.relay.Fatal():

@@ -43,7 +43,11 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.PgConn().SyncConn(ctx); err != nil {
+	early, err := readEarly(ctx, conn.PgConn()) // before SyncConn, which would take it for an answer
+	if err == nil {
+		err = conn.PgConn().SyncConn(ctx)
+	}
+	if err != nil {
 		conn.Close(ctx)
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 		conn.Close(ctx)
 		return nil, err
 	}
-	up, err := newUpstream(hijacked, db)
+	up, err := newUpstream(hijacked, db, early)
 	if err != nil {
 		hijacked.Conn.Close()
 		return nil, err
@@ -62,7 +66,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 	return up, nil
 }
 
-func newUpstream(h *pgconn.HijackedConn, db database) (*upstream, error) {
+func newUpstream(h *pgconn.HijackedConn, db database, early []byte) (*upstream, error) {
 	if err := h.Conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
@@ -74,32 +78,29 @@ func newUpstream(h *pgconn.HijackedConn, db database) (*upstream, error) {
 	if !ok {
 		return nil, fmt.Errorf("a server connection uses a %T", under)
 	}
-	up := &upstream{conn: h.Conn, raw: raw, database: db, parameters: h.ParameterStatuses, status: pgwire.TxStatus(h.TxStatus), login: h}
-	for h.Frontend.ReadBufferLen() > 0 {
-		if err := up.readEarly(h.Frontend); err != nil {
-			return nil, err
-		}
-	}
 	h.Frontend = nil // frees its buffer
-	return up, txpool.CheckReported(up.parameters)
+	return &upstream{conn: h.Conn, raw: raw, database: db, parameters: h.ParameterStatuses, status: pgwire.TxStatus(h.TxStatus), early: early, login: h},
+		txpool.CheckReported(h.ParameterStatuses)
 }
 
-// readEarly reads a message that has come with the end of the login: of those that
-// may come at any time.
-func (u *upstream) readEarly(login *pgproto3.Frontend) error {
-	m, err := login.Receive()
-	if err != nil {
-		return err
+// readEarly returns the messages that have come with the end of the login. Only those
+// may that can come at any time.
+func readEarly(ctx context.Context, conn *pgconn.PgConn) (early []byte, err error) {
+	for conn.Frontend().ReadBufferLen() > 0 {
+		m, err := conn.ReceiveMessage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch m.(type) {
+		case *pgproto3.ParameterStatus, *pgproto3.NoticeResponse, *pgproto3.NotificationResponse:
+			if early, err = m.Encode(early); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, fmt.Errorf("the server has sent a %T after its login", m)
+		}
 	}
-	switch m := m.(type) {
-	case *pgproto3.ParameterStatus:
-		u.parameters[m.Name] = m.Value
-		return nil
-	case *pgproto3.NoticeResponse, *pgproto3.NotificationResponse:
-		u.early, err = m.Encode(u.early)
-		return err
-	}
-	return fmt.Errorf("the server has sent a %T after its login", m)
+	return early, nil
 }
 
 // maxLogin is how much a server may send during the login, in bytes.

@@ -17,6 +17,7 @@ type usage struct {
 	requested      time.Time // since when the client waits for an answer, zero if it does not
 	answered       uint64    // of the session, when requested was last looked at
 	released       time.Time // last; changed under both mutexes, so that either is enough to read it
+	unsolicited    int       // bytes that the server has sent unasked since the last request
 
 	// What the totals include.
 	counted                                   time.Time // of the time linked
@@ -26,6 +27,7 @@ type usage struct {
 // begin begins an assignment to a client whose request is there.
 func (u *usage) begin(now time.Time, session *txpool.Server) {
 	u.assignments++
+	u.unsolicited = 0
 	u.linked, u.counted, u.requested = now, now, now
 	u.answered = session.Answered()
 }
@@ -35,9 +37,18 @@ func (u *usage) unlinked(now time.Time) { u.released, u.linked = now, time.Time{
 
 // request notes a request of the client, unless it already waits for an answer.
 func (u *usage) request(at int64) {
+	u.unsolicited = 0
 	if u.requested.IsZero() {
 		u.requested = time.Unix(0, at)
 	}
+}
+
+// unasked notes bytes that nobody has asked the server for. They have a limit.
+func (u *usage) unasked(n int) error {
+	if u.unsolicited += n; u.unsolicited > maxUnsolicited {
+		return errTooMuchUnsolicited
+	}
+	return nil
 }
 
 // response notes that the client, still linked, may have its answer: what

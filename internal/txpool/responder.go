@@ -26,6 +26,8 @@ type responder struct {
 	complete bool     // the first request, a Query, has had an answer that ReadyForQuery may follow
 	reports  []report // not yet in the parameters of the server and the client
 	received int      // bytes of rows in response to an internal query, with what they take in memory
+
+	asynchronous int // bytes of messages in the current chunk that can come at any time
 }
 
 const (
@@ -48,6 +50,7 @@ func (s *responder) read(chunk []byte) error {
 	in := &p.fromServer
 	// chunk[start:at] is to be forwarded but not yet appended.
 	start, at := 0, 0
+	s.asynchronous = 0
 	for at < len(chunk) {
 		span, err := in.scanner.Next(chunk[at:])
 		if err != nil {
@@ -74,6 +77,9 @@ func (s *responder) read(chunk []byte) error {
 			in.collects = isRead(t) || t == pgwire.ServerNotificationResponse && span.Length <= maxNotification ||
 				t == pgwire.ServerDataRow && p.answering().hasRows() || isDescription(t) && p.queue.n > 0 && p.queue.front().learns
 			in.forwards = !in.collects && s.isForwarded(t)
+		}
+		if isAsynchronous(t) {
+			s.asynchronous += span.Size
 		}
 		if in.forwards && (!span.Last() || endsNothing(t)) {
 			continue
