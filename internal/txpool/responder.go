@@ -183,7 +183,8 @@ func isDescription(t pgwire.ServerType) bool {
 // endsNothing reports whether messages of a type do not end a response.
 func endsNothing(t pgwire.ServerType) bool {
 	switch t {
-	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerErrorResponse: // a long one, which has been handled
+	case pgwire.ServerDataRow, pgwire.ServerCopyData, pgwire.ServerCopyDone, pgwire.ServerParameterDescription,
+		pgwire.ServerErrorResponse: // a long one, which has been handled
 		return true
 	}
 	return false
