@@ -96,7 +96,8 @@ type Config struct {
 	// ClientLoginTimeout bounds the time from a client's first byte to its login,
 	// without the wait for the database. Zero means 60 seconds.
 	ClientLoginTimeout time.Duration
-	// QueryWaitTimeout bounds the wait for a server connection. Zero means 2
+	// QueryWaitTimeout bounds the wait for a server connection, and in transaction
+	// mode that for the rest of a message that a client has begun. Zero means 2
 	// minutes.
 	QueryWaitTimeout time.Duration
 	// ServerConnectTimeout bounds the login to the server, including the wake-up
