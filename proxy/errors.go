@@ -51,7 +51,7 @@ var (
 	errKilled         = errors.New("killed from the console")
 	errPartialMessage = errors.New("part of an unsolicited message")
 
-	errTooMuchUnsolicited = fmt.Errorf("more than %d KiB that nobody has asked for", maxUnsolicited>>10)
+	errTooMuchUnsolicited = fmt.Errorf("more than %d KiB without a request", maxUnsolicited>>10)
 	errLoginTooLong       = fmt.Errorf("the server has sent more than %d KiB during the login", maxLogin>>10)
 )
 

@@ -43,7 +43,7 @@ func (u *usage) request(at int64) {
 	}
 }
 
-// unasked notes bytes that nobody has asked the server for. They have a limit.
+// unasked notes bytes that the server has sent without a request. They have a limit.
 func (u *usage) unasked(n int) error {
 	if u.unsolicited += n; u.unsolicited > maxUnsolicited {
 		return errTooMuchUnsolicited

@@ -31,7 +31,7 @@ func init() {
 			busy
 			internal
 			> Q(inspect PREPARE, lost)
-			s R(!=) C(SELECT 1) Z(I)
+			s T R(!=) C(SELECT 1) Z(I)
 			idle
 			link c2 s1
 			c P(x,select 1) B(x) E S

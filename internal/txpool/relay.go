@@ -146,9 +146,9 @@ func (x *Relay) BetweenMessages() bool {
 // so that the rest must follow.
 func (x *Relay) MidRequest() bool { return !x.fromClient.scanner.AtBoundary() }
 
-// Unasked returns how many bytes of the last chunk of the server nobody has asked for:
-// of messages that can come at any time, while the client waits for nothing, is not in
-// a transaction and is not pinned.
+// Unasked returns how many bytes of the last chunk of the server were sent without a
+// request: of messages that can come at any time, while the client waits for nothing, is
+// not in a transaction and is not pinned.
 func (x *Relay) Unasked() int {
 	if x.busy() || x.server.status != pgwire.TxIdle || x.client.pin != "" {
 		return 0
