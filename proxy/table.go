@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/settings"
@@ -84,8 +83,7 @@ func addressValue(field *string, none string) settings.Value {
 			*field = none
 			return nil
 		}
-		_, port, err := net.SplitHostPort(text)
-		if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+		if _, _, err := net.SplitHostPort(text); err != nil {
 			return errors.New("want host:port, or none")
 		}
 		*field = text

@@ -249,7 +249,7 @@ var partCases = []partCase{
 	caseOf("a temporary operator", false, "temporary operator", 0),
 	caseOf("a temporary text search configuration", false, "temporary text search object", 0),
 	caseOf("a temporary replication slot", false, "temporary replication slot", 0),
-	caseOf("a replication origin", true, "replication origin", 0),
+	caseOf("a replication origin", false, "replication origin", 0),
 	caseOf("a connection of dblink", false, "connection of dblink", 0),
 	caseOf("a library", false, "library", 0),
 	caseOf("a function of one transaction that sets a custom setting", false, "custom setting", 1, "function in PL/pgSQL", "transaction"),

@@ -43,7 +43,8 @@ var usualPlaces = []string{
 var found sync.Map
 
 // Find returns the preferred installation; see the package documentation. If
-// there is none, the error says how to install one.
+// there is none, the error is a *NotInstalledError. A wrong
+// LAKEBASE_POSTGRES_BIN is another error.
 func Find(ctx context.Context) (*Installation, error) {
 	f := systemFinder()
 	if in, ok := found.Load(f); ok {
@@ -115,7 +116,7 @@ func (f finder) all(ctx context.Context) ([]*Installation, error) {
 		if len(unusable) > 0 {
 			reason = strings.Join(unusable, "; ")
 		}
-		return nil, fmt.Errorf(notInstalled, reason)
+		return nil, &NotInstalledError{Reason: reason}
 	}
 	slices.SortStableFunc(usable, func(a, b *Installation) int {
 		return cmp.Compare(majorRank(a.Major), majorRank(b.Major))

@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -139,8 +140,9 @@ func TestFindPrefersVersionsOfTheService(t *testing.T) {
 			in, err := f.find(testContext(t))
 			if test.wantErr != nil {
 				assertContains(t, err, test.wantErr...)
-				if strings.Contains(err.Error(), "install one") == (f.override != "") {
-					t.Errorf("wrong advice: %v", err)
+				var notInstalled *NotInstalledError
+				if errors.As(err, &notInstalled) == (f.override != "") {
+					t.Errorf("wrong kind of error: %T", err)
 				}
 				return
 			}

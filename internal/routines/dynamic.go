@@ -14,7 +14,7 @@ func (r *reader) execute() {
 	t := lex.Next()
 	if t.Kind == sqlscan.Literal {
 		text := sqlscan.Contents(lex.Text(t))
-		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) {
+		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) && bytes.IndexByte(text, '\\') < 0 {
 			inner := newReader(text, r.names, false)
 			inner.nesting = r.nesting + 1
 			r.impact |= inner.read()

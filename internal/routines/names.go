@@ -1,6 +1,7 @@
 package routines
 
 import (
+	"bytes"
 	"maps"
 	"strings"
 
@@ -18,12 +19,13 @@ type Definition struct {
 const (
 	isFunction = "function"   // in SQL or PL/pgSQL; Text is its source
 	isLibrary  = "library"    // a function in C; Text is its extension
-	isOpaque   = "opaque"     // a function in another language
+	isOpaque   = "opaque"     // a function in another language, or with a very long source
 	isRelation = "relation"   // a table, view or sequence
-	isType     = "type"       // a domain, or a type that contains one
 	isUse      = "use"        // Text is the name of a function, relation or type that the object uses
+	isCall     = "call"       // Text is the name of a function, perhaps of PostgreSQL's own, that the object calls
 	isCode     = "code"       // Text is an expression or rule of the object
 	isAnywhere = "everywhere" // a function that runs without being named, by an operator, for example
+	isEvent    = "event"      // a function that runs when definitions change
 )
 
 // Names are the names that a database defines. It is immutable; nil is valid and knows
@@ -32,24 +34,27 @@ type Names struct {
 	fingerprint string // of the catalogs
 	trusted     bool   // all names are taken for plain
 
-	functions, relations, types map[string]struct{}
+	functions, relations map[string]struct{}
 
 	readings   map[string]Reading // of the names with an impact
 	everywhere Reading            // of any text
-	phrases    []string           // those names of readings that are not a word: "my function"
+	events     Reading            // of texts that may define something
+	foreign    Reading            // of the names beyond ASCII, which differ between encodings
+	phrases    []string           // those names of readings that are not a word of letters and digits: "my function"
 	lengths    [256]uint64        // of the others, as bits, by their first byte
 }
 
-// plainExtensions are extensions whose functions in C leave nothing behind in a
-// session, or only what sqlscan reports.
-var plainExtensions = wordSet("address_standardizer amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance " +
-	"fuzzystrmatch h3 hll hstore hypopg intarray isn jsonb_plpgsql ltree pageinspect pg_buffercache pg_freespacemap pg_graphql " +
-	"pg_hashids pg_prewarm pg_stat_statements pg_trgm pg_visibility pg_walinspect pgcrypto pgrouting pgrowlocks pgstattuple " +
-	"postgis postgis_raster postgis_sfcgal postgis_topology rum seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time unaccent " +
-	"unit uuid-ossp vector xml2 plpgsql")
+// plainExtensions are extensions whose functions in C run no text and leave nothing
+// behind in a session, except lastingFunctions and what sqlscan reports.
+var plainExtensions = wordSet("autoinc bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance file_fdw " +
+	"fuzzystrmatch h3 hll hstore hypopg insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache pg_freespacemap " +
+	"pg_hashids pg_prewarm pg_stat_statements pg_trgm pg_visibility pg_walinspect pgcrypto pgrowlocks pgstattuple plpgsql " +
+	"postgis postgis_sfcgal rum seg sslinfo tcn tsm_system_rows tsm_system_time unaccent uuid-ossp vector")
 
-// unplainLibrary are functions of these extensions that run text or keep something.
-var unplainLibrary = wordSet("crosstab crosstabn connectby xpath_table show_limit set_limit")
+// lastingFunctions leave something behind, that no reset removes and no query shows.
+var lastingFunctions = wordSet("isn_weak hll_set_defaults hll_set_max_sparse hll_set_output_version " +
+	"hypopg_create_index hypopg_drop_index hypopg_hide_index hypopg_unhide_index hypopg_reset hypopg_unhide_all_indexes " +
+	"pg_backup_start pg_start_backup pg_replication_origin_session_setup pg_replication_origin_xact_setup")
 
 func wordSet(list string) map[string]struct{} {
 	set := map[string]struct{}{}
@@ -67,15 +72,13 @@ func contains(set map[string]struct{}, name string) bool {
 // newNames finds the names with an impact: those whose definition has one, and those
 // whose definition contains such a name.
 func newNames(definitions []Definition, fingerprint string) *Names {
-	n := &Names{fingerprint: fingerprint, functions: map[string]struct{}{}, relations: map[string]struct{}{}, types: map[string]struct{}{}, readings: map[string]Reading{}}
+	n := &Names{fingerprint: fingerprint, functions: map[string]struct{}{}, relations: map[string]struct{}{}, readings: map[string]Reading{}}
 	for _, d := range definitions {
 		switch d.Kind {
 		case isFunction, isLibrary, isOpaque:
 			n.functions[sqlscan.Fold(d.Name)] = struct{}{}
 		case isRelation:
 			n.relations[sqlscan.Fold(d.Name)] = struct{}{}
-		case isType:
-			n.types[sqlscan.Fold(d.Name)] = struct{}{}
 		}
 	}
 	for _, d := range definitions {
@@ -87,8 +90,11 @@ func newNames(definitions []Definition, fingerprint string) *Names {
 	for n.index(); n.spread(definitions); n.index() {
 	}
 	for _, d := range definitions {
-		if d.Kind == isAnywhere {
+		switch d.Kind {
+		case isAnywhere:
 			n.everywhere = n.everywhere.with(n.readings[sqlscan.Fold(d.Name)])
+		case isEvent:
+			n.events = n.events.with(n.readings[sqlscan.Fold(d.Name)])
 		}
 	}
 	return n
@@ -106,30 +112,29 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 		if strings.Contains(d.Text, "pg_settings") { // an UPDATE of a view over it changes settings
 			r.Impact |= Unknown
 		}
-	case isUse, isAnywhere:
+	case isCall, isAnywhere:
 		used := d.Text
 		if d.Kind == isAnywhere {
 			used = d.Name
 		}
-		if w := words()[used]; !w.builtin && !n.knows(used) {
+		switch w := words()[used]; {
+		case contains(lastingFunctions, used):
+			r.Impact = Loads | Unknown
+		case !w.builtin && !contains(n.functions, sqlscan.Fold(used)):
 			r.Impact = Unknown
-		} else if w.builtin {
+		case w.builtin && (used != d.Name || d.Kind == isAnywhere): // otherwise the text shows what it does
 			r = readText([]byte("SELECT " + used + "()"))
 		}
 	case isLibrary:
-		if !contains(plainExtensions, d.Text) || contains(unplainLibrary, d.Name) {
+		if contains(lastingFunctions, d.Name) {
+			r.Impact = Loads | Unknown
+		} else if !contains(plainExtensions, d.Text) {
 			r.Impact = Unknown
 		}
 	case isOpaque:
 		r.Impact = Unknown | Defines
 	}
 	return r
-}
-
-// knows reports whether the database defines the name.
-func (n *Names) knows(name string) bool {
-	name = sqlscan.Fold(name)
-	return contains(n.functions, name) || contains(n.relations, name) || contains(n.types, name)
 }
 
 // spread adds to each definition the readings of the names that its text contains. It
@@ -149,11 +154,14 @@ func (n *Names) spread(definitions []Definition) (changed bool) {
 // index prepares find.
 func (n *Names) index() {
 	maps.DeleteFunc(n.readings, func(_ string, r Reading) bool { return r.Impact == 0 })
-	n.phrases, n.lengths = nil, [256]uint64{}
-	for name := range n.readings {
-		if len(name) > sqlscan.MaxName || strings.IndexFunc(name, func(r rune) bool { return r < 0x80 && !isWordByte(byte(r)) }) >= 0 {
+	n.phrases, n.lengths, n.foreign = nil, [256]uint64{}, Reading{}
+	for name, r := range n.readings {
+		switch {
+		case strings.IndexFunc(name, func(r rune) bool { return r >= 0x80 }) >= 0:
+			n.foreign = n.foreign.with(r)
+		case len(name) > sqlscan.MaxName || strings.IndexFunc(name, func(r rune) bool { return r == '$' || !isWordByte(byte(r)) }) >= 0:
 			n.phrases = append(n.phrases, name)
-		} else if name != "" {
+		case name != "":
 			n.lengths[name[0]] |= 1 << len(name)
 		}
 	}
@@ -174,6 +182,9 @@ func (n *Names) Read(text []byte) Reading {
 	}
 	if n.everywhere.Impact != 0 {
 		r = r.with(n.everywhere)
+	}
+	if r.Impact&(Unknown|Temp) != 0 {
+		r = r.with(n.events)
 	}
 	found := n.find(text)
 	if found.Impact == 0 {
@@ -201,7 +212,8 @@ func readWith(n *Names, text []byte, body bool) Impact {
 	return r.read()
 }
 
-// find returns the union of the readings of all names in text, wherever they are.
+// find returns the union of the readings of all names in text, wherever they are. A
+// dollar sign is no part of a word there, because it may be a quote.
 func (n *Names) find(text []byte) (r Reading) {
 	if n == nil || len(n.readings) == 0 {
 		return Reading{}
@@ -209,7 +221,7 @@ func (n *Names) find(text []byte) (r Reading) {
 	var folded [sqlscan.MaxName]byte
 	for i := 0; i < len(text); {
 		start := i
-		for i < len(text) && isWordByte(text[i]) {
+		for i < len(text) && text[i] != '$' && isWordByte(text[i]) {
 			i++
 		}
 		if i == start {
@@ -227,10 +239,16 @@ func (n *Names) find(text []byte) (r Reading) {
 			r = r.with(found)
 		}
 	}
-	for _, name := range n.phrases {
-		if strings.Contains(sqlscan.Fold(string(text)), strings.ReplaceAll(name, `"`, `""`)) {
-			r = r.with(n.readings[name])
+	if len(n.phrases) > 0 {
+		text := withoutQuotes(sqlscan.Fold(string(text)))
+		for _, name := range n.phrases {
+			if strings.Contains(text, withoutQuotes(name)) {
+				r = r.with(n.readings[name])
+			}
 		}
+	}
+	if n.foreign.Impact != 0 && bytes.ContainsFunc(text, func(r rune) bool { return r >= 0x80 }) {
+		r = r.with(n.foreign)
 	}
 	if containsFold(text, "u&\"") { // may be any name
 		for _, found := range n.readings {
@@ -238,6 +256,16 @@ func (n *Names) find(text []byte) (r Reading) {
 		}
 	}
 	return r
+}
+
+// withoutQuotes removes what is doubled or escaped where it is in quotes.
+func withoutQuotes(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`'"\\`, r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func foldByte(c byte) byte {

@@ -44,6 +44,7 @@ type reader struct {
 
 	name     name
 	previous keyword // of the token before
+	is       bool    // it is IS, or the NOT after that
 	closed   bool    // the token before is ')'
 	colons   int     // number of colons directly before
 
@@ -110,7 +111,7 @@ func (r *reader) read() Impact {
 				r.impact |= setsUnknown(sqlscan.Contents(r.lex.Text(t)))
 			}
 			r.finishName()
-			r.start, r.expects = false, false
+			r.noStatement()
 			r.other(0)
 		}
 	}
@@ -123,7 +124,11 @@ func (r *reader) read() Impact {
 
 // other notes what the token before the next one is.
 func (r *reader) other(kw keyword) {
+	if kw == kwDistinct && !r.is {
+		kw = kwOther // SELECT 1 AS distinct FROM
+	}
 	r.previous, r.closed, r.colons = kw, false, 0
+	r.is = kw == kwIs || kw == kwNot && r.is
 }
 
 // word handles a word, or a quoted name, which has no keyword.
@@ -158,23 +163,6 @@ func (r *reader) word(text []byte, w word) {
 func isTemporarySchema(name []byte) bool {
 	const prefix = "pg_temp"
 	return len(name) >= len(prefix) && foldByte(name[0]) == 'p' && bytes.EqualFold(name[:len(prefix)], []byte(prefix))
-}
-
-// isRelation reports whether a word where a relation is expected is its name.
-func (r *reader) isRelation(kw keyword) bool {
-	switch kw {
-	case kwOnly, kwRows, kwFrom, kwTable: // the relation follows
-		return false
-	case kwSelect, kwWith:
-		r.expects = false
-		return false
-	case kwSet:
-		if r.previous == kwUpdate { // ON CONFLICT DO UPDATE SET
-			r.expects = false
-			return false
-		}
-	}
-	return true
 }
 
 // begin handles the first word of a statement.
@@ -224,30 +212,6 @@ func (r *reader) begin(kw keyword, text []byte) {
 	r.keyword(kw, name{})
 }
 
-// createsTemp reports whether the statement after CREATE is about something that is
-// declared temporary.
-func (r *reader) createsTemp() bool {
-	lex := r.lex
-	for range 4 { // OR REPLACE, LOCAL
-		t := lex.Next()
-		if t.Kind != sqlscan.Word {
-			return false
-		}
-		if w := lex.Text(t); bytes.EqualFold(w, []byte("temp")) || bytes.EqualFold(w, []byte("temporary")) {
-			return true
-		}
-	}
-	return false
-}
-
-// isAssignment reports whether the statement that has begun with a name assigns a
-// value to a variable of that name.
-func (r *reader) isAssignment() bool {
-	lex := r.lex
-	t := lex.Next()
-	return lex.Is(t, ':') || lex.Is(t, '=') || lex.Is(t, '.') || lex.Is(t, '[')
-}
-
 // keyword handles a word that is not the name of a relation. before is the name right
 // before it, if any.
 func (r *reader) keyword(kw keyword, before name) {
@@ -295,7 +259,9 @@ func (r *reader) keyword(kw keyword, before name) {
 	case kwOperator:
 		r.operators = true
 	case kwCase:
-		r.cases++
+		if r.previous != kwEnd {
+			r.cases++
+		}
 	case kwEnd:
 		r.cases = max(0, r.cases-1)
 	case kwThen, kwElse:
@@ -382,17 +348,34 @@ func (r *reader) symbol(c byte) {
 		r.other(0)
 		r.colons = colons
 		return
+	case '#': // a directive: a name and a value
+		if r.start && r.body {
+			r.lex.Next()
+			r.lex.Next()
+			return
+		}
 	case '<', '>':
 		if r.start && r.body {
 			r.labels = c == '<'
 			return
 		}
 	}
-	r.start, r.expects = false, false
+	r.noStatement()
 	r.other(0)
 }
 
+// noStatement handles a token with which no statement starts and that is no relation.
+func (r *reader) noStatement() {
+	if r.start {
+		r.impact |= Unknown
+	}
+	r.start, r.expects = false, false
+}
+
 func (r *reader) nextStatement() {
+	if r.cases != 0 { // a CASE is no keyword, so that THEN may have started a statement
+		r.impact |= Unknown
+	}
 	r.start, r.explains, r.verb, r.creates, r.deletes, r.operators, r.expects = true, false, 0, false, false, false, false
 	r.cases, r.depth, r.lists, r.inner, r.windows, r.queries = 0, 0, 0, 0, 0, r.queries[:0]
 	r.other(0)
@@ -458,32 +441,4 @@ func (r *reader) before(n name) (isInner bool) {
 		r.impact |= Unknown
 	}
 	return n.word.inner
-}
-
-// isSyntax reports whether a keyword, which might be the name of a function elsewhere,
-// is no call because of what precedes it.
-func (r *reader) isSyntax(n name) bool {
-	switch n.word.keyword {
-	case kwBy:
-		return n.previous == kwGroup || n.previous == kwPartition
-	case kwOver, kwFilter:
-		return n.closed && !r.operators
-	case kwConflict:
-		return n.previous == kwOn && r.lists>>min(r.depth, maxDepth)&1 == 0 // otherwise a join may call it
-	case kwInsert:
-		return n.previous == kwThen
-	case kwSet:
-		return n.previous == kwUpdate || n.alias && r.verb == kwUpdate
-	case kwKey:
-		return n.previous == kwPrimary
-	case kwSets:
-		return n.previous == kwGrouping
-	case kwMaterialized:
-		return r.aliased != nil
-	case kwVarying:
-		return n.previous == kwCharacter
-	case kwExplain, kwReturn, kwProcedural, kwCopy:
-		return n.first
-	}
-	return r.verb == kwCopy && r.depth == 0 && (n.previous == kwFrom || n.previous == kwTo)
 }

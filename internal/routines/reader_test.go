@@ -47,7 +47,7 @@ func TestPlainTextsArePlain(t *testing.T) {
 		"select pg_catalog.format_type(a, b) from pg_catalog.pg_type t join pg_namespace n on n.oid = t.typnamespace",
 		"select e'it\\'s', $$x(y)$$, 'from nowhere f()' from accounts", "select $1::regclass", "(select 1 from accounts) union all (select 2 from orders)",
 		"select count(*) from accounts where not (a = 1) and b like ('x')", "select * from (select * from accounts) a cross join (values (1)) v(x)",
-		"select a[1:2], (b).c, d.* from accounts d", "select nextval('s'), pg_advisory_xact_lock(1), pg_sleep(0), random(), gen_random_uuid()",
+		"select a[1:2], (b).c, d.* from accounts d", "select a is distinct from b, a is not distinct from c from accounts", "select nextval('s'), pg_advisory_xact_lock(1), pg_sleep(0), random(), gen_random_uuid()",
 		"select string_agg(a, ',' order by b), percentile_cont(0.5) within group (order by c) from accounts",
 		"create temp table x (y numeric(10,2) primary key, z int check (z > 0), unique (y)) on commit drop",
 		"create local temporary table if not exists x as select lower(a) from accounts", "create temp view v as select 1",
@@ -79,6 +79,7 @@ func TestOtherTextsAreUnknown(t *testing.T) {
 		"select 'it\\'s', f()", "select 'unterminated", `select u&"\0066"(1)`, "something else", "select abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz()",
 		"do $$begin execute format('SET app.%I = %L', 'k', 'v'); end$$", "do $$begin execute 'create '||'temp table x()'; end$$", "do $$begin perform f(); end$$",
 		"do $$begin execute 'select f()'; end$$", "do language py $$x$$", "select x operator(pg_catalog.+) (1) f(2) from accounts",
+		"select 1 as distinct from v", "select 1 distinct from v", "select not distinct from v", "1; select 2",
 		"((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((select 1))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))",
 	} {
 		if r := n.Read([]byte(text)); r.Impact&Unknown == 0 {
@@ -101,6 +102,7 @@ func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 		"BEGIN FOR r IN SELECT * FROM accounts LOOP x := CASE WHEN r.a THEN r.b ELSE lower(r.c) END; CONTINUE WHEN x IS NULL; END LOOP; RETURN QUERY SELECT * FROM accounts; END",
 		"BEGIN SELECT a, b INTO STRICT x, y FROM accounts WHERE c = $1; GET DIAGNOSTICS n = ROW_COUNT; IF NOT FOUND THEN RAISE EXCEPTION 'none' USING ERRCODE = 'P0002', HINT = lower('x'); END IF; EXCEPTION WHEN OTHERS THEN RETURN NULL; END",
 		"BEGIN OPEN c FOR SELECT 1; LOOP FETCH c INTO x; EXIT WHEN NOT FOUND; END LOOP; CLOSE c; PERFORM pg_notify('a', 'b'); NEW.updated_at := now(); RETURN NEW; END",
+		"#variable_conflict use_column\nDECLARE x int; BEGIN RETURN x; END",
 		"BEGIN EXECUTE 'UPDATE accounts SET a = $1' USING 1; FOR r IN EXECUTE 'SELECT * FROM accounts' LOOP END LOOP; END",
 		"BEGIN CASE x WHEN 1 THEN y := 2; ELSE y := 3; END CASE; WHILE y > 0 LOOP y := y - 1; END LOOP; FOREACH z IN ARRAY arr LOOP NULL; END LOOP; END",
 	} {
@@ -113,6 +115,7 @@ func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 		"BEGIN PERFORM * FROM missing; END", "BEGIN CREATE TABLE x (); END", "BEGIN REFRESH MATERIALIZED VIEW x; END", "BEGIN whatever x; END",
 		"BEGIN RETURN QUERY EXECUTE q; END", "BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END", "BEGIN x := missing(1); END", "DECLARE x int := missing(); BEGIN END",
 		"BEGIN IF missing() THEN NULL; END IF; END", "BEGIN OPEN c FOR EXECUTE q; END", "BEGIN PERFORM get(1); END", "BEGIN EXECUTE 'select missing()'; END", "BEGIN DO 'x'; END",
+		`BEGIN EXECUTE E'\\x53ET app.x = 1'; END`, `BEGIN EXECUTE '\\x53ET app.x = 1'; END`, "BEGIN IF (SELECT 1 AS case) = 1 THEN ALTER TABLE accounts ADD x int; END IF; END",
 	} {
 		if impact := body(source); impact&Unknown == 0 {
 			t.Errorf("%s: impact %b", source, impact)

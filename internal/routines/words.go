@@ -54,6 +54,7 @@ const (
 	kwGrouping
 	kwInsert
 	kwInto
+	kwIs
 	kwJoin
 	kwKey
 	kwLoop
@@ -93,7 +94,7 @@ var keywordOf = map[string]keyword{
 	"create": kwCreate, "declare": kwDeclare, "delete": kwDelete, "distinct": kwDistinct, "do": kwDo, "else": kwElse,
 	"end": kwEnd, "execute": kwExecute, "explain": kwExplain, "filter": kwFilter, "for": kwFor, "from": kwFrom,
 	"group": kwGroup, "order": kwGroup, "partition": kwPartition,
-	"grouping": kwGrouping, "insert": kwInsert, "into": kwInto, "join": kwJoin, "key": kwKey,
+	"grouping": kwGrouping, "insert": kwInsert, "into": kwInto, "is": kwIs, "join": kwJoin, "key": kwKey,
 	"loop": kwLoop, "materialized": kwMaterialized, "merge": kwMerge, "not": kwNot, "on": kwOn, "only": kwOnly, "lateral": kwOnly,
 	"operator": kwOperator, "over": kwOver, "prepare": kwPrepare, "primary": kwPrimary, "foreign": kwPrimary, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
 	"select": kwSelect, "set": kwSet, "sets": kwSets, "table": kwTable, "then": kwThen,

@@ -84,11 +84,8 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the client has disconnected
 	}
-	log := s.log.With("path", r.URL.Path, "error", err)
-	if hint := lakebase.Hint(err); hint != "" {
-		log = log.With("hint", hint)
-	}
-	log.ErrorContext(r.Context(), "request failed")
+	s.log.ErrorContext(r.Context(), "request failed",
+		"path", r.URL.Path, "error", err, "hint", lakebase.Hint(err))
 	status := http.StatusInternalServerError
 	if lakebase.Retryable(err) {
 		status = http.StatusServiceUnavailable
