@@ -12,14 +12,20 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/internal/redact"
+	"github.com/lakebase-go/lakebase/internal/settings"
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
 // argument is the value of one setting of a target.
 type argument struct {
 	value string
-	label string // what errors call it: target, parameter pool_size
+	label string // what errors call it: target, parameter pool_size, PGHOST
+	from  string // where the value came from, for Settings
 }
+
+// databaseID is the name of an argument that is no setting: the database, where it
+// is a part of a resource path and may be its id.
+const databaseID = "database id"
 
 // inTarget labels what the target has outside its parameters.
 const inTarget = "target"
@@ -28,7 +34,9 @@ const inTarget = "target"
 type targetParser map[string]argument
 
 // set sets what stands outside the parameters.
-func (p targetParser) set(name, value string) { p[name] = argument{value, inTarget} }
+func (p targetParser) set(name, value string) {
+	p[name] = argument{value, inTarget, settings.FromArgument}
+}
 
 // parseTarget reads the address grammar of the package documentation. It does not
 // check values: settings do.
@@ -118,8 +126,11 @@ func (p targetParser) parseAddress(segments []string, inURL bool) error {
 		if err != nil {
 			return err
 		}
-		database = db
 		p.set("endpoint", path)
+		if n := len(segments); db != "" && segments[n-2] == "databases" {
+			p.set(databaseID, db)
+		}
+		database = db
 	case len(segments) > 2:
 		return errors.New("too many slashes: want instance/database, or projects/p/branches/b/endpoints/e")
 	default:
@@ -144,7 +155,7 @@ func (p targetParser) parseName(name string) error {
 	if isServiceHost(strings.ToLower(name)) {
 		host, port, found := strings.Cut(strings.ToLower(name), ":")
 		if found {
-			p["port"] = argument{port, "port of the target"}
+			p["port"] = argument{port, "port of the target", settings.FromArgument}
 		}
 		p.set("host", host)
 		return nil
@@ -223,7 +234,7 @@ func (p targetParser) parseParams(query string) error {
 		if _, twice := p[name]; twice {
 			return badConfig(label, name+" is given twice")
 		}
-		p[name] = argument{value, label}
+		p[name] = argument{value, label, settings.FromArgument}
 	}
 	return nil
 }
@@ -312,19 +323,19 @@ func checkHost(v string) error {
 	if len(v) > 253 || !pgurl.IsHostName(v) || strings.Contains(v, "..") {
 		return errors.New("want a host name: letters, digits, hyphens and dots")
 	}
-	// The service's own pooler takes only native passwords: every login there
-	// would fail as "SASL authentication failed".
-	label, domain, _ := strings.Cut(v, ".")
-	if direct, pooled := strings.CutSuffix(label, "-pooler"); pooled && isServiceHost(v) {
-		return fmt.Errorf("the pooler refuses OAuth tokens: use the direct host %s.%s", direct, domain)
-	}
 	return nil
 }
 
-// isServiceHost reports whether v has the form of the service's host names,
-// which instance names do not have.
+// isServiceHost reports whether v, with a port or without, has the form of the
+// service's host names, which instance names do not have.
 func isServiceHost(v string) bool {
+	v, _, _ = strings.Cut(strings.ToLower(v), ":")
 	label, domain, _ := strings.Cut(v, ".")
 	return (strings.HasPrefix(label, "instance-") || strings.HasPrefix(label, "ep-")) &&
-		(strings.HasPrefix(domain, "database."))
+		(strings.HasPrefix(domain, "database.") || slices.ContainsFunc(serviceDomains, func(d string) bool {
+			return domain == d || strings.HasSuffix(domain, "."+d)
+		}))
 }
+
+// serviceDomains are those of the clouds that the service runs in.
+var serviceDomains = []string{"databricks.com", "azuredatabricks.net"}

@@ -28,10 +28,15 @@ type Config struct {
 	Instance string
 	// Endpoint is the resource path of an Autoscaling endpoint:
 	// projects/p/branches/b/endpoints/e. A shorter path picks the default
-	// or only child.
+	// or only child. A database of the branch may follow, as databases/d: its
+	// id, or its name in Postgres.
 	Endpoint string
 	// ReadOnly asks for the read-only endpoint of the target.
 	ReadOnly bool
+	// Pooled asks for the target's host at the service's own pooler, which pools
+	// in transaction mode and may refuse tokens: a login that it refuses fails with
+	// an error that names the direct host.
+	Pooled bool
 
 	// Host overrides the host that the workspace names and skips that
 	// lookup. If neither Instance nor Endpoint is set, the target is found
@@ -77,6 +82,11 @@ type Config struct {
 	// one hour; Autoscaling only). Zero means the service's default.
 	TokenTTL time.Duration
 
+	// Claims are tables of Unity Catalog, as catalog.schema.table: the tokens
+	// then also carry the identity's right to read them, where they are synced
+	// to the database. The workspace verifies that right with each token.
+	Claims []string
+
 	// TokenSource supplies the tokens in place of the workspace's credentials
 	// API. They are cached, refreshed before they expire and replaced when the
 	// server rejects them, like the others. With Host and User set, the
@@ -98,8 +108,9 @@ type Config struct {
 	// login that is tried again; never a secret. Nil means slog.Default().
 	Logger *slog.Logger
 
-	sources map[string]source // where each setting came from, for Settings
-	static  *staticURL        // URL as it was completed last; nil if it was not
+	sources    map[string]source // where each setting came from, for Settings
+	static     *staticURL        // URL as it was completed last; nil if it was not
+	databaseID string            // Database, if it was given as a part of Endpoint
 }
 
 // source is where a setting's value came from. It no longer holds once the
@@ -119,9 +130,9 @@ type source struct{ value, from string }
 // # Environment
 //
 //	LAKEBASE_PG_URL                  static Postgres URL; wins over all else
-//	LAKEBASE_INSTANCE_NAME           Provisioned instance
 //	LAKEBASE_ENDPOINT, ENDPOINT_NAME, PGENDPOINT
 //	                                 Autoscaling path projects/p[/branches/b[/endpoints/e]]
+//	LAKEBASE_INSTANCE_NAME           Provisioned instance
 //	LAKEBASE_HOST, PGHOST            host; skips the lookup
 //	PGPORT                           5432
 //	LAKEBASE_DATABASE_NAME, PGDATABASE
@@ -143,6 +154,10 @@ type source struct{ value, from string }
 // different things to SQLAlchemy and libpq, and so is DB_MAX_OVERFLOW=-1,
 // because a pool has a hard maximum. Space around values is dropped and an
 // empty value counts as unset. ENDPOINT_NAME is read only if it holds a path.
+//
+// A host of the service in LAKEBASE_INSTANCE_NAME or LAKEBASE_ENDPOINT is taken as
+// the host, and LAKEBASE_PG_URL without a password, if it leads to such a host, as
+// that host and the URL's settings: then tokens log in, over verified TLS.
 func ParseConfig(target string) (*Config, error) {
 	args, err := parseTarget(strings.TrimSpace(target))
 	if err != nil {
@@ -163,7 +178,6 @@ func (c *Config) apply(args map[string]argument) error {
 	var given pgurl.Params // by the URL
 	for _, s := range c.table() {
 		arg, found := args[s.Name]
-		from := settings.FromArgument
 		if !found {
 			// The URL comes first in the table: its own parameters win over variables.
 			if isTarget(s.Name) && (named || c.URL != "") || gives(given, s.Name) {
@@ -173,20 +187,36 @@ func (c *Config) apply(args map[string]argument) error {
 			if value == "" {
 				continue
 			}
-			arg, from = argument{value, variable}, settings.FromEnvironment+variable
+			arg = argument{value, variable, settings.FromEnvironment + variable}
 		}
-		if err := s.Set(arg.value, from); err != nil {
+		other, err := retarget(s.Name, arg.value)
+		if err != nil {
 			return badValue(arg.label, arg.value, err)
 		}
-		c.sources[s.Name] = source{s.Value.String(), from}
+		for name, o := range other {
+			if _, found := args[name]; !found || name == s.Name { // what it stands for comes later in the table
+				args[name] = argument{o.value, arg.label, arg.from}
+			}
+		}
+		if other != nil {
+			named = named || s.Name == "url" // which wins over all else
+			if arg = other[s.Name]; arg.value == "" {
+				continue
+			}
+			arg = args[s.Name]
+		}
+		if err := s.Set(arg.value, arg.from); err != nil {
+			return badValue(arg.label, arg.value, err)
+		}
+		c.sources[s.Name] = source{s.Value.String(), arg.from}
 		if s.Name == "url" {
 			urlLabel = arg.label
-			var err error
 			if given, err = pgurl.Parse(c.URL); err != nil {
 				return badValue(urlLabel, c.URL, err)
 			}
 		}
 	}
+	c.databaseID = args[databaseID].value
 	if c.URL != "" {
 		if err := c.completeURL(given); err != nil {
 			return badValue(urlLabel, c.URL, err)
@@ -198,6 +228,9 @@ func (c *Config) apply(args map[string]argument) error {
 // validate reports the first mistake in c, which is the caller's own copy: it
 // keeps the URL as it was completed, and its connect_timeout.
 func (c *Config) validate() error {
+	if err := c.retarget(); err != nil {
+		return err
+	}
 	written := *c
 	if s, err := written.table().Check(); err != nil {
 		return badValue("Config."+s.Field, s.Value.String(), err)
@@ -220,6 +253,31 @@ func (c *Config) validate() error {
 		}
 	case c.Instance == "" && c.Endpoint == "" && c.Host == "":
 		return errNoTarget
+	}
+	return nil
+}
+
+// retarget puts what the target of a Config written by a program stands for in
+// its place, as apply does for variables.
+func (c *Config) retarget() error {
+	table := c.table()
+	for name, field := range map[string]*string{"url": &c.URL, "instance": &c.Instance, "endpoint": &c.Endpoint} {
+		label := "Config." + table.Lookup(name).Field
+		other, err := retarget(name, *field)
+		if err != nil {
+			return badValue(label, *field, err)
+		}
+		if other == nil {
+			continue
+		}
+		*field, c.databaseID = "", other[databaseID].value
+		for _, s := range table {
+			if o, ok := other[s.Name]; ok {
+				if err := s.Set(o.value, settings.FromProgram); err != nil {
+					return badValue(label, o.value, err)
+				}
+			}
+		}
 	}
 	return nil
 }

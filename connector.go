@@ -118,8 +118,9 @@ func open(target string) (*Connector, error) {
 
 func (c *Connector) static() bool { return c.cfg.URL != "" }
 
-// Database is the database that c connects to unless its caller names another.
-// It is empty if a static URL names none.
+// Database is the database that c connects to unless its caller names another, as
+// it is configured: of a path with a database's id, the id, in place of which logins
+// use the name in Postgres. It is empty if a static URL names none.
 func (c *Connector) Database() string { return c.base.ConnConfig.Database }
 
 // Connect opens one connection, as the package function [Connect] does.
@@ -191,8 +192,8 @@ func (c *Connector) prepare(ctx context.Context, cfg *pgx.ConnConfig) (Token, er
 	cfg.Host, cfg.Port = loc.target.Host, c.cfg.Port
 	cfg.User, cfg.Password = loc.user, token.Secret()
 	cfg.TLSConfig, cfg.Fallbacks = loc.tls, nil
-	if cfg.Database == "" {
-		cfg.Database = c.cfg.Database
+	if cfg.Database == "" || cfg.Database == c.cfg.Database {
+		cfg.Database = loc.database
 	}
 	c.tracer.attach(cfg)
 	return token, nil
@@ -295,6 +296,9 @@ func (c *Connector) explain(err error) error {
 	if c.static() && errors.As(err, &e) && e.Kind == KindTokenRejected {
 		e.Kind, e.Message = KindConnectFailed, "the server refused the user or password"
 		e.Hint = "check user and password in LAKEBASE_PG_URL"
+		if direct, pooled := workspace.DirectHost(e.Resource); pooled {
+			e.Hint += "; a token goes to the direct host, " + direct
+		}
 	}
 	return err
 }

@@ -19,10 +19,11 @@
 //
 //	(empty)                               what the environment names
 //	my-instance[/db]                      a Provisioned instance
-//	projects/p[/branches/b[/endpoints/e]] Autoscaling; [/databases/db] may follow
+//	projects/p[/branches/b[/endpoints/e]] Autoscaling; [/databases/ID-OR-NAME] may follow
 //	ep-x.database.region.host[:port][/db] a host of the service, instance-x... too
 //	lakebase://[user@]TARGET[/db][?pool_size=20&...]  with settings: see Config.Settings
-//	postgres://..., postgresql+driver://..., host=... user=...  a static URL: no workspace
+//	postgres://..., postgresql+driver://..., host=... user=...  a static URL: no workspace;
+//	                                      without a password, at a host of the service: a token
 //
 // A target replaces what the environment names ([ParseConfig] lists its
 // variables), and the Databricks profile logs in to the workspace.
@@ -31,7 +32,7 @@
 //
 // A token is a password: it is sent only over verified TLS, also with require. A
 // static URL is used as written: there, require does not verify. The service's
-// pooler (hosts with -pooler) refuses tokens: pool here, use the direct host.
+// pooler (hosts with -pooler) may refuse tokens: pool here, use the direct host.
 // Expiry counts at login only. NewPool and OpenDB connect when they are first
 // used: ping to check. Retry a login that is [Retryable], never a statement.
 package lakebase

@@ -15,7 +15,7 @@ import (
 // fields returns c without what only Settings looks at.
 func fields(c *Config) Config {
 	plain := *c
-	plain.sources, plain.static = nil, nil
+	plain.sources, plain.static, plain.databaseID = nil, nil, ""
 	return plain
 }
 

@@ -6,15 +6,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/lakebase-go/lakebase/internal/inventory"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
@@ -30,9 +29,10 @@ const (
 
 // location is where to log in, and as which user.
 type location struct {
-	target steps.Target
-	user   string
-	tls    *tls.Config
+	target   steps.Target
+	user     string
+	database string // to connect to unless the caller names another
+	tls      *tls.Config
 }
 
 // locator remembers where the target of a Config is, and looks it up in the
@@ -45,6 +45,7 @@ type locator struct {
 	current  atomic.Pointer[location]
 	outdated atomic.Bool // look current up again before using it
 	lookups  singleflight.Group
+	warned   sync.Once // of a pooler
 }
 
 // locate returns where to log in, looking it up if that is not known yet. It
@@ -117,16 +118,24 @@ func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
 		}
 		return r.Val.(*location), nil
 	case <-ctx.Done():
+		hint := "check DATABRICKS_HOST and the network path to it"
+		if l.cfg.Instance == "" && l.cfg.Endpoint == "" {
+			hint += ", and " + nameEndpoint
+		}
 		return nil, &Error{
 			Kind: KindWorkspaceUnreachable, Resource: l.cfg.Target(), Message: "the workspace did not answer in time",
-			Hint: "check DATABRICKS_HOST and the network path to it", Err: context.Cause(ctx),
+			Hint: hint, Err: context.Cause(ctx),
 		}
 	}
 }
 
-// lookup asks the workspace for the target and the identity, concurrently.
+// lookup asks the workspace for the target and the identity, concurrently. The
+// identity is that of the login, which does not change.
 func (l *locator) lookup(ctx context.Context) (*location, error) {
 	loc := &location{user: l.cfg.User}
+	if old := l.current.Load(); old != nil {
+		loc.user = old.user
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if loc.user == "" {
 		group.Go(func() error {
@@ -142,8 +151,18 @@ func (l *locator) lookup(ctx context.Context) (*location, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	loc.tls = l.trust.config(loc.target.Host)
-	return loc, nil
+	if direct, pooled := workspace.DirectHost(loc.target.Host); pooled {
+		l.warned.Do(func() {
+			l.cfg.Logger.Warn("lakebase: the host is that of the service's pooler, which pools in transaction mode and may refuse tokens",
+				"target", l.cfg.Target(), "direct", direct)
+		})
+	}
+	return l.locationOf(loc.target, loc.user), nil
+}
+
+// locationOf is where to log in to t.
+func (l *locator) locationOf(t steps.Target, user string) *location {
+	return &location{target: t, user: user, database: cmp.Or(t.Database, l.cfg.Database), tls: l.trust.config(t.Host)}
 }
 
 // lookupTarget finds what to mint for and the host to dial. It asks no more
@@ -151,9 +170,24 @@ func (l *locator) lookup(ctx context.Context) (*location, error) {
 func (l *locator) lookupTarget(ctx context.Context) (steps.Target, error) {
 	if t := l.named(); l.cfg.Host != "" && (l.cfg.TokenSource != nil || t.Name() != "") {
 		t.Host = l.cfg.Host
-		return t, nil
+		return l.withDatabase(ctx, t)
 	}
 	return l.find(ctx)
+}
+
+// withDatabase adds the database's name in Postgres where the configuration may
+// have its id. Whether it does, only the workspace knows.
+func (l *locator) withDatabase(ctx context.Context, t steps.Target) (steps.Target, error) {
+	id := l.cfg.databaseID
+	if id == "" || id != l.cfg.Database || t.Endpoint == "" || checkID("database", id) != nil {
+		return t, nil
+	}
+	name, err := l.workspace.DatabaseName(ctx, t.Endpoint, id)
+	if err != nil && !isRefused(err) {
+		return t, workspaceError(err, t.Endpoint)
+	}
+	t.Database = cmp.Or(name, id)
+	return t, nil
 }
 
 // named returns what the configuration names outright, if it does.
@@ -186,21 +220,22 @@ func (l *locator) find(ctx context.Context) (t steps.Target, err error) {
 	case t.Host != l.cfg.Host && checkHost(t.Host) != nil:
 		t.Host, err = "", badHost(t)
 	case err == nil && t.Host == "":
-		err = noHost(t.Name(), l.cfg.ReadOnly)
+		err = noHost(t.Name(), l.cfg.ReadOnly, l.cfg.Pooled)
 	}
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	return l.withDatabase(ctx, t)
 }
 
 // findInstance finds a Provisioned instance. A name that the instances API does
-// not know may be that of a project.
+// not know, or that it refuses, may be that of a project.
 func (l *locator) findInstance(ctx context.Context, name string) (steps.Target, error) {
 	in, err := l.workspace.Instance(ctx, name)
-	if isNotFound(err) {
-		t, projectErr := l.findProject(ctx, name)
-		if errorKind(projectErr) == KindNotFound {
-			return steps.Target{}, workspaceError(err, name)
+	if isRefused(err) || l.cfg.Pooled && err == nil { // the instances API names no pooler
+		if t, projectErr := l.findProject(ctx, name); t.Name() != "" || !isRefused(projectErr) {
+			return t, projectErr
 		}
-		return t, projectErr
 	}
 	if err != nil {
 		return steps.Target{}, workspaceError(err, name)
@@ -208,6 +243,9 @@ func (l *locator) findInstance(ctx context.Context, name string) (steps.Target, 
 	t := steps.Target{Instance: name, Named: in.ReadWriteDNS, State: in.State(), RawState: in.RawState}
 	if l.cfg.ReadOnly {
 		t.Named, t.ReadOnly = in.ReadOnlyDNS, true
+	}
+	if l.cfg.Pooled {
+		t.Named = ""
 	}
 	return t, usable(t)
 }
@@ -232,12 +270,18 @@ func (l *locator) findEndpoint(ctx context.Context, path string) (steps.Target, 
 	if err != nil {
 		return steps.Target{}, err
 	}
+	hosts := endpoint.Status.Hosts
 	t := steps.Target{
-		Endpoint: endpoint.Name, Named: endpoint.Status.Hosts.Host,
+		Endpoint: endpoint.Name, Named: hosts.Host,
 		State: endpoint.State(), RawState: endpoint.Status.State, ReadOnly: endpoint.ReadOnly(),
 	}
-	if l.cfg.ReadOnly && !t.ReadOnly {
-		t.Named, t.ReadOnly = endpoint.Status.Hosts.ReadOnly, true
+	switch {
+	case l.cfg.Pooled && (l.cfg.ReadOnly || t.ReadOnly):
+		t.Named, t.ReadOnly = hosts.ReadOnlyPooled, true
+	case l.cfg.Pooled:
+		t.Named = hosts.Pooled
+	case l.cfg.ReadOnly && !t.ReadOnly:
+		t.Named, t.ReadOnly = hosts.ReadOnly, true
 	}
 	if endpoint.Status.Disabled && t.State == workspace.Stopped {
 		t.RawState = disabledState
@@ -294,46 +338,11 @@ func pickEndpoint(branch string, all []workspace.Endpoint, readOnly bool) (*work
 	return readWrite, nil
 }
 
-// findHost finds the target that answers at a host name, for programs that were
-// given only that: Databricks Apps inject PGHOST and no resource name.
-func (l *locator) findHost(ctx context.Context, host string) (steps.Target, error) {
-	list, err := inventory.List(ctx, l.workspace)
-	if err != nil {
-		return steps.Target{}, workspaceError(err, host)
-	}
-	for _, e := range list.Entries {
-		if !sameHost(host, e.Host) && !sameHost(host, e.ReadOnlyHost) {
-			continue
-		}
-		t := steps.Target{
-			Endpoint: e.Name, Named: host,
-			State: e.State, RawState: e.ServiceState, ReadOnly: e.ReadOnly || !sameHost(host, e.Host),
-		}
-		if e.Product == inventory.Provisioned {
-			t.Instance, t.Endpoint = e.Name, ""
-		}
-		return t, nil
-	}
-	for _, err := range list.Denied {
-		if !isNotFound(err) { // the target may be where the identity may not look
-			return steps.Target{}, workspaceError(err, host)
-		}
-	}
-	return steps.Target{}, &Error{
-		Kind: KindNotFound, Resource: host, Message: "no instance or endpoint that this identity can see has this host",
-		Hint: "set LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME",
-	}
-}
-
-func sameHost(a, b string) bool {
-	return b != "" && strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
-}
-
-// isNotFound reports whether the workspace answered that there is no such
-// resource.
-func isNotFound(err error) bool {
+// isRefused reports whether the workspace answered that there is no such
+// resource, or that this identity may not use it.
+func isRefused(err error) bool {
 	var call *workspace.Error
-	return errors.As(err, &call) && call.Status == http.StatusNotFound
+	return errors.As(err, &call) && call.Refused()
 }
 
 func ambiguous(parent, wanted string, names []string) error {
@@ -372,14 +381,16 @@ func usable(t steps.Target) error {
 }
 
 // noHost is the error for a target without a host of the wanted kind.
-func noHost(name string, readOnly bool) error {
-	if readOnly {
-		return &Error{
-			Kind: KindNotFound, Resource: name, Message: "has no read-only host",
-			Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write",
-		}
+func noHost(name string, readOnly, pooled bool) error {
+	e := &Error{Kind: KindNotFound, Resource: name, Message: "has no read-only host",
+		Hint: "enable readable secondaries, create a read-only endpoint, or connect read-write"}
+	switch {
+	case pooled:
+		e.Message, e.Hint = "has no host of the service's pooler", "leave pooled out: the direct host takes tokens, and this library and lakebase proxy pool"
+	case !readOnly:
+		e.Kind, e.Message, e.Hint = KindUnavailable, "has no host yet", "wait until it is available"
 	}
-	return &Error{Kind: KindUnavailable, Resource: name, Message: "has no host yet", Hint: "wait until it is available"}
+	return e
 }
 
 // badHost is the error for a host of the workspace that the configuration could

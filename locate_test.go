@@ -58,7 +58,7 @@ func TestHostsAreComparedAsNames(t *testing.T) {
 	if !sameHost("Ep-A.example.", "ep-a.example") || sameHost("", "") || sameHost("a", "b") {
 		t.Error("not as names")
 	}
-	if err := noHost("x", true); !strings.Contains(err.Error(), "no read-only host") {
+	if err := noHost("x", true, false); !strings.Contains(err.Error(), "no read-only host") {
 		t.Error(err)
 	}
 }

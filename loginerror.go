@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/refusal"
+	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // diagnosis is the kind of a failed login, with what to do about it.
@@ -64,7 +65,7 @@ var refusals = map[refusal.Reason]diagnosis{
 	refusal.EndpointNotFound: {kind: KindNotFound, message: "no endpoint behind {host}",
 		hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"},
 	refusal.PasswordWanted: {kind: KindTokenRejected, message: "the server wanted a native password, not a token",
-		hint: "a host with -pooler takes only native passwords: use the direct host; on a direct host, {role} is a native-password role: create an OAuth role with databricks_create_role"},
+		hint: "{role} is a role with a password of its own: create one for the identity with databricks_create_role; a host of the service's pooler (-pooler) asks every role for such a password, the direct host does not"},
 	refusal.NotAToken: {kind: KindTokenRejected, message: "the password is not a database token", hint: tokenHint},
 	refusal.TokenOfAnother: {kind: KindTokenRejected, message: "the token has expired or belongs to another identity",
 		hint: "connect as the role of the identity that mints the token: {role} is not it, or this machine's clock is wrong (\"lakebase doctor\" tells)"},
@@ -195,6 +196,9 @@ func loginError(err error, host, user, database string) error {
 		return e
 	}
 	d := diagnose(err)
+	if direct, pooled := workspace.DirectHost(host); pooled && d.kind == KindTokenRejected {
+		d.message, d.hint = "the service's pooler refused the token", "connect to the direct host, "+direct+": it takes tokens, and this library and lakebase proxy pool"
+	}
 	return &Error{
 		Kind:     d.kind,
 		Resource: host,

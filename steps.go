@@ -39,7 +39,7 @@ func (c *Connector) steps() *steps.Steps {
 }
 
 func (c *Connector) use(t steps.Target, user string) {
-	c.locator.current.Store(&location{target: t, user: cmp.Or(c.cfg.User, user), tls: c.locator.trust.config(t.Host)})
+	c.locator.current.Store(c.locator.locationOf(t, cmp.Or(c.cfg.User, user)))
 }
 
 // mintNow mints at once, in spite of any back-off.

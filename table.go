@@ -34,6 +34,7 @@ func (c *Config) table() settings.Table {
 		{Name: "database", Field: "Database", Value: settings.Text(&c.Database, checkIdentifier), Variables: []string{"LAKEBASE_DATABASE_NAME", "PGDATABASE"}, Default: "databricks_postgres"},
 		{Name: "user", Field: "User", Value: settings.Text(&c.User, checkIdentifier), Variables: []string{"LAKEBASE_USERNAME", "PGUSER"}, Unset: "(the workspace identity)"},
 		{Name: "read_only", Field: "ReadOnly", Value: settings.Bool(&c.ReadOnly)},
+		{Name: "pooled", Field: "Pooled", Value: settings.Bool(&c.Pooled)},
 		{Name: "sslmode", Field: "SSLMode", Value: settings.Text(&c.SSLMode, c.checkSSLMode), Variables: []string{"PGSSLMODE"}, Default: "verify-full"},
 		{Name: "sslrootcert", Field: "SSLRootCert", Value: settings.Text(&c.SSLRootCert, checkPrintable), Variables: []string{"PGSSLROOTCERT"}, Default: "system"},
 		{Name: "application_name", Field: "ApplicationName", Value: settings.Text(&c.ApplicationName, checkPrintable), Variables: []string{"PGAPPNAME"}, Default: programName()},
@@ -44,6 +45,7 @@ func (c *Config) table() settings.Table {
 		{Name: "connect_timeout", Field: "ConnectTimeout", Value: seconds(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
 		{Name: "token_refresh", Field: "TokenRefresh", Value: seconds(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
 		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Duration(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
+		{Name: "claims", Field: "Claims", Value: settings.Names(&c.Claims, checkCatalogTable), Unset: "(none)"},
 		{Name: "dns_servers", Field: "DNSServers", Value: settings.Names(&c.DNSServers, checkServer), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
 		{Name: "profile", Field: "Profile", Value: settings.Text(&c.Profile, checkPrintable), Variables: []string{"DATABRICKS_CONFIG_PROFILE"}, Unset: "(the SDK's choice)"},
 	}
@@ -158,6 +160,14 @@ func checkPrintable(v string) error {
 		}
 	}
 	return nil
+}
+
+// checkCatalogTable allows a full name of a table in Unity Catalog.
+func checkCatalogTable(v string) error {
+	if strings.Count(v, ".") != 2 || strings.HasPrefix(v, ".") || strings.Contains(v, "..") || strings.HasSuffix(v, ".") {
+		return errors.New("want tables of Unity Catalog as catalog.schema.table, separated by commas")
+	}
+	return checkPrintable(v)
 }
 
 // checkServer allows a name server: an address or a host name, with a port

@@ -63,13 +63,27 @@ func TestTargetsFillTheConfig(t *testing.T) {
 		"lakebase://?database=db":                                 {Database: "db"},
 		"lakebase:///?pool_size=2":                                {PoolSize: 2},
 		"lakebase://?host=localhost":                              {Host: "localhost"},
-		"postgres://u:p@h/db":                                     {URL: "postgres://u:p@h/db"},
-		"postgresql://h":                                          {URL: "postgresql://h"},
-		"postgresql+psycopg://h":                                  {URL: "postgresql+psycopg://h"},
-		"postgresql+asyncpg://h?ssl=require":                      {URL: "postgresql+asyncpg://h?ssl=require"},
-		"postgres+pg8000://h":                                     {URL: "postgres+pg8000://h"},
-		"host=h user=u":                                           {URL: "host=h user=u"},
-		"user = 'a b' host = h":                                   {URL: "user = 'a b' host = h"},
+		"lakebase://i?pooled=true&read_only=true":                 {Instance: "i", Pooled: true, ReadOnly: true},
+		"lakebase://i?claims=main.sales.a,main.sales.b":           {Instance: "i", Claims: []string{"main.sales.a", "main.sales.b"}},
+		"ep-a-pooler.database.x.net":                              {Host: "ep-a-pooler.database.x.net"},
+		"projects/p/branches/b/databases/databricks-postgres":     {Endpoint: "projects/p/branches/b", Database: "databricks-postgres"},
+
+		// The service's own documentation has this one for a login with a token.
+		"postgresql://your-email@example.com@ep-abc-123.databricks.com/databricks_postgres?sslmode=require": {
+			Host: "ep-abc-123.databricks.com", User: "your-email@example.com", Database: "databricks_postgres", SSLMode: "require"},
+		"postgresql+psycopg://" + epHost + ":5433?ssl=true&pool_size=7&target_session_attrs=read-only&channel_binding=require": {
+			Host: epHost, Port: 5433, SSLMode: "require", PoolSize: 7, ReadOnly: true},
+		"host=" + epHost + " user=me dbname=db": {Host: epHost, User: "me", Database: "db"},
+		"postgres://me:p@" + epHost + "/db":     {URL: "postgres://me:p@" + epHost + "/db"},
+		"postgres://me@h/db":                    {URL: "postgres://me@h/db"},
+
+		"postgres://u:p@h/db":                {URL: "postgres://u:p@h/db"},
+		"postgresql://h":                     {URL: "postgresql://h"},
+		"postgresql+psycopg://h":             {URL: "postgresql+psycopg://h"},
+		"postgresql+asyncpg://h?ssl=require": {URL: "postgresql+asyncpg://h?ssl=require"},
+		"postgres+pg8000://h":                {URL: "postgres+pg8000://h"},
+		"host=h user=u":                      {URL: "host=h user=u"},
+		"user = 'a b' host = h":              {URL: "user = 'a b' host = h"},
 	} {
 		t.Run(target, func(t *testing.T) {
 			testkit.OnlyEnv(t, nil)
@@ -141,6 +155,23 @@ func TestPrecedence(t *testing.T) {
 			map[string]string{"LAKEBASE_INSTANCE_NAME": "i", "PGHOST": "h"}, "lakebase://?database=d", Config{Instance: "i", Host: "h", Database: "d"}},
 		"parameters on the environment's URL": {
 			map[string]string{"LAKEBASE_PG_URL": url}, "lakebase://?pool_size=2", Config{URL: url, PoolSize: 2}},
+		"host as instance": {
+			map[string]string{"LAKEBASE_INSTANCE_NAME": "instance-1.database.azuredatabricks.net", "PGHOST": "of another database"}, "",
+			Config{Host: "instance-1.database.azuredatabricks.net"}},
+		"host as endpoint": {
+			map[string]string{"LAKEBASE_ENDPOINT": epHost, "PGPORT": "1"}, "", Config{Host: epHost, Port: 1}},
+		"host as instance beside endpoint": {
+			map[string]string{"LAKEBASE_INSTANCE_NAME": epHost, "LAKEBASE_ENDPOINT": path}, "", Config{Host: epHost, Endpoint: path}},
+		"endpoint with a database": {
+			map[string]string{"LAKEBASE_ENDPOINT": path + "/branches/b/databases/d", "PGDATABASE": "of another resource"}, "",
+			Config{Endpoint: path + "/branches/b", Database: "d"}},
+		"parameter over the endpoint's database": {
+			map[string]string{"LAKEBASE_ENDPOINT": path + "/databases/d"}, "lakebase://?database=x", Config{Endpoint: path, Database: "x"}},
+		"URL without a password over instance and host": {
+			map[string]string{"LAKEBASE_PG_URL": "postgres://u@" + epHost, "LAKEBASE_INSTANCE_NAME": "i", "PGHOST": "x", "PGDATABASE": "d"}, "",
+			Config{Host: epHost, User: "u", Database: "d"}},
+		"URL whose password is in the environment": {
+			map[string]string{"PGPASSWORD": "p"}, "postgres://u@" + epHost, Config{URL: "postgres://u@" + epHost}},
 		"pool of a URL argument from the environment": {
 			map[string]string{"DB_POOL_SIZE": "7", "DB_MAX_OVERFLOW": "0"}, url, Config{URL: url, PoolSize: 7, MaxOverflow: -1}},
 	} {

@@ -113,7 +113,7 @@ func (l *locator) fetchToken(ctx context.Context) (tokencache.Credential, error)
 		return tokencache.Credential{}, err
 	}
 	cred, err := l.mint(ctx, target)
-	if target.Instance != "" && isNotFound(err) {
+	if target.Instance != "" && isRefused(err) {
 		// The instance may have become a project since it was looked up.
 		if project, lookupErr := l.findProject(ctx, target.Instance); lookupErr == nil {
 			l.outdate()
@@ -139,9 +139,9 @@ func (l *locator) mintTarget(ctx context.Context) (steps.Target, error) {
 
 func (l *locator) mint(ctx context.Context, t steps.Target) (tokencache.Credential, error) {
 	if t.Endpoint != "" {
-		return l.workspace.EndpointCredential(ctx, t.Endpoint, l.cfg.TokenTTL)
+		return l.workspace.EndpointCredential(ctx, t.Endpoint, l.cfg.TokenTTL, l.cfg.Claims)
 	}
-	return l.workspace.InstanceCredential(ctx, t.Instance)
+	return l.workspace.InstanceCredential(ctx, t.Instance, l.cfg.Claims)
 }
 
 // terminalFetch reports which failures are final, and how long the service asked

@@ -64,13 +64,7 @@ func explainConfig(err error) Result {
 	p := problem("%s: %s", e.Resource, e.Message).
 		means("a program with this configuration ends before it connects to anything")
 	isVariable := variableName.MatchString(e.Resource)
-	switch direct := directHost.FindStringSubmatch(e.Message); {
-	case direct != nil:
-		p = p.means("a host with -pooler is the service's own pooler, which takes native passwords and refuses tokens").
-			do("use the direct host; this library, or lakebase proxy, pools in its place", "lakebase doctor "+direct[1])
-		if isVariable {
-			p.Command = "export " + e.Resource + "=" + direct[1]
-		}
+	switch {
 	case strings.Contains(e.Message, "both are set"):
 		first, _, _ := strings.Cut(e.Resource, " and ")
 		p = p.do("unset the one that is not meant", "unset "+first)
@@ -90,7 +84,6 @@ func explainConfig(err error) Result {
 }
 
 var (
-	directHost   = regexp.MustCompile(`use the direct host ([A-Za-z0-9.-]+)`)
 	variableName = regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`)
 	// placeholder is a template that was not filled in.
 	placeholder = regexp.MustCompile(`\$\{[^}]*\}|\{\{[^}]*\}\}`)
@@ -159,21 +152,32 @@ func (v *visit) judgePassword(r Result) Result {
 // checkPooler looks whether the host is the service's own pooler.
 func checkPooler(_ context.Context, v *visit) Result {
 	for _, s := range v.servers {
-		label, domain, _ := strings.Cut(s.Host, ".")
-		direct, pooled := strings.CutSuffix(label, "-pooler")
-		if !pooled {
+		if _, pooled := workspace.DirectHost(s.Host); !pooled {
 			continue
 		}
-		direct += "." + domain
-		if v.isStatic() && !accessToken.MatchString(v.steps.Password) && !webToken.MatchString(v.steps.Password) {
-			return found(nil, "%s is a pooler", s.Host).warn(problem("the host is the service's pooler, in transaction mode").
-				means("SET, LISTEN, advisory locks and named prepared statements do not outlive a transaction there").
-				do("if the program needs those, use the direct host " + direct))
+		p := problem("the host is the service's pooler, in transaction mode").
+			means("SET, LISTEN, advisory locks and named prepared statements do not outlive a transaction there")
+		if !v.isStatic() || webToken.MatchString(v.steps.Password) {
+			p.Meaning += "; it takes native passwords, and may refuse tokens (\"SASL authentication failed\")"
 		}
-		return problem("the host is the service's pooler, which refuses tokens").
-			means("a host with -pooler takes native passwords only; every token ends in \"SASL authentication failed\"").
-			do("use the direct host "+direct, "lakebase doctor "+direct).
-			failed(badConfig(s.Host, "the pooler refuses OAuth tokens: use the direct host "+direct))
+		return found(nil, "%s is a pooler", s.Host).warn(p.do(v.toDirectHost(s.Host)))
 	}
 	return found(nil, "the host is direct")
+}
+
+// toDirectHost is the action, with its command, that leads past the pooler.
+func (v *visit) toDirectHost(pooled string) (action, command string) {
+	direct, _ := workspace.DirectHost(pooled)
+	action = "use the direct host " + direct + ", and this library or lakebase proxy to pool"
+	variable := v.variable("host")
+	switch {
+	case v.isStatic():
+	case variable != "" && v.setting("host").Value == pooled && variable != "LAKEBASE_PG_URL":
+		command = "export " + variable + "=" + direct
+	case v.cfg.Pooled:
+		action += ": leave out pooled=true"
+	default:
+		command = "lakebase doctor " + direct
+	}
+	return action, command
 }

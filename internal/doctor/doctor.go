@@ -61,7 +61,7 @@ var sequence = []step{
 	{name: "tcp", needs: []string{"dns"}, skip: socketsOnly, run: checkTCP},
 	{name: "tls", needs: []string{"tcp"}, skip: socketsOnly, run: checkTLS},
 	{name: "token", needs: []string{"target"}, skip: unlessWorkspace, run: checkToken},
-	{name: "login", needs: []string{"pooler", "tls", "token"}, run: checkLogin},
+	{name: "login", needs: []string{"tls", "token"}, run: checkLogin},
 	{name: "role", needs: []string{"login", openSession}, run: inSession(roleQuery, judgeRole)},
 	{name: "server", needs: []string{"login", openSession}, run: inSession(serverQuery, judgeServer)},
 	{name: "connections", needs: []string{"login", openSession}, run: inSession(connectionsQuery, judgeConnections)},

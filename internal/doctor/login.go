@@ -239,10 +239,16 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 // explainToken explains why a token was refused twice.
 func (v *visit) explainToken(reason refusal.Reason) Result {
 	_, wrongClock := v.skew()
+	host := v.servers[0].Host
+	_, pooled := workspace.DirectHost(host)
 	switch {
+	case pooled:
+		return problem("the service's pooler does not take the token").
+			means("it takes native passwords; whether it takes tokens too depends on the project").
+			do(v.toDirectHost(host))
 	case reason == refusal.PasswordWanted:
 		return problem("the server wants a native password, not a token").
-			means("the role %s was created in Postgres and has a password of its own, or the host is the service's pooler", quoteSQL(v.user())).
+			means("the role %s was created in Postgres and has a password of its own", quoteSQL(v.user())).
 			do("log in as the role of an identity; have someone who can log in see with this how the role was created", v.roles("show"))
 	case reason == refusal.TokenOfOtherWorkspace:
 		return problem("the token is from another workspace, or for another endpoint").

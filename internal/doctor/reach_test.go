@@ -77,14 +77,14 @@ func TestDiagnosisOfNames(t *testing.T) {
 			words: []string{"an authority that is not trusted here"}, advice: []string{"lakebase local env"}},
 		{name: "port closed", env: map[string]string{"PGPORT": "1"}, check: "tcp", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{":1: connection refused"}, advice: []string{"lakebase local status"}, skipped: []string{"tls", "login", "role"}},
-		{name: "pooler with a token in the URL", env: static(pooled, s.User(), token), check: "pooler", kind: lakebase.KindBadConfig,
-			words: []string{"which refuses tokens"}, advice: []string{"the direct host " + direct, "lakebase doctor " + direct}, skipped: append([]string{"login"}, afterLogin...)},
+		{name: "pooler with a token in the URL", env: static(pooled, s.User(), token), check: "login", kind: lakebase.KindConnectFailed,
+			words: []string{"refused the user"}, skipped: afterLogin},
 		{name: "pooler with a password in the URL", env: static(pooled, "app", "correct horse"), check: "pooler", status: doctor.Warning,
 			words: []string{"transaction mode", "LISTEN"}, advice: []string{direct}},
 		{name: "pooler with the role of an identity", env: static(pooled, s.User(), "correct horse"), check: "login", kind: lakebase.KindConnectFailed,
 			words: []string{"refused the user", "has no password"}},
-		{name: "pooled host", env: map[string]string{"PGHOST": pooled}, check: "configuration", kind: lakebase.KindBadConfig,
-			words: []string{"the pooler refuses OAuth tokens"}, advice: []string{"export PGHOST=" + direct}},
+		{name: "pooled host", env: map[string]string{"PGHOST": pooled}, check: "login", kind: lakebase.KindTokenRejected,
+			words: []string{"the service's pooler does not take the token"}, advice: []string{"the direct host " + direct, "export PGHOST=" + direct}},
 	}
 	for _, d := range table {
 		t.Run(d.name, func(t *testing.T) {

@@ -113,17 +113,7 @@ func TestListShowsWhatHasNoEndpoint(t *testing.T) {
 			{"name": "projects/full/branches/a/endpoints/ro", "status": {"endpoint_type": "ENDPOINT_TYPE_READ_ONLY", "current_state": "IDLE", "hosts": {"host": "ro.example"}}},
 			{"name": "projects/full/branches/a/endpoints/rw", "status": {"current_state": "IDLE", "disabled": true, "hosts": {"host": "rw.example"}}}]}`,
 	}
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reply, ok := replies[r.URL.Path]
-		if !ok {
-			w.WriteHeader(http.StatusNotFound)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(reply)) // the client reports what it lacks
-	}))
-	defer service.Close()
-	c := workspace.New(workspace.Options{Config: &sdkconfig.Config{Host: service.URL, Token: "x"}})
-	defer c.Close()
+	c := withReplies(t, replies)
 	l, err := inventory.List(t.Context(), c)
 	if err != nil || len(l.Denied) > 0 {
 		t.Fatal(err, l.Denied)
@@ -141,6 +131,51 @@ func TestListShowsWhatHasNoEndpoint(t *testing.T) {
 	if state := l.Entries[3].StateText(); state != "disabled" {
 		t.Errorf("a disabled endpoint is %q", state)
 	}
+}
+
+// An upgraded instance answers in both APIs. The list has it once, as the project.
+func TestListShowsAnUpgradedInstanceOnce(t *testing.T) {
+	c := withReplies(t, map[string]string{
+		"/api/2.0/database/instances": `{"database_instances": [{"name": "shop", "read_write_dns": "instance-1.example"},
+			{"name": "renamed", "read_write_dns": "ep-b.example"}, {"name": "left", "read_write_dns": "instance-3.example"}]}`,
+		"/api/2.0/postgres/projects":                                    `{"projects": [{"name": "projects/shop"}, {"name": "projects/other"}]}`,
+		"/api/2.0/postgres/projects/shop/branches":                      `{"branches": [{"name": "projects/shop/branches/production"}]}`,
+		"/api/2.0/postgres/projects/shop/branches/production/endpoints": `{"endpoints": [{"name": "projects/shop/branches/production/endpoints/primary", "status": {"hosts": {"host": "ep-a.example"}}}]}`,
+		"/api/2.0/postgres/projects/other/branches":                     `{"branches": [{"name": "projects/other/branches/b"}]}`,
+		"/api/2.0/postgres/projects/other/branches/b/endpoints":         `{"endpoints": [{"name": "projects/other/branches/b/endpoints/e", "status": {"hosts": {"host": "ep-b.example"}}}]}`,
+	})
+	l, err := inventory.List(t.Context(), c)
+	if err != nil || len(l.Denied) > 0 {
+		t.Fatal(err, l.Denied)
+	}
+	want := []string{"left available", "projects/other/branches/b/endpoints/e available", "projects/shop/branches/production/endpoints/primary available"}
+	if !slices.Equal(names(l), want) {
+		t.Errorf("got %q, want %q", names(l), want)
+	}
+	// A search sees both, as a program may have the host of either.
+	for _, host := range []string{"instance-1.example", "ep-a.example"} {
+		if found, _, err := inventory.Find(t.Context(), c, func(e inventory.Entry) bool { return e.Host == host }); err != nil || found == nil {
+			t.Errorf("%s: %v, %v", host, found, err)
+		}
+	}
+}
+
+// withReplies is a client of a workspace with fixed replies by path, and 404 for
+// others.
+func withReplies(t *testing.T, replies map[string]string) *workspace.Client {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply, ok := replies[r.URL.Path]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(reply)) // the client reports what it lacks
+	}))
+	t.Cleanup(service.Close)
+	c := workspace.New(workspace.Options{Config: &sdkconfig.Config{Host: service.URL, Token: "x"}})
+	t.Cleanup(c.Close)
+	return c
 }
 
 // fail breaks the API until the test ends.

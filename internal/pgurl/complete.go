@@ -51,8 +51,8 @@ var unsupported = []string{"hostaddr", "requirepeer", "ssl_max_protocol_version"
 // pgx.ParseConfig would send them to the server, so that [Params.PoolConfig]
 // is right for single connections too.
 func (p Params) Complete(d Defaults) (Params, error) {
-	full := maps.Clone(p)
-	if err := full.translate(); err != nil {
+	full, err := p.Translate()
+	if err != nil {
 		return nil, err
 	}
 	if err := full.CheckHosts(); err != nil {
@@ -61,8 +61,9 @@ func (p Params) Complete(d Defaults) (Params, error) {
 	return full, full.fill(d)
 }
 
-// translate turns other drivers' parameters into libpq's.
-func (p Params) translate() error {
+// Translate returns a copy of p in which other drivers' parameters are libpq's.
+func (p Params) Translate() (Params, error) {
+	p = maps.Clone(p)
 	if v, ok := p["ssl"]; ok {
 		delete(p, "ssl")
 		if _, ok := p["sslmode"]; !ok {
@@ -71,11 +72,11 @@ func (p Params) translate() error {
 	}
 	for _, name := range unsupported {
 		if _, ok := p[name]; ok {
-			return fmt.Errorf("%s is not supported: drop it", name)
+			return nil, fmt.Errorf("%s is not supported: drop it", name)
 		}
 	}
 	if p["gssencmode"] == "require" {
-		return errors.New("gssencmode=require is not supported: use TLS")
+		return nil, errors.New("gssencmode=require is not supported: use TLS")
 	}
 	if name := p["fallback_application_name"]; name != "" && p["application_name"] == "" {
 		p["application_name"] = name
@@ -83,7 +84,7 @@ func (p Params) translate() error {
 	for _, name := range clientOnly {
 		delete(p, name)
 	}
-	return nil
+	return p, nil
 }
 
 // modeOfSSL maps asyncpg's and JDBC's ssl= to sslmode.

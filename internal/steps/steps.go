@@ -56,6 +56,7 @@ type Target struct {
 	State    workspace.State
 	RawState string // as the service words it, or "disabled"
 	ReadOnly bool
+	Database string // name in Postgres, where the configuration may have its id; else empty
 }
 
 // Name returns the instance's name or the endpoint's path.

@@ -147,7 +147,9 @@ func (a *authenticator) authenticate(j *journal, config *sdkconfig.Config) (*ses
 		return nil, j.explain(err, config)
 	}
 	if config.WorkspaceID != "" {
+		// The same under its former name, which some hosts know alone.
 		req.Header.Set("X-Databricks-Org-Id", config.WorkspaceID)
+		req.Header.Set("X-Databricks-Workspace-Id", config.WorkspaceID)
 	}
 	return &session{
 		host:   config.Host,

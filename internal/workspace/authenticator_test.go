@@ -88,7 +88,7 @@ func TestMachineToMachine(t *testing.T) {
 		t.Errorf("%d questions for metadata", n)
 	}
 	r, _ := o.last(t)
-	if got := r.Header.Get("X-Databricks-Org-Id"); got != "4711" {
+	if got := r.Header.Get("X-Databricks-Org-Id"); got != "4711" || r.Header.Get("X-Databricks-Workspace-Id") != got {
 		t.Errorf("org id %q", got)
 	}
 }

@@ -159,7 +159,7 @@ func TestMeSendsItsLogin(t *testing.T) {
 	if !strings.HasPrefix(userAgent, "lakebase-go/") {
 		t.Errorf("user agent %q", userAgent)
 	}
-	if r.RequestURI != "/api/2.0/preview/scim/v2/Me" {
+	if r.RequestURI != "/api/2.0/preview/scim/v2/Me?excludedAttributes=entitlements" {
 		t.Errorf("asked for %s", r.RequestURI)
 	}
 	if host := c.Host(); host != s.URL {
@@ -309,8 +309,8 @@ func TestBadNamesAreNotSent(t *testing.T) {
 	branches := func(name string) error { _, err := c.Branches(ctx, name); return err }
 	endpoints := func(name string) error { _, err := c.Endpoints(ctx, name); return err }
 	endpoint := func(name string) error { _, err := c.Endpoint(ctx, name); return err }
-	mintInstance := func(name string) error { _, err := c.InstanceCredential(ctx, name); return err }
-	mintEndpoint := func(name string) error { _, err := c.EndpointCredential(ctx, name, 0); return err }
+	mintInstance := func(name string) error { _, err := c.InstanceCredential(ctx, name, nil); return err }
+	mintEndpoint := func(name string) error { _, err := c.EndpointCredential(ctx, name, 0, nil); return err }
 	for name, try := range map[string]struct {
 		call func(string) error
 		arg  string
@@ -440,7 +440,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.mux.Handle("POST /api/2.0/database/credentials", http.RedirectHandler("/login.html?next=secret", http.StatusFound))
-	_, err := s.client(t).InstanceCredential(t.Context(), "x")
+	_, err := s.client(t).InstanceCredential(t.Context(), "x", nil)
 	e := asError(t, err)
 	if e.Status != 302 || e.Temporary() || !strings.Contains(err.Error(), s.URL+"/login.html; check") || strings.Contains(err.Error(), "next") {
 		t.Errorf("error %v", err)

@@ -20,8 +20,9 @@ import (
 // assumedLifetime is that of a credential without an expiry.
 const assumedLifetime = 15 * time.Minute
 
-// InstanceCredential mints a password for a Provisioned instance.
-func (c *Client) InstanceCredential(ctx context.Context, instance string) (tokencache.Credential, error) {
+// InstanceCredential mints a password for a Provisioned instance. It carries the
+// right to read the tables, which are named as catalog.schema.table.
+func (c *Client) InstanceCredential(ctx context.Context, instance string, tables []string) (tokencache.Credential, error) {
 	const path = "/api/2.0/database/credentials"
 	if err := checkName(http.MethodPost+" "+path, instance); err != nil {
 		return tokencache.Credential{}, err
@@ -29,23 +30,48 @@ func (c *Client) InstanceCredential(ctx context.Context, instance string) (token
 	return c.credential(ctx, path, struct {
 		RequestID string   `json:"request_id"`
 		Instances []string `json:"instance_names"`
-	}{uuid.NewString(), []string{instance}})
+		Claims    []claim  `json:"claims,omitempty"`
+	}{uuid.NewString(), []string{instance}, claimsFor(tables)})
 }
 
-// EndpointCredential mints a password for an Autoscaling endpoint. A zero
-// ttl leaves the lifetime to the service; others are sent in whole seconds.
-func (c *Client) EndpointCredential(ctx context.Context, endpoint string, ttl time.Duration) (tokencache.Credential, error) {
+// EndpointCredential mints a password for an Autoscaling endpoint, as
+// InstanceCredential does. A zero ttl leaves the lifetime to the service; others are
+// sent in whole seconds.
+func (c *Client) EndpointCredential(ctx context.Context, endpoint string, ttl time.Duration, tables []string) (tokencache.Credential, error) {
 	if _, err := endpointPath(endpoint); err != nil {
 		return tokencache.Credential{}, err
 	}
 	in := struct {
-		Endpoint string `json:"endpoint"`
-		TTL      string `json:"ttl,omitempty"`
-	}{Endpoint: endpoint}
+		Endpoint string  `json:"endpoint"`
+		TTL      string  `json:"ttl,omitempty"`
+		Claims   []claim `json:"claims,omitempty"`
+	}{Endpoint: endpoint, Claims: claimsFor(tables)}
 	if ttl > 0 {
 		in.TTL = fmt.Sprintf("%ds", int64(math.Ceil(ttl.Seconds())))
 	}
 	return c.credential(ctx, postgresPath+"/credentials", in)
+}
+
+// claim asks for a right that a credential carries beyond those of its role. The
+// service has no other permission set than READ_ONLY.
+type claim struct {
+	PermissionSet string     `json:"permission_set"`
+	Resources     []resource `json:"resources"`
+}
+
+type resource struct {
+	TableName string `json:"table_name"`
+}
+
+func claimsFor(tables []string) []claim {
+	if len(tables) == 0 {
+		return nil
+	}
+	c := claim{PermissionSet: "READ_ONLY"}
+	for _, t := range tables {
+		c.Resources = append(c.Resources, resource{t})
+	}
+	return []claim{c}
 }
 
 func (c *Client) credential(ctx context.Context, path string, in any) (tokencache.Credential, error) {

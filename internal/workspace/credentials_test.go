@@ -31,7 +31,7 @@ func TestCredentialRequests(t *testing.T) {
 	s.answer(endpointCredentials, 200, map[string]string{"token": "t2", "expire_time": expiry})
 	c := s.client(t)
 
-	got, err := c.InstanceCredential(t.Context(), "my/instance")
+	got, err := c.InstanceCredential(t.Context(), "my/instance", nil)
 	if err != nil || got.Secret != "t1" {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -54,7 +54,7 @@ func TestCredentialRequests(t *testing.T) {
 		time.Hour:            `{"endpoint":"` + testEndpoint + `","ttl":"3600s"}`,
 		-time.Second:         `{"endpoint":"` + testEndpoint + `"}`,
 	} {
-		got, err := c.EndpointCredential(t.Context(), testEndpoint, ttl)
+		got, err := c.EndpointCredential(t.Context(), testEndpoint, ttl, nil)
 		if err != nil || got.Secret != "t2" {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -89,7 +89,7 @@ func TestCredentialLifetime(t *testing.T) {
 	c := s.client(t)
 	for _, tt := range tests {
 		next <- tt.body
-		got, err := c.InstanceCredential(t.Context(), "x")
+		got, err := c.InstanceCredential(t.Context(), "x", nil)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -114,7 +114,7 @@ func TestCredentialWithoutExpiry(t *testing.T) {
 	} {
 		s := newService(t)
 		s.answer(instanceCredentials, 200, map[string]string{"token": token})
-		got, err := s.client(t).InstanceCredential(t.Context(), "x")
+		got, err := s.client(t).InstanceCredential(t.Context(), "x", nil)
 		if err != nil || got.Lifetime != assumedLifetime {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -128,7 +128,7 @@ func TestCredentialWithoutDate(t *testing.T) {
 		w.Header()["Date"] = nil // net/http leaves it out
 		send(w, 200, map[string]string{"token": "t", "expiration_time": time.Now().Add(time.Hour).Format(time.RFC3339Nano)})
 	})
-	got, err := s.client(t).InstanceCredential(t.Context(), "x")
+	got, err := s.client(t).InstanceCredential(t.Context(), "x", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestCredentialWithoutToken(t *testing.T) {
 	for _, body := range []string{`{}`, `{"token":""}`, `{"token":7}`, `[]`, `"eyJhbGciOi.SECRET.sig"`, `eyJhbGciOi.SECRET.sig`, ``} {
 		s := newService(t)
 		s.answer(instanceCredentials, 200, body)
-		_, err := s.client(t).InstanceCredential(t.Context(), "x")
+		_, err := s.client(t).InstanceCredential(t.Context(), "x", nil)
 		e := asError(t, err)
 		if e.Code != codeMalformed || !e.Temporary() || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", body, err)

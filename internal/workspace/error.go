@@ -84,6 +84,13 @@ func (e *Error) Temporary() bool {
 	return temporaryStatus(e.Status) || e.Code == codeMalformed
 }
 
+// Refused reports whether the service answered that there is no such resource,
+// or that the identity may not use it (400, 403 or 404). That says nothing about
+// other resources: an API that is switched off refuses all of its calls.
+func (e *Error) Refused() bool {
+	return !e.Auth && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden || e.Status == http.StatusNotFound)
+}
+
 func temporaryStatus(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }

@@ -75,8 +75,10 @@ type EndpointStatus struct {
 	State    string `json:"current_state"` // the service's own word
 	Disabled bool   `json:"disabled"`
 	Hosts    struct {
-		Host     string `json:"host"`
-		ReadOnly string `json:"read_only_host"`
+		Host           string `json:"host"`
+		ReadOnly       string `json:"read_only_host"`
+		Pooled         string `json:"read_write_pooled_host"` // of the service's pooler
+		ReadOnlyPooled string `json:"read_only_pooled_host"`
 	} `json:"hosts"` // empty if the endpoint has none of the kind
 }
 
@@ -93,6 +95,17 @@ func (e Endpoint) State() State {
 		return Stopped
 	}
 	return state
+}
+
+// DirectHost returns the host that reaches the same database as a host of the
+// service's own pooler, and whether host is one: the first label of those ends in
+// -pooler. Other hosts are returned as they are.
+func DirectHost(host string) (direct string, pooled bool) {
+	label, domain, _ := strings.Cut(host, ".")
+	if label, pooled = strings.CutSuffix(label, "-pooler"); !pooled || domain == "" {
+		return host, false
+	}
+	return label + "." + domain, true
 }
 
 // Instance returns the Provisioned instance of that name.
@@ -121,6 +134,23 @@ func (c *Client) Endpoint(ctx context.Context, path string) (*Endpoint, error) {
 	}
 	e.Name = cmp.Or(e.Name, path)
 	return &e, nil
+}
+
+// DatabaseName returns the name in Postgres of the database with that id, on the
+// branch that an endpoint belongs to.
+func (c *Client) DatabaseName(ctx context.Context, endpoint, id string) (string, error) {
+	branch, _, _ := strings.Cut(endpoint, "/endpoints/")
+	path, err := resourcePath(branch+"/databases/"+id, "projects", "branches", "databases")
+	if err != nil {
+		return "", err
+	}
+	var database struct {
+		Status struct {
+			Name string `json:"postgres_database"`
+		} `json:"status"`
+	}
+	_, err = c.get(ctx, path, nil, &database)
+	return database.Status.Name, err
 }
 
 // Instances lists the Provisioned instances that the caller can see.
@@ -209,7 +239,9 @@ func (c *Client) Identity(ctx context.Context) (id Identity, err error) {
 			Display string `json:"display"`
 		} `json:"groups"`
 	}
-	rep, err := c.get(ctx, "/api/2.0/preview/scim/v2/Me", nil, &me)
+	// The entitlements are of no use here, and make the reply large and slow where
+	// an identity has many.
+	rep, err := c.get(ctx, "/api/2.0/preview/scim/v2/Me", url.Values{"excludedAttributes": {"entitlements"}}, &me)
 	if err != nil {
 		return id, err
 	}

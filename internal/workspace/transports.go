@@ -66,7 +66,7 @@ func newTransport(insecure bool, closing context.Context) *http.Transport {
 			return dialer.DialContext(ctx, network, address)
 		},
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   4,
+		MaxIdleConnsPerHost:   32, // as many as the calls of a listing
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
