@@ -9,8 +9,11 @@ import (
 // isRelation reports whether a word where a relation is expected is its name.
 func (r *reader) isRelation(kw keyword) bool {
 	switch kw {
-	case kwOnly, kwRows, kwFrom, kwTable: // the relation follows
+	case kwOnly, kwFrom, kwTable: // the relation follows
 		return false
+	case kwRows:
+		lex := r.lex
+		return !bytes.EqualFold(lex.Text(lex.Next()), []byte("from"))
 	case kwSelect, kwWith:
 		r.expects = false
 		return false

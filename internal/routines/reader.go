@@ -124,8 +124,11 @@ func (r *reader) read() Impact {
 
 // other notes what the token before the next one is.
 func (r *reader) other(kw keyword) {
-	if kw == kwDistinct && !r.is {
-		kw = kwOther // SELECT 1 AS distinct FROM
+	switch {
+	case kw == kwDistinct && !r.is: // SELECT 1 AS distinct FROM
+		kw = kwOther
+	case kw == kwRecursive && r.previous == kwWith:
+		kw = kwWith
 	}
 	r.previous, r.closed, r.colons = kw, false, 0
 	r.is = kw == kwIs || kw == kwNot && r.is

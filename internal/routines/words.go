@@ -68,6 +68,7 @@ const (
 	kwPartition
 	kwPrepare
 	kwPrimary
+	kwRecursive
 	kwProcedural // starts a statement of PL/pgSQL only
 	kwQuery      // starts a statement that may be plain
 	kwRelay      // starts a statement whose effects sqlscan reports, or without any
@@ -98,7 +99,7 @@ var keywordOf = map[string]keyword{
 	"loop": kwLoop, "materialized": kwMaterialized, "merge": kwMerge, "not": kwNot, "on": kwOn, "only": kwOnly, "lateral": kwOnly,
 	"operator": kwOperator, "over": kwOver, "prepare": kwPrepare, "primary": kwPrimary, "foreign": kwPrimary, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
 	"select": kwSelect, "set": kwSet, "sets": kwSets, "table": kwTable, "then": kwThen,
-	"truncate": kwTruncate, "update": kwUpdate, "using": kwUsing, "varying": kwVarying, "with": kwWith, "recursive": kwWith,
+	"truncate": kwTruncate, "update": kwUpdate, "using": kwUsing, "varying": kwVarying, "with": kwWith, "recursive": kwRecursive,
 }
 
 // Words of some keywords, separated by spaces.
