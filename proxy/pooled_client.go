@@ -15,7 +15,7 @@ import (
 
 // Reasons for the end of a session that are the client's own.
 const (
-	reasonTerminated = "client left"
+	reasonTerminated = "client close request"
 	reasonGone       = "client gone"
 )
 

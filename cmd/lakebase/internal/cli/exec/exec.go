@@ -37,11 +37,11 @@ func New(std *terminal.Streams) *cobra.Command {
 
 		DisableFlagsInUseLine: true, // they come before COMMAND
 		Short:                 "Run a program that connects without a token",
-		Long: `Runs COMMAND with PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and
-DATABASE_URL set for a private proxy, which ends with COMMAND. The proxy
-listens on loopback, and accepts only a random password that these variables
-have. In session mode each client has a server connection of its own; in
-transaction mode many clients share a few.
+		Long: `Runs COMMAND with PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE,
+DATABASE_URL and LAKEBASE_PG_URL set for a private proxy, which ends with
+COMMAND. The proxy listens on loopback, and accepts only a random password that
+these variables have. In session mode each client has a server connection of
+its own; in transaction mode many clients share a few.
 
 Signals are passed on to COMMAND. The exit code is COMMAND's, 128 plus the
 signal that ended it, 126 if it cannot be started, or 127 if it does not exist.`,
@@ -113,7 +113,8 @@ func run(ctx context.Context, std *terminal.Streams, o *options, args []string) 
 // more of its connection to the proxy than there is. PGCLUSTER is Debian's.
 var misleading = []string{"PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY",
 	"PGSSLNEGOTIATION", "PGREQUIREAUTH", "PGREQUIRESSL", "PGCHANNELBINDING", "PGTARGETSESSIONATTRS", "PGGSSENCMODE",
-	"PGCLUSTER", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "DATABASE_URL"}
+	"PGCLUSTER", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "DATABASE_URL",
+	"LAKEBASE_PG_URL"}
 
 // environment returns inherited with variables that lead to the proxy.
 func environment(inherited []string, addr net.Addr, database, password string) []string {
@@ -127,7 +128,7 @@ func environment(inherited []string, addr net.Addr, database, password string) [
 	}
 	u := url.URL{Scheme: "postgresql", User: url.UserPassword(user, password), Host: addr.String(), Path: "/" + database, RawQuery: "sslmode=disable"}
 	return append(env, "PGHOST="+host, "PGPORT="+port, "PGUSER="+user, "PGPASSWORD="+password,
-		"PGDATABASE="+database, "PGSSLMODE=disable", "DATABASE_URL="+u.String())
+		"PGDATABASE="+database, "PGSSLMODE=disable", "DATABASE_URL="+u.String(), "LAKEBASE_PG_URL="+u.String())
 }
 
 // runChild runs a program to its end, passes signals on to it, and returns its
