@@ -62,7 +62,7 @@ func (in *Installation) initdbArgs() []string {
 
 // buildTemplate creates the data directory dir.
 func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *account, o ClusterOptions) error {
-	if err := in.run(ctx, owner, "/", newServerLog(nil), "initdb", append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
+	if err := in.run(ctx, owner, newServerLog(nil), "initdb", append([]string{"-D", dir}, in.initdbArgs()...)...); err != nil {
 		return err
 	}
 	if err := in.runScripts(ctx, dir, o); err != nil {
@@ -78,7 +78,7 @@ func (in *Installation) buildTemplate(ctx context.Context, dir string, owner *ac
 	}
 	// A template that a power failure truncates would damage every data
 	// directory that is copied from it.
-	if err := in.run(ctx, owner, "/", newServerLog(nil), "initdb", "--sync-only", "-D", dir); err != nil {
+	if err := in.run(ctx, owner, newServerLog(nil), "initdb", "--sync-only", "-D", dir); err != nil {
 		return err
 	}
 	return seal(dir, owner)

@@ -103,7 +103,7 @@ func (in *Installation) findLayout(ctx context.Context, a *account) (layout, err
 func (in *Installation) shareDir(ctx context.Context, a *account) (string, error) {
 	out := newServerLog(nil)
 	out.keep = 100
-	if err := in.run(ctx, a, "/", out, "initdb", "--show", "-D", "/nonexistent"); err != nil {
+	if err := in.run(ctx, a, out, "initdb", "--show", "-D", "/nonexistent"); err != nil {
 		return "", err
 	}
 	for _, line := range out.last() {

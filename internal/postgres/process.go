@@ -66,10 +66,10 @@ func isPostmasterName(program string) bool {
 	return program == "postgres" || program == "postmaster"
 }
 
-// run runs a program of the installation to its end, in the directory cwd.
-func (in *Installation) run(ctx context.Context, a *account, cwd string, out *serverLog, program string, args ...string) error {
+// run runs a program of the installation to its end.
+func (in *Installation) run(ctx context.Context, a *account, out *serverLog, program string, args ...string) error {
 	cmd := exec.Command(filepath.Join(in.BinDir, program), args...)
-	cmd.Dir = cwd
+	cmd.Dir = "/"
 	a.prepare(cmd)
 	c, err := spawn(cmd, out)
 	if err != nil {

@@ -279,7 +279,7 @@ func (s *Server) backup(ctx context.Context, dir string, options ...string) erro
 	}
 	err = createDir(dir, s.account, func(path string) error {
 		args := append([]string{"-d", s.ConnInfo(), "-D", path, "--checkpoint=fast", "--no-sync", "--no-manifest"}, options...)
-		return s.in.run(ctx, s.account, "/", newServerLog(s.log.logger), "pg_basebackup", args...)
+		return s.in.run(ctx, s.account, newServerLog(s.log.logger), "pg_basebackup", args...)
 	})
 	switch {
 	case errors.Is(err, os.ErrNotExist):
