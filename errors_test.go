@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -103,6 +104,9 @@ func TestHintIsFoundInTheChain(t *testing.T) {
 		if got := Hint(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)
 		}
+	}
+	if _, err := net.Listen("tcp", "127.0.0.1:65536"); Hint(err) != "" {
+		t.Errorf("%v: %q is about connections", err, Hint(err))
 	}
 	for _, status := range []int{404, 409} { // what is missing is for the caller to say; 409 has no advice
 		if got := Hint(&workspace.Error{Status: status}); got != "" {

@@ -88,7 +88,7 @@ var mayImport = map[string][]string{
 	"cmd/lakebase/internal/cli/proxy":    commandImports(".", "cmd/lakebase/internal/cli/env", "internal/redact", "internal/settings", "internal/spelling", "proxy"),
 	"cmd/lakebase/internal/cli/query":    commandImports("internal/resultformat", "internal/resultstream"),
 	"cmd/lakebase/internal/cli/roles":    commandImports(".", "internal/roles"),
-	"cmd/lakebase/internal/cli/version":  commandImports(),
+	"cmd/lakebase/internal/cli/version":  commandImports("internal/buildinfo"),
 	"cmd/lakebase/internal/cli/wait":     commandImports("."),
 	"cmd/lakebase/internal/cli": commandImports("cmd/lakebase/internal/cli/demo", "cmd/lakebase/internal/cli/doctor",
 		"cmd/lakebase/internal/cli/env", "cmd/lakebase/internal/cli/exec", "cmd/lakebase/internal/cli/local", "cmd/lakebase/internal/cli/login",
@@ -152,6 +152,19 @@ func TestImportsLeaveTestingAndLogToOthers(t *testing.T) {
 					t.Errorf("%s imports testing into a program", name)
 				}
 			}
+		}
+	}
+}
+
+// A newcomer finds every package by what it is for.
+func TestContributingNamesEveryPackage(t *testing.T) {
+	page := string(read(t, "CONTRIBUTING.md"))
+	for dir := range mayImport {
+		for !slices.Contains([]string{".", "internal", "cmd"}, path.Dir(dir)) {
+			dir = path.Dir(dir)
+		}
+		if !strings.Contains(page, "`"+dir+"`") {
+			t.Errorf("CONTRIBUTING.md does not say what %s is for", dir)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +34,21 @@ func TestPagesUseTheGlossary(t *testing.T) {
 	})
 }
 
+// TestDocumentationUsesTheGlossary keeps them in the comments of the packages
+// that users import, which go doc shows.
+func TestDocumentationUsesTheGlossary(t *testing.T) {
+	packages := sourcePackages(t, ".")
+	for _, dir := range []string{".", "proxy", "local", "lakebasetest"} {
+		for name, file := range packages[dir] {
+			for _, comment := range file.Comments {
+				for _, word := range avoidedWords.FindAllString(strings.Join(strings.Fields(comment.Text()), " "), -1) {
+					t.Errorf("%s: %q in %.60q: CONTRIBUTING.md has the word for it", name, word, comment.Text())
+				}
+			}
+		}
+	}
+}
+
 func TestMessagesUseTheGlossary(t *testing.T) {
 	for _, files := range sourcePackages(t, ".") {
 		for name, file := range files {
@@ -54,5 +70,51 @@ func TestMessagesUseTheGlossary(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// avoidedKeys are names of attributes of the log for which it has another one:
+// error, duration, target, client, attempt.
+var avoidedKeys = []string{"err", "cause", "elapsed", "took", "latency", "time", "remote", "addr", "peer", "tries", "retry", "retries"}
+
+// TestLogKeysAreTheSameEverywhere keeps a search of the log for one key complete:
+// an error is always called error, and no key has two names.
+func TestLogKeysAreTheSameEverywhere(t *testing.T) {
+	logging := []string{"Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext",
+		"Log", "LogAttrs", "With", "warn", "Any", "String", "Duration"}
+	found := 0
+	for _, files := range sourcePackages(t, ".") {
+		for name, file := range files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				method, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || !slices.Contains(logging, method.Sel.Name) {
+					return true
+				}
+				for i, argument := range call.Args[:max(0, len(call.Args)-1)] {
+					literal, ok := argument.(*ast.BasicLit)
+					if !ok || literal.Kind != token.STRING {
+						continue
+					}
+					key, _ := strconv.Unquote(literal.Value)
+					value, isName := call.Args[i+1].(*ast.Ident)
+					switch {
+					case slices.Contains(avoidedKeys, key):
+						t.Errorf("%s: the log has another name for %q", name, key)
+					case isName && value.Name == "err" && key != "error" && !strings.Contains(key, " "):
+						t.Errorf("%s: an error is logged as %q", name, key)
+					case key == "error":
+						found++
+					}
+				}
+				return true
+			})
+		}
+	}
+	if found < 20 {
+		t.Errorf("found only %d errors that are logged", found)
 	}
 }

@@ -86,7 +86,7 @@ func (s *Server) authenticate(r *frontend.Route, user, token string) *frontend.R
 	if err == nil {
 		return nil
 	}
-	s.log.Info("login refused", "role", user, "target", r.Target, "reason", err)
+	s.log.Info("login refused", "role", user, "target", e.Title(), "error", err)
 	if e.Provisioned() {
 		return provisionedRefusal(err, user)
 	}

@@ -144,15 +144,6 @@ func NewUsers(passwords map[string]string) (*Users, error) {
 	return u, nil
 }
 
-// ReadUsers returns [NewUsers] of [ReadPasswords].
-func ReadUsers(file string) (*Users, error) {
-	passwords, err := ReadPasswords(file)
-	if err != nil {
-		return nil, err
-	}
-	return NewUsers(passwords)
-}
-
 // ReadPasswords reads passwords, or their verifiers, by user name from a file of
 // lines USER:PASSWORD, or "USER" "PASSWORD" as in PgBouncer's userlist.txt: there
 // a quote is written twice, and what follows the password is ignored. Empty lines

@@ -9,7 +9,7 @@
 //
 // # Who may connect
 //
-// Whoever reaches the proxy acts as its Postgres role. On loopback and on its
+// Each client of the proxy acts as its Postgres role. On loopback and on its
 // Unix socket it asks for no password unless [Config.Users] is set; on loopback
 // that lets in every user of the machine. Any other address is refused without
 // both Users and TLS.
@@ -29,7 +29,7 @@
 //
 // # Transaction mode
 //
-// By default a server connection is lent to a client for a transaction, and
+// By default a client has a server connection for a transaction only, and
 // many clients share few. Settings, prepared statements and the like follow a
 // client from one to the next; what can only exist in one session pins it there.
 //

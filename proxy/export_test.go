@@ -15,6 +15,14 @@ func init() {
 	}
 }
 
+func ReadUsers(file string) (*Users, error) {
+	passwords, err := ReadPasswords(file)
+	if err != nil {
+		return nil, err
+	}
+	return NewUsers(passwords)
+}
+
 // What the console and the monitor show and control, for all databases.
 
 func (s *Server) Pools() []snapshot.Pool          { return s.admin().Snapshot().Pools }

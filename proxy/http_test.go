@@ -187,7 +187,7 @@ func TestHTTPAddressInUseIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Listen(); err == nil || !strings.Contains(err.Error(), "HTTP") {
+	if err := s.Listen(); err == nil || !strings.Contains(err.Error(), r.HTTPAddr().String()+" is in use by another program") {
 		t.Error(err)
 	}
 	if s.Addr() != nil {

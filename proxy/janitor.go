@@ -78,7 +78,7 @@ const (
 	// maxShrinks is how many clients do so in one round of the janitor.
 	maxShrinks = 5000
 
-	// Memory is given back to the system once this many clients have shrunk, or
+	// Memory is returned to the system once this many clients have shrunk, or
 	// the smaller number if no more are about to, and at most once in the
 	// interval. The runtime alone would take minutes where nothing happens.
 	enoughShrinks     = 1000
@@ -86,10 +86,10 @@ const (
 	freeInterval      = 10 * time.Second
 )
 
-// stackShrinker gives memory back to the system after clients have shrunk their
+// stackShrinker returns memory to the system after clients have shrunk their
 // stacks. The janitor alone uses it.
 type stackShrinker struct {
-	shrunk int  // clients, since memory was last given back
+	shrunk int  // clients, since memory was last returned
 	active bool // more have just begun to
 	freed  time.Time
 }

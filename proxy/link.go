@@ -169,7 +169,7 @@ func (l link) sendError(e *pgwire.Error, forced bool) (ended, linked bool) {
 
 // disconnect unlinks the two at the end of the client's session. The server
 // connection is reset so that others can use it: its transaction is rolled back,
-// and what it does is canceled if the client is gone and nobody needs it.
+// and what it does is canceled if the client is gone and no longer needs it.
 func (l link) disconnect(gone bool) {
 	s := l.server
 	s.mu.Lock()

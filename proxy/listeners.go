@@ -42,9 +42,6 @@ func (l *listeners) open() error {
 	port := defaultPort
 	if cfg.Listen != noTCP {
 		tcp, err := rawnet.Listen(cfg.Listen, keepAlive)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%s is in use by another program: stop it, or choose another port (0 means any)", cfg.Listen)
-		}
 		if err != nil {
 			return err
 		}

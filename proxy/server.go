@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -85,11 +86,14 @@ func (s *Server) Listen() error {
 	if s.opened {
 		return nil
 	}
-	err := s.listeners.open()
-	if address := s.env.config().HTTPListen; err == nil && address != "" {
-		if s.monitor, err = monitor.Listen(address, s.admin(), s.env.log); err != nil {
-			err = fmt.Errorf("HTTP: %w", err)
-		}
+	cfg := s.env.config()
+	address, err := cfg.Listen, s.listeners.open()
+	if err == nil && cfg.HTTPListen != "" {
+		address = cfg.HTTPListen
+		s.monitor, err = monitor.Listen(address, s.admin(), s.env.log)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%s is in use by another program: stop it, or choose another port (0 means any)", address)
 	}
 	if err != nil {
 		s.listeners.close()
@@ -170,15 +174,13 @@ func (s *Server) Reload(cfg Config) error {
 		return err
 	}
 	cfg.Logger, cfg.OnReload = old.Logger, old.OnReload
-	added, removed, err := s.targets.replace(cfg)
-	if err != nil {
+	if err := s.targets.replace(cfg); err != nil {
 		return err
 	}
 	s.pools.adjust(old.ServerLifetime != cfg.ServerLifetime)
 	if old.ClientIdleTimeout != cfg.ClientIdleTimeout {
 		s.sessions.rearm(old.ClientIdleTimeout)
 	}
-	s.env.log.Debug("configuration reloaded", "targets_added", added, "targets_removed", removed)
 	return nil
 }
 

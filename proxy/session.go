@@ -42,7 +42,7 @@ type session struct {
 
 	archived bool // guarded by the sessionSet's mutex
 
-	shut sync.Once // the server has been told that nothing more comes
+	shut sync.Once // nothing more is written to the server
 }
 
 func newSession(c *client, up *upstream) *session {
@@ -160,8 +160,8 @@ func (s *session) forwardRequests() {
 }
 
 // clientClosed ends the server's side after the client's. A client that has
-// sent Terminate may still wait for answers; another one is gone, and nobody
-// needs what the server does for it.
+// sent Terminate may still wait for answers; another one is gone, and
+// what the server does for it is of no use.
 func (s *session) clientClosed(err error) {
 	if s.tracker.clientTerminated() && !isReset(err) {
 		if s.tracker.clientHungUp() {
@@ -295,7 +295,7 @@ func (s *session) cancel(ctx context.Context) error {
 	return err
 }
 
-// cancelUnwanted asks the server to cancel what nobody waits for any more.
+// cancelUnwanted asks the server to cancel what no client waits for any more.
 func (s *session) cancelUnwanted(timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -357,6 +357,7 @@ func TestNewRefusesInvalidConfigurations(t *testing.T) {
 		"without TLS":        {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", Users: login}, "not a loopback address"},
 		"without login":      {proxy.Config{Targets: targets, Listen: "192.0.2.1:0", ClientTLS: server}, "not a loopback address"},
 		"no port":            {proxy.Config{Targets: targets, Listen: "localhost"}, `want host:port`},
+		"a large port":       {proxy.Config{Targets: targets, Listen: "localhost:65536"}, `want host:port`},
 		"nowhere":            {proxy.Config{Targets: targets, Listen: "none"}, "nothing to listen on"},
 		"an unknown default": {proxy.Config{Targets: targets, DefaultTarget: "b"}, `unknown target "b"`},
 		"a negative limit":   {proxy.Config{Targets: targets, MaxClientConn: -1}, "want a whole number"},

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/settings"
@@ -83,7 +84,8 @@ func addressValue(field *string, none string) settings.Value {
 			*field = none
 			return nil
 		}
-		if _, _, err := net.SplitHostPort(text); err != nil {
+		_, port, err := net.SplitHostPort(text)
+		if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 			return errors.New("want host:port, or none")
 		}
 		*field = text

@@ -91,17 +91,17 @@ type targetSet struct {
 func newTargetSet(e *env, pools *poolSet, cfg Config) *targetSet {
 	s := &targetSet{env: e, pools: pools, removed: map[*target]bool{}}
 	e.configuration.Store(&configuration{})
-	_, _, _ = s.replace(cfg) // fails only after close
+	_ = s.replace(cfg) // fails only after close
 	return s
 }
 
 // replace makes cfg the configuration. A target whose name and Connector stay
-// the same remains what it is. It returns the names of the other ones.
-func (s *targetSet) replace(cfg Config) (added, removed []string, err error) {
+// the same remains what it is.
+func (s *targetSet) replace(cfg Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, ErrServerClosed
+		return ErrServerClosed
 	}
 	old := s.env.configuration.Load()
 	next := &configuration{Config: cfg, targets: make(map[string]*target, len(cfg.Targets))}
@@ -112,7 +112,6 @@ func (s *targetSet) replace(cfg Config) (added, removed []string, err error) {
 			if s.refreshing {
 				connector.StartRefresh()
 			}
-			added = append(added, name)
 		}
 		next.targets[name] = t
 	}
@@ -120,12 +119,9 @@ func (s *targetSet) replace(cfg Config) (added, removed []string, err error) {
 	for name, t := range old.targets {
 		if next.targets[name] != t {
 			s.remove(t)
-			removed = append(removed, name)
 		}
 	}
-	slices.Sort(added)
-	slices.Sort(removed)
-	return added, removed, nil
+	return nil
 }
 
 // enter counts a client of t. It reports whether t still accepts clients; if so,

@@ -148,7 +148,7 @@ func (t *tracker) abort() (busy bool) {
 }
 
 // canInsert reports whether the client can be sent a message of the proxy's own
-// now, and has not been told the end of the session already.
+// now, and has not been sent the end of the session already.
 func (t *tracker) canInsert() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -43,8 +43,7 @@ var usualPlaces = []string{
 var found sync.Map
 
 // Find returns the preferred installation; see the package documentation. If
-// there is none, the error is a *NotInstalledError. A wrong
-// LAKEBASE_POSTGRES_BIN is another error.
+// there is none, the error says how to install one.
 func Find(ctx context.Context) (*Installation, error) {
 	f := systemFinder()
 	if in, ok := found.Load(f); ok {
@@ -116,7 +115,7 @@ func (f finder) all(ctx context.Context) ([]*Installation, error) {
 		if len(unusable) > 0 {
 			reason = strings.Join(unusable, "; ")
 		}
-		return nil, &NotInstalledError{Reason: reason}
+		return nil, fmt.Errorf(notInstalled, reason)
 	}
 	slices.SortStableFunc(usable, func(a, b *Installation) int {
 		return cmp.Compare(majorRank(a.Major), majorRank(b.Major))

@@ -68,19 +68,13 @@ type layout struct {
 	root  string // longest common parent of the others
 }
 
-// NotInstalledError is the error if there is no usable PostgreSQL. Its text says
-// how to install one.
-type NotInstalledError struct {
-	Reason string // what there is instead
-}
-
-func (e *NotInstalledError) Error() string {
-	return "no usable PostgreSQL here: " + e.Reason + "; install one " +
-		"(Debian, Ubuntu: apt-get install postgresql; Fedora, RHEL: dnf install postgresql-server postgresql-contrib; " +
-		"Alpine: apk add postgresql; macOS: brew install postgresql@17), " +
-		"or set " + binEnv + " to the directory of its binaries, " +
-		"or LAKEBASE_LOCAL_DATABASE_URL to a server that already runs"
-}
+// notInstalled is the error if there is no usable PostgreSQL. Its parameter is
+// what there is instead.
+const notInstalled = "no usable PostgreSQL here: %s; install one " +
+	"(Debian, Ubuntu: apt-get install postgresql; Fedora, RHEL: dnf install postgresql-server postgresql-contrib; " +
+	"Alpine: apk add postgresql; macOS: brew install postgresql@17), " +
+	"or set " + binEnv + " to the directory of its binaries, " +
+	"or LAKEBASE_LOCAL_DATABASE_URL to a server that already runs"
 
 // Script is SQL that Admin runs once in a new data directory. Its statements run
 // in one transaction; one that cannot, such as CREATE DATABASE, needs a Script of

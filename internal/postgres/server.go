@@ -142,7 +142,7 @@ func (s *Server) launch(ctx context.Context, p program) error {
 func (s *Server) supervise() {
 	<-s.child.done
 	if !s.ending.Load() {
-		s.log.logger.Error("postgres has exited unexpectedly", "pid", s.child.pid(), "error", s.child.err, "log", s.log.tail())
+		s.log.logger.Error("postgres has exited unexpectedly", "pid", s.child.pid(), "error", s.child.cmd.ProcessState.String(), "log", s.log.tail())
 	}
 	os.RemoveAll(s.socketDir)
 	s.lock.release()
@@ -226,7 +226,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	for !s.ready() {
 		select {
 		case <-s.child.done:
-			return fmt.Errorf("PostgreSQL exited while it was starting (%v): %s", s.child.err, s.log.tail())
+			return fmt.Errorf("PostgreSQL exited while it was starting (%v): %s", s.child.cmd.ProcessState, s.log.tail())
 		case <-ctx.Done():
 			s.child.signal(syscall.SIGQUIT) // signals to a child do not fail
 			<-s.child.done

@@ -15,7 +15,7 @@ func (*socket) isRaw() bool                             { return false }
 func (*socket) readBuffer([]byte) (*Buffer, int, error) { return nil, 0, errWouldBlock }
 func (*socket) wait() error                             { return nil }
 
-// Quiet cannot be told here: the next read will.
+// Quiet cannot be known here: the next read shows it.
 func (*Conn) Quiet() bool { return true }
 
 // Unresponsive is not supported on this system: keepalive probes or retransmissions

@@ -84,8 +84,11 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the client has disconnected
 	}
-	s.log.ErrorContext(r.Context(), "request failed",
-		"path", r.URL.Path, "error", err, "hint", lakebase.Hint(err))
+	log := s.log.With("path", r.URL.Path, "error", err)
+	if hint := lakebase.Hint(err); hint != "" {
+		log = log.With("hint", hint)
+	}
+	log.ErrorContext(r.Context(), "request failed")
 	status := http.StatusInternalServerError
 	if lakebase.Retryable(err) {
 		status = http.StatusServiceUnavailable

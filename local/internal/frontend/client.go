@@ -239,10 +239,11 @@ func (c *client) fail(err error) {
 // refuse sends the refusal and ends the connection.
 func (c *client) refuse(r *Refusal) {
 	c.server.o.OnRefused()
-	c.server.log.Debug("login is refused", "client", c.tcp.RemoteAddr(), "code", r.Code, "message", r.Message)
 	if *r == (Refusal{}) {
+		c.server.log.Debug("a login ends without an answer", "client", c.tcp.RemoteAddr())
 		return
 	}
+	c.server.log.Debug("login is refused", "client", c.tcp.RemoteAddr(), "code", r.Code, "error", r.Message)
 	c.server.setRoute(c, nil)
 	c.conn.SetDeadline(time.Now().Add(lingerTimeout)) // the deadline of the login may have passed
 	c.finish(r.Append(nil))

@@ -168,7 +168,7 @@ func masked[T any](known []string, h func(c *Call, in T, mask fieldMask) (any, e
 
 // route routes pattern to h. Faults come before anything else is done with a
 // call. Those to the local Lakebase and not to the service have none and are not
-// counted, or else nobody could end the faults.
+// counted, or else no call could end the faults.
 func (a *API) route(pattern string, h func(w http.ResponseWriter, c *Call)) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 		c := &Call{Request: req, now: a.ws.Now()}

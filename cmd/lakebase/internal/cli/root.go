@@ -64,7 +64,21 @@ func New(std *terminal.Streams) *cobra.Command {
 		version.New(std),
 		wait.New(std),
 	)
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() { // cobra's own accept any name
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				found, rest, _ := root.Find(args) // the rest says what it did not find
+				return command.NoSubcommand(found, rest)
+			}
+		case "completion":
+			c.Args = command.NoSubcommand
+			c.Example = "  source <(lakebase completion bash)"
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
 }
 

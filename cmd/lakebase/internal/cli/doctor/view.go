@@ -29,7 +29,7 @@ func newView(std *terminal.Streams, o *options) *view {
 	if !o.output.JSON() {
 		v.text = &reportText{out: std.Out, painter: terminal.PainterFor(std.Out), verbose: o.verbose}
 		if terminal.Is(std.Out) { // other output is not wrapped
-			v.text.width, _ = terminal.Size(std.Out)
+			v.text.width = terminal.Width(std.Out)
 		}
 	}
 	switch {

@@ -44,6 +44,7 @@ key alone, such as api.hang, means true.
 		Example: `  lakebase local faults set api.status=503 api.remaining=3
   lakebase local faults set network.latency=200ms
   lakebase local faults set api.hang`,
+		ValidArgs: FaultKeys(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return command.UsageError("faults set takes KEY=VALUE, got nothing", "for example api.status=503")

@@ -21,7 +21,7 @@ func statementError(refused *pgconn.PgError, sql string) error {
 		text = "the server ended the connection: " + text
 	}
 	return &command.Error{Code: command.ExitSQL, Message: text, Hint: refused.Hint, Details: func(w io.Writer) {
-		columns, _ := terminal.Size(w)
+		columns := terminal.Width(w)
 		writeExcerpt(w, sql, int(refused.Position), columns)
 		writeExcerpt(w, refused.InternalQuery, int(refused.InternalPosition), columns)
 		writePart(w, "detail", refused.Detail)

@@ -90,8 +90,7 @@ func (l *StatusLine) erase() {
 
 // Overwrite replaces the line that the cursor is in by as much of text as fits.
 func Overwrite(w io.Writer, text string) {
-	columns, _ := Size(w)
-	fmt.Fprintf(w, "\r%s%s", ansi.Truncate(text, columns-1, ""), ansi.EraseLineRight)
+	fmt.Fprintf(w, "\r%s%s", ansi.Truncate(text, Width(w)-1, ""), ansi.EraseLineRight)
 }
 
 // Elapsed returns d in a unit that suits it.

@@ -56,14 +56,14 @@ func Is(stream any) bool {
 // CanRedraw reports whether w is a terminal that can overwrite what it shows.
 func CanRedraw(w io.Writer) bool { return Is(w) && os.Getenv("TERM") != "dumb" }
 
-// Size is the size of the terminal that w is, and 80 by 24 for anything else.
-func Size(w io.Writer) (columns, rows int) {
+// Width is the width of the terminal that w is, and 80 for anything else.
+func Width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
-			return columns, rows
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return columns
 		}
 	}
-	return 80, 24
+	return 80
 }
 
 // Table writes rows as aligned columns, once it is flushed.

@@ -10,11 +10,8 @@ import (
 
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/buildinfo"
 )
-
-// version is set by release builds, with -ldflags "-X PACKAGE.version=v1.2.3".
-// By default it is the one that the Go toolchain has recorded.
-var version string
 
 // Info describes the build of this program. It is what `lakebase version -o
 // json` prints; fields are only ever added.
@@ -52,13 +49,10 @@ func New(std *terminal.Streams) *cobra.Command {
 
 // This returns the build of the running program.
 func This() Info {
-	info := Info{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info := Info{Version: buildinfo.Version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	recorded, ok := debug.ReadBuildInfo()
 	if !ok {
 		return info
-	}
-	if info.Version == "" {
-		info.Version = recorded.Main.Version
 	}
 	dirty := ""
 	for _, s := range recorded.Settings {
