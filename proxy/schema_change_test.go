@@ -33,8 +33,11 @@ func outcome(t *testing.T, conn *pgconn.PgConn, sd *pgconn.StatementDescription,
 		formats[i] = pgx.BinaryFormatCode
 	}
 	result := conn.ExecStatement(t.Context(), sd, parameters, formats, nil).Read()
+	if e := (*pgconn.PgError)(nil); errors.As(result.Err, &e) {
+		return strings.Join([]string{e.Severity, e.Code, e.Message, e.Routine}, " ") // drivers look at each of them
+	}
 	if result.Err != nil {
-		return sqlState(result.Err)
+		return result.Err.Error()
 	}
 	var out strings.Builder
 	fmt.Fprint(&out, result.CommandTag)

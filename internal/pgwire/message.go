@@ -57,6 +57,7 @@ type Error struct {
 	Message  string
 	Detail   string
 	Hint     string
+	Routine  string // of PostgreSQL's source, by which drivers tell errors of one code apart
 }
 
 func protocolError(message string) *Error {
@@ -82,6 +83,7 @@ func (e *Error) Append(dst []byte) []byte {
 		Message:             e.Message,
 		Detail:              e.Detail,
 		Hint:                e.Hint,
+		Routine:             e.Routine,
 	}
 	dst, _ = m.Encode(dst) // fails only beyond a gigabyte
 	return dst

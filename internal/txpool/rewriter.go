@@ -298,10 +298,14 @@ func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
 	return true
 }
 
+// errChangedResult is PostgreSQL's. The drivers that prepare the statement again find it
+// by its routine.
+var errChangedResult = &pgwire.Error{Severity: "ERROR", Code: changedResult, Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
+
 // rejectChanged makes the server fail, instead of a request for a statement whose result
 // has changed since the client was told what it is.
 func (w *rewriter) rejectChanged() {
-	w.reject("SELECT\x00\x00\x00", &pgwire.Error{Severity: "ERROR", Code: changedResult, Message: "cached plan must not change result type"})
+	w.reject("SELECT\x00\x00\x00", errChangedResult)
 	w.fromClient.forwards = false // the rest of a long Bind
 }
 
