@@ -32,6 +32,38 @@ func (r *reader) execute() {
 	r.impact |= Unknown | Defines
 }
 
+// block handles DO, whose block is read for what may change definitions. Languages other
+// than PL/pgSQL may do so.
+func (r *reader) block() {
+	lex := r.lex
+	isLanguage := false
+	for t := lex.Next(); t.Kind != sqlscan.EndOfText && !lex.Is(t, ';'); t = lex.Next() {
+		text := lex.Text(t)
+		source := text
+		if t.Kind == sqlscan.Literal {
+			source = sqlscan.Contents(text)
+		}
+		switch {
+		case isLanguage:
+			isLanguage = false
+			if !bytes.EqualFold(source, []byte("plpgsql")) {
+				r.impact |= Defines
+			}
+		case t.Kind != sqlscan.Literal:
+			isLanguage = true
+			if !bytes.EqualFold(text, []byte("language")) {
+				r.impact |= Defines
+			}
+		case r.nesting >= maxNesting, text[0] != '$' && bytes.ContainsAny(source, `\'`):
+			r.impact |= Defines
+		default:
+			inner := newReader(source, r.names, true)
+			inner.nesting = r.nesting + 1
+			r.impact |= inner.read() & Defines
+		}
+	}
+}
+
 // endsOperand reports whether a token after EXECUTE and a literal is no part of the
 // text to execute.
 func endsOperand(lex *sqlscan.Lexer, t sqlscan.Token) bool {

@@ -194,6 +194,10 @@ func (r *reader) begin(kw keyword, text []byte) {
 	case kwExplain:
 		r.start, r.explains = true, true
 	case kwExecute:
+	case kwDo:
+		r.impact |= Unknown
+		r.block()
+		return
 	case kwCreate:
 		if r.creates = r.createsTemp(); !r.creates { // otherwise sqlscan reports it
 			r.impact |= Unknown | Defines

@@ -92,6 +92,35 @@ func TestOtherTextsAreUnknown(t *testing.T) {
 	}
 }
 
+// A DO block is read for what changes definitions.
+func TestBlocksThatDefineAreFound(t *testing.T) {
+	n := readerNames()
+	for text, want := range map[string]bool{
+		"do $$begin perform f(); update accounts set a = 1; end$$":                        false,
+		"do 'begin null; end' language plpgsql":                                           false,
+		"do language 'plpgsql' $$begin perform f(); end$$":                                false,
+		"select 1; do $x$begin execute 'update accounts set a = 1'; end$x$":               false,
+		"do $$begin execute format('update %I set a = 1', 'accounts'); end$$":             false,
+		"do $$begin create or replace function f() returns int as 'x'; end$$":             true,
+		"do $$begin execute 'create function f() returns int as x'; end$$":                true,
+		"do $$begin execute 'create '||'function f() returns int as x'; end$$":            true,
+		"do $$begin execute format('alter function %I() rename to f', 'g'); end$$":        true,
+		"do $$begin execute q; end$$":                                                     true,
+		"do $$begin do $x$begin execute q; end$x$; end$$":                                 true,
+		"do 'begin x := ''--''; create table t (); end'":                                  true,
+		`do e'begin cr\x65ate table t (); end'`:                                           true,
+		"do language 'plperlu' $$x$$":                                                     true,
+		"do language py $$x$$":                                                            true,
+		"do $$x$$ language plpython3u":                                                    true,
+		"do $$begin perform py(); end$$":                                                  true,
+		"begin; do $$begin null; end$$; do $$begin alter table accounts add b int; end$$": true,
+	} {
+		if got := n.Read([]byte(text)).Impact; got&Defines != 0 != want || got&Unknown == 0 {
+			t.Errorf("%s: impact %b", text, got)
+		}
+	}
+}
+
 func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 	body := func(source string) Impact {
 		return newNames([]Definition{
