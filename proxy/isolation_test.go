@@ -60,6 +60,8 @@ var isolationCases = []struct {
 	{name: "a role's limit of time", setup: []string{`alter role current_user set statement_timeout = '3ms'`}, first: []string{`do $$begin execute format('SET work_mem = %L', '7MB'); end$$`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
 	{name: "set_config by its OID", first: []string{"call 2078 work_mem 7MB 0x00"}, second: `current_setting('work_mem')`, pinned: true},
 	{name: "a lock by its OID", first: []string{"call 2880 0x0000000000000007"}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
+	{name: "a function that a block replaces", setup: []string{`create function g() returns text language sql as 'select 1::text'`}, first: []string{
+		`select g()`, `do $$begin create or replace function g() returns text language sql as 'select set_config(''work_mem'', ''7MB'', false)'; end$$`, `select g()`}, second: `current_setting('work_mem')`},
 	{name: "temp_buffers", first: []string{`set temp_buffers = '2MB'`, `create temp table tb (x int)`, `insert into tb values (1)`, `drop table tb`}, second: `current_setting('temp_buffers')`},
 }
 
