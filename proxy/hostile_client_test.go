@@ -327,3 +327,36 @@ func TestHostileClientsCostLittle(t *testing.T) {
 		t.Errorf("%d lines, at most %d are expected: %s", lines, most, fmt.Sprint(r.log))
 	}
 }
+
+// A client that sends requests without end and reads no answers costs little memory,
+// whatever the requests are.
+func TestFloodOfRequestsTakesBoundedMemory(t *testing.T) {
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
+	other := r.connect()
+	for name, flood := range map[string]pgproto3.FrontendMessage{
+		"Sync": &pgproto3.Sync{}, "Flush": &pgproto3.Flush{}, "Query": &pgproto3.Query{}, "Execute": &pgproto3.Execute{},
+		"Parse": &pgproto3.Parse{Query: "SELECT"}, "Close": &pgproto3.Close{ObjectType: 'S', Name: "unknown"},
+		"Describe": &pgproto3.Describe{ObjectType: 'S'}, "CopyData": &pgproto3.CopyData{Data: []byte("x")}, "CopyDone": &pgproto3.CopyDone{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one[int](t, other, "SELECT 1")
+			conn := r.rawLogin()
+			before := usedKiB()
+			conn.Write(encoded(t, &pgproto3.Parse{Query: "SELECT"}, &pgproto3.Bind{})) // for Execute
+			part := bytes.Repeat(encoded(t, flood), 10_000)
+			for range 120 {
+				conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+				if _, err := conn.Write(part); err != nil {
+					break // it waits for its answers to be read
+				}
+			}
+			if grown := usedKiB() - before; grown > 48<<10 {
+				t.Errorf("%d MiB", grown>>10)
+			}
+			conn.Close()
+			if one[int](t, other, "SELECT 1") != 1 {
+				t.Error("wrong answer")
+			}
+		})
+	}
+}

@@ -53,7 +53,7 @@ func (c *Config) table() settings.Table {
 		{Name: "client_idle_timeout", Value: optional(&c.ClientIdleTimeout), Default: "0",
 			Usage: "disconnect clients that are idle for so long outside a transaction; 0 for never"},
 		{Name: "query_wait_timeout", Value: timeout(&c.QueryWaitTimeout), Default: "120",
-			Usage: "time that a client may wait for a server connection"},
+			Usage: "time that a client may wait for a server connection, and stay within a message that it has begun"},
 		{Name: "server_connect_timeout", Value: timeout(&c.ServerConnectTimeout), Default: "60",
 			Usage: "time to log in to the server, including the wake-up of the database"},
 		{Name: "server_lifetime", Value: timeout(&c.ServerLifetime), Default: "3600",

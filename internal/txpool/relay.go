@@ -230,6 +230,9 @@ func (x *Relay) readClient(chunk []byte) ([]byte, error) {
 				in.scanner = before
 				return chunk, nil
 			}
+		case isQueued(t) && x.isFull():
+			in.scanner, x.stalled = before, true
+			return chunk, nil
 		default:
 			if in.forwards = x.rewriter.beginsOther(t); in.forwards {
 				x.toServer = append(x.toServer, piece...)
@@ -273,14 +276,28 @@ func (x *Relay) handle(m []byte) bool {
 		x.stalled = false
 		return true
 	}
-	handled := false
-	if x.queue.n < maxOutstanding {
-		handled = x.rewriter.whole(m)
-	} else {
-		x.flush()
-	}
+	handled := !x.isFull() && x.rewriter.whole(m)
 	x.stalled = !handled
 	return handled
+}
+
+// isQueued reports whether the beginning of a message of another type is queued.
+func isQueued(t pgwire.ClientType) bool {
+	switch t {
+	case pgwire.ClientSync, pgwire.ClientExecute, pgwire.ClientCopyDone, pgwire.ClientCopyFail:
+		return true
+	}
+	return false
+}
+
+// isFull reports whether so many requests are outstanding that the next one waits. Then
+// it asks for their responses.
+func (x *Relay) isFull() bool {
+	if x.queue.n < maxOutstanding {
+		return false
+	}
+	x.flush()
+	return true
 }
 
 // AppendInternalQuery appends the next internal query if there is one and the server
