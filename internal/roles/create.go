@@ -66,25 +66,23 @@ func (c creation) checkExisting(kind Kind) error {
 		return nil
 	case Native, System:
 		name := quote(c.name)
-		return &Error{Problem: NotAnIdentity,
-			Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", c.name),
+		return &Error{Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", c.name),
 			Hint: fmt.Sprintf("give away what it owns and drop it, then run this again: REASSIGN OWNED BY %s TO %s; DROP OWNED BY %s; DROP ROLE %s",
 				name, quote(c.self), name, name)}
 	}
-	return &Error{Problem: OtherKind,
-		Message: fmt.Sprintf("there is a role %q already, for a %s", c.name, strings.ReplaceAll(string(kind), "-", " ")),
-		Hint:    "run this with --kind " + string(kind)}
+	return &Error{Message: fmt.Sprintf("there is a role %q already, for a %s", c.name, strings.ReplaceAll(string(kind), "-", " ")),
+		Hint: "run this with --kind " + string(kind)}
 }
 
 // explainExtension turns the error of CREATE EXTENSION into an [Error].
 func explainExtension(err error, database, self string) error {
 	switch code, text := sqlState(err); {
 	case code == "58P01", code == "0A000", strings.Contains(text, "is not available"), strings.Contains(text, "extension control file"):
-		return &Error{Problem: ExtensionMissing, Err: err,
+		return &Error{Err: err,
 			Message: "this server has no extension databricks_auth",
 			Hint:    "only Lakebase has it: check that the target is one, and not another Postgres server"}
 	case code == "42501":
-		return &Error{Problem: LacksCreate, Err: err,
+		return &Error{Err: err,
 			Message: fmt.Sprintf("%s may not create the extension databricks_auth in database %q", self, database),
 			Hint:    fmt.Sprintf("as the owner of the database: CREATE EXTENSION databricks_auth, or GRANT CREATE ON DATABASE %s TO %s", quote(database), quote(self))}
 	}
@@ -99,21 +97,21 @@ var unknownWords = []string{"does not exist", "not found", "no such", "could not
 func (c creation) explainCreate(err error) error {
 	switch code, text := sqlState(err); {
 	case code == "42883":
-		return &Error{Problem: ExtensionMissing, Err: err,
+		return &Error{Err: err,
 			Message: "the extension databricks_auth has no databricks_create_role here",
 			Hint:    "ALTER EXTENSION databricks_auth UPDATE"}
 	case code == "42501" && (!c.withToken || strings.Contains(text, "oauth") || strings.Contains(text, "native")),
 		strings.Contains(text, "authenticated session"):
-		return &Error{Problem: NotOAuth, Err: err,
+		return &Error{Err: err,
 			Message: "roles of identities can be created only by a session that logged in with a token",
 			Hint:    "name the instance or endpoint instead of a static URL, so that the login is that of your Databricks identity"}
 	case code == "42501":
-		return &Error{Problem: LacksCreateRole, Err: err,
+		return &Error{Err: err,
 			Message: c.self + " may not create roles",
 			Hint:    fmt.Sprintf("have the owner of the instance run this, or: ALTER ROLE %s CREATEROLE", quote(c.self))}
 	case code != "" && strings.Contains(text, strings.ToLower(c.name)) && slices.ContainsFunc(unknownWords, func(w string) bool { return strings.Contains(text, w) }),
 		strings.Contains(text, "unknown identity"), strings.Contains(text, "invalid identity"):
-		e := &Error{Problem: UnknownIdentity, Err: err,
+		e := &Error{Err: err,
 			Message: fmt.Sprintf("the workspace knows no %s %q", strings.ReplaceAll(string(c.kind), "-", " "), c.name),
 			Hint:    "names are case-sensitive: a user's email address, a service principal's application id (not its name), a group's name"}
 		if c.similar != "" {

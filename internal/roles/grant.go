@@ -103,7 +103,7 @@ func (p Plan) Check() error {
 	}
 	for _, s := range p.Schemas {
 		if s == "" || strings.ContainsRune(s, 0) || len(s) > maxName {
-			return &Error{Problem: BadName, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that exists, such as public"}
+			return &Error{BadName: true, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that exists, such as public"}
 		}
 	}
 	return nil
@@ -156,7 +156,7 @@ func (a *Admin) checkNames(ctx context.Context, p Plan) error {
 	}
 	for _, s := range p.Schemas {
 		if !slices.Contains(schemas, s) {
-			return &Error{Problem: NoSchema, Message: fmt.Sprintf("database %q has no schema %q", a.Database(), s),
+			return &Error{Message: fmt.Sprintf("database %q has no schema %q", a.Database(), s),
 				Hint: "it has " + strings.Join(schemas, ", ")}
 		}
 	}
@@ -170,7 +170,7 @@ func (a *Admin) explainGrant(err error, p Plan) error {
 		return err
 	}
 	if strings.Contains(text, "default privileges") || strings.Contains(text, "must be") && strings.Contains(text, "member of role") {
-		return &Error{Problem: LacksGrant, Err: err,
+		return &Error{Err: err,
 			Message: fmt.Sprintf("%s may not grant privileges on tables that %s will create", a.Self(), strings.Join(p.Creators, ", ")),
 			Hint:    "only members of that role may: have it run this itself"}
 	}
@@ -178,7 +178,7 @@ func (a *Admin) explainGrant(err error, p Plan) error {
 	if p.Revoke {
 		verb = "revoke from"
 	}
-	return &Error{Problem: LacksGrant, Err: err,
+	return &Error{Err: err,
 		Message: fmt.Sprintf("%s may not %s others what it does not own", a.Self(), verb),
 		Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
 }
@@ -209,9 +209,8 @@ func (a *Admin) verifyGranted(ctx context.Context, p Plan) (notes []string, err 
 		return nil, err
 	}
 	if len(missing) > 0 {
-		return nil, &Error{Problem: LacksGrant,
-			Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot grant %s", a.Self(), strings.Join(missing, ", ")),
-			Hint:    "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
+		return nil, &Error{Message: fmt.Sprintf("%s may not grant all of it, so nothing was granted: it cannot grant %s", a.Self(), strings.Join(missing, ", ")),
+			Hint: "have the owner of the schema and its tables run this, or a member of databricks_superuser"}
 	}
 	others, err := a.otherCreators(ctx, p)
 	if len(others) > 0 {
@@ -256,9 +255,8 @@ func (a *Admin) verifyRevoked(ctx context.Context, p Plan) (notes []string, err 
 		return nil, err
 	}
 	if len(kept) > 0 {
-		return nil, &Error{Problem: NotRevoked,
-			Message: fmt.Sprintf("nothing was revoked: others granted %s privileges on %s", p.Role, few(kept)),
-			Hint:    "have the roles that granted them run this, or the owner of the tables; \\dp in psql names them"}
+		return nil, &Error{Message: fmt.Sprintf("nothing was revoked: others granted %s privileges on %s", p.Role, few(kept)),
+			Hint: "have the roles that granted them run this, or the owner of the tables; \\dp in psql names them"}
 	}
 	if len(owned) > 0 {
 		notes = append(notes, fmt.Sprintf("%s owns %s, and so has all privileges on that", p.Role, few(owned)))

@@ -13,7 +13,7 @@ func TestPlainPostgresHasNoRolesOfIdentities(t *testing.T) {
 	t.Parallel()
 	a := open(t, "postgres:///postgres?user="+postgres.Admin+"&port=5432&host="+url.QueryEscape(testpostgres.Start(t).SocketDir()))
 	_, err := a.Create(t.Context(), "you@example.com", roles.User)
-	wantProblem(t, err, roles.ExtensionMissing, "no extension databricks_auth", "another Postgres server")
+	wantProblem(t, err, "extension databricks_auth", "no extension databricks_auth", "another Postgres server")
 	list, err := a.List(t.Context(), true)
 	if err != nil || len(list) == 0 {
 		t.Fatalf("%v, %v", list, err)

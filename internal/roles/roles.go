@@ -114,30 +114,11 @@ func CheckName(name string) error {
 // quote makes any name an SQL identifier.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// Problem is the class of an [Error].
-type Problem string
-
-// The problems.
-const (
-	BadName          Problem = "bad name"
-	NotOAuth         Problem = "not an OAuth session"
-	LacksCreateRole  Problem = "may not create roles"
-	LacksCreate      Problem = "may not create the extension"
-	ExtensionMissing Problem = "extension missing"
-	UnknownIdentity  Problem = "unknown identity"
-	OtherKind        Problem = "another kind"
-	NotAnIdentity    Problem = "not an identity's role"
-	NoRole           Problem = "no such role"
-	NoSchema         Problem = "no such schema"
-	LacksGrant       Problem = "may not grant"
-	NotRevoked       Problem = "not revoked"
-)
-
 // Error is a failed operation on a role, with the one thing to do about it.
 type Error struct {
-	Problem Problem
 	Message string // one line
 	Hint    string
+	BadName bool  // no role can have the name, whatever the database has
 	Err     error // the server's error; may be nil
 }
 
@@ -155,7 +136,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // noRole is the error for a role that is not among names, of which it suggests one.
 func noRole(name string, names []string) error {
-	e := &Error{Problem: NoRole, Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
+	e := &Error{Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
 	near := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 	switch nearest := spelling.Nearest(name, names); {
 	case near >= 0:
@@ -169,7 +150,7 @@ func noRole(name string, names []string) error {
 }
 
 func badName(format string, args ...any) error {
-	return &Error{Problem: BadName, Message: fmt.Sprintf(format, args...), Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
+	return &Error{BadName: true, Message: fmt.Sprintf(format, args...), Hint: "the role of an identity has its name: an email address, an application id or a group's name"}
 }
 
 // sqlState returns a server's code and text, in lower case, "" for other errors.

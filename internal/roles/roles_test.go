@@ -144,13 +144,13 @@ func ask[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// wantProblem checks that err is an Error of that problem, on one line and with
-// a hint, and that words are in either.
-func wantProblem(t *testing.T, err error, problem roles.Problem, words ...string) {
+// wantProblem checks that err is an Error on one line and with a hint, and that
+// words are in either.
+func wantProblem(t *testing.T, err error, words ...string) {
 	t.Helper()
 	var e *roles.Error
-	if !errors.As(err, &e) || e.Problem != problem || e.Hint == "" {
-		t.Errorf("error %v (%+v), want %q with advice", err, e, problem)
+	if !errors.As(err, &e) || e.Hint == "" {
+		t.Errorf("error %v (%+v), want one with advice", err, e)
 		return
 	}
 	for _, w := range words {
@@ -203,12 +203,12 @@ func TestCreateIsIdempotentForItsKindOnly(t *testing.T) {
 		t.Errorf("again: %v, %v", created, err)
 	}
 	_, err := a.Create(t.Context(), "team", roles.User)
-	wantProblem(t, err, roles.OtherKind, `a role "team" already, for a group`, "--kind group")
+	wantProblem(t, err, "already, for a", `a role "team" already, for a group`, "--kind group")
 	execute(t, session(t, instance), `CREATE ROLE "app@example.com" LOGIN`)
 	_, err = a.Create(t.Context(), "app@example.com", roles.User)
-	wantProblem(t, err, roles.NotAnIdentity, "takes no tokens", `DROP ROLE "app@example.com"`)
+	wantProblem(t, err, "was created in Postgres", "takes no tokens", `DROP ROLE "app@example.com"`)
 	_, err = a.Create(t.Context(), "databricks_superuser", roles.Group)
-	wantProblem(t, err, roles.NotAnIdentity)
+	wantProblem(t, err, "was created in Postgres")
 }
 
 func TestCreateRefusals(t *testing.T) {
@@ -228,20 +228,20 @@ func TestCreateRefusals(t *testing.T) {
 			}
 			u := url.URL{Scheme: "postgres", User: url.UserPassword("native", "correct horse"), Host: fmt.Sprintf("%s:%d", e.Host, e.Port), Path: "/databricks_postgres", RawQuery: "sslmode=verify-full"}
 			_, err := open(t, u.String()).Create(t.Context(), "you@example.com", roles.User)
-			wantProblem(t, err, roles.NotOAuth, "logged in with a token", "instead of a static URL")
+			wantProblem(t, err, "only by a session that logged in with a token", "logged in with a token", "instead of a static URL")
 		}
 	})
 	t.Run("no CREATEROLE", func(t *testing.T) {
 		_, err := openAs(t, instance, login).Create(t.Context(), "you@example.com", roles.User)
-		wantProblem(t, err, roles.LacksCreateRole, id+" may not create roles", "CREATEROLE")
+		wantProblem(t, err, "may not create roles", id+" may not create roles", "CREATEROLE")
 	})
 	t.Run("no extension, and no right to create it", func(t *testing.T) {
 		_, err := openAs(t, instance+"/bare", login).Create(t.Context(), "you@example.com", roles.User)
-		wantProblem(t, err, roles.LacksCreate, `databricks_auth in database "bare"`, `GRANT CREATE ON DATABASE "bare" TO `+quote(id))
+		wantProblem(t, err, "may not create the extension", `databricks_auth in database "bare"`, `GRANT CREATE ON DATABASE "bare" TO `+quote(id))
 	})
 	for _, name := range []string{"", "public", "none", "pg_me", strings.Repeat("ä", 32), "a\x00b", "a\xffb"} {
 		_, err := owner.Create(t.Context(), name, roles.Group)
-		wantProblem(t, err, roles.BadName)
+		wantProblem(t, err, "the role of an identity has its name")
 	}
 }
 

@@ -170,7 +170,7 @@ func commandError(err error) error {
 		return err
 	}
 	code := command.ExitFailure
-	if e.Problem == roles.BadName {
+	if e.BadName {
 		code = command.ExitUsage
 	}
 	return &command.Error{Code: code, Hint: e.Hint, Err: err}
