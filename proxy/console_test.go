@@ -165,6 +165,22 @@ func TestConsoleShowsPools(t *testing.T) {
 	}
 }
 
+// A login to another database of the target does not change what its own is.
+func TestConsoleShowsEachTargetsOwnDatabase(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		r := start(t, proxy.Config{PoolMode: mode})
+		for _, database := range []string{"shop/postgres", "shop", "shop/postgres"} {
+			one[int](t, connect(t, r.url(database, "")), "SELECT 1")
+			_, databases := rowsOf(t, r.console(), "SHOW DATABASES")
+			_, targets := rowsOf(t, r.console(), "SHOW TARGETS")
+			if got := []any{only(t, databases, "name", "shop")["database"], only(t, databases, "name", "shop/postgres")["database"], only(t, targets, "target", "shop")["database"]}; !slices.Equal(got, []any{"databricks_postgres", "postgres", "databricks_postgres"}) {
+				t.Errorf("after a login to %s: %v", database, got)
+			}
+		}
+	})
+}
+
 func TestConsoleAnswersPsql(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{})

@@ -25,9 +25,10 @@ type target struct {
 
 // loginResult is where a login led.
 type loginResult struct {
-	host           string
-	port           uint16
-	user, database string
+	host     string
+	port     uint16
+	user     string
+	database string // the target's own, whichever the login was for
 }
 
 func newTarget(e *env, name string, connector *lakebase.Connector) *target {

@@ -61,8 +61,11 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 		hijacked.Conn.Close()
 		return nil, err
 	}
-	login := hijacked.Config
-	db.target.lastLogin.Store(&loginResult{login.Host, login.Port, login.User, login.Database})
+	login, own := hijacked.Config, hijacked.Config.Database
+	if db.name != "" {
+		own = db.target.connector.Database()
+	}
+	db.target.lastLogin.Store(&loginResult{login.Host, login.Port, login.User, own})
 	return up, nil
 }
 
