@@ -121,6 +121,26 @@ func TestBlocksThatDefineAreFound(t *testing.T) {
 	}
 }
 
+var plainBodies = []string{
+	"SELECT helper()", "BEGIN ATOMIC\n SELECT helper();\n INSERT INTO accounts (a) VALUES (1);\nEND", "RETURN (helper())",
+	"DECLARE v numeric(10,2) := 1; r accounts%ROWTYPE; c CURSOR FOR SELECT * FROM accounts; BEGIN v := helper(); r.a = 2; a[1] := 3; RETURN v; END",
+	"<<outer>> BEGIN IF v > 1 THEN UPDATE accounts SET a = 1 WHERE b = (2); ELSIF v < 1 THEN NULL; ELSE RAISE NOTICE 'x %', v; END IF; END outer",
+	"BEGIN FOR r IN SELECT * FROM accounts LOOP x := CASE WHEN r.a THEN r.b ELSE lower(r.c) END; CONTINUE WHEN x IS NULL; END LOOP; RETURN QUERY SELECT * FROM accounts; END",
+	"BEGIN SELECT a, b INTO STRICT x, y FROM accounts WHERE c = $1; GET DIAGNOSTICS n = ROW_COUNT; IF NOT FOUND THEN RAISE EXCEPTION 'none' USING ERRCODE = 'P0002', HINT = lower('x'); END IF; EXCEPTION WHEN OTHERS THEN RETURN NULL; END",
+	"BEGIN OPEN c FOR SELECT 1; LOOP FETCH c INTO x; EXIT WHEN NOT FOUND; END LOOP; CLOSE c; PERFORM pg_notify('a', 'b'); NEW.updated_at := now(); RETURN NEW; END",
+	"#variable_conflict use_column\nDECLARE x int; BEGIN RETURN x; END",
+	"BEGIN EXECUTE 'UPDATE accounts SET a = $1' USING 1; FOR r IN EXECUTE 'SELECT * FROM accounts' LOOP END LOOP; END",
+	"BEGIN CASE x WHEN 1 THEN y := 2; ELSE y := 3; END CASE; WHILE y > 0 LOOP y := y - 1; END LOOP; FOREACH z IN ARRAY arr LOOP NULL; END LOOP; END",
+}
+
+var otherBodies = []string{
+	"SELECT opaque()", "SELECT missing()", "BEGIN EXECUTE 'SET app.' || k; END", "BEGIN EXECUTE format('INSERT INTO %I VALUES (1)', t); END", "BEGIN EXECUTE $1; END",
+	"BEGIN PERFORM * FROM missing; END", "BEGIN CREATE TABLE x (); END", "BEGIN REFRESH MATERIALIZED VIEW x; END", "BEGIN whatever x; END",
+	"BEGIN RETURN QUERY EXECUTE q; END", "BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END", "BEGIN x := missing(1); END", "DECLARE x int := missing(); BEGIN END",
+	"BEGIN IF missing() THEN NULL; END IF; END", "BEGIN OPEN c FOR EXECUTE q; END", "BEGIN PERFORM get(1); END", "BEGIN EXECUTE 'select missing()'; END", "BEGIN DO 'x'; END",
+	`BEGIN EXECUTE E'\x53ET app.x = 1'; END`, `BEGIN EXECUTE '\x53ET app.x = 1'; END`, "BEGIN IF (SELECT 1 AS case) = 1 THEN ALTER TABLE accounts ADD x int; END IF; END",
+}
+
 func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 	body := func(source string) Impact {
 		return newNames([]Definition{
@@ -128,28 +148,12 @@ func TestFunctionsArePlainIfTheirWholeBodyIs(t *testing.T) {
 			{isFunction, "f", source},
 		}, "1").Read([]byte("select f()")).Impact
 	}
-	for _, source := range []string{
-		"SELECT helper()", "BEGIN ATOMIC\n SELECT helper();\n INSERT INTO accounts (a) VALUES (1);\nEND", "RETURN (helper())",
-		"DECLARE v numeric(10,2) := 1; r accounts%ROWTYPE; c CURSOR FOR SELECT * FROM accounts; BEGIN v := helper(); r.a = 2; a[1] := 3; RETURN v; END",
-		"<<outer>> BEGIN IF v > 1 THEN UPDATE accounts SET a = 1 WHERE b = (2); ELSIF v < 1 THEN NULL; ELSE RAISE NOTICE 'x %', v; END IF; END outer",
-		"BEGIN FOR r IN SELECT * FROM accounts LOOP x := CASE WHEN r.a THEN r.b ELSE lower(r.c) END; CONTINUE WHEN x IS NULL; END LOOP; RETURN QUERY SELECT * FROM accounts; END",
-		"BEGIN SELECT a, b INTO STRICT x, y FROM accounts WHERE c = $1; GET DIAGNOSTICS n = ROW_COUNT; IF NOT FOUND THEN RAISE EXCEPTION 'none' USING ERRCODE = 'P0002', HINT = lower('x'); END IF; EXCEPTION WHEN OTHERS THEN RETURN NULL; END",
-		"BEGIN OPEN c FOR SELECT 1; LOOP FETCH c INTO x; EXIT WHEN NOT FOUND; END LOOP; CLOSE c; PERFORM pg_notify('a', 'b'); NEW.updated_at := now(); RETURN NEW; END",
-		"#variable_conflict use_column\nDECLARE x int; BEGIN RETURN x; END",
-		"BEGIN EXECUTE 'UPDATE accounts SET a = $1' USING 1; FOR r IN EXECUTE 'SELECT * FROM accounts' LOOP END LOOP; END",
-		"BEGIN CASE x WHEN 1 THEN y := 2; ELSE y := 3; END CASE; WHILE y > 0 LOOP y := y - 1; END LOOP; FOREACH z IN ARRAY arr LOOP NULL; END LOOP; END",
-	} {
+	for _, source := range plainBodies {
 		if impact := body(source) &^ Releases; impact != 0 {
 			t.Errorf("%s: impact %b", source, impact)
 		}
 	}
-	for _, source := range []string{
-		"SELECT opaque()", "SELECT missing()", "BEGIN EXECUTE 'SET app.' || k; END", "BEGIN EXECUTE format('INSERT INTO %I VALUES (1)', t); END", "BEGIN EXECUTE $1; END",
-		"BEGIN PERFORM * FROM missing; END", "BEGIN CREATE TABLE x (); END", "BEGIN REFRESH MATERIALIZED VIEW x; END", "BEGIN whatever x; END",
-		"BEGIN RETURN QUERY EXECUTE q; END", "BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END", "BEGIN x := missing(1); END", "DECLARE x int := missing(); BEGIN END",
-		"BEGIN IF missing() THEN NULL; END IF; END", "BEGIN OPEN c FOR EXECUTE q; END", "BEGIN PERFORM get(1); END", "BEGIN EXECUTE 'select missing()'; END", "BEGIN DO 'x'; END",
-		`BEGIN EXECUTE E'\\x53ET app.x = 1'; END`, `BEGIN EXECUTE '\\x53ET app.x = 1'; END`, "BEGIN IF (SELECT 1 AS case) = 1 THEN ALTER TABLE accounts ADD x int; END IF; END",
-	} {
+	for _, source := range otherBodies {
 		if impact := body(source); impact&Unknown == 0 {
 			t.Errorf("%s: impact %b", source, impact)
 		}
