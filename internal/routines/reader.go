@@ -273,6 +273,9 @@ func (r *reader) keyword(kw keyword, before name) {
 		r.cases = max(0, r.cases-1)
 	case kwThen, kwElse:
 		r.start = r.body && r.cases == 0
+		if r.verb == kwMerge && r.cases == 0 { // an action, which may assign to a list
+			r.lists &^= list
+		}
 	case kwLoop:
 		r.lists &^= list
 		r.start = r.body
@@ -432,7 +435,7 @@ func (r *reader) before(n name) (isInner bool) {
 		return false // VALUES
 	case n.relation:
 		// a function in FROM
-	case n.cast, n.previous == kwAs, n.previous == kwPrepare:
+	case n.cast, n.previous == kwAs, n.previous == kwOrdinality, n.previous == kwPrepare:
 		return false // a type, an alias or a prepared statement
 	case n.previous == kwWith && !n.dotted:
 		r.define(n.text)

@@ -64,6 +64,7 @@ const (
 	kwOn
 	kwOnly
 	kwOperator
+	kwOrdinality
 	kwOver
 	kwPartition
 	kwPrepare
@@ -97,7 +98,7 @@ var keywordOf = map[string]keyword{
 	"group": kwGroup, "order": kwGroup, "partition": kwPartition,
 	"grouping": kwGrouping, "insert": kwInsert, "into": kwInto, "is": kwIs, "join": kwJoin, "key": kwKey,
 	"loop": kwLoop, "materialized": kwMaterialized, "merge": kwMerge, "not": kwNot, "on": kwOn, "only": kwOnly, "lateral": kwOnly,
-	"operator": kwOperator, "over": kwOver, "prepare": kwPrepare, "primary": kwPrimary, "foreign": kwPrimary, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
+	"operator": kwOperator, "ordinality": kwOrdinality, "over": kwOver, "prepare": kwPrepare, "primary": kwPrimary, "foreign": kwPrimary, "return": kwReturn, "rows": kwRows, "to": kwTo, "window": kwWindow,
 	"select": kwSelect, "set": kwSet, "sets": kwSets, "table": kwTable, "then": kwThen,
 	"truncate": kwTruncate, "update": kwUpdate, "using": kwUsing, "varying": kwVarying, "with": kwWith, "recursive": kwRecursive,
 }
@@ -119,7 +120,7 @@ const (
 		"returning select some symmetric table then to trailing true union unique using variadic when where window with " +
 		"bit boolean char character dec decimal exists float int integer interval national nchar none numeric real row " +
 		"setof smallint bigint time timestamp values varchar coalesce greatest least nullif grouping cast treat " +
-		"xmlconcat xmlelement xmlforest xmlpi xmlroot xmlserialize xmlattributes xmlparse"
+		"xmlconcat xmlelement xmlforest xmlpi xmlroot xmlserialize xmlattributes xmlparse xmltable"
 	// joinWords may be names of functions, but hardly are; with parentheses they are
 	// operators and joins. A database's own function of that name that matters is
 	// found like any name.
@@ -133,8 +134,9 @@ const (
 		"pg_advisory_unlock pg_advisory_unlock_shared pg_advisory_unlock_all setseed currval lastval dblink_connect dblink_connect_u"
 )
 
-// stableFunctions are the functions in pg_catalog that PostgreSQL declares immutable
-// or stable in all their forms, except those that run text or relations by name.
+// stableFunctions are the functions in pg_catalog, and one of information_schema that
+// drivers use, that PostgreSQL declares immutable or stable in all their forms, except
+// those that run text or relations by name.
 //
 //go:embed builtin_stable.txt
 var stableFunctions string
