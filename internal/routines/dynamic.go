@@ -12,9 +12,9 @@ import (
 func (r *reader) execute() {
 	lex := r.lex
 	t := lex.Next()
-	if t.Kind == sqlscan.Literal {
+	if t.Kind == sqlscan.Literal && !hasEscapes(lex.Text(t)) {
 		text := sqlscan.Contents(lex.Text(t))
-		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) && bytes.IndexByte(text, '\\') < 0 {
+		if next := lex.Next(); r.nesting < maxNesting && endsOperand(&lex, next) {
 			inner := newReader(text, r.names, false)
 			inner.nesting = r.nesting + 1
 			r.impact |= inner.read()
@@ -24,12 +24,17 @@ func (r *reader) execute() {
 		return
 	}
 	if t.Kind == sqlscan.Word && bytes.EqualFold(lex.Text(t), []byte("format")) && lex.Is(lex.Next(), '(') {
-		if t = lex.Next(); t.Kind == sqlscan.Literal {
+		if t = lex.Next(); t.Kind == sqlscan.Literal && !hasEscapes(lex.Text(t)) {
 			r.impact |= Unknown | beginning(sqlscan.Contents(lex.Text(t)))
 			return
 		}
 	}
 	r.impact |= Unknown | Defines
+}
+
+// hasEscapes reports whether a literal may be another text than it contains.
+func hasEscapes(literal []byte) bool {
+	return literal[0] != '$' && (literal[0] != '\'' || bytes.IndexByte(literal, '\\') >= 0)
 }
 
 // block handles DO, whose block is read for what may change definitions. Languages other
