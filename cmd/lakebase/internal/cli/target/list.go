@@ -26,8 +26,8 @@ func NewListCommand(std *terminal.Streams) *cobra.Command {
 the workspace shows to this identity. Their names are what other commands take
 as TARGET. A project or branch without an endpoint is listed without a host.
 
-An instance that has become a project is listed once, as the project; either name
-connects.
+An instance that has become a project is listed once, as the project; either
+name connects.
 Parts that the identity may not list are named on stderr.`,
 		Args: command.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), std, output) },
