@@ -1,6 +1,7 @@
 package lakebase
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -188,6 +189,9 @@ func (c *Config) apply(args map[string]argument) error {
 				continue
 			}
 			arg = argument{value, variable, settings.FromEnvironment + variable}
+		}
+		if redact.IsTemplate(arg.value) {
+			return badValue(arg.label, arg.value, errors.New("a placeholder that was not filled in: put a value in its place, or unset it"))
 		}
 		other, err := retarget(s.Name, arg.value)
 		if err != nil {

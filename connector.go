@@ -296,6 +296,9 @@ func (c *Connector) explain(err error) error {
 	if c.static() && errors.As(err, &e) && e.Kind == KindTokenRejected {
 		e.Kind, e.Message = KindConnectFailed, "the server refused the user or password"
 		e.Hint = "check user and password in LAKEBASE_PG_URL"
+		if isServiceHost(e.Resource) {
+			e.Hint += "; passwords are refused so too where native login is off, as it is by default: enable it for the project, or leave the password out to log in with a token"
+		}
 		if direct, pooled := workspace.DirectHost(e.Resource); pooled {
 			e.Hint += "; a token goes to the direct host, " + direct
 		}

@@ -167,12 +167,13 @@ func retryableCause(err error) bool {
 		net   net.Error
 	)
 	_, isTLS := diagnoseTLS(err)
+	local, isLocal := diagnoseLocal(err)
 	switch {
 	case errors.As(err, &pgErr):
 		return retryableState(pgErr)
 	case errors.As(err, &wsErr):
 		return wsErr.Temporary()
-	case isTLS, holds(err, context.DeadlineExceeded):
+	case isTLS, isLocal && local.kind == KindConnectFailed, holds(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
 		return true

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -73,7 +74,8 @@ var refusals = map[refusal.Reason]diagnosis{
 		hint: "check this machine's clock: a token was used after its end"},
 	refusal.TokenOfOtherWorkspace: {kind: KindTokenRejected, message: "the token is from another workspace",
 		hint: "log in to the workspace that owns {host}: check DATABRICKS_HOST and DATABRICKS_CONFIG_PROFILE"},
-	refusal.WrongPassword: {kind: KindTokenRejected, hint: tokenHint},
+	refusal.WrongPassword: {kind: KindTokenRejected,
+		hint: "Lakebase says this where {role} does not exist or was made by CREATE ROLE, and where {database} was made by SQL and lacks databricks_auth: \"lakebase doctor\" tells which; personal access tokens and workspace tokens are refused so too"},
 	refusal.NotAuthorized: {kind: KindTokenRejected, hint: tokenHint},
 	refusal.RoleMissing: {kind: KindRoleMissing,
 		hint: "in {database}, as a role that may: CREATE EXTENSION IF NOT EXISTS databricks_auth; SELECT databricks_create_role({'role'}, 'USER') (or 'SERVICE_PRINCIPAL', 'GROUP'); \"lakebase roles create\" does both"},
@@ -98,6 +100,7 @@ func diagnose(err error) diagnosis {
 		net   net.Error
 	)
 	tlsFailure, isTLS := diagnoseTLS(err)
+	local, isLocal := diagnoseLocal(err)
 	switch {
 	case errors.As(err, &pgErr):
 		d := refusals[refusal.Of(pgErr)]
@@ -107,6 +110,8 @@ func diagnose(err error) diagnosis {
 		return diagnosis{kind: KindConnectFailed, message: "cancelled", cause: context.Canceled}
 	case isTLS:
 		return tlsFailure
+	case isLocal:
+		return local
 	case errors.As(err, &dns):
 		return diagnosis{kind: KindDNS, cause: dns,
 			hint: "check the name and the network; LAKEBASE_DNS_SERVERS names servers to ask when the system's fail, LAKEBASE_HOST another host"}
@@ -121,6 +126,54 @@ func diagnose(err error) diagnosis {
 			hint: "check the network to {host}: a firewall that drops the Postgres port looks like this"}
 	}
 	return diagnosis{kind: KindConnectFailed, cause: innermost(err)}
+}
+
+// localFailures are those of this machine, which no server or network is the cause
+// of. The first one that fits counts; op and network are "" for any.
+var localFailures = []struct {
+	op, network   string
+	number        syscall.Errno
+	message, hint string
+}{
+	{"", "", syscall.EMFILE, "this process has too many files open", "raise its limit (ulimit -n), or open fewer connections and files"},
+	{"", "", syscall.ENFILE, "this machine has too many files open", "raise the system's limit, or end programs"},
+	{"", "unix", syscall.EINVAL, "the path of the socket is too long", longSocketHint},
+	{"", "unix", syscall.ENAMETOOLONG, "the path of the socket is too long", longSocketHint},
+	{"listen", "", syscall.EADDRINUSE, "", "another program listens there: end that, or listen at another address"},
+	{"listen", "", syscall.EADDRNOTAVAIL, "", "this machine has no such address: listen at one of its own"},
+	{"listen", "", syscall.EACCES, "", "this user may not listen there: ports below 1024, and directories of others, need more rights"},
+}
+
+const longSocketHint = "name a shorter directory: the path of a socket has at most 107 bytes, on macOS 103"
+
+// diagnoseLocal reports whether err is a failure of this machine, and which.
+func diagnoseLocal(err error) (diagnosis, bool) {
+	var (
+		op      net.OpError
+		pointer *net.OpError
+		address *net.AddrError
+	)
+	if errors.As(err, &pointer) {
+		op = *pointer
+	}
+	d := diagnosis{kind: KindConnectFailed, cause: innermost(err)}
+	for _, f := range localFailures {
+		if errors.Is(err, f.number) && (f.op == "" || f.op == op.Op) && (f.network == "" || f.network == op.Net) {
+			d.message, d.hint = f.message, f.hint
+			return d, true
+		}
+	}
+	switch {
+	case errors.As(err, &address):
+		d.hint = "check the address: it is host:port, and a port is a number from 1 to 65535"
+	case op.Op == "listen":
+		d.hint = "check the address to listen at"
+	case op.Op == "dial" && op.Net == "unix":
+		d.kind, d.message, d.hint = KindUnavailable, "no server listens at the socket", "check that the server runs, and the directory and port of its socket"
+	default:
+		return diagnosis{}, false
+	}
+	return d, true
 }
 
 // innermost strips pgx's wrapper with the configuration in it.

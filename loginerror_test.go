@@ -36,8 +36,8 @@ var serverRefusals = []struct {
 	{"28000", "Invalid authorization for databricks identity login", KindTokenRejected, false, `"me@example.com" is not it`},
 	{"XX000", "Invalid authorization for Databricks identity login", KindTokenRejected, false, "doctor"},
 	{"XX000", "Provided authentication token is not a valid JWT encoding", KindTokenRejected, false, "let this library mint"},
-	{"XX000", "password authentication failed for user 'me@example.com'", KindTokenRejected, false, `role, here "me@example.com"`},
-	{"28P01", `password authentication failed for user "me@example.com"`, KindTokenRejected, false, "database token"},
+	{"XX000", "password authentication failed for user 'me@example.com'", KindTokenRejected, false, `"me@example.com" does not exist or was made by CREATE ROLE`},
+	{"28P01", `password authentication failed for user "me@example.com"`, KindTokenRejected, false, `"my-db" was made by SQL and lacks databricks_auth: "lakebase doctor"`},
 	{"XX000", "JWT token has expired (exp=1700000000)", KindTokenRejected, false, "clock"},
 	{"XX000", "invalid JWT token audience", KindTokenRejected, false, "DATABRICKS_HOST"},
 	{"XX000", "jwk not found", KindTokenRejected, false, "DATABRICKS_CONFIG_PROFILE"},
@@ -266,6 +266,58 @@ func TestNetworkFailures(t *testing.T) {
 			}
 			if name != "unknown" && name != "cancelled" && (e.Hint == "" || Hint(test.err) == "") {
 				t.Errorf("no hint for %v", e)
+			}
+		})
+	}
+}
+
+// Failures of this machine blame no firewall, and are not waited out.
+func TestFailuresOfThisMachineBlameNoNetwork(t *testing.T) {
+	testkit.OnlyEnv(t, nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	listen := func(network, address string) error {
+		l, err := net.Listen(network, address)
+		if err == nil {
+			l.Close()
+			t.Errorf("listens at %s", address)
+		}
+		return err
+	}
+	socket := func(dir string) error {
+		return connectTo(t.Context(), "host="+dir+" sslmode=disable user=u password="+secret)
+	}
+	_, badPort := net.Dial("tcp", "127.0.0.1:99999")
+	long := t.TempDir() + strings.Repeat("/long", 30)
+	for name, test := range map[string]struct {
+		err   error
+		kind  Kind
+		retry bool
+		hint  string
+	}{
+		"files":                  {&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}, KindConnectFailed, false, "ulimit -n"},
+		"files of the machine":   {&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.ENFILE)}, KindConnectFailed, false, "system's limit"},
+		"files for a lookup":     {&net.DNSError{Err: "socket", Name: "h", UnwrapErr: os.NewSyscallError("socket", syscall.EMFILE)}, KindConnectFailed, false, "ulimit -n"},
+		"port":                   {badPort, KindConnectFailed, false, "from 1 to 65535"},
+		"long path of a socket":  {socket(long), KindConnectFailed, false, "107 bytes"},
+		"no socket":              {socket(t.TempDir()), KindUnavailable, true, "the server runs"},
+		"listener, address used": {listen("tcp", listener.Addr().String()), KindConnectFailed, false, "another program listens"},
+		"listener, port":         {listen("tcp", "127.0.0.1:99999"), KindConnectFailed, false, "from 1 to 65535"},
+		"listener, other's":      {listen("tcp", "192.0.2.1:0"), KindConnectFailed, false, "one of its own"},
+		"listener, long path":    {listen("unix", long), KindConnectFailed, false, "107 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := checkLoginError(t, test.err, test.kind, test.retry)
+			for _, hint := range []string{e.Hint, Hint(test.err), Hint(fmt.Errorf("proxy: %w", test.err))} {
+				if !strings.Contains(hint, test.hint) || strings.Contains(hint, "firewall") {
+					t.Errorf("hint %q of %v", hint, test.err)
+				}
+			}
+			if strings.Contains(e.Error(), secret) {
+				t.Error(e)
 			}
 		})
 	}

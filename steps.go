@@ -25,8 +25,10 @@ func (c *Connector) steps() *steps.Steps {
 		Refused: func(err error, host, user, database string) error {
 			return c.explain(loginError(err, host, user, database))
 		},
-		Login: func(ctx context.Context) (*pgx.Conn, error) {
-			conn, _, err := loginOnce(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)
+		Login: func(ctx context.Context, database string) (*pgx.Conn, error) {
+			base := c.base.ConnConfig.Copy()
+			base.Database = cmp.Or(database, base.Database)
+			conn, _, err := loginOnce(ctx, c, base, pgx.ConnectConfig)
 			return conn, err
 		},
 	}

@@ -42,11 +42,19 @@ func workspaceHint(call *workspace.Error) string {
 
 func diagnoseCall(err error, resource string) diagnosis {
 	var call *workspace.Error
+	local, isLocal := diagnoseLocal(err)
 	switch {
 	case errors.Is(err, context.Canceled), holds(err, context.DeadlineExceeded):
 		return diagnosis{kind: KindWorkspaceUnreachable, message: "gave up waiting for the workspace", hint: "check DATABRICKS_HOST and the network to it"}
 	case !errors.As(err, &call):
 		return diagnoseWorkspaceLogin(err.Error())
+	case call.IsSetting():
+		return diagnosis{kind: KindBadConfig, message: call.Message, hint: "\"lakebase env\" shows where each setting comes from"}
+	case isLocal:
+		return local
+	case strings.Contains(call.Error(), "HTTP response to HTTPS client"):
+		return diagnosis{kind: KindBadConfig, message: "the workspace's host answers without TLS",
+			hint: "write http:// before the host in DATABRICKS_HOST if it is a local Lakebase"}
 	case call.Temporary() && !failedLocally(call):
 		return diagnoseUnreachable(call.Status)
 	case call.Auth || call.Status == http.StatusUnauthorized:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/steps"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
@@ -85,8 +86,6 @@ func explainConfig(err error) Result {
 
 var (
 	variableName = regexp.MustCompile(`^[A-Z][A-Z0-9_]+$`)
-	// placeholder is a template that was not filled in.
-	placeholder = regexp.MustCompile(`\$\{[^}]*\}|\{\{[^}]*\}\}`)
 	// readHere are the beginnings of the variables that the library or the SDK
 	// reads.
 	readHere = regexp.MustCompile(`^(PG|LAKEBASE_|DATABRICKS_|DB_POOL_|DB_MAX_OVERFLOW)`)
@@ -99,7 +98,7 @@ var (
 // value, "" if none does.
 func findPlaceholder() string {
 	for _, entry := range os.Environ() {
-		if name, value, _ := strings.Cut(entry, "="); readHere.MatchString(name) && placeholder.MatchString(value) {
+		if name, value, _ := strings.Cut(entry, "="); readHere.MatchString(name) && redact.IsTemplate(value) {
 			return name
 		}
 	}

@@ -224,7 +224,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "login audience", faults: login("audience"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"from another workspace"}, advice: []string{"DATABRICKS_HOST sets it"}},
 		{name: "login password", faults: login("password"), check: "login", kind: lakebase.KindTokenRejected,
-			words: []string{"does not log in with tokens", "CREATE ROLE", "databricks_auth"}, advice: []string{"lakebase roles create dev@example.com --kind user"}},
+			words: []string{"a token of the role's own identity", "being revoked"}, advice: []string{"try again in a minute"}},
 		{name: "login authorization", faults: login("authorization"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"refused a token"}, advice: []string{"lakebase roles show"}},
 		{name: "login too_many_connections", faults: login("too_many_connections"), check: "login", kind: lakebase.KindTooManyConnections, retry: true,

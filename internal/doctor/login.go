@@ -15,6 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/refusal"
+	"github.com/lakebase-go/lakebase/internal/roles"
 	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
@@ -107,7 +108,7 @@ func checkLogin(ctx context.Context, v *visit) Result {
 		return fmt.Sprintf("the database is on its way up: waiting up to %s", v.options.WakeTimeout)
 	})
 	if err != nil {
-		return v.explainLoginError(err)
+		return v.explainLoginError(ctx, err)
 	}
 	r := found(nil, "logged in as %s to database %s", v.conn.Config().User, v.conn.Config().Database)
 	switch took := rounded(time.Since(began)); {
@@ -131,7 +132,7 @@ func (v *visit) logIn(ctx context.Context) (*pgx.Conn, error) {
 	}
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	return v.steps.Login(ctx)
+	return v.steps.Login(ctx, "")
 }
 
 // isStarting reports whether the server itself asked to try again later.
@@ -149,7 +150,7 @@ func replyOf(err error) *pgconn.PgError {
 }
 
 // explainLoginError explains a login that failed.
-func (v *visit) explainLoginError(err error) Result {
+func (v *visit) explainLoginError(ctx context.Context, err error) Result {
 	e, reply := asError(err), replyOf(err)
 	var details []Detail
 	for _, d := range []Detail{{Name: "sqlstate", Value: reply.Code}, {Name: "message", Value: reply.Message}, {Name: "detail", Value: reply.Detail}, {Name: "hint", Value: reply.Hint}} {
@@ -165,7 +166,7 @@ func (v *visit) explainLoginError(err error) Result {
 			means("it was reached, and TLS is as configured; the role of an identity has no password, and takes a token").
 			do("correct user and password in the URL; % / : @ in them are written with % escapes")
 	case len(details) > 0:
-		p = v.explainRefusal(e, reply)
+		p = v.explainRefusal(ctx, e, reply)
 	case e.Kind == lakebase.KindUnavailable && v.isOthersRole():
 		p = v.explainOthersRole()
 		err = &lakebase.Error{Kind: lakebase.KindTokenRejected, Resource: e.Resource, Message: "the server closed the connection", Err: err}
@@ -187,12 +188,10 @@ func (v *visit) explainLoginError(err error) Result {
 }
 
 // explainRefusal explains the server's answer to a login.
-func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result {
+func (v *visit) explainRefusal(ctx context.Context, e *lakebase.Error, reply *pgconn.PgError) Result {
 	switch reason := refusal.Of(reply); reason {
 	case refusal.RoleMissing:
-		return problem("Postgres has no role %q", v.user()).
-			means("permission for the instance creates no role in Postgres: each identity that logs in needs one of its name, in the same case").
-			do("have someone who may create roles run this", v.createRole())
+		return v.missingRole()
 	case refusal.DatabaseMissing:
 		return v.otherDatabase()
 	case refusal.EndpointUnspecified:
@@ -226,7 +225,7 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 	default:
 		switch e.Kind {
 		case lakebase.KindTokenRejected:
-			return v.explainToken(reason)
+			return v.explainToken(ctx, reason)
 		case lakebase.KindPermissionDenied:
 			return problem("the server did not permit the login")
 		case lakebase.KindConnectFailed:
@@ -237,7 +236,7 @@ func (v *visit) explainRefusal(e *lakebase.Error, reply *pgconn.PgError) Result 
 }
 
 // explainToken explains why a token was refused twice.
-func (v *visit) explainToken(reason refusal.Reason) Result {
+func (v *visit) explainToken(ctx context.Context, reason refusal.Reason) Result {
 	_, wrongClock := v.skew()
 	host := v.servers[0].Host
 	_, pooled := workspace.DirectHost(host)
@@ -263,15 +262,72 @@ func (v *visit) explainToken(reason refusal.Reason) Result {
 	case v.isOthersRole():
 		return v.explainOthersRole()
 	case reason == refusal.WrongPassword:
-		return problem("the role %q does not log in with tokens", v.user()).
-			means("a role of that name exists, but was created by CREATE ROLE and not for the identity, or this database lacks the extension databricks_auth").
-			do("have someone who may create roles make it one of the identity; this says what is in the way", v.createRole())
+		return v.explainWrongPassword(ctx)
 	case wrongClock || v.lifetime < 30*time.Second:
 		return v.explainExpiry()
 	}
 	return problem("the server refused a token that was minted a moment ago").
 		means("it has not expired and belongs to %s, whose role logs in: either tokens are being revoked, or the role is not tied to that identity", v.user()).
 		do("have someone else who can log in find out which identity the role belongs to", v.roles("show"))
+}
+
+// defaultDatabase exists in every project, and takes tokens.
+const defaultDatabase = "databricks_postgres"
+
+// explainWrongPassword explains the answer that Lakebase has for several causes, as
+// far as another login and the workspace's list of roles tell them apart.
+func (v *visit) explainWrongPassword(ctx context.Context) Result {
+	ctx, cancel := v.within(ctx)
+	defer cancel()
+	if v.steps.Database != defaultDatabase {
+		if conn, err := v.steps.Login(ctx, defaultDatabase); err == nil {
+			defer conn.Close(context.WithoutCancel(ctx))
+			var exists bool
+			err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", v.steps.Database).Scan(&exists)
+			if err == nil && !exists {
+				return v.otherDatabase()
+			}
+			return problem("the database %q takes no tokens", v.steps.Database).
+				means("the same role and token log in to %s: the database was made by CREATE DATABASE and lacks the extension databricks_auth, which those made through the workspace have", defaultDatabase).
+				do("make the database in the workspace (its page, API or bundle), or have a role with a native password run CREATE EXTENSION databricks_auth in it")
+		}
+	}
+	list, err := v.workspaceRoles(ctx)
+	i := slices.IndexFunc(list, func(r workspace.Role) bool { return r.Name == v.user() })
+	ofIdentity := false
+	if i >= 0 {
+		_, native := roles.ParseKind(list[i].Identity)
+		ofIdentity = native == nil
+	}
+	switch {
+	case err != nil:
+		return problem("the role %q does not log in with tokens", v.user()).
+			means("Lakebase says the same of a role that does not exist and of one that was made by CREATE ROLE; the workspace does not list its roles to this identity").
+			do("have someone who may create roles run this, which says what is in the way", v.createRole())
+	case i < 0:
+		return v.missingRole()
+	case !ofIdentity:
+		return problem("the role %q was made by CREATE ROLE, and takes no tokens", v.user()).
+			means("the workspace lists it as a role with a native password; a token logs in as a role that was made for its identity").
+			do("have someone who may create roles make it one of the identity; this says what is in the way", v.createRole())
+	}
+	return problem("the server refused a token of the role's own identity").
+		means("the workspace lists %q as the role of an identity, and the token is of that: tokens are being revoked, or the role is being made at this moment", v.user()).
+		do("try again in a minute", v.again())
+}
+
+// workspaceRoles lists the roles that the workspace knows of the target.
+func (v *visit) workspaceRoles(ctx context.Context) ([]workspace.Role, error) {
+	if v.target.Endpoint != "" {
+		return v.steps.Workspace.BranchRoles(ctx, v.target.Endpoint)
+	}
+	return v.steps.Workspace.InstanceRoles(ctx, v.target.Instance)
+}
+
+func (v *visit) missingRole() Result {
+	return problem("Postgres has no role %q", v.user()).
+		means("permission for the instance creates no role in Postgres: each identity that logs in needs one of its name, in the same case").
+		do("have someone who may create roles run this", v.createRole())
 }
 
 // isOthersRole reports whether the role that logs in is not the token's own
@@ -315,7 +371,7 @@ func (v *visit) otherDatabase() Result {
 	switch {
 	case v.isStatic():
 		return p.do("correct the database in the URL")
-	case v.steps.Database == "databricks_postgres":
+	case v.steps.Database == defaultDatabase:
 		return p.do("name one that exists: the default one was dropped or renamed", "export LAKEBASE_DATABASE_NAME=postgres")
 	case variable != "":
 		return p.do(create+": "+variable+" names it", "unset "+variable)

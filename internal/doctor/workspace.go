@@ -99,6 +99,7 @@ func checkTarget(ctx context.Context, v *visit) Result {
 		v.target.Instance, v.target.Endpoint = v.cfg.Instance, v.cfg.Endpoint
 	}
 	v.steps.Use(v.target, v.identity)
+	v.steps.Database = cmp.Or(t.Database, v.steps.Database)
 	v.servers = v.steps.Servers(t.Host)
 	v.asleep = t.RawState == "IDLE"
 	product := "instance"

@@ -38,6 +38,13 @@ var tokens = regexp.MustCompile(`\beyJ[\w-]{5,}\.[\w-]+(\.[\w-]*)?|\b(dapi|dose)
 // replaced.
 func Tokens(text string) string { return tokens.ReplaceAllString(text, Placeholder) }
 
+// template is text that a deployment should have put a value in place of.
+var template = regexp.MustCompile(`\$\{[^}]*\}|\{\{[^}]*\}\}|^<[^<>]+>$`)
+
+// IsTemplate reports whether v, or a part of it, is a placeholder that was not
+// filled in: ${NAME}, {{name}} or <name>.
+func IsTemplate(v string) bool { return template.MatchString(v) }
+
 // SecretName reports whether a parameter of this name holds a secret.
 func SecretName(name string) bool { return passwordWord.MatchString(name) }
 

@@ -43,8 +43,9 @@ type Steps struct {
 	// Refused turns a failed attempt to reach or log in to a server into what
 	// the library would return.
 	Refused func(err error, host, user, database string) error
-	// Login makes one attempt. It reports the outcome to the token cache.
-	Login func(ctx context.Context) (*pgx.Conn, error)
+	// Login makes one attempt, at another database than Database if one is
+	// given. It reports the outcome to the token cache.
+	Login func(ctx context.Context, database string) (*pgx.Conn, error)
 }
 
 // Target is a found instance or endpoint.

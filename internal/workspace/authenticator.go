@@ -197,8 +197,8 @@ func (f finish) Configure(config *sdkconfig.Config) error {
 	for _, s := range []*string{&config.Host, &config.Token, &config.ClientID, &config.ClientSecret} {
 		*s = strings.TrimSpace(*s) // a CI secret may end in a line break, which is invalid in a header
 	}
-	if err := checkHost(config.Host); err != nil {
-		return err
+	if err := checkSettings(config); err != nil {
+		return &Error{Op: loginOp, Code: codeSetting, Auth: true, Message: quotable(err.Error(), configSecrets(config))}
 	}
 	config.HTTPTimeoutSeconds = cmp.Or(config.HTTPTimeoutSeconds, sdkHTTPTimeout)
 	config.RetryTimeoutSeconds = cmp.Or(config.RetryTimeoutSeconds, sdkRetryTimeout)

@@ -338,7 +338,7 @@ func TestNoCredentials(t *testing.T) {
 		"nothing":        {&sdkconfig.Config{}, "no workspace configured"},
 		"nil":            {nil, "no workspace configured"},
 		"unknown method": {&sdkconfig.Config{Host: s.URL, AuthType: "telepathy"}, `auth type "telepathy" not found`},
-		"two methods":    {&sdkconfig.Config{Host: s.URL, Token: pat, ClientID: clientID, ClientSecret: clientSecret}, "more than one authorization method"},
+		"two methods":    {&sdkconfig.Config{Host: s.URL, Token: pat, ClientID: clientID, ClientSecret: clientSecret}, "more than one way to log in to the workspace is set: oauth (client_id, client_secret) and pat (token)"},
 		"bad host":       {&sdkconfig.Config{Host: "ftp://x", Token: pat}, "the workspace's host is not a URL"},
 		"no such profile": {&sdkconfig.Config{Profile: "nowhere", ConfigFile: writeFile(t, "[other]\nhost = x\n")},
 			"has no nowhere profile configured"},
@@ -346,7 +346,8 @@ func TestNoCredentials(t *testing.T) {
 	} {
 		_, err := newClient(t, tt.config).Identity(t.Context())
 		e := asError(t, err)
-		if !e.Auth || e.Temporary() || e.Code != codeUnauthenticated || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "Config:") {
+		setting := name == "two methods" || name == "bad host"
+		if !e.Auth || e.Temporary() || e.IsSetting() != setting || !setting && e.Code != codeUnauthenticated || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "Config:") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

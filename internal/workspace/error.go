@@ -27,6 +27,7 @@ const (
 	codeMalformed       = "MALFORMED_REPLY"
 	codeUnauthenticated = "UNAUTHENTICATED" // no usable workspace credentials
 	codeClosed          = "CLOSED"
+	codeSetting         = "INVALID_SETTING" // of the login: nothing was sent
 )
 
 // loginOp is the Op of errors before the call itself.
@@ -45,8 +46,14 @@ type Error struct {
 	Err        error
 }
 
+// IsSetting reports whether the login is configured in a way that cannot work.
+func (e *Error) IsSetting() bool { return e.Code == codeSetting }
+
 // Error returns one line without a secret.
 func (e *Error) Error() string {
+	if e.IsSetting() {
+		return e.Message
+	}
 	var b strings.Builder
 	b.WriteString(e.Op)
 	b.WriteByte(':')

@@ -234,6 +234,9 @@ func (j *journal) worst() (e *Error, certain bool) {
 // explain turns an error of the SDK into an [Error]. The SDK tries one method
 // after another and may hide why they failed; the journal of its requests shows.
 func (j *journal) explain(err error, config *sdkconfig.Config) *Error {
+	if own := (*Error)(nil); errors.As(err, &own) && own.IsSetting() {
+		return own
+	}
 	e, certain := j.worst()
 	if e != nil && (certain || !errors.Is(err, sdkconfig.ErrCannotConfigureDefault)) {
 		return e
@@ -253,25 +256,6 @@ func (j *journal) explain(err error, config *sdkconfig.Config) *Error {
 	}
 	e.Code, e.Message = codeUnauthenticated, quotable(message, configSecrets(config))
 	return e
-}
-
-// checkHost refuses hosts that are not URLs, or to which the login would be sent
-// without TLS.
-func checkHost(host string) error {
-	if host == "" {
-		return nil
-	}
-	if !strings.Contains(host, "://") {
-		host = "https://" + host
-	}
-	u, err := url.Parse(host)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("the workspace's host is not a URL like https://name.cloud.databricks.com")
-	case inTheClear(u):
-		return errors.New("the workspace's host must begin with https://: plain http exposes the login to the network")
-	}
-	return nil
 }
 
 // inTheClear reports whether requests to u can be read on the network. Those to a
