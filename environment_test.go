@@ -25,7 +25,7 @@ func TestEachVariableTakesEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := admin.Config().Host
-	if _, err := admin.Exec(t.Context(), "create database mine"); err != nil {
+	if err := s.CreateDatabase(t.Context(), "my-instance", "mine"); err != nil {
 		t.Fatal(err)
 	}
 	if err := admin.Close(t.Context()); err != nil {

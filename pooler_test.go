@@ -29,7 +29,8 @@ func pooledEndpoint(t *testing.T) (s *local.Server, direct, pooled string) {
 // A pooled host is warned of and tried, whether it is configured, asked for or all
 // that is known; the error of a refusal names the direct host.
 func TestPooledHostIsTriedAndItsRefusalNamesTheDirectHost(t *testing.T) {
-	_, direct, pooled := pooledEndpoint(t)
+	s, direct, pooled := pooledEndpoint(t)
+	setFaults(t, s, local.Faults{Login: local.LoginFault{NoPooledTokens: true}})
 	for name, test := range map[string]struct {
 		target, endpoint string
 	}{

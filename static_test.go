@@ -17,8 +17,8 @@ import (
 )
 
 // nativeRole makes a role with a password of its own, as people have for
-// local development, and returns it as host, port, user and password. (On
-// instances native login is off until someone enables it.)
+// local development, and returns it as host, port, user and password. Native login
+// is off by default.
 func nativeRole(t *testing.T, s *local.Server) (host, port string, login *url.Userinfo) {
 	t.Helper()
 	admin, err := connectorFromEnv(t, endpointPath).Connect(within(t, 20*time.Second))
@@ -26,6 +26,9 @@ func nativeRole(t *testing.T, s *local.Server) (host, port string, login *url.Us
 		t.Fatal(err)
 	}
 	defer admin.Close(t.Context())
+	if err := s.SetNativeLogin(endpointPath, true); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := admin.Exec(t.Context(), "create role native login password 'p@ss:w/rd'"); err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ func runAgainstLocal(m *testing.M) (code int, err error) {
 			err = closeErr
 		}
 	}()
+	if err := server.SetNativeLogin("my-project", true); err != nil { // for the example with a password
+		return 1, err
+	}
 	variables, err := server.Env("")
 	if err != nil {
 		return 1, err

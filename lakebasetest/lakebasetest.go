@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -68,11 +69,28 @@ func New(t testing.TB, options ...local.Options) *local.Server {
 func Setenv(t testing.TB, s *local.Server, target string) {
 	t.Helper()
 	vars, err := s.Env(target)
+	setenv(t, vars, err)
+}
+
+// SetenvApp sets the variables that a Databricks App of that name finds, with
+// target as its database resource (see [local.Server.App]): the app's own service
+// principal may connect and create, and no more. Otherwise it is like Setenv.
+func SetenvApp(t testing.TB, s *local.Server, name, target string) {
+	t.Helper()
+	vars, err := s.App(t.Context(), name, target, "")
+	setenv(t, vars, err)
+}
+
+func setenv(t testing.TB, vars []local.EnvVar, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatalf("local Lakebase: %v", err)
 	}
 	for _, v := range vars {
 		t.Setenv(v.Name, v.Value)
+		if v.Value == "" {
+			os.Unsetenv(v.Name) // until the test ends, when Setenv restores it
+		}
 	}
 }
 
@@ -82,13 +100,28 @@ func Setenv(t testing.TB, s *local.Server, target string) {
 func Config(t testing.TB, s *local.Server, target string) *lakebase.Config {
 	t.Helper()
 	vars, err := s.Env(target)
+	return config(t, vars, err)
+}
+
+// AppConfig is Config for the variables of SetenvApp.
+func AppConfig(t testing.TB, s *local.Server, name, target string) *lakebase.Config {
+	t.Helper()
+	vars, err := s.App(t.Context(), name, target, "")
+	return config(t, vars, err)
+}
+
+func config(t testing.TB, vars []local.EnvVar, err error) *lakebase.Config {
+	t.Helper()
 	if err != nil {
 		t.Fatalf("local Lakebase: %v", err)
 	}
 	cfg := &lakebase.Config{Workspace: &sdkconfig.Config{Loaders: []sdkconfig.Loader{noEnvironment{}}}}
 	fields := map[string]*string{
-		"DATABRICKS_HOST": &cfg.Workspace.Host, "DATABRICKS_TOKEN": &cfg.Workspace.Token, "DATABRICKS_AUTH_TYPE": &cfg.Workspace.AuthType,
+		"DATABRICKS_HOST": &cfg.Workspace.Host, "DATABRICKS_TOKEN": &cfg.Workspace.Token,
+		"DATABRICKS_CLIENT_ID": &cfg.Workspace.ClientID, "DATABRICKS_CLIENT_SECRET": &cfg.Workspace.ClientSecret,
 		"LAKEBASE_INSTANCE_NAME": &cfg.Instance, "LAKEBASE_ENDPOINT": &cfg.Endpoint, "PGSSLROOTCERT": &cfg.SSLRootCert,
+		"PGHOST": &cfg.Host, "PGUSER": &cfg.User, "PGDATABASE": &cfg.Database, "PGAPPNAME": &cfg.ApplicationName,
+		"DATABRICKS_APP_NAME": new(string), "PGSSLMODE": new(string), // as Config has it
 	}
 	for _, v := range vars {
 		switch field := fields[v.Name]; {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,30 +24,56 @@ import (
 //
 //	GET    /local/v1/status                      Status
 //	GET    /local/v1/stats                       Stats
-//	GET    /local/v1/env?target=T                the variables to connect to T: [{"name","value"}]
+//	GET    /local/v1/env?target=T&principal=P    the variables to connect to T as P: [{"name","value"}]
 //	GET    /local/v1/principals                  the identities with their secrets
+//	POST   /local/v1/principals                  {"name"} -> the identity, which is created if there is none
+//	POST   /local/v1/apps                        {"name","target","database"} -> the variables of an app
 //	GET    /local/v1/faults                      the faults in force: Faults
 //	PUT    /local/v1/faults                      replace them by the Faults in the body
 //	DELETE /local/v1/faults                      end them all
-//	POST   /local/v1/tokens:mint                 {"subject","target","lifetime":"1m","foreign"} -> {"token"}
+//	POST   /local/v1/tokens:mint                 {"subject","target","lifetime":"1m","foreign","workspace"} -> {"token"}
 //	POST   /local/v1/tokens:revoke               invalidate every database token minted so far
 //	POST   /local/v1/targets/T:stop              stop it; connections do not wake it
 //	POST   /local/v1/targets/T:start             end a stop; answers when it accepts connections
 //	POST   /local/v1/targets/T:suspend           scale to zero; the next connection wakes it
 //	POST   /local/v1/targets/T:failover          {"duration":"2s"}; answers when it is over
-//	POST   /local/v1/targets/T:upgrade           turn an instance into a project
+//	POST   /local/v1/targets/T:upgrade           make an instance log clients in as a project does
+//	POST   /local/v1/targets/T:native-login      {"off":true} or {}
+//	POST   /local/v1/targets/T:read-only         {"id"}; add a read-only endpoint -> {"endpoint"}
 //	POST   /local/v1/targets/T:reset-connections cut every client connection -> {"connections"}
 //
 // T is an instance name or a resource path, its slashes as they are, or
 // empty for the default.
 type control struct{ *Server }
 
+// names is the body of calls that name something.
+type names struct {
+	Name, Target, Database, ID string
+	Off                        bool
+}
+
 func (h control) routes(api *rest.API) {
 	api.HandlePublic("GET /{$}", h.page)
 	api.HandleOwner("GET /local/v1/status", func(*rest.Call) (any, error) { return h.Status(), nil })
 	api.HandleOwner("GET /local/v1/stats", func(*rest.Call) (any, error) { return h.Stats(), nil })
-	api.HandleOwner("GET /local/v1/env", func(c *rest.Call) (any, error) { return h.Env(c.URL.Query().Get("target")) })
-	api.HandleOwner("GET /local/v1/principals", h.principals)
+	api.HandleOwner("GET /local/v1/env", func(c *rest.Call) (any, error) {
+		return h.EnvAs(c.URL.Query().Get("principal"), c.URL.Query().Get("target"))
+	})
+	api.HandleOwner("GET /local/v1/principals", func(*rest.Call) (any, error) { return h.Principals(), nil })
+	api.HandleOwner("POST /local/v1/principals", func(c *rest.Call) (any, error) {
+		var in names
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		return h.CreatePrincipal(in.Name)
+	})
+	api.HandleOwner("POST /local/v1/apps", func(c *rest.Call) (any, error) {
+		var in names
+		if err := c.Decode(&in); err != nil {
+			return nil, err
+		}
+		return h.App(c.Context(), in.Name, in.Target, in.Database)
+	})
 	api.HandleOwner("GET /local/v1/faults", func(*rest.Call) (any, error) { return h.Faults(), nil })
 	api.HandleOwner("PUT /local/v1/faults", h.putFaults)
 	api.HandleOwner("DELETE /local/v1/faults", func(*rest.Call) (any, error) { return Faults{}, h.SetFaults(Faults{}) })
@@ -81,12 +107,6 @@ func (h control) page(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	_, _ = w.Write(page.Bytes())
-}
-
-func (h control) principals(*rest.Call) (any, error) {
-	h.ws.Lock()
-	defer h.ws.Unlock()
-	return slices.Clone(h.ws.State.Principals), nil
 }
 
 // putFaults refuses unknown fields: a misspelled fault would have no effect.
@@ -136,15 +156,21 @@ func (h control) targetAction(c *rest.Call) (any, error) {
 	changes := map[string]func(context.Context, string) error{
 		"stop": h.StopTarget, "start": h.StartTarget, "suspend": h.Suspend, "upgrade": h.UpgradeInstance,
 	}
+	var in struct {
+		names
+		Duration Duration `json:"duration"`
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
 	switch action {
 	case "failover":
-		var in struct {
-			Duration Duration `json:"duration"`
-		}
-		if err := c.Decode(&in); err != nil {
-			return nil, err
-		}
 		return struct{}{}, h.Failover(ctx, target, time.Duration(in.Duration))
+	case "native-login":
+		return struct{}{}, h.SetNativeLogin(target, !in.Off)
+	case "read-only":
+		path, err := h.AddReadOnlyEndpoint(ctx, target, cmp.Or(in.ID, "read-only"))
+		return map[string]string{"endpoint": path}, err
 	case "reset-connections":
 		if _, err := h.ws.Lookup(target); err != nil {
 			return nil, err

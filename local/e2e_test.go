@@ -54,6 +54,21 @@ func (l login) connect(ctx context.Context, s *local.Server) (*pgx.Conn, error) 
 	return pgx.ConnectConfig(ctx, cfg)
 }
 
+// execute logs in and runs statements.
+func (l login) execute(t testing.TB, s *local.Server, statements ...string) {
+	t.Helper()
+	conn, err := l.connect(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range statements {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
 // query logs in and runs one query.
 func (l login) query(t testing.TB, s *local.Server, sql string) string {
 	t.Helper()
@@ -123,6 +138,8 @@ func TestLoginWithTokens(t *testing.T) {
 			pooled.host = e.PooledHost
 		}
 	}
+	pooled.query(t, s, "SELECT 'a pooled host takes tokens'")
+	withFaults(t, s, local.Faults{Login: local.LoginFault{NoPooledTokens: true}})
 	pooled.wantRefused(t, s, "FATAL", "28P01", "SASL authentication failed")
 	if s.Stats().LoginsRefused == after.LoginsRefused {
 		t.Error("refusals are not counted")
@@ -145,7 +162,7 @@ func TestLoginOfEveryKindOfIdentity(t *testing.T) {
 	}
 	l.wantRefused(t, s, "ERROR", "XX000", "Invalid authorization for databricks identity login") // the role of another identity
 	l.user = app
-	l.wantRefused(t, s, "FATAL", "28P01", "password authentication failed") // the role does not exist, which Postgres does not reveal
+	l.wantRefused(t, s, "ERROR", "28P01", "password authentication failed for user '"+app+"'") // there is no such role
 	a.wait("POST", roles+"?role_id=app", object{"spec": object{"postgres_role": app, "identity_type": "SERVICE_PRINCIPAL"}})
 	if got := l.query(t, s, "SELECT current_user::text"); got != app {
 		t.Errorf("service principal is %s", got)
@@ -165,21 +182,21 @@ func TestLoginOfEveryKindOfIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = conn.Exec(t.Context(), `CREATE ROLE native LOGIN PASSWORD 'native secret'; CREATE EXTENSION databricks_auth`)
+	_, err = conn.Exec(t.Context(), `CREATE ROLE native LOGIN PASSWORD 'native secret'`)
 	conn.Close(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.user, l.password = "native", "native secret"
+	if conn, err := l.connect(t.Context(), s); err == nil {
+		conn.Close(context.Background())
+		t.Error("native login works by default")
+	}
+	a.wait("PATCH", "/api/2.0/postgres/projects/my-project?update_mask=spec.enable_pg_native_login", object{"spec": object{"enable_pg_native_login": true}})
 	if got := l.query(t, s, "SELECT current_user::text"); got != "native" || s.Stats().NativeLogins == 0 {
 		t.Errorf("native role is %s, %+v", got, s.Stats())
 	}
 	a.wait("PATCH", "/api/2.0/postgres/projects/my-project?update_mask=spec.enable_pg_native_login", object{"spec": object{"enable_pg_native_login": false}})
-	if conn, err := l.connect(t.Context(), s); err == nil {
-		conn.Close(context.Background())
-		t.Error("native login works where it is switched off")
-	}
-	a.wait("PATCH", "/api/2.0/postgres/projects/my-project?update_mask=spec.enable_pg_native_login", object{"spec": object{"enable_pg_native_login": true}})
 	l.user, l.password = app, secret
 	l.wantRefused(t, s, "ERROR", "XX000", "not a valid JWT encoding")
 	for _, id := range []string{"app", "team", "native"} {

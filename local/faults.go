@@ -63,6 +63,9 @@ type LoginFault struct {
 	// closed without a message) or "hang". Empty means no fault.
 	Kind      string `json:"kind,omitempty"`
 	Remaining int    `json:"remaining,omitempty"` // number of logins until the fault ends; 0 means no limit
+	// NoPooledTokens refuses tokens at pooled hosts, which then take passwords
+	// only, with "SASL authentication failed".
+	NoPooledTokens bool `json:"no_pooled_tokens,omitempty"`
 }
 
 // DNSFault makes queries to this server's name server fail.
@@ -88,6 +91,21 @@ type TLSFault struct {
 	// Mode is "wrong_name", "wrong_authority", "expired" or "plaintext", with
 	// which the server answers N to SSLRequest. Empty means no fault.
 	Mode string `json:"mode,omitempty"`
+}
+
+// Settings returns the faults as KEY=VALUE, sorted: api.status=503.
+func (f Faults) Settings() []string {
+	document, _ := json.Marshal(f) // it has no value that could fail
+	var sections map[string]map[string]json.RawMessage
+	_ = json.Unmarshal(document, &sections)
+	var settings []string
+	for section, values := range sections {
+		for field, value := range values {
+			settings = append(settings, section+"."+field+"="+strings.Trim(string(value), `"`))
+		}
+	}
+	slices.Sort(settings)
+	return settings
 }
 
 // MarshalJSON returns the text of time.Duration.
@@ -268,7 +286,7 @@ func (b *faultBox) login() (kind string, ok bool) {
 	defer b.mu.Unlock()
 	kind = b.f.Login.Kind
 	if kind != "" && countDown(&b.f.Login.Remaining) {
-		b.f.Login = LoginFault{}
+		b.f.Login.Kind = ""
 	}
 	return kind, kind != ""
 }

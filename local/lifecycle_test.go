@@ -119,6 +119,8 @@ func TestBranchesAndEndpointsAreCreatedChangedAndDeleted(t *testing.T) {
 	if at(group, "status", "hosts", "read_only_host") == nil || at(group, "status", "hosts", "read_write_pooled_host") == nil || at(group, "status", "hosts", "read_only_pooled_host") == nil {
 		t.Errorf("group: %v", group)
 	}
+	a.refused("PATCH", p+"/branches/dev?update_mask=spec.is_protected", object{"spec": object{"is_protected": true}}, 400, "BAD_REQUEST", "cannot expire")
+	a.wait("PATCH", p+"/branches/dev?update_mask=spec.expiration", object{"spec": object{"no_expiry": true}})
 	protected := a.wait("PATCH", p+"/branches/dev?update_mask=spec.is_protected", object{"spec": object{"is_protected": true}})
 	if at(protected, "status", "is_protected") != true {
 		t.Errorf("protected: %v", protected)
@@ -127,9 +129,9 @@ func TestBranchesAndEndpointsAreCreatedChangedAndDeleted(t *testing.T) {
 	a.wait("PATCH", p+"/branches/dev?update_mask=spec.is_protected", object{"spec": object{}})
 	a.wait("DELETE", p+"/branches/dev/endpoints/reader", nil)
 	a.refused("GET", p+"/branches/dev/endpoints/reader", nil, 404, "NOT_FOUND", "endpoint id not found")
-	a.wait("DELETE", p+"/branches/dev", nil)
+	a.wait("DELETE", p+"/branches/dev?purge=true", nil)
 	a.refused("GET", p+"/branches/dev", nil, 404, "NOT_FOUND", "branch id not found")
-	a.wait("DELETE", p, nil)
+	a.wait("DELETE", p+"?purge=true", nil)
 	a.refused("GET", p, nil, 404, "NOT_FOUND", "project id not found")
 }
 
@@ -141,8 +143,9 @@ func TestUpgradeKeepsHost(t *testing.T) {
 	if err := s.UpgradeInstance(t.Context(), "i"); err != nil {
 		t.Fatal(err)
 	}
-	a.refused("GET", "/api/2.0/database/instances/i", nil, 404, "NOT_FOUND", "Database instance i does not exist")
-	a.refused("POST", "/api/2.0/database/credentials", object{"instance_names": []string{"i"}}, 404, "NOT_FOUND", "Database instance i does not exist")
+	if after := a.ok("GET", "/api/2.0/database/instances/i", nil); after["uid"] != before["uid"] || after["read_write_dns"] != before["read_write_dns"] {
+		t.Errorf("the instance was %v, is %v", before, after)
+	}
 	e := a.ok("GET", "/api/2.0/postgres/projects/i/branches/production/endpoints/primary", nil)
 	if at(e, "status", "hosts", "host") != before["read_write_dns"] {
 		t.Errorf("the host was %v, is %v", before["read_write_dns"], at(e, "status", "hosts"))
@@ -152,7 +155,7 @@ func TestUpgradeKeepsHost(t *testing.T) {
 	}
 	a.ok("POST", "/api/2.0/postgres/credentials", object{"endpoint": e["name"]})
 	if err := s.UpgradeInstance(t.Context(), "i"); err == nil {
-		t.Error("a project is upgraded")
+		t.Error("it is upgraded twice")
 	}
 	vars, err := s.Env("i")
 	if err != nil || !slices.Contains(vars, local.EnvVar{Name: "LAKEBASE_ENDPOINT", Value: "projects/i/branches/production/endpoints/primary"}) {
@@ -163,7 +166,7 @@ func TestUpgradeKeepsHost(t *testing.T) {
 func TestEnvOfEveryKindOfTarget(t *testing.T) {
 	s := sharedServer(t)
 	_, port, _ := strings.Cut(s.PostgresAddr(), ":")
-	common := []local.EnvVar{{Name: "DATABRICKS_HOST", Value: s.WorkspaceURL()}, {Name: "DATABRICKS_TOKEN", Value: s.Token()}, {Name: "DATABRICKS_AUTH_TYPE", Value: "pat"}}
+	common := []local.EnvVar{{Name: "DATABRICKS_HOST", Value: s.WorkspaceURL()}, {Name: "DATABRICKS_TOKEN", Value: s.Token()}}
 	rest := []local.EnvVar{{Name: "PGSSLROOTCERT", Value: s.RootCertFile()}, {Name: "PGPORT", Value: port}}
 	instance := local.EnvVar{Name: "LAKEBASE_INSTANCE_NAME", Value: "my-instance"}
 	endpoint := local.EnvVar{Name: "LAKEBASE_ENDPOINT", Value: "projects/my-project/branches/production/endpoints/primary"}

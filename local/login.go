@@ -33,11 +33,12 @@ func (s *Server) route(serverName, endpoint string, local netip.AddrPort) (*fron
 		return nil, shuttingDown()
 	}
 	return &frontend.Route{
-		Target:  e.Key,
-		Compute: e.ComputeOf(host.Kind),
-		Native:  e.Branch.NativeLogin(),
-		Pooled:  host.Kind.IsPooled(),
-		Refuse:  s.closed(e, host, local),
+		Target: e.Key, Compute: e.ComputeOf(host.Kind),
+		Provisioned: e.Provisioned(),
+		External:    s.ws.External(),
+		Native:      e.Branch.Project.NativeLogin,
+		Pooled:      host.Kind.IsPooled(),
+		Refuse:      s.closed(e, host, local),
 	}, nil
 }
 
@@ -70,7 +71,7 @@ func shuttingDown() *frontend.Refusal {
 
 // authenticate checks the token of an OAuth role.
 func (s *Server) authenticate(r *frontend.Route, user, token string) *frontend.Refusal {
-	if r.Pooled { // pooled hosts accept passwords only
+	if r.Pooled && s.faults.get().Login.NoPooledTokens {
 		return frontend.Fatal("28P01", "SASL authentication failed")
 	}
 	s.ws.Lock()
@@ -80,6 +81,9 @@ func (s *Server) authenticate(r *frontend.Route, user, token string) *frontend.R
 		return shuttingDown()
 	}
 	claims, err := s.tokens.Verify(token, pki.ScopePostgres, e.Audience()...)
+	if errors.Is(err, pki.ErrAudience) && e.Provisioned() { // instances take tokens of the workspace, too
+		claims, err = s.tokens.Verify(token, pki.ScopeWorkspace, s.ws.State.WorkspaceID)
+	}
 	if err == nil && !s.ws.State.MayLoginAs(claims.Subject, user) {
 		err = pki.ErrSubject
 	}

@@ -49,6 +49,14 @@ type Options struct {
 	// target is the first instance, or else the first project.
 	Instances []string
 	Projects  []string
+	// Principals are further identities of the workspace, which are created if
+	// they do not exist: email addresses of users, or names of service principals.
+	Principals []string
+	// PGVersion is the major version of PostgreSQL that the API reports and accepts
+	// for new projects. Zero means the installed one, which runs in any case.
+	PGVersion int
+	// RESTTLS makes the address of the REST API an https URL. It answers to both.
+	RESTTLS bool
 	// TokenLifetime is the lifetime of new database tokens, unless the request
 	// has one. Zero means one hour.
 	TokenLifetime time.Duration
@@ -94,6 +102,8 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.TokenLifetime < 0 || o.SuspendAfter < 0 || o.WakeDelay < 0:
 		return o, errors.New("TokenLifetime, SuspendAfter and WakeDelay must not be negative")
+	case o.PGVersion != 0 && (o.PGVersion < 16 || o.PGVersion > 18):
+		return o, fmt.Errorf("PGVersion must be 16, 17 or 18, as on the service, not %d", o.PGVersion)
 	case o.DatabaseURL != "" && len(o.Projects) > 0:
 		return o, errors.New("projects are not available with DatabaseURL: name an instance, or leave DatabaseURL out")
 	case o.DatabaseURL != "" && len(o.Instances) > 1:

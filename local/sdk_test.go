@@ -131,7 +131,7 @@ func TestSDKWaitsForOperations(t *testing.T) {
 	s := sharedServer(t)
 	w, ctx := patClient(t, s), t.Context()
 	op, err := w.Postgres.CreateProject(ctx, postgres.CreateProjectRequest{
-		ProjectId: "sdk-project", Project: postgres.Project{Spec: &postgres.ProjectSpec{DisplayName: "Made by the SDK", PgVersion: 17}},
+		ProjectId: "sdk-project", Project: postgres.Project{Spec: &postgres.ProjectSpec{DisplayName: "Made by the SDK"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -160,8 +160,8 @@ func TestSDKWaitsForOperations(t *testing.T) {
 	if err := deletion.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Postgres.GetProject(ctx, postgres.GetProjectRequest{Name: p.Name}); !errors.Is(err, apierr.ErrNotFound) {
-		t.Errorf("deleted project: %v", err)
+	if _, err := w.Postgres.GetBranch(ctx, postgres.GetBranchRequest{Name: p.Status.DefaultBranch}); !errors.Is(err, apierr.ErrNotFound) {
+		t.Errorf("branch of a deleted project: %v", err)
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -32,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/local/internal/compute"
 	"github.com/lakebase-go/lakebase/local/internal/frontend"
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
@@ -109,9 +109,14 @@ func (s *Server) shutdown() error {
 	return errors.Join(errs...)
 }
 
-// WorkspaceURL is the base URL of the REST API, for DATABRICKS_HOST. The same
-// port serves https with a certificate of the local authority.
-func (s *Server) WorkspaceURL() string { return "http://" + s.restAddr.String() }
+// WorkspaceURL is the base URL of the REST API, for DATABRICKS_HOST. The port
+// answers to http and https, with a certificate of the local authority.
+func (s *Server) WorkspaceURL() string {
+	if s.opts.RESTTLS {
+		return "https://" + s.restAddr.String()
+	}
+	return "http://" + s.restAddr.String()
+}
 
 // Token is the default user's personal access token, for DATABRICKS_TOKEN.
 func (s *Server) Token() string { return s.principal(0).Secret }
@@ -134,9 +139,7 @@ func (s *Server) Outsider() (name, token string) {
 }
 
 func (s *Server) principal(i int) *model.Principal {
-	s.ws.Lock()
-	defer s.ws.Unlock()
-	return s.ws.State.Principals[i]
+	return s.ws.State.Principals.All()[i]
 }
 
 // PostgresAddr is host:port of the frontend.
@@ -173,6 +176,8 @@ type MintOptions struct {
 	Target   string        // as in Env
 	Lifetime time.Duration // zero means as usual, negative already expired
 	Foreign  bool          // sign with a key that this workspace does not have
+	// Workspace signs a token for the workspace's API, not for Postgres.
+	Workspace bool
 }
 
 // Mint signs a token.
@@ -184,6 +189,9 @@ func (s *Server) Mint(o MintOptions) (string, error) {
 		return "", err
 	}
 	r := pki.Request{Subject: o.Subject, Audience: []string{e.UID}, Scope: pki.ScopePostgres, Lifetime: o.Lifetime, Foreign: o.Foreign}
+	if o.Workspace {
+		r.Audience, r.Scope = []string{s.ws.State.WorkspaceID}, pki.ScopeWorkspace
+	}
 	if r.Subject == "" {
 		r.Subject = s.ws.State.Owner().Name
 	}
@@ -213,17 +221,52 @@ func (s *Server) CreateInstance(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.ws.Provision(ctx, i.Branch, nil, s.User())
+	return s.ws.Provision(ctx, i.Project.RootBranch(), nil, s.User())
 }
 
 // CreateProject creates an Autoscaling project with a branch and an endpoint. It
 // returns when clients can connect to it.
 func (s *Server) CreateProject(ctx context.Context, name string) error {
-	p, err := s.ws.AddProject(name, s.User(), nil, model.Availability{})
+	p, err := s.ws.AddProject(name, s.User(), nil)
 	if err != nil {
 		return err
 	}
 	return s.ws.Provision(ctx, p.Branches[0], nil, s.User())
+}
+
+// CreateDatabase creates a database in a target (see Env), owned by the default
+// user. Unlike CREATE DATABASE in SQL, and like the service's API, it makes tokens
+// valid there.
+func (s *Server) CreateDatabase(ctx context.Context, target, name string) error {
+	return s.onTarget(target, func(e *model.Endpoint) error {
+		return e.Branch.Compute.CreateDatabase(ctx, compute.Database{Name: name, Owner: s.User()})
+	})
+}
+
+// SetNativeLogin says whether roles with a password of their own can log in to
+// the project or instance of a target (see Env). They cannot by default.
+func (s *Server) SetNativeLogin(target string, on bool) error {
+	err := s.onTarget(target, func(e *model.Endpoint) error {
+		s.ws.Lock()
+		defer s.ws.Unlock()
+		e.Branch.Project.NativeLogin = on
+		return nil
+	})
+	return errors.Join(err, s.ws.Save())
+}
+
+// AddReadOnlyEndpoint adds a read-only endpoint to the branch of a target (see
+// Env), and returns its resource path. It returns when clients can connect.
+func (s *Server) AddReadOnlyEndpoint(ctx context.Context, target, id string) (path string, err error) {
+	err = s.onTarget(target, func(e *model.Endpoint) error {
+		added, err := s.ws.AddEndpoint(e.Branch, id, true, nil)
+		if err != nil {
+			return err
+		}
+		path = added.Path()
+		return errors.Join(added.Compute().Wake(ctx), s.ws.Save())
+	})
+	return path, err
 }
 
 // CreateBranch creates a branch as a copy of source, a resource path of a
@@ -233,9 +276,6 @@ func (s *Server) CreateBranch(ctx context.Context, source, name string) error {
 	if err != nil {
 		return err
 	}
-	if e.Provisioned() {
-		return fmt.Errorf("%q is a database instance, which has no branches: name a branch projects/p/branches/b", source)
-	}
 	b, from, err := s.ws.AddBranch(e.Branch.Project.ID, name, e.Branch.Path(), nil)
 	if err != nil {
 		return err
@@ -243,8 +283,8 @@ func (s *Server) CreateBranch(ctx context.Context, source, name string) error {
 	return s.ws.Provision(ctx, b, from, s.User())
 }
 
-// UpgradeInstance turns a Provisioned instance into a project of the same name,
-// which keeps its data and its host. Sessions are reset.
+// UpgradeInstance makes an instance refuse logins, scale to zero and wake as a
+// project does. It keeps its data, its host and both APIs. Sessions are reset.
 func (s *Server) UpgradeInstance(_ context.Context, name string) error { return s.ws.Upgrade(name) }
 
 // StopTarget stops an instance or endpoint (see Env for target) until

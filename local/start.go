@@ -155,6 +155,7 @@ func (s *Server) compose(state *model.State, installation *postgres.Installation
 		StateFile:    s.dir.stateFile(),
 		ClusterDir:   s.dir.clusterDir(),
 		Compute:      compute.Options{Installation: installation, Durable: !s.dir.ephemeral, External: s.opts.DatabaseURL},
+		PGVersion:    s.opts.PGVersion,
 		SuspendAfter: s.opts.SuspendAfter,
 		WakeDelay:    s.opts.WakeDelay,
 		Hosts:        s.hosts,
@@ -196,6 +197,11 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 	if err := s.ws.Restore(); err != nil {
 		return err
 	}
+	for _, name := range s.opts.Principals {
+		if _, err := s.ws.State.Principals.Create(name); err != nil {
+			return err
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	if e, err := s.ws.Lookup(""); err == nil && !e.Disabled {
 		g.Go(func() error { return e.Compute().Wake(ctx) })
@@ -208,10 +214,10 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
-		g.Go(func() error { return s.ws.Provision(ctx, i.Branch, nil, owner) })
+		g.Go(func() error { return s.ws.Provision(ctx, i.Project.RootBranch(), nil, owner) })
 	}
 	for _, id := range projects {
-		p, err := s.ws.AddProject(id, owner, nil, model.Availability{})
+		p, err := s.ws.AddProject(id, owner, nil)
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
@@ -223,8 +229,8 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 	return s.ws.Save()
 }
 
-// missing returns the instances and projects to create. An instance that has
-// been upgraded exists as a project.
+// missing returns the instances and projects to create. An instance exists as a
+// project.
 func (s *Server) missing(fresh bool) (instances, projects []string) {
 	instances, projects = s.opts.Instances, s.opts.Projects
 	if fresh && len(instances) == 0 && len(projects) == 0 {
@@ -233,9 +239,8 @@ func (s *Server) missing(fresh bool) (instances, projects []string) {
 			projects = []string{defaultProject}
 		}
 	}
-	project := func(id string) bool { return s.ws.State.Project(id) != nil }
-	either := func(name string) bool { return s.ws.State.Instance(name) != nil || project(name) }
-	return slices.DeleteFunc(slices.Clone(instances), either), slices.DeleteFunc(slices.Clone(projects), project)
+	exists := func(id string) bool { return s.ws.State.Project(id) != nil }
+	return slices.DeleteFunc(slices.Clone(instances), exists), slices.DeleteFunc(slices.Clone(projects), exists)
 }
 
 // serveREST opens the REST API and writes the runtime file.

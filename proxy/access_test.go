@@ -29,10 +29,10 @@ func TestDatabasesLimitWhatClientsMayName(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode, Targets: twoTargets(t), DefaultTarget: "shop",
-			Databases: map[string][]string{"shop": {"template1"}}})
+			Databases: map[string][]string{"shop": {"other"}}})
 		for name, want := range map[string]string{
 			"shop": "databricks_postgres", "shop/": "databricks_postgres", "shop/databricks_postgres": "databricks_postgres",
-			"databricks_postgres": "databricks_postgres", "": "databricks_postgres", "template1": "template1", "shop/template1": "template1",
+			"databricks_postgres": "databricks_postgres", "": "databricks_postgres", "other": "other", "shop/other": "other",
 			"reports": "databricks_postgres", "reports/postgres": "postgres", // not limited
 		} {
 			conn := connect(t, r.connectionString("anyone", name))
@@ -43,9 +43,9 @@ func TestDatabasesLimitWhatClientsMayName(t *testing.T) {
 		}
 		for _, name := range []string{
 			"postgres", "shop/postgres", "/postgres", "shop//postgres", "shop/reports/postgres", "shop/../reports", "shop%2Fpostgres",
-			"shop%2ftemplate1", "SHOP/template1", "Shop", "Template1", "shop/TEMPLATE1", "template1 ", " template1", "shop/template1/",
-			"shop/template1/postgres", "reports%2Fpostgres", "REPORTS", "reports/../postgres ", "host=elsewhere dbname=template1",
-			"postgresql://elsewhere/template1", strings.Repeat("p", 200),
+			"shop%2fother", "SHOP/other", "Shop", "Other", "shop/OTHER", "other ", " other", "shop/other/",
+			"shop/other/postgres", "reports%2Fpostgres", "REPORTS", "reports/../postgres ", "host=elsewhere dbname=other",
+			"postgresql://elsewhere/other", strings.Repeat("p", 200),
 		} {
 			if strings.HasPrefix(name, "reports/") {
 				continue // is the server's to refuse
@@ -91,13 +91,13 @@ func TestLongestTargetNameCounts(t *testing.T) {
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		connector := newConnector(t, "my-instance")
 		r := start(t, proxy.Config{PoolMode: mode, Targets: map[string]*lakebase.Connector{"a": connector, "a/b": connector},
-			Databases: map[string][]string{"a": {"b/postgres", "template1"}, "a/b": {"postgres"}}})
-		for name, want := range map[string]string{"a/template1": "template1", "a/b/postgres": "postgres", "a/b": "databricks_postgres"} {
+			Databases: map[string][]string{"a": {"b/postgres", "other"}, "a/b": {"postgres"}}})
+		for name, want := range map[string]string{"a/other": "other", "a/b/postgres": "postgres", "a/b": "databricks_postgres"} {
 			if got := one[string](t, connect(t, r.connectionString("anyone", name)), "SELECT current_database()"); got != want {
 				t.Errorf("%q leads to %q, want %q", name, got, want)
 			}
 		}
-		refused(t, r.connectionString("anyone", "a/b/template1"), "42501", `"a/b"`)
+		refused(t, r.connectionString("anyone", "a/b/other"), "42501", `"a/b"`)
 		refused(t, r.connectionString("anyone", "b/postgres"), "3D000", "no target")
 	})
 }

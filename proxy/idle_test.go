@@ -77,8 +77,8 @@ func TestIdleServerConnectionsLeaveDatabases(t *testing.T) {
 			}
 		}
 		prepared := func(sql string) { t.Helper(); exec(t, admin, sql) }
-		exec(t, direct, `CREATE DATABASE dd`)
-		exec(t, direct, `CREATE DATABASE "D D"`)
+		createDatabase(t, direct, "dd")
+		createDatabase(t, direct, "D D")
 		use("dd")
 		quickly(simply, `ALTER DATABASE DD RENAME TO ee`)
 		use("ee").Close(t.Context())
@@ -100,7 +100,7 @@ func TestIdleServerConnectionsLeaveDatabases(t *testing.T) {
 func TestSecondAttemptToDropADatabaseSucceeds(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
-	exec(t, direct, `CREATE DATABASE dd`)
+	createDatabase(t, direct, "dd")
 	user := connect(t, r.url("dd", ""))
 	exec(t, user, "SELECT 1")
 	admin := r.connect()
@@ -115,7 +115,7 @@ func TestSecondAttemptToDropADatabaseSucceeds(t *testing.T) {
 func TestDatabaseInUseIsNotDropped(t *testing.T) {
 	t.Parallel()
 	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode})
-	exec(t, direct, `CREATE DATABASE dd`)
+	createDatabase(t, direct, "dd")
 	user := connect(t, r.url("dd", ""))
 	exec(t, user, "BEGIN")
 	admin := r.connect()

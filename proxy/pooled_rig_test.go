@@ -56,6 +56,20 @@ func connectTo(t testing.TB, connector *lakebase.Connector) *pgx.Conn {
 	return conn
 }
 
+// createDatabase creates a database where conn is connected. Tokens are not valid in
+// one that is created in SQL.
+func createDatabase(t *testing.T, conn *pgx.Conn, name string) {
+	t.Helper()
+	for _, e := range upstreamServer.Status().Endpoints {
+		if e.Host != conn.Config().Host {
+			continue
+		}
+		if err := upstreamServer.CreateDatabase(t.Context(), e.Target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // pool is what the only pool looks like.
 func (r *rig) pool() snapshot.Pool {
 	r.t.Helper()

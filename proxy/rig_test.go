@@ -46,6 +46,10 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if err := upstreamServer.CreateDatabase(context.Background(), "my-instance", "other"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	variables, err := upstreamServer.Env("my-instance")
 	for _, v := range variables {
 		os.Setenv(v.Name, v.Value)

@@ -146,23 +146,24 @@ func kindOf(value any) string {
 // are not always there are those that are left out when they are empty.
 func TestContractListsAllFields(t *testing.T) {
 	for command, document := range map[string]any{
-		"lakebase version":       version.Info{},
-		"lakebase env":           []lakebase.Setting{},
-		"lakebase proxy --check": []lakebase.Setting{},
-		"lakebase token":         login.TokenReport{},
-		"lakebase url":           login.URLReport{},
-		"lakebase wait":          wait.Report{},
-		"lakebase targets":       []inventory.Entry{},
-		"lakebase roles list":    roles.List{},
-		"lakebase roles show":    roles.Shown{},
-		"lakebase roles create":  roles.Created{},
-		"lakebase roles grant":   roles.Changed{},
-		"lakebase roles revoke":  roles.Changed{},
-		"lakebase doctor":        doctor.Report{},
-		"lakebase local":         localcmd.Ready{},
-		"lakebase local status":  local.Status{},
-		"lakebase proxy":         proxy.Readiness{},
-		"lakebase demo":          demo.Report{},
+		"lakebase version":          version.Info{},
+		"lakebase env":              []lakebase.Setting{},
+		"lakebase proxy --check":    []lakebase.Setting{},
+		"lakebase token":            login.TokenReport{},
+		"lakebase url":              login.URLReport{},
+		"lakebase wait":             wait.Report{},
+		"lakebase targets":          []inventory.Entry{},
+		"lakebase roles list":       roles.List{},
+		"lakebase roles show":       roles.Shown{},
+		"lakebase roles create":     roles.Created{},
+		"lakebase roles grant":      roles.Changed{},
+		"lakebase roles revoke":     roles.Changed{},
+		"lakebase doctor":           doctor.Report{},
+		"lakebase local":            localcmd.Ready{},
+		"lakebase local status":     local.Status{},
+		"lakebase local principals": []local.Principal{},
+		"lakebase proxy":            proxy.Readiness{},
+		"lakebase demo":             demo.Report{},
 	} {
 		promised := maps.Clone(contractOf(t, command))
 		for name, always := range fieldsOf(reflect.TypeOf(document), "") {
@@ -216,7 +217,7 @@ func TestOutputKeepsTheContract(t *testing.T) {
 	for _, line := range []string{
 		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
-		"roles show data-team", "roles revoke data-team", "doctor", "local status", "proxy --check",
+		"roles show data-team", "roles revoke data-team", "doctor", "local status", "local principals", "proxy --check",
 	} {
 		args := strings.Fields(line)
 		if args[0] == "local" {

@@ -166,13 +166,13 @@ func TestTerminalPicksTargetByNumber(t *testing.T) {
 	t.Parallel()
 	c := newProgram(t).without("LAKEBASE_INSTANCE_NAME")
 	for typed, want := range map[string]string{
-		"1\r":              "Connecting to shop;",
-		"2\r":              "Connecting to projects/my-project/branches/production/endpoints/primary",
-		"0\r\r3\rx\r 1 \r": "Connecting to shop;",
+		"1\r":              "Connecting to projects/my-project/branches/production/endpoints/primary",
+		"2\r":              "Connecting to projects/shop/branches/production/endpoints/primary",
+		"0\r\r3\rx\r 1 \r": "Connecting to projects/my-project/",
 	} {
 		w := c.onTerminal(100, 24, "query", "-q", "select 'pic' || 'ked' as a")
-		w.shows("1  shop ")
-		w.shows("2  projects/my-project/")
+		w.shows("1  projects/my-project/")
+		w.shows("2  projects/shop/")
 		w.shows("Connect to (1-2): ")
 		w.types(typed)
 		w.shows(want)

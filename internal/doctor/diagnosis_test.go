@@ -135,7 +135,13 @@ const (
 	whoami      = "/api/2.0/preview/scim"
 	instances   = "/api/2.0/database/instances"
 	credentials = "/api/2.0/database/credentials"
+
+	endpointCredentials = "/api/2.0/postgres/credentials"
 )
+
+// byEndpoint names an endpoint: what the API of instances refuses, that of projects
+// may allow.
+var byEndpoint = map[string]string{"LAKEBASE_INSTANCE_NAME": "", "LAKEBASE_ENDPOINT": endpointPath}
 
 // TestDiagnosisOfFaults sets each fault of the local Lakebase, one after the
 // other.
@@ -152,7 +158,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"may not use it"}, advice: []string{`"Can use"`}},
 		{name: "api 404", faults: api(local.APIFault{Status: 404}), check: "workspace", kind: lakebase.KindNotFound,
 			words: []string{"answers, but is not a workspace"}, advice: []string{"DATABRICKS_HOST sets it", "export DATABRICKS_HOST="}},
-		{name: "api 400", faults: api(local.APIFault{Status: 400, PathPrefix: credentials}), check: "token", kind: lakebase.KindBadConfig,
+		{name: "api 400", env: byEndpoint, faults: api(local.APIFault{Status: 400, PathPrefix: endpointCredentials}), check: "token", kind: lakebase.KindBadConfig,
 			words: []string{"refuses the request"}, skipped: []string{"login"}},
 		{name: "api 429", faults: api(local.APIFault{Status: 429, RetryAfter: 30}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests (429)"}, advice: append(again, "wait a minute")},
@@ -165,8 +171,8 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		{name: "api refuses connections", faults: api(local.APIFault{Refuse: true}), check: "workspace", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"does not answer"}, advice: []string{"HTTPS_PROXY", "curl -sS"}},
 		// The target.
-		{name: "instances 403", faults: api(local.APIFault{Status: 403, PathPrefix: instances}), check: "target", kind: lakebase.KindPermissionDenied,
-			words: []string{"dev@example.com may not use my-instance"}, advice: []string{`grant dev@example.com "Can use"`}},
+		{name: "projects 403", env: byEndpoint, faults: api(local.APIFault{Status: 403, PathPrefix: "/api/2.0/postgres/projects"}), check: "target", kind: lakebase.KindPermissionDenied,
+			words: []string{"dev@example.com may not use " + endpointPath}, advice: []string{`grant dev@example.com "Can use"`}},
 		{name: "instances 429", faults: api(local.APIFault{Status: 429, PathPrefix: instances}), check: "target", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests"}},
 		{name: "instances hang", faults: api(local.APIFault{Hang: true, PathPrefix: instances}), check: "target", hangs: true, kind: lakebase.KindWorkspaceUnreachable, retry: true,
@@ -189,10 +195,10 @@ func TestDiagnosisOfFaults(t *testing.T) {
 		// The token.
 		{name: "credentials 401", faults: api(local.APIFault{Status: 401, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceAuth,
 			words: []string{"does not accept the credentials", "scope postgres"}, skipped: append([]string{"login"}, afterLogin...)},
-		{name: "credentials 403", faults: api(local.APIFault{Status: 403, PathPrefix: credentials}), check: "token", kind: lakebase.KindPermissionDenied,
-			words: []string{"may not mint a token for my-instance"}, advice: []string{`"Can use"`}},
-		{name: "credentials 404", faults: api(local.APIFault{Status: 404, PathPrefix: credentials}), check: "token", kind: lakebase.KindNotFound,
-			words: []string{"does not know my-instance"}, advice: again},
+		{name: "credentials 403", env: byEndpoint, faults: api(local.APIFault{Status: 403, PathPrefix: endpointCredentials}), check: "token", kind: lakebase.KindPermissionDenied,
+			words: []string{"may not mint a token for " + endpointPath}, advice: []string{`"Can use"`}},
+		{name: "credentials 404", env: byEndpoint, faults: api(local.APIFault{Status: 404, PathPrefix: endpointCredentials}), check: "token", kind: lakebase.KindNotFound,
+			words: []string{"does not know " + endpointPath}, advice: again},
 		{name: "credentials 429", faults: api(local.APIFault{Status: 429, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceUnreachable, retry: true,
 			words: []string{"limiting requests"}, advice: []string{"mints a token for every connection"}},
 		{name: "credentials 502", faults: api(local.APIFault{Status: 502, PathPrefix: credentials}), check: "token", kind: lakebase.KindWorkspaceUnreachable, retry: true,

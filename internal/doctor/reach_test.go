@@ -52,6 +52,7 @@ func TestDiagnosisOfNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	enableNativeLogin(t, s)
 	execute(t, session(t, endpointPath), "CREATE ROLE app LOGIN PASSWORD 'correct horse'")
 	after := []string{"tcp", "tls", "login"}
 	table := []diagnosis{
@@ -77,7 +78,7 @@ func TestDiagnosisOfNames(t *testing.T) {
 			words: []string{"an authority that is not trusted here"}, advice: []string{"lakebase local env"}},
 		{name: "port closed", env: map[string]string{"PGPORT": "1"}, check: "tcp", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{":1: connection refused"}, advice: []string{"lakebase local status"}, skipped: []string{"tls", "login", "role"}},
-		{name: "pooler with a token in the URL", env: static(pooled, s.User(), token), check: "login", kind: lakebase.KindConnectFailed,
+		{name: "pooler with a token in the URL", env: static(pooled, s.User(), token), faults: local.Faults{Login: local.LoginFault{NoPooledTokens: true}}, check: "login", kind: lakebase.KindConnectFailed,
 			words: []string{"refused the user"}, skipped: afterLogin},
 		{name: "pooler with a password in the URL", env: static(pooled, "app", "correct horse"), check: "pooler", status: doctor.Warning,
 			words: []string{"transaction mode", "LISTEN"}, advice: []string{direct}},

@@ -124,13 +124,16 @@ func TestDiagnosisOfRoles(t *testing.T) {
 	id, secret := s.ServicePrincipal()
 	principal := map[string]string{"DATABRICKS_TOKEN": "", "DATABRICKS_AUTH_TYPE": "", "DATABRICKS_CLIENT_ID": id, "DATABRICKS_CLIENT_SECRET": secret}
 	admin := session(t, "")
+	if err := s.CreateDatabase(t.Context(), "", "closed"); err != nil {
+		t.Fatal(err)
+	}
 	first := diagnosis{name: "principal without a role", env: principal, check: "login", kind: lakebase.KindRoleMissing,
 		words: []string{fmt.Sprintf("no role %q", id)}, advice: []string{"lakebase roles create " + id + " --kind service-principal"}, skipped: afterLogin}
 	t.Run(first.name, func(t *testing.T) { first.verify(t) })
 
 	execute(t, admin, "CREATE EXTENSION IF NOT EXISTS databricks_auth",
 		"SELECT databricks_create_role('"+id+"', 'SERVICE_PRINCIPAL')", "SELECT databricks_create_role('data-team', 'GROUP')",
-		"CREATE DATABASE closed", "REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+		"REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
 	as := func(env map[string]string, more ...string) map[string]string {
 		all := map[string]string{}
 		for name, value := range env {
@@ -172,9 +175,18 @@ func TestDiagnosisOfRoles(t *testing.T) {
 	})
 }
 
+// enableNativeLogin lets roles with a password log in to my-project.
+func enableNativeLogin(t *testing.T, s *local.Server) {
+	t.Helper()
+	if err := s.SetNativeLogin("my-project", true); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDiagnosisOfStaticURLs is about connections without a workspace.
 func TestDiagnosisOfStaticURLs(t *testing.T) {
 	s := shared(t, "my-project")
+	enableNativeLogin(t, s)
 	execute(t, session(t, endpointPath), "DROP ROLE IF EXISTS app", "CREATE ROLE app LOGIN PASSWORD 'correct horse'")
 	token, err := s.Mint(local.MintOptions{Target: "my-project"})
 	if err != nil {
@@ -231,11 +243,11 @@ func TestDiagnosisOfNetworks(t *testing.T) {
 	table := []diagnosis{
 		{name: "PrivateLink on login", arm: refuseCalls(s, whoami, privateLink), check: "workspace", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not allow this network", "PrivateLink"}, advice: []string{"Service-Direct"}, skipped: []string{"target", "token", "login"}},
-		{name: "PrivateLink on credentials", arm: refuseCalls(s, credentials, privateLink), check: "token", kind: lakebase.KindPermissionDenied,
+		{name: "PrivateLink on credentials", env: byEndpoint, arm: refuseCalls(s, endpointCredentials, privateLink), check: "token", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not allow this network"}, advice: []string{"Service-Direct"}, skipped: []string{"login"}},
 		{name: "IP ACL on login", arm: refuseCalls(s, "/", acl), check: "workspace", kind: lakebase.KindPermissionDenied,
 			words: []string{"does not allow this machine's address", "203.0.113.7"}, advice: []string{"IP access list"}},
-		{name: "IP ACL on credentials", arm: refuseCalls(s, credentials, acl), check: "token", kind: lakebase.KindPermissionDenied,
+		{name: "IP ACL on credentials", env: byEndpoint, arm: refuseCalls(s, endpointCredentials, acl), check: "token", kind: lakebase.KindPermissionDenied,
 			words: []string{"203.0.113.7"}, advice: []string{"IP access list"}},
 		{name: "only the call for the identity is refused", arm: refuseCalls(s, whoami, "no SCIM for you"), env: map[string]string{"PGUSER": s.User()}, check: "workspace", status: doctor.Warning,
 			words: []string{"does not identify the caller"}, advice: []string{"nothing, unless"}},

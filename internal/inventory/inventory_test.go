@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,13 +49,16 @@ func names(l inventory.Listing) []string {
 	return names
 }
 
+// ofInstance is how the project that an instance is reads.
+func ofInstance(name string) string { return strings.Replace(primary, "web", name, 1) + " active" }
+
 func TestList(t *testing.T) {
 	s := lakebasetest.New(t, local.Options{Instances: []string{"shop", "admin"}, Projects: []string{"web"}})
 	l, err := list(t, s)
 	if err != nil || len(l.Denied) > 0 {
 		t.Fatal(err, l.Denied)
 	}
-	if want := []string{"admin available", "shop available", primary + " active"}; !slices.Equal(names(l), want) {
+	if want := []string{ofInstance("admin"), ofInstance("shop"), primary + " active"}; !slices.Equal(names(l), want) {
 		t.Errorf("got %q, want %q", names(l), want)
 	}
 	for _, e := range l.Entries {
@@ -66,10 +70,15 @@ func TestList(t *testing.T) {
 	t.Run("Denied", func(t *testing.T) {
 		fail(t, s, local.APIFault{Status: 403, PathPrefix: "/api/2.0/database"})
 		l, err := list(t, s)
-		if err != nil || len(l.Denied) != 1 || !slices.Equal(names(l), []string{primary + " active"}) {
+		if err != nil || len(l.Denied) != 1 || !slices.Equal(names(l), []string{ofInstance("admin"), ofInstance("shop"), primary + " active"}) {
 			t.Errorf("%q, denied %v, %v", names(l), l.Denied, err)
 		}
 		fail(t, s, local.APIFault{Status: 403, PathPrefix: "/api/2.0/postgres/projects/web/branches"})
+		l, err = list(t, s)
+		if err != nil || len(l.Denied) != 1 || !slices.Equal(names(l), []string{ofInstance("admin"), ofInstance("shop")}) {
+			t.Errorf("%q, denied %v, %v", names(l), l.Denied, err)
+		}
+		fail(t, s, local.APIFault{Status: 403, PathPrefix: "/api/2.0/postgres"})
 		l, err = list(t, s)
 		if err != nil || len(l.Denied) != 1 || !slices.Equal(names(l), []string{"admin available", "shop available"}) {
 			t.Errorf("%q, denied %v, %v", names(l), l.Denied, err)

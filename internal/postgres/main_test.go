@@ -107,7 +107,7 @@ func testInstallation(t testing.TB) *Installation {
 	return in
 }
 
-const testHBA = "local all lakebase_admin trust\nlocal replication lakebase_admin trust\n"
+const testHBA = "local all cloud_admin trust\nlocal replication cloud_admin trust\n"
 
 var testCluster = ClusterOptions{
 	HBA: testHBA,

@@ -40,7 +40,7 @@ import (
 )
 
 // Admin is the superuser of every server this package initialises.
-const Admin = "lakebase_admin"
+const Admin = "cloud_admin"
 
 // port is part of the name of a server's socket. Servers do not use TCP.
 const port = "5432"
@@ -88,8 +88,8 @@ type ClusterOptions struct {
 	// Extensions can be created by Scripts, in addition to the system's.
 	Extensions []Extension
 	// HBA is the complete pg_hba.conf, with local lines only. It must trust
-	// Admin: "local all lakebase_admin trust", and for Clone and CloneStandby
-	// "local replication lakebase_admin trust". Empty means trust for all.
+	// Admin: "local all cloud_admin trust", and for Clone and CloneStandby
+	// "local replication cloud_admin trust". Empty means trust for all.
 	HBA string
 }
 

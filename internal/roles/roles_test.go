@@ -106,6 +106,18 @@ func openAs(t *testing.T, target string, login *sdkconfig.Config) *roles.Admin {
 	return admin
 }
 
+// openBare logs in to a database bare, which then loses its extension: tokens are
+// only accepted where it is.
+func openBare(t *testing.T, instance string, login *sdkconfig.Config) *roles.Admin {
+	t.Helper()
+	if err := server.CreateDatabase(t.Context(), instance, "bare"); err != nil {
+		t.Fatal(err)
+	}
+	a := openAs(t, instance+"/bare", login)
+	execute(t, session(t, instance+"/bare"), "DROP EXTENSION databricks_auth")
+	return a
+}
+
 // principal returns the application id of the service principal, and its login.
 func principal() (id string, login *sdkconfig.Config) {
 	id, secret := server.ServicePrincipal()
@@ -217,11 +229,12 @@ func TestCreateRefusals(t *testing.T) {
 	owner := open(t, instance)
 	id, login := principal()
 	create(t, owner, id, roles.ServicePrincipal)
-	execute(t, session(t, instance), "CREATE DATABASE bare", "CREATE DATABASE mine OWNER "+quote("dev@example.com"))
-
 	t.Run("no OAuth session", func(t *testing.T) {
 		conn := session(t, endpointPath)
-		execute(t, conn, "CREATE EXTENSION IF NOT EXISTS databricks_auth", "DROP ROLE IF EXISTS native", "CREATE ROLE native LOGIN CREATEROLE PASSWORD 'correct horse'")
+		if err := server.SetNativeLogin(endpointPath, true); err != nil {
+			t.Fatal(err)
+		}
+		execute(t, conn, "DROP ROLE IF EXISTS native", "CREATE ROLE native LOGIN CREATEROLE PASSWORD 'correct horse'")
 		for _, e := range server.Status().Endpoints {
 			if e.Target != endpointPath {
 				continue
@@ -236,7 +249,7 @@ func TestCreateRefusals(t *testing.T) {
 		wantProblem(t, err, "may not create roles", id+" may not create roles", "CREATEROLE")
 	})
 	t.Run("no extension, and no right to create it", func(t *testing.T) {
-		_, err := openAs(t, instance+"/bare", login).Create(t.Context(), "you@example.com", roles.User)
+		_, err := openBare(t, instance, login).Create(t.Context(), "you@example.com", roles.User)
 		wantProblem(t, err, "may not create the extension", `databricks_auth in database "bare"`, `GRANT CREATE ON DATABASE "bare" TO `+quote(id))
 	})
 	for _, name := range []string{"", "public", "none", "pg_me", strings.Repeat("ä", 32), "a\x00b", "a\xffb"} {

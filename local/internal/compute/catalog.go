@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -61,9 +62,22 @@ SELECT datname, pg_get_userbyid(datdba) FROM pg_database
  WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname`)
 }
 
-// CreateDatabase creates d.
+// CreateDatabase creates d as the service does: tokens are valid in it.
 func (c *Compute) CreateDatabase(ctx context.Context, d Database) error {
-	return c.exec(ctx, DefaultDatabase, "CREATE DATABASE "+quote(d.Name)+" OWNER "+quote(d.Owner))
+	err := c.exec(ctx, DefaultDatabase, "CREATE DATABASE "+quote(d.Name)+" OWNER "+quote(d.Owner))
+	if err != nil {
+		return err
+	}
+	return c.exec(ctx, d.Name, installSQL)
+}
+
+// LSN returns the current position in the write-ahead log.
+func (c *Compute) LSN(ctx context.Context) (string, error) {
+	at, err := list[struct{ LSN string }](ctx, c, "SELECT pg_current_wal_lsn()::text")
+	if err != nil {
+		return "", err
+	}
+	return at[0].LSN, nil
 }
 
 // AlterDatabase changes the owner and the name of old to those of d.
@@ -78,13 +92,26 @@ func (c *Compute) AlterDatabase(ctx context.Context, old, d Database) error {
 	return c.exec(ctx, "postgres", sql...) // a database cannot be renamed from within
 }
 
-// DropDatabase removes a database and ends its sessions.
+// DropDatabase removes a database with its roles of the service, and ends its
+// sessions.
 func (c *Compute) DropDatabase(ctx context.Context, name string) error {
-	return c.exec(ctx, "postgres", "DROP DATABASE "+quote(name)+" WITH (FORCE)")
+	return c.exec(ctx, "postgres", "DROP DATABASE "+quote(name)+" WITH (FORCE)", dropOrphansSQL)
 }
 
+const dropOrphansSQL = `
+DO $$
+DECLARE
+	orphan name;
+BEGIN
+	FOR orphan IN SELECT rolname FROM pg_roles WHERE rolname ~ '^databricks_(reader|writer)_[0-9]+$'
+			AND NOT EXISTS (SELECT FROM pg_database d WHERE d.oid = substring(rolname FROM '[0-9]+$')::oid) LOOP
+		EXECUTE format('DROP ROLE %I', orphan);
+	END LOOP;
+END
+$$`
+
 const (
-	oauthRole = "databricks_oauth" // its members log in with a token
+	oauthRole = "databricks_gateway" // its members log in with a token
 	// SuperuserRole is what the service has in place of superusers.
 	SuperuserRole = "databricks_superuser"
 )
@@ -96,11 +123,7 @@ const MaxRoleName = 63
 // IsServiceRole reports whether the role belongs to the service itself. Clients
 // cannot log in as one, nor create one.
 func IsServiceRole(name string) bool {
-	switch name {
-	case postgres.Admin, SuperuserRole, oauthRole, "databricks_gateway", "databricks_monitor", "databricks_control_plane":
-		return true
-	}
-	return false
+	return name == postgres.Admin || name == "authenticator" || strings.HasPrefix(name, "databricks_")
 }
 
 // Role is a role as it is in Postgres, which is the authority on roles: clients
@@ -130,12 +153,12 @@ func (r Role) options() string {
 
 const rolesQuery = `
 SELECT r.rolname,
-       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_oauth')),
+       EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_gateway')),
        NOT r.rolcanlogin,
        EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = to_regrole('databricks_superuser')),
        r.rolbypassrls, r.rolcreatedb, r.rolcreaterole
   FROM pg_roles r
- WHERE r.rolname !~ '^(pg_|databricks_)' AND r.rolname <> current_user
+ WHERE r.rolname !~ '^(pg_|databricks_|authenticator$)' AND r.rolname <> current_user
  ORDER BY r.rolname`
 
 // Roles lists the roles in the order of their names, without those of Postgres
@@ -161,6 +184,19 @@ func (c *Compute) AlterRole(ctx context.Context, r Role) error {
 		membership = "GRANT " + SuperuserRole + " TO " + quote(r.Name)
 	}
 	return c.exec(ctx, DefaultDatabase, "ALTER ROLE "+quote(r.Name)+" "+r.options(), membership)
+}
+
+// CreateApp creates the role of an app's identity, unless it exists, with what
+// Databricks Apps grants: CONNECT and CREATE on the database.
+func (c *Compute) CreateApp(ctx context.Context, name, database string) error {
+	all, err := c.Roles(ctx)
+	if err == nil && !slices.ContainsFunc(all, func(r Role) bool { return r.Name == name }) {
+		err = c.CreateRole(ctx, Role{Name: name, OAuth: true})
+	}
+	if err != nil {
+		return err
+	}
+	return c.exec(ctx, DefaultDatabase, "GRANT CONNECT, CREATE ON DATABASE "+quote(database)+" TO "+quote(name))
 }
 
 // DropRole removes a role. What it owns, in every database, is given to heir;
@@ -218,7 +254,7 @@ BEGIN
 		EXECUTE format('CREATE ROLE %%I', owner);
 	END IF;
 	EXECUTE format('ALTER ROLE %%I LOGIN CREATEDB CREATEROLE BYPASSRLS', owner);
-	EXECUTE format('GRANT databricks_oauth TO %%I', owner);
+	EXECUTE format('GRANT databricks_gateway TO %%I', owner);
 	EXECUTE format('GRANT databricks_superuser TO %%I WITH ADMIN OPTION', owner);
 	FOR db IN SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate LOOP
 		EXECUTE format('GRANT CREATE, CONNECT, TEMPORARY ON DATABASE %%I TO databricks_superuser', db);

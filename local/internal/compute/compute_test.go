@@ -211,7 +211,7 @@ func TestComputeStopsSuspendsAndSurvivesACrash(t *testing.T) {
 	if err := syscall.Kill(c.server().PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if got := asAdmin(t, c, "SELECT count(*) FROM pg_roles WHERE rolname = 'databricks_oauth'"); got != "1" {
+	if got := asAdmin(t, c, "SELECT count(*) FROM pg_roles WHERE rolname = 'databricks_gateway'"); got != "1" {
 		t.Errorf("after the server died: %q", got)
 	}
 }

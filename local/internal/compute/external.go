@@ -54,8 +54,7 @@ FROM pg_roles WHERE rolname = current_user`, DefaultDatabase).Scan(&super, &exis
 		return err
 	}
 	defer db.Close(ctx)
-	_, err = db.Exec(ctx, prepareDatabaseSQL)
-	return err
+	return execAll(ctx, db, prepareDatabaseSQL, installSQL)
 }
 
 // Dial opens a raw connection.

@@ -12,6 +12,14 @@ import (
 // touch records that the compute is used, which postpones suspension.
 func (c *Compute) touch() { c.used.Store(int64(time.Since(c.created))) }
 
+// LastUse returns when a client last used the compute, zero if none has.
+func (c *Compute) LastUse() time.Time {
+	if c.used.Load() == 0 {
+		return time.Time{}
+	}
+	return c.lastUsed()
+}
+
 func (c *Compute) lastUsed() time.Time { return c.created.Add(time.Duration(c.used.Load())) }
 
 // session is a client's connection to a compute. Its traffic, and its end,

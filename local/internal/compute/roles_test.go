@@ -28,7 +28,7 @@ func TestOwnerHasTheRightsOfTheService(t *testing.T) {
 	conn := mustLogin(t, c, `o"dd@example.com`)
 	for _, sql := range []string{
 		"CREATE TABLE mine (x int)", "CREATE SCHEMA s", "CREATE ROLE made LOGIN PASSWORD 'x'", "CREATE DATABASE other",
-		"GRANT databricks_superuser TO made", "CREATE EXTENSION databricks_auth", "ALTER DATABASE databricks_postgres SET work_mem = '5MB'",
+		"GRANT databricks_superuser TO made", "CREATE EXTENSION IF NOT EXISTS databricks_auth", "ALTER DATABASE databricks_postgres SET work_mem = '5MB'",
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			t.Errorf("%s: %v", sql, err)
@@ -42,7 +42,7 @@ func TestOwnerHasTheRightsOfTheService(t *testing.T) {
 	}
 	_, err := mustLogin(t, c, "plain").Exec(ctx, "CREATE TABLE theirs (x int)")
 	wantCode(t, err, "42501")
-	for _, name := range []string{"", postgres.Admin, "databricks_oauth", strings.Repeat("x", 64)} {
+	for _, name := range []string{"", postgres.Admin, "databricks_gateway", strings.Repeat("x", 64)} {
 		if err := c.CreateOwner(ctx, name); err == nil {
 			t.Errorf("a role %q was made", name)
 		}
@@ -74,7 +74,7 @@ func TestDatabricksCreateRoleChecksCallers(t *testing.T) {
 	}
 	for sql, code := range map[string]string{
 		"SELECT databricks_create_role('new@example.com', 'USER')":          "42710",
-		"SELECT databricks_create_role('lakebase_admin', 'USER')":           "42710",
+		"SELECT databricks_create_role('cloud_admin', 'USER')":              "42710",
 		"SELECT databricks_create_role('x', 'user')":                        "22023",
 		"SELECT databricks_create_role('x', NULL)":                          "22023",
 		"SELECT databricks_create_role('', 'USER')":                         "42602",
@@ -105,7 +105,7 @@ func TestDatabricksCreateRoleChecksCallers(t *testing.T) {
 	if err := run(team, "SELECT databricks_create_role('y', 'USER')"); err != nil {
 		t.Error(err)
 	}
-	wantCode(t, run(team, "GRANT lakebase_admin TO y"), "42501")
+	wantCode(t, run(team, "GRANT cloud_admin TO y"), "42501")
 	wantCode(t, run(team, "ALTER ROLE y SUPERUSER"), "42501")
 
 	// A session with a password has not authenticated as an identity.

@@ -148,17 +148,18 @@ func (c *client) findRoute(startup *pgwire.Startup) (*Route, *Refusal) {
 		return nil, Fatal("28000", "no PostgreSQL user name specified in startup packet")
 	case compute.IsServiceRole(user):
 		return nil, LoginRefusal("password", user, database)
-	case len(user) > compute.MaxRoleName:
-		// Postgres would truncate it, perhaps to the name of another role.
-		return nil, LoginRefusal("role_missing", user, database)
 	}
 	endpoint, rest := endpointOption(options)
 	r, refused := c.server.o.Route(c.serverName, endpoint, c.local)
 	if refused != nil {
 		return nil, refused
 	}
-	if r.Refuse != nil {
+	switch {
+	case r.Refuse != nil:
 		return nil, r.Refuse
+	case len(user) > compute.MaxRoleName:
+		// Postgres would truncate it, perhaps to the name of another role.
+		return nil, LoginRefusal(r.unknownRole(), user, database)
 	}
 	c.server.setRoute(c, r)
 	if rest != options {

@@ -23,11 +23,21 @@ import (
 
 // Route is where a connection goes.
 type Route struct {
-	Target  string // key of the endpoint, for Connections and Reset
-	Compute *compute.Compute
-	Native  bool     // roles with a password of their own may log in
-	Pooled  bool     // a pooled host
-	Refuse  *Refusal // if not nil, the answer to every login
+	Target      string // key of the endpoint, for Connections and Reset
+	Compute     *compute.Compute
+	Provisioned bool     // refuse logins in the words of that product
+	External    bool     // the server may not have the extension databricks_auth
+	Native      bool     // roles with a password of their own may log in
+	Pooled      bool     // a pooled host
+	Refuse      *Refusal // if not nil, the answer to every login
+}
+
+// unknownRole is the kind of refusal of a role that no identity can log in as.
+func (r *Route) unknownRole() string {
+	if r.Provisioned {
+		return "role_missing"
+	}
+	return "password"
 }
 
 // Options connect the frontend to the workspace behind it. All functions but

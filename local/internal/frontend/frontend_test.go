@@ -97,11 +97,12 @@ func testRefuses(t *testing.T, r *rig) {
 		"token for native":   {nativeUser, tokenOf(nativeUser), "", "28P01", "password authentication failed"},
 		"unknown role":       {"nobody@example.com", tokenOf("nobody@example.com"), "", "28P01", "password authentication failed"},
 		"missing database":   {oauthUser, tokenOf(oauthUser), "dbname=missing", "3D000", `database "missing" does not exist`},
-		"superuser":          {"lakebase_admin", tokenOf("lakebase_admin"), "", "28P01", "password authentication failed"},
+		"superuser":          {"cloud_admin", tokenOf("cloud_admin"), "", "28P01", "password authentication failed"},
 		"group role":         {"databricks_superuser", tokenOf("databricks_superuser"), "", "28P01", "password authentication failed"},
-		"a name too long":    {long, tokenOf(long), "", "28000", "does not exist"},
+		"a name too long":    {long, tokenOf(long), "", "28P01", "password authentication failed for user '" + long + "'"},
+		"database of SQL":    {oauthUser, tokenOf(oauthUser), "dbname=template1", "28P01", "password authentication failed for user '" + oauthUser + "'"},
 		"physical streaming": {oauthUser, tokenOf(oauthUser), "replication=true", "28000", "replication"},
-		"another's identity": {oauthUser, tokenOf(oauthUser), "options='-c session_authorization=lakebase_admin'", "42501", "session authorization"},
+		"another's identity": {oauthUser, tokenOf(oauthUser), "options='-c session_authorization=cloud_admin'", "42501", "session authorization"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -123,9 +124,23 @@ func testWithoutNativeLogin(t *testing.T, r *rig) {
 	if err == nil || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("native login got %v, want a closed connection", err)
 	}
-	_, err = r.connect(t, "nobody@example.com", tokenOf("nobody@example.com"), "")
-	if e := wantCode(t, err, "28000"); e.Message != `role "nobody@example.com" does not exist` {
-		t.Error(e.Message)
+	// A role that is not there, one that was created in SQL, and a database that
+	// was: each product has its own words.
+	for _, test := range []struct {
+		provisioned                bool
+		user, extra, code, message string
+	}{
+		{false, "nobody@example.com", "", "28P01", "password authentication failed for user 'nobody@example.com'"},
+		{false, nativeUser, "", "28P01", "password authentication failed for user '" + nativeUser + "'"},
+		{false, oauthUser, "dbname=template1", "28P01", "password authentication failed for user '" + oauthUser + "'"},
+		{true, "nobody@example.com", "", "28000", `role "nobody@example.com" does not exist`},
+		{true, oauthUser, "dbname=template1", "28000", "Invalid authorization for databricks identity login"},
+	} {
+		r.target.Provisioned = test.provisioned
+		_, err := r.connect(t, test.user, tokenOf(test.user), test.extra)
+		if e := wantCode(t, err, test.code); e.Message != test.message {
+			t.Errorf("got %q, want %q", e.Message, test.message)
+		}
 	}
 }
 

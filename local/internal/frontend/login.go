@@ -41,6 +41,7 @@ type login struct {
 	out       []byte        // for the client, not sent yet
 	native    bool          // Postgres itself checks the password
 	token     string
+	held      bool   // the token is valid, but perhaps not in this database
 	passwords int    // messages received
 	cancelKey string // body of the BackendKeyData
 }
@@ -52,7 +53,7 @@ func (l *login) run() error {
 		return err
 	}
 	for {
-		if l.answers.Buffered() == 0 {
+		if l.answers.Buffered() == 0 && !l.held {
 			if err := l.flush(); err != nil {
 				return err
 			}
@@ -71,6 +72,9 @@ func (l *login) run() error {
 		case byte(pgwire.ServerReadyForQuery):
 			return l.ready(m)
 		case byte(pgwire.ServerErrorResponse):
+			if l.native && !l.route.Provisioned && bytes.Contains(m.Body, []byte("C28P01\x00")) {
+				return l.refuse(l.unknownRole()) // in the words of the service's proxy
+			}
 			l.client.server.o.OnRefused()
 			l.client.server.setRoute(l.client, nil)
 			l.client.finish(m.Append(l.out))
@@ -108,6 +112,7 @@ func (l *login) authenticate(m pgwire.Message) error {
 			if err := l.requireToken(); err != nil {
 				return err
 			}
+			l.held = !l.route.External && l.startup.Get("replication") == ""
 		}
 		l.queue(m)
 		return nil
@@ -146,7 +151,41 @@ func (l *login) refuseNative() error {
 	if refused != nil {
 		return l.refuse(&Refusal{})
 	}
-	return l.refuse(LoginRefusal("role_missing", l.startup.User(), l.startup.Database()))
+	return l.refuse(l.unknownRole())
+}
+
+// unknownRole refuses a role that no identity can log in as.
+func (l *login) unknownRole() *Refusal {
+	return LoginRefusal(l.route.unknownRole(), l.startup.User(), l.startup.Database())
+}
+
+// authSQL returns a row in databases in which tokens are valid.
+const authSQL = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'databricks_auth'"
+
+// checkDatabase refuses a token in a database that was created in SQL, without the
+// extension.
+func (l *login) checkDatabase() error {
+	l.held = false
+	query := pgwire.Message{Type: 'Q', Body: append([]byte(authSQL), 0)}
+	if _, err := l.backend.Write(query.Append(nil)); err != nil {
+		return err
+	}
+	valid := false
+	for {
+		switch m, err := pgwire.ReadMessage(l.answers, maxMessage); {
+		case err != nil:
+			return err
+		case m.Type == 'D':
+			valid = true
+		case m.Type != byte(pgwire.ServerReadyForQuery):
+		case valid:
+			return nil
+		case l.route.Provisioned:
+			return l.refuse(LoginRefusal("identity", l.startup.User(), l.startup.Database()))
+		default:
+			return l.refuse(l.unknownRole())
+		}
+	}
 }
 
 // checkToken asks for a cleartext password and checks it as a token.
@@ -217,6 +256,11 @@ func (l *login) applyFaults() error {
 // ready forwards the first ReadyForQuery. The login is counted before the
 // client can see it.
 func (l *login) ready(m pgwire.Message) error {
+	if l.held {
+		if err := l.checkDatabase(); err != nil {
+			return err
+		}
+	}
 	if l.client.resetAt("ready") {
 		return errReset
 	}

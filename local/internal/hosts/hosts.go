@@ -332,10 +332,10 @@ func (n *Names) localhost(kind Kind, taken func(name string) bool) string {
 	return n.Service + suffix + ".localhost"
 }
 
-// NewEndpointID returns an id like the service's, such as
-// ep-calm-river-1a2b3c4d.
-func NewEndpointID() string {
+// NewID returns an id like the service's, such as ep-calm-river-1a2b3c4d for the
+// kind ep.
+func NewID(kind string) string {
 	adjectives := []string{"calm", "bold", "green", "quiet", "swift", "warm", "young", "late", "broad", "misty"}
 	nouns := []string{"river", "lake", "brook", "delta", "shore", "harbor", "spring", "meadow", "field", "forest"}
-	return "ep-" + adjectives[rand.IntN(len(adjectives))] + "-" + nouns[rand.IntN(len(nouns))] + "-" + uuid.NewString()[:8]
+	return kind + "-" + adjectives[rand.IntN(len(adjectives))] + "-" + nouns[rand.IntN(len(nouns))] + "-" + uuid.NewString()[:8]
 }

@@ -12,60 +12,8 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 )
 
-// Instance is a Provisioned database instance. Its one branch has the data, so
-// that an upgrade only moves that branch to a project.
-type Instance struct {
-	Name        string       `json:"name"`
-	UID         string       `json:"uid"`
-	Creator     string       `json:"creator"`
-	Created     time.Time    `json:"created"`
-	Capacity    string       `json:"capacity"`
-	Nodes       int          `json:"nodes"`
-	Readable    bool         `json:"readable,omitempty"` // readable secondaries
-	NativeLogin bool         `json:"native_login,omitempty"`
-	Retention   int          `json:"retention_days"`
-	UsagePolicy string       `json:"usage_policy,omitempty"`
-	Tags        []Tag        `json:"tags,omitempty"`
-	Parent      *InstanceRef `json:"parent,omitempty"`
-	Branch      *Branch      `json:"branch"`
-}
-
-// InstanceRef names the instance that another is a copy of.
-type InstanceRef struct {
-	Name         string `json:"name,omitempty"`
-	UID          string `json:"uid,omitempty"`
-	LSN          string `json:"lsn,omitempty"`
-	EffectiveLSN string `json:"effective_lsn,omitempty"`
-	BranchTime   string `json:"branch_time,omitempty"`
-}
-
-// Tag is a custom tag.
-type Tag struct {
-	Key   string `json:"key,omitempty"`
-	Value string `json:"value,omitempty"`
-}
-
-// Endpoint is the instance's one endpoint.
-func (i *Instance) Endpoint() *Endpoint { return i.Branch.Endpoints[0] }
-
-// Availability is the instance's configuration as its endpoint's. A readable
-// secondary needs a second node.
-func (i *Instance) Availability() Availability {
-	return Availability{Min: i.Nodes, Max: i.Nodes, Readable: i.Readable && i.Nodes > 1}
-}
-
-// Children returns the names and UIDs of the instances that are copies of i.
-func (s *State) Children(i *Instance) []InstanceRef {
-	var children []InstanceRef
-	for _, child := range s.Instances {
-		if child.Parent != nil && child.Parent.UID == i.UID {
-			children = append(children, InstanceRef{Name: child.Name, UID: child.UID})
-		}
-	}
-	return children
-}
-
-// Project is an Autoscaling project.
+// Project is a database project. One that was created as a Provisioned database
+// instance has an Instance too, and answers in both APIs.
 type Project struct {
 	ID          string            `json:"id"`
 	UID         string            `json:"uid"`
@@ -80,6 +28,33 @@ type Project struct {
 	Defaults    Settings          `json:"defaults"` // of new endpoints
 	Branches    []*Branch         `json:"branches"`
 	PGSettings  map[string]string `json:"pg_settings,omitempty"`
+	Instance    *Instance         `json:"instance,omitempty"`
+	Permissions []Permission      `json:"permissions,omitempty"`
+	Deletion
+}
+
+// Deletion is the time of a deletion that can be undone, and when it will be
+// final. Both are zero for what is not deleted.
+type Deletion struct {
+	Deleted time.Time `json:"deleted,omitzero"`
+	Purge   time.Time `json:"purge,omitzero"`
+}
+
+// Undeletable is how long a deletion can be undone.
+const Undeletable = 7 * 24 * time.Hour
+
+// Delete begins a deletion.
+func (d *Deletion) Delete(now time.Time) { d.Deleted, d.Purge = now, now.Add(Undeletable) }
+
+// Gone reports whether it is deleted.
+func (d Deletion) Gone() bool { return !d.Deleted.IsZero() }
+
+// Permission is what a principal may do with a project.
+type Permission struct {
+	User             string `json:"user_name,omitempty"`
+	Group            string `json:"group_name,omitempty"`
+	ServicePrincipal string `json:"service_principal_name,omitempty"`
+	Level            string `json:"permission_level"`
 }
 
 // Path is the project's resource path.
@@ -100,8 +75,16 @@ func (p *Project) DefaultBranch() *Branch {
 	return find(p.Branches, func(b *Branch) bool { return b.Default })
 }
 
-// Branch is one copy of the data: one PostgreSQL cluster. It belongs to either
-// a project or an instance.
+// RootBranch returns the branch that was created with the project.
+func (p *Project) RootBranch() *Branch {
+	return find(p.Branches, func(b *Branch) bool { return b.Root })
+}
+
+// Provisioned reports whether the project is an instance that has not been
+// upgraded.
+func (p *Project) Provisioned() bool { return p.Instance != nil && !p.Instance.Upgraded }
+
+// Branch is one copy of the data: one PostgreSQL cluster.
 type Branch struct {
 	ID        string    `json:"id"`
 	UID       string    `json:"uid"`
@@ -114,6 +97,8 @@ type Branch struct {
 
 	Source     string    `json:"source,omitempty"` // path of the branch it is a copy of
 	SourceTime time.Time `json:"source_time,omitzero"`
+	SourceLSN  string    `json:"source_lsn,omitempty"`
+	Deletion
 
 	// Cluster is the name of its data directory. Ready is set once clients may
 	// use it; a branch that is not ready is removed at the next start.
@@ -126,27 +111,32 @@ type Branch struct {
 	Roles     Records `json:"roles,omitempty"`
 	Databases Records `json:"databases,omitempty"`
 
-	Project  *Project         `json:"-"`
-	Instance *Instance        `json:"-"`
-	Compute  *compute.Compute `json:"-"`
+	Project *Project         `json:"-"`
+	Compute *compute.Compute `json:"-"`
 
 	// Lifecycle is held while the cluster is started, stopped or copied on
-	// request, so that such requests run one after the other. Project,
-	// Instance and the standbys change only under this and the lock of the
-	// workspace.
+	// request, so that such requests run one after the other. The standbys change
+	// only under this and the lock of the workspace.
 	Lifecycle sync.Mutex `json:"-"`
 }
 
-// Path is the branch's resource path. The branch must belong to a project.
+// Path is the branch's resource path.
 func (b *Branch) Path() string { return b.Project.Path() + "/branches/" + b.ID }
 
 // Title is the name of its instance, or its resource path.
 func (b *Branch) Title() string {
-	if b.Instance != nil {
-		return b.Instance.Name
+	if b.Provisioned() {
+		return b.Project.ID
 	}
 	return b.Path()
 }
+
+// Provisioned reports whether it is the branch of an instance that has not been
+// upgraded.
+func (b *Branch) Provisioned() bool { return b.Root && b.Project.Provisioned() }
+
+// Gone reports whether the branch or its project is deleted.
+func (b *Branch) Gone() bool { return b.Deletion.Gone() || b.Project.Gone() }
 
 // Endpoint returns the endpoint with that id, or nil.
 func (b *Branch) Endpoint(id string) *Endpoint {
@@ -156,14 +146,6 @@ func (b *Branch) Endpoint(id string) *Endpoint {
 // Primary returns the one read-write endpoint.
 func (b *Branch) Primary() *Endpoint {
 	return find(b.Endpoints, func(e *Endpoint) bool { return !e.ReadOnly })
-}
-
-// NativeLogin reports whether roles with a password of their own may log in.
-func (b *Branch) NativeLogin() bool {
-	if b.Instance != nil {
-		return b.Instance.NativeLogin
-	}
-	return b.Project.NativeLogin
 }
 
 // CloseComputes stops the standbys and then the primary, which waits for its

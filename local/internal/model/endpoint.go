@@ -8,8 +8,8 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
 )
 
-// Endpoint is what clients connect to: an Autoscaling endpoint, or the one of a
-// Provisioned instance.
+// Endpoint is what clients connect to. The first of an instance's branch is that
+// of the instance.
 type Endpoint struct {
 	Key          string            `json:"key"` // never changes
 	ID           string            `json:"id"`
@@ -42,16 +42,17 @@ const (
 	Deleting
 )
 
-// Path is the endpoint's resource path. It must belong to a project.
+// Path is the endpoint's resource path.
 func (e *Endpoint) Path() string { return e.Branch.Path() + "/endpoints/" + e.ID }
 
-// Provisioned reports whether the endpoint belongs to a database instance.
-func (e *Endpoint) Provisioned() bool { return e.Branch.Instance != nil }
+// Provisioned reports whether it is the endpoint of an instance that has not been
+// upgraded.
+func (e *Endpoint) Provisioned() bool { return !e.ReadOnly && e.Branch.Provisioned() }
 
 // Title is the name of its instance, or its resource path.
 func (e *Endpoint) Title() string {
 	if e.Provisioned() {
-		return e.Branch.Instance.Name
+		return e.Branch.Project.ID
 	}
 	return e.Path()
 }
@@ -84,14 +85,12 @@ func (e *Endpoint) WantsStandby() bool { return e.ReadOnly || e.Availability.Rea
 
 // HasHost reports whether the endpoint has a host of that kind.
 func (e *Endpoint) HasHost(kind hosts.Kind) bool {
-	if kind.IsPooled() && e.Provisioned() {
-		return false
-	}
 	return !kind.IsReadOnly() || e.Availability.Readable && !e.ReadOnly
 }
 
-// Audience returns the audiences of a token for the endpoint. The key is its
-// first UID: tokens stay valid when an instance is upgraded.
+// Audience returns the audiences of a token for the endpoint. The key of an
+// instance's endpoint is the UID of the instance: the credentials of either API
+// open it.
 func (e *Endpoint) Audience() []string { return []string{e.UID, e.Key} }
 
 // Settings are the size of a compute and when it is suspended.

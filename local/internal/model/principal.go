@@ -2,11 +2,15 @@ package model
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
+
+	"github.com/lakebase-go/lakebase/local/internal/apierror"
 )
 
 // The kinds of identity, as both APIs spell them.
@@ -43,21 +47,60 @@ func (p *Principal) HasSecret(secret string) bool {
 	return p.Secret != "" && subtle.ConstantTimeCompare([]byte(p.Secret), []byte(secret)) == 1
 }
 
-// newPrincipals returns the principals of a new workspace, the default user
-// first.
-func newPrincipals(user string) []*Principal {
-	app := &Principal{Kind: ServicePrincipal, Name: uuid.NewString(), Display: "local-app", Secret: newSecret("dose")}
-	all := []*Principal{
-		{Kind: User, Name: user, Display: user, Secret: newSecret("dapi")},
-		app,
-		{Kind: User, Name: OutsiderUser, Display: OutsiderUser, Secret: newSecret("dapi"), Outsider: true},
-		{Kind: Group, Name: DefaultGroup, Display: DefaultGroup, Members: []string{user, app.Name}},
-	}
-	for i, p := range all {
-		p.ID = strconv.Itoa(7_000_000_000_001 + i)
-	}
-	return all
+// Principals are the identities of a workspace, the default user first. Ever more
+// are added, and none changes. They are safe for concurrent use.
+type Principals struct {
+	mu  sync.RWMutex
+	all []*Principal
 }
+
+// init adds the principals of a new workspace.
+func (l *Principals) init(user string) {
+	l.add(&Principal{Kind: User, Name: user, Display: user, Secret: newSecret("dapi")})
+	app := l.add(&Principal{Kind: ServicePrincipal, Name: uuid.NewString(), Display: "local-app", Secret: newSecret("dose")})
+	l.add(&Principal{Kind: User, Name: OutsiderUser, Display: OutsiderUser, Secret: newSecret("dapi"), Outsider: true})
+	l.add(&Principal{Kind: Group, Name: DefaultGroup, Display: DefaultGroup, Members: []string{user, app.Name}})
+}
+
+func (l *Principals) add(p *Principal) *Principal {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.ID = strconv.Itoa(7_000_000_000_001 + len(l.all))
+	l.all = append(l.all, p)
+	return p
+}
+
+// Create returns the principal with that display name, which it adds if there is
+// none: a user with an access token for an email address, or else a service
+// principal with an OAuth secret. It is an error for the name of a group.
+func (l *Principals) Create(display string) (*Principal, error) {
+	if p := find(l.All(), func(p *Principal) bool { return p.Display == display || p.Name == display }); p != nil {
+		if p.Kind == Group {
+			return nil, apierror.Exists("%s is a group", display)
+		}
+		return p, nil
+	}
+	switch {
+	case display == "" || len(display) > 63:
+		return nil, apierror.Invalid("the name of a principal must have 1 to 63 bytes, got '%s'.", display)
+	case strings.Contains(display, "@"):
+		return l.add(&Principal{Kind: User, Name: display, Display: display, Secret: newSecret("dapi")}), nil
+	}
+	return l.add(&Principal{Kind: ServicePrincipal, Name: uuid.NewString(), Display: display, Secret: newSecret("dose")}), nil
+}
+
+// All returns the principals so far.
+func (l *Principals) All() []*Principal {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Clone(l.all)
+}
+
+// MarshalJSON returns a list.
+func (l *Principals) MarshalJSON() ([]byte, error) { return json.Marshal(l.All()) }
+
+// UnmarshalJSON reads the result of MarshalJSON.
+func (l *Principals) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &l.all) }
 
 // newSecret returns a secret that looks like the service's, whose prefixes say
 // what they are for. A random UUID has 122 bits of crypto/rand.
@@ -65,21 +108,21 @@ func newSecret(prefix string) string { return prefix + strings.ReplaceAll(uuid.N
 
 // Principal returns the principal with that name, or nil.
 func (s *State) Principal(name string) *Principal {
-	return find(s.Principals, func(p *Principal) bool { return p.Name == name })
+	return find(s.Principals.All(), func(p *Principal) bool { return p.Name == name })
 }
 
 // Owner is the default user.
-func (s *State) Owner() *Principal { return s.Principals[0] }
+func (s *State) Owner() *Principal { return s.Principals.All()[0] }
 
 // UserWithToken returns the user with that access token, or nil.
 func (s *State) UserWithToken(token string) *Principal {
-	return find(s.Principals, func(p *Principal) bool { return p.Kind == User && p.HasSecret(token) })
+	return find(s.Principals.All(), func(p *Principal) bool { return p.Kind == User && p.HasSecret(token) })
 }
 
 // GroupsOf returns the groups that p is a member of.
 func (s *State) GroupsOf(p *Principal) []*Principal {
 	var groups []*Principal
-	for _, g := range s.Principals {
+	for _, g := range s.Principals.All() {
 		if g.Kind == Group && slices.Contains(g.Members, p.Name) {
 			groups = append(groups, g)
 		}

@@ -20,32 +20,33 @@ import (
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 )
 
-const stateVersion = 1
+const stateVersion = 2
 
 // State is all that survives the process except for the data itself. Its ids
-// and principals never change, so that they can be read without a lock.
+// never change, so that they can be read without a lock; neither do its
+// principals need one.
 type State struct {
-	Version     int          `json:"version"`
-	External    bool         `json:"external,omitempty"` // the data is in a server of the user's
-	WorkspaceID string       `json:"workspace_id"`
-	AccountID   string       `json:"account_id"`
-	Generation  int64        `json:"generation"` // of database tokens; older ones are revoked
-	Default     string       `json:"default"`    // key of the default endpoint
-	Principals  []*Principal `json:"principals"`
-	Instances   []*Instance  `json:"instances"`
-	Projects    []*Project   `json:"projects"`
+	Version     int        `json:"version"`
+	External    bool       `json:"external,omitempty"` // the data is in a server of the user's
+	WorkspaceID string     `json:"workspace_id"`
+	AccountID   string     `json:"account_id"`
+	Generation  int64      `json:"generation"` // of database tokens; older ones are revoked
+	Default     string     `json:"default"`    // key of the default endpoint
+	Principals  Principals `json:"principals"`
+	Projects    []*Project `json:"projects"`
 }
 
 // NewState returns the state of a new workspace. user is the name of its
 // default user.
 func NewState(user string, external bool) *State {
-	return &State{
+	s := &State{
 		Version:     stateVersion,
 		External:    external,
 		WorkspaceID: strconv.FormatInt(1e15+rand.Int64N(8e15), 10),
 		AccountID:   uuid.NewString(),
-		Principals:  newPrincipals(user),
 	}
+	s.Principals.init(user)
+	return s
 }
 
 // ReadState reads the state in file. It returns nil if there is no file.
@@ -64,17 +65,14 @@ func ReadState(file string) (*State, error) {
 	if s.Version != stateVersion {
 		return nil, fmt.Errorf("%s has version %d, this program writes %d: remove %s to begin anew", file, s.Version, stateVersion, filepath.Dir(file))
 	}
-	s.prune()
 	s.link()
+	s.prune()
 	return &s, nil
 }
 
 // prune removes what a crash left incomplete. If the default endpoint is gone,
 // the first of the others takes its place.
 func (s *State) prune() {
-	s.Instances = slices.DeleteFunc(s.Instances, func(i *Instance) bool {
-		return i.Branch == nil || !i.Branch.Ready || len(i.Branch.Endpoints) == 0
-	})
 	for _, p := range s.Projects {
 		p.Branches = slices.DeleteFunc(p.Branches, func(b *Branch) bool { return !b.Ready || b.Primary() == nil })
 	}
@@ -86,10 +84,10 @@ func (s *State) prune() {
 
 // link sets the pointers to parents.
 func (s *State) link() {
-	for _, i := range s.Instances {
-		i.Branch.Instance = i
-	}
 	for _, p := range s.Projects {
+		if p.Instance != nil {
+			p.Instance.Project = p
+		}
 		for _, b := range p.Branches {
 			b.Project = p
 		}
@@ -101,23 +99,27 @@ func (s *State) link() {
 	}
 }
 
-// Branches returns all branches, those of instances first.
+// Branches returns all branches, those of instances first, and deleted ones too.
 func (s *State) Branches() []*Branch {
-	var all []*Branch
-	for _, i := range s.Instances {
-		all = append(all, i.Branch)
-	}
+	var instances, others []*Branch
 	for _, p := range s.Projects {
-		all = append(all, p.Branches...)
+		if p.Provisioned() {
+			instances = append(instances, p.Branches...)
+		} else {
+			others = append(others, p.Branches...)
+		}
 	}
-	return all
+	return append(instances, others...)
 }
 
-// Endpoints returns all endpoints in the order in which they are listed.
+// Endpoints returns all endpoints in the order in which they are listed, without
+// those that are deleted.
 func (s *State) Endpoints() []*Endpoint {
 	var all []*Endpoint
 	for _, b := range s.Branches() {
-		all = append(all, b.Endpoints...)
+		if !b.Gone() {
+			all = append(all, b.Endpoints...)
+		}
 	}
 	return all
 }
@@ -132,17 +134,7 @@ func (s *State) EndpointWithUID(uid string) *Endpoint {
 	return find(s.Endpoints(), func(e *Endpoint) bool { return e.UID == uid })
 }
 
-// Instance returns the instance with that name, or nil.
-func (s *State) Instance(name string) *Instance {
-	return find(s.Instances, func(i *Instance) bool { return i.Name == name })
-}
-
-// InstanceWithUID returns the instance with that UID, or nil.
-func (s *State) InstanceWithUID(uid string) *Instance {
-	return find(s.Instances, func(i *Instance) bool { return i.UID == uid })
-}
-
-// Project returns the project with that id, or nil.
+// Project returns the project with that id, which may be deleted, or nil.
 func (s *State) Project(id string) *Project {
 	return find(s.Projects, func(p *Project) bool { return p.ID == id })
 }
@@ -159,10 +151,7 @@ func (s *State) Target(target string) (*Endpoint, error) {
 	if strings.Contains(target, "/") {
 		return s.EndpointAt(target)
 	}
-	if i := s.Instance(target); i != nil {
-		return i.Endpoint(), nil
-	}
-	if p := s.Project(target); p != nil {
+	if p := s.Project(target); p != nil && !p.Gone() {
 		return p.DefaultBranch().Primary(), nil
 	}
 	return nil, apierror.MissingInstance(target)
@@ -176,14 +165,14 @@ func (s *State) EndpointAt(path string) (*Endpoint, error) {
 		return nil, apierror.NotAPath(path)
 	}
 	p := s.Project(part[1])
-	if p == nil {
+	if p == nil || p.Gone() {
 		return nil, apierror.Missing("project")
 	}
 	b := p.DefaultBranch()
 	if len(part) > 2 {
 		b = p.Branch(part[3])
 	}
-	if b == nil {
+	if b == nil || b.Gone() {
 		return nil, apierror.Missing("branch")
 	}
 	e := b.Primary()

@@ -69,17 +69,33 @@ func New(o Options) *API {
 	endpoints{a}.routes()
 	a.roleRoutes()
 	credentials{a}.routes()
+	permissions{a}.routes()
 	a.operationRoutes()
-	for _, path := range []string{
+	for what, paths := range unbuilt {
+		for _, path := range paths {
+			a.permitted("/api/2.0/"+path, func(*Call) (any, error) { return nil, apierror.NotImplemented(what) })
+		}
+	}
+	return a
+}
+
+// unbuilt are the calls of the service that are not implemented here.
+var unbuilt = map[string][]string{
+	"catalogs and synced tables are": {
 		"database/instances/{of}/catalogs", "database/instances/{of}/synced_tables", "database/catalogs", "database/catalogs/{id}",
 		"database/tables", "database/tables/{id}", "database/synced_tables", "database/synced_tables/{id}",
 		"postgres/catalogs", "postgres/catalogs/{rest...}", "postgres/synced_tables", "postgres/synced_tables/{rest...}",
-	} {
-		a.permitted("/api/2.0/"+path, func(*Call) (any, error) {
-			return nil, apierror.NotImplemented("catalogs and synced tables are")
-		})
-	}
-	return a
+	},
+	"the Data API is": {
+		"postgres/projects/{p}/branches/{b}/data-api", "postgres/projects/{p}/branches/{b}/databases/{d}/data-api",
+	},
+	"change data feeds are": {
+		"postgres/projects/{p}/branches/{b}/databases/{d}/cdf-configs", "postgres/projects/{p}/branches/{b}/databases/{d}/cdf-configs/{rest...}",
+	},
+	"snapshots and backup schedules are": {
+		"postgres/projects/{p}/snapshots", "postgres/projects/{p}/snapshots/{id}",
+		"postgres/projects/{p}/branches/{b}/backup-schedules", "postgres/projects/{p}/branches/{b}/backup-schedules/{id}",
+	},
 }
 
 func (a *API) ServeHTTP(w http.ResponseWriter, req *http.Request) { a.mux.ServeHTTP(w, req) }
@@ -123,15 +139,18 @@ func (c *Call) find(s *model.State) error {
 		if c.instance = s.Instance(name); c.instance == nil {
 			return apierror.MissingInstance(name)
 		}
-		c.branch = c.instance.Branch
+		c.branch = c.instance.Endpoint().Branch
 	}
+	// What is deleted can still be read and undeleted, but has nothing below it.
 	if id := c.PathValue("project"); id != "" {
-		if c.project = s.Project(id); c.project == nil {
+		c.project = s.Project(id)
+		if c.project == nil || c.project.Gone() && c.Pattern != c.Method+" "+projectPath && c.Pattern != undeleteProject {
 			return apierror.Missing("project")
 		}
 	}
 	if id := c.PathValue("branch"); id != "" {
-		if c.branch = c.project.Branch(id); c.branch == nil {
+		c.branch = c.project.Branch(id)
+		if c.branch == nil || c.branch.Gone() && c.Pattern != c.Method+" "+branchPath && c.Pattern != undeleteBranch {
 			return apierror.Missing("branch")
 		}
 	}
@@ -174,6 +193,7 @@ func (a *API) route(pattern string, h func(w http.ResponseWriter, c *Call)) {
 		c := &Call{Request: req, now: a.ws.Now()}
 		w.Header().Set("Date", c.now.Format(http.TimeFormat))
 		w.Header().Set("X-Request-Id", uuid.NewString())
+		w.Header().Set("X-Databricks-Org-Id", a.ws.State.WorkspaceID)
 		// net/http notices that a client has closed only once the request is read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 		req.Body = io.NopCloser(bytes.NewReader(body))
@@ -236,6 +256,7 @@ func (a *API) locked(pattern string, h Handler) {
 	answer := func(c *Call) (any, error) {
 		a.ws.Lock()
 		defer a.ws.Unlock()
+		a.ws.Expire()
 		if err := c.find(a.ws.State); err != nil {
 			return nil, err
 		}

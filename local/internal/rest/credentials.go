@@ -53,7 +53,7 @@ func (h credentials) instanceAudience(names []string) ([]string, error) {
 	defer h.ws.Unlock()
 	var audience []string
 	if len(names) == 0 {
-		for _, i := range h.ws.State.Instances {
+		for _, i := range h.ws.State.Instances() {
 			audience = append(audience, i.Endpoint().Audience()...)
 		}
 	}

@@ -65,7 +65,9 @@ func (h databases) create(c *Call, in databaseJSON) (any, error) {
 		return nil, err
 	}
 	d := compute.Database{Name: in.Spec.PostgresDatabase, Owner: owner.Name}
-	return h.objects.create(c, d, id, (*compute.Compute).CreateDatabase)
+	return h.objects.create(c, d, id, (*compute.Compute).CreateDatabase, func(old compute.Database) (compute.Database, error) {
+		return d, c.branch.Compute.AlterDatabase(c.Context(), old, d)
+	})
 }
 
 // databaseMask has the fields that an update may name.

@@ -30,6 +30,7 @@ type endpointFields struct {
 
 	// of replies
 	EndpointID   string            `json:"endpoint_id"`
+	LastActive   time.Time         `json:"last_active_time,omitzero"`
 	CurrentState string            `json:"current_state"`
 	PendingState string            `json:"pending_state,omitempty"`
 	Hosts        map[string]string `json:"hosts,omitempty"`
@@ -39,7 +40,7 @@ type endpointSettings struct {
 	PGSettings map[string]string `json:"pg_settings,omitempty"`
 }
 
-const endpointsPath = branchesPath + "/{branch}/endpoints"
+const endpointsPath = branchPath + "/endpoints"
 
 // endpoints has the endpoints of branches.
 type endpoints struct{ *API }
@@ -59,7 +60,7 @@ func (h endpoints) render(e *model.Endpoint) endpointJSON {
 	j.Status = &endpointFields{
 		EndpointID: e.ID, EndpointType: typeReadWrite, Disabled: pointer(e.Disabled),
 		settingsJSON: h.renderSettings(e.Settings), Group: pointer(groupJSON(e.Availability)),
-		Settings: &endpointSettings{e.PGSettings}, Hosts: h.hosts(e),
+		Settings: &endpointSettings{e.PGSettings}, Hosts: h.hosts(e), LastActive: e.Compute().LastUse().UTC(),
 	}
 	if e.ReadOnly {
 		j.Status.EndpointType = typeReadOnly
@@ -191,7 +192,10 @@ func (h endpoints) update(c *Call, in endpointJSON, mask fieldMask) (any, error)
 
 func (h endpoints) delete(c *Call) (any, error) {
 	e := c.endpoint
-	if !e.ReadOnly {
+	switch {
+	case e.Branch.Protected:
+		return nil, apierror.BadRequest("endpoint cannot be deleted for a protected branch")
+	case !e.ReadOnly:
 		return nil, apierror.ManagedByParent("Cannot delete read-write endpoint '%s'. Read-write endpoints cannot be deleted.", e.Path())
 	}
 	return h.later(e.Path(), "Endpoint", h.ws.DeleteEndpoint(e), emptyResponse), nil
@@ -218,8 +222,14 @@ func (s settingsJSON) model() (model.Settings, error) {
 			return m, apierror.Invalid("suspend_timeout_duration must be between 60s and 604800s, got %vs.", m.Suspend.Seconds())
 		}
 	}
-	if m.MinCU != 0 && m.MinCU < 0.5 || m.MaxCU != 0 && m.MaxCU < cmp.Or(m.MinCU, 0.5) {
+	smallest, largest := cmp.Or(m.MinCU, m.MaxCU, 1), cmp.Or(m.MaxCU, m.MinCU, 1)
+	switch {
+	case smallest < 0.5 || largest < smallest:
 		return m, apierror.Invalid("autoscaling limits must be at least 0.5, and the maximum not below the minimum")
+	case largest > 112 || largest > 64 && smallest != largest:
+		return m, apierror.Invalid("autoscaling limits must be at most 64, or a fixed size of at most 112, got %v to %v.", smallest, largest)
+	case largest-smallest > 16:
+		return m, apierror.Invalid("autoscaling limits must differ by at most 16, got %v to %v.", smallest, largest)
 	}
 	return m, nil
 }

@@ -61,21 +61,22 @@ func (h instances) routes() {
 
 // render is the instance on the wire. The caller holds the lock.
 func (h instances) render(c *Call, i *model.Instance) instanceJSON {
-	e := i.Endpoint()
+	e, p := i.Endpoint(), i.Project
+	days := int(p.Retention / (24 * time.Hour))
 	j := instanceJSON{
-		Name: i.Name, UID: i.UID, Creator: i.Creator, CreationTime: i.Created.Format(time.RFC3339),
+		Name: p.ID, UID: i.UID, Creator: p.Owner, CreationTime: p.Created.Format(time.RFC3339),
 		State: InstanceState(i), PGVersion: fmt.Sprintf("PG_VERSION_%d", h.ws.Major()),
 		Capacity: i.Capacity, EffectiveCapacity: i.Capacity,
 		NodeCount: i.Nodes, EffectiveNodeCount: i.Nodes,
 		Readable: pointer(i.Readable), EffectiveReadable: e.Availability.Readable,
-		NativeLogin: pointer(i.NativeLogin), EffectiveNativeLogin: i.NativeLogin,
+		NativeLogin: pointer(p.NativeLogin), EffectiveNativeLogin: p.NativeLogin,
 		Stopped: pointer(e.Disabled), EffectiveStopped: e.Disabled,
-		Retention: i.Retention, EffectiveRetention: i.Retention,
-		UsagePolicyID: i.UsagePolicy, EffectiveUsagePolicyID: i.UsagePolicy,
-		CustomTags: i.Tags, EffectiveCustomTags: i.Tags,
+		Retention: days, EffectiveRetention: days,
+		UsagePolicyID: p.Budget, EffectiveUsagePolicyID: p.Budget,
+		CustomTags: p.Tags, EffectiveCustomTags: p.Tags,
 		ParentInstanceRef: i.Parent, ChildInstanceRefs: h.ws.State.Children(i),
 	}
-	if i.Branch.Ready { // there is no host before that
+	if e.Branch.Ready { // there is no host before that
 		main, _ := h.ws.Hosts.Host(e.Key, hosts.Main)
 		readOnly, _ := h.ws.Hosts.Host(e.Key, hosts.ReadOnly)
 		j.ReadWriteDNS, j.ReadOnlyDNS = main.Host, readOnly.Host
@@ -93,7 +94,7 @@ func InstanceState(i *model.Instance) string {
 	switch {
 	case e.Change == model.Deleting:
 		return "DELETING"
-	case !i.Branch.Ready, e.Change == model.Starting:
+	case !e.Branch.Ready, e.Change == model.Starting:
 		return "STARTING"
 	case e.Change == model.FailingOver:
 		return "FAILING_OVER"
@@ -104,7 +105,7 @@ func InstanceState(i *model.Instance) string {
 }
 
 func (h instances) list(c *Call) (any, error) {
-	return list(c, "database_instances", h.ws.State.Instances, func(i *model.Instance) instanceJSON { return h.render(c, i) })
+	return list(c, "database_instances", h.ws.State.Instances(), func(i *model.Instance) instanceJSON { return h.render(c, i) })
 }
 
 func (h instances) findByUID(c *Call) (any, error) {
@@ -132,8 +133,8 @@ func (h instances) create(c *Call, in instanceJSON) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.background("instance was not created", i.Name, func(ctx context.Context) error {
-		err := h.ws.Provision(ctx, i.Branch, source, c.caller.Name)
+	h.background("instance was not created", in.Name, func(ctx context.Context) error {
+		err := h.ws.Provision(ctx, i.Endpoint().Branch, source, c.caller.Name)
 		if err == nil && isTrue(in.Stopped) {
 			err = h.ws.Stop(ctx, i.Endpoint())
 		}
@@ -199,14 +200,15 @@ func (h instances) update(c *Call, in instanceJSON, mask fieldMask) (any, error)
 
 // applyTo changes the fields of i that mask names.
 func (in *instanceJSON) applyTo(i *model.Instance, mask fieldMask) {
+	p := i.Project
 	set(mask, "capacity", &i.Capacity, in.Capacity)
 	set(mask, "node_count", &i.Nodes, in.NodeCount)
 	setBool(mask, "enable_readable_secondaries", &i.Readable, in.Readable)
-	setBool(mask, "enable_pg_native_login", &i.NativeLogin, in.NativeLogin)
-	set(mask, "retention_window_in_days", &i.Retention, in.Retention)
-	set(mask, "usage_policy_id", &i.UsagePolicy, in.UsagePolicyID)
+	setBool(mask, "enable_pg_native_login", &p.NativeLogin, in.NativeLogin)
+	set(mask, "retention_window_in_days", &p.Retention, time.Duration(in.Retention)*24*time.Hour)
+	set(mask, "usage_policy_id", &p.Budget, in.UsagePolicyID)
 	if mask.has("custom_tags") && in.CustomTags != nil {
-		i.Tags = in.CustomTags
+		p.Tags = in.CustomTags
 	}
 }
 
@@ -226,18 +228,22 @@ func (h instances) setStopped(c *Call, e *model.Endpoint, stopped bool) error {
 	return nil
 }
 
+// delete is final: this API cannot undo it.
 func (h instances) delete(c *Call) (any, error) {
-	i := c.instance
-	if !i.Branch.Ready {
-		return nil, apierror.BadRequest("Database instance %s is still being created", i.Name)
+	i, name := c.instance, c.instance.Project.ID
+	if !c.branch.Ready {
+		return nil, apierror.BadRequest("Database instance %s is still being created", name)
 	}
 	var children []string
 	for _, child := range h.ws.State.Children(i) {
 		children = append(children, child.Name)
 	}
-	if len(children) > 0 && c.URL.Query().Get("force") != "true" {
-		return nil, apierror.BadRequest("Database instance %s has child instances (%s): set force to delete it", i.Name, strings.Join(children, ", "))
+	switch query := c.URL.Query(); {
+	case query.Get("purge") == "false":
+		return nil, apierror.Invalid("purge must be true or absent: a database instance cannot be restored")
+	case len(children) > 0 && query.Get("force") != "true":
+		return nil, apierror.BadRequest("Database instance %s has child instances (%s): set force to delete it", name, strings.Join(children, ", "))
 	}
-	h.background("instance was not deleted cleanly", i.Name, h.ws.DeleteBranches(i.Branch))
+	h.background("instance was not deleted cleanly", name, h.ws.Purge(i.Project.Branches...))
 	return struct{}{}, nil
 }

@@ -49,7 +49,7 @@ func (h objects[T]) in(c *Call) ([]T, error) {
 	var err error
 	h.ws.Lock()
 	switch {
-	case !c.branch.Ready && c.branch.Instance == nil:
+	case !c.branch.Ready && h.records != nil:
 		err = apierror.BadRequest("branch '%s' is still being created", c.branch.Path())
 	case c.branch.Primary().Disabled:
 		err = apierror.BadRequest("the compute is stopped: start it first")
@@ -98,19 +98,28 @@ func (h objects[T]) get(c *Call) (any, error) {
 	return h.render(c.branch, v), nil
 }
 
-// create creates v with the id by run, unless its name or id is taken.
-func (h objects[T]) create(c *Call, v T, id string, run func(*compute.Compute, context.Context, T) error) (any, error) {
+// create creates v with the id by run. If its name or id is taken, that is an
+// error unless the call asks for replacement, which is by replace.
+func (h objects[T]) create(c *Call, v T, id string, run func(*compute.Compute, context.Context, T) error, replace func(old T) (T, error)) (any, error) {
 	all, err := h.in(c)
 	if err != nil {
 		return nil, err
 	}
 	h.ws.Lock()
-	taken := slices.ContainsFunc(all, func(other T) bool { return h.name(other) == h.name(v) || h.record(c.branch, other).ID == id })
+	other := slices.IndexFunc(all, func(other T) bool { return h.name(other) == h.name(v) || h.record(c.branch, other).ID == id })
+	var existing model.Record
+	if other >= 0 {
+		existing = h.record(c.branch, all[other])
+	}
 	h.ws.Unlock()
 	switch message := strings.ToLower(h.kind) + " with that name already exists"; {
-	case taken && h.records == nil:
+	case other < 0:
+	case h.records == nil:
 		return nil, apierror.Exists("%s", message)
-	case taken:
+	case existing.ID == id && c.URL.Query().Get("replace_existing") == "true":
+		c.SetPathValue("id", id)
+		return h.update(c, replace)
+	default:
 		return nil, apierror.BadRequest("%s", message)
 	}
 	if err := run(c.branch.Compute, c.Context(), v); err != nil {

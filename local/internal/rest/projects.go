@@ -2,10 +2,12 @@ package rest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/model"
+	"github.com/lakebase-go/lakebase/local/internal/workspace"
 )
 
 const (
@@ -16,10 +18,23 @@ const (
 
 type projectJSON struct {
 	resource[projectFields]
-	ProjectID       string `json:"project_id,omitempty"`
-	InitialEndpoint struct {
-		Group *groupJSON `json:"group,omitempty"`
-	} `json:"initial_endpoint_spec,omitzero"`
+	ProjectID string `json:"project_id,omitempty"`
+	deletionJSON
+
+	// of requests
+	InitialEndpoint initialEndpoint `json:"initial_endpoint_spec,omitzero"`
+	InitialBranch   branchFields    `json:"initial_branch_spec,omitzero"`
+}
+
+type initialEndpoint struct {
+	settingsJSON
+	Group *groupJSON `json:"group,omitempty"`
+}
+
+// deletionJSON is a deletion that can be undone, on the wire.
+type deletionJSON struct {
+	DeleteTime time.Time `json:"delete_time,omitzero"`
+	PurgeTime  time.Time `json:"purge_time,omitzero"`
 }
 
 type projectFields struct {
@@ -37,17 +52,36 @@ type projectFields struct {
 	Owner           string `json:"owner"`
 	BranchSizeLimit int64  `json:"branch_logical_size_limit_bytes"`
 	StorageSize     int64  `json:"synthetic_storage_size_bytes"`
+
+	LastActive time.Time `json:"compute_last_active_time,omitzero"`
 }
 
-// projects has the Autoscaling projects.
+const (
+	projectPath     = projectsPath + "/{project}"
+	undeleteProject = "POST " + projectPath + "/undelete"
+)
+
+// projects has the projects, also those that are instances.
 type projects struct{ *API }
 
 func (h projects) routes() {
-	h.locked("GET "+projectsPath, func(c *Call) (any, error) { return list(c, "projects", h.ws.State.Projects, h.render) })
+	h.locked("GET "+projectsPath, func(c *Call) (any, error) {
+		return list(c, "projects", shown(c, h.ws.State.Projects, (*model.Project).Gone), h.render)
+	})
 	h.resource("POST "+projectsPath, decoded(h.create))
-	h.locked("GET "+projectsPath+"/{project}", func(c *Call) (any, error) { return h.render(c.project), nil })
-	h.locked("PATCH "+projectsPath+"/{project}", masked(projectMask, h.update))
-	h.locked("DELETE "+projectsPath+"/{project}", h.delete)
+	h.locked("GET "+projectPath, func(c *Call) (any, error) { return h.render(c.project), nil })
+	h.locked("PATCH "+projectPath, masked(projectMask, h.update))
+	h.locked("DELETE "+projectPath, h.delete)
+	h.locked(undeleteProject, h.undelete)
+}
+
+// shown returns those of a list that the call asks for: without those that are
+// deleted, unless it says so.
+func shown[T any](c *Call, all []*T, gone func(*T) bool) []*T {
+	if c.URL.Query().Get("show_deleted") == "true" {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), gone)
 }
 
 // render is the project on the wire. The caller holds the lock.
@@ -60,6 +94,12 @@ func (h projects) render(p *model.Project) projectJSON {
 		Retention: protoDuration(p.Retention), Defaults: h.renderSettings(p.Defaults), BranchSizeLimit: branchSizeLimit,
 	}
 	j.Status.Defaults.PGSettings = p.PGSettings
+	j.deletionJSON = deletionJSON{p.Deleted, p.Purge}
+	for _, b := range p.Branches {
+		if b.Compute.LastUse().After(j.Status.LastActive) {
+			j.Status.LastActive = b.Compute.LastUse().UTC()
+		}
+	}
 	if b := p.DefaultBranch(); b != nil {
 		j.Status.DefaultBranch = b.Path()
 	}
@@ -68,9 +108,20 @@ func (h projects) render(p *model.Project) projectJSON {
 
 func (h projects) create(c *Call, in projectJSON) (any, error) {
 	in.Spec.DefaultBranch = "" // there is no other than the first
-	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project) error {
-		return in.Spec.applyTo(p, h.ws.Major(), everything)
-	}, everything.availability(model.Availability{}, in.InitialEndpoint.Group))
+	p, err := h.ws.AddProject(c.URL.Query().Get("project_id"), c.caller.Name, func(p *model.Project, b *model.Branch) error {
+		initial, err := in.InitialEndpoint.model()
+		if err == nil {
+			err = in.Spec.applyTo(p, h.ws, everything)
+		}
+		if err != nil {
+			return err
+		}
+		e := b.Primary()
+		e.Settings, e.PGSettings = everything.settings("spec", p.Defaults, initial), p.PGSettings
+		e.Availability = everything.availability(e.Availability, in.InitialEndpoint.Group).WithDefaults()
+		b.Protected = in.InitialBranch.IsProtected
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +130,16 @@ func (h projects) create(c *Call, in projectJSON) (any, error) {
 	}, func() any { return h.render(p) }), nil
 }
 
-// check refuses values that the service does not accept, and returns the default
-// settings. A version of Postgres that the service has is accepted, although
-// there is only the one that is installed.
-func (s projectFields) check(major int) (model.Settings, error) {
-	if s.PGVersion != 0 && s.PGVersion != 16 && s.PGVersion != 17 && s.PGVersion != major {
-		return model.Settings{}, apierror.Invalid("pg_version must be 16 or 17, got %d.", s.PGVersion)
+// check refuses values that the service does not accept and versions of Postgres
+// that are not here, and returns the default settings.
+func (s projectFields) check(ws *workspace.Workspace) (model.Settings, error) {
+	if s.PGVersion != 0 && s.PGVersion != ws.Major() {
+		return model.Settings{}, apierror.Invalid("pg_version must be %d, got %d: this local Lakebase runs PostgreSQL %s, and reports another version with --pg-version.",
+			ws.Major(), s.PGVersion, ws.PostgresVersion())
 	}
-	if r := time.Duration(s.Retention); r != 0 && (r < 48*time.Hour || r > 30*24*time.Hour) {
-		return model.Settings{}, apierror.Invalid("history_retention_duration must be between 172800s and 2592000s, got %vs.", r.Seconds())
+	const day = 24 * time.Hour
+	if r := time.Duration(s.Retention); r != 0 && (r < 2*day || r > 35*day) {
+		return model.Settings{}, apierror.Invalid("history_retention_duration must be between 172800s and 3024000s, got %vs.", r.Seconds())
 	}
 	return s.Defaults.model()
 }
@@ -103,7 +155,7 @@ var projectMask = []string{
 
 func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
 	p := c.project
-	if err := in.Spec.applyTo(p, h.ws.Major(), mask); err != nil {
+	if err := in.Spec.applyTo(p, h.ws, mask); err != nil {
 		return nil, err
 	}
 	p.Updated = h.ws.Now()
@@ -111,14 +163,14 @@ func (h projects) update(c *Call, in projectJSON, mask fieldMask) (any, error) {
 }
 
 // applyTo checks the fields and changes those of p that mask names.
-func (s projectFields) applyTo(p *model.Project, major int, mask fieldMask) error {
-	defaults, err := s.check(major)
+func (s projectFields) applyTo(p *model.Project, ws *workspace.Workspace, mask fieldMask) error {
+	defaults, err := s.check(ws)
 	if err != nil {
 		return err
 	}
 	if mask.has("spec.default_branch") && s.DefaultBranch != "" {
 		b := p.BranchAt(s.DefaultBranch)
-		if b == nil {
+		if b == nil || b.Gone() {
 			return apierror.Missing("branch")
 		}
 		for _, other := range p.Branches {
@@ -140,10 +192,31 @@ func (s projectFields) applyTo(p *model.Project, major int, mask fieldMask) erro
 	return nil
 }
 
+// delete is final if the call says so, or if the project is deleted already.
 func (h projects) delete(c *Call) (any, error) {
-	branches := c.project.Branches
-	if err := deletable(branches...); err != nil {
+	p := c.project
+	if err := deletable(p.Branches...); err != nil {
 		return nil, err
 	}
-	return h.later(c.project.Path(), "Project", h.ws.DeleteBranches(branches...), emptyResponse), nil
+	if c.URL.Query().Get("purge") == "true" {
+		return h.later(p.Path(), "Project", h.ws.Purge(p.Branches...), emptyResponse), nil
+	}
+	if p.Gone() {
+		return nil, apierror.Missing("project")
+	}
+	p.Delete(h.ws.Now())
+	return h.later(p.Path(), "Project", h.ws.Delete(p.Branches...), emptyResponse), nil
+}
+
+func (h projects) undelete(c *Call) (any, error) {
+	p := c.project
+	if !p.Gone() {
+		return nil, apierror.BadRequest("project '%s' is not deleted", p.Path())
+	}
+	p.Deletion = model.Deletion{}
+	job, err := h.ws.Undelete(p.Branches...)
+	if err != nil {
+		return nil, err
+	}
+	return h.later(p.Path(), "Project", job, func() any { return h.render(p) }), nil
 }

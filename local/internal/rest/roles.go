@@ -56,7 +56,7 @@ func (a *API) roleRoutes() {
 	a.resource("DELETE "+ofInstances.pattern+"/{id}", ofInstances.delete)
 
 	ofBranches := roles{all}
-	ofBranches.pattern, ofBranches.field = branchesPath+"/{branch}/roles", "roles"
+	ofBranches.pattern, ofBranches.field = branchPath+"/roles", "roles"
 	ofBranches.records = func(b *model.Branch) *model.Records { return &b.Roles }
 	ofBranches.objects.render = ofBranches.render
 	ofBranches.readRoutes()
@@ -137,7 +137,10 @@ func (h roles) create(c *Call, in roleJSON) (any, error) {
 	if err := model.CheckID("role_id", id); err != nil {
 		return nil, err
 	}
-	return h.objects.create(c, role, id, (*compute.Compute).CreateRole)
+	return h.objects.create(c, role, id, (*compute.Compute).CreateRole, func(old compute.Role) (compute.Role, error) {
+		role.Name, role.OAuth = old.Name, old.OAuth
+		return role, c.branch.Compute.AlterRole(c.Context(), role)
+	})
 }
 
 // roleMask has the fields that an update may name.
@@ -228,7 +231,7 @@ func (h instanceRoles) create(c *Call, in instanceRoleJSON) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.objects.create(c, role, role.Name, (*compute.Compute).CreateRole)
+	return h.objects.create(c, role, role.Name, (*compute.Compute).CreateRole, nil)
 }
 
 func (h instanceRoles) delete(c *Call) (any, error) {

@@ -22,20 +22,19 @@ const (
 	defaultEndpoint = "primary"
 )
 
-// AddInstance enters a new instance into the state, a copy of parent unless
-// that is nil. edit may change it first; it is called with the lock held, and
-// may be nil. Provision makes it usable, with the branch that AddInstance
-// returns as the source.
+// AddInstance enters a new instance into the state, which is a project too, and
+// a copy of parent unless that is nil. edit may change it first; it is called with
+// the lock held, and may be nil. Provision makes it usable, with the branch that
+// AddInstance returns as the source.
 func (w *Workspace) AddInstance(name, creator string, parent *model.InstanceRef, edit func(*model.Instance)) (*model.Instance, *model.Branch, error) {
 	if err := model.CheckID("name", name); err != nil {
 		return nil, nil, err
 	}
 	w.Lock()
 	defer w.Unlock()
-	now, uid := w.Now(), uuid.NewString()
-	i := &model.Instance{
-		Name: name, UID: uid, Creator: creator, Created: now, Capacity: "CU_1", Nodes: 1, Retention: 7, Parent: parent,
-	}
+	p := w.newProject(name, creator)
+	i := &model.Instance{UID: uuid.NewString(), Capacity: "CU_1", Nodes: 1, Parent: parent, Project: p}
+	p.Instance = i
 	if edit != nil {
 		edit(i)
 	}
@@ -44,7 +43,7 @@ func (w *Workspace) AddInstance(name, creator string, parent *model.InstanceRef,
 		return nil, nil, apierror.Exists("Database instance %s already exists", name)
 	case w.State.Project(name) != nil:
 		return nil, nil, apierror.Exists("Database instance %s already exists as a project", name)
-	case w.External() && len(w.State.Instances) > 0:
+	case w.External() && len(w.State.Projects) > 0:
 		return nil, nil, apierror.Unavailable("further instances are")
 	case w.External() && i.Readable:
 		return nil, nil, apierror.Unavailable("readable secondaries are")
@@ -53,20 +52,9 @@ func (w *Workspace) AddInstance(name, creator string, parent *model.InstanceRef,
 	if err != nil {
 		return nil, nil, err
 	}
-	i.Branch = &model.Branch{
-		ID: defaultBranch, Created: now, Updated: now, Default: true, Root: true,
-		Cluster: newClusterName(name), Instance: i,
-	}
-	i.Branch.Endpoints = []*model.Endpoint{{
-		Key: uid, ID: defaultEndpoint, UID: uid, Created: now, Updated: now, Availability: i.Availability(),
-		Names:  hosts.Names{Machine: name, Service: "instance-" + uid, Zone: hosts.ProvisionedZone},
-		Branch: i.Branch,
-	}}
-	if err := w.addBranch(i.Branch); err != nil {
-		return nil, nil, err
-	}
-	w.State.Instances = append(w.State.Instances, i)
-	return i, source, nil
+	e := w.addRoot(p).Primary()
+	e.Key, e.Availability, e.Names.Service, e.Names.Zone = i.UID, i.Availability(), "instance-"+i.UID, hosts.ProvisionedZone
+	return i, source, w.addProject(p)
 }
 
 // parent returns the branch of the instance that ref names, and completes ref.
@@ -85,14 +73,14 @@ func (w *Workspace) parent(ref *model.InstanceRef) (*model.Branch, error) {
 	if parent == nil {
 		return nil, apierror.MissingInstance(cmp.Or(ref.Name, ref.UID))
 	}
-	ref.Name, ref.UID = parent.Name, parent.UID
-	return parent.Branch, nil
+	ref.Name, ref.UID = parent.Project.ID, parent.UID
+	return parent.Project.RootBranch(), nil
 }
 
 // AddProject enters a new project with a branch and an endpoint into the state.
 // edit may change it first; it is called with the lock held, and may be nil.
 // Provision makes it usable.
-func (w *Workspace) AddProject(id, owner string, edit func(*model.Project) error, primary model.Availability) (*model.Project, error) {
+func (w *Workspace) AddProject(id, owner string, edit func(*model.Project, *model.Branch) error) (*model.Project, error) {
 	if err := model.CheckID("project_id", id); err != nil {
 		return nil, err
 	}
@@ -104,26 +92,40 @@ func (w *Workspace) AddProject(id, owner string, edit func(*model.Project) error
 	if w.State.Project(id) != nil {
 		return nil, apierror.Exists("project with such id already exists in the workspace")
 	}
-	now := w.Now()
-	p := &model.Project{
-		ID: id, UID: uuid.NewString(), Display: id, Owner: owner, Created: now, Updated: now,
-		NativeLogin: true, Retention: 7 * 24 * time.Hour, Defaults: model.Settings{}.WithDefaults(model.Settings{}),
-	}
+	p := w.newProject(id, owner)
+	b := w.addRoot(p)
 	if edit != nil {
-		if err := edit(p); err != nil {
+		if err := edit(p, b); err != nil {
 			return nil, err
 		}
 	}
+	return p, w.addProject(p)
+}
+
+func (w *Workspace) newProject(id, owner string) *model.Project {
+	now := w.Now()
+	return &model.Project{
+		ID: id, UID: uuid.NewString(), Display: id, Owner: owner, Created: now, Updated: now,
+		Retention: 7 * 24 * time.Hour, Defaults: model.Settings{}.WithDefaults(model.Settings{}),
+	}
+}
+
+// addRoot gives a new project its first branch.
+func (w *Workspace) addRoot(p *model.Project) *model.Branch {
 	b := w.newBranch(p, defaultBranch)
 	b.Default, b.Root = true, true
-	b.Primary().Names.Machine = id
-	b.Primary().Availability = primary.WithDefaults()
-	if err := w.addBranch(b); err != nil {
-		return nil, err
-	}
+	b.Primary().Names.Machine = p.ID
 	p.Branches = []*model.Branch{b}
-	w.State.Projects = append(w.State.Projects, p)
-	return p, nil
+	return b
+}
+
+// addProject enters a new project into the state. The caller holds the lock.
+func (w *Workspace) addProject(p *model.Project) error {
+	err := w.addBranch(p.Branches[0])
+	if err == nil {
+		w.State.Projects = append(w.State.Projects, p)
+	}
+	return err
 }
 
 // addBranch attaches a new branch. The first endpoint of a workspace is the
@@ -143,7 +145,7 @@ func (w *Workspace) addBranch(b *model.Branch) error {
 func (w *Workspace) newBranch(p *model.Project, id string) *model.Branch {
 	now := w.Now()
 	b := &model.Branch{
-		ID: id, UID: newBranchUID(), Created: now, Updated: now,
+		ID: id, UID: hosts.NewID("br"), Created: now, Updated: now,
 		Cluster: newClusterName(p.ID + "-" + id), Project: p,
 	}
 	b.Endpoints = []*model.Endpoint{w.newEndpoint(b, defaultEndpoint, false)}
@@ -151,7 +153,7 @@ func (w *Workspace) newBranch(p *model.Project, id string) *model.Branch {
 }
 
 func (w *Workspace) newEndpoint(b *model.Branch, id string, readOnly bool) *model.Endpoint {
-	now, uid := w.Now(), hosts.NewEndpointID()
+	now, uid := w.Now(), hosts.NewID("ep")
 	return &model.Endpoint{
 		Key: uid, ID: id, UID: uid, ReadOnly: readOnly, Created: now, Updated: now,
 		Settings: b.Project.Defaults, Availability: model.Availability{}.WithDefaults(), PGSettings: b.Project.PGSettings,
@@ -159,8 +161,6 @@ func (w *Workspace) newEndpoint(b *model.Branch, id string, readOnly bool) *mode
 		Branch: b,
 	}
 }
-
-func newBranchUID() string { return "br-" + uuid.NewString()[:20] }
 
 // newClusterName returns a name for a data directory that says what it is for.
 func newClusterName(what string) string {
@@ -170,14 +170,14 @@ func newClusterName(what string) string {
 // AddBranch enters a copy of the branch at the path source, or of the default
 // branch for "", into the state. edit may change it first; it is called with
 // the lock held. Provision makes it usable, with from as the source.
-func (w *Workspace) AddBranch(projectID, id, source string, edit func(*model.Branch)) (added, from *model.Branch, err error) {
+func (w *Workspace) AddBranch(projectID, id, source string, edit func(*model.Branch) error) (added, from *model.Branch, err error) {
 	if err := model.CheckID("branch_id", id); err != nil {
 		return nil, nil, err
 	}
 	w.Lock()
 	defer w.Unlock()
 	p := w.State.Project(projectID)
-	if p == nil {
+	if p == nil || p.Gone() {
 		return nil, nil, apierror.Missing("project")
 	}
 	if p.Branch(id) != nil {
@@ -187,7 +187,7 @@ func (w *Workspace) AddBranch(projectID, id, source string, edit func(*model.Bra
 	if source != "" {
 		from = p.BranchAt(source)
 	}
-	if from == nil {
+	if from == nil || from.Gone() {
 		return nil, nil, apierror.Missing("branch")
 	}
 	if !from.Ready {
@@ -197,7 +197,9 @@ func (w *Workspace) AddBranch(projectID, id, source string, edit func(*model.Bra
 	b.Source, b.SourceTime = from.Path(), b.Created
 	b.Roles, b.Databases = slices.Clone(from.Roles), slices.Clone(from.Databases)
 	if edit != nil {
-		edit(b)
+		if err := edit(b); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := w.addBranch(b); err != nil {
 		return nil, nil, err
@@ -208,7 +210,7 @@ func (w *Workspace) AddBranch(projectID, id, source string, edit func(*model.Bra
 
 // AddEndpoint enters another endpoint of a branch into the state. It must be
 // read-only, because a branch has one read-write endpoint. edit may change it
-// first; it is called with the lock held.
+// first; it is called with the lock held, and may be nil.
 func (w *Workspace) AddEndpoint(b *model.Branch, id string, readOnly bool, edit func(*model.Endpoint)) (*model.Endpoint, error) {
 	if err := model.CheckID("endpoint_id", id); err != nil {
 		return nil, err
@@ -216,6 +218,8 @@ func (w *Workspace) AddEndpoint(b *model.Branch, id string, readOnly bool, edit 
 	w.Lock()
 	defer w.Unlock()
 	switch {
+	case w.External():
+		return nil, apierror.Unavailable("read-only endpoints are")
 	case b.Primary().Change == model.Deleting:
 		return nil, apierror.Missing("branch")
 	case !b.Ready:
@@ -226,7 +230,9 @@ func (w *Workspace) AddEndpoint(b *model.Branch, id string, readOnly bool, edit 
 		return nil, apierror.BadRequest("branch '%s' already has a read-write endpoint", b.Path())
 	}
 	e := w.newEndpoint(b, id, true)
-	edit(e)
+	if edit != nil {
+		edit(e)
+	}
 	if err := w.attachEndpoint(e); err != nil {
 		w.detachEndpoint(e)
 		return nil, err
@@ -247,7 +253,7 @@ func (w *Workspace) Provision(ctx context.Context, b, source *model.Branch, owne
 		w.Unlock()
 		return errors.Join(err, w.discard(b))
 	}
-	if b.Instance == nil {
+	if !b.Provisioned() {
 		b.Compute.SetWakeDelay(w.WakeDelay)
 	}
 	b.Ready = true
@@ -261,6 +267,13 @@ func (w *Workspace) fill(ctx context.Context, b, source *model.Branch, owner str
 	if source != nil {
 		source.Lifecycle.Lock()
 		defer source.Lifecycle.Unlock()
+		lsn, err := source.Compute.LSN(ctx)
+		if err != nil {
+			return err
+		}
+		w.Lock()
+		b.SourceLSN = lsn
+		w.Unlock()
 		return source.Compute.Clone(ctx, w.clusterDir(b.Cluster))
 	}
 	return b.Compute.CreateOwner(ctx, owner)

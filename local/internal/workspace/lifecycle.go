@@ -6,11 +6,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
-	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/model"
 )
 
@@ -122,55 +119,36 @@ func (w *Workspace) changed(e *model.Endpoint) {
 	}
 }
 
-// Upgrade turns an instance into a project of the same name. Data, host and
-// roles stay. Sessions are reset, as by an upgrade of the service.
+// Upgrade makes an instance refuse logins, scale to zero and wake as a project
+// does. Its data, host, roles and both APIs stay. Sessions are reset, as by an
+// upgrade of the service.
 func (w *Workspace) Upgrade(name string) error {
-	if w.External() {
-		return apierror.Unavailable("upgrades are")
-	}
 	w.Lock()
 	i := w.State.Instance(name)
-	w.Unlock()
-	if i == nil {
-		return apierror.MissingInstance(name)
+	var err error
+	switch {
+	case w.External():
+		err = apierror.Unavailable("upgrades are")
+	case i == nil:
+		err = apierror.MissingInstance(name)
+	case i.Upgraded:
+		err = apierror.BadRequest("database instance %s has been upgraded", name)
+	case !i.Endpoint().Branch.Ready:
+		err = apierror.BadRequest("database instance %s is still being created", name)
+	default:
+		i.Upgraded, i.Project.Updated = true, w.Now()
 	}
-	i.Branch.Lifecycle.Lock()
-	defer i.Branch.Lifecycle.Unlock()
-	if err := w.upgrade(i); err != nil {
+	w.Unlock()
+	if err != nil {
 		return err
 	}
 	w.Reset(i.Endpoint().Key)
 	return w.Save()
 }
 
-func (w *Workspace) upgrade(i *model.Instance) error {
-	w.Lock()
-	defer w.Unlock()
-	name, b, e := i.Name, i.Branch, i.Endpoint()
-	switch {
-	case w.State.Instance(name) != i:
-		return apierror.MissingInstance(name)
-	case w.State.Project(name) != nil:
-		return apierror.Exists("project with such id already exists in the workspace")
-	case !b.Ready:
-		return apierror.BadRequest("database instance %s is still being created", name)
-	}
-	now := w.Now()
-	p := &model.Project{
-		ID: name, UID: uuid.NewString(), Display: name, Owner: i.Creator, Created: i.Created, Updated: now,
-		NativeLogin: i.NativeLogin, Retention: time.Duration(i.Retention) * 24 * time.Hour, Tags: i.Tags,
-		Defaults: model.Settings{}.WithDefaults(model.Settings{}), Branches: []*model.Branch{b},
-	}
-	w.State.Instances = without(w.State.Instances, i)
-	b.UID, b.Project, b.Instance, b.Updated = newBranchUID(), p, nil, now
-	e.UID, e.Updated, e.Settings = hosts.NewEndpointID(), now, p.Defaults
-	w.State.Projects = append(w.State.Projects, p)
-	return w.attachEndpoint(e)
-}
-
-// DeleteBranches removes branches from the workspace. It returns the job that
-// stops their servers and removes their data. The caller holds the lock.
-func (w *Workspace) DeleteBranches(branches ...*model.Branch) func(context.Context) error {
+// Purge removes branches from the workspace. It returns the job that stops their
+// servers and removes their data. The caller holds the lock.
+func (w *Workspace) Purge(branches ...*model.Branch) func(context.Context) error {
 	for _, b := range branches {
 		w.detach(b)
 	}
@@ -180,6 +158,74 @@ func (w *Workspace) DeleteBranches(branches ...*model.Branch) func(context.Conte
 			errs = append(errs, w.discard(b))
 		}
 		return errors.Join(errs...)
+	}
+}
+
+// Delete takes their hosts from branches that have been marked as deleted, whose
+// data stays. It returns the job that stops their servers. The caller holds the
+// lock.
+func (w *Workspace) Delete(branches ...*model.Branch) func(context.Context) error {
+	for _, b := range branches {
+		for _, e := range b.Endpoints {
+			w.detachEndpoint(e)
+		}
+	}
+	return func(ctx context.Context) error {
+		errs := []error{w.Save()}
+		for _, b := range branches {
+			for _, e := range b.Endpoints {
+				w.Reset(e.Key)
+				for _, c := range e.Computes() {
+					errs = append(errs, c.Stop(ctx))
+				}
+			}
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// Undelete gives their hosts back to branches that are no longer marked as deleted.
+// It returns the job that starts their servers. The caller holds the lock.
+func (w *Workspace) Undelete(branches ...*model.Branch) (func(context.Context) error, error) {
+	var errs []error
+	for _, b := range branches {
+		for _, e := range b.Endpoints {
+			e.Change = model.NoChange
+			errs = append(errs, w.attachEndpoint(e))
+		}
+	}
+	return func(ctx context.Context) error {
+		errs := []error{w.Save()}
+		for _, b := range branches {
+			if e := b.Primary(); !e.Disabled {
+				errs = append(errs, e.Compute().Wake(ctx))
+			}
+		}
+		return errors.Join(errs...)
+	}, errors.Join(errs...)
+}
+
+// Expire deletes the branches whose time has come, and purges what was deleted
+// long enough ago. The caller holds the lock.
+func (w *Workspace) Expire() {
+	now := w.Now()
+	passed := func(t time.Time) bool { return !t.IsZero() && t.Before(now) }
+	for _, b := range w.State.Branches() {
+		var job func(context.Context) error
+		switch {
+		case passed(b.Purge), passed(b.Project.Purge):
+			job = w.Purge(b)
+		case !b.Gone() && passed(b.Expires):
+			b.Delete(now)
+			job = w.Delete(b)
+		default:
+			continue
+		}
+		w.Background(func(ctx context.Context) {
+			if err := job(ctx); err != nil {
+				w.Logger.Error("branch was not deleted cleanly", "target", b.Path(), "error", err)
+			}
+		})
 	}
 }
 

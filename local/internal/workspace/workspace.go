@@ -26,6 +26,7 @@ type Options struct {
 	StateFile    string
 	ClusterDir   string
 	Compute      compute.Options // what all computes share
+	PGVersion    int             // major version to report; zero means that of Compute
 	SuspendAfter time.Duration   // of endpoints by default; zero means never
 	WakeDelay    time.Duration   // of endpoints
 	Hosts        *hosts.Table
@@ -63,8 +64,11 @@ func (w *Workspace) Restore() error {
 		}
 	}
 	used := map[string]bool{}
-	for _, e := range w.State.Endpoints() {
-		used[e.Branch.Cluster], used[e.StandbyCluster] = true, true
+	for _, b := range w.State.Branches() {
+		used[b.Cluster] = true
+		for _, e := range b.Endpoints {
+			used[e.StandbyCluster] = true
+		}
 	}
 	entries, err := os.ReadDir(w.ClusterDir)
 	if err != nil {
@@ -82,10 +86,13 @@ func (w *Workspace) Restore() error {
 // External reports whether the data is in a server of the user's.
 func (w *Workspace) External() bool { return w.Compute.External != "" }
 
-// Major returns the major version of PostgreSQL. It is 17 for an external
-// server.
+// Major returns the major version of PostgreSQL to report. It is 17 for an
+// external server by default.
 func (w *Workspace) Major() int {
-	if w.External() {
+	switch {
+	case w.PGVersion != 0:
+		return w.PGVersion
+	case w.External():
 		return 17
 	}
 	return w.Compute.Installation.Major
@@ -148,7 +155,7 @@ func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
 		e.Standby = w.newCompute(e.StandbyCluster, e, e.Branch.Compute)
 	}
 	for _, kind := range hosts.Kinds {
-		wanted := e.HasHost(kind)
+		wanted := e.HasHost(kind) && !e.Branch.Gone()
 		_, exists := w.Hosts.Host(e.Key, kind)
 		switch {
 		case wanted && !exists:
@@ -162,15 +169,11 @@ func (w *Workspace) attachEndpoint(e *model.Endpoint) error {
 	return nil
 }
 
-// detach removes a branch from the state, and with it its hosts and the instance
-// or project that has no other. The caller holds the lock.
+// detach removes a branch from the state, and with it its hosts and the project
+// that has no other. The caller holds the lock.
 func (w *Workspace) detach(b *model.Branch) {
 	for _, e := range b.Endpoints {
 		w.detachEndpoint(e)
-	}
-	if b.Instance != nil {
-		w.State.Instances = without(w.State.Instances, b.Instance)
-		return
 	}
 	b.Project.Branches = without(b.Project.Branches, b)
 	if len(b.Project.Branches) == 0 {

@@ -3,12 +3,15 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -47,7 +50,12 @@ func (d *dataDir) control() (*control, error) {
 		return nil, err
 	}
 	// It is on this machine: an HTTP proxy of the environment does not apply.
-	return &control{runtime: runtime, client: &http.Client{Timeout: controlTimeout, Transport: &http.Transport{Proxy: nil}}}, nil
+	transport := &http.Transport{Proxy: nil}
+	if pem, err := os.ReadFile(runtime.RootCertFile); err == nil { // needed with --rest-tls
+		transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+		transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem)
+	}
+	return &control{runtime: runtime, client: &http.Client{Timeout: controlTimeout, Transport: transport}}, nil
 }
 
 // completeTarget completes a target of the running local Lakebase. It is a
@@ -124,12 +132,20 @@ func newActionCommands(dir *dataDir) []*cobra.Command {
 		return map[string]local.Duration{"duration": local.Duration(pause)}
 	})
 	failover.Flags().DurationVar(&pause, "duration", pause, "how long logins are refused")
+	var endpoint struct{ ID string }
+	reader := newActionCommand(dir, "read-only", "projects/my-project --id reader", "Add a read-only endpoint to the branch", func() any { return endpoint })
+	reader.Flags().StringVar(&endpoint.ID, "id", "read-only", "id of the endpoint; status shows its host")
+	var login struct{ Off bool }
+	native := newActionCommand(dir, "native-login", "projects/my-project", "Let roles with a password of their own log in", func() any { return login })
+	native.Flags().BoolVar(&login.Off, "off", false, "refuse them again, which is the default")
 	empty := func() any { return nil }
 	return []*cobra.Command{
 		newActionCommand(dir, "stop", "my-instance", "Stop an instance or disable an endpoint, until start", empty),
 		newActionCommand(dir, "start", "my-instance", "End a stop", empty),
 		newActionCommand(dir, "suspend", "projects/my-project", "Suspend an endpoint; the next connection wakes it", empty),
 		failover,
+		reader,
+		native,
 	}
 }
 

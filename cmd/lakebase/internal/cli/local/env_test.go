@@ -20,6 +20,14 @@ func TestExportQuotesTheValue(t *testing.T) {
 	}
 }
 
+func TestExportRemovesWhatHasNoValue(t *testing.T) {
+	for name, want := range map[string]string{"sh": "unset NAME", "fish": "set -e NAME", "powershell": "Remove-Item Env:NAME -ErrorAction Ignore"} {
+		if got := shells[name].export(local.EnvVar{Name: "NAME"}); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestExportIsWhatTheShellReads(t *testing.T) {
 	v := local.EnvVar{Name: "NAME", Value: "it's a \\ \"test\" $HOME `id`\nof two lines"}
 	output, err := exec.Command("sh", "-c", shells["sh"].export(v)+"\n"+`printf %s "$NAME"`).CombinedOutput()

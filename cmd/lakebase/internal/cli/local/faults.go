@@ -104,10 +104,7 @@ func changeFaults(ctx context.Context, std *terminal.Streams, dir *dataDir, outp
 	if output.JSON() {
 		return std.PrintJSON(faults)
 	}
-	settings, err := faultSettings(faults)
-	if err != nil {
-		return err
-	}
+	settings := faults.Settings()
 	for _, s := range settings {
 		fmt.Fprintln(std.Out, s)
 	}
@@ -193,24 +190,4 @@ func FaultKeys() []string {
 func jsonName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	return name
-}
-
-// faultSettings returns the faults of f as KEY=VALUE, sorted.
-func faultSettings(f local.Faults) ([]string, error) {
-	document, err := json.Marshal(f)
-	if err != nil {
-		return nil, err
-	}
-	var sections map[string]map[string]json.RawMessage
-	if err := json.Unmarshal(document, &sections); err != nil {
-		return nil, err
-	}
-	var settings []string
-	for section, values := range sections {
-		for field, value := range values {
-			settings = append(settings, fmt.Sprintf("%s.%s=%s", section, field, strings.Trim(string(value), `"`)))
-		}
-	}
-	slices.Sort(settings)
-	return settings, nil
 }

@@ -63,6 +63,10 @@ it. The data stays in --data-dir unless --ephemeral is given.`,
 	flags.StringVar(&o.server.User, "user", "", "the workspace's human user, and Postgres role (default dev@example.com)")
 	flags.StringArrayVar(&o.server.Instances, "instance", nil, "Provisioned instance to create; repeat for more (default my-instance)")
 	flags.StringArrayVar(&o.server.Projects, "project", nil, "Autoscaling project to create; repeat for more (default my-project)")
+	flags.StringArrayVar(&o.server.Principals, "principal", nil, "further identity to create: a user's email address, or the name of a service principal; repeat for more (see lakebase local principals)")
+	flags.IntVar(&o.server.PGVersion, "pg-version", 0, "major version of PostgreSQL to report: 16, 17 or 18 (default the installed one, which runs in any case)")
+	flags.Lookup("pg-version").DefValue = "" // the usage describes it
+	flags.BoolVar(&o.server.RESTTLS, "rest-tls", false, "name the workspace by an https URL, with a certificate of its own authority")
 	flags.DurationVar(&o.server.TokenLifetime, "token-lifetime", time.Hour, "lifetime of a token if its request names none")
 	flags.DurationVar(&o.server.SuspendAfter, "suspend-after", 0, "idle time after which an Autoscaling endpoint is suspended; 0 for never")
 	flags.DurationVar(&o.server.WakeDelay, "wake-delay", 0, "added to each wake-up")
@@ -72,7 +76,7 @@ it. The data stays in --data-dir unless --ephemeral is given.`,
 	flags.TextVar(&o.logLevel, "log-level", &o.logLevel, "what to log to stderr: debug, info, warn or error")
 	flags.Lookup("log-level").DefValue = "warn"
 	o.output.AddFlag(cmd)
-	cmd.AddCommand(newEnvCommand(std, dir), newFaultsCommand(std, dir), newResetCommand(std, dir), newStatusCommand(std, dir))
+	cmd.AddCommand(newEnvCommand(std, dir), newAppCommand(std, dir), newPrincipalsCommand(std, dir), newFaultsCommand(std, dir), newResetCommand(std, dir), newStatusCommand(std, dir))
 	cmd.AddCommand(newActionCommands(dir)...)
 	return cmd
 }
@@ -183,6 +187,7 @@ func (r Ready) Print(w io.Writer) error {
 
   Postgres    %s, as %s
   workspace   %s
+  status page %s/
   trust       %s
   data        %s (%s)
 
@@ -192,7 +197,7 @@ In another terminal:
 
 Ctrl-C stops it.
 `, p.Paint(terminal.Green, "The local Lakebase is ready"), r.ReadyMS,
-		r.PostgresAddr, r.User, r.WorkspaceURL, r.RootCert, r.DataDir, data,
+		r.PostgresAddr, r.User, r.WorkspaceURL, r.WorkspaceURL, r.RootCert, r.DataDir, data,
 		p.Paint(terminal.Bold, shells["sh"].load("lakebase local env"+flag)))
 	return err
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,14 +49,6 @@ func printStatus(out io.Writer, s local.Status) error {
 	if s.Ephemeral {
 		data += " (deleted at the end)"
 	}
-	faults, err := faultSettings(s.Faults)
-	if err != nil {
-		return err
-	}
-	inForce := "none"
-	if len(faults) > 0 {
-		inForce = strings.Join(faults, " ")
-	}
 	w := terminal.NewTable(out)
 	for _, row := range [][2]string{
 		{"running", fmt.Sprintf("pid %d for %s, PostgreSQL %s", s.PID, time.Since(s.Started).Round(time.Second), s.Postgres)},
@@ -65,7 +58,7 @@ func printStatus(out io.Writer, s local.Status) error {
 		{"data", data},
 		{"logins", fmt.Sprintf("%d, %d refused, with %d different tokens", s.Stats.Logins+s.Stats.NativeLogins, s.Stats.LoginsRefused, s.Stats.TokensUsed)},
 		{"API calls", fmt.Sprintf("%d, %d of them for credentials", s.Stats.APICalls, s.Stats.CredentialCalls)},
-		{"faults", inForce},
+		{"faults", cmp.Or(strings.Join(s.Faults.Settings(), " "), "none")},
 	} {
 		w.Row(row[0], row[1])
 	}
