@@ -82,7 +82,7 @@ func TestGoSDKCreatesProject(t *testing.T) {
 	if err := deleting.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.Postgres.GetProject(ctx, postgres.GetProjectRequest{Name: p.Name})
+	_, err := w.Postgres.GetBranch(ctx, postgres.GetBranchRequest{Name: main}) // the project can be undeleted
 	isAPIError(t, err, http.StatusNotFound, "NOT_FOUND", apierr.ErrNotFound)
 }
 

@@ -126,6 +126,36 @@ func TestNodeLakebaseWithoutRoot(t *testing.T) {
 	}
 }
 
+// TestNodeAppkit starts a service with appkit's own lakebase plugin, in the environment
+// of an app. It queries as the service and on behalf of a user.
+func TestNodeAppkit(t *testing.T) {
+	const appkit = "@databricks/appkit"
+	record(t, appkit, packageVersion(t, appkit), "a service by its lakebase plugin: queries as the app, and on behalf of a user")
+	vars, err := server.App(t.Context(), "appkit-app", endpoint, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"LAKEBASE_ENDPOINT=" + endpoint, "NODE_EXTRA_CA_CERTS=" + server.RootCertFile(), "NODE_ENV=production",
+		"INTEROP_USER=" + user, "INTEROP_USER_TOKEN=" + server.Token(),
+	}
+	app := ""
+	for _, v := range vars {
+		if v.Value != "" {
+			env = append(env, v.Name+"="+v.Value)
+		}
+		if v.Name == "PGUSER" {
+			app = v.Value
+		}
+	}
+	o := succeed(t, node(t, env, "appkit.mjs"))
+	lines := strings.Split(strings.TrimSpace(o.stdout), "\n") // the log comes first
+	want := `{"service":{"role":"` + app + `","sum":42},"user":{"role":"` + user + `","sum":42}}`
+	if got := lines[len(lines)-1]; got != want {
+		t.Errorf("appkit reports %s, not %s", got, want)
+	}
+}
+
 func TestNodePg(t *testing.T) {
 	record(t, "pg", packageVersion(t, "pg"), "token login; named statement, error, transaction: instance and endpoint")
 	for _, target := range []string{instance, endpoint} {

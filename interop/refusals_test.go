@@ -62,12 +62,16 @@ func TestPsqlRefusedInTheServicesWords(t *testing.T) {
 	}
 }
 
-func TestPsqlPooledHostRefusesTokens(t *testing.T) {
-	record(t, "psql", version(t, "psql"), "the pooled host refuses a good token")
+func TestPsqlAtPooledHost(t *testing.T) {
+	record(t, "psql", version(t, "psql"), "the pooled host takes a token, and refuses it on demand")
 	a := addressOf(t, endpoint)
 	if a.host = hostsOf(t, endpoint)["read_write_pooled_host"]; a.host == "" {
 		t.Fatal("the workspace names no pooled host")
 	}
+	if o := succeed(t, program(t, a.libpq(credential(t, endpoint)), "psql", "-XAtc", "select current_user")); strings.TrimSpace(o.stdout) != user {
+		t.Errorf("the pooled host logs in %q", o.stdout)
+	}
+	setFaults(t, local.Faults{Login: local.LoginFault{NoPooledTokens: true}})
 	refused(t, a.libpq(credential(t, endpoint)), pooledPassword)
 }
 
