@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/proxy"
@@ -215,6 +217,25 @@ func pending(done chan error) bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// A client that waits for RESUME gets no notice about a database that wakes up.
+func TestNothingWakesUpWhilePaused(t *testing.T) {
+	t.Parallel()
+	r := start(t, proxy.Config{PoolMode: proxy.TransactionMode, QueryWaitTimeout: 7 * time.Second})
+	exec(t, r.console(), "PAUSE")
+	cfg, err := pgx.ParseConfig(r.url("shop", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { t.Errorf("notice: %s", n.Message) }
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err == nil {
+		conn.Close(t.Context())
+	}
+	if err == nil || !strings.Contains(err.Error(), "57P03") {
+		t.Errorf("a paused pool lets a client in: %v", err)
 	}
 }
 

@@ -276,7 +276,7 @@ func (p *pool) checkQueue() {
 	for w := p.waiters.first(); w != nil && now.Sub(w.since) > timeout; w = p.waiters.first() {
 		p.waiters.refuse(w, p.waitTimeoutError(timeout))
 	}
-	p.waiters.check(now, len(p.live) == 0)
+	p.waiters.check(now, len(p.live) == 0 && !p.paused)
 	p.grow()
 	p.checking = false
 	if p.waiters.n > 0 {
