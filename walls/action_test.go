@@ -22,12 +22,14 @@ const (
 	block                       // statements of PL/pgSQL, each with its semicolon
 	message                     // a FunctionCall message
 	prepared                    // Parse, which leaves a statement of the protocol
+	portals                     // Bind, which leaves a portal
 )
 
 func expr(text string) action      { return action{form: expression, texts: []string{text}} }
 func do(texts ...string) action    { return action{form: statements, texts: texts} }
 func inBlock(text string) action   { return action{form: block, texts: []string{text}} }
 func parsed(name, t string) action { return action{form: prepared, texts: []string{name, t}} }
+func bound(name, t string) action  { return action{form: portals, texts: []string{name, t}} }
 
 func calls(signature string, args ...string) action {
 	return action{form: message, texts: []string{signature}, args: args}
@@ -107,6 +109,10 @@ type builder struct {
 	super   bool     // only a superuser may do it
 	cleanup []string // besides DROP SCHEMA, by a superuser, on both servers
 	schema  bool     // is needed
+
+	stocks  bool          // the definitions become objects
+	objects []string      // defined before, past the proxy
+	lasting map[byte]bool // the clients whose state DISCARD ALL does not remove
 }
 
 // facts are what texts need to know of the servers.

@@ -92,7 +92,7 @@ var relationCarriers = []carrier{
 		b.define("CREATE TRIGGER g INSTEAD OF INSERT ON " + v + " FOR EACH ROW EXECUTE FUNCTION " + f + "()")
 		return do("INSERT INTO " + v + " VALUES (1)")
 	}},
-	{name: "event trigger", takes: expression | statements | block, super: true, wrap: func(b *builder, a action) action {
+	{name: "event trigger", takes: expression | statements | block, pervasive: true, super: true, wrap: func(b *builder, a action) action {
 		f, e := b.name("f"), b.bare("e")
 		b.define(fmt.Sprintf("CREATE FUNCTION %s() RETURNS event_trigger LANGUAGE plpgsql AS %s", f, b.quote("BEGIN "+a.asBlock()+" END")))
 		b.define("CREATE EVENT TRIGGER " + e + " ON ddl_command_start WHEN TAG IN ('COMMENT') EXECUTE FUNCTION " + f + "()")
@@ -133,28 +133,28 @@ func (b *builder) trigger(a action, when string) (table string) {
 
 // typeCarriers are operators, casts and types.
 var typeCarriers = []carrier{
-	{name: "operator", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "operator", takes: expression | statements | block, pervasive: true, wrap: func(b *builder, a action) action {
 		f := b.name("f")
 		b.define(fmt.Sprintf("CREATE FUNCTION %s(int, int) RETURNS text LANGUAGE plpgsql AS %s", f, b.quote("BEGIN "+a.asBlock()+" RETURN 'done'; END")))
 		b.define(b.fill("CREATE OPERATOR {s}.@@@ (leftarg = int, rightarg = int, function = ") + f + ")")
 		return expr(b.fill("(1 OPERATOR({s}.@@@) 2)"))
 	}},
-	{name: "operator of a public schema", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "operator of a public schema", takes: expression | statements | block, pervasive: true, wrap: func(b *builder, a action) action {
 		f, t := b.name("f"), b.name("y")
 		b.define("CREATE TYPE " + t + " AS (a int)")
 		b.define(fmt.Sprintf("CREATE FUNCTION %s(%s, %s) RETURNS boolean LANGUAGE plpgsql AS %s", f, t, t, b.quote("BEGIN "+a.asBlock()+" RETURN TRUE; END")))
 		b.define(fmt.Sprintf("CREATE OPERATOR public.+ (leftarg = %s, rightarg = %s, function = %s)", t, t, f))
 		return expr("(CAST(ROW(1) AS " + t + ") + CAST(ROW(2) AS " + t + "))")
 	}},
-	{name: "cast", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "cast", takes: expression | statements | block, pervasive: true, wrap: func(b *builder, a action) action {
 		t := b.cast(a, "")
 		return expr("CAST(CAST(ROW(1) AS " + t + ") AS int)")
 	}},
-	{name: "implicit cast", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "implicit cast", takes: expression | statements | block, pervasive: true, wrap: func(b *builder, a action) action {
 		t := b.cast(a, " AS IMPLICIT")
 		return expr("pg_catalog.abs(CAST(ROW(1) AS " + t + "))")
 	}},
-	{name: "assignment cast", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "assignment cast", takes: expression | statements | block, pervasive: true, wrap: func(b *builder, a action) action {
 		t, to := b.cast(a, " AS ASSIGNMENT"), b.name("t")
 		b.define("CREATE TABLE " + to + " (a int)")
 		return do("INSERT INTO " + to + " SELECT CAST(ROW(1) AS " + t + ")")
@@ -170,7 +170,7 @@ var typeCarriers = []carrier{
 		b.define("CREATE TABLE " + t + " (a int, b " + d + ")")
 		return do("INSERT INTO " + t + " (a) VALUES (1)")
 	}},
-	{name: "support of an operator class", takes: expression | statements | block, super: true, wrap: func(b *builder, a action) action {
+	{name: "support of an operator class", takes: expression | statements | block, pervasive: true, super: true, wrap: func(b *builder, a action) action {
 		f, t := b.name("f"), b.name("t")
 		b.define(fmt.Sprintf("CREATE FUNCTION %s(int, int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS %s", f, b.quote("BEGIN "+a.asBlock()+" RETURN pg_catalog.btint4cmp($1, $2); END")))
 		b.define(b.fill("CREATE OPERATOR CLASS {s}.c FOR TYPE int USING btree AS OPERATOR 1 pg_catalog.<, OPERATOR 3 pg_catalog.=, FUNCTION 1 ") + f + "(int, int)")

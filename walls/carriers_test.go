@@ -11,6 +11,9 @@ type carrier struct {
 	name  string
 	takes form // the forms of action that it can carry, others are converted
 	super bool
+	// pervasive: its objects matter to texts that do not name them.
+	pervasive bool
+	undoes    bool // what a subtransaction can undo
 	// wrap returns the action that has the same effect as a. Objects that it needs
 	// are defined by b.
 	wrap func(b *builder, a action) action
@@ -18,6 +21,19 @@ type carrier struct {
 
 // carriers are all of them. A new carrier is one entry here.
 var carriers = slices.Concat(routineCarriers, dynamicCarriers, relationCarriers, typeCarriers, positionCarriers)
+
+// stockable and pervasive are the carriers whose objects can be among those of other
+// compositions, and the rest.
+var stockable, pervasive = func() (some, others []*carrier) {
+	for i := range carriers {
+		if carriers[i].pervasive {
+			others = append(others, &carriers[i])
+		} else {
+			some = append(some, &carriers[i])
+		}
+	}
+	return some, others
+}()
 
 // routineCarriers are functions and blocks.
 var routineCarriers = []carrier{
@@ -38,6 +54,9 @@ var routineCarriers = []carrier{
 	{name: "function said to be immutable", takes: expression | statements | block, wrap: func(b *builder, a action) action {
 		return b.function("IMMUTABLE PARALLEL SAFE", "plpgsql", "BEGIN "+a.asBlock()+" RETURN 'done'; END")
 	}},
+	{name: "function with a SET clause", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+		return b.function("SET work_mem = '4MB' SET geqo_seed = 0.5", "plpgsql", "BEGIN "+a.asBlock()+" RETURN 'done'; END")
+	}},
 	{name: "procedure", takes: expression | statements | block, wrap: func(b *builder, a action) action {
 		p := b.name("p")
 		b.define(fmt.Sprintf("CREATE PROCEDURE %s() LANGUAGE plpgsql AS %s", p, b.quote("BEGIN "+a.asBlock()+" END")))
@@ -54,7 +73,7 @@ var routineCarriers = []carrier{
 	{name: "exception block", takes: expression | statements | block, wrap: func(b *builder, a action) action {
 		return inBlock("BEGIN " + a.asBlock() + " EXCEPTION WHEN division_by_zero THEN NULL; END;")
 	}},
-	{name: "failed block", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "failed block", takes: expression | statements | block, undoes: true, wrap: func(b *builder, a action) action {
 		return inBlock("BEGIN " + a.asBlock() + " PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END;")
 	}},
 	{name: "condition in PL/pgSQL", takes: expression, wrap: func(b *builder, a action) action {

@@ -146,7 +146,7 @@ func (c namedCase) plan(n int, f facts) plan {
 	}
 	p.script = append(p.script, step{who: clientD, verb: connect, startup: last},
 		step{who: clientD, verb: observe, items: items}, step{who: clientD, verb: leave})
-	return b.inSchema(p)
+	return b.finish(p)
 }
 
 // The ways in which clients met each other's sessions once.

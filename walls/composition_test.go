@@ -15,6 +15,7 @@ type composition struct {
 	other     []part // of B, before it looks
 	a, b      int    // of startups
 	elsewhere bool   // C defines what A uses
+	stocked   bool   // the objects are there before, defined past the proxy
 	moved     bool   // the pool replaces its server connection before A looks
 	role      string
 }
@@ -42,15 +43,16 @@ var startups = []map[string]string{
 	{"application_name": "walls", "options": "-c work_mem=5MB -c statement_timeout=99s"},
 }
 
-// draw draws a composition at random.
+// draw draws a composition at random. Most find their objects in a stock: a definition
+// by a client costs the proxy a scan of the catalogs, and is a kind of its own.
 func draw(random *rand.Rand) composition {
-	c := composition{role: ordinary}
-	c.parts = append(c.parts, drawPart(random))
+	c := composition{role: ordinary, stocked: random.IntN(10) > 0}
+	c.parts = append(c.parts, drawPart(random, c.stocked))
 	for random.IntN(5) == 0 {
-		c.parts = append(c.parts, drawPart(random))
+		c.parts = append(c.parts, drawPart(random, c.stocked))
 	}
 	for random.IntN(5) == 0 {
-		c.other = append(c.other, drawPart(random))
+		c.other = append(c.other, drawPart(random, c.stocked))
 	}
 	if random.IntN(5) == 0 {
 		c.a = random.IntN(len(startups))
@@ -58,15 +60,15 @@ func draw(random *rand.Rand) composition {
 	if random.IntN(4) == 0 {
 		c.b = random.IntN(len(startups))
 	}
-	c.elsewhere = random.IntN(10) == 0
-	c.moved = random.IntN(5) == 0
+	c.elsewhere = !c.stocked && random.IntN(4) == 0
+	c.moved = random.IntN(10) == 0
 	if random.IntN(2) == 0 {
 		c.role = superuser
 	}
 	return c
 }
 
-func drawPart(random *rand.Rand) part {
+func drawPart(random *rand.Rand, stocked bool) part {
 	p := part{state: &states[random.IntN(len(states))], scope: &scopes[0], protocol: &protocols[0]}
 	p.form = random.IntN(len(p.state.forms))
 	if random.IntN(3) == 0 {
@@ -74,7 +76,11 @@ func drawPart(random *rand.Rand) part {
 	}
 	if carries(p.state.forms[p.form].form) {
 		for n := [...]int{0, 0, 0, 0, 1, 1, 1, 2, 2, 3}[random.IntN(10)]; n > 0; n-- {
-			p.carriers = append(p.carriers, &carriers[random.IntN(len(carriers))])
+			from := stockable
+			if !stocked && random.IntN(2) == 0 {
+				from = pervasive
+			}
+			p.carriers = append(p.carriers, from[random.IntN(len(from))])
 		}
 	}
 	if random.IntN(2) == 0 {
@@ -83,8 +89,9 @@ func drawPart(random *rand.Rand) part {
 	if random.IntN(2) == 0 {
 		p.protocol = &protocols[random.IntN(len(protocols))]
 	}
-	p.apiece = random.IntN(6) == 0
-	p.dropped, p.undone = random.IntN(5) == 0, random.IntN(6) == 0
+	p.apiece = !stocked && random.IntN(6) == 0
+	p.dropped = random.IntN(5) == 0 && (!stocked || random.IntN(5) == 0)
+	p.undone = random.IntN(6) == 0
 	return p
 }
 
@@ -108,6 +115,9 @@ func (c composition) String() string {
 	}
 	if c.elsewhere {
 		all = append(all, "defined by another client")
+	}
+	if c.stocked {
+		all = append(all, "defined past the proxy")
 	}
 	if c.moved {
 		all = append(all, "A moves to another server connection")
@@ -135,15 +145,30 @@ func (p part) String() string {
 
 // plan is a composition as a script, with what both sides need for it.
 type plan struct {
-	before  []string // by a superuser, past the proxy
+	schema  string // of the composition, "" if it needs none
+	objects string // defined before the script, past the proxy
 	script  script
 	role    string
-	cleanup []string // like before, at the end
+	cleanup []string // by a superuser, past the proxy, besides the schema
+	// renewable are the clients whose sessions are like new ones after DISCARD ALL.
+	renewable map[byte]bool
+}
+
+// before returns what a superuser runs before the script, past the proxy. What
+// Postgres refuses of the objects is missing on both sides.
+func (p plan) before() (all []string) {
+	if p.schema != "" {
+		all = append(all, "CREATE SCHEMA "+p.schema+" AUTHORIZATION "+p.role+"; GRANT ALL ON SCHEMA "+p.schema+" TO PUBLIC")
+	}
+	if p.objects != "" {
+		all = append(all, "SET SESSION AUTHORIZATION "+p.role+"; "+p.objects+"; RESET SESSION AUTHORIZATION")
+	}
+	return all
 }
 
 // plan returns the script of c, whose names have n in them.
 func (c composition) plan(n int, f facts) plan {
-	b := &builder{facts: f, n: n, super: c.role == superuser}
+	b := &builder{facts: f, n: n, super: c.role == superuser, stocks: c.stocked, lasting: map[byte]bool{}}
 	var items []item
 	var a, other, definitions script
 	for i, p := range c.parts {
@@ -177,18 +202,21 @@ func (c composition) plan(n int, f facts) plan {
 	}
 	all = append(all, step{who: clientA, verb: observe, items: items}, step{who: clientA, verb: leave}, step{who: clientB, verb: leave},
 		step{who: clientD, verb: connect, startup: startups[0]}, step{who: clientD, verb: observe, items: items}, step{who: clientD, verb: leave})
-	result := plan{script: all, role: c.role, cleanup: b.cleanup}
+	result := plan{script: all, role: c.role, objects: strings.Join(b.objects, "; "), renewable: map[byte]bool{}}
+	for _, who := range []byte(clients) {
+		result.renewable[who] = !b.lasting[who]
+	}
 	if b.super {
 		result.role = superuser
 	}
-	return b.inSchema(result)
+	return b.finish(result)
 }
 
-// inSchema adds the schema of the composition to p, if it needs one.
-func (b *builder) inSchema(p plan) plan {
+// finish adds what the texts need to p.
+func (b *builder) finish(p plan) plan {
+	p.cleanup = b.cleanup
 	if b.schema {
-		p.before = append(p.before, b.fill("CREATE SCHEMA {s} AUTHORIZATION "+p.role), b.fill("GRANT ALL ON SCHEMA {s} TO PUBLIC"))
-		p.cleanup = append(p.cleanup, b.fill("DROP SCHEMA IF EXISTS {s} CASCADE"))
+		p.schema = b.fill("{s}")
 	}
 	return p
 }
@@ -210,10 +238,15 @@ func (p part) steps(b *builder, who byte, number int, apart bool) (defs, rest []
 		b.super = b.super || c.super
 		a = c.wrap(b, b.converted(a, c.takes))
 	}
-	for _, text := range s.cleanup {
+	for _, text := range slices.Concat(s.cleanup, p.scope.cleanup) {
 		b.cleanup = append(b.cleanup, b.fill(text))
 	}
+	b.lasting[who] = b.lasting[who] || s.lasts
 	definitions := b.defs[start:]
+	if b.stocks {
+		b.objects = append(b.objects, definitions...)
+		definitions = nil
+	}
 	if apart || !carries(a.form) || !p.scope.defines {
 		definer := who
 		if apart {
@@ -239,8 +272,13 @@ func (p part) steps(b *builder, who byte, number int, apart bool) (defs, rest []
 		}
 	case prepared:
 		rest = []step{byMessages(who, "-- prepares "+a.texts[0]+": "+a.texts[1], prepare(a.texts[0], a.texts[1]))}
+	case portals: // which only a transaction keeps
+		rest = []step{simple(who, "BEGIN"), byMessages(who, "-- binds the portal "+a.texts[0]+": "+a.texts[1], bind(a.texts[0], a.texts[1]))}
 	default:
 		for i, request := range p.scope.wrap(definitions, a.asStatements(b), drops) {
+			for k := range request {
+				request[k] = b.fill(request[k])
+			}
 			rest = append(rest, p.protocol.send(who, 100*number+i, request)...)
 		}
 	}
@@ -270,7 +308,7 @@ func (c composition) isIn(other composition) bool {
 	}
 	return has(c.parts, slices.Concat(other.parts, other.other)) && has(c.other, slices.Concat(other.parts, other.other)) &&
 		(c.a == 0 || c.a == other.a || c.a == other.b) && (c.b == 0 || c.b == other.b || c.b == other.a) &&
-		(!c.moved || other.moved) && (!c.elsewhere || other.elsewhere)
+		(!c.moved || other.moved) && (!c.elsewhere || other.elsewhere) && (!c.stocked || other.stocked)
 }
 
 // isIn reports whether p is other without some of what there is to that.

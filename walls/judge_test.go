@@ -37,7 +37,7 @@ type verdict struct {
 func (v verdict) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  as role %s, through a pool of one server connection:\n", v.plan.role)
-	for _, text := range v.before {
+	for _, text := range v.before() {
 		fmt.Fprintf(&b, "    -- before, by a superuser: %s\n", text)
 	}
 	for _, i := range v.pooled.order {
@@ -74,18 +74,31 @@ func printable(text string) string {
 // seededArray matches the values of random() in a script.
 var seededArray = regexp.MustCompile(`'\{0\.[0-9.e,-]+\}'`)
 
-// judge runs a plan on both sides.
+// judge runs a plan on both sides, and all that it needs before and afterwards.
 func (j *judge) judge(p plan) (v verdict, err error) {
-	v.plan = p
-	if err := errors.Join(j.pooled.exec(p.before), j.direct.exec(p.before)); err != nil {
-		return v, err
+	if err := errors.Join(j.pooled.define(p), j.direct.define(p)); err != nil {
+		return verdict{plan: p}, err
 	}
+	if p.objects != "" {
+		if err := j.pooled.rescan(p.role); err != nil {
+			return verdict{plan: p}, err
+		}
+	}
+	if p.schema != "" {
+		p.cleanup = append(p.cleanup, "DROP SCHEMA IF EXISTS "+p.schema+" CASCADE")
+	}
+	return j.compare(p)
+}
+
+// compare runs the script of a plan on both sides.
+func (j *judge) compare(p plan) (v verdict, err error) {
+	v.plan = p
 	v.pooled = j.pooled.play(p, nil)
 	v.direct = j.direct.play(p, v.pooled.order)
 	if err := v.direct.failure; err != nil {
 		return v, fmt.Errorf("without a proxy: %w", err)
 	}
-	all := compare(p.script, v.direct, v.pooled)
+	all := differencesOf(p.script, v.direct, v.pooled)
 	v.differences = notAllowed(all)
 	v.allowed = len(all) > 0 && len(v.differences) == 0
 	backends := map[byte]string{}
@@ -223,10 +236,12 @@ func (j *judge) culprits(c composition, v verdict, before []composition) ([]comp
 	return nil, nil
 }
 
-// try judges a composition under a number of its own.
+// try judges a composition under a number of its own, with new sessions.
 func (j *judge) try(c composition) (verdict, error) {
 	j.recent = append(j.recent, c)
-	return j.judge(c.plan(int(j.numbers.Add(1)), j.facts))
+	p := c.plan(int(j.numbers.Add(1)), j.facts)
+	p.renewable = nil
+	return j.judge(p)
 }
 
 // simpler returns the compositions that are one step simpler than c, the simplest
@@ -256,6 +271,9 @@ func (c composition) simpler() (all []composition) {
 	}
 	if c.elsewhere {
 		add(func(s *composition) { s.elsewhere = false })
+	}
+	if c.stocked {
+		add(func(s *composition) { s.stocked = false })
 	}
 	if c.role == superuser {
 		add(func(s *composition) { s.role = ordinary })

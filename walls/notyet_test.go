@@ -14,7 +14,7 @@ var notYetEqual = []string{
 	"replication origin", "connection of a foreign table", "seed", "connection of dblink", "temporary replication slot",
 	"custom setting with a name beyond ASCII", "custom setting with a long name", "sequence", "setting of an extension",
 	"temp_buffers", "library", "meaning of backslashes", "client encoding", "prepared statement of the protocol", "reset",
-	"session authorization", "role", "custom setting", "prepared statement of SQL",
+	"session authorization", "role", "custom setting", "custom setting of three parts", "prepared statement of SQL",
 	// Scopes.
 	"left open", "left failed", "transaction", "transaction in one Query",
 	// What a client does afterwards.

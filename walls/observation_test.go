@@ -15,12 +15,13 @@ type aspect struct{ name, sql string }
 
 // aspects are observed by both clients of every composition, by one statement. It
 // names everything with its schema, operators and types too, so that no search_path
-// decides what it means, and changes nothing.
+// decides what it means, and changes nothing. It calls the functions behind the views:
+// a new session would have to read the rules of these first.
 var aspects = []aspect{
 	// No session can change those of the postmaster. A library that a function has
 	// loaded lists its settings with their defaults.
 	{"setting", lines("pg_catalog.concat_ws('=', name, setting)",
-		"pg_catalog.pg_settings WHERE context OPERATOR(pg_catalog.<>) 'postmaster' AND NOT (pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0 AND setting OPERATOR(pg_catalog.=) boot_val)")},
+		"pg_catalog.pg_show_all_settings() WHERE context OPERATOR(pg_catalog.<>) 'postmaster' AND NOT (pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0 AND setting OPERATOR(pg_catalog.=) boot_val)")},
 	{"current_user", "CAST(current_user AS pg_catalog.text)"},
 	{"session_user", "CAST(session_user AS pg_catalog.text)"},
 	{"role", "pg_catalog.current_setting('role')"},
@@ -31,12 +32,12 @@ var aspects = []aspect{
 		"pg_catalog.pg_depend AS d, LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS i"+
 			" WHERE d.refclassid OPERATOR(pg_catalog.=) CAST(2615 AS pg_catalog.oid) AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()")},
 	{"advisory lock", lines("pg_catalog.concat_ws(' ', mode, classid, objid, objsubid)",
-		"pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()")},
-	{"cursor", lines("pg_catalog.concat_ws(' ', name, statement)", "pg_catalog.pg_cursors WHERE is_holdable")},
+		"pg_catalog.pg_lock_status() WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()")},
+	{"cursor", lines("pg_catalog.concat_ws(' ', name, statement)", "pg_catalog.pg_cursor() WHERE is_holdable")},
 	{"channel", lines("c", "pg_catalog.pg_listening_channels() AS l (c)")},
-	{"prepared statement", lines("pg_catalog.concat_ws(' ', name, statement)", "pg_catalog.pg_prepared_statements WHERE from_sql")},
+	{"prepared statement", lines("pg_catalog.concat_ws(' ', name, statement)", "pg_catalog.pg_prepared_statement() WHERE from_sql")},
 	{"temporary slot", lines("CAST(slot_name AS pg_catalog.text)",
-		"pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()")},
+		"pg_catalog.pg_get_replication_slots() WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()")},
 	{"text", "pg_catalog.chr(167)"}, // in all client encodings but ASCII
 	{backend, "CAST(pg_catalog.pg_backend_pid() AS pg_catalog.text)"},
 }
@@ -135,8 +136,8 @@ func at(lines []string, i int) string {
 	return ""
 }
 
-// compare returns how the pooled run of a script differs from the direct one.
-func compare(s script, direct, pooled trace) (all []difference) {
+// differencesOf returns how the pooled run of a script differs from the direct one.
+func differencesOf(s script, direct, pooled trace) (all []difference) {
 	for _, i := range pooled.order {
 		st := s[i]
 		d, p := comparable(st, direct.replies[i]), comparable(st, pooled.replies[i])

@@ -6,17 +6,19 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"text/tabwriter"
 	"time"
 )
 
 // report sums up a run.
 type report struct {
-	began   time.Time
-	unequal atomic.Int64
+	began         time.Time
+	done, unequal atomic.Int64 // compositions
 
 	mu       sync.Mutex
 	kinds    map[string]*tally // by state
+	covered  coverage
 	failures []failure
 }
 
@@ -31,16 +33,56 @@ type failure struct {
 }
 
 func newReport() *report {
-	r := &report{began: time.Now(), kinds: map[string]*tally{}}
+	r := &report{began: time.Now(), kinds: map[string]*tally{}, covered: coverage{}}
 	for _, s := range states {
 		r.kinds[s.name] = &tally{}
 	}
 	return r
 }
 
+// compareBlock compares a block of compositions: those that define their objects
+// themselves in the judge's database, the others in one that has all their objects.
+func (r *report) compareBlock(t testing.TB, j *judge, first, end int) error {
+	stocked, others := j.block(first, end)
+	stock, err := j.stock(stocked)
+	if err != nil {
+		return fmt.Errorf("stock of compositions %d to %d: %w", first, end, err)
+	}
+	defer stock.close()
+	for _, c := range others {
+		if err := r.compare(t, j, j, c, j.judge); err != nil {
+			return err
+		}
+	}
+	for _, c := range stocked {
+		if err := r.compare(t, stock, j, c, stock.compare); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare compares by a judge. Another one makes a failure small.
+func (r *report) compare(t testing.TB, by, shrinks *judge, c numbered, compare func(plan) (verdict, error)) error {
+	before := by.recent
+	by.recent = append(by.recent, c.composition)
+	v, err := compare(c.plan)
+	if err != nil {
+		return fmt.Errorf("composition %d: %s: %w\n%s", c.number, c, err, v.script)
+	}
+	r.count(c.composition, v)
+	if len(v.differences) > 0 && r.isNew(c.composition) {
+		if f, isNew := r.shrink(shrinks, c.composition, v, before); isNew {
+			t.Errorf("composition %d is %s", c.number, f)
+		}
+	}
+	return nil
+}
+
 func (r *report) count(c composition, v verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.covered.count(c, v)
 	counted := map[string]bool{}
 	for _, p := range slices.Concat(c.parts, c.other) {
 		if counted[p.state.name] {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
+
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -67,19 +69,23 @@ type cluster struct {
 func startCluster(t testing.TB, workers int) *cluster {
 	t.Helper()
 	server := testpostgres.StartWith(t, map[string]string{
-		"max_replication_slots": "50", "jit": "off",
+		"max_replication_slots": "50", "max_prepared_transactions": "20", "jit": "off",
 		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
 	})
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)
 	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
 	for i := range workers {
-		c.run(t, "postgres", fmt.Sprintf("CREATE DATABASE %[1]s TEMPLATE template OWNER app;\nGRANT CREATE ON DATABASE %[1]s TO PUBLIC", databaseOf(i)))
+		c.run(t, "postgres", strings.Join(createDatabase(databaseOf(i)), ";\n"))
 	}
 	return c
 }
 
 func databaseOf(worker int) string { return fmt.Sprintf("w%d", worker) }
+
+func createDatabase(name string) []string {
+	return []string{"CREATE DATABASE " + name + " TEMPLATE template OWNER app", "GRANT CREATE ON DATABASE " + name + " TO PUBLIC"}
+}
 
 // run runs statements as the server's own superuser, each in a transaction of its own.
 func (c *cluster) run(t testing.TB, database, statements string) {

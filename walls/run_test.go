@@ -3,6 +3,7 @@ package walls_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,14 +23,15 @@ type run struct {
 	trace
 	wires map[byte]*wire
 	done  []bool
-	acts  map[byte]bool // the clients that do more than to look
+	acts  map[byte]bool   // the clients that do more than to look
+	lent  map[byte]result // logins to keep
 }
 
 // play runs a plan on s in the order of the script, or in another one if given.
 // With a proxy, the order changes where a client keeps the only server connection:
 // then it finishes its part and leaves before others are served.
 func (s *side) play(p plan, order []int) trace {
-	r := &run{side: s, plan: p, wires: map[byte]*wire{}, acts: map[byte]bool{}, done: make([]bool, len(p.script)),
+	r := &run{side: s, plan: p, wires: map[byte]*wire{}, acts: map[byte]bool{}, lent: map[byte]result{}, done: make([]bool, len(p.script)),
 		trace: trace{replies: map[int]reply{}, open: map[int]bool{}, pins: map[byte]string{}}}
 	for _, st := range p.script {
 		r.acts[st.who] = r.acts[st.who] || st.verb == send || st.verb == call
@@ -44,10 +46,8 @@ func (s *side) play(p plan, order []int) trace {
 			r.step(i)
 		}
 	}
-	for who, w := range r.wires {
-		if !r.stays(who) {
-			w.leave(stepTimeout)
-		}
+	for who := range r.wires {
+		r.leave(who)
 	}
 	return r.trace
 }
@@ -136,14 +136,39 @@ func (r *run) resolved(st step) step {
 	return st
 }
 
-// stays reports whether a client keeps its connection for later scripts. Without a
-// proxy, a client that only looks has the same session after any number of them,
-// and logins are what costs most.
-func (r *run) stays(who byte) bool { return r.proxy == "" && who != clientA && !r.acts[who] }
+// kind returns what sessions can stand for a client's in other scripts, "" for none:
+// logins are what costs most. Without a proxy, a client that only looks has the same
+// session after any number of them, and others have it after DISCARD ALL.
+func (r *run) kind(who byte, startup map[string]string) string {
+	switch {
+	case r.proxy != "" || r.role == hurried:
+		return ""
+	case who != clientA && !r.acts[who]:
+		return fmt.Sprint(looks, r.role, startup)
+	case r.renewable[who]:
+		return fmt.Sprint("acts as ", r.role, startup)
+	}
+	return ""
+}
+
+const looks = "looks as "
+
+// leave ends the session of a client, or keeps it for another script.
+func (r *run) leave(who byte) {
+	l, w := r.lent[who], r.wires[who]
+	delete(r.lent, who)
+	delete(r.wires, who)
+	if l.kind == "" || !w.renew(r.acts[who] || who == clientA) {
+		w.leave(stepTimeout)
+		return
+	}
+	r.kept[l.kind] = append(r.kept[l.kind], l)
+}
 
 // result is what came of a step.
 type result struct {
-	wire *wire // of connect
+	wire *wire  // of connect
+	kind string // of connect: see kind
 	said reply
 	err  error
 	took time.Duration
@@ -151,7 +176,7 @@ type result struct {
 
 func (r *run) record(i int, result result) {
 	if result.wire != nil {
-		r.wires[r.script[i].who] = result.wire
+		r.wires[r.script[i].who], r.lent[r.script[i].who] = result.wire, result
 	}
 	r.replies[i] = result.said
 	r.order = append(r.order, i)
@@ -172,17 +197,7 @@ func (r *run) perform(st step, w *wire) (done result) {
 	defer func() { done.took = time.Since(began) }()
 	switch st.verb {
 	case connect:
-		if !r.stays(st.who) {
-			done.wire, done.said, done.err = r.login(r.role, st.startup)
-			return done
-		}
-		key := fmt.Sprint(r.role, st.startup)
-		if r.observers[key].wire == nil {
-			var first result
-			first.wire, first.said, first.err = r.login(r.role, st.startup)
-			r.observers[key] = first
-		}
-		return r.observers[key]
+		return r.take(r.kind(st.who, st.startup), r.role, st.startup)
 	case reconnect:
 		done.err = r.renew()
 		return done
@@ -191,16 +206,19 @@ func (r *run) perform(st step, w *wire) (done result) {
 		return result{said: reply{closed}}
 	}
 	if st.verb == leave {
-		if !r.stays(st.who) {
-			w.leave(stepTimeout)
-		}
+		r.leave(st.who)
 		return done
 	}
-	for _, m := range st.messages {
-		w.front.Send(m)
+	if w.looked != nil {
+		st.messages = st.messages[1:]
 	}
+	w.send(st.messages)
 	done.said, done.err = w.exchange(replies(st.messages), stepTimeout)
 	if st.verb == observe {
+		done.said = slices.Concat(w.looked, done.said)
+		if strings.HasPrefix(r.lent[st.who].kind, looks) && done.err == nil && !w.gone {
+			w.looked = done.said[:1+slices.Index(done.said, "ready I")]
+		}
 		done.said = slices.Concat(described(done.said, st.items), w.reported())
 	}
 	return done

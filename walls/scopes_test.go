@@ -11,74 +11,82 @@ import (
 type scope struct {
 	name    string
 	defines bool // the definitions are in the transaction; else they come before, and defs is empty
+	undoes  bool // what a transaction can undo
 	// wrap returns requests, of which each is one or several statements.
-	wrap func(defs, acts, drops []string) [][]string
+	wrap    func(defs, acts, drops []string) [][]string
+	cleanup []string // see builder
 }
 
 // scopes are all of them, the simplest first.
 var scopes = []scope{
-	{"each for itself", false, func(_, acts, drops []string) [][]string {
+	{name: "each for itself", wrap: func(_, acts, drops []string) [][]string {
 		return single(acts, drops)
 	}},
-	{"one Query", true, func(defs, acts, drops []string) [][]string {
+	{name: "one Query", defines: true, wrap: func(defs, acts, drops []string) [][]string {
 		return [][]string{joined(defs, acts, drops)}
 	}},
-	{"transaction", true, func(defs, acts, drops []string) [][]string {
+	{name: "transaction", defines: true, wrap: func(defs, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})
 	}},
-	{"transaction in one Query", true, func(defs, acts, drops []string) [][]string {
+	{name: "transaction in one Query", defines: true, wrap: func(defs, acts, drops []string) [][]string {
 		return [][]string{joined([]string{"BEGIN"}, defs, acts, drops, []string{"COMMIT"})}
 	}},
-	{"transaction after the definitions", false, func(_, acts, drops []string) [][]string {
+	{name: "transaction after the definitions", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"rolled back", false, func(_, acts, drops []string) [][]string {
+	{name: "rolled back", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"ROLLBACK"}, drops)
 	}},
-	{"all rolled back", true, func(defs, acts, drops []string) [][]string {
+	{name: "all rolled back", defines: true, undoes: true, wrap: func(defs, acts, drops []string) [][]string {
 		return single([]string{"START TRANSACTION"}, defs, acts, []string{"ABORT"})
 	}},
-	{"released savepoint", false, func(_, acts, drops []string) [][]string {
+	{name: "released savepoint", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN", "SAVEPOINT a"}, acts, []string{"RELEASE a", "COMMIT"}, drops)
 	}},
-	{"savepoint that is rolled back", false, func(_, acts, drops []string) [][]string {
+	{name: "savepoint that is rolled back", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN", "SAVEPOINT a"}, acts, []string{"ROLLBACK TO a", "COMMIT"}, drops)
 	}},
-	{"before a savepoint that is rolled back", false, func(_, acts, drops []string) [][]string {
+	{name: "before a savepoint that is rolled back", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"SAVEPOINT a", "SET LOCAL work_mem = '9MB'", "ROLLBACK TO a", "COMMIT"}, drops)
 	}},
-	{"failed transaction", false, func(_, acts, drops []string) [][]string {
+	{name: "failed transaction", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"SELECT 1/0", "COMMIT"}, drops)
 	}},
-	{"failed Query", false, func(_, acts, drops []string) [][]string {
+	{name: "failed Query", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		return [][]string{joined(acts, []string{"SELECT 1/0"})}
 	}},
-	{"transaction that fails at COMMIT", false, func(_, acts, drops []string) [][]string {
+	{name: "transaction that fails at COMMIT", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		fails := []string{"CREATE TEMP TABLE deferred (a int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP", "INSERT INTO deferred VALUES (1), (1)"}
 		return single([]string{"BEGIN"}, fails, acts, []string{"COMMIT"}, drops)
 	}},
-	{"chain", false, func(_, acts, drops []string) [][]string {
+	{name: "chain", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"COMMIT AND CHAIN", "SELECT 1", "ROLLBACK AND CHAIN", "ROLLBACK"}, drops)
 	}},
-	{"chain after a ROLLBACK", false, func(_, acts, drops []string) [][]string {
+	{name: "chain after a ROLLBACK", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN", "ROLLBACK AND CHAIN"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"twice", false, func(_, acts, drops []string) [][]string {
+	{name: "twice", wrap: func(_, acts, drops []string) [][]string {
 		return single(acts, acts, drops)
 	}},
-	{"COMMIT within one Query", false, func(_, acts, drops []string) [][]string {
+	{name: "COMMIT within one Query", wrap: func(_, acts, drops []string) [][]string {
 		return [][]string{joined([]string{"BEGIN"}, acts, []string{"COMMIT", "BEGIN", "SELECT 1", "ROLLBACK"}, drops)}
 	}},
-	{"read-only transaction", false, func(_, acts, drops []string) [][]string {
+	{name: "prepared transaction", wrap: func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"PREPARE TRANSACTION 'walls{n}'", "COMMIT PREPARED 'walls{n}'"}, drops)
+	}, cleanup: []string{"ROLLBACK PREPARED 'walls{n}'"}},
+	{name: "prepared transaction that is rolled back", undoes: true, wrap: func(_, acts, drops []string) [][]string {
+		return single([]string{"BEGIN"}, acts, []string{"PREPARE TRANSACTION 'walls{n}'", "ROLLBACK PREPARED 'walls{n}'"}, drops)
+	}, cleanup: []string{"ROLLBACK PREPARED 'walls{n}'"}},
+	{name: "read-only transaction", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN READ ONLY"}, acts, []string{"COMMIT"}, drops)
 	}},
-	{"left open", false, func(_, acts, drops []string) [][]string {
+	{name: "left open", wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts)
 	}},
-	{"left failed", false, func(_, acts, drops []string) [][]string {
+	{name: "left failed", undoes: true, wrap: func(_, acts, drops []string) [][]string {
 		return single([]string{"BEGIN"}, acts, []string{"SELECT 1/0"})
 	}},
-	{"comments", false, func(_, acts, drops []string) [][]string {
+	{name: "comments", wrap: func(_, acts, drops []string) [][]string {
 		commented := make([]string, len(acts))
 		for i, act := range acts {
 			commented[i] = "/* a /* nested */ comment; */ " + strings.ReplaceAll(act, " ", "\n")

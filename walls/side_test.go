@@ -22,7 +22,7 @@ const (
 	slow = 4 * time.Second
 	// pinCheckInterval is how often a client that waits makes its harness look
 	// whether the other one keeps the server connection.
-	pinCheckInterval = 2 * time.Millisecond
+	pinCheckInterval = 5 * time.Millisecond
 )
 
 // side is where scripts run: a pool of one server connection, or the server itself.
@@ -36,11 +36,11 @@ type side struct {
 	proxy   string         // its socket, empty for the server itself
 	console *pgconn.PgConn // of the proxy
 
-	observers map[string]result // logins of clients that stay, by role and startup
+	kept map[string][]result // logins of clients that have left, by what they can stand for
 }
 
 func newSide(c *cluster, database, proxy string) (s *side, err error) {
-	s = &side{c: c, database: database, proxy: proxy, oids: map[string]uint32{}, observers: map[string]result{}}
+	s = &side{c: c, database: database, proxy: proxy, oids: map[string]uint32{}, kept: map[string][]result{}}
 	if s.admin, err = c.connect(database); err != nil {
 		return nil, err
 	}
@@ -55,9 +55,9 @@ func newSide(c *cluster, database, proxy string) (s *side, err error) {
 }
 
 func (s *side) close() {
-	for _, o := range s.observers {
-		if o.wire != nil {
-			o.wire.leave(stepTimeout)
+	for _, logins := range s.kept {
+		for _, l := range logins {
+			l.wire.leave(stepTimeout)
 		}
 	}
 	for _, conn := range []*pgconn.PgConn{s.admin, s.console} {
@@ -136,11 +136,50 @@ func (s *side) renew() error {
 	return errors.Join(errs...)
 }
 
-// exec runs statements past the proxy, all of them even if some fail.
+// define makes what a plan needs before its script. What Postgres refuses is missing
+// on both sides.
+func (s *side) define(p plan) error {
+	for _, text := range p.before() {
+		_, err := s.admin.Exec(context.Background(), text).ReadAll()
+		var e *pgconn.PgError
+		if err != nil && !errors.As(err, &e) {
+			return err
+		}
+	}
+	return nil
+}
+
+// rescan makes the proxy scan the catalogs before the next text of a client of role.
+func (s *side) rescan(role string) error {
+	w, _, err := s.login(role, map[string]string{})
+	if err == nil {
+		w.send(query("CREATE SCHEMA rescan; DROP SCHEMA rescan"))
+		_, err = w.exchange(1, stepTimeout)
+		w.leave(stepTimeout)
+	}
+	return err
+}
+
+// take returns a login of a kind that has been kept, or a new one.
+func (s *side) take(kind, role string, startup map[string]string) result {
+	if all := s.kept[kind]; len(all) > 0 {
+		s.kept[kind] = all[:len(all)-1]
+		return all[len(all)-1]
+	}
+	l := result{kind: kind}
+	l.wire, l.said, l.err = s.login(role, startup)
+	return l
+}
+
+// exec runs statements past the proxy, all of them even if some fail. What they are to
+// remove need not be there.
 func (s *side) exec(statements []string) (failed error) {
 	for _, statement := range statements {
 		_, err := s.admin.Exec(context.Background(), statement).ReadAll()
-		failed = errors.Join(failed, err)
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != "42704" {
+			failed = errors.Join(failed, err)
+		}
 	}
 	return failed
 }

@@ -3,7 +3,8 @@ package walls_test
 // objectStates are locks, names and connections that a session holds.
 var objectStates = []state{
 	{
-		name: "advisory lock",
+		name:     "advisory lock",
+		survives: true,
 		forms: []create{
 			{action: expr("pg_catalog.pg_advisory_lock({n})")},
 			{action: expr("pg_catalog.pg_advisory_lock({n}, 2)")},
@@ -23,17 +24,38 @@ var objectStates = []state{
 		forms: []create{
 			{action: do("DECLARE c{n} CURSOR WITH HOLD FOR VALUES (1), (2)")},
 			{action: do("DECLARE c{n} BINARY INSENSITIVE SCROLL CURSOR WITH HOLD FOR VALUES (1), (2)")},
+			{action: do("DECLARE c{n} NO SCROLL CURSOR FOR VALUES (1), (2)")}, // as long as the transaction
 		},
 		looks: []string{"FETCH FORWARD 0 FROM c{n}"},
 		undo:  []string{"CLOSE c{n}"},
 	},
 	{
+		name:  "portal",
+		forms: []create{{action: bound("o{n}", "VALUES (1), (2)")}},
+		items: func(b *builder) []item {
+			return []item{{b.fill("-- executes the portal o{n}"), portal(b.fill("o{n}"))}}
+		},
+		undo: []string{"CLOSE ALL"},
+	},
+	{
+		name:        "large object descriptor",
+		preparation: []string{"SELECT pg_catalog.lo_from_bytea(9{n}, 'seven')"},
+		forms: []create{
+			{action: expr("pg_catalog.lo_open(9{n}, 262144)")},
+			{action: calls("pg_catalog.lo_open(oid,int)", "9{n}", "262144")},
+		},
+		looks:   []string{"SELECT pg_catalog.loread(0, 7)"},
+		cleanup: []string{"SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = 9{n}"},
+	},
+	{
 		name:  "listen",
 		forms: []create{{action: do("LISTEN c{n}")}, {action: do(`LISTEN "C {n}"`, "NOTIFY c{n}")}},
+		looks: []string{"NOTIFY c{n}, 'from a client that looks'"},
 		undo:  []string{"UNLISTEN *"},
 	},
 	{
-		name: "prepared statement of SQL",
+		name:     "prepared statement of SQL",
+		survives: true,
 		forms: []create{
 			{action: do("PREPARE p{n} AS SELECT 7")},
 			{action: do("PREPARE p{n} (int) AS SELECT $1, 7")},
@@ -42,8 +64,9 @@ var objectStates = []state{
 		undo:  []string{"DEALLOCATE p{n}"},
 	},
 	{
-		name:  "prepared statement of the protocol",
-		forms: []create{{action: parsed("p{n}", "SELECT 7")}, {action: parsed("p{n}", "SELECT x FROM accounts")}, {action: parsed("", "SELECT 7")}},
+		name:     "prepared statement of the protocol",
+		survives: true,
+		forms:    []create{{action: parsed("p{n}", "SELECT 7")}, {action: parsed("p{n}", "SELECT x FROM accounts")}, {action: parsed("", "SELECT 7")}},
 		items: func(b *builder) []item {
 			name := b.fill("p{n}")
 			return []item{{"-- executes the statement " + name, execute(name)}, {"-- executes the unnamed statement", execute("")}}
@@ -51,7 +74,8 @@ var objectStates = []state{
 		undo: []string{"DEALLOCATE ALL"},
 	},
 	{
-		name: "sequence",
+		name:     "sequence",
+		survives: true,
 		forms: []create{
 			{action: expr("pg_catalog.nextval('{s}.q{n}')")},
 			{action: do("INSERT INTO {s}.i{n} DEFAULT VALUES")},
@@ -63,7 +87,17 @@ var objectStates = []state{
 		undo:        []string{"DISCARD SEQUENCES"},
 	},
 	{
-		name: "library",
+		name:        "cached values of a sequence",
+		survives:    true,
+		forms:       []create{{action: expr("pg_catalog.nextval('{s}.q{n}')")}},
+		preparation: []string{"CREATE SEQUENCE {s}.q{n} CACHE 10", "GRANT ALL ON SEQUENCE {s}.q{n} TO PUBLIC", "GRANT ALL ON SCHEMA {s} TO PUBLIC"},
+		looks:       []string{"SELECT pg_catalog.nextval('{s}.q{n}')"},
+		undo:        []string{"DISCARD SEQUENCES"},
+	},
+	{
+		name:     "library",
+		survives: true,
+		lasts:    true,
 		forms: []create{
 			{action: do("LOAD 'auto_explain'", "SET auto_explain.log_min_duration = '77s'")},
 			{action: do("LOAD 'auto_explain'")},
@@ -72,7 +106,9 @@ var objectStates = []state{
 		super: true,
 	},
 	{
-		name: "temporary replication slot",
+		name:     "temporary replication slot",
+		survives: true,
+		lasts:    true,
 		forms: []create{
 			{action: expr("(pg_catalog.pg_create_physical_replication_slot('w{n}', true, true)).slot_name")},
 			{action: calls("pg_catalog.pg_create_physical_replication_slot(name,boolean,boolean)", "w{n}", "t", "t")},
@@ -82,6 +118,8 @@ var objectStates = []state{
 	},
 	{
 		name:        "replication origin",
+		survives:    true,
+		lasts:       true,
 		preparation: []string{"SELECT pg_catalog.pg_replication_origin_create('w{n}')"},
 		forms: []create{
 			{action: expr("pg_catalog.pg_replication_origin_session_setup('w{n}')")},
@@ -93,7 +131,9 @@ var objectStates = []state{
 		super:   true,
 	},
 	{
-		name: "connection of dblink",
+		name:     "connection of dblink",
+		survives: true,
+		lasts:    true,
 		forms: []create{
 			{action: expr("public.dblink_connect('k{n}', 'host={host} port=5432 dbname=template1 user=super')")},
 			{action: calls("public.dblink_connect(text,text)", "k{n}", "host={host} port=5432 dbname=template1 user=super")},
@@ -107,10 +147,12 @@ var objectStates = []state{
 		super: true,
 	},
 	{
-		name:  "connection of a foreign table",
-		forms: []create{{action: expr("(SELECT pg_catalog.count(*) FROM walls.far)")}},
-		looks: []string{"SELECT server_name FROM public.postgres_fdw_get_connections()"},
-		undo:  []string{"SELECT public.postgres_fdw_disconnect_all()"},
-		super: true,
+		name:     "connection of a foreign table",
+		survives: true,
+		lasts:    true,
+		forms:    []create{{action: expr("(SELECT pg_catalog.count(*) FROM walls.far)")}},
+		looks:    []string{"SELECT server_name FROM public.postgres_fdw_get_connections()"},
+		undo:     []string{"SELECT public.postgres_fdw_disconnect_all()"},
+		super:    true,
 	},
 }

@@ -14,8 +14,10 @@ var temporaryStates = []state{
 			{action: do("CREATE UNLOGGED TABLE {s}.t{n} (a int)", "CREATE TEMP TABLE t{n} (LIKE {s}.t{n})")},
 			{action: do("CREATE TEMP TABLE t{n} (a int) ON COMMIT DROP")},
 			{action: do(`CREATE TABLE U&"pg\005Ftemp".t{n} AS SELECT 7 AS a`)},
+			{action: do("CREATE TEMP TABLE accounts AS SELECT 'a temporary table' AS x")}, // hides the public one
+			{action: do("SET search_path = pg_temp, public", "CREATE TABLE t{n} AS SELECT 7 AS a")},
 		},
-		looks: []string{"SELECT * FROM pg_temp.t{n}", "SELECT * FROM t{n}"},
+		looks: []string{"SELECT * FROM pg_temp.t{n}", "SELECT * FROM t{n}", "SELECT x FROM accounts"},
 		undo:  []string{"DROP TABLE pg_temp.t{n}"},
 	},
 	{

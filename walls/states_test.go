@@ -18,6 +18,9 @@ type state struct {
 	preparation []string
 	cleanup     []string // see builder
 	super       bool
+	lasts       bool // DISCARD ALL leaves something of it
+	survives    bool // a transaction that is rolled back leaves it
+	silent      bool // by itself it shows nothing
 }
 
 // create is one way to create a state.
@@ -33,8 +36,9 @@ var states = slices.Concat(settingStates, temporaryStates, objectStates)
 // settingStates are settings: values that SET can change.
 var settingStates = []state{
 	{
-		name:  "nothing",
-		forms: []create{{action: expr("1")}, {action: do("VALUES (1)")}, {action: expr("pg_catalog.set_config('work_mem', '3MB', true)")}, {action: expr("pg_catalog.pg_advisory_xact_lock(1)")}},
+		name:   "nothing",
+		silent: true,
+		forms:  []create{{action: expr("1")}, {action: do("VALUES (1)")}, {action: expr("pg_catalog.set_config('work_mem', '3MB', true)")}, {action: expr("pg_catalog.pg_advisory_xact_lock(1)")}},
 	},
 	{
 		name:  "setting",
@@ -63,6 +67,12 @@ var settingStates = []state{
 		name:  "custom setting with a name beyond ASCII",
 		forms: settingForms("app.Ünser{k}", "Łódź"),
 		looks: []string{"SELECT pg_catalog.current_setting('app.Ünser{k}', true)"},
+	},
+	{
+		name:  "custom setting of three parts",
+		forms: settingForms("app.deep.k{k}", "ann"),
+		looks: []string{"SELECT pg_catalog.current_setting('app.deep.k{k}', true)"},
+		undo:  []string{"RESET app.deep.k{k}"},
 	},
 	{
 		name: "search_path",
@@ -136,14 +146,17 @@ var settingStates = []state{
 		undo: []string{"RESET ALL"},
 	},
 	{
-		name: "seed",
+		name:     "seed",
+		survives: true,
+		lasts:    true,
 		forms: []create{{action: expr("pg_catalog.setseed(0.5)")}, {action: do("SET seed = 0.5")}, {action: calls("pg_catalog.setseed(double precision)", "0.5")},
 			{action: expr("pg_catalog.set_config('seed', '0.5', false)")}, {action: expr("pg_catalog.setseed(pg_catalog.float8 '0.5')")}},
 		// The 0.5 is where the server's generator starts; its next values are recognised.
 		looks: []string{"SELECT pg_catalog.array_position(CAST('{seeded}' AS pg_catalog.float8[]), pg_catalog.random())"},
 	},
 	{
-		name: "reset",
+		name:   "reset",
+		silent: true,
 		forms: []create{{action: do("RESET ALL")}, {action: do("DISCARD ALL")}, {action: do("DEALLOCATE ALL")}, {action: do("CLOSE ALL")},
 			{action: do("UNLISTEN *")}, {action: do("DISCARD TEMP")}, {action: do("DISCARD SEQUENCES")}, {action: do("DISCARD PLANS")},
 			{action: do("RESET SESSION AUTHORIZATION")}, {action: expr("pg_catalog.pg_advisory_unlock_all()")}, {action: do("DEALLOCATE lb_1")}, {action: do("RESET ROLE")}},
@@ -182,9 +195,11 @@ func anySetting() (forms []create) {
 		{"backslash_quote", "on"}, {"quote_all_identifiers", "on"}, {"jit", "off"}, {"plan_cache_mode", "force_generic_plan"},
 		{"application_name", "other name"}, {"client_min_messages", "error"}, {"default_table_access_method", "heap"},
 		{"bytea_output", "hex"}, {"lc_messages", "C"}, {"password_encryption", "md5"}, {"track_activities", "off"}, {"synchronous_commit", "local"},
+		{"exit_on_error", "on"}, {"idle_session_timeout", "77s"}, {"dynamic_library_path", "$libdir:/nowhere"}, {"temp_tablespaces", "pg_default"},
 	} {
 		forms = append(forms, settingForms(s[0], s[1])[:4]...)
 	}
+	forms = append(forms, create{action: do("SET XML OPTION DOCUMENT")})
 	return forms
 }
 

@@ -25,6 +25,7 @@ type wire struct {
 	status     byte              // of the last ReadyForQuery
 	gone       bool              // the connection has ended
 	parameters map[string]string // reported by the server
+	looked     reply             // of the aspects, if its client only looks
 }
 
 // login logs in without a password. The transcript has the error, if that fails.
@@ -38,6 +39,29 @@ func login(ctx context.Context, socket string, startup map[string]string, limit 
 	w.front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: startup})
 	said, err := w.exchange(1, limit)
 	return w, said, err
+}
+
+// send queues messages.
+func (w *wire) send(messages []pgproto3.FrontendMessage) {
+	for _, m := range messages {
+		w.front.Send(m)
+	}
+}
+
+// renew reports whether the session can stand for a new one. If its client has done
+// more than to look, it is made like one, as far as DISCARD ALL does that.
+func (w *wire) renew(acted bool) bool {
+	if w.gone || !acted {
+		return !w.gone && w.status == 'I'
+	}
+	n := 1
+	if w.status != 'I' {
+		n = 2
+		w.send(query("ROLLBACK"))
+	}
+	w.send(query("DISCARD ALL"))
+	said, err := w.exchange(n, stepTimeout)
+	return err == nil && w.status == 'I' && slices.Contains(said, "DISCARD ALL")
 }
 
 // exchange sends what has been queued, and reads up to the n-th ReadyForQuery or
@@ -223,6 +247,22 @@ func prepare(name, text string) []pgproto3.FrontendMessage {
 // execute runs a statement that has been prepared, without describing it again.
 func execute(name string) []pgproto3.FrontendMessage {
 	return []pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: name}, &pgproto3.Execute{}, &pgproto3.Sync{}}
+}
+
+// bind prepares the unnamed statement and leaves a portal of it, of which one row has
+// been read.
+func bind(name, text string) []pgproto3.FrontendMessage {
+	return []pgproto3.FrontendMessage{
+		&pgproto3.Parse{Query: text},
+		&pgproto3.Bind{DestinationPortal: name},
+		&pgproto3.Execute{Portal: name, MaxRows: 1},
+		&pgproto3.Sync{},
+	}
+}
+
+// portal reads on from a portal.
+func portal(name string) []pgproto3.FrontendMessage {
+	return []pgproto3.FrontendMessage{&pgproto3.Execute{Portal: name, MaxRows: 1}, &pgproto3.Sync{}}
 }
 
 // functionCall calls a function by its object ID with arguments in text format.
