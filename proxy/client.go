@@ -233,14 +233,10 @@ func (c *client) fail(stage string, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		e = &pgwire.Error{Code: "08006", Message: "the client did not log in within " + c.env.config().ClientLoginTimeout.String()}
 	default:
-		c.env.bursts.failed.warn(log, "client failed", "error", err)
+		log.Warn("client failed", "error", err)
 		return
 	}
-	if stage == stageStartup {
-		c.env.bursts.refused.warn(log, "client refused", "code", e.Code, "error", e.Message)
-	} else {
-		log.Warn("client refused", "code", e.Code, "error", e.Message)
-	}
+	log.Warn("client refused", "code", e.Code, "error", e.Message)
 	c.conn.out = e.Append(c.conn.out)
 	if c.conn.flush() == nil {
 		c.conn.linger()

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -116,12 +117,14 @@ func TestUnfinishedMessageTakesNoServerConnection(t *testing.T) {
 // What is sent of a message now and then does not give it more time.
 func TestDrippedMessageIsEnded(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, QueryWaitTimeout: time.Second})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 2, QueryWaitTimeout: time.Second})
 	for name, beginning := range map[string][]byte{
 		"short": message('Q', 10_000, "SELECT"),
 		"long":  message('Q', 1<<20, strings.Repeat("x", 100<<10)),
 		"after another": append(encoded(t, &pgproto3.Query{String: "SELECT 1"}),
 			message('P', 10_000, "x")...),
+		"half with a server connection": append(encoded(t, &pgproto3.Parse{Query: "SELECT length($1)"}),
+			message('B', 1<<20, "\x00\x00\x00\x00\x00\x01\x00\x0f\x00\x00"+strings.Repeat("x", 20<<10))...),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,9 +225,24 @@ func TestUnfinishedMessagesTakeBoundedMemory(t *testing.T) {
 	first.Close()
 	second.Close()
 	testkit.Eventually(t, "nothing is left", func() bool { return usedKiB()-before < 20<<10 })
-	conn := r.connect()
-	if n := one[int](t, conn, "SELECT length('"+strings.Repeat("z", 20<<20)+"')"); n != 20<<20 {
-		t.Error(n)
+	conn := r.rawLogin() // one client may have nearly all of it
+	const most = 250 << 20
+	conn.Write(message('Q', most+4+18, "SELECT length('"))
+	for range most >> 20 {
+		conn.Write(part)
+	}
+	conn.Write([]byte("')\x00"))
+	front := pgproto3.NewFrontend(conn, nil)
+	for {
+		switch m, err := front.Receive(); m := m.(type) {
+		case *pgproto3.DataRow:
+			if string(m.Values[0]) != fmt.Sprint(most) {
+				t.Errorf("got %s", m.Values[0])
+			}
+			return
+		case *pgproto3.ErrorResponse, nil:
+			t.Fatal(m, err)
+		}
 	}
 }
 
@@ -358,5 +376,61 @@ func TestFloodOfRequestsTakesBoundedMemory(t *testing.T) {
 				t.Error("wrong answer")
 			}
 		})
+	}
+}
+
+// What clients can cause again and again is logged once a second.
+func TestClientsFillNoLog(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, AdminUsers: []string{"me"}})
+	request := func(parameters ...string) []byte {
+		return request(0x30000, strings.Join(parameters, "\x00")+"\x00\x00")
+	}
+	refused := func(parameters ...string) func() {
+		packet := request(parameters...)
+		return func() {
+			conn := r.dial()
+			conn.Write(packet)
+			if e := lastError(t, conn); e.Severity != "FATAL" {
+				t.Errorf("told %+v", e)
+			}
+		}
+	}
+	holder := r.connect()
+	for name, hostile := range map[string]func(){
+		"unknown database": refused("user", "me", "database", "shop/nowhere"),
+		"role":             refused("user", "me", "database", "shop", "role", "you"),
+		"options":          refused("user", "me", "database", "shop", "options", "nonsense"),
+		"console": func() {
+			conn := r.dial()
+			login(t, pgproto3.NewFrontend(conn, conn), map[string]string{"user": "me", "database": "pgbouncer"})
+			conn.Close()
+		},
+		"own server connection": func() {
+			conn := r.rawLogin()
+			conn.Write(encoded(t, &pgproto3.Query{String: "SELECT pg_terminate_backend(pg_backend_pid())"}))
+			if e := lastError(t, conn); e.Code != "57P01" {
+				t.Errorf("told %+v", e)
+			}
+		},
+		"canceled while it waits": func() {
+			exec(t, holder, "BEGIN")
+			defer exec(t, holder, "ROLLBACK")
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			waiter := r.connect()
+			if err := waiter.QueryRow(ctx, "SELECT 1").Scan(nil); err == nil {
+				t.Error("no error")
+			}
+		},
+	} {
+		began, before := time.Now(), len(r.log.String())
+		for range 12 {
+			hostile()
+		}
+		text := r.log.String()[before:]
+		if lines, most := strings.Count(text, "\n")-strings.Count(text, "level=DEBUG"), 2*(2+int(time.Since(began)/time.Second)); lines > most {
+			t.Errorf("%s: %d lines, at most %d are expected:\n%s", name, lines, most, text)
+		}
 	}
 }

@@ -21,6 +21,10 @@ const (
 	firstUnfinished  = 64 << 10
 	unfinishedGrowth = 8
 
+	// enoughProgress is how much of a message has to come, in bytes, so that it goes on
+	// while a server connection waits for it.
+	enoughProgress = 2 << 10
+
 	// enoughFreed is how much memory of long messages, in bytes, is worth giving back.
 	enoughFreed = 32 << 20
 )
@@ -28,12 +32,14 @@ const (
 // unfinished counts the memory of the beginnings of long messages.
 type unfinished struct{ used, freed atomic.Int64 }
 
-// take takes memory, and reports whether there was enough.
-func (u *unfinished) take(n int) bool {
-	if u.used.Add(int64(n)) <= maxUnfinished {
+// grow takes memory instead of some that is released, and reports whether there was
+// enough. What is copied from one to the other is not counted twice.
+func (u *unfinished) grow(from, to int) bool {
+	if u.used.Add(int64(to-from)) <= maxUnfinished {
+		u.freed.Add(int64(from))
 		return true
 	}
-	u.used.Add(-int64(n))
+	u.used.Add(int64(from - to))
 	return false
 }
 
@@ -57,11 +63,20 @@ type incoming struct {
 	begun  []byte
 	wanted int          // of the message's bytes
 	marked int          // bytes that had come at since
+	little int          // bytes that have come since, of a message that a server connection waits for
 	since  atomic.Int64 // Unix nanoseconds; 0 if the client is between two messages
 }
 
 // isLong reports whether the message is a long one: begun has room for what is read.
 func (in *incoming) isLong() bool { return in.wanted > rawnet.BufferSize }
+
+// held is the memory of a long message.
+func (in *incoming) held() int {
+	if in.isLong() {
+		return cap(in.begun)
+	}
+	return 0
+}
 
 // keep keeps what has come of a message. It reports whether there is memory for it.
 func (in *incoming) keep(memory *unfinished, part []byte, wanted int) bool {
@@ -73,13 +88,14 @@ func (in *incoming) keep(memory *unfinished, part []byte, wanted int) bool {
 	var begun []byte
 	if long {
 		size := min(wanted, max(firstUnfinished, unfinishedGrowth*len(part)))
-		if !memory.take(size) {
+		if !memory.grow(in.held(), size) {
 			return false
 		}
 		begun = make([]byte, 0, size)
+	} else {
+		memory.release(in.held())
 	}
 	begun = append(begun, part...)
-	in.drop(memory)
 	in.begun, in.wanted, in.marked = begun, wanted, rawnet.BufferSize
 	return true
 }
@@ -101,7 +117,7 @@ func (in *incoming) read(memory *unfinished, conn io.Reader) (ok bool, err error
 // drop drops what has come: the message is complete, or the session is over.
 func (in *incoming) drop(memory *unfinished) {
 	if in.isLong() {
-		memory.release(cap(in.begun))
+		memory.release(in.held())
 		in.begun = nil
 	}
 	in.begun, in.wanted = in.begun[:0], 0
@@ -139,6 +155,7 @@ func (c *pooledClient) receive() (ending, error) {
 
 // take forwards requests as far as they are complete, and keeps the rest.
 func (c *pooledClient) take(requests []byte) ending {
+	goesOn := c.midMessage
 	rest, end := c.forward(requests)
 	in := &c.incoming
 	switch {
@@ -163,8 +180,12 @@ func (c *pooledClient) take(requests []byte) ending {
 	switch {
 	case len(rest) == 0 && !c.midMessage:
 		in.since.Store(0)
+		in.little = 0
+	case goesOn && c.midMessage && in.little+len(requests) < enoughProgress:
+		in.little += len(requests)
 	case len(rest) < len(requests) || in.since.Load() == 0: // of a message that has just begun or goes on
 		in.since.Store(c.requested.Load())
+		in.little = 0
 	}
 	return end
 }
@@ -177,5 +198,5 @@ func (c *pooledClient) violates(err error) ending {
 }
 
 func (c *pooledClient) logViolation(e *pgwire.Error) {
-	c.env.bursts.violations.warn(c.env.log, "client violates the protocol", "client", c.conn.raw.RemoteAddr(), "code", e.Code, "error", e.Message)
+	c.env.log.Warn("client violates the protocol", "client", c.conn.raw.RemoteAddr(), "code", e.Code, "error", e.Message)
 }

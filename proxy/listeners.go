@@ -137,7 +137,7 @@ func (l *listeners) accept(from net.Listener, accepted func(*client)) {
 			return
 		}
 		if err != nil {
-			l.env.bursts.unaccepted.warn(l.env.log, "cannot accept a client", "error", err)
+			l.env.log.Warn("cannot accept a client", "error", err)
 			select {
 			case <-time.After(acceptBackoff):
 			case <-l.env.admission.Done():

@@ -71,7 +71,7 @@ func New(cfg Config) (*Server, error) {
 		clients: clients, targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e, clients),
 		stopped: make(chan struct{}),
 	}
-	s.console = console.New(s.admin(), product, cfg.Logger)
+	s.console = console.New(s.admin(), product, e.log)
 	return s, nil
 }
 
@@ -291,7 +291,6 @@ type env struct {
 	configuration atomic.Pointer[configuration]
 	log           *slog.Logger
 	counts        counters
-	bursts        struct{ unaccepted, failed, refused, violations burst }
 	unfinished    unfinished
 	cancelKeys    cancelKeys
 	template      *pgx.ConnConfig // of every login to a database; never modified
@@ -319,7 +318,7 @@ func newEnv(log *slog.Logger) (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{log: log, template: blank.ConnConfig}
+	e := &env{log: slog.New(newBurstHandler(log.Handler())), template: blank.ConnConfig}
 	e.life, e.endLife = context.WithCancel(context.Background())
 	e.admission, e.endAdmission = context.WithCancel(e.life)
 	return e, nil

@@ -205,6 +205,9 @@ func (s *Session) fail(err error) string {
 	return err.Error()
 }
 
+// CommandMessage is logged for each command of an admin.
+const CommandMessage = "console command"
+
 // execute runs a statement, which can be canceled.
 func (s *Session) execute(st *statement) ([]row, error) {
 	if st.admin && s.console.proxy.Access(s.client.User) != MayControl {
@@ -220,7 +223,7 @@ func (s *Session) execute(st *statement) ([]row, error) {
 		return nil, commandError(ctx, err)
 	}
 	if st.admin {
-		s.log.Info("console command", "command", strings.TrimSpace(st.tag+" "+st.argument))
+		s.log.Info(CommandMessage, "command", strings.TrimSpace(st.tag+" "+st.argument))
 	}
 	return rows, nil
 }
