@@ -45,7 +45,7 @@ model: postgres ## sequences of messages at random, by the proxy and by Postgres
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithServerOnAnything' ./proxy -sequences $$(( $${MODEL:-1000000} / 20 )) -seed $${SEED:-1}
 
 walls: postgres ## changes of a session's state, composed at random: no client may see another's (WALLS=200000, SEED=1, RESET=true)
-	@$(GO) test -count=1 -v -timeout 0 ./walls -compositions $${WALLS:-200000} -seed $${SEED:-1} -reset-always=$${RESET:-false}
+	@$(GO) test -count=1 -v -timeout 0 -run NoClientSeesAnother ./walls -workers 4 -compositions $${WALLS:-200000} -seed $${SEED:-1} -reset-always=$${RESET:-false}
 
 repeat: postgres ## the whole suite RUNS (20) times, with GOMAXPROCS 1, 2 and 8, with and without -race, some under load
 	@sh scripts/repeat.sh

@@ -151,7 +151,7 @@ func (c namedCase) plan(n int, f facts) plan {
 
 // The ways in which clients met each other's sessions once.
 func TestKnownWaysBetweenClients(t *testing.T) {
-	j := startJudges(t, 1)[0]
+	j := startJudges(t, 1, false)[0]
 	run := func(name string, notYet, refuses bool, plan func(n int) plan) {
 		t.Run(name, func(t *testing.T) {
 			if err := j.renew(); err != nil {

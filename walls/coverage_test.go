@@ -43,7 +43,7 @@ func (c coverage) count(from composition, v verdict) {
 // isUndone reports whether nothing of the state is left in the end.
 func (p part) isUndone() bool {
 	undoes := p.scope.undoes || slices.ContainsFunc(p.carriers, func(c *carrier) bool { return c.undoes })
-	return p.undone || p.state.silent || undoes && !p.state.survives
+	return p.undone || p.state.silent || p.state.forms[p.form].transient && p.scope.name != "left open" || undoes && !p.state.survives
 }
 
 // pairs returns the pairs that p is made of.

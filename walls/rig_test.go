@@ -69,7 +69,7 @@ type cluster struct {
 func startCluster(t testing.TB, workers int) *cluster {
 	t.Helper()
 	server := testpostgres.StartWith(t, map[string]string{
-		"max_replication_slots": "50", "max_prepared_transactions": "20", "jit": "off",
+		"max_replication_slots": "50", "max_prepared_transactions": "20", "max_connections": "400", "jit": "off",
 		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
 	})
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
@@ -108,7 +108,7 @@ func (c *cluster) connect(database string) (*pgconn.PgConn, error) {
 
 // startProxy starts a proxy in front of c, with one server connection for each
 // role and database. It returns the path of the socket.
-func startProxy(t testing.TB, c *cluster) string {
+func startProxy(t testing.TB, c *cluster, resets bool) string {
 	t.Helper()
 	log := &testkit.Buffer{}
 	targets := map[string]*lakebase.Connector{}
@@ -128,7 +128,7 @@ func startProxy(t testing.TB, c *cluster) string {
 	dir := testkit.OpenDir(t)
 	server, err := proxy.New(proxy.Config{
 		Listen: "none", UnixSocketDir: filepath.Join(dir, "proxy"),
-		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute, ServerResetQueryAlways: *resetAlways,
+		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute, ServerResetQueryAlways: resets,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

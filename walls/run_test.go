@@ -33,8 +33,8 @@ type run struct {
 func (s *side) play(p plan, order []int) trace {
 	r := &run{side: s, plan: p, wires: map[byte]*wire{}, acts: map[byte]bool{}, lent: map[byte]result{}, done: make([]bool, len(p.script)),
 		trace: trace{replies: map[int]reply{}, open: map[int]bool{}, pins: map[byte]string{}}}
-	for _, st := range p.script {
-		r.acts[st.who] = r.acts[st.who] || st.verb == send || st.verb == call
+	for _, who := range []byte(clients) {
+		r.acts[who] = acts(p.script, who)
 	}
 	if order == nil {
 		for i := range p.script {
@@ -143,7 +143,7 @@ func (r *run) kind(who byte, startup map[string]string) string {
 	switch {
 	case r.proxy != "" || r.role == hurried:
 		return ""
-	case who != clientA && !r.acts[who]:
+	case !r.acts[who]:
 		return fmt.Sprint(looks, r.role, startup)
 	case r.renewable[who]:
 		return fmt.Sprint("acts as ", r.role, startup)
@@ -158,7 +158,7 @@ func (r *run) leave(who byte) {
 	l, w := r.lent[who], r.wires[who]
 	delete(r.lent, who)
 	delete(r.wires, who)
-	if l.kind == "" || !w.renew(r.acts[who] || who == clientA) {
+	if l.kind == "" || !w.renew(r.acts[who]) {
 		w.leave(stepTimeout)
 		return
 	}

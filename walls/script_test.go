@@ -2,6 +2,7 @@ package walls_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -62,6 +63,11 @@ func simple(who byte, text string) step {
 
 func byMessages(who byte, text string, messages []pgproto3.FrontendMessage) step {
 	return step{who: who, text: text, messages: messages}
+}
+
+// acts reports whether a client of s does more than to look.
+func acts(s script, who byte) bool {
+	return who == clientA || slices.ContainsFunc(s, func(st step) bool { return st.who == who && (st.verb == send || st.verb == call) })
 }
 
 // String returns s as a reader can type it into psql, a window for each client.

@@ -24,7 +24,7 @@ var objectStates = []state{
 		forms: []create{
 			{action: do("DECLARE c{n} CURSOR WITH HOLD FOR VALUES (1), (2)")},
 			{action: do("DECLARE c{n} BINARY INSENSITIVE SCROLL CURSOR WITH HOLD FOR VALUES (1), (2)")},
-			{action: do("DECLARE c{n} NO SCROLL CURSOR FOR VALUES (1), (2)")}, // as long as the transaction
+			{action: do("DECLARE c{n} NO SCROLL CURSOR FOR VALUES (1), (2)"), transient: true},
 		},
 		looks: []string{"FETCH FORWARD 0 FROM c{n}"},
 		undo:  []string{"CLOSE c{n}"},
@@ -41,8 +41,8 @@ var objectStates = []state{
 		name:        "large object descriptor",
 		preparation: []string{"SELECT pg_catalog.lo_from_bytea(9{n}, 'seven')"},
 		forms: []create{
-			{action: expr("pg_catalog.lo_open(9{n}, 262144)")},
-			{action: calls("pg_catalog.lo_open(oid,int)", "9{n}", "262144")},
+			{action: expr("pg_catalog.lo_open(9{n}, 262144)"), transient: true},
+			{action: calls("pg_catalog.lo_open(oid,int)", "9{n}", "262144"), transient: true},
 		},
 		looks:   []string{"SELECT pg_catalog.loread(0, 7)"},
 		cleanup: []string{"SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = 9{n}"},

@@ -26,8 +26,9 @@ type state struct {
 // create is one way to create a state.
 type create struct {
 	action
-	super  bool
-	before []string // what this form defines first
+	super     bool
+	before    []string // what this form defines first
+	transient bool     // it ends with the transaction
 }
 
 // states are all kinds. A new kind is one entry here.
@@ -136,6 +137,7 @@ var settingStates = []state{
 	},
 	{
 		name:  "temp_buffers",
+		lasts: true, // rather, needs a session without temporary tables before it
 		forms: settingForms("temp_buffers", "2MB"),
 		undo:  []string{"RESET temp_buffers"},
 	},

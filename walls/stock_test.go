@@ -22,7 +22,7 @@ func (j *judge) block(first, end int) (stocked, others []numbered) {
 	for i := first; i < end; i++ {
 		random := rand.New(rand.NewPCG(*seed, uint64(i)))
 		c := draw(random)
-		for !c.isEqualToday() {
+		for j.skips != nil && j.skips(c) {
 			c = draw(random)
 		}
 		n := numbered{c, i, c.plan(int(j.numbers.Add(1)), j.facts)}
@@ -37,7 +37,7 @@ func (j *judge) block(first, end int) (stocked, others []numbered) {
 
 // stock returns a judge for a new database that has the objects of these compositions.
 func (j *judge) stock(all []numbered) (*judge, error) {
-	s := &judge{facts: j.facts, numbers: j.numbers}
+	s := &judge{facts: j.facts, numbers: j.numbers, othersOnly: j.othersOnly}
 	var errs [2]error
 	s.direct, errs[0] = j.direct.stock(all)
 	s.pooled, errs[1] = j.pooled.stock(all)

@@ -18,7 +18,7 @@ import (
 var (
 	compositions = flag.Int("compositions", 0, "number of random compositions, of all kinds; 0 for a few hundred of those that are equal today")
 	seed         = flag.Uint64("seed", 1, "seed of the random compositions")
-	workers      = flag.Int("workers", 4, "number of pools and databases that compare at the same time")
+	workers      = flag.Int("workers", 2, "number of pools and databases that compare at the same time")
 	resetAlways  = flag.Bool("reset-always", false, "with server_reset_query_always")
 	shrinks      = flag.Int("shrinks", 200, "number of failures that are made smaller and printed")
 )
@@ -26,20 +26,41 @@ var (
 // progress is the number of compositions between two lines of progress.
 const progress = 5000
 
-// shortForm is the number of compositions in the suite.
-const shortForm = 150
+// shortForm and shortReset are the numbers of compositions in the suite.
+const (
+	shortForm  = 150
+	shortReset = 60
+)
 
 // A client sees the same through a pool that another client uses as it does alone.
 func TestNoClientSeesAnother(t *testing.T) {
-	n := *compositions
-	if n == 0 {
-		n = shortForm
+	if *compositions > 0 {
+		compareAtRandom(t, *compositions, startJudges(t, *workers, *resetAlways))
+		return
 	}
-	judges := startJudges(t, *workers)
+	judges := startJudges(t, *workers, false)
+	for _, j := range judges {
+		j.skips = func(c composition) bool { return !c.isEqualToday() }
+	}
+	compareAtRandom(t, shortForm, judges)
+}
+
+// With server_reset_query_always a client that has done nothing sees nothing of another
+// one, whatever that one has lost.
+func TestResetLeavesNothingToSee(t *testing.T) {
+	judges := startJudges(t, *workers, true)
+	for _, j := range judges {
+		j.othersOnly, j.skips = true, func(c composition) bool { return c.isOfKind(notYetReset) }
+	}
+	compareAtRandom(t, shortReset, judges)
+}
+
+// compareAtRandom has judges compare n random compositions.
+func compareAtRandom(t *testing.T, n int, judges []*judge) {
 	r := newReport()
 	var next atomic.Int64
 	var all sync.WaitGroup
-	size := min(blockSize, max(1, n / *workers))
+	size := min(blockSize, max(1, n/len(judges)))
 	for _, j := range judges {
 		all.Go(func() {
 			for first := int(next.Add(int64(size))) - size; first < n; first = int(next.Add(int64(size))) - size {
@@ -66,10 +87,10 @@ func TestNoClientSeesAnother(t *testing.T) {
 }
 
 // startJudges starts a server, a second one behind a proxy, and judges for them.
-func startJudges(t testing.TB, n int) []*judge {
+func startJudges(t testing.TB, n int, resets bool) []*judge {
 	t.Helper()
 	alone, behind := startCluster(t, n), startCluster(t, n)
-	socket := startProxy(t, behind)
+	socket := startProxy(t, behind, resets)
 	f := facts{host: alone.SocketDir(), seeded: seeded(t, alone)}
 	numbers := &atomic.Int64{}
 	var all []*judge
