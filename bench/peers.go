@@ -32,6 +32,8 @@ type peer struct {
 	output *bytes.Buffer // its standard error
 	host   string
 	port   int
+
+	database string // "" means that of benchUser
 }
 
 func (p *peer) pid() int { return p.cmd.Process.Pid }

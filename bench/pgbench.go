@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,8 +49,8 @@ type pgbenchResult struct {
 	latencies    []time.Duration // of some of the transactions, in order
 }
 
-func pgbenchCommand(ctx context.Context, host string, port int, args ...string) *exec.Cmd {
-	args = append(args, "-h", host, "-p", strconv.Itoa(port), "-U", benchUser, benchUser)
+func pgbenchCommand(ctx context.Context, host string, port int, database string, args ...string) *exec.Cmd {
+	args = append(args, "-h", host, "-p", strconv.Itoa(port), "-U", benchUser, cmp.Or(database, benchUser))
 	cmd := exec.CommandContext(ctx, "pgbench", args...)
 	cmd.Env = append(withoutSettings(os.Environ()), "PGGSSENCMODE=disable", "PGSSLMODE=disable")
 	return cmd
@@ -72,7 +73,7 @@ func runPgbench(ctx context.Context, p *peer, l load, span time.Duration) (pgben
 	if l.connect {
 		args = append(args, "-C")
 	}
-	cmd := pgbenchCommand(ctx, p.host, p.port, args...)
+	cmd := pgbenchCommand(ctx, p.host, p.port, p.database, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -37,6 +37,9 @@ func (b *proxyBench) measurements() []measurement {
 	for _, t := range b.loads() {
 		all = append(all, measurement{t.name(), func(ctx context.Context) ([]row, error) { return b.compare(ctx, t) }})
 	}
+	if !b.before {
+		all = append(all, measurement{"proxy-isolation", b.isolation})
+	}
 	return append(all,
 		measurement{"proxy-first-row", b.firstRow},
 		measurement{"proxy-copy-out", b.copyOut},

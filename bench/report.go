@@ -36,18 +36,19 @@ type row struct {
 
 // Groups of rows, each a table.
 const (
-	groupLibrary = "The library" // of rows without a group
-	groupCLI     = "The command line"
-	groupSpeed   = "Proxy: queries a second, pgbench -S"
-	groupCPU     = "Proxy: seconds of processor time for a million queries"
-	groupLatency = "Proxy: latency in ms, median / 99th percentile; the ratio is that of the latter"
-	groupOther   = "Proxy: connections, memory, bulk data"
+	groupLibrary   = "The library" // of rows without a group
+	groupCLI       = "The command line"
+	groupSpeed     = "Proxy: queries a second, pgbench -S"
+	groupCPU       = "Proxy: seconds of processor time for a million queries"
+	groupLatency   = "Proxy: latency in ms, median / 99th percentile; the ratio is that of the latter"
+	groupIsolation = "Proxy: the price of isolation, queries a second, pgbench -S"
+	groupOther     = "Proxy: connections, memory, bulk data"
 )
 
 // markdown writes the tables.
 func (r report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "Measured %s on %s, in %s; load average before: %s.\n", r.Date, r.Machine, r.Took, r.Load)
-	for _, group := range []string{groupLibrary, groupCLI, groupSpeed, groupCPU, groupLatency, groupOther} {
+	for _, group := range []string{groupLibrary, groupCLI, groupSpeed, groupCPU, groupLatency, groupIsolation, groupOther} {
 		r.table(w, group)
 	}
 	for _, c := range r.Curves {
@@ -68,6 +69,8 @@ func (r report) table(w io.Writer, group string) {
 			case groupLibrary:
 			case groupCLI:
 				peer = "psql"
+			case groupIsolation:
+				peer, rounds = "without", r.ProxyRounds
 			case groupOther:
 				rounds = r.ProxyRounds
 			default:

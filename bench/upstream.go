@@ -139,7 +139,7 @@ func (u *upstream) fill(ctx context.Context, scale int) error {
 			return err
 		}
 	}
-	cmd := pgbenchCommand(ctx, u.address, u.port, "-i", "-q", "-s", strconv.Itoa(scale))
+	cmd := pgbenchCommand(ctx, u.address, u.port, "", "-i", "-q", "-s", strconv.Itoa(scale))
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+u.password, "PGSSLMODE=verify-full", "PGSSLROOTCERT="+u.roots)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgbench -i: %w: %s", err, out)
