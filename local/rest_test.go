@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/local"
 )
 
 const production = "/api/2.0/postgres/projects/my-project/branches/production"
@@ -330,8 +332,9 @@ func TestRolesOfInstances(t *testing.T) {
 	a.ok("DELETE", roles+"/plain?allow_missing=true", nil)
 }
 
-func TestStatusPageShowsEndpoints(t *testing.T) {
+func TestStatusPageShowsEndpointsAndFaults(t *testing.T) {
 	s := sharedServer(t)
+	withFaults(t, s, local.Faults{API: local.APIFault{Status: 503, Probability: 0.5, PathPrefix: "/none"}})
 	a := newAPI(t, s)
 	resp, err := a.http.Get(s.WorkspaceURL() + "/")
 	if err != nil {
@@ -342,7 +345,7 @@ func TestStatusPageShowsEndpoints(t *testing.T) {
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatal(resp.StatusCode, err)
 	}
-	for _, want := range []string{"my-instance", "projects/my-project/branches/production/endpoints/primary", s.PostgresAddr(), `http-equiv="refresh"`} {
+	for _, want := range []string{"my-instance", "projects/my-project/branches/production/endpoints/primary", s.PostgresAddr(), `http-equiv="refresh"`, "api.probability=0.5", "api.path_prefix=/none"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page does not show %q", want)
 		}

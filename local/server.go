@@ -12,9 +12,9 @@
 // only.
 //
 // The following is not implemented: branches of the past (a branch is a copy of
-// the present), Unity Catalog, synced tables, and sizes of computes. The expiry of
-// a branch and the Postgres settings of an endpoint are saved and shown, and have
-// no effect.
+// the present), snapshots, change data feeds, the Data API, Unity Catalog, synced
+// tables, and sizes of computes. Permissions and the Postgres settings of an
+// endpoint are saved and shown, and have no effect.
 package local
 
 import (
