@@ -1,11 +1,14 @@
 package lakebasetest_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/lakebasetest"
@@ -100,5 +103,39 @@ func TestConfigIgnoresTheEnvironment(t *testing.T) {
 func TestConfigInParallelTests(t *testing.T) {
 	for range 2 {
 		t.Run("query", testQuery)
+	}
+}
+
+// TestAppHasItsOwnRightsOnly has a person's schema refuse an app, by both ways to
+// configure one.
+func TestAppHasItsOwnRightsOnly(t *testing.T) {
+	s := lakebasetest.New(t, local.Options{Projects: []string{"web"}})
+	t.Setenv("DATABRICKS_TOKEN", "a person's")
+	lakebasetest.SetenvApp(t, s, "shop", "web")
+	if _, set := os.LookupEnv("DATABRICKS_TOKEN"); set || os.Getenv("PGPASSWORD") != "" {
+		t.Errorf("environment: %q", os.Environ())
+	}
+	fromEnv, err := lakebase.ParseConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]*lakebase.Config{"environment": fromEnv, "Config": lakebasetest.AppConfig(t, s, "shop", "web")} {
+		c, err := lakebase.New(cfg)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		conn, err := c.Connect(t.Context())
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		var refused *pgconn.PgError
+		if _, err := conn.Exec(t.Context(), "CREATE TABLE public.mine ()"); !errors.As(err, &refused) || refused.Code != "42501" {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := conn.Exec(t.Context(), "CREATE SCHEMA IF NOT EXISTS own"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		conn.Close(t.Context())
+		c.Close()
 	}
 }
