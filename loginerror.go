@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -176,11 +177,16 @@ func diagnoseLocal(err error) (diagnosis, bool) {
 	return d, true
 }
 
-// innermost strips pgx's wrapper with the configuration in it.
+// innermost strips pgx's wrapper with the configuration in it, and what it says
+// again: some modes try an address with TLS and without.
 func innermost(err error) error {
 	var wrapper *pgconn.ConnectError
-	if errors.As(err, &wrapper) {
-		return wrapper.Unwrap()
+	if !errors.As(err, &wrapper) {
+		return err
+	}
+	err = wrapper.Unwrap()
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		err = errors.Join(slices.CompactFunc(slices.Clone(several.Unwrap()), func(a, b error) bool { return a.Error() == b.Error() })...)
 	}
 	return err
 }

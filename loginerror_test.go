@@ -271,6 +271,15 @@ func TestNetworkFailures(t *testing.T) {
 	}
 }
 
+// With sslmode=prefer, pgx tries an address twice, and says twice how that failed.
+func TestFailureOfBothAttemptsIsSaidOnce(t *testing.T) {
+	testkit.OnlyEnv(t, nil)
+	err := connectTo(t.Context(), "host=127.0.0.1 port=1 user=u sslmode=prefer")
+	if text := loginError(err, "h.example.com", "u", "d").Error(); strings.Count(err.Error(), "connection refused") != 2 || strings.Count(text, "connection refused") != 1 {
+		t.Errorf("%v becomes %q", err, text)
+	}
+}
+
 // Failures of this machine blame no firewall, and are not waited out.
 func TestFailuresOfThisMachineBlameNoNetwork(t *testing.T) {
 	testkit.OnlyEnv(t, nil)

@@ -90,6 +90,9 @@ func run(ctx context.Context, std *terminal.Streams, o *options) error {
 	began := time.Now()
 	server, err := local.Start(ctx, options)
 	if err != nil {
+		if options.DatabaseURL != "" && command.Hint(err) != "" { // the library's, for a Lakebase
+			err = &command.Error{Err: err, Hint: "--database-url, or LAKEBASE_LOCAL_DATABASE_URL, must lead to a server that runs, as a superuser"}
+		}
 		return command.InterruptedOr(ctx, err)
 	}
 	err = announce(std, o, server, time.Since(began))
