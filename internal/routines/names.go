@@ -23,6 +23,7 @@ const (
 	isRelation = "relation"   // a table, view or sequence
 	isUse      = "use"        // Text is the name of a function, relation or type that the object uses
 	isCall     = "call"       // Text is the name of a function, perhaps of PostgreSQL's own, that the object calls
+	isUnplain  = "unplain"    // a function of PostgreSQL's own that is not known to be plain
 	isCode     = "code"       // Text is an expression or rule of the object
 	isAnywhere = "everywhere" // a function that runs without being named, by an operator, for example
 	isEvent    = "event"      // a function that runs when definitions change
@@ -35,6 +36,9 @@ type Names struct {
 	trusted     bool   // all names are taken for plain
 
 	functions, relations map[string]struct{}
+
+	unplain        map[string]Impact // of PostgreSQL's own functions
+	unplainLengths [256]uint64       // of their names, as bits, by their first byte
 
 	readings   map[string]Reading // of the names with an impact
 	everywhere Reading            // of any text
@@ -72,13 +76,19 @@ func contains(set map[string]struct{}, name string) bool {
 // newNames finds the names with an impact: those whose definition has one, and those
 // whose definition contains such a name.
 func newNames(definitions []Definition, fingerprint string) *Names {
-	n := &Names{fingerprint: fingerprint, functions: map[string]struct{}{}, relations: map[string]struct{}{}, readings: map[string]Reading{}}
+	n := &Names{fingerprint: fingerprint, functions: map[string]struct{}{}, relations: map[string]struct{}{},
+		unplain: map[string]Impact{}, readings: map[string]Reading{}}
 	for _, d := range definitions {
 		switch d.Kind {
 		case isFunction, isLibrary, isOpaque:
 			n.functions[sqlscan.Fold(d.Name)] = struct{}{}
 		case isRelation:
 			n.relations[sqlscan.Fold(d.Name)] = struct{}{}
+		case isUnplain:
+			if !words()[d.Name].builtin { // otherwise sqlscan reports what it does
+				n.unplain[d.Name] = unknownFunction(d.Name)
+				n.unplainLengths[d.Name[0]] |= 1 << len(d.Name)
+			}
 		}
 	}
 	for _, d := range definitions {
@@ -117,24 +127,36 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 		if d.Kind == isAnywhere {
 			used = d.Name
 		}
-		switch w := words()[used]; {
-		case contains(lastingFunctions, used):
-			r.Impact = Loads | Unknown
-		case !w.builtin && !contains(n.functions, sqlscan.Fold(used)):
-			r.Impact = Unknown
-		case w.builtin && (used != d.Name || d.Kind == isAnywhere): // otherwise the text shows what it does
+		if words()[used].builtin {
 			r = readText([]byte("SELECT " + used + "()"))
+		} else if !contains(n.functions, sqlscan.Fold(used)) {
+			r.Impact = unknownFunction(used)
 		}
 	case isLibrary:
-		if contains(lastingFunctions, d.Name) {
-			r.Impact = Loads | Unknown
-		} else if !contains(plainExtensions, d.Text) {
-			r.Impact = Unknown
+		if contains(lastingFunctions, d.Name) || !contains(plainExtensions, d.Text) {
+			r.Impact = unknownFunction(d.Name)
 		}
 	case isOpaque:
 		r.Impact = Unknown | Defines
 	}
 	return r
+}
+
+// unknownFunction returns the impact of a function that is not known to be plain.
+func unknownFunction(name string) Impact {
+	if contains(lastingFunctions, name) {
+		return Unknown | Loads
+	}
+	return Unknown
+}
+
+// ofOwn returns the impact of one of PostgreSQL's own functions, whose name is in lower
+// case.
+func (n *Names) ofOwn(name []byte) Impact {
+	if n == nil || len(name) == 0 || n.unplainLengths[name[0]]>>len(name)&1 == 0 {
+		return 0
+	}
+	return n.unplain[string(name)]
 }
 
 // spread adds to each definition the readings of the names that its text contains. It

@@ -84,7 +84,7 @@ func newReader(text []byte, names *Names, body bool) reader {
 	return reader{lex: sqlscan.NewLexer(text), names: names, body: body, start: true}
 }
 
-// read reads the text and returns its impact: Unknown, Defines and ConfiguresUnknown,
+// read reads the text and returns its impact: Unknown, Defines, Loads and ConfiguresUnknown,
 // or 0 if it is plain.
 func (r *reader) read() Impact {
 	all := words()
@@ -97,9 +97,11 @@ func (r *reader) read() Impact {
 			for i, c := range spelling {
 				spelling[i] = foldByte(c)
 			}
+			r.impact |= r.names.ofOwn(spelling)
 			r.word(text, all[string(spelling)])
 		case sqlscan.QuotedName:
 			text := sqlscan.Truncate(r.lex.Value(t))
+			r.impact |= r.names.ofOwn(text)
 			r.word(text, word{builtin: all[string(text)].builtin, reported: all[sqlscan.Fold(string(text))].reported})
 		case sqlscan.Symbol:
 			r.symbol(r.lex.Text(t)[0])

@@ -101,7 +101,7 @@ WITH own AS (
 	FROM own JOIN pg_catalog.pg_proc f ON f.prosrc OPERATOR(pg_catalog.=) own.prosrc AND f.proname OPERATOR(pg_catalog.<>) own.name
 	WHERE own.extname IS NULL AND own.prokind OPERATOR(pg_catalog.<>) 'a'
 		AND own.lanname OPERATOR(pg_catalog.=) ANY (ARRAY['internal', 'c']::pg_catalog.name[])
-	UNION ALL SELECT DISTINCT 'call', proname, proname
+	UNION ALL SELECT DISTINCT 'unplain', proname, NULL
 	FROM suspect WHERE 'internal'::pg_catalog.regtype OPERATOR(pg_catalog.<>) ALL (proargtypes::pg_catalog.oid[])
 	UNION ALL SELECT 'event', p.proname, NULL
 	FROM pg_catalog.pg_event_trigger e JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) e.evtfoid
