@@ -112,6 +112,14 @@ func (c *pooledClient) login(settings txpool.Settings) error {
 
 // begin begins the session and returns its run loop.
 func (c *pooledClient) begin() runLoop {
+	c.opened()
+	return c.run()
+}
+
+// opened counts the session and logs that it has begun.
+//
+//go:noinline
+func (c *pooledClient) opened() {
 	c.env.counts.sessions.Add(1)
 	c.pool.count(&c.pool.totals.Sessions)
 	c.began = time.Now()
@@ -119,21 +127,18 @@ func (c *pooledClient) begin() runLoop {
 	if c.env.logs(slog.LevelDebug) {
 		c.env.log.Debug("session began", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name)
 	}
-	return c.run()
 }
 
 // run is the run loop, and the next one after the stack has been shrunk. While
-// the client is idle it is at the bottom of the stack, and should be small.
+// the client is idle, its frame and those that it calls must leave the stack at 2 KiB:
+// a garbage collection makes the first stack of each goroutine as large as the mean of
+// what goroutines use, and a runtime guard of 928 bytes, rounded up to a power of two.
 func (c *pooledClient) run() runLoop {
 	end := c.serve()
 	if end == (ending{}) {
 		return c.run
 	}
-	c.close(end)
-	if c.env.logs(slog.LevelDebug) {
-		c.env.log.Debug("session ended", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name,
-			"reason", end.reason, "duration", time.Since(c.began))
-	}
+	c.finish(end)
 	return nil
 }
 
@@ -417,6 +422,17 @@ func (c *pooledClient) sendLast(reason string, e *pgwire.Error, forced bool) end
 		} else if linked {
 			return ending{}
 		}
+	}
+}
+
+// finish ends the session and logs that.
+//
+//go:noinline
+func (c *pooledClient) finish(end ending) {
+	c.close(end)
+	if c.env.logs(slog.LevelDebug) {
+		c.env.log.Debug("session ended", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name,
+			"reason", end.reason, "duration", time.Since(c.began))
 	}
 }
 
