@@ -10,6 +10,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/proxy"
 )
 
 func New(std *terminal.Streams) *cobra.Command {
@@ -53,14 +54,18 @@ the second ends those too.`,
 	f = addFlags(cmd)
 	cmd.Flags().BoolVar(&check, "check", false, "check the configuration, print what is in force, and do not listen")
 	output.AddFlag(cmd)
-	// It fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("target", target.CompleteNamed)
 	return cmd
 }
 
 // flags are the texts that the command line gives, by setting. They are kept
 // because each reload reads them again, on top of the file.
 type flags map[string]*flagValue
+
+// choices are what completion offers for the settings that take one of a few.
+var choices = map[string][]string{
+	"pool_mode": {string(proxy.TransactionMode), string(proxy.SessionMode)},
+	"log_level": {"debug", "info", "warn", "error"},
+}
 
 // addFlags adds a flag to cmd for each setting.
 func addFlags(cmd *cobra.Command) flags {
@@ -71,6 +76,12 @@ func addFlags(cmd *cobra.Command) flags {
 		flag := cmd.Flags().VarPF(f[s.Name], flagOf(s.Name), "", s.Usage)
 		if flag.Value.Type() == "bool" {
 			flag.NoOptDefVal = "true"
+		}
+		switch {
+		case s.Name == "target":
+			command.Complete(cmd, flag.Name, target.CompleteNamed)
+		case s.Value.Type() != "string": // most of those are names of files
+			command.Complete(cmd, flag.Name, cobra.FixedCompletions(choices[s.Name], cobra.ShellCompDirectiveNoFileComp))
 		}
 	}
 	return f
