@@ -8,6 +8,10 @@
 // through the proxy too: everything that they can do must work there as well, in
 // both modes, with and without a password.
 //
+// Frameworks that bring much of their own start, migrate and work through it as over
+// direct connections: Django, Active Record of Rails, and River, which waits for jobs by
+// LISTEN.
+//
 // Shells check the completion of the command line, and mandoc its manual pages.
 //
 // There is nothing to import here. `make interop` installs missing clients, runs

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the clients here need and what is missing: psql and pgbench,
-# Node with the packages of node/package-lock.json, psycopg, asyncpg, a JDK and
-# the JDBC driver; shells with their completion, and mandoc. Ends with one line that names what could not be had.
+# Node with the packages of node/package-lock.json, psycopg, asyncpg, Django, a JDK and
+# the JDBC driver, Active Record; shells with their completion, and mandoc. Ends with one line that names what could not be had.
 set -eu
 cd "$(dirname "$0")"
 
@@ -40,19 +40,23 @@ python_has() {
 	python3 -c "import $1" 2>/dev/null || /usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
+ruby_has() { has ruby && ruby -e "require '$1'" 2>/dev/null; }
+
 if [ -f ../scripts/ensure-postgres.sh ]; then
 	sh ../scripts/ensure-postgres.sh
 fi
 has psql && has pgbench || install 'psql or pgbench' postgresql-client postgresql-contrib
 python_has psycopg2 && python_has psycopg || install 'psycopg2 or psycopg' python3-psycopg2 python3-psycopg
 python_has asyncpg || install asyncpg python3-asyncpg
+python_has django || install Django python3-django
+ruby_has active_record && ruby_has pg || install 'Active Record' ruby ruby-activerecord ruby-pg
 has javac && has java || install 'a JDK' default-jdk-headless
 [ -e /usr/share/java/postgresql.jar ] || install 'the JDBC driver' libpostgresql-jdbc-java
 has node && has npm || install 'node or npm' nodejs npm
 [ -e /usr/share/bash-completion/bash_completion ] || install bash-completion bash-completion
 has zsh && has fish || install 'zsh or fish' zsh fish
 has mandoc || install mandoc mandoc
-for program in psql pgbench pg_dump pg_restore node npm javac java bash zsh fish mandoc; do
+for program in psql pgbench pg_dump pg_restore node npm javac java ruby bash zsh fish mandoc; do
 	has $program || fail "$program is still not on the PATH"
 done
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' ||

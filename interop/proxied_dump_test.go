@@ -3,6 +3,7 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func sameDump(t *testing.T, one, other string, args ...string) error {
 
 func dropDatabase(t *testing.T, conn *pgx.Conn, name string) {
 	t.Helper()
-	if _, err := conn.Exec(t.Context(), "drop database "+name+" with (force)"); err != nil {
+	if _, err := conn.Exec(context.Background(), "drop database "+name+" with (force)"); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func runGo(t *testing.T, v *via, connect func(ctx context.Context) (goDriver, er
 		try  func(context.Context) error
 	}{
 		{"connect", g.connects}, {"transaction", g.transacts}, {"prepared", g.prepares}, {"evicted", g.evicts},
-		{"copy", g.copies}, {"cancel", g.cancels}, {"100 MB", g.fetches}, {"error", g.errs},
+		{"copy", g.copies}, {"cancel", g.cancels}, {"100 MB", g.fetches}, {"schema", g.survivesChanges}, {"error", g.errs},
 	} {
 		r.attempt(skill.name, func() (err error) {
 			if g.conn == nil {
@@ -253,6 +254,61 @@ func (g *goTrial) fetches(ctx context.Context) error {
 	}
 	if rows != want || size != 1000*want {
 		return fmt.Errorf("%d rows of %d bytes", rows, size)
+	}
+	return nil
+}
+
+// survivesChanges demands that while the columns of a table change, each row is read as
+// what it is, or refused as by PostgreSQL.
+func (g *goTrial) survivesChanges(ctx context.Context) error {
+	table := g.v.name + "_schema"
+	if err := all(g.does(ctx, "create table "+table+" (v int default 5)"), g.does(ctx, "insert into "+table+" values (5)")); err != nil {
+		return err
+	}
+	var reads atomic.Int64
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	const readers = 3
+	failed := make(chan error, readers)
+	for range readers {
+		go func() {
+			err := g.readChanging(ctx, reading, table, &reads)
+			if err != nil {
+				cancel()
+			}
+			failed <- err
+		}()
+	}
+	var err error
+	for n := 0; n < 20 && err == nil && reading.Err() == nil; n++ {
+		err = g.conn.exec(ctx, "alter table "+table+[]string{" drop column v, add column w text default 'five'", " drop column w, add column v int default 5"}[n%2])
+		for before := reads.Load(); reads.Load() < before+10 && reading.Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	cancel()
+	for range readers {
+		err = errors.Join(err, <-failed)
+	}
+	return errors.Join(err, g.conn.exec(ctx, "drop table "+table))
+}
+
+// readChanging reads the row of a table again and again until reading ends.
+func (g *goTrial) readChanging(ctx, reading context.Context, table string, reads *atomic.Int64) error {
+	conn, err := g.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	for reading.Err() == nil {
+		switch value, err := conn.value(ctx, "select * from "+table+" where $1::int > 0", 1); {
+		case err != nil && conn.code(err) != "0A000":
+			return err
+		case err == nil && value != "5" && value != "five":
+			return fmt.Errorf("the row is %q", value)
+		case err == nil:
+			reads.Add(1)
+		}
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func startProxy(t *testing.T, mode proxy.Mode, login string) *via {
 	}
 	v.host, v.port = serveProxy(t, config)
 	if mode == proxy.TransactionMode {
-		v.crowd(t)
+		v.crowd(t, databaseName)
 	}
 	return v
 }
@@ -130,14 +130,14 @@ func targets(t *testing.T, server *local.Server) map[string]*lakebase.Connector 
 	return map[string]*lakebase.Connector{instance: connector}
 }
 
-// crowd makes other clients acquire and release all server connections until the
-// end of the test: a client gets the first that is free.
-func (v *via) crowd(t *testing.T) {
+// crowd makes other clients acquire and release the server connections to a database until
+// the end of the test: a client gets the first that is free.
+func (v *via) crowd(t *testing.T, database string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	for range poolSize {
-		go func() { done <- v.keepBusy(ctx) }()
+		go func() { done <- v.keepBusy(ctx, database) }()
 	}
 	t.Cleanup(func() {
 		cancel()
@@ -150,8 +150,8 @@ func (v *via) crowd(t *testing.T) {
 }
 
 // keepBusy runs transactions of a few milliseconds until ctx ends.
-func (v *via) keepBusy(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, v.dsn()+" application_name=crowd")
+func (v *via) keepBusy(ctx context.Context, database string) error {
+	conn, err := pgx.Connect(ctx, v.dsn()+" application_name=crowd dbname="+database)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,9 @@ import (
 )
 
 // skills are the tasks of a client through the proxy, in order. In "evicted" it
-// prepares more statements than the proxy keeps.
-var skills = []string{"connect", "transaction", "prepared", "evicted", "copy", "cancel", "100 MB", "error"}
+// prepares more statements than the proxy keeps; in "schema" others change the table that
+// it reads.
+var skills = []string{"connect", "transaction", "prepared", "evicted", "copy", "cancel", "100 MB", "schema", "error"}
 
 // proxiedClient is one of the clients of the proxy.
 type proxiedClient struct {
@@ -36,15 +37,15 @@ func (r report) attempt(skill string, try func() error) {
 }
 
 var proxiedClients = []proxiedClient{
-	{name: "psql", version: versionOf("psql"), run: runPsql, bySCRAM: true, cannot: []string{"evicted"}},
-	{name: "pgbench -M simple", version: versionOf("pgbench"), run: runPgbench("simple"), cannot: []string{"prepared", "evicted", "copy", "cancel"}},
-	{name: "pgbench -M extended", version: versionOf("pgbench"), run: runPgbench("extended"), cannot: []string{"prepared", "evicted", "copy", "cancel"}},
-	{name: "pgbench -M prepared", version: versionOf("pgbench"), run: runPgbench("prepared"), cannot: []string{"evicted", "copy", "cancel"}},
-	{name: "pg_dump, pg_restore", version: versionOf("pg_dump"), run: runDumpAndRestore, cannot: []string{"prepared", "evicted", "cancel"}},
+	{name: "psql", version: versionOf("psql"), run: runPsql, bySCRAM: true, cannot: []string{"evicted", "schema"}},
+	{name: "pgbench -M simple", version: versionOf("pgbench"), run: runPgbench("simple"), cannot: []string{"prepared", "evicted", "copy", "cancel", "schema"}},
+	{name: "pgbench -M extended", version: versionOf("pgbench"), run: runPgbench("extended"), cannot: []string{"prepared", "evicted", "copy", "cancel", "schema"}},
+	{name: "pgbench -M prepared", version: versionOf("pgbench"), run: runPgbench("prepared"), cannot: []string{"evicted", "copy", "cancel", "schema"}},
+	{name: "pg_dump, pg_restore", version: versionOf("pg_dump"), run: runDumpAndRestore, cannot: []string{"prepared", "evicted", "cancel", "schema"}},
 	{name: "pgx", version: ofModule("github.com/jackc/pgx/v5"), run: runPgx, bySCRAM: true},
 	{name: "lib/pq", version: ofModule("github.com/lib/pq"), run: runPq},
 	{name: "psycopg", version: ofPython("psycopg"), run: runPython("psycopg"), bySCRAM: true}, // evicts by DEALLOCATE in SQL
-	{name: "psycopg2", version: ofPython("psycopg2"), run: runPython("psycopg2"), cannot: []string{"prepared", "evicted"}},
+	{name: "psycopg2", version: ofPython("psycopg2"), run: runPython("psycopg2"), cannot: []string{"prepared", "evicted", "schema"}},
 	{name: "asyncpg", version: ofPython("asyncpg"), run: runPython("asyncpg"), bySCRAM: true},
 	{name: "JDBC", version: ofJDBC, run: runJava, bySCRAM: true},
 	{name: "pg (Node)", version: ofNode, run: runNode, bySCRAM: true, cannot: []string{"evicted"}},

@@ -8,14 +8,18 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
 import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.postgresql.PGConnection;
 import org.postgresql.PGStatement;
 import org.postgresql.largeobject.LargeObject;
@@ -43,6 +47,7 @@ public class Proxied {
         skills.put("copy", Proxied::copies);
         skills.put("cancel", Proxied::cancels);
         skills.put("100 MB", Proxied::fetches);
+        skills.put("schema", Proxied::survivesChanges);
         skills.put("error", Proxied::errs);
         StringBuilder report = new StringBuilder();
         Connection connection = null;
@@ -245,6 +250,76 @@ public class Proxied {
         c.setAutoCommit(true);
         same("rows", count, 100_000);
         same("size", size, 100_000_000L);
+    }
+
+    /**
+     * While the columns of a table change, each row is read as what it is, or refused as by
+     * PostgreSQL.
+     */
+    private static void survivesChanges(Connection c) throws Exception {
+        String table = NAME + "_schema";
+        String query = "select * from " + table + " where ?::int > 0";
+        String[] changes = {
+            "alter table " + table + " drop column v, add column w text default 'five'",
+            "alter table " + table + " drop column w, add column v int default 5",
+        };
+        String[] right = {"w:five", "v:5"};
+        does(c, "create table " + table + " (v int default 5)");
+        does(c, "insert into " + table + " values (5)");
+        AtomicInteger reads = new AtomicInteger();
+        AtomicBoolean ended = new AtomicBoolean();
+        List<CompletableFuture<Void>> readers = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            readers.add(CompletableFuture.runAsync(() -> {
+                try (Connection reader = connect(); PreparedStatement s = prepared(reader, query)) {
+                    while (!ended.get()) {
+                        try {
+                            same("a row", Arrays.asList(right).contains(row(s)), true);
+                            reads.incrementAndGet();
+                        } catch (SQLException e) {
+                            same("a refusal", e.getSQLState(), "0A000");
+                        }
+                    }
+                } catch (SQLException e) {
+                    throw new IllegalStateException(e);
+                }
+            }));
+        }
+        for (int n = 0; n < 20; n++) {
+            does(c, changes[n % 2]);
+            int enough = reads.get() + 10;
+            while (reads.get() < enough && readers.stream().noneMatch(CompletableFuture::isDone)) {
+                Thread.sleep(1);
+            }
+        }
+        ended.set(true);
+        for (CompletableFuture<Void> reader : readers) {
+            reader.get(30, TimeUnit.SECONDS);
+        }
+        // It prepares again what PostgreSQL refuses for that reason.
+        try (Connection reader = connect(); PreparedStatement s = prepared(reader, query)) {
+            for (int n = 0; n < 20; n++) {
+                does(c, changes[n % 2]);
+                same("after a change", row(s), right[n % 2]);
+                same("once more", row(s), right[n % 2]);
+            }
+        }
+        does(c, "drop table " + table);
+    }
+
+    private static PreparedStatement prepared(Connection c, String sql) throws SQLException {
+        PreparedStatement s = c.prepareStatement(sql);
+        s.unwrap(PGStatement.class).setPrepareThreshold(1);
+        return s;
+    }
+
+    /** The only row of the only column, with its name. */
+    private static String row(PreparedStatement s) throws SQLException {
+        s.setInt(1, 1);
+        try (ResultSet rows = s.executeQuery()) {
+            rows.next();
+            return rows.getMetaData().getColumnName(1) + ":" + rows.getObject(1);
+        }
     }
 
     private static void errs(Connection c) throws SQLException {

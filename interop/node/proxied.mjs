@@ -102,6 +102,46 @@ const skills = {
     assert.equal(rows.reduce((size, row) => size + row.x.length, 0), 100_000_000);
   },
 
+  // While the columns of a table change, each row is read as what it is, or refused as
+  // by PostgreSQL.
+  async schema(client) {
+    const table = `${name}_schema`;
+    const changes = {
+      w: `alter table ${table} drop column v, add column w text default 'five'`,
+      v: `alter table ${table} drop column w, add column v int default 5`,
+    };
+    await client.query(`create table ${table} (v int default 5)`);
+    await client.query(`insert into ${table} values (5)`);
+    let reads = 0;
+    let ended = false;
+    const read = async () => {
+      let reader = await open();
+      while (!ended) {
+        try {
+          const { rows } = await reader.query({ name: "changes", text: `select * from ${table} where $1::int > 0`, values: [1] });
+          assert.ok(rows.length === 1 && (rows[0].v === 5 || rows[0].w === "five"), JSON.stringify(rows));
+          reads++;
+        } catch (error) {
+          assert.equal(error.code, "0A000", error.message);
+          await reader.end();
+          reader = await open();
+        }
+      }
+      await reader.end();
+    };
+    const readers = Promise.all([read(), read(), read()]);
+    const change = async () => {
+      for (let n = 0; n < 20; n++) {
+        await client.query(changes[n % 2 ? "v" : "w"]);
+        for (const before = reads; reads < before + 10; ) await pause(1);
+      }
+      ended = true;
+    };
+    await Promise.race([readers, change()]);
+    await readers;
+    await client.query(`drop table ${table}`);
+  },
+
   async error(client) {
     await refused(client, "22012", "select 1/0");
     assert.equal(await value(client, "select 1"), 1);

@@ -248,6 +248,56 @@ def large(client):
     same("size", (len(rows), sum(len(row[0]) for row in rows)), (100_000, 100_000_000))
 
 
+def schema(client):
+    """While the columns of a table change, each row is read as what it is, or refused as by PostgreSQL."""
+    table, right = NAME + "_schema", {"v": [(5,)], "w": [("five",)]}
+    query, changes = f"select * from {table} where $1::int > 0", {
+        "v": f"alter table {table} drop column w, add column v int default 5",
+        "w": f"alter table {table} drop column v, add column w text default 'five'",
+    }
+    client.do(f"create table {table} (v int default 5)")
+    client.do(f"insert into {table} values (5)")
+    reads, wrong, ended = [], [], threading.Event()
+
+    def read():
+        try:
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            reader = Client()
+            while not ended.is_set():
+                try:
+                    rows = reader.do(query, 1)
+                    if rows not in right.values():
+                        wrong.append(rows)
+                    reads.append(len(rows))
+                except reader.errors as refusal:
+                    same("refusal", reader.code(refusal), "0A000")
+                    reader.close()
+                    reader = Client()
+            reader.close()
+        except Exception as failure:
+            wrong.append(repr(failure))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for column in ["w", "v"] * 10:
+        client.do(changes[column])
+        before = len(reads)
+        while len(reads) < before + 10 and not wrong:
+            time.sleep(0.001)
+    ended.set()
+    for reader in readers:
+        reader.join(30)
+    same("wrong rows", wrong, [])
+    if DRIVER == "asyncpg":  # it prepares again what PostgreSQL refuses for that reason
+        reader = Client()
+        for column in ["w", "v"] * 3:
+            client.do(changes[column])
+            same("after a change", [reader.do(query, 1) for _ in range(3)], [right[column]] * 3)
+        reader.close()
+    client.do(f"drop table {table}")
+
+
 def error(client):
     refused(client, "22012", "select 1/0")
     same("afterwards", client.do("select 1"), [(1,)])
@@ -262,9 +312,9 @@ def error(client):
 def main():
     report, client = {}, None
     skills = {"connect": connect, "transaction": transaction, "prepared": prepared, "evicted": evicted, "copy": copy,
-              "cancel": cancel, "100 MB": large, "error": error}
+              "cancel": cancel, "100 MB": large, "schema": schema, "error": error}
     if DRIVER == "psycopg2":
-        del skills["prepared"], skills["evicted"]
+        del skills["prepared"], skills["evicted"], skills["schema"]
     for name, attempt in skills.items():
         try:
             client = client or Client()
