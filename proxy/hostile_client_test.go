@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -433,4 +435,40 @@ func TestClientsFillNoLog(t *testing.T) {
 			t.Errorf("%s: %d lines, at most %d are expected:\n%s", name, lines, most, text)
 		}
 	}
+}
+
+// The memory of a client's statements is given back soon after the client is gone, also
+// if nothing else happens.
+func TestMemoryOfStatementsIsGivenBack(t *testing.T) {
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, MaxPreparedStatements: 5})
+	resident := func() int {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapSys-m.HeapReleased) >> 20
+	}
+	one[int](t, r.connect(), "SELECT 1")
+	debug.FreeOSMemory()
+	before := resident()
+	conn := r.rawLogin()
+	front := pgproto3.NewFrontend(conn, conn)
+	const statements, size = 80, 1 << 20
+	for i := range statements {
+		front.SendParse(&pgproto3.Parse{Name: fmt.Sprint(i), Query: fmt.Sprintf("SELECT '%d%s'", i, strings.Repeat("x", size))})
+		front.SendSync(&pgproto3.Sync{})
+		if err := front.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		for ready := 0; ready == 0; {
+			m, err := front.Receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ready = isAnswer(t, m)
+		}
+	}
+	if held := resident() - before; held < statements*size>>20 {
+		t.Fatalf("%d statements of 1 MiB take %d MiB", statements, held)
+	}
+	conn.Close()
+	testkit.Eventually(t, "the memory is given back", func() bool { return resident()-before < 30 })
 }

@@ -25,12 +25,15 @@ const (
 	// while a server connection waits for it.
 	enoughProgress = 2 << 10
 
-	// enoughFreed is how much memory of long messages, in bytes, is worth giving back.
+	// enoughFreed is how much memory, in bytes, is worth giving back.
 	enoughFreed = 32 << 20
 )
 
 // unfinished counts the memory of the beginnings of long messages.
-type unfinished struct{ used, freed atomic.Int64 }
+type unfinished struct {
+	used  atomic.Int64
+	freed atomic.Int64 // also of the requests of clients that are gone
+}
 
 // grow takes memory instead of some that is released, and reports whether there was
 // enough. What is copied from one to the other is not counted twice.
@@ -156,6 +159,7 @@ func (c *pooledClient) receive() (ending, error) {
 // take forwards requests as far as they are complete, and keeps the rest.
 func (c *pooledClient) take(requests []byte) ending {
 	goesOn := c.midMessage
+	c.received += int64(len(requests))
 	rest, end := c.forward(requests)
 	in := &c.incoming
 	switch {

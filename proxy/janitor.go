@@ -101,7 +101,7 @@ func (s *stackShrinker) started(n int) {
 }
 
 // freeMemory gives memory back if enough clients have shrunk, or enough memory of
-// long messages is free.
+// messages is free.
 func (s *stackShrinker) freeMemory(messages *atomic.Int64) {
 	enough := s.shrunk >= enoughShrinks || s.shrunk >= enoughLastShrinks && !s.active || messages.Load() >= enoughFreed
 	if enough && time.Since(s.freed) >= freeInterval {

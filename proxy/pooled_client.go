@@ -40,6 +40,7 @@ type pooledClient struct {
 	finalRequest bool // its current request ends in Terminate
 	midMessage   bool // the server connection has the beginning of a message
 	incoming     incoming
+	received     int64 // bytes of requests, which is about what its statements take
 
 	task task // for the next interrupt; guarded by the client's mutex
 
@@ -440,6 +441,7 @@ func (c *pooledClient) finish(end ending) {
 // last message.
 func (c *pooledClient) close(end ending) {
 	c.incoming.drop(&c.env.unfinished)
+	c.env.unfinished.freed.Add(c.received)
 	if s := c.server.Load(); s != nil {
 		link{s, c}.disconnect(end.reason != reasonTerminated)
 	} else {
