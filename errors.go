@@ -171,9 +171,11 @@ func retryableCause(err error) bool {
 	switch {
 	case errors.As(err, &pgErr):
 		return retryableState(pgErr)
+	case isLocal && local.kind == KindConnectFailed:
+		return false
 	case errors.As(err, &wsErr):
 		return wsErr.Temporary()
-	case isTLS, isLocal && local.kind == KindConnectFailed, holds(err, context.DeadlineExceeded):
+	case isTLS, holds(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
 		return true

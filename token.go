@@ -149,7 +149,7 @@ func (l *locator) mint(ctx context.Context, t steps.Target) (tokencache.Credenti
 func terminalFetch(err error) (terminal bool, retryAfter time.Duration) {
 	var api *workspace.Error
 	if errors.As(err, &api) {
-		return !api.Temporary(), api.RetryAfter
+		return !Retryable(workspaceError(err, "")), api.RetryAfter
 	}
 	var e *Error
 	if errors.As(err, &e) {

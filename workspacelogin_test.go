@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +86,28 @@ func TestWorkspaceHostNeedsNoScheme(t *testing.T) {
 		t.Errorf("got %q, %v", token.Secret(), err)
 	}
 }
+
+// A process that may open no more files says so at once, wherever it notices.
+func TestTooManyOpenFilesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	full := transport(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	})
+	for name, c := range map[string]lakebase.Config{"lookup": {Instance: "i"}, "credential": {Instance: "i", Host: "localhost", User: "me"}} {
+		c.Workspace = &sdkconfig.Config{Host: "https://workspace.invalid", Token: "x", HTTPTransport: full}
+		_, took, err := resolve(t, c)
+		if !errors.Is(err, lakebase.KindConnectFailed) || lakebase.Retryable(err) || took > 10*time.Second {
+			t.Errorf("%s: got %v after %v", name, err, took)
+		}
+		if hint := lakebase.Hint(err); !strings.Contains(hint, "ulimit -n") {
+			t.Errorf("%s: hint %q", name, hint)
+		}
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
 // A static URL to a socket whose path is too long fails at once.
 func TestLongSocketPathIsNotRetried(t *testing.T) {

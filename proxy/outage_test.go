@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -144,6 +145,21 @@ func TestRefusedLoginsAreRetried(t *testing.T) {
 	exec(t, first, "COMMIT")
 	if err := soon(t, "it gets the one there is", done); err != nil {
 		t.Error(err)
+	}
+}
+
+// A target at the host of the service's pooler is tried. Its refusal reaches the
+// client with the direct host.
+func TestRefusalOfAPooledTargetNamesTheDirectHost(t *testing.T) {
+	t.Parallel()
+	server := startLocal(t, local.Options{HostNames: local.ServiceNames})
+	const endpoint = "projects/my-project/branches/production/endpoints/primary"
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "lakebase://"+endpoint+"?pooled=true")}})
+	e := refused(t, r.url("shop", ""), "28P01", "SASL authentication failed")
+	for _, at := range server.Status().Endpoints {
+		if at.Target == endpoint && !strings.Contains(e.Hint, "the direct host, "+at.Host) {
+			t.Errorf("hint %q", e.Hint)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -228,7 +229,7 @@ func connectorTo(t testing.TB, server *local.Server, target string) *lakebase.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	variables, err := server.Env(target)
+	variables, err := server.Env(cmp.Or(cfg.Endpoint, cfg.Instance))
 	if err != nil {
 		t.Fatal(err)
 	}
