@@ -122,7 +122,7 @@ func diagnose(err error) diagnosis {
 	case isDropped(err), errors.Is(err, io.EOF):
 		return diagnosis{kind: KindUnavailable, message: "the connection was refused or cut", cause: innermost(err),
 			hint: "check that the instance runs and that nothing between blocks {host} or its port; a password login is cut like this where native login is off"}
-	case errors.As(err, &op) && op.Op != "listen", errors.As(err, &net) && net.Timeout():
+	case errors.As(err, &op), errors.As(err, &net) && net.Timeout():
 		return diagnosis{kind: KindUnavailable, message: "no connection to the server", cause: innermost(err),
 			hint: "check the network to {host}: a firewall that drops the Postgres port looks like this"}
 	}

@@ -153,6 +153,9 @@ func TestRefusedLoginsAreRetried(t *testing.T) {
 func TestRefusalOfAPooledTargetNamesTheDirectHost(t *testing.T) {
 	t.Parallel()
 	server := startLocal(t, local.Options{HostNames: local.ServiceNames})
+	if err := server.SetFaults(local.Faults{Login: local.LoginFault{NoPooledTokens: true}}); err != nil {
+		t.Fatal(err)
+	}
 	const endpoint = "projects/my-project/branches/production/endpoints/primary"
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connectorTo(t, server, "lakebase://"+endpoint+"?pooled=true")}})
 	e := refused(t, r.url("shop", ""), "28P01", "SASL authentication failed")
