@@ -111,7 +111,6 @@ func newHarness(t *testing.T, duration time.Duration, seed uint64) *harness {
 	h.reconnectAdmin()
 	t.Cleanup(func() { _ = h.admin.Close(context.Background()) })
 	for _, sql := range []string{
-		"CREATE EXTENSION databricks_auth",
 		"SELECT databricks_create_role('" + id + "', 'SERVICE_PRINCIPAL')",
 		`GRANT "` + id + `" TO CURRENT_USER`,
 		"CREATE TABLE ledger (who bigint, seq bigint)", // without a unique key, so that a repeated statement shows
