@@ -37,6 +37,8 @@ func TestFirstPacketsAreAnsweredAsByPostgres(t *testing.T) {
 		"a length too short":        {0, 0, 0, 7, 0, 3, 0},
 		"a huge length":             []byte("\xff\xff\xff\xff\x00\x03\x00\x00"),
 		"a length too long":         request(0x30000, "user\x00"+strings.Repeat("x", 10000)),
+		"the longest packet":        request(0x30000, strings.Repeat("x", 9996)),
+		"longer by a byte":          request(0x30000, strings.Repeat("x", 9997)),
 		"half a length":             {0, 0},
 		"half a packet":             request(0x30000, "user\x00me\x00\x00")[:12],
 		"TLS, which is not offered": []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"),

@@ -166,3 +166,20 @@ func callByOID(t *testing.T, conn *pgx.Conn, call ...string) {
 		}
 	}
 }
+
+// PostgreSQL fixes temp_buffers with a session's first temporary table. A client that
+// comes later is told so, and keeps its session.
+func TestTempBuffersAfterTemporaryTables(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
+	first, second := r.connect(), r.connect()
+	exec(t, first, "CREATE TEMP TABLE x AS SELECT 1; DROP TABLE x")
+	if _, err := second.Exec(t.Context(), "SET temp_buffers = '2MB'"); sqlState(err) != "22023" {
+		t.Errorf("got %v", err)
+	}
+	for _, conn := range []*pgx.Conn{first, second} {
+		if got := one[string](t, conn, "SHOW temp_buffers"); got != "8MB" {
+			t.Errorf("temp_buffers is %s", got)
+		}
+	}
+}

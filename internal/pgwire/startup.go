@@ -25,7 +25,7 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d", v>>16, v&0xffff) 
 // Limits of a packet before the login, in bytes, including its length field.
 const (
 	minRequest = 8
-	maxRequest = 10000
+	maxRequest = 10000 + 4 // as in PostgreSQL, which does not count the length field
 )
 
 // Request codes, in the place of a startup packet's protocol version. No protocol
