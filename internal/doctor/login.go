@@ -266,6 +266,9 @@ func (v *visit) explainToken(ctx context.Context, reason refusal.Reason) Result 
 	case wrongClock || v.lifetime < 30*time.Second:
 		return v.explainExpiry()
 	}
+	if r, ok := v.explainDatabase(ctx); ok {
+		return r
+	}
 	return problem("the server refused a token that was minted a moment ago").
 		means("it has not expired and belongs to %s, whose role logs in: either tokens are being revoked, or the role is not tied to that identity", v.user()).
 		do("have someone else who can log in find out which identity the role belongs to", v.roles("show"))
@@ -277,21 +280,11 @@ const defaultDatabase = "databricks_postgres"
 // explainWrongPassword explains the answer that Lakebase has for several causes, as
 // far as another login and the workspace's list of roles tell them apart.
 func (v *visit) explainWrongPassword(ctx context.Context) Result {
+	if r, ok := v.explainDatabase(ctx); ok {
+		return r
+	}
 	ctx, cancel := v.within(ctx)
 	defer cancel()
-	if v.steps.Database != defaultDatabase {
-		if conn, err := v.steps.Login(ctx, defaultDatabase); err == nil {
-			defer conn.Close(context.WithoutCancel(ctx))
-			var exists bool
-			err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", v.steps.Database).Scan(&exists)
-			if err == nil && !exists {
-				return v.otherDatabase()
-			}
-			return problem("the database %q takes no tokens", v.steps.Database).
-				means("the same role and token log in to %s: the database was made by CREATE DATABASE and lacks the extension databricks_auth, which those made through the workspace have", defaultDatabase).
-				do("make the database in the workspace (its page, API or bundle), or have a role with a native password run CREATE EXTENSION databricks_auth in it")
-		}
-	}
 	list, err := v.workspaceRoles(ctx)
 	i := slices.IndexFunc(list, func(r workspace.Role) bool { return r.Name == v.user() })
 	ofIdentity := false
@@ -314,6 +307,29 @@ func (v *visit) explainWrongPassword(ctx context.Context) Result {
 	return problem("the server refused a token of the role's own identity").
 		means("the workspace lists %q as the role of an identity, and the token is of that: tokens are being revoked, or the role is being made at this moment", v.user()).
 		do("try again in a minute", v.again())
+}
+
+// explainDatabase explains a refusal that the database is the cause of: the same role
+// and token log in to the default one.
+func (v *visit) explainDatabase(ctx context.Context) (r Result, ok bool) {
+	if v.steps.Database == defaultDatabase {
+		return r, false
+	}
+	ctx, cancel := v.within(ctx)
+	defer cancel()
+	conn, err := v.steps.Login(ctx, defaultDatabase)
+	if err != nil {
+		return r, false
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var exists bool
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", v.steps.Database).Scan(&exists)
+	if err == nil && !exists {
+		return v.otherDatabase(), true
+	}
+	return problem("the database %q takes no tokens", v.steps.Database).
+		means("the same role and token log in to %s: the database was made by CREATE DATABASE and lacks the extension databricks_auth, which those made through the workspace have", defaultDatabase).
+		do("make the database in the workspace (its page, API or bundle), or have a role with a native password run CREATE EXTENSION databricks_auth in it"), true
 }
 
 // workspaceRoles lists the roles that the workspace knows of the target.

@@ -28,7 +28,7 @@ func TestDiagnosisOfWrongPasswords(t *testing.T) {
 				unlisted.API.PathPrefix = "/api/2.0/postgres/projects/my-project/branches/production/roles"
 			}
 			for _, d := range []diagnosis{
-				{name: "database made by SQL", faults: twice, env: map[string]string{"LAKEBASE_DATABASE_NAME": "bysql"},
+				{name: "database made by SQL", env: map[string]string{"LAKEBASE_DATABASE_NAME": "bysql"},
 					words: []string{`the database "bysql" takes no tokens`, "lacks the extension databricks_auth"}, advice: []string{"CREATE EXTENSION databricks_auth"}},
 				{name: "no database", faults: twice, env: map[string]string{"LAKEBASE_DATABASE_NAME": "gone"},
 					words: []string{`no database "gone"`}, advice: []string{"unset LAKEBASE_DATABASE_NAME"}},
