@@ -9,7 +9,6 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 	"github.com/lakebase-go/lakebase/internal/txpool"
-	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
 const (
@@ -220,6 +219,10 @@ func (s *serverConn) handle(chunk []byte) {
 			c.introduction.complete(s.session.Reported()) // before another client uses s
 		}
 		c.resumeRequests()
+	}
+	if s.relay.Unusable() {
+		s.close("session cannot be reset")
+		return
 	}
 	s.sendInternalQuery()
 	s.release()
@@ -470,31 +473,4 @@ func (s *serverConn) check(limit time.Duration) {
 	case stuck && c.conn.raw.Gone():
 		link{s, c}.abandon()
 	}
-}
-
-// info describes s.
-func (s *serverConn) info() snapshot.Server {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info := s.conn.info()
-	info.Connected, info.Used, info.State, info.Prepared = s.opened, s.usage.linked, snapshot.ServerResetting, s.session.Prepared()
-	if s.usage.linked.IsZero() {
-		info.Used = s.usage.released
-	}
-	if s.state == serverIdle {
-		info.State = snapshot.ServerIdle
-	}
-	if c := s.client; c != nil {
-		info.State, info.ClientID = snapshot.ServerActive, uint64(c.client.id.Load())
-		if c.session.Pinned() != "" {
-			info.State = snapshot.ServerPinned
-		}
-	}
-	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	info.CloseNeeded = s.generation != s.pool.generation
-	if s.isLinked() {
-		s.usage.addTo(&s.pool.totals, s.session, time.Now()) // a pinned one is not released for long
-	}
-	return info
 }

@@ -17,6 +17,11 @@ type Catalog struct {
 	failures atomic.Int32            // since Outdate
 	changing atomic.Int32            // transactions that may change definitions
 	changes  atomic.Uint64
+	hazards  struct {
+		all atomic.Uint64 // of any transaction
+		in  atomic.Int32  // transactions with hazards that have not ended
+	}
+	hazardous atomic.Uint64 // changes at the end of the last transaction with hazards
 }
 
 type failure struct{ err error }
@@ -39,11 +44,40 @@ func (c *Catalog) BeginChange() {
 	c.changing.Add(1)
 }
 
-// EndChange notes the end of such a transaction, and makes a scan due.
-func (c *Catalog) EndChange() {
-	c.changes.Add(1)
+// EndChange notes the end of such a transaction, and makes a scan due. hazards are what
+// it has noted by [Catalog.AddHazards].
+func (c *Catalog) EndChange(hazards Impact) {
+	changes := c.changes.Add(1)
+	if hazards != 0 {
+		c.hazardous.Store(changes)
+		c.hazards.in.Add(-1)
+	}
 	c.Outdate()
 	c.changing.Add(-1)
+}
+
+// AddHazards notes that a transaction that changes definitions, and has noted hazards
+// before, also runs a text with that impact. It returns all its hazards: the impact,
+// as far as the server does not show it, that texts may have which use the definitions.
+func (c *Catalog) AddHazards(hazards, impact Impact) Impact {
+	more := (impact.Later() | impact&Unseen) &^ hazards
+	if more == 0 {
+		return hazards
+	}
+	c.hazards.all.Or(uint64(more))
+	if hazards == 0 {
+		c.hazards.in.Add(1)
+	}
+	return hazards | more
+}
+
+// Hazards returns the hazards of definitions that have changed since [Catalog.Changes]
+// returned a number.
+func (c *Catalog) Hazards(since uint64) Impact {
+	if c.hazards.in.Load() == 0 && c.hazardous.Load() <= since {
+		return 0
+	}
+	return Impact(c.hazards.all.Load())
 }
 
 // Changing reports whether what is known may not hold for a text that is sent now.

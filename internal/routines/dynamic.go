@@ -20,25 +20,28 @@ func (r *reader) execute() {
 			r.impact |= inner.read()
 			return
 		}
-		r.impact |= Unknown | beginning(text)
+		r.impact |= Unknown | Hides | beginning(text)
 		return
 	}
 	if t.Kind == sqlscan.Word && bytes.EqualFold(lex.Text(t), []byte("format")) && lex.Is(lex.Next(), '(') {
 		if t = lex.Next(); t.Kind == sqlscan.Literal && !hasEscapes(lex.Text(t)) {
-			r.impact |= Unknown | beginning(sqlscan.Contents(lex.Text(t)))
+			r.impact |= Unknown | Hides | beginning(sqlscan.Contents(lex.Text(t)))
 			return
 		}
 	}
-	r.impact |= Unknown | Defines
+	r.impact |= Unknown | anything
 }
+
+// anything is the impact, besides Unknown, of a text of which nothing is known.
+const anything = Hides | Defines
 
 // hasEscapes reports whether a literal may be another text than it contains.
 func hasEscapes(literal []byte) bool {
 	return literal[0] != '$' && (literal[0] != '\'' || bytes.IndexByte(literal, '\\') >= 0)
 }
 
-// block handles DO, whose block is read for what may change definitions. Languages other
-// than PL/pgSQL may do so.
+// block handles DO, whose block is read for what may change definitions or is hidden.
+// Languages other than PL/pgSQL may do anything.
 func (r *reader) block() {
 	lex := r.lex
 	isLanguage := false
@@ -52,19 +55,40 @@ func (r *reader) block() {
 		case isLanguage:
 			isLanguage = false
 			if !bytes.EqualFold(source, []byte("plpgsql")) {
-				r.impact |= Defines
+				r.impact |= anything
 			}
 		case t.Kind != sqlscan.Literal:
 			isLanguage = true
 			if !bytes.EqualFold(text, []byte("language")) {
-				r.impact |= Defines
+				r.impact |= anything
 			}
 		case r.nesting >= maxNesting, text[0] != '$' && bytes.ContainsAny(source, `\'`):
-			r.impact |= Defines
+			r.impact |= anything
 		default:
 			inner := newReader(source, r.names, true)
 			inner.nesting = r.nesting + 1
-			r.impact |= inner.read() & Defines
+			r.impact |= inner.read() & anything
+		}
+	}
+}
+
+// definition notes what the body of a function hides that CREATE defines. The function may
+// be called before the catalog is scanned, without being named.
+func (r *reader) definition() {
+	lex := r.lex
+	for t := lex.Next(); t.Kind != sqlscan.EndOfText && !lex.Is(t, ';'); t = lex.Next() {
+		switch text := lex.Text(t); {
+		case t.Kind == sqlscan.Literal && hasEscapes(text):
+			r.impact |= Hides
+		case t.Kind == sqlscan.Literal && r.nesting < maxNesting:
+			inner := newReader(sqlscan.Contents(text), r.names, true)
+			inner.nesting = r.nesting + 1
+			r.impact |= inner.read() & Hides
+		case t.Kind == sqlscan.Word && bytes.EqualFold(text, []byte("language")):
+			name := lex.Text(lex.Next())
+			if !bytes.EqualFold(name, []byte("sql")) && !bytes.EqualFold(name, []byte("plpgsql")) {
+				r.impact |= Hides
+			}
 		}
 	}
 }

@@ -27,6 +27,9 @@ const (
 	isCode     = "code"       // Text is an expression or rule of the object
 	isAnywhere = "everywhere" // a function that runs without being named, by an operator, for example
 	isEvent    = "event"      // a function that runs when definitions change
+	isDblink   = "dblink"     // a function that connects to another server
+	isDefiner  = "definer"    // a function that runs with the privileges of a superuser
+	isPower    = "superuser"  // the session's user may have those
 )
 
 // Names are the names that a database defines. It is immutable; nil is valid and knows
@@ -43,6 +46,7 @@ type Names struct {
 	readings   map[string]Reading // of the names with an impact
 	everywhere Reading            // of any text
 	events     Reading            // of texts that may define something
+	unseen     Impact             // that hidden text may have and the server does not show
 	foreign    Reading            // of the names beyond ASCII, which differ between encodings
 	phrases    []string           // those names of readings that are not a word of letters and digits: "my function"
 	lengths    [256]uint64        // of the others, as bits, by their first byte
@@ -97,6 +101,18 @@ func newNames(definitions []Definition, fingerprint string) *Names {
 			n.readings[name] = n.readings[name].with(r)
 		}
 	}
+	for _, d := range definitions {
+		name := sqlscan.Fold(d.Name)
+		switch {
+		case d.Kind == isDblink:
+			n.unseen |= Connects
+		case d.Kind == isPower:
+			n.unseen |= Unseen
+		case d.Kind == isDefiner && n.readings[name].Impact&(Hides|Defines) == Hides|Defines: // executes any command
+			n.readings[name] = n.readings[name].with(Reading{Impact: Unseen})
+			n.unseen |= Unseen
+		}
+	}
 	for n.index(); n.spread(definitions); n.index() {
 	}
 	for _, d := range definitions {
@@ -136,8 +152,10 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 		if contains(lastingFunctions, d.Name) || !contains(plainExtensions, d.Text) {
 			r.Impact = unknownFunction(d.Name)
 		}
+	case isDblink:
+		r.Impact = Connects
 	case isOpaque:
-		r.Impact = Unknown | Defines
+		r.Impact = Unknown | Hides | Defines
 	}
 	return r
 }
@@ -145,9 +163,9 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 // unknownFunction returns the impact of a function that is not known to be plain.
 func unknownFunction(name string) Impact {
 	if contains(lastingFunctions, name) {
-		return Unknown | Loads
+		return Unknown | Hides | Loads
 	}
-	return Unknown
+	return Unknown | Hides
 }
 
 // ofOwn returns the impact of one of PostgreSQL's own functions, whose name is in lower
@@ -197,10 +215,11 @@ func (n *Names) Read(text []byte) Reading {
 		r = r.with(readText(text))
 	}
 	if r.Impact&Unknown != 0 { // it may execute its literals, or define what does
-		r = r.with(Reading{Custom: readBody(text).Custom})
+		body := readBody(text)
+		r = r.with(Reading{Impact: later(body.Impact), Custom: body.Custom})
 	}
 	if n == nil {
-		return r
+		return r.exposed(Connects | Unseen)
 	}
 	if n.everywhere.Impact != 0 {
 		r = r.with(n.everywhere)
@@ -208,12 +227,19 @@ func (n *Names) Read(text []byte) Reading {
 	if r.Impact&(Unknown|Temp) != 0 {
 		r = r.with(n.events)
 	}
-	found := n.find(text)
-	if found.Impact == 0 {
-		return r
+	if found := n.find(text); found.Impact != 0 {
+		// An argument may be text that the function executes.
+		r = r.with(found).with(readBody(text))
 	}
-	// An argument may be text that the function executes.
-	return r.with(found).with(readBody(text))
+	return r.exposed(n.unseen)
+}
+
+// exposed returns r with what hidden text may have done unseen.
+func (r Reading) exposed(unseen Impact) Reading {
+	if r.Impact&Hides != 0 {
+		r.Impact |= unseen
+	}
+	return r
 }
 
 // has reports whether set has a name of any case.

@@ -84,8 +84,8 @@ func newReader(text []byte, names *Names, body bool) reader {
 	return reader{lex: sqlscan.NewLexer(text), names: names, body: body, start: true}
 }
 
-// read reads the text and returns its impact: Unknown, Defines, Loads and ConfiguresUnknown,
-// or 0 if it is plain.
+// read reads the text and returns its impact: Unknown, Hides, Defines, Loads and
+// ConfiguresUnknown, or 0 if it is plain.
 func (r *reader) read() Impact {
 	all := words()
 	var folded [sqlscan.MaxName]byte
@@ -107,7 +107,7 @@ func (r *reader) read() Impact {
 			r.symbol(r.lex.Text(t)[0])
 		default:
 			if t.Kind == sqlscan.UnicodeName {
-				r.impact |= Unknown
+				r.impact |= Unknown | Hides
 				r.reports = true
 			} else if r.body {
 				r.impact |= setsUnknown(sqlscan.Contents(r.lex.Text(t)))
@@ -119,7 +119,8 @@ func (r *reader) read() Impact {
 	}
 	r.finishName()
 	if r.lex.Ambiguous() || r.lex.Unterminated() {
-		r.impact |= Unknown
+		r.impact |= Unknown | Hides
+		r.reports = true
 	}
 	return r.impact
 }
@@ -203,9 +204,12 @@ func (r *reader) begin(kw keyword, text []byte) {
 	case kwCreate:
 		if r.creates = r.createsTemp(); !r.creates { // otherwise sqlscan reports it
 			r.impact |= Unknown | Defines
+			r.definition()
 		}
 	case kwDefine:
 		r.impact |= Unknown | Defines
+	case kwMaintain:
+		r.impact |= Unknown | Hides
 	case kwProcedural, kwReturn, kwFor, kwCase, kwElse, kwThen, kwLoop, kwAtomic:
 		if !r.body {
 			r.impact |= Unknown
@@ -287,7 +291,7 @@ func (r *reader) keyword(kw keyword, before name) {
 		if r.body {
 			r.execute()
 		} else { // also CREATE TABLE AS EXECUTE
-			r.impact |= Unknown
+			r.impact |= Unknown | Hides
 		}
 	case kwAs:
 		r.creates, r.aliased = false, nil
@@ -406,7 +410,7 @@ func (r *reader) open() {
 	}
 	r.aliased = nil
 	if r.depth++; r.depth > maxDepth {
-		r.impact |= Unknown
+		r.impact |= Unknown | Hides
 	}
 	if isInner {
 		r.inner |= 1 << min(r.depth, maxDepth)
@@ -451,6 +455,9 @@ func (r *reader) before(n name) (isInner bool) {
 	}
 	if !n.word.builtin && (r.names == nil || !r.names.trusted && !has(r.names.functions, n.text)) {
 		r.impact |= Unknown
+		if r.verb != kwCreate && r.verb != kwDefine { // otherwise it hardly is a call
+			r.impact |= Hides
+		}
 	}
 	return n.word.inner
 }

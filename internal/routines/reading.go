@@ -157,6 +157,9 @@ func readBody(text []byte) Reading {
 	if r.Impact&Deallocates != 0 {
 		r.Impact |= DropsUnseen
 	}
+	if r.Impact&ReadsSequence != 0 { // nearly always after nextval, so that it need not pin the client
+		r.Impact ^= ReadsSequence | Recalls
+	}
 	if b.Effects&(sqlscan.Set|sqlscan.Reset) != 0 {
 		r.Impact |= Configures | Sets
 	}

@@ -13,8 +13,18 @@
 // does no I/O.
 package routines
 
-// Impact is a set of ways in which a text may affect the session that runs it.
-type Impact uint32
+// Impact is a set of ways in which a text may affect the session that runs it, and, in
+// the upper half, those of later texts that use what it defines: see [Impact.Later].
+type Impact uint64
+
+// Later returns the impact, as far as a session keeps it, that texts may have which use
+// what a text of impact i defines.
+func (i Impact) Later() Impact { return i >> 32 }
+
+// later returns the part of an impact that says the same about later texts.
+func later(i Impact) Impact {
+	return (i & (Seeds | Loads | Connects | Authorizes | ConfiguresUnknown | Unseen)) << 32
+}
 
 // State of the session that the server can be asked about after the transaction.
 const (
@@ -50,4 +60,7 @@ const (
 	Defines                                  // may change what later texts mean: the catalog is to be scanned again
 	Unknown                                  // may leave anything behind that is reset or inspected
 	DropsUnseen                              // prepared statements, other than by a statement of its own
+	Recalls                                  // may read values of sequences in a function
+	Hides                                    // with Unknown: runs text or functions that the text does not show
+	Unseen                                   // hidden, with the privileges of a superuser: may do what the server does not show
 )

@@ -14,12 +14,15 @@ import "strings"
 // All names and operators are qualified, because the search_path is the client's.
 const scanSQL = `
 WITH own AS (
-	SELECT p.oid, p.proname::pg_catalog.text AS name, p.prokind, l.lanname, p.prosrc, p.prosqlbody, p.proargdefaults, e.extname
+	SELECT p.oid, p.proname::pg_catalog.text AS name, p.prokind, l.lanname, p.prosrc, p.prosqlbody, p.proargdefaults, e.extname,
+		p.prosecdef, p.proowner, p.prorettype
 	FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
 		LEFT JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
 			AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
 		LEFT JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
 	WHERE p.oid OPERATOR(pg_catalog.>=) 16384
+), super AS (
+	{super}
 ), suspect AS (
 	SELECT p.oid, p.proname, p.proargtypes FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace AND (p.provolatile OPERATOR(pg_catalog.=) 'v'
@@ -55,7 +58,12 @@ WITH own AS (
 	SELECT class::pg_catalog.oid, oid, name::pg_catalog.text FROM part
 	UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, name FROM own
 ), definition AS (
-	SELECT CASE WHEN pg_catalog.length(text) OPERATOR(pg_catalog.>) 1048576 THEN 'opaque' ELSE 'function' END AS kind, name,
+	SELECT 'dblink' AS kind, name, NULL AS text FROM own WHERE prosrc OPERATOR(pg_catalog.=) 'dblink_connect'
+	UNION ALL SELECT 'superuser', NULL, NULL WHERE EXISTS (SELECT FROM super WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER'))
+	UNION ALL SELECT 'definer', name, NULL FROM own JOIN super ON super.oid OPERATOR(pg_catalog.=) proowner
+	WHERE prosecdef AND lanname OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'plpgsql']::pg_catalog.name[])
+		AND prorettype OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.trigger', 'pg_catalog.event_trigger']::pg_catalog.regtype[]::pg_catalog.oid[])
+	UNION ALL SELECT CASE WHEN pg_catalog.length(text) OPERATOR(pg_catalog.>) 1048576 THEN 'opaque' ELSE 'function' END AS kind, name,
 		pg_catalog."left"(text, 1048576) AS text
 	FROM (SELECT name, CASE WHEN prosqlbody IS NULL THEN prosrc ELSE pg_catalog.pg_get_function_sqlbody(oid) END AS text
 		FROM own WHERE lanname OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'plpgsql']::pg_catalog.name[])) AS source
@@ -122,7 +130,13 @@ const fingerprintSQL = `SELECT pg_catalog.string_agg(pg_catalog.concat(count, ' 
 	{catalogs}
 	UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(relname::pg_catalog.text)::pg_catalog.int8 OPERATOR(pg_catalog.#) oid::pg_catalog.int8)
 	FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.>=) 16384 AND relpersistence OPERATOR(pg_catalog.<>) 't'
+	UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(oid::pg_catalog.int8) FROM ({super}) AS super WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER')
 ) AS part (count, sum)`
+
+// superSQL selects the roles that may do what the server does not show: load a library,
+// or become a replication origin.
+const superSQL = `SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper
+		OR pg_catalog.has_function_privilege(oid, 'pg_catalog.pg_replication_origin_session_setup(text)', 'EXECUTE')`
 
 // scanPrefix keeps the client's settings out of the scan, for its transaction. The
 // answer may contain characters that the client's encoding does not have.
@@ -143,8 +157,8 @@ var checkQuery, scanQuery = func() (check, scan string) {
 		catalogs = append(catalogs, "SELECT pg_catalog.count(*), pg_catalog.sum(xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.#) "+
 			c[1]+"::pg_catalog.oid::pg_catalog.int8) FROM pg_catalog."+c[0]+" WHERE "+c[1]+"::pg_catalog.oid OPERATOR(pg_catalog.>=) 16384"+c[2])
 	}
-	fingerprint := strings.Replace(fingerprintSQL, "{catalogs}", strings.Join(catalogs, "\n\tUNION ALL "), 1)
+	fingerprint := strings.NewReplacer("{catalogs}", strings.Join(catalogs, "\n\tUNION ALL "), "{super}", superSQL).Replace(fingerprintSQL)
 	quoted := "'" + strings.Join(strings.Fields(volatileFunctions), "','") + "'"
-	scan = strings.NewReplacer("{volatile}", quoted, "{fingerprint}", fingerprint).Replace(scanSQL)
+	scan = strings.NewReplacer("{volatile}", quoted, "{fingerprint}", fingerprint, "{super}", superSQL).Replace(scanSQL)
 	return scanPrefix + "SELECT NULL, NULL, sum FROM (" + fingerprint + ") AS fingerprint", scanPrefix + scan
 }()

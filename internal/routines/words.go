@@ -58,6 +58,7 @@ const (
 	kwJoin
 	kwKey
 	kwLoop
+	kwMaintain // starts a statement that may call functions of all tables
 	kwMaterialized
 	kwMerge
 	kwNot
@@ -110,7 +111,9 @@ const (
 	defineWords = "alter import"
 	queryWords  = "values call"
 	relayWords  = "abort checkpoint commit deallocate discard listen load lock notify release reset rollback savepoint show start unlisten"
-	plainWords  = "analyse analyze cluster comment drop grant reassign refresh reindex revoke security vacuum repack wait"
+	plainWords  = "comment drop grant reassign refresh revoke security wait"
+
+	maintenanceWords = "analyse analyze cluster reindex vacuum repack"
 
 	proceduralWords = "assert continue elseif elsif exception exit foreach get if null open perform raise while"
 
@@ -162,7 +165,7 @@ var words = sync.OnceValue(func() map[string]word {
 		all[spelling] = word{keyword: kw}
 	}
 	for list, kw := range map[string]keyword{clauseWords: kwClause, cursorWords: kwCursor, defineWords: kwDefine, queryWords: kwQuery,
-		relayWords: kwRelay, plainWords: kwUnplain, proceduralWords: kwProcedural} {
+		relayWords: kwRelay, plainWords: kwUnplain, maintenanceWords: kwMaintain, proceduralWords: kwProcedural} {
 		mark(list, func(w *word) { w.keyword = kw })
 	}
 	for _, list := range []string{reservedWords, joinWords, innerWords} {

@@ -16,10 +16,9 @@ type Body struct {
 	Unknown bool
 }
 
-// bodyEffects are the effects that matter in a body. Sequence does not: in a body,
-// currval nearly always follows a nextval of the same body.
+// bodyEffects are the effects that matter in a body.
 const bodyEffects = Set | Reset | SetLocal | SetConfig | Discard | Temp | Listen | Unlisten | Prepare | Deallocate |
-	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Connect | Opaque
+	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Connect | Sequence | Opaque
 
 // maxNesting limits how deep literals within literals are read.
 const maxNesting = 8

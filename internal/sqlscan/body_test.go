@@ -32,7 +32,7 @@ func TestReadBody(t *testing.T) {
 		{"BEGIN EXECUTE 'INSERT INTO ' || x; GRANT EXECUTE ON FUNCTION f TO y; END", 0, nil, false},
 		{"BEGIN PERFORM pg_advisory_lock(1); LISTEN x; END", AdvisoryLock | Listen, nil, false},
 		{"BEGIN PERFORM pg_advisory_xact_lock(1); END", 0, nil, false},
-		{"BEGIN INSERT INTO t DEFAULT VALUES; RETURN currval('t_id'); END", 0, nil, false},
+		{"BEGIN INSERT INTO t DEFAULT VALUES; RETURN currval('t_id'); END", Sequence, nil, false},
 		{`plpy.execute("CREATE TEMP TABLE x (y int)")`, Temp, nil, false},
 		{"BEGIN -- set app.user\n NULL; END", 0, nil, false},
 		{"SELECT \"", 0, nil, false},

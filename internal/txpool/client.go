@@ -98,16 +98,3 @@ func (c *Client) setUnnamedParameters(parameters []byte) {
 
 // hasUnnamed reports whether the text of the current unnamed statement is known.
 func (c *Client) hasUnnamed() bool { return c.unnamedVersion != 0 && c.unnamedVersion == c.version }
-
-// noteCustom notes custom settings that a text of the client may change.
-func (c *Client) noteCustom(names []string) {
-	for _, name := range names {
-		if c.custom == nil {
-			c.custom = map[string]bool{}
-		}
-		c.custom[name] = true
-	}
-	if len(c.custom) > maxCustom && !isFinalPin(c.pin) {
-		c.pin, c.lasting = "SET", true
-	}
-}

@@ -3,6 +3,7 @@ package txpool
 import (
 	"strings"
 
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/routines"
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
@@ -37,4 +38,28 @@ func deallocatedName(text []byte, impact *routines.Impact) string {
 	}
 	*impact &^= routines.Deallocates
 	return string(sqlscan.AppendName(nil, st.Name))
+}
+
+// deallocateSQL is sent instead of a DEALLOCATE of a statement that was prepared by
+// protocol, which the server keeps for other clients, or of a statement of the server's
+// that the client has not prepared.
+func (w *rewriter) deallocateSQL() string { return `DEALLOCATE "` + w.server.placeholder() + `"` }
+
+// deallocate sends a Query that drops the client's statement of that name, or fails if
+// it has none.
+func (w *rewriter) deallocate(name string) {
+	isKnown := w.client.named[name] != nil
+	if isKnown {
+		w.setPlaceholder()
+	} else {
+		w.dropPlaceholder()
+	}
+	w.toServer = pgwire.AppendQuery(w.toServer, w.deallocateSQL())
+	r := w.expect(kindQuery, forward)
+	if isKnown {
+		w.dropNamed(name, r)
+	} else {
+		r.errorInstead = &pgwire.Error{Severity: "ERROR", Code: unknownName, Message: "prepared statement \"" + name + "\" does not exist"}
+	}
+	w.replaceUnnamed(r)
 }

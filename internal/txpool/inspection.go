@@ -17,6 +17,8 @@ var evidence = [...]struct {
 	where  string
 }{
 	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	// Nothing shows a connection without a name. The catalog may not have been scanned since the extension was created.
+	{routines.Hides, pinConnection, `EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dblink')`},
 	// Each object in a schema depends on it.
 	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend` +
 		` WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
@@ -64,17 +66,34 @@ func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, un
 	}
 	if unknown&routines.Configures != 0 {
 		union()
-		// Settings of the transaction keep their source after its end.
-		sql = append(sql, `SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'`+
-			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`+
-			` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'`...)
-		for _, name := range custom {
-			value := append(sqlscan.AppendLiteral([]byte("pg_catalog.current_setting("), name), ", true)"...)
-			sql = append(append(append(sqlscan.AppendLiteral(append(sql, " UNION ALL SELECT"...), name), ", "...), value...), " WHERE "...)
-			sql = append(append(sql, value...), " IS NOT NULL"...)
-		}
+		sql = appendSettingsSQL(sql, custom)
 	}
 	return string(sql)
+}
+
+// appendSettingsSQL appends a query for the settings that differ from those of a new
+// session. Settings of the transaction keep their source after its end. pg_settings, which
+// is slow, is read once.
+func appendSettingsSQL(sql []byte, custom []string) []byte {
+	const (
+		listed  = "SELECT name, setting, source FROM pg_catalog.pg_settings"
+		changed = ` WHERE source OPERATOR(pg_catalog.=) 'session'` +
+			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`
+		role = ` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'`
+	)
+	if len(custom) == 0 {
+		return append(sql, "SELECT name, setting FROM pg_catalog.pg_settings"+changed+role...)
+	}
+	sql = append(sql, "SELECT * FROM (WITH listed AS MATERIALIZED ("+listed+") SELECT name, setting FROM listed"+changed+
+		" UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.unnest(ARRAY["...)
+	for i, name := range custom {
+		if i > 0 {
+			sql = append(sql, ',')
+		}
+		sql = sqlscan.AppendLiteral(sql, name)
+	}
+	return append(sql, "]::pg_catalog.text[]) AS custom (name) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"+
+		" AND NOT EXISTS (SELECT FROM listed WHERE pg_catalog.lower(listed.name) OPERATOR(pg_catalog.=) custom.name)) AS settings"+role...)
 }
 
 // unlimitedSQL selects the client's statement_timeout and that of a new session, by

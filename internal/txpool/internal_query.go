@@ -29,6 +29,8 @@ type internalQueries struct {
 
 	failure       *pgwire.Error // of the query whose response is coming
 	settingsError *pgwire.Error // why the server rejects the client's settings
+	refused       bool          // they were rejected once: the session is to be reset first
+	roleFirst     bool          // the settings may need the privileges of the client's role
 
 	formerSettings Settings // of the server, before applyName
 	findings       findings // of the inspection whose response is coming
@@ -52,7 +54,11 @@ func (q *internalQueries) isReady() bool {
 // send sends the next query, if there is one. It requires isDue.
 func (q *internalQueries) send() {
 	c := q.client
+	if q.disconnected && q.needsSetUp { // the client has sent nothing since the last inspection
+		q.session.baseline = q.server.reported
+	}
 	switch {
+	case q.disconnected && isFinalPin(c.pin): // see Unusable
 	case q.disconnected && q.server.status != pgwire.TxIdle:
 		q.ask(rollBack, "ROLLBACK")
 	case q.disconnected && c.pin != "" && q.session.unknown == 0:
@@ -69,8 +75,13 @@ func (q *internalQueries) send() {
 func (q *internalQueries) setUp() (ready bool) {
 	c, s := q.client, q.server
 	resets := needsReset(c, s)
-	if resets {
-		q.reset()
+	switch {
+	case q.refused, resets && s.settings.value(tempBuffers) != "": // which cannot always be reset
+		q.refused = false
+		q.reset(resetAlone)
+		return false
+	case resets:
+		q.reset(resetSession)
 	}
 	if c.table.Catalog.Due() && !q.scanFailed {
 		q.scan()
@@ -82,7 +93,7 @@ func (q *internalQueries) setUp() (ready bool) {
 		if q.attempts > 0 {
 			sql = append(sql, "SET LOCAL statement_timeout = 0;"...)
 		}
-		sql = appendApply(sql, s.settings, c.settings)
+		sql = appendApply(sql, s.settings, c.settings, q.roleFirst)
 		switch {
 		case len(sql) == 0:
 			s.setSettings(c.settings)
@@ -134,11 +145,14 @@ func (q *internalQueries) report() {
 // it has sent a query, for whose response the client has to wait.
 func (q *internalQueries) inspect() bool {
 	c, s := q.client, q.session
-	if q.server.status != pgwire.TxIdle || isFinalPin(c.pin) && c.lasting {
+	if q.server.status != pgwire.TxIdle {
 		return false
 	}
 	if !q.needsSetUp {
 		s.noteReported()
+	}
+	if isFinalPin(c.pin) && c.lasting {
+		s.unknown &= routines.Configures // RESET may be followed by the settings from connect
 	}
 	s.dropImpossible()
 	if s.unknown == 0 {
@@ -196,13 +210,29 @@ func (q *internalQueries) scan() {
 	q.ask(scanCatalog, q.client.table.Catalog.Query())
 }
 
-// protectSequences discards the values of sequences before a text with that impact
-// that may read them: they may be those of another client, unless this one may have
-// called nextval in the same transaction.
-func (q *internalQueries) protectSequences(impact routines.Impact) {
-	if impact&routines.ReadsSequence != 0 && !q.session.worked && q.client.pin == "" && !q.unsynced && !q.busy() && q.server.status != pgwire.TxFailed {
-		q.ask(discardSequence, "DISCARD SEQUENCES")
+// protectSequences discards the values of sequences that other clients may have left in
+// the session before a text with that impact, if it may read them, or if clients of the
+// pool do: currval is then known to follow the client's own nextval. It returns false if
+// the text must wait for responses.
+//
+// It cannot discard the values within a transaction in which the client may have called
+// nextval.
+func (q *internalQueries) protectSequences(impact routines.Impact) bool {
+	c, s := q.client, q.server
+	const names = routines.ReadsSequence | routines.Recalls
+	if impact&names != 0 {
+		c.table.recalls.Store(true)
 	}
+	mayRead := impact&(names|routines.Unknown) != 0
+	switch {
+	case !s.hasValuesOfOthers(c), !mayRead && !c.table.recalls.Load(), q.unsynced, q.copying:
+	case q.busy():
+		return !mayRead
+	case s.status == pgwire.TxIdle, s.status == pgwire.TxActive && !q.session.worked:
+		q.ask(discardSequence, "DISCARD SEQUENCES")
+		s.dropValues()
+	}
+	return true
 }
 
 // row handles a row of the response.
@@ -240,6 +270,8 @@ func (q *internalQueries) done(query internalQuery) error {
 			q.session.baseline = q.server.reported
 			q.report()
 		}
+	case resetAlone:
+		q.settingsError = failure
 	case inspectSession:
 		return q.inspected(failure)
 	case scanCatalog:
@@ -253,6 +285,8 @@ func (q *internalQueries) done(query internalQuery) error {
 			return failure
 		}
 		q.server.setSettings(Settings{})
+		q.server.dropValues()
+		q.session.baseline = q.server.reported
 		q.disconnected = false
 		q.session.unknown = 0
 	}
@@ -272,6 +306,8 @@ func (q *internalQueries) applied(failure *pgwire.Error) {
 		}
 	case failure.Code == queryCanceled && q.attempts < maxAttempts:
 		q.attempts++ // meant for a query of the client, or by its time limit: setUp tries again
+	case !q.roleFirst && (q.server.settings != Settings{} || c.settings.value(roleName) != ""):
+		q.refused, q.roleFirst = true, true // setUp tries again; RESET ALL, unlike RESET, needs no privilege
 	default:
 		q.settingsError = failure
 	}

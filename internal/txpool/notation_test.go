@@ -185,23 +185,27 @@ func row(arg string) []byte {
 func abbreviated(text string) string {
 	var what []string
 	for _, e := range evidence {
-		if strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") || e.pin == "PREPARE" && strings.Contains(text, "'"+noteLost+"'") {
+		if e.impact != routines.Hides && strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") || e.pin == "PREPARE" && strings.Contains(text, "'"+noteLost+"'") {
 			what = append(what, e.pin)
 		}
 	}
 	if strings.Contains(text, "pg_catalog.pg_settings") {
 		what = append(what, "settings")
-		if len(what) == len(evidence)+1 {
+		if len(what) == len(evidence) { // all but what only hidden text may do
 			what = []string{"everything"}
 		}
 	}
-	if strings.Contains(text, "'"+noteLost+"'") && !slices.Equal(what, []string{"everything"}) {
+	isEverything := slices.Equal(what, []string{"everything"})
+	if strings.Contains(text, "'"+pinConnection+"' WHERE") {
+		what = append(what, "hidden")
+	}
+	if strings.Contains(text, "'"+noteLost+"'") && !isEverything {
 		what = append(what, "lost")
 	}
 	if what != nil {
-		for _, part := range strings.Split(text, " UNION ALL SELECT E'")[1:] {
-			name, _, _ := strings.Cut(part, "'")
-			what = append(what, name)
+		if _, names, ok := strings.Cut(text, "unnest(ARRAY[ E'"); ok {
+			names, _, _ = strings.Cut(names, "']")
+			what = append(what, strings.Split(names, "', E'")...)
 		}
 	}
 	if strings.HasPrefix(text, resetSQL) {

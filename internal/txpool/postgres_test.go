@@ -166,7 +166,7 @@ func TestAgreesWithPostgres(t *testing.T) {
 func (p *pool) compare(t *testing.T, script string, random *rand.Rand) (segments int) {
 	t.Helper()
 	playing = script
-	direct := dial(t, p.server, "postgres")
+	direct := dial(t, p.server, "postgres", postgres.Admin)
 	client := NewClient(&p.table)
 	for i, line := range lines(script) {
 		if name, text := argument(line); name == "X" { // others, past the pool
@@ -345,6 +345,7 @@ func answered(stream []byte) (n int) {
 
 // pool has a few server connections that clients share.
 type pool struct {
+	user     string // of the pool
 	server   *postgres.Server
 	others   [2]*link // past the pool: to the database of direct connections, and to the pool's
 	table    Statements
@@ -359,10 +360,10 @@ type pool struct {
 const pooled = "pooled"
 
 func newPool(t *testing.T, server *postgres.Server) *pool {
-	p := &pool{server: server}
-	p.others[0] = dial(t, server, "postgres")
+	p := &pool{server: server, user: postgres.Admin}
+	p.others[0] = dial(t, server, "postgres", p.user)
 	p.others[0].ask(t, fromClient("Q(create database "+pooled+")"), 1)
-	p.others[1] = dial(t, server, pooled)
+	p.others[1] = dial(t, server, pooled, p.user)
 	for range 3 {
 		p.links = append(p.links, p.dial(t))
 	}
@@ -370,7 +371,7 @@ func newPool(t *testing.T, server *postgres.Server) *pool {
 }
 
 func (p *pool) dial(t *testing.T) *link {
-	l := dial(t, p.server, pooled)
+	l := dial(t, p.server, pooled, p.user)
 	l.state = newServer(&p.table, 4)
 	return l
 }
@@ -464,9 +465,9 @@ func (p *pool) outside(t *testing.T, text string) {
 	}
 }
 
-func dial(t *testing.T, server *postgres.Server, database string) *link {
+func dial(t *testing.T, server *postgres.Server, database, user string) *link {
 	t.Helper()
-	config, err := pgconn.ParseConfig("host=" + server.SocketDir() + " port=5432 dbname=" + database + " sslmode=disable user=" + postgres.Admin)
+	config, err := pgconn.ParseConfig("host=" + server.SocketDir() + " port=5432 dbname=" + database + " sslmode=disable user=" + user)
 	if err != nil {
 		t.Fatal(err)
 	}

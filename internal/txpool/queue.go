@@ -41,13 +41,14 @@ const (
 	rollBack                      // what a disconnected client has left open
 	discardAll                    // what a disconnected client has left in the session
 	resetSession                  // what another client has left in the session
+	resetAlone                    // the same, for a client that waits
 	discardSequence               // the values that currval and lastval return
 	scanCatalog                   // for the names whose use has an impact
 )
 
 // blocks reports whether the client's requests wait for the response.
 func (q internalQuery) blocks() bool {
-	return q == applySettings || q == inspectSession || q == scanCatalog
+	return q == applySettings || q == inspectSession || q == scanCatalog || q == resetAlone
 }
 
 // hasRows reports whether the relay reads the rows of the response.

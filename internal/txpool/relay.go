@@ -160,6 +160,10 @@ func (x *Relay) Unasked() int {
 // settings, nil if there is none or they have not been applied yet.
 func (x *Relay) SettingsError() *pgwire.Error { return x.internal.settingsError }
 
+// Unusable reports whether the session has state that ties it to a client that has
+// disconnected, so that the server must be closed.
+func (x *Relay) Unusable() bool { return x.disconnected && isFinalPin(x.client.pin) }
+
 // Stalled reports whether the client's next message waits for responses of the server.
 // After the next [Relay.FromServer], call [Relay.FromClient] with the part of the
 // chunk that it has returned.

@@ -455,6 +455,8 @@ var scripts = map[string]string{
 		s V Z(I)
 		< V Z(I)
 		internal
+		> Q(inspect settings)
+		s C(SELECT 0) Z(I)
 		pinned FUNCTION CALL
 		c L L
 		> Q(check)
@@ -580,8 +582,8 @@ var scripts = map[string]string{
 		< 1 Z(I)`,
 	"DISCARD ALL unpins": `
 		c Q(select setseed(0); select lastval())
-		> Q(DISCARD SEQUENCES) Q(select setseed(0); select lastval())
-		s C(DISCARD SEQUENCES) Z(I) C(SELECT 1) C(SELECT 1) Z(I)
+		> Q(select setseed(0); select lastval())
+		s C(SELECT 1) C(SELECT 1) Z(I)
 		pinned SETSEED
 		c Q(discard all)
 		s C(DISCARD ALL) Z(I)

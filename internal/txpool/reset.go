@@ -18,11 +18,16 @@ func needsReset(c *Client, s *Server) bool {
 	return s.owner != nil && s.owner != c && (s.unknown || s.owner.user != c.user || c.table.AlwaysReset.Load())
 }
 
-// reset resets the session. The client need not wait: should the reset fail, both
-// sessions end.
-func (q *internalQueries) reset() {
+// tempBuffers is the setting that cannot be reset once the session has had temporary
+// tables.
+const tempBuffers = "temp_buffers"
+
+// reset resets the session. The client need not wait for a resetSession: should that
+// fail, both sessions end. If a resetAlone fails, the client gets another server.
+func (q *internalQueries) reset(query internalQuery) {
 	s := q.server
-	q.ask(resetSession, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+")")
+	q.ask(query, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+")")
 	s.setSettings(Settings{})
+	s.dropValues()
 	s.owner, s.unknown = q.client, false
 }

@@ -60,8 +60,8 @@ func (w *rewriter) beginsOther(t pgwire.ClientType) bool {
 // judge returns what a text may do if it is sent now. After a change of definitions in
 // a transaction the readings that are known do not hold.
 func (w *rewriter) judge(r routines.Reading) routines.Reading {
-	if w.session.defines || w.client.table.Catalog.Changing() {
-		r.Impact |= routines.Unknown
+	if catalog := &w.client.table.Catalog; w.session.defines || catalog.Changing() {
+		r.Impact |= routines.Unknown | w.session.hazards | catalog.Hazards(w.session.changes)
 	}
 	return r
 }
@@ -142,43 +142,18 @@ func (w *rewriter) query(body, m []byte) bool {
 	}
 	r := w.judge(w.client.table.read(text))
 	name := deallocatedName(text, &r.Impact)
-	if name != "" && !w.namesAreSettled() {
+	if name != "" && !w.namesAreSettled() || !w.internal.protectSequences(r.Impact) {
 		return false
 	}
 	if w.client.named[name] != nil || w.server.isReserved(name) {
 		w.deallocate(name)
 		return true
 	}
-	w.client.noteCustom(r.Custom)
-	w.internal.protectSequences(r.Impact)
+	w.session.noteCustom(r.Custom)
 	w.session.sent(r.Impact)
 	w.vacate(vacatedBy(text, r))
 	w.replaceUnnamed(w.pass(kindQuery, m))
 	return true
-}
-
-// deallocateSQL is sent instead of a DEALLOCATE of a statement that was prepared by
-// protocol, which the server keeps for other clients, or of a statement of the server's
-// that the client has not prepared.
-func (w *rewriter) deallocateSQL() string { return `DEALLOCATE "` + w.server.placeholder() + `"` }
-
-// deallocate sends a Query that drops the client's statement of that name, or fails if
-// it has none.
-func (w *rewriter) deallocate(name string) {
-	isKnown := w.client.named[name] != nil
-	if isKnown {
-		w.setPlaceholder()
-	} else {
-		w.dropPlaceholder()
-	}
-	w.toServer = pgwire.AppendQuery(w.toServer, w.deallocateSQL())
-	r := w.expect(kindQuery, forward)
-	if isKnown {
-		w.dropNamed(name, r)
-	} else {
-		r.errorInstead = &pgwire.Error{Severity: "ERROR", Code: unknownName, Message: "prepared statement \"" + name + "\" does not exist"}
-	}
-	w.replaceUnnamed(r)
 }
 
 func (w *rewriter) parse(p pgwire.Parse) bool {
@@ -191,7 +166,10 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 		return true
 	}
 	st := c.table.intern(p, w.session.currentSchema())
-	w.internal.protectSequences(c.table.readingOf(st).Impact)
+	if !w.internal.protectSequences(c.table.readingOf(st).Impact) {
+		c.table.release(st)
+		return false
+	}
 	name := string(p.Name)
 	named := &clientStatement{statement: st}
 	c.named[name] = named
@@ -226,7 +204,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	c := w.client
 	r := w.judge(c.table.read(p.Query))
 	name := deallocatedName(p.Query, &r.Impact)
-	if name != "" && !w.namesAreSettled() {
+	if name != "" && !w.namesAreSettled() || !w.internal.protectSequences(r.Impact) {
 		return false
 	}
 	var deallocates deallocation
@@ -234,8 +212,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 		deallocates.name = name
 		m = pgwire.AppendParse(nil, "", w.deallocateSQL()+string(p.Rest[len(p.Query):]))
 	}
-	c.noteCustom(r.Custom)
-	w.internal.protectSequences(r.Impact)
+	w.session.noteCustom(r.Custom)
 	w.vacate(vacatedBy(p.Query, r))
 	w.replaceUnnamed(w.pass(kindParse, m))
 	c.keepUnnamed(p.Rest, r.Impact)
@@ -254,7 +231,7 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 	case on != nil:
 		reading := w.client.table.readingOf(on.statement)
 		r := w.judge(reading.Reading)
-		w.client.noteCustom(r.Custom)
+		w.session.noteCustom(r.Custom)
 		w.session.sent(r.Impact)
 		w.vacate(reading.vacates)
 		w.appendBind(b, on.name)
@@ -270,6 +247,9 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 }
 
 func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
+	if !w.internal.protectSequences(w.client.unnamedImpact) {
+		return false
+	}
 	switch w.prepareUnnamed() {
 	case beingAsked:
 		return false
@@ -376,6 +356,9 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 	if st = w.client.named[string(name)]; st == nil {
 		return nil, nil, isPrepared
 	}
+	if !w.internal.protectSequences(w.client.table.readingOf(st.statement).Impact) {
+		return nil, nil, beingAsked
+	}
 	key := statementKey{st.statement, w.session.planning()}
 	on = s.prepared[key]
 	if on != nil && st.told == on.description {
@@ -399,7 +382,6 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 	if on != nil {
 		s.use(on)
 	} else {
-		w.internal.protectSequences(w.client.table.readingOf(st.statement).Impact)
 		w.makeRoom()
 		on = w.addPrepared(key)
 		on.parameters = st.told.parameters

@@ -28,10 +28,14 @@ type Server struct {
 	unnamed unnamed
 
 	encoding           string   // the client_encoding of a new session
+	user               string   // the session_authorization of a new session
 	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
 
 	answered, transactions uint64 // of clients
+
+	valued  *Client // the last one that may have left values of sequences since they were discarded
+	mingled bool    // and others may have
 
 	owner   *Client // that the server was linked to last and that has sent something
 	unknown bool    // a text of the owner may have left behind what an inspection does not find
@@ -109,8 +113,39 @@ func (s *Server) setSettings(settings Settings) {
 	}
 }
 
+// valuesOf notes that c may leave values of sequences in the session.
+func (s *Server) valuesOf(c *Client) {
+	if s.valued != c {
+		s.mingled = s.valued != nil
+		s.valued = c
+	}
+}
+
+// hasValuesOfOthers reports whether currval may return what another client than c has
+// left.
+func (s *Server) hasValuesOfOthers(c *Client) bool {
+	return s.mingled || s.valued != nil && s.valued != c
+}
+
+// dropValues notes that the values of sequences have been discarded.
+func (s *Server) dropValues() { s.valued, s.mingled = nil, false }
+
 // SetReported sets the parameters that the server has reported at login.
-func (s *Server) SetReported(r Reported) { s.reported, s.encoding = r, r.value(encodingName) }
+func (s *Server) SetReported(r Reported) {
+	s.reported, s.encoding, s.user = r, r.value(encodingName), r.value(userName)
+}
+
+// userName is the setting of SET SESSION AUTHORIZATION, which pg_settings does not list.
+const userName = "session_authorization"
+
+// unshareable returns the reason why the session's client must be pinned that the
+// parameters reported by the server show, "" if there is none.
+func (s *Server) unshareable() string {
+	if s.reported.value(userName) != s.user {
+		return pinAuthorization
+	}
+	return ""
+}
 
 // Fresh reports whether no client has ended a transaction on the server.
 func (s *Server) Fresh() bool { return s.transactions == 0 }

@@ -14,10 +14,14 @@ const (
 	pinSyncInCopy  = "SYNC DURING COPY"
 	pinLoad        = "LOAD"
 	pinSeed        = "SETSEED"
+	pinUnseen      = "SUPERUSER"
 	pinSlot        = "REPLICATION SLOT"
 	pinConnection  = "DBLINK"
 	pinCall        = "FUNCTION CALL"
 	pinEncoding    = "ENCODING"
+
+	pinAuthorization = "SESSION AUTHORIZATION"
+	pinUnlisted      = "SET_CONFIG" // settings that pg_settings does not list, by unknown names
 )
 
 // lastingPins are the reasons to pin a client that last as long as the session or
@@ -29,16 +33,17 @@ var lastingPins = [...]struct {
 	{routines.Loads, pinLoad},
 	{routines.Connects, pinConnection},
 	{routines.Seeds, pinSeed},
-	{routines.Authorizes, "SESSION AUTHORIZATION"},
+	{routines.Unseen, pinUnseen},
+	{routines.Authorizes, pinAuthorization},
 	{routines.ReadsSequence, "CURRVAL"},
-	{routines.ConfiguresUnknown, "SET_CONFIG"},
+	{routines.ConfiguresUnknown, pinUnlisted},
 }
 
 // isFinalPin reports whether a session that is pinned for that reason cannot be made
 // fit for another client.
 func isFinalPin(reason string) bool {
 	switch reason {
-	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinSlot, pinConnection, pinCall:
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinUnseen, pinSlot, pinConnection, pinCall:
 		return true
 	}
 	return false
@@ -56,12 +61,13 @@ type session struct {
 	setMore         bool     // settings may have changed other than by RESET
 	baseline        Reported // what the server reports with the known settings
 
-	worked   bool   // the client has done more than to begin a transaction
-	pinnedAt uint64 // segment of the last cause of a lasting pin
-	localAt  uint64 // segment of the last change of settings for the transaction
-	schema   uint64 // version of the schema in a transaction that has changed it, else 0
-	defines  bool   // the transaction may have changed what later texts mean
-	changes  uint64 // of definitions, before the transaction
+	worked   bool            // the client has done more than to begin the transaction
+	pinnedAt uint64          // segment of the last cause of a lasting pin
+	localAt  uint64          // segment of the last change of settings for the transaction
+	schema   uint64          // version of the schema in a transaction that has changed it, else 0
+	defines  bool            // the transaction may have changed what later texts mean
+	hazards  routines.Impact // which they have then, and the server does not show
+	changes  uint64          // of definitions, before the transaction
 }
 
 // sent notes what a text with that impact, which is now sent, may change.
@@ -69,6 +75,7 @@ func (s *session) sent(impact routines.Impact) {
 	if impact&routines.Begins == 0 {
 		s.worked = true
 	}
+	s.server.valuesOf(s.client)
 	if impact == 0 || impact == routines.Begins {
 		return
 	}
@@ -77,9 +84,8 @@ func (s *session) sent(impact routines.Impact) {
 		impact |= routines.Inspectable
 		s.server.unknown = true
 	}
-	if impact&routines.Defines != 0 && !s.defines {
-		s.defines = true
-		s.client.table.Catalog.BeginChange()
+	if impact&routines.Defines != 0 {
+		s.defined(impact)
 	}
 	if impact&routines.Deallocates != 0 {
 		s.namesChanged, s.deallocates = segment, segment
@@ -96,9 +102,37 @@ func (s *session) sent(impact routines.Impact) {
 			s.pin(p.reason, segment)
 		}
 	}
-	s.unknown |= impact & routines.Inspectable &^ routines.Sets
+	s.unknown |= impact & (routines.Inspectable | routines.Hides) &^ routines.Sets
 	if impact&routines.Releases != 0 && s.client.pin != "" {
 		s.unknown |= routines.Inspectable &^ routines.Sets
+	}
+}
+
+// defined notes a text with that impact that may change definitions.
+func (s *session) defined(impact routines.Impact) {
+	catalog := &s.client.table.Catalog
+	if !s.defines {
+		s.defines = true
+		catalog.BeginChange()
+	}
+	s.hazards = catalog.AddHazards(s.hazards, impact)
+}
+
+// noteCustom notes custom settings that a text of the client may change. Where names are
+// too many, or are not in the encoding of inspections, the client is pinned.
+func (s *session) noteCustom(names []string) {
+	c := s.client
+	for _, name := range names {
+		if c.custom == nil {
+			c.custom = map[string]bool{}
+		}
+		c.custom[name] = true
+		if !isASCII(name) && (s.settingsUnknown || s.server.reported.value(encodingName) != "UTF8") {
+			s.pin(pinUnlisted, s.server.segment)
+		}
+	}
+	if len(c.custom) > maxCustom && !isFinalPin(c.pin) {
+		c.pin, c.lasting = "SET", true
 	}
 }
 
@@ -186,11 +220,13 @@ func (s *session) ready(status pgwire.TxStatus) {
 	}
 	if s.queue.n == 0 {
 		clear(s.portals)
+		s.worked = false
 	}
 	s.endDefinitions()
 	if changes := s.client.table.Catalog.Changes(); changes != s.changes {
+		hazards := s.client.table.Catalog.Hazards(s.changes)
 		s.changes = changes
-		s.sent(routines.Unknown) // what was known of its texts may not have held
+		s.sent(routines.Unknown | hazards) // what was known of its texts may not have held
 	}
 	s.updateSettingsUnknown()
 }
@@ -198,8 +234,8 @@ func (s *session) ready(status pgwire.TxStatus) {
 // endDefinitions handles the end of a transaction that may have changed definitions.
 func (s *session) endDefinitions() {
 	if s.defines {
-		s.defines = false
-		s.client.table.Catalog.EndChange()
+		s.client.table.Catalog.EndChange(s.hazards)
+		s.defines, s.hazards = false, 0
 	}
 }
 
@@ -245,7 +281,7 @@ func (s *session) learn(f findings) {
 	case isFinalPin(f.pin):
 		c.pin = f.pin
 	case !c.lasting:
-		c.pin = cmp.Or(f.pin, c.settings.unshareable())
+		c.pin = cmp.Or(f.pin, s.server.unshareable(), c.settings.unshareable())
 	}
 	if f.lost {
 		s.server.retireAll()

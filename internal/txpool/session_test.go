@@ -182,7 +182,7 @@ var sessionScripts = map[string]string{
 		s S(TimeZone=UTC) C(SELECT 1) Z(I)
 		busy
 		internal
-		> Q(select f()) Q(inspect everything)
+		> Q(select f()) Q(inspect everything, hidden)
 		s T R(TimeZone=UTC) C(SELECT 1) Z(I)
 		< S(TimeZone=GMT) S(TimeZone=UTC) C(SELECT 1) Z(I)
 		settings timezone=UTC
@@ -308,6 +308,11 @@ var sessionScripts = map[string]string{
 		idle
 		< C(SET) Z(I)`,
 	"sequences of others": `
+		c Q(select nextval('s'))
+		s C(SELECT 1) Z(I)
+		> Q(select nextval('s'))
+		< C(SELECT 1) Z(I)
+		link c2 s1
 		c Q(select currval('s'))
 		> Q(DISCARD SEQUENCES) Q(select currval('s'))
 		s C(DISCARD SEQUENCES) Z(I) E(55000) Z(I)
@@ -317,7 +322,60 @@ var sessionScripts = map[string]string{
 		> Q(select nextval('s'); select currval('s'))
 		s C(SELECT 1) C(SELECT 1) Z(I)
 		< C(SELECT 1) C(SELECT 1) Z(I)`,
+	"sequences where clients ask for them": `
+		c Q(select lastval())
+		s E(55000) Z(I)
+		> Q(select lastval())
+		< E(55000) Z(I)
+		c Q(discard all)
+		s C(DISCARD ALL) Z(I)
+		internal
+		> Q(discard all) Q(inspect everything)
+		s C(SELECT 0) Z(I)
+		< C(DISCARD ALL) Z(I)
+		idle
+		link c2 s1
+		c Q(select 1)
+		> Q(DISCARD SEQUENCES) Q(select 1)
+		s C(DISCARD SEQUENCES) Z(I) C(SELECT 1) Z(I)
+		< C(SELECT 1) Z(I)
+		c Q(select 2)
+		> Q(select 2)`,
+	"sequences of others behind a request": `
+		c Q(select nextval('s'))
+		s C(SELECT 1) Z(I)
+		> Q(select nextval('s'))
+		< C(SELECT 1) Z(I)
+		link c2 s1
+		c Q(select 1) Q(select lastval())
+		stalled
+		> Q(select 1)
+		s C(SELECT 1) Z(I)
+		c
+		> Q(DISCARD SEQUENCES) Q(select lastval())
+		s C(DISCARD SEQUENCES) Z(I) E(55000) Z(I)
+		< C(SELECT 1) Z(I) E(55000) Z(I)`,
+	"sequences of others in a prepared statement": `
+		c P(s1,select lastval()) S
+		s 1 Z(I)
+		> P(lb_1,select lastval()) S
+		< 1 Z(I)
+		link c2 s1
+		c Q(select nextval('s'))
+		s C(SELECT 1) Z(I)
+		> Q(select nextval('s'))
+		< C(SELECT 1) Z(I)
+		link c1 s1
+		c B(s1) E S
+		> Q(DISCARD SEQUENCES) B(lb_1) E S
+		s C(DISCARD SEQUENCES) Z(I) 2 E(55000) Z(I)
+		< 2 E(55000) Z(I)`,
 	"sequences of others in a transaction": `
+		c Q(select nextval('s'))
+		s C(SELECT 1) Z(I)
+		> Q(select nextval('s'))
+		< C(SELECT 1) Z(I)
+		link c2 s1
 		c Q(begin)
 		s C(BEGIN) Z(T)
 		c P(,select lastval()) B() E S

@@ -124,7 +124,7 @@ func plainEncoding(encoding string) string {
 const encodingName = "client_encoding"
 
 // roleName is the setting of SET ROLE. It is set last and reset first, since it
-// decides which other settings may be changed.
+// decides which other settings may be changed. If that is refused, it is set first.
 const roleName = "role"
 
 // differOnlyInName reports whether two settings differ only in application_name.
@@ -140,7 +140,7 @@ func differOnlyInName(a, b Settings) bool {
 }
 
 // appendApply appends SQL that changes the settings from into to.
-func appendApply(dst []byte, from, to Settings) []byte {
+func appendApply(dst []byte, from, to Settings, roleFirst bool) []byte {
 	wanted, had := to.values(), from.values()
 	if role, ok := had[roleName]; ok && wanted[roleName] != role {
 		dst = append(dst, "RESET ROLE;"...)
@@ -150,6 +150,11 @@ func appendApply(dst []byte, from, to Settings) []byte {
 		if _, keep := wanted[name]; !keep && name != roleName {
 			dst = appendReset(dst, name)
 		}
+	}
+	last := []string{roleName, encodingName}
+	if role, ok := wanted[roleName]; ok && roleFirst {
+		dst = append(appendSetConfig(append(dst, "SELECT "...), roleName, role), ';')
+		last = last[1:]
 	}
 	calls := 0
 	for name, value := range from.changes(to.assignments) {
@@ -166,9 +171,9 @@ func appendApply(dst []byte, from, to Settings) []byte {
 	if calls > 0 {
 		dst = append(dst, ';')
 	}
-	for _, last := range []string{roleName, encodingName} {
-		if value, ok := wanted[last]; ok && had[last] != value {
-			dst = append(appendSetConfig(append(dst, "SELECT "...), last, value), ';')
+	for _, name := range last {
+		if value, ok := wanted[name]; ok && had[name] != value {
+			dst = append(appendSetConfig(append(dst, "SELECT "...), name, value), ';')
 		}
 	}
 	return dst

@@ -41,6 +41,8 @@ type Statements struct {
 	// before.
 	AlwaysReset atomic.Bool
 
+	recalls atomic.Bool // clients call currval or lastval
+
 	mu    sync.Mutex
 	known map[source]*statement
 
