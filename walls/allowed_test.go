@@ -12,6 +12,7 @@ import (
 type allowance struct {
 	reason   string
 	sentence string // of docs/pooling.md
+	hidden   bool   // only where a text is put together at run time
 	// covers reports whether two lines about the same thing differ for that reason
 	// alone. open is whether a transaction was open.
 	covers func(direct, pooled string, open bool) bool
@@ -29,6 +30,25 @@ var allowances = []allowance{
 			otherAbout, other, _ := strings.Cut(pooled, " -> ")
 			return about == otherAbout && strings.Contains(about, "current_setting('") &&
 				(rest == "row "+null && other == "row " || rest == "row " && other == "row "+null) // see plan.renewable
+		},
+	},
+	{
+		reason:   "the server does not list custom settings, and the proxy does not see their names in such a text",
+		sentence: "A setting with a name of the client's own (`app.user`) that a function in C or another language, or a statement that is put together at run time, sets is lost when another client uses the server connection:",
+		hidden:   true,
+		covers: func(direct, pooled string, _ bool) bool {
+			about, rest, _ := strings.Cut(direct, " -> row ")
+			otherAbout, other, isRow := strings.Cut(pooled, " -> row ")
+			return isRow && about == otherAbout && strings.Contains(about, "current_setting('app.") && rest != null && rest != "" && (other == null || other == "")
+		},
+	},
+	{
+		reason:   "the server does not show the seed, and the proxy does not see it in such a text",
+		sentence: "So is what `setseed` does there: `random()` goes on from a seed that is no client's.",
+		hidden:   true,
+		covers: func(direct, pooled string, _ bool) bool {
+			about, rest, _ := strings.Cut(direct, " -> row ")
+			return strings.HasSuffix(about, "pg_catalog.random())") && rest != null && pooled == about+" -> row "+null
 		},
 	},
 	{
@@ -67,6 +87,20 @@ var allowances = []allowance{
 		},
 	},
 	{
+		reason:   "a session that has had temporary tables keeps its temp_buffers; see notAllowed",
+		sentence: "`SET temp_buffers` fails with 22023 on a server connection where any client has used temporary tables. Sent at connect, it does not.",
+		covers:   func(_, _ string, _ bool) bool { return false },
+	},
+	{
+		reason:   "a connection of postgres_fdw belongs to a user mapping, not to a client",
+		sentence: "Connections of `postgres_fdw` stay with the server connection, where other clients use them too: `postgres_fdw_get_connections()` shows those.",
+		covers: func(direct, pooled string, _ bool) bool {
+			const shown, none = "postgres_fdw_get_connections() -> row far", "postgres_fdw_get_connections() -> SELECT 0"
+			return strings.HasSuffix(direct, shown) && strings.HasSuffix(pooled, none) ||
+				strings.HasSuffix(direct, none) && strings.HasSuffix(pooled, shown)
+		},
+	},
+	{
 		reason:   "until the transaction ends, the server knows only its own login",
 		sentence: "After `RESET` of a setting that was sent at connect, the value from connect is back in the next transaction, not within the same one.",
 		covers: func(direct, pooled string, open bool) bool {
@@ -86,14 +120,21 @@ var allowances = []allowance{
 }
 
 // notAllowed returns the differences without what the allowances cover.
-func notAllowed(all []difference) (rest []difference) {
+func notAllowed(all []difference, hidden bool) (rest []difference) {
+	refused := map[byte]bool{} // the clients that could not set temp_buffers, and so see other things from then on
 	for _, d := range all {
+		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused)
+		if refused[d.who] {
+			continue
+		}
 		direct, pooled := without(d.direct, d.pooled), without(d.pooled, d.direct)
 		covered := false
 		for i := 0; i < len(direct); i++ {
 			for j := range pooled {
-				if isAllowed(direct[i], pooled[j], d.open) {
+				if isAllowed(direct[i], pooled[j], d.open, hidden) {
+					about, _, _ := strings.Cut(direct[i], " -> ")
 					direct, pooled = slices.Delete(direct, i, i+1), slices.Delete(pooled, j, j+1)
+					direct, pooled = withoutTag(direct, about), withoutTag(pooled, about)
 					covered = true
 					i--
 					break
@@ -109,9 +150,22 @@ func notAllowed(all []difference) (rest []difference) {
 	return rest
 }
 
-func isAllowed(direct, pooled string, open bool) bool {
+// buffersRefused is the error of SET temp_buffers after the session has had temporary tables.
+const buffersRefused = `ERROR 22023 invalid value for parameter "temp_buffers"`
+
+func containsError(lines []string, beginning string) bool {
+	return slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, beginning) })
+}
+
+// withoutTag returns lines without the command tag of a look, which only the side has
+// where it succeeded.
+func withoutTag(lines []string, about string) []string {
+	return slices.DeleteFunc(lines, func(l string) bool { return l == about+" -> SELECT 1" })
+}
+
+func isAllowed(direct, pooled string, open, hidden bool) bool {
 	for _, a := range allowances {
-		if a.covers(direct, pooled, open) {
+		if (hidden || !a.hidden) && a.covers(direct, pooled, open) {
 			return true
 		}
 	}

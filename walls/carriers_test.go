@@ -11,6 +11,7 @@ type carrier struct {
 	name  string
 	takes form // the forms of action that it can carry, others are converted
 	super bool
+	hides bool // puts a text together at run time
 	// pervasive: its objects matter to texts that do not name them.
 	pervasive bool
 	undoes    bool // what a subtransaction can undo
@@ -135,23 +136,23 @@ var dynamicCarriers = []carrier{
 	{name: "EXECUTE of a literal", takes: statements, wrap: func(b *builder, a action) action {
 		return b.executeEach(a, literal)
 	}},
-	{name: "EXECUTE of format", takes: statements, wrap: func(b *builder, a action) action {
+	{name: "EXECUTE of format", hides: true, takes: statements, wrap: func(b *builder, a action) action {
 		return b.executeEach(a, func(text string) string {
 			verb, rest, _ := strings.Cut(text, " ")
 			return "pg_catalog.format('%s %s', " + literal(verb) + ", " + literal(rest) + ")"
 		})
 	}},
-	{name: "EXECUTE of a concatenation", takes: statements, wrap: func(b *builder, a action) action {
+	{name: "EXECUTE of a concatenation", hides: true, takes: statements, wrap: func(b *builder, a action) action {
 		return b.executeEach(a, func(text string) string {
 			return literal(text[:2]) + " || " + literal(text[2:len(text)/2]) + " || " + literal(text[len(text)/2:])
 		})
 	}},
-	{name: "EXECUTE of a text that is decoded", takes: statements, wrap: func(b *builder, a action) action {
+	{name: "EXECUTE of a text that is decoded", hides: true, takes: statements, wrap: func(b *builder, a action) action {
 		return b.executeEach(a, func(text string) string {
 			return fmt.Sprintf("pg_catalog.convert_from(pg_catalog.decode('%x', 'hex'), 'UTF8')", text)
 		})
 	}},
-	{name: "EXECUTE of a row", takes: statements, wrap: func(b *builder, a action) action {
+	{name: "EXECUTE of a row", hides: true, takes: statements, wrap: func(b *builder, a action) action {
 		t := b.name("t")
 		b.define("CREATE TABLE " + t + " (i int, text text)")
 		var all strings.Builder
@@ -164,7 +165,7 @@ var dynamicCarriers = []carrier{
 	{name: "query_to_xml", takes: expression, wrap: func(b *builder, a action) action {
 		return expr("pg_catalog.query_to_xml(" + literal("SELECT "+a.texts[0]+" AS c") + ", false, false, '')::text")
 	}},
-	{name: "query_to_xml of a function's argument", takes: expression, wrap: func(b *builder, a action) action {
+	{name: "query_to_xml of a function's argument", hides: true, takes: expression, wrap: func(b *builder, a action) action {
 		f := b.name("f")
 		b.define("CREATE FUNCTION " + f + "(text) RETURNS text LANGUAGE sql AS 'SELECT pg_catalog.query_to_xml($1, true, true, ''x'')::text'")
 		return expr(f + "('SEL' || " + literal("ECT "+a.texts[0]+" AS c") + ")")
@@ -243,7 +244,7 @@ var positionCarriers = []carrier{
 		b.define("CREATE TABLE " + t + " (a text) PARTITION BY LIST (a)")
 		return do("CREATE TABLE " + b.name("t") + " PARTITION OF " + t + " FOR VALUES IN (" + a.asText() + ")")
 	}},
-	{name: "literal with escapes", takes: statements, wrap: func(b *builder, a action) action {
+	{name: "literal with escapes", hides: true, takes: statements, wrap: func(b *builder, a action) action {
 		var all strings.Builder
 		for _, text := range a.texts {
 			fmt.Fprintf(&all, "EXECUTE E'\\x%02x%s'; ", text[0], strings.ReplaceAll(literal(text[1:])[1:len(literal(text[1:]))-1], `\`, `\\`))

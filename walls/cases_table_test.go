@@ -58,7 +58,7 @@ var namedCases = []namedCase{
 		A| u: SELECT 7 / DEALLOCATE ALL / t: SELECT 8
 		A! t
 		A! s`},
-	{name: "backslashes that hide a SET", notYet: true, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
+	{name: "backslashes that hide a SET", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		A: SET standard_conforming_strings = off
 		A: SELECT 'a\''; SET app.k{k} = 'eve' --'
 		B?
@@ -120,7 +120,7 @@ var namedCases = []namedCase{
 	{name: "an application_name in LATIN1", lines: "A+ client_encoding=LATIN1; application_name=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
 	{name: "a setting in LATIN1 sent at login", notYet: true, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: "" +
 		"A+ client_encoding=LATIN1; options=-c app.k{k}=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
-	{name: "a time limit of the role", notYet: true, role: hurried, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
+	{name: "a time limit of the role", role: hurried, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		C+ options=-c statement_timeout=0
 		C: DO $$BEGIN FOR i IN 1..3000 LOOP EXECUTE 'CREATE FUNCTION {s}.f' || i || '() RETURNS text LANGUAGE sql AS ''SELECT pg_catalog.set_config(''''app.k{k}'''', ''''eve'''', false)'''; END LOOP; END$$
 		C-
@@ -138,7 +138,7 @@ var namedCases = []namedCase{
 		A: SELECT 1
 		A?
 		B: SELECT 2`},
-	{name: "a setting that only the role may change", notYet: true, lines: `
+	{name: "a setting that only the role may change", lines: `
 		A: SET ROLE adm
 		A: SET session_replication_role = replica
 		B: SELECT 1

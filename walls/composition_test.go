@@ -54,6 +54,9 @@ func draw(random *rand.Rand) composition {
 	for random.IntN(5) == 0 {
 		c.other = append(c.other, drawPart(random, c.stocked))
 	}
+	if slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool { return p.state.pervasive }) {
+		c.stocked = false
+	}
 	if random.IntN(5) == 0 {
 		c.a = random.IntN(len(startups))
 	}
@@ -152,6 +155,7 @@ type plan struct {
 	cleanup []string // by a superuser, past the proxy, besides the schema
 	// renewable are the clients whose sessions are like new ones after DISCARD ALL.
 	renewable map[byte]bool
+	hidden    bool // a text is put together at run time
 }
 
 // before returns what a superuser runs before the script, past the proxy. What
@@ -202,7 +206,7 @@ func (c composition) plan(n int, f facts) plan {
 	}
 	all = append(all, step{who: clientA, verb: observe, items: items}, step{who: clientA, verb: leave}, step{who: clientB, verb: leave},
 		step{who: clientD, verb: connect, startup: startups[0]}, step{who: clientD, verb: observe, items: items}, step{who: clientD, verb: leave})
-	result := plan{script: all, role: c.role, objects: strings.Join(b.objects, "; "), renewable: map[byte]bool{}}
+	result := plan{script: all, role: c.role, objects: strings.Join(b.objects, "; "), renewable: map[byte]bool{}, hidden: c.hides()}
 	for _, who := range []byte(clients) {
 		result.renewable[who] = !b.lasting[who]
 	}
@@ -210,6 +214,13 @@ func (c composition) plan(n int, f facts) plan {
 		result.role = superuser
 	}
 	return b.finish(result)
+}
+
+// hides reports whether c has a text that is put together at run time.
+func (c composition) hides() bool {
+	return slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool {
+		return slices.ContainsFunc(p.carriers, func(c *carrier) bool { return c.hides })
+	})
 }
 
 // finish adds what the texts need to p.

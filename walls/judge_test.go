@@ -101,7 +101,7 @@ func (j *judge) compare(p plan) (v verdict, err error) {
 		return v, fmt.Errorf("without a proxy: %w", err)
 	}
 	all := differencesOf(p.script, v.direct, v.pooled)
-	v.differences = notAllowed(all)
+	v.differences = notAllowed(all, p.hidden)
 	if j.othersOnly {
 		v.differences = slices.DeleteFunc(v.differences, func(d difference) bool { return acts(p.script, d.who) })
 	}

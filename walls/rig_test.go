@@ -35,7 +35,8 @@ const clusterSQL = `
 CREATE ROLE super LOGIN SUPERUSER;
 CREATE ROLE app LOGIN REPLICATION;
 CREATE ROLE other;
-CREATE ROLE adm SUPERUSER;
+CREATE ROLE adm;
+DO $$BEGIN IF pg_catalog.current_setting('server_version_num')::int >= 150000 THEN EXECUTE 'GRANT SET ON PARAMETER session_replication_role TO adm'; END IF; END$$;
 GRANT other, adm TO app;
 CREATE ROLE hurried LOGIN;
 ALTER ROLE hurried SET statement_timeout = '5ms';
@@ -45,7 +46,6 @@ CREATE DATABASE template OWNER app;
 // databaseSQL makes what is there before any composition. Its object IDs are
 // below those of others, and the same on every server.
 const databaseSQL = `
-CREATE EXTENSION dblink;
 CREATE EXTENSION pg_trgm;
 CREATE EXTENSION tablefunc;
 CREATE EXTENSION postgres_fdw;

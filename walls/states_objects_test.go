@@ -64,11 +64,12 @@ var objectStates = []state{
 		undo:  []string{"DEALLOCATE p{n}"},
 	},
 	{
+		// EXECUTE does not find it, so its name is not that of a statement of SQL.
 		name:     "prepared statement of the protocol",
 		survives: true,
-		forms:    []create{{action: parsed("p{n}", "SELECT 7")}, {action: parsed("p{n}", "SELECT x FROM accounts")}, {action: parsed("", "SELECT 7")}},
+		forms:    []create{{action: parsed("w{n}", "SELECT 7")}, {action: parsed("w{n}", "SELECT x FROM accounts")}, {action: parsed("", "SELECT 7")}},
 		items: func(b *builder) []item {
-			name := b.fill("p{n}")
+			name := b.fill("w{n}")
 			return []item{{"-- executes the statement " + name, execute(name)}, {"-- executes the unnamed statement", execute("")}}
 		},
 		undo: []string{"DEALLOCATE ALL"},
@@ -120,7 +121,7 @@ var objectStates = []state{
 		name:        "replication origin",
 		survives:    true,
 		lasts:       true,
-		preparation: []string{"SELECT pg_catalog.pg_replication_origin_create('w{n}')"},
+		preparation: []string{"SELECT pg_catalog.pg_replication_origin_create('w{n}') IS NOT NULL"},
 		forms: []create{
 			{action: expr("pg_catalog.pg_replication_origin_session_setup('w{n}')")},
 			{action: calls("pg_catalog.pg_replication_origin_session_setup(text)", "w{n}")},
@@ -131,9 +132,13 @@ var objectStates = []state{
 		super:   true,
 	},
 	{
-		name:     "connection of dblink",
-		survives: true,
-		lasts:    true,
+		name:      "connection of dblink",
+		survives:  true,
+		lasts:     true,
+		pervasive: true,
+		// Where the extension is, texts that hide something are pinned for good.
+		preparation: []string{"CREATE EXTENSION IF NOT EXISTS dblink SCHEMA public"},
+		cleanup:     []string{"DROP EXTENSION IF EXISTS dblink CASCADE"},
 		forms: []create{
 			{action: expr("public.dblink_connect('k{n}', 'host={host} port=5432 dbname=template1 user=super')")},
 			{action: calls("public.dblink_connect(text,text)", "k{n}", "host={host} port=5432 dbname=template1 user=super")},

@@ -21,6 +21,7 @@ type state struct {
 	lasts       bool // DISCARD ALL leaves something of it
 	survives    bool // a transaction that is rolled back leaves it
 	silent      bool // by itself it shows nothing
+	pervasive   bool // its preparation matters to texts that do not name it
 }
 
 // create is one way to create a state.
