@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-growth bench-smoke chaos model walls repeat interop judges docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -39,6 +39,9 @@ bench-smoke: postgres ## the same measurements, too short to trust: shows that t
 
 chaos: postgres ## clients against a model, while servers die and while every fault comes and goes (CHAOS=30m CHAOS_SEED=)
 	@CHAOS=$${CHAOS:-30m} $(GO) test -race -count=1 -v -timeout 0 -run 'TestNeverWrong|TestUnderFaults' ./proxy ./chaos
+
+fleet: ## what processes that start together ask of the workspace, before and after outages, in fake time (FLEET=10000)
+	@$(GO) test -count=1 -v -timeout 0 -run 'TestFleet' ./internal/tokencache -fleet $${FLEET:-10000}
 
 model: postgres ## sequences of messages at random, by the proxy and by Postgres itself, must agree (MODEL=1000000, SEED=1)
 	@$(GO) test -count=1 -v -timeout 0 -run 'TestAgreesWithPostgres' ./internal/txpool -sequences $${MODEL:-1000000} -seed $${SEED:-1}

@@ -77,7 +77,9 @@ type Config struct {
 	ConnectTimeout time.Duration
 
 	// TokenRefresh is the age at which a token is refreshed at the latest;
-	// its expiry can only make that sooner. Zero means 50 minutes.
+	// its expiry can only make that sooner. Zero means 50 minutes. A refresh on
+	// schedule comes up to 10 % earlier; one of a token that logins waited for
+	// up to 90 %, so that processes that started together spread out.
 	TokenRefresh time.Duration
 	// TokenTTL asks the workspace for tokens of this lifetime (5 minutes to
 	// one hour; Autoscaling only). Zero means the service's default.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,8 @@ type locator struct {
 	trust     *trust
 
 	current  atomic.Pointer[location]
-	outdated atomic.Bool // look current up again before using it
+	failed   atomic.Pointer[failedLookup] // the latest lookup; nil if it succeeded
+	outdated atomic.Bool                  // look current up again before using it
 	lookups  singleflight.Group
 	warned   sync.Once // of a pooler
 }
@@ -61,23 +63,53 @@ func (l *locator) locate(ctx context.Context) (*location, error) {
 	if old := l.current.Load(); old != nil {
 		return l.relocate(ctx, old)
 	}
-	for attempt := 1; ; attempt++ {
+	for {
+		if failed := l.failed.Load(); failed != nil && sleep(ctx, time.Until(failed.retryAt)) != nil {
+			return nil, failed.err
+		}
 		loc, err := l.sharedLookup(ctx)
 		if err == nil {
 			return loc, nil
 		}
-		if errorKind(err) != KindWorkspaceUnreachable {
-			return nil, err
-		}
-		if pause(ctx, attempt) != nil {
+		if errorKind(err) != KindWorkspaceUnreachable || isNoSuchHost(err) || isOver(ctx) {
 			return nil, err
 		}
 	}
 }
 
+// failedLookup is why a lookup failed, and when the next one may start.
+type failedLookup struct {
+	err     error
+	retryAt time.Time
+}
+
+// maxLookupPause bounds the time between lookups, which callers wait for. Its
+// jitter is full, as a fleet may wait for the same workspace.
+const maxLookupPause = 2 * time.Second
+
+// fail records a failed lookup. Callers wait before the next one together, but
+// not if the workspace has answered.
+func (l *locator) fail(err error) {
+	failed := &failedLookup{err: err}
+	var call *workspace.Error
+	if errorKind(err) == KindWorkspaceUnreachable && errors.As(err, &call) && !call.NoSuchHost() {
+		failed.retryAt = time.Now().Add(max(min(call.RetryAfter, 5*time.Minute), 100*time.Millisecond+rand.N(maxLookupPause-100*time.Millisecond)))
+	}
+	l.failed.Store(failed)
+}
+
+// isNoSuchHost reports whether the workspace's host is known not to exist.
+func isNoSuchHost(err error) bool {
+	var call *workspace.Error
+	return errors.As(err, &call) && call.NoSuchHost()
+}
+
 // relocate looks up a location that may be outdated. If the workspace does not
 // answer, the old one is used: it may still be right.
 func (l *locator) relocate(ctx context.Context, old *location) (*location, error) {
+	if failed := l.failed.Load(); failed != nil && time.Now().Before(failed.retryAt) {
+		return old, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, relookupTimeout)
 	defer cancel()
 	loc, err := l.sharedLookup(ctx)
@@ -105,11 +137,14 @@ func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
 		defer cancel()
 		defer l.workspace.CloseIdle()
 		loc, err := l.lookup(ctx)
-		if err == nil {
-			l.current.Store(loc)
-			l.outdated.Store(false)
+		if err != nil {
+			l.fail(err)
+			return nil, err
 		}
-		return loc, err
+		l.current.Store(loc)
+		l.failed.Store(nil)
+		l.outdated.Store(false)
+		return loc, nil
 	})
 	select {
 	case r := <-result:
@@ -124,9 +159,17 @@ func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
 		}
 		return nil, &Error{
 			Kind: KindWorkspaceUnreachable, Resource: l.cfg.Target(), Message: "the workspace did not answer in time",
-			Hint: hint, Err: context.Cause(ctx),
+			Hint: hint, Err: l.why(context.Cause(ctx)),
 		}
 	}
+}
+
+// why adds what the latest lookup failed with to the end of a wait.
+func (l *locator) why(end error) error {
+	if failed := l.failed.Load(); failed != nil {
+		return fmt.Errorf("%w (%w)", failed.err, end)
+	}
+	return end
 }
 
 // lookup asks the workspace for the target and the identity, concurrently. The

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,7 +56,7 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		if !kind.worthWaiting() || c.static() && !isFromServer(err) {
 			return none, err
 		}
-		if isStopped(err) && time.Since(began) > stoppedPatience {
+		if waited := time.Since(began); isStopped(err) && waited > stoppedPatience || isUnknownHost(err) && waited > unknownPatience {
 			return none, gaveUp(ctx, err, attempt, began)
 		}
 		if !c.static() {
@@ -114,11 +115,27 @@ func isFromServer(err error) bool {
 // may be a restart in progress. After that it has to be started.
 const stoppedPatience = 5 * time.Second
 
+// unknownPatience is how long a login waits for a host that is known not to exist,
+// whose record may be about to be replaced. It leaves time for the last attempt,
+// which asks several resolvers, to end within 2 seconds.
+const unknownPatience = 500 * time.Millisecond
+
+// isUnknownHost reports whether the name servers know that the host does not
+// exist.
+func isUnknownHost(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
+}
+
 // pause sleeps before attempt+1: 100 ms at first, doubling to 5 s, jittered
 // by half so that a fleet spreads out.
 func pause(ctx context.Context, attempt int) error {
 	d := min(100*time.Millisecond<<min(attempt-1, 10), 5*time.Second)
-	d = d/2 + rand.N(d/2+1)
+	return sleep(ctx, d/2+rand.N(d/2+1))
+}
+
+// sleep waits for d. It returns an error at once if ctx ends sooner.
+func sleep(ctx context.Context, d time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
 		return context.DeadlineExceeded
 	}

@@ -113,6 +113,9 @@ func (l *locator) fetchToken(ctx context.Context) (tokencache.Credential, error)
 		return tokencache.Credential{}, err
 	}
 	cred, err := l.mint(ctx, target)
+	if err == nil {
+		l.failed.Store(nil) // the workspace knows the target again
+	}
 	if target.Instance != "" && isRefused(err) {
 		// The instance may have become a project since it was looked up.
 		if project, lookupErr := l.findProject(ctx, target.Instance); lookupErr == nil {
@@ -149,7 +152,7 @@ func (l *locator) mint(ctx context.Context, t steps.Target) (tokencache.Credenti
 func terminalFetch(err error) (terminal bool, retryAfter time.Duration) {
 	var api *workspace.Error
 	if errors.As(err, &api) {
-		return !Retryable(workspaceError(err, "")), api.RetryAfter
+		return api.NoSuchHost() || !Retryable(workspaceError(err, "")), api.RetryAfter
 	}
 	var e *Error
 	if errors.As(err, &e) {

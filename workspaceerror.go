@@ -55,6 +55,8 @@ func diagnoseCall(err error, resource string) diagnosis {
 	case strings.Contains(call.Error(), "HTTP response to HTTPS client"):
 		return diagnosis{kind: KindBadConfig, message: "the workspace's host answers without TLS",
 			hint: "write http:// before the host in DATABRICKS_HOST if it is a local Lakebase"}
+	case call.NoSuchHost():
+		return diagnosis{kind: KindWorkspaceUnreachable, message: "the workspace's host does not exist", hint: "check DATABRICKS_HOST, or the host of the profile: no name server knows it"}
 	case call.Temporary() && !failedLocally(call):
 		return diagnoseUnreachable(call.Status)
 	case call.Auth || call.Status == http.StatusUnauthorized:

@@ -130,7 +130,7 @@ func (h *harness) watch(ctx context.Context) {
 				h.wrong("%s: %s", y.name, excess)
 			}
 		}
-		if n := h.server.Stats().CredentialsPeak; n > 1 {
+		if n := h.server.Stats().CredentialsPeak; n > 3 { // one, and two that repeat it while it is unanswered
 			h.wrong("one identity had %d credential requests in flight", n)
 		}
 		h.checkTokens()

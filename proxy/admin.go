@@ -54,7 +54,7 @@ func (a admin) Ready() error {
 	case !s.listeners.isOpen():
 		return errors.New("the proxy is not listening")
 	}
-	return nil
+	return s.env.configuration.Load().unusable()
 }
 
 // Alive returns when the mutexes that everything needs are free.

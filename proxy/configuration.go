@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
 	"github.com/lakebase-go/lakebase/internal/txpool"
@@ -144,4 +147,30 @@ func forwardedParameters(startup *pgwire.Startup) map[string]string {
 		}
 	}
 	return params
+}
+
+// secondLook bounds what a health check waits for the workspace.
+const secondLook = 2 * time.Second
+
+// unusable returns why no target can be used: because the workspace does not know
+// it or denies it. It asks the workspace about such targets again, as there may be
+// no clients to find out that they are back. One that does not answer is none.
+func (c *configuration) unusable() error {
+	ctx, cancel := context.WithTimeout(context.Background(), secondLook)
+	defer cancel()
+	var first error
+	for _, t := range c.targets {
+		trouble := t.connector.Trouble()
+		if trouble != nil && !lakebase.Retryable(trouble) {
+			_ = t.connector.Lookup(ctx)
+			trouble = t.connector.Trouble()
+		}
+		if trouble == nil || lakebase.Retryable(trouble) {
+			return nil
+		}
+		if first == nil {
+			first = trouble
+		}
+	}
+	return first
 }

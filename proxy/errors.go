@@ -109,9 +109,12 @@ func tooManyServerConns(t *target, waited time.Duration) *pgwire.Error {
 	return e
 }
 
-// wakingUp is the notice about a login that takes long.
-func wakingUp(target string) string {
-	return "waiting for the database of " + target + ": it may be waking up"
+// waitingFor is the notice about a login to t that takes long.
+func waitingFor(t *target, waited time.Duration) string {
+	if trouble := t.connector.Trouble(); trouble != nil {
+		return fmt.Sprintf("still trying %s (%d s): %s", trouble.Resource, int(waited.Seconds()), trouble.Message)
+	}
+	return "waiting for the database of " + t.name + ": it may be waking up"
 }
 
 // lossAttributes describe the end of a server connection in the log: the error

@@ -217,7 +217,7 @@ func (l *login) connect(db database) (*upstream, error) {
 	select {
 	case <-done:
 	case <-timer.C:
-		if l.client.notify(wakingUp(db.target.name)) != nil {
+		if l.client.notify(waitingFor(db.target, noticeAfter)) != nil {
 			cancel() // the client has disconnected
 		}
 		<-done

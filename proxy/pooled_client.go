@@ -223,7 +223,7 @@ func (c *pooledClient) await() (*serverConn, *pgwire.Error) {
 		if g != (grant{}) {
 			return g.server, g.refused
 		}
-		_ = c.client.notify(wakingUp(c.pool.database.target.name)) // a read finds out whether the client has disconnected
+		_ = c.client.notify(waitingFor(c.pool.database.target, time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -52,8 +53,13 @@ func (t *target) info(all *configuration, conns int64) snapshot.Target {
 	if last == nil {
 		last = &loginResult{}
 	}
+	trouble := ""
+	if e := t.connector.Trouble(); e != nil {
+		trouble = strings.TrimPrefix(e.Error(), "lakebase: ")
+	}
 	return snapshot.Target{
-		Name: t.name, Default: t.name == all.DefaultTarget,
+		Trouble: trouble,
+		Name:    t.name, Default: t.name == all.DefaultTarget,
 		Host: last.host, Port: last.port, User: last.user, Database: last.database,
 		ServerConns: conns, MaxTargetConnections: all.MaxTargetConnections,
 		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,

@@ -2,13 +2,17 @@ package tokencache
 
 import "time"
 
+// Bounds of the time between a failure and the next attempt: while a caller waits
+// for the token, and while none does.
 const (
-	minBackoff    = time.Second
-	maxBackoff    = time.Minute
+	minAwaited = 100 * time.Millisecond
+	maxAwaited = 2 * time.Second
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+)
+
+const (
 	maxRetryAfter = 5 * time.Minute
-	// minUrgent is the least time between a failure and the next attempt when a
-	// caller that just began to wait shortens the back-off.
-	minUrgent = time.Second
 	// forgetAfter is how long after the last possible attempt the count of
 	// failures starts anew.
 	forgetAfter = 2 * time.Minute
@@ -18,44 +22,40 @@ const (
 // any one refresh, so that a series of impatient callers does not restart it.
 // Its times are readings of the monotonic clock.
 type backoff struct {
-	failures  int
-	failedAt  time.Duration
-	notBefore time.Duration // what the server asked for
-	retryAt   time.Duration
+	failures int
+	unwanted time.Duration // the next attempt while no caller waits
+	awaited  time.Duration // the next attempt while a caller waits; never later
 }
 
-// fail records a failure at now and picks the time of the next attempt: full
-// jitter below a bound that doubles, but not before the server's Retry-After.
+// fail records a failure at now and picks the time of the next attempt with full
+// jitter, but not before the server's Retry-After. While no caller waits, its
+// bound doubles with each failure. While one does, it stays at 2 seconds, so that
+// the end of an outage is noticed at once, however long the outage was.
 func (b *backoff) fail(now, retryAfter time.Duration, rnd float64) {
-	if now > b.retryAt+forgetAfter {
+	if now > b.unwanted+forgetAfter {
 		b.failures = 0
 	}
 	b.failures++
-	b.failedAt = now
-	b.notBefore = now + min(retryAfter, maxRetryAfter)
-	b.retryAt = max(now+delay(b.failures, rnd), b.notBefore)
+	bound := maxBackoff
+	if b.failures < 6 {
+		bound = min(maxBackoff, minBackoff<<b.failures)
+	}
+	notBefore := now + min(retryAfter, maxRetryAfter)
+	b.unwanted = max(now+between(minBackoff, bound, rnd), notBefore)
+	b.awaited = max(now+between(minAwaited, maxAwaited, rnd), notBefore)
 }
 
 func (b *backoff) succeed() { *b = backoff{} }
 
-// due returns the earliest time of the next attempt. Urgency shortens the
-// back-off, but never what the server asked for.
-func (b *backoff) due(urgent bool) time.Duration {
-	if b.failures == 0 {
-		return 0
+// due returns the earliest time of the next attempt.
+func (b *backoff) due(awaited bool) time.Duration {
+	if awaited {
+		return b.awaited
 	}
-	if urgent {
-		return min(b.retryAt, max(b.failedAt+minUrgent, b.notBefore))
-	}
-	return b.retryAt
+	return b.unwanted
 }
 
-// delay returns a time between minBackoff and a bound that doubles with each
-// failure up to maxBackoff. rnd is in [0, 1).
-func delay(failures int, rnd float64) time.Duration {
-	bound := maxBackoff
-	if failures < 6 {
-		bound = min(maxBackoff, minBackoff<<failures)
-	}
-	return minBackoff + time.Duration(rnd*float64(bound-minBackoff))
+// between returns the time at rnd, in [0, 1), of the way from low to high.
+func between(low, high time.Duration, rnd float64) time.Duration {
+	return low + time.Duration(rnd*float64(high-low))
 }

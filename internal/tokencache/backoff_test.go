@@ -17,14 +17,16 @@ func TestBackoff(t *testing.T) {
 		low, high := b, b
 		low.fail(now, 0, 0)
 		high.fail(now, 0, almost)
-		if d := low.due(false) - now; d != minBackoff {
-			t.Errorf("failure %d: at least %s", i+1, d)
-		}
-		if d := high.due(false) - now; d.Round(time.Second) != bound*time.Second || d > bound*time.Second {
-			t.Errorf("failure %d: at most %s, want %s", i+1, d, bound*time.Second)
-		}
-		if d := high.due(true) - now; d != minUrgent {
-			t.Errorf("failure %d: when urgent after %s", i+1, d)
+		for _, c := range []struct {
+			awaited   bool
+			low, high time.Duration
+		}{{false, minBackoff, bound * time.Second}, {true, minAwaited, maxAwaited}} {
+			if d := low.due(c.awaited) - now; d != c.low {
+				t.Errorf("failure %d, awaited=%t: at least %s, want %s", i+1, c.awaited, d, c.low)
+			}
+			if d := high.due(c.awaited) - now; d.Round(time.Millisecond) != c.high || d > c.high {
+				t.Errorf("failure %d, awaited=%t: at most %s, want %s", i+1, c.awaited, d, c.high)
+			}
 		}
 		b = high
 		now = b.due(false)
@@ -35,7 +37,7 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("Retry-After of 90s: %s", d)
 	}
 	if d := b.due(true) - now; d != 90*time.Second {
-		t.Errorf("Retry-After of 90s when urgent: %s", d)
+		t.Errorf("Retry-After of 90s with a waiter: %s", d)
 	}
 	b.fail(now, time.Hour, 0)
 	if d := b.due(true) - now; d != maxRetryAfter {

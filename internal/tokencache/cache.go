@@ -1,9 +1,10 @@
 // Package tokencache keeps one credential fresh for any number of callers.
 //
-// A token is fresh, stale or expired by its age. A fresh one is served by an
+// A token is fresh, stale, late or expired by its age. A fresh one is served by an
 // atomic load. A stale one is served too, and starts one refresh in the
-// background. Without a usable token callers wait for the one refresh in
-// flight, which retries with back-off for as long as a caller waits. A failed
+// background. Without such a token callers wait for the one refresh in flight,
+// which retries at intervals of at most 2 seconds for as long as a caller waits;
+// if it does not succeed at once, a token in its last seconds is served. A failed
 // refresh never replaces a token that is still valid, and the end of a caller's
 // context ends only that caller's wait.
 //
@@ -27,6 +28,8 @@ const (
 	// checkInterval is the longest that the background refresh waits before it
 	// reads the clocks again: timers stand still while the machine sleeps.
 	checkInterval = 30 * time.Second
+	// latePatience is how long a caller waits for the replacement of a late token.
+	latePatience = 500 * time.Millisecond
 )
 
 // ErrClosed is the error of every Get on a closed Cache.
@@ -37,6 +40,7 @@ var ErrClosed = errors.New("the token cache is closed")
 type Cache struct {
 	opts    Options
 	current atomic.Pointer[entry]
+	failure atomic.Pointer[error] // of the latest attempt; nil if it succeeded
 	counts  struct{ calls, failures, tokens, rejections atomic.Int64 }
 
 	work    sync.WaitGroup
@@ -54,6 +58,7 @@ type Cache struct {
 	replacementPending bool          // no token has come in its place yet
 	stopRefresh        chan struct{} // closed to end the background refresh; nil if there is none
 	skewReported       bool
+	warnAt             time.Duration // failures before that are not worth another warning
 }
 
 // New returns a Cache. It does nothing until it is asked for a token.
@@ -75,14 +80,33 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 	if f == nil {
 		return t, err
 	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-	}
+	late := c.wait(ctx, f)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.removeWaiter()
+	if late != nil {
+		return late.token, nil
+	}
 	return f.outcome(ctx, c.opts.Now().Mono)
+}
+
+// wait waits until the flight or ctx ends. It returns earlier with a late token
+// whose replacement is not there at once.
+func (c *Cache) wait(ctx context.Context, f *flight) *entry {
+	patience := time.NewTimer(latePatience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-f.done:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-patience.C:
+			if e := c.usable(); e != nil {
+				return e
+			}
+		}
+	}
 }
 
 // Peek returns the current token, or nil if there is none that is usable. It
@@ -146,9 +170,18 @@ func (c *Cache) FetchNow(ctx context.Context) (Credential, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed && cred.check() == nil {
-		c.store(newEntry(cred, requested, c.opts.RefreshAge, c.opts.Rand()), false)
+		c.store(newEntry(cred, requested, c.opts.RefreshAge, unscheduledJitter, c.opts.Rand()), false)
 	}
 	return cred, nil
+}
+
+// Failure returns the error of the latest attempt to get a token, nil if that
+// succeeded or none has ended yet.
+func (c *Cache) Failure() error {
+	if err := c.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Stats are a Cache's counters since [New].
@@ -212,12 +245,19 @@ func (c *Cache) Close() {
 	c.work.Wait()
 }
 
-// valid returns the current entry unless it has expired.
-func (c *Cache) valid() *entry {
+// usable returns the current entry unless it has expired.
+func (c *Cache) usable() *entry {
 	if e := c.current.Load(); e != nil && e.freshness(c.opts.Now()) != expired {
 		return e
 	}
 	return nil
+}
+
+// awaited reports whether a caller waits for the flight's token, or would if it
+// came now. It is called with the lock held.
+func (c *Cache) awaited(f *flight) bool {
+	e := c.current.Load()
+	return f.waiters > 0 || e != nil && e.freshness(c.opts.Now()) == late
 }
 
 // join adds the caller to the waiters of the refresh in flight, and starts one
@@ -228,7 +268,14 @@ func (c *Cache) join(ctx context.Context) (*flight, *Token, error) {
 	if c.closed {
 		return nil, nil, ErrClosed
 	}
-	if e := c.valid(); e != nil {
+	e := c.usable()
+	if e != nil && e.freshness(c.opts.Now()) != late {
+		return nil, e.token, nil
+	}
+	if e != nil && c.backoff.failures > 0 {
+		if c.flight == nil {
+			c.start(reasonExpired)
+		}
 		return nil, e.token, nil
 	}
 	if c.terminal != nil && c.opts.Now().Mono < c.terminalUntil {
@@ -294,7 +341,7 @@ func (c *Cache) waitForAttempt(f *flight) bool {
 			c.mu.Unlock()
 			return false
 		}
-		wait := c.backoff.due(f.urgent) - c.opts.Now().Mono
+		wait := c.backoff.due(c.awaited(f)) - c.opts.Now().Mono
 		c.mu.Unlock()
 		if wait <= 0 {
 			return true
@@ -316,7 +363,7 @@ func (c *Cache) needed(f *flight) bool {
 	if c.closed {
 		return false
 	}
-	return f.waiters > 0 || c.stopRefresh != nil || c.valid() != nil
+	return f.waiters > 0 || c.stopRefresh != nil || c.usable() != nil
 }
 
 // store makes e the current entry. A fetch that was under way before the
@@ -325,7 +372,8 @@ func (c *Cache) needed(f *flight) bool {
 func (c *Cache) store(e *entry, answersRejection bool) {
 	e.replacement = answersRejection || e.token.Secret() == c.rejected
 	c.replacementPending = false
-	c.terminal = nil
+	c.terminal, c.warnAt = nil, 0
+	c.failure.Store(nil)
 	c.backoff.succeed()
 	c.current.Store(e)
 	c.counts.tokens.Add(1)

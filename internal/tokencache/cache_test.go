@@ -219,9 +219,9 @@ func TestFetchGoesOnAfterItsLastCallerGaveUp(t *testing.T) {
 
 func TestStaleTokenIsServedDuringTheRefresh(t *testing.T) {
 	m := newFakeAPI(time.Hour)
-	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
+	bubble(t, m, func(o *tokencache.Options) { o.Rand = func() float64 { return 0 } }, func(t *testing.T, c *tokencache.Cache) {
 		first := mustGet(t, c)
-		time.Sleep(44 * time.Minute) // 50 min less at most 10 %
+		time.Sleep(44 * time.Minute)
 		if mustGet(t, c); m.count() != 1 {
 			t.Errorf("refreshed a fresh token: %d fetches", m.count())
 		}

@@ -13,13 +13,22 @@ type freshness int
 const (
 	fresh   freshness = iota // serve it
 	stale                    // serve it and refresh it
-	expired                  // the server may refuse it
+	late                     // serve it only if no other can be had: it may expire during the login
+	expired                  // the server refuses it
 )
 
 const (
 	maxMargin      = 30 * time.Second
 	maxRefreshLead = 10 * time.Minute
-	refreshJitter  = 0.10
+)
+
+// The part of a token's age at refresh that is random. A process that needs a
+// token at once is one of many that started together, or that the same outage
+// held up: their next refreshes are spread over nearly the whole age, or the
+// fleet would come back as one for hours.
+const (
+	scheduledJitter   = 0.10
+	unscheduledJitter = 0.90
 )
 
 // entry is a token with what is needed to judge its age. Only accepted and
@@ -29,7 +38,7 @@ type entry struct {
 	requested  Instant // when the fetch began: the age counts from here, so it is never too low
 	lifetime   time.Duration
 	staleAfter time.Duration // age
-	expiresAt  time.Duration // age, a margin before the lifetime
+	lateAfter  time.Duration // age, a margin before the lifetime
 
 	replacement bool        // was fetched because the server refused the token before it
 	accepted    atomic.Bool // the server accepted it for a login
@@ -37,16 +46,16 @@ type entry struct {
 }
 
 // newEntry returns an entry for a credential that was requested at the given
-// time. rnd in [0, 1) spreads the refreshes of a fleet.
-func newEntry(cred Credential, requested Instant, refreshAge time.Duration, rnd float64) *entry {
+// time. jitter is the part of its age at refresh that is random, by rnd in [0, 1).
+func newEntry(cred Credential, requested Instant, refreshAge time.Duration, jitter, rnd float64) *entry {
 	life := cred.Lifetime
 	age := min(refreshAge, life-min(life/4, maxRefreshLead))
 	return &entry{
 		token:      NewToken(cred.Secret, requested.Wall.Add(life)),
 		requested:  requested,
 		lifetime:   life,
-		staleAfter: age - time.Duration(rnd*refreshJitter*float64(age)),
-		expiresAt:  life - min(maxMargin, life/20),
+		staleAfter: age - time.Duration(rnd*jitter*float64(age)),
+		lateAfter:  life - min(maxMargin, life/20),
 	}
 }
 
@@ -61,8 +70,10 @@ func (e *entry) age(now Instant) time.Duration {
 
 func (e *entry) freshness(now Instant) freshness {
 	switch age := e.age(now); {
-	case age >= e.expiresAt:
+	case age >= e.lifetime:
 		return expired
+	case age >= e.lateAfter:
+		return late
 	case age >= e.staleAfter:
 		return stale
 	}

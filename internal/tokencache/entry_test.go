@@ -12,7 +12,7 @@ func TestAgeDecidesFreshness(t *testing.T) {
 		name              string
 		lifetime, refresh time.Duration
 		rnd               float64
-		stale, expires    time.Duration
+		stale, late       time.Duration
 	}{
 		{"an hour", time.Hour, 50 * time.Minute, 0, 50 * time.Minute, time.Hour - 30*time.Second},
 		{"an hour with jitter", time.Hour, 50 * time.Minute, 0.5, 47*time.Minute + 30*time.Second, time.Hour - 30*time.Second},
@@ -22,9 +22,9 @@ func TestAgeDecidesFreshness(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := newEntry(Credential{Secret: "s", Lifetime: tt.lifetime}, Instant{Wall: wall}, tt.refresh, tt.rnd)
-			if e.staleAfter != tt.stale || e.expiresAt != tt.expires {
-				t.Errorf("stale after %s, expires at %s", e.staleAfter, e.expiresAt)
+			e := newEntry(Credential{Secret: "s", Lifetime: tt.lifetime}, Instant{Wall: wall}, tt.refresh, scheduledJitter, tt.rnd)
+			if e.staleAfter != tt.stale || e.lateAfter != tt.late || e.lifetime != tt.lifetime {
+				t.Errorf("stale after %s, late after %s, expired after %s", e.staleAfter, e.lateAfter, e.lifetime)
 			}
 			if got := e.token.Expiry(); !got.Equal(wall.Add(tt.lifetime)) {
 				t.Errorf("expiry %s", got)
@@ -40,10 +40,12 @@ func TestAgeDecidesFreshness(t *testing.T) {
 				{"new", 0, 0, fresh},
 				{"just fresh", tt.stale - 1, tt.stale - 1, fresh},
 				{"just stale", tt.stale, tt.stale, stale},
-				{"just not expired", tt.expires - 1, tt.expires - 1, stale},
-				{"just expired", tt.expires, tt.expires, expired},
-				{"after a suspend", tt.expires, time.Second, expired},
-				{"after the clock was set back", -time.Hour, tt.expires, expired},
+				{"just not late", tt.late - 1, tt.late - 1, stale},
+				{"just late", tt.late, tt.late, late},
+				{"just not expired", tt.lifetime - 1, tt.lifetime - 1, late},
+				{"just expired", tt.lifetime, tt.lifetime, expired},
+				{"after a suspend", tt.lifetime, time.Second, expired},
+				{"after the clock was set back", -time.Hour, tt.lifetime, expired},
 				{"clock set back, still fresh", -time.Hour, tt.stale - 1, fresh},
 				{"after the clock was set forward", tt.stale, time.Second, stale},
 			} {

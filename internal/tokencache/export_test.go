@@ -5,6 +5,9 @@ const (
 	FetchTimeout   = fetchTimeout
 	MinBackoff     = minBackoff
 	MaxBackoff     = maxBackoff
+	MinAwaited     = minAwaited
+	MaxAwaited     = maxAwaited
+	LatePatience   = latePatience
 	MaxRetryAfter  = maxRetryAfter
 	RejectInterval = rejectInterval
 	CheckInterval  = checkInterval
@@ -19,4 +22,4 @@ func (c *Cache) InFlight() bool {
 
 // HasToken reports whether c has a token that is not expired, without starting
 // a refresh.
-func (c *Cache) HasToken() bool { return c.valid() != nil }
+func (c *Cache) HasToken() bool { return c.usable() != nil }

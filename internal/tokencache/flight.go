@@ -26,7 +26,6 @@ type flight struct {
 	attempts int
 	last     error         // of the latest attempt
 	waiters  int           // callers that cannot continue without a token
-	urgent   bool          // the first of them has just come: shorten the back-off
 	wake     chan struct{} // holds one signal
 
 	done  chan struct{}
@@ -37,15 +36,13 @@ type flight struct {
 // addWaiter is called with the cache's lock held.
 func (f *flight) addWaiter() {
 	if f.waiters++; f.waiters == 1 {
-		f.urgent = true
-		signal(f.wake)
+		signal(f.wake) // the next attempt is due sooner
 	}
 }
 
 // removeWaiter is called with the cache's lock held.
 func (f *flight) removeWaiter() {
 	if f.waiters--; f.waiters == 0 {
-		f.urgent = false
 		signal(f.wake)
 	}
 }
@@ -109,14 +106,19 @@ const (
 	// reportedSkew is the difference between the local clock and the server's
 	// that is worth a warning.
 	reportedSkew = 30 * time.Second
+	// warnInterval is how often one outage is worth a warning.
+	warnInterval = 30 * time.Second
 )
 
 // attempt makes one attempt and reports whether it finished the flight.
 func (c *Cache) attempt(f *flight) (finished bool) {
 	c.mu.Lock()
 	f.attempts++
-	f.urgent = false
 	number, answersRejection := f.attempts, c.replacementPending
+	jitter := unscheduledJitter
+	if number == 1 && (f.reason == reasonStale || f.reason == reasonBackground) {
+		jitter = scheduledJitter
+	}
 	c.mu.Unlock()
 
 	c.counts.calls.Add(1)
@@ -127,7 +129,7 @@ func (c *Cache) attempt(f *flight) (finished bool) {
 	now := c.opts.Now()
 	var e *entry
 	if err == nil {
-		if e = newEntry(cred, requested, c.opts.RefreshAge, c.opts.Rand()); e.freshness(now) == expired {
+		if e = newEntry(cred, requested, c.opts.RefreshAge, jitter, c.opts.Rand()); e.freshness(now) >= late {
 			err = errExpiredToken
 		}
 	}
@@ -152,15 +154,25 @@ func (c *Cache) attempt(f *flight) (finished bool) {
 	default:
 		c.backoff.fail(now.Mono, retryAfter, c.opts.Rand())
 		f.last = err
+		c.failure.Store(&err)
 		attrs = append(attrs, slog.Any("error", err))
 		if terminal {
 			c.terminal = err
 			c.terminalUntil = now.Mono + time.Second + time.Duration(c.opts.Rand()*float64(time.Second))
-			c.finish(f, nil, err)
+			if e := c.usable(); e != nil {
+				c.finish(f, e.token, nil)
+			} else {
+				c.finish(f, nil, err)
+			}
 			break
 		}
 		message += ", will retry"
-		attrs = append(attrs, slog.Duration("retry_in", c.backoff.retryAt-now.Mono))
+		attrs = append(attrs, slog.Duration("retry_in", c.backoff.due(c.awaited(f))-now.Mono))
+		if now.Mono < c.warnAt {
+			level = slog.LevelDebug
+		} else {
+			c.warnAt = now.Mono + warnInterval
+		}
 	}
 	finished = c.flight != f
 	c.mu.Unlock()

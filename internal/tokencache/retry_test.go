@@ -1,9 +1,12 @@
 package tokencache_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -54,21 +57,17 @@ func TestRetriesForAsLongAsACallerWaits(t *testing.T) {
 		if _, err := c.Get(t.Context()); err != nil {
 			t.Errorf("get: %v", err)
 		}
-		if d := time.Since(start); d < time.Hour || d > time.Hour+tokencache.MaxBackoff+m.takes {
+		if d := time.Since(start); d < time.Hour || d > time.Hour+tokencache.MaxAwaited+2*m.takes {
 			t.Errorf("waited %s", d)
 		}
-		if n := m.count(); n < 60 || n > 600 {
+		if n := m.count(); n < 2500 || n > 4500 {
 			t.Errorf("%d attempts in an hour", n)
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for i := 1; i < len(m.times); i++ {
-			bound := tokencache.MaxBackoff
-			if i < 6 {
-				bound = tokencache.MinBackoff << i
-			}
-			if gap := m.times[i].Sub(m.times[i-1]) - m.takes; gap < tokencache.MinBackoff || gap > bound {
-				t.Errorf("attempt %d after %s, want between %s and %s", i+1, gap, tokencache.MinBackoff, bound)
+			if gap := m.times[i].Sub(m.times[i-1]) - m.takes; gap < tokencache.MinAwaited || gap > tokencache.MaxAwaited {
+				t.Fatalf("attempt %d after %s, want between %s and %s", i+1, gap, tokencache.MinAwaited, tokencache.MaxAwaited)
 			}
 		}
 	})
@@ -106,7 +105,7 @@ func TestWaitErrorNamesTheAttempts(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, because) || !errors.As(err, &outage{}) {
 			t.Errorf("the error lacks a cause: %v", err)
 		}
-		if want := "still waiting for a token: 3 attempts in 12s, last: 503 try later (shutting down)"; err == nil || err.Error() != want {
+		if want := "still waiting for a token: 6 attempts in 12s, last: 503 try later (shutting down)"; err == nil || err.Error() != want {
 			t.Errorf("error %q, want %q", err, want)
 		}
 
@@ -260,8 +259,8 @@ func TestTerminalFailureKeepsTheValidToken(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				if n := m.count(); n < 5 || n > 60 {
-					t.Errorf("%d fetches in the last minutes: want a back-off that grows", n)
+				if n := m.count(); n < 5 || n > 200 {
+					t.Errorf("%d fetches while the token is stale: want a back-off that grows", n)
 				}
 				time.Sleep(2 * time.Minute)
 				if _, err := c.Get(t.Context()); !errors.As(err, &refusal{}) {
@@ -337,6 +336,97 @@ func TestLostFirstRequestIsReplacedSoon(t *testing.T) {
 		}
 		if m.count() != 2 {
 			t.Errorf("%d fetches, want one that is lost and one", m.count())
+		}
+	})
+}
+
+// The outage is as long as those that made a doubling back-off long.
+func TestEndOfAnOutageIsNoticedWithin3Seconds(t *testing.T) {
+	for _, outageOf := range []time.Duration{8 * time.Second, 75 * time.Second, time.Hour} {
+		for _, background := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/background=%t", outageOf, background), func(t *testing.T) {
+				m := newFakeAPI(5 * time.Minute)
+				bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
+					if background {
+						c.StartRefresh()
+					}
+					for range 50 {
+						mustGet(t, c)
+						time.Sleep(tokencache.RejectInterval)
+						m.set(always(outage{}))
+						back := time.Now().Add(outageOf)
+						time.AfterFunc(outageOf, func() { m.set(always(nil)) })
+						c.Reject(mustGet(t, c).Secret()) // none is left that could be served
+						var wg sync.WaitGroup
+						for worker := range 8 {
+							wg.Go(func() {
+								for {
+									ctx, cancel := context.WithTimeout(t.Context(), time.Duration(2+worker)*time.Second)
+									_, err := c.Get(ctx)
+									cancel()
+									if err == nil {
+										break
+									}
+								}
+								if d := time.Since(back); d < 0 || d > 3*time.Second {
+									t.Errorf("a token %s after the workspace came back", d)
+								}
+							})
+						}
+						wg.Wait()
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestLateTokenIsServedIfNoOtherIsToBeHad(t *testing.T) {
+	for name, fail := range map[string]func(m *fakeAPI){
+		"outage": func(m *fakeAPI) { m.set(always(outage{})) },
+		"hang":   func(m *fakeAPI) { m.takes = time.Hour },
+		"denied": func(m *fakeAPI) { m.set(always(refusal{})) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newFakeAPI(5 * time.Minute)
+			bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
+				first := mustGet(t, c)
+				time.Sleep(5*time.Minute - 14*time.Second) // within the margin of a short token
+				fail(m)
+				for range 26 {
+					start := time.Now()
+					if tok := mustGet(t, c); tok != first {
+						t.Fatal("the token that is still valid was not served")
+					}
+					if d := time.Since(start); d > tokencache.LatePatience {
+						t.Errorf("waited %s for another one", d)
+					}
+					time.Sleep(500*time.Millisecond - time.Since(start))
+				}
+				time.Sleep(2 * time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if _, err := c.Get(ctx); err == nil {
+					t.Error("served a token that has expired")
+				}
+			})
+		})
+	}
+}
+
+func TestOneOutageIsOneWarningIn30Seconds(t *testing.T) {
+	var buf bytes.Buffer
+	m := newFakeAPI(time.Hour)
+	m.fail = always(outage{})
+	bubble(t, m, func(o *tokencache.Options) { o.Logger = slog.New(slog.NewTextHandler(&buf, nil)) }, func(t *testing.T, c *tokencache.Cache) {
+		ctx, cancel := context.WithTimeout(t.Context(), 119*time.Second)
+		defer cancel()
+		if _, err := c.Get(ctx); err == nil {
+			t.Error("got a token from an API that is down")
+		}
+		c.Close()
+		if n := strings.Count(buf.String(), "level=WARN"); n != 4 {
+			t.Errorf("%d warnings in two minutes, want 4:\n%s", n, buf.String())
 		}
 	})
 }

@@ -18,7 +18,7 @@ func TestNothingInTheCachePrintsItsSecret(t *testing.T) {
 	for name, v := range map[string]any{
 		"token":            token,
 		"hidden token":     holder{token},
-		"entry":            newEntry(cred, Instant{}, time.Hour, 0),
+		"entry":            newEntry(cred, Instant{}, time.Hour, scheduledJitter, 0),
 		"credential":       cred,
 		"credential field": struct{ C Credential }{cred},
 	} {

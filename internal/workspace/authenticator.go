@@ -197,6 +197,9 @@ func (f finish) Configure(config *sdkconfig.Config) error {
 	for _, s := range []*string{&config.Host, &config.Token, &config.ClientID, &config.ClientSecret} {
 		*s = strings.TrimSpace(*s) // a CI secret may end in a line break, which is invalid in a header
 	}
+	f.mu.Lock()
+	f.resolved = config.Host
+	f.mu.Unlock()
 	if err := checkSettings(config); err != nil {
 		return &Error{Op: loginOp, Code: codeSetting, Auth: true, Message: quotable(err.Error(), configSecrets(config))}
 	}

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,8 @@ type Client struct {
 	auth   *authenticator
 	logger *slog.Logger
 	skew   atomic.Pointer[time.Duration] // by the latest reply with a date
+
+	unanswered atomic.Int64 // when the call began that is still unanswered, in Unix nanoseconds; 0 for none
 }
 
 // Options configure a Client.
@@ -77,12 +80,33 @@ func (c *Client) Skew() (skew time.Duration, known bool) {
 // Host returns the workspace's URL, "" before the first login has resolved it.
 func (c *Client) Host() string { return c.auth.host() }
 
+// Name is Host without the scheme.
+func (c *Client) Name() string {
+	_, name, _ := strings.Cut(c.Host(), "://")
+	return name
+}
+
 func (c *Client) get(ctx context.Context, path string, query url.Values, out any) (*reply, error) {
 	return c.do(ctx, http.MethodGet, path, query, nil, out)
 }
 
+// Unanswered returns how long the workspace has left a call unanswered: the one
+// that began first since the last answer.
+func (c *Client) Unanswered() time.Duration {
+	if since := c.unanswered.Load(); since != 0 {
+		return time.Since(time.Unix(0, since))
+	}
+	return 0
+}
+
 // do makes one authenticated call. path must be escaped.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, in, out any) (*reply, error) {
+	c.unanswered.CompareAndSwap(0, time.Now().UnixNano())
+	defer c.unanswered.Store(0)
+	return c.call(ctx, method, path, query, in, out)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) (*reply, error) {
 	op := method + " " + path
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errTooSlow)
 	defer cancel()

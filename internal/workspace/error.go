@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -81,6 +83,32 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// NoSuchHost reports whether the workspace's name is known not to exist.
+func (e *Error) NoSuchHost() bool {
+	var dns *net.DNSError
+	return errors.As(e.Err, &dns) && dns.IsNotFound && !dns.IsTemporary
+}
+
+// Brief returns what is wrong in a few words.
+func (e *Error) Brief() string {
+	var dns *net.DNSError
+	var errno syscall.Errno
+	switch {
+	case e.Status != 0:
+		return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
+	case errors.As(e.Err, &dns):
+		return dns.Err
+	case errors.As(e.Err, &errno):
+		return errno.Error()
+	case e.Err == nil || errors.Is(e.Err, context.DeadlineExceeded):
+		return cmp.Or(e.Message, noAnswer)
+	}
+	return e.Err.Error()
+}
+
+// noAnswer is the Message of a call without a reply.
+const noAnswer = "no answer"
+
 // Temporary reports whether a retry may succeed: after no reply, 408, 429, 5xx,
 // or a reply that the service does not send, which comes from something in
 // between.
@@ -110,13 +138,13 @@ func invalid(op, format string, args ...any) *Error {
 // the end of ctx.
 func unanswered(ctx context.Context, op string, err error) *Error {
 	if ctx.Err() != nil {
-		return &Error{Op: op, Message: "no answer", Err: endOf(ctx)}
+		return &Error{Op: op, Message: noAnswer, Err: endOf(ctx)}
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the URL is in Op, and may have a user name in it
 	}
-	return &Error{Op: op, Message: "no answer", Err: err}
+	return &Error{Op: op, Message: noAnswer, Err: err}
 }
 
 // endOf returns an error that wraps both the error of ctx and its cause.

@@ -28,13 +28,13 @@ type transports struct {
 	cancel  context.CancelFunc
 
 	mu      sync.Mutex
-	own     map[bool]*http.Transport // by InsecureSkipVerify
+	own     map[bool]insistent // by InsecureSkipVerify
 	current *journal
 }
 
 func newTransports() *transports {
 	closing, cancel := context.WithCancel(context.Background())
-	return &transports{closing: closing, cancel: cancel, own: make(map[bool]*http.Transport), current: new(journal)}
+	return &transports{closing: closing, cancel: cancel, own: make(map[bool]insistent), current: new(journal)}
 }
 
 // base returns the transport for a configuration.
@@ -43,18 +43,20 @@ func (t *transports) base(config *sdkconfig.Config) http.RoundTripper {
 		return l.base
 	}
 	if config.HTTPTransport != nil {
-		return config.HTTPTransport
+		return insistent{config.HTTPTransport, config.HTTPTransport}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	insecure := config.InsecureSkipVerify
-	if t.own[insecure] == nil {
-		t.own[insecure] = newTransport(insecure, t.closing)
+	own, ok := t.own[insecure]
+	if !ok {
+		own = insistent{newTransport(insecure, t.closing, true), newTransport(insecure, t.closing, false)}
+		t.own[insecure] = own
 	}
-	return t.own[insecure]
+	return own
 }
 
-func newTransport(insecure bool, closing context.Context) *http.Transport {
+func newTransport(insecure bool, closing context.Context, keepAlive bool) *http.Transport {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
@@ -66,6 +68,7 @@ func newTransport(insecure bool, closing context.Context) *http.Transport {
 			return dialer.DialContext(ctx, network, address)
 		},
 		ForceAttemptHTTP2:     true,
+		DisableKeepAlives:     !keepAlive,
 		MaxIdleConnsPerHost:   32, // as many as the calls of a listing
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -92,7 +95,7 @@ func (t *transports) closeIdle() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, own := range t.own {
-		own.CloseIdleConnections()
+		own.first.(*http.Transport).CloseIdleConnections()
 	}
 }
 

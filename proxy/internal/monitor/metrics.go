@@ -72,6 +72,7 @@ var proxyMetrics = []metric[snapshot.Proxy]{
 var targetMetrics = []metric[snapshot.Target]{
 	newMetric("target_server_connections", "Server connections of a target, including those that log in.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.ServerConns) }),
 	newMetric("target_server_connections_max", "Limit of a target's server connections.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.MaxTargetConnections) }),
+	newMetric("target_trouble", "1 if the workspace does not know the target, denies it or does not answer.", targetLabels, func(t *snapshot.Target) float64 { return oneIf(t.Trouble != "") }),
 	newMetric("tokens_total", "Tokens received from the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.Tokens) }),
 	newMetric("credential_requests_total", "Requests for tokens to the workspace.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialCalls) }),
 	newMetric("credential_failures_total", "Requests for tokens that failed.", targetLabels, func(t *snapshot.Target) float64 { return float64(t.CredentialFailures) }),

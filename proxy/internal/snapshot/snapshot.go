@@ -272,6 +272,7 @@ type Target struct {
 	ServerConns          int64 // including those that log in, and those that a reload removes
 	MaxTargetConnections int
 
+	Trouble            string    // why the workspace gives no location or token; empty if it does
 	TokenExpiry        time.Time // zero without a token
 	Tokens             int64     // received from the workspace
 	CredentialCalls    int64     // requests to the workspace for a token

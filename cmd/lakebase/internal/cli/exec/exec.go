@@ -85,6 +85,9 @@ func run(ctx context.Context, std *terminal.Streams, o *options, args []string) 
 		return err
 	}
 	defer connector.Close()
+	if err := target.Lookup(ctx, std, cfg, connector); err != nil {
+		return err
+	}
 	password := rand.Text()
 	users, err := proxy.NewUsers(map[string]string{user: password})
 	if err != nil {

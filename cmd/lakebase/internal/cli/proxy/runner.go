@@ -103,6 +103,9 @@ func (r *runner) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	if err := r.current.targets.lookup(ctx, r.std); err != nil {
+		return err
+	}
 	if err := r.server.Listen(); err != nil {
 		return err
 	}

@@ -1,17 +1,22 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/target"
+	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 )
 
 // upstream is a target with its Connector.
 type upstream struct {
 	address  string
+	config   *lakebase.Config
 	settings []lakebase.Setting
 	*lakebase.Connector
 }
@@ -33,7 +38,7 @@ func (ts targets) add(name, address string, before targets, logger *slog.Logger)
 	if _, twice := ts[name]; twice {
 		return "", command.UsageError(fmt.Sprintf("target %q is given twice, once as the argument", name), "give one of them another name")
 	}
-	t := upstream{address: address, settings: cfg.Settings()}
+	t := upstream{address: address, config: cfg, settings: cfg.Settings()}
 	if former, ok := before[name]; ok && former.address == t.address && slices.Equal(former.settings, t.settings) {
 		t.Connector = former.Connector
 	} else {
@@ -44,6 +49,19 @@ func (ts targets) add(name, address string, before targets, logger *slog.Logger)
 	}
 	ts[name] = t
 	return name, nil
+}
+
+// lookup looks the targets up in the workspace, without their databases.
+func (ts targets) lookup(ctx context.Context, std *terminal.Streams) error {
+	limited, cancel := context.WithTimeout(ctx, target.LookupTimeout) // for all of them
+	defer cancel()
+	for _, name := range slices.Sorted(maps.Keys(ts)) {
+		t := ts[name]
+		if err := target.Lookup(limited, std, t.config, t.Connector); err != nil {
+			return command.InterruptedOr(ctx, err)
+		}
+	}
+	return nil
 }
 
 // closeBut closes the Connectors that are not in others.

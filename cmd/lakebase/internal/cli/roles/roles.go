@@ -153,7 +153,7 @@ func (o *options) withAdmin(ctx context.Context, do func(*roles.Admin) error) er
 		return err
 	}
 	defer connector.Close()
-	status := target.StartStatus(o.std, cfg)
+	status := target.StartStatus(o.std, cfg, connector)
 	admin, err := roles.Open(ctx, connector)
 	status.End()
 	if err != nil {

@@ -4,6 +4,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/inventory"
 	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
 // Help explains TARGET in the help of a command.
@@ -46,17 +48,75 @@ func Connect(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config) (
 		return nil, err
 	}
 	defer connector.Close()
-	status := StartStatus(std, cfg)
+	status := StartStatus(std, cfg, connector)
 	defer status.End()
 	conn, err := connector.Connect(ctx)
 	return conn, command.InterruptedOr(ctx, err)
 }
 
-// StartStatus shows that a command is connecting.
-func StartStatus(std *terminal.Streams, cfg *lakebase.Config) *terminal.StatusLine {
+// StartStatus shows that a command is connecting, and what it waits for.
+func StartStatus(std *terminal.Streams, cfg *lakebase.Config, connector *lakebase.Connector) *terminal.StatusLine {
 	return std.StartStatus(func(elapsed time.Duration) string {
+		if trouble := connector.Trouble(); trouble != nil {
+			return StillTrying(trouble, elapsed)
+		}
 		return fmt.Sprintf("connecting to %s, %d s; a suspended database takes a while to wake up", cfg.Target(), int(elapsed.Seconds()))
 	})
+}
+
+// StillTrying describes a wait for the workspace.
+func StillTrying(trouble *lakebase.Error, elapsed time.Duration) string {
+	return oneline.Text(fmt.Sprintf("still trying %s (%d s): %s", trouble.Resource, int(elapsed.Seconds()), trouble.Message))
+}
+
+// LookupTimeout is how long a command that serves others waits for the workspace
+// before it begins.
+const LookupTimeout = 10 * time.Second
+
+// Lookup looks up a target that clients are about to be served from, without
+// touching its database. It returns only errors that waiting does not mend: one of
+// a target that does not exist comes with the name that may be meant.
+func Lookup(ctx context.Context, std *terminal.Streams, cfg *lakebase.Config, connector *lakebase.Connector) error {
+	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
+	defer cancel()
+	status := StartStatus(std, cfg, connector)
+	err := connector.Lookup(ctx)
+	status.End()
+	if err == nil || lakebase.Retryable(err) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	failure := &command.Error{Err: err}
+	if errors.Is(err, lakebase.KindNotFound) || errors.Is(err, lakebase.KindPermissionDenied) {
+		failure.Code = command.ExitUsage
+		failure.Hint = didYouMean(ctx, err)
+	}
+	return failure
+}
+
+// didYouMean returns the hint of err with the target that it may be about.
+func didYouMean(ctx context.Context, err error) string {
+	hint := lakebase.Hint(err)
+	var e *lakebase.Error
+	if !errors.As(err, &e) {
+		return hint
+	}
+	client := newWorkspace()
+	defer client.Close()
+	listing, listErr := inventory.List(ctx, client)
+	if listErr != nil {
+		return hint
+	}
+	var names []string
+	for _, entry := range listing.Entries {
+		names = append(names, entry.Name)
+		if parts := strings.Split(entry.Name, "/"); len(parts) > 1 {
+			names = append(names, parts[1], strings.Join(parts[:2], "/"))
+		}
+	}
+	if near := spelling.Nearest(e.Resource, names); near != "" {
+		return fmt.Sprintf("did you mean %s? %s", near, hint)
+	}
+	return hint
 }
 
 // disconnectTimeout is for a server that does not answer any more.

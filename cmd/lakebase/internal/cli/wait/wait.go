@@ -105,6 +105,9 @@ type waiter struct {
 
 // status describes the wait and the latest error.
 func (w *waiter) status(elapsed time.Duration) string {
+	if trouble := w.connector.Trouble(); trouble != nil {
+		return target.StillTrying(trouble, elapsed)
+	}
 	text := fmt.Sprintf("waiting for %s, %d s", w.target, int(elapsed.Seconds()))
 	if last := w.last.Load(); last != nil {
 		text += ": " + oneline.Text(strings.TrimPrefix((*last).Error(), "lakebase: "))
