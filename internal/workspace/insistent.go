@@ -57,7 +57,7 @@ func (i insistent) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	first, again := make(chan exchange), make(chan exchange)
 	go send(ctx, i.first, first)
-	next := time.NewTimer(unansweredFor + rand.N(unansweredFor/4)) // a fleet does not hang as one
+	next := time.NewTimer(unansweredFor - rand.N(unansweredFor/4)) // a fleet does not hang as one
 	defer next.Stop()
 	for {
 		select {
