@@ -11,13 +11,13 @@ import (
 
 const (
 	// unansweredFor is how long a request may be unanswered before it is sent again.
-	unansweredFor = 2 * time.Second
+	unansweredFor = 1500 * time.Millisecond
 	// repeatLimit bounds a repeated request: no more than two are under way at a
 	// time, and a service that answers slowly as it comes back has time.
 	repeatLimit = 2*unansweredFor - 100*time.Millisecond
 )
 
-// insistent sends a request again every 2 seconds until it is answered: of a
+// insistent sends a request again every 1.5 seconds until it is answered: of a
 // service that has hung, the requests from before its return are often never
 // answered. The first one stays, for a service that is only slow. Replies are
 // read to their end.
@@ -57,7 +57,7 @@ func (i insistent) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	first, again := make(chan exchange), make(chan exchange)
 	go send(ctx, i.first, first)
-	next := time.NewTimer(unansweredFor - rand.N(unansweredFor/4)) // a fleet does not hang as one
+	next := time.NewTimer(unansweredFor + rand.N(unansweredFor/4)) // a fleet does not hang as one
 	defer next.Stop()
 	for {
 		select {

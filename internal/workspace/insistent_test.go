@@ -60,7 +60,7 @@ func TestHungRequestIsSentAgain(t *testing.T) {
 				}
 				return 200, nil
 			}
-		}, [2]time.Duration{outage, outage + unansweredFor}, 200, false},
+		}, [2]time.Duration{outage, outage + 2*unansweredFor}, 200, false},
 		{"slow", func(time.Time) func(time.Time, context.Context) (int, error) {
 			return func(_ time.Time, ctx context.Context) (int, error) {
 				select {
