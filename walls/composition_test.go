@@ -46,7 +46,7 @@ var startups = []map[string]string{
 // draw draws a composition at random. Most find their objects in a stock: a definition
 // by a client costs the proxy a scan of the catalogs, and is a kind of its own.
 func draw(random *rand.Rand) composition {
-	c := composition{role: ordinary, stocked: random.IntN(10) > 0}
+	c := composition{role: ordinary, stocked: random.IntN(15) > 0}
 	c.parts = append(c.parts, drawPart(random, c.stocked))
 	for random.IntN(5) == 0 {
 		c.parts = append(c.parts, drawPart(random, c.stocked))

@@ -68,10 +68,15 @@ type cluster struct {
 
 func startCluster(t testing.TB, workers int) *cluster {
 	t.Helper()
-	server := testpostgres.StartWith(t, map[string]string{
+	settings := map[string]string{
 		"max_replication_slots": "50", "max_prepared_transactions": "20", "max_connections": "400", "jit": "off",
 		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
-	})
+	}
+	// With fewer plans to choose from, the proxy's scans and inspections take two thirds.
+	for _, plan := range []string{"mergejoin", "material", "memoize", "bitmapscan", "incremental_sort", "gathermerge"} {
+		settings["enable_"+plan] = "off"
+	}
+	server := testpostgres.StartWith(t, settings)
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)
 	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
