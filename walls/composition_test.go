@@ -154,8 +154,9 @@ type plan struct {
 	role    string
 	cleanup []string // by a superuser, past the proxy, besides the schema
 	// renewable are the clients whose sessions are like new ones after DISCARD ALL.
-	renewable map[byte]bool
-	hidden    bool // a text is put together at run time
+	renewable   map[byte]bool
+	hidden      bool // a text is put together at run time
+	looksChange bool // so that a client that looks has another session afterwards
 }
 
 // before returns what a superuser runs before the script, past the proxy. What
@@ -210,6 +211,7 @@ func (c composition) plan(n int, f facts) plan {
 	for _, who := range []byte(clients) {
 		result.renewable[who] = !b.lasting[who]
 	}
+	result.looksChange = slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool { return p.state.looksChange })
 	if b.super {
 		result.role = superuser
 	}

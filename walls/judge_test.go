@@ -21,6 +21,7 @@ type judge struct {
 	facts          facts
 	numbers        *atomic.Int64 // of compositions, unique for both servers
 	recent         []composition // since the pool's server connection is new
+	lacks          []string      // kinds of state that the servers do not have
 	skips          func(composition) bool
 	othersOnly     bool // only what clients see that have done nothing matters
 }

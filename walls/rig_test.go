@@ -80,10 +80,40 @@ func startCluster(t testing.TB, workers int) *cluster {
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)
 	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
+	for _, name := range optional() {
+		if available(t, c, name) {
+			c.run(t, "template", "CREATE EXTENSION "+name)
+		}
+	}
 	for i := range workers {
 		c.run(t, "postgres", strings.Join(createDatabase(databaseOf(i)), ";\n"))
 	}
 	return c
+}
+
+// optional returns the extensions that servers may lack.
+func optional() (all []string) {
+	for _, s := range states {
+		if s.needs != "" {
+			all = append(all, s.needs)
+		}
+	}
+	return all
+}
+
+// available reports whether a server has an extension.
+func available(t testing.TB, c *cluster, name string) bool {
+	t.Helper()
+	conn, err := c.connect("postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	results, err := conn.Exec(context.Background(), "SELECT FROM pg_catalog.pg_available_extensions WHERE name = "+literal(name)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(results[0].Rows) > 0
 }
 
 func databaseOf(worker int) string { return fmt.Sprintf("w%d", worker) }

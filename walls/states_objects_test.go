@@ -89,11 +89,24 @@ var objectStates = []state{
 	},
 	{
 		name:        "cached values of a sequence",
+		looksChange: true,
 		survives:    true,
 		forms:       []create{{action: expr("pg_catalog.nextval('{s}.q{n}')")}},
 		preparation: []string{"CREATE SEQUENCE {s}.q{n} CACHE 10", "GRANT ALL ON SEQUENCE {s}.q{n} TO PUBLIC", "GRANT ALL ON SCHEMA {s} TO PUBLIC"},
 		looks:       []string{"SELECT pg_catalog.nextval('{s}.q{n}')"},
 		undo:        []string{"DISCARD SEQUENCES"},
+	},
+	{
+		name:     "variable of PL/Perl",
+		needs:    "plperl",
+		survives: true,
+		lasts:    true,
+		preparation: []string{
+			"CREATE FUNCTION {s}.put{n}() RETURNS text LANGUAGE plperl AS '$_SHARED{walls} = 7; return 1'",
+			"CREATE FUNCTION {s}.shared{n}() RETURNS text LANGUAGE plperl AS 'return $_SHARED{walls}'",
+		},
+		forms: []create{{action: expr("{s}.put{n}()")}, {action: do("DO LANGUAGE plperl '$_SHARED{walls} = 7'")}},
+		looks: []string{"SELECT {s}.shared{n}()"},
 	},
 	{
 		name:     "library",
@@ -112,7 +125,7 @@ var objectStates = []state{
 		lasts:    true,
 		forms: []create{
 			{action: expr("(pg_catalog.pg_create_physical_replication_slot('w{n}', true, true)).slot_name")},
-			{action: calls("pg_catalog.pg_create_physical_replication_slot(name,boolean,boolean)", "w{n}", "t", "t")},
+			{action: calls("pg_catalog.pg_create_physical_replication_slot(name,boolean,boolean)", "w{n}", "f", "t")},
 			{action: expr("pg_catalog.pg_create_physical_replication_slot('w{n}', temporary => true)")},
 		},
 		undo: []string{"SELECT pg_catalog.pg_drop_replication_slot('w{n}')"},

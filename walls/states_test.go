@@ -18,10 +18,12 @@ type state struct {
 	preparation []string
 	cleanup     []string // see builder
 	super       bool
-	lasts       bool // DISCARD ALL leaves something of it
-	survives    bool // a transaction that is rolled back leaves it
-	silent      bool // by itself it shows nothing
-	pervasive   bool // its preparation matters to texts that do not name it
+	lasts       bool   // DISCARD ALL leaves something of it
+	survives    bool   // a transaction that is rolled back leaves it
+	silent      bool   // by itself it shows nothing
+	pervasive   bool   // its preparation matters to texts that do not name it
+	needs       string // an extension that a server may lack
+	looksChange bool   // to look at it changes the session of the client that looks
 }
 
 // create is one way to create a state.

@@ -22,7 +22,7 @@ func (j *judge) block(first, end int) (stocked, others []numbered) {
 	for i := first; i < end; i++ {
 		random := rand.New(rand.NewPCG(*seed, uint64(i)))
 		c := draw(random)
-		for j.skips != nil && j.skips(c) {
+		for c.isOfKind(j.lacks) || j.skips != nil && j.skips(c) {
 			c = draw(random)
 		}
 		n := numbered{c, i, c.plan(int(j.numbers.Add(1)), j.facts)}

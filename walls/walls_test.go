@@ -93,9 +93,16 @@ func startJudges(t testing.TB, n int, resets bool) []*judge {
 	socket := startProxy(t, behind, resets)
 	f := facts{host: alone.SocketDir(), seeded: seeded(t, alone)}
 	numbers := &atomic.Int64{}
+	var lacks []string
+	for _, s := range states {
+		if s.needs != "" && !available(t, behind, s.needs) {
+			lacks = append(lacks, s.name)
+			t.Logf("not compared, because the server has no %s: %s", s.needs, s.name)
+		}
+	}
 	var all []*judge
 	for i := range n {
-		j := &judge{facts: f, numbers: numbers}
+		j := &judge{facts: f, numbers: numbers, lacks: lacks}
 		var err error
 		if j.direct, err = newSide(alone, databaseOf(i), ""); err != nil {
 			t.Fatal(err)
