@@ -203,6 +203,12 @@ var namedCases = []namedCase{
 		A: SELECT 0
 		B: SELECT 1
 		C: SELECT 2`},
+	{name: "a setting whose name is no literal, after a temporary replication slot", lines: `
+		A: SELECT (pg_catalog.pg_create_physical_replication_slot('w{n}', true, true)).slot_name
+		A: SELECT pg_catalog.set_config(n, 'german', false) FROM (VALUES ('datestyle')) AS s (n)
+		A?
+		A-
+		B?`},
 	{name: "an update of a view over pg_settings", looks: []string{"SELECT pg_catalog.current_setting('work_mem')"}, lines: `
 		A: CREATE VIEW {s}.v AS SELECT * FROM pg_catalog.pg_settings
 		A: UPDATE {s}.v SET setting = '3MB' WHERE name = 'work_mem'

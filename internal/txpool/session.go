@@ -139,7 +139,7 @@ func (s *session) noteCustom(names []string) {
 // pin ties the client to the server because of something in a segment that cannot be
 // inspected. The final reasons replace others.
 func (s *session) pin(reason string, segment uint64) {
-	if s.client.pin == "" || isFinalPin(reason) || !s.client.lasting {
+	if s.client.pin == "" || isFinalPin(reason) || !s.client.lasting && !isFinalPin(s.client.pin) {
 		s.client.pin = reason
 	}
 	s.client.lasting = true
