@@ -38,8 +38,9 @@ const (
 //     does not exist;
 //   - a client gets only errors that the current faults explain, and none between
 //     faults, although tokens and connections live for seconds;
-//   - no cache returns an expired token, no identity has two credential requests
-//     in flight, and no pool or proxy has more connections than its limit;
+//   - no cache returns an expired token, no identity has more credential requests
+//     in flight than one and two that repeat it, and no pool or proxy has more
+//     connections than its limit;
 //   - after a fault every client succeeds again within the fault's bound, and
 //     every pool logs in;
 //   - at the end there are as many goroutines, and about as much memory in use,

@@ -43,8 +43,8 @@ type occurrence struct {
 // certificates, s the server itself.
 
 // The bounds are for a busy machine. A login that hangs ends after
-// connectTimeout, a credential request after 30 seconds, and the pause between
-// two requests grows with an outage of the API, up to a minute.
+// connectTimeout, a credential request after 30 seconds, and while no client waits the
+// pause between two requests grows with an outage of the API, up to a minute.
 const (
 	soon   = 20 * time.Second
 	later  = 40 * time.Second

@@ -22,9 +22,13 @@ import (
 	"github.com/lakebase-go/lakebase/internal/webservice"
 )
 
-// shutdownTimeout is how long requests under way may take once the platform
-// has asked the service to stop. Databricks Apps kills it after 15 seconds.
-const shutdownTimeout = 10 * time.Second
+// Once the platform has asked the service to stop, requests under way may take
+// so long before they are cancelled, and then their connections to close: a query
+// may hang. Databricks Apps kills the service after 15 seconds.
+const (
+	shutdownTimeout = 8 * time.Second
+	closeTimeout    = 4 * time.Second
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,7 +40,7 @@ func main() {
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, log *slog.Logger) error {
+func run(ctx context.Context, log *slog.Logger) (err error) {
 	cfg, err := lakebase.ParseConfig("")
 	if err != nil {
 		return err
@@ -46,7 +50,11 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer connector.Close() // last, when no request needs a connection any more
+	defer func() { // last, when no request needs a connection any more
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, connector.Shutdown(deadline))
+	}()
 
 	connector.StartRefresh()
 	pool, err := connector.NewPool(ctx)
@@ -61,7 +69,8 @@ func run(ctx context.Context, log *slog.Logger) error {
 	return serve(ctx, listener, webservice.Handler(pool, log))
 }
 
-// serve answers requests until ctx ends, and then those under way.
+// serve answers requests until ctx ends, and then those under way, which it
+// cancels if they take longer than the shutdown timeout.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
@@ -74,6 +83,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(deadline)
+	if err != nil {
+		err = errors.Join(err, server.Close()) // ends the requests' contexts
+	}
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}

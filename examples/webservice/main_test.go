@@ -138,3 +138,35 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// A query that hangs does not keep the service from ending in time.
+func TestServiceEndsThoughAQueryHangs(t *testing.T) {
+	server := lakebasetest.New(t)
+	url, stop := start(t, server)
+	if status := get(t, url+"/data", nil); status != http.StatusOK {
+		t.Fatalf("GET /data: %d", status)
+	}
+	if err := server.SetFaults(local.Faults{Network: local.NetworkFault{Blackhole: true}}); err != nil {
+		t.Fatal(err)
+	}
+	hung := make(chan struct{})
+	go func() {
+		defer close(hung)
+		if resp, err := http.Get(url + "/data"); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	select {
+	case <-hung:
+		t.Fatal("the query does not hang: the test proves nothing")
+	case <-time.After(time.Second):
+	}
+	began := time.Now()
+	if err := stop(); err == nil {
+		t.Error("the service does not report the request that it cut off")
+	}
+	if took := time.Since(began); took > shutdownTimeout+closeTimeout+time.Second {
+		t.Errorf("the service ended after %s", took)
+	}
+	<-hung
+}
