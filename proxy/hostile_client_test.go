@@ -440,7 +440,7 @@ func TestClientsFillNoLog(t *testing.T) {
 // The memory of a client's statements is given back soon after the client is gone, also
 // if nothing else happens.
 func TestMemoryOfStatementsIsGivenBack(t *testing.T) {
-	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, MaxPreparedStatements: 5})
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
 	resident := func() int {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

@@ -16,6 +16,7 @@ const DefaultPrepared = 200
 type Server struct {
 	table    *Statements
 	limit    int
+	length   int    // of the texts of prepared
 	prefix   string // of the names of statements
 	prepared map[statementKey]*prepared
 	recent   prepared    // list of prepared, the most recently used first
@@ -221,6 +222,7 @@ func (s *Server) insert(p *prepared) {
 		return
 	}
 	s.prepared[p.statementKey] = p
+	s.length += len(p.rest)
 	s.pushFront(p)
 	p.used = s.segment
 }
@@ -251,16 +253,21 @@ func (s *Server) remove(p *prepared) bool {
 		return false
 	}
 	delete(s.prepared, p.statementKey)
+	s.length -= len(p.rest)
 	p.prev.next, p.next.prev = p.next, p.prev
 	p.prev, p.next = nil, nil
 	return true
 }
 
-// oldest returns the least recently used statement if the list is full and no
-// outstanding request uses it, or nil.
+// maxLength is the length, in bytes, of the texts from which a server forgets the statement
+// that was used least recently.
+const maxLength = 8 << 20
+
+// oldest returns the least recently used statement if the list is full, or its texts are
+// long, and no outstanding request uses it, or nil.
 func (s *Server) oldest() *prepared {
 	p := s.recent.prev
-	if len(s.prepared) < s.limit || p == &s.recent || p.used > s.answeredSegment {
+	if len(s.prepared) < s.limit && s.length < maxLength || p == &s.recent || p.used > s.answeredSegment {
 		return nil
 	}
 	return p
