@@ -307,6 +307,21 @@ var sessionScripts = map[string]string{
 		s T R(x=1) C(SELECT 1) Z(I)
 		idle
 		< C(SET) Z(I)`,
+	"a final reason that an inspection has found stays": `
+		c Q(select f())
+		s C(SELECT 1) Z(I)
+		internal
+		> Q(select f()) Q(inspect everything, hidden)
+		s T R(REPLICATION SLOT) C(SELECT 1) Z(I)
+		< C(SELECT 1) Z(I)
+		pinned REPLICATION SLOT
+		c Q(select set_config($1, 'x', false))
+		s C(SELECT 1) Z(I)
+		internal
+		> Q(select set_config($1, 'x', false)) Q(inspect settings)
+		s C(SELECT 0) Z(I)
+		< C(SELECT 1) Z(I)
+		pinned REPLICATION SLOT`,
 	"sequences of others": `
 		c Q(select nextval('s'))
 		s C(SELECT 1) Z(I)
