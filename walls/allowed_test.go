@@ -71,15 +71,6 @@ var allowances = []allowance{
 		},
 	},
 	{
-		reason:   "no inspection shows the variables of another language, and no reset removes them",
-		sentence: "Variables that functions in PL/Perl, PL/Python or PL/Tcl keep for a session (`%_SHARED`, `GD`) stay with the server connection, where other clients find them.",
-		covers: func(direct, pooled string, _ bool) bool {
-			about, rest, _ := strings.Cut(direct, "() -> row ")
-			otherAbout, other, _ := strings.Cut(pooled, "() -> row ")
-			return about == otherAbout && strings.Contains(about, ".shared") && (rest == "7" && other == null || rest == null && other == "7")
-		},
-	},
-	{
 		reason:   "a session never loses its temporary schema",
 		sentence: "The temporary schema of `pg_my_temp_schema()`, which stays when it is empty, is the server connection's.",
 		covers: func(direct, pooled string, _ bool) bool {

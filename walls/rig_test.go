@@ -80,25 +80,10 @@ func startCluster(t testing.TB, workers int) *cluster {
 	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)
 	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
-	for _, name := range optional() {
-		if available(t, c, name) {
-			c.run(t, "template", "CREATE EXTENSION "+name)
-		}
-	}
 	for i := range workers {
 		c.run(t, "postgres", strings.Join(createDatabase(databaseOf(i)), ";\n"))
 	}
 	return c
-}
-
-// optional returns the extensions that servers may lack.
-func optional() (all []string) {
-	for _, s := range states {
-		if s.needs != "" {
-			all = append(all, s.needs)
-		}
-	}
-	return all
 }
 
 // available reports whether a server has an extension.

@@ -101,7 +101,9 @@ var objectStates = []state{
 		needs:    "plperl",
 		survives: true,
 		lasts:    true,
+		cleanup:  []string{"DROP EXTENSION IF EXISTS plperl CASCADE"},
 		preparation: []string{
+			"CREATE EXTENSION IF NOT EXISTS plperl",
 			"CREATE FUNCTION {s}.put{n}() RETURNS text LANGUAGE plperl AS '$_SHARED{walls} = 7; return 1'",
 			"CREATE FUNCTION {s}.shared{n}() RETURNS text LANGUAGE plperl AS 'return $_SHARED{walls}'",
 		},

@@ -60,7 +60,7 @@ func (c *Catalog) EndChange(hazards Impact) {
 // before, also runs a text with that impact. It returns all its hazards: the impact,
 // as far as the server does not show it, that texts may have which use the definitions.
 func (c *Catalog) AddHazards(hazards, impact Impact) Impact {
-	more := (impact.Later() | impact&Unseen) &^ hazards
+	more := (impact.Later() | impact&(Unseen|Remembers)) &^ hazards
 	if more == 0 {
 		return hazards
 	}

@@ -30,6 +30,7 @@ const (
 	isDblink   = "dblink"     // a function that connects to another server
 	isDefiner  = "definer"    // a function that runs with the privileges of a superuser
 	isPower    = "superuser"  // the session's user may have those
+	isLanguage = "language"   // one whose functions may keep variables for the session
 )
 
 // Names are the names that a database defines. It is immutable; nil is valid and knows
@@ -108,6 +109,8 @@ func newNames(definitions []Definition, fingerprint string) *Names {
 			n.unseen |= Connects
 		case d.Kind == isPower:
 			n.unseen |= Unseen
+		case d.Kind == isLanguage:
+			n.unseen |= Remembers
 		case d.Kind == isDefiner && n.readings[name].Impact&(Hides|Defines) == Hides|Defines: // executes any command
 			n.readings[name] = n.readings[name].with(Reading{Impact: Unseen})
 			n.unseen |= Unseen
@@ -219,7 +222,7 @@ func (n *Names) Read(text []byte) Reading {
 		r = r.with(Reading{Impact: later(body.Impact), Custom: body.Custom})
 	}
 	if n == nil {
-		return r.exposed(Connects | Unseen)
+		return r.exposed(Connects | Unseen | Remembers)
 	}
 	if n.everywhere.Impact != 0 {
 		r = r.with(n.everywhere)

@@ -23,7 +23,7 @@ func (i Impact) Later() Impact { return i >> 32 }
 
 // later returns the part of an impact that says the same about later texts.
 func later(i Impact) Impact {
-	return (i & (Seeds | Loads | Connects | Authorizes | ConfiguresUnknown | Unseen)) << 32
+	return (i & (Seeds | Loads | Connects | Authorizes | ConfiguresUnknown | Unseen | Remembers)) << 32
 }
 
 // State of the session that the server can be asked about after the transaction.
@@ -63,4 +63,5 @@ const (
 	Recalls                                  // may read values of sequences in a function
 	Hides                                    // with Unknown: runs text or functions that the text does not show
 	Unseen                                   // hidden, with the privileges of a superuser: may do what the server does not show
+	Remembers                                // hidden, where there are languages with variables: may leave values in them
 )

@@ -59,9 +59,12 @@ WITH own AS (
 	UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, name FROM own
 ), definition AS (
 	SELECT 'dblink' AS kind, name, NULL AS text FROM own WHERE prosrc OPERATOR(pg_catalog.=) 'dblink_connect'
+	UNION ALL SELECT 'language', lanname::pg_catalog.text, NULL FROM pg_catalog.pg_language
+	WHERE lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal', 'c', 'sql', 'plpgsql']::pg_catalog.name[])
 	UNION ALL SELECT 'superuser', NULL, NULL WHERE EXISTS (SELECT FROM super WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER'))
 	UNION ALL SELECT 'definer', name, NULL FROM own JOIN super ON super.oid OPERATOR(pg_catalog.=) proowner
 	WHERE prosecdef AND lanname OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'plpgsql']::pg_catalog.name[])
+		AND coalesce(extname, '') OPERATOR(pg_catalog.<>) 'databricks_auth' -- which only creates roles, in every Lakebase
 		AND prorettype OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.trigger', 'pg_catalog.event_trigger']::pg_catalog.regtype[]::pg_catalog.oid[])
 	UNION ALL SELECT CASE WHEN pg_catalog.length(text) OPERATOR(pg_catalog.>) 1048576 THEN 'opaque' ELSE 'function' END AS kind, name,
 		pg_catalog."left"(text, 1048576) AS text

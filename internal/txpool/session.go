@@ -15,6 +15,7 @@ const (
 	pinLoad        = "LOAD"
 	pinSeed        = "SETSEED"
 	pinUnseen      = "SUPERUSER"
+	pinLanguage    = "LANGUAGE"
 	pinSlot        = "REPLICATION SLOT"
 	pinConnection  = "DBLINK"
 	pinCall        = "FUNCTION CALL"
@@ -34,6 +35,7 @@ var lastingPins = [...]struct {
 	{routines.Connects, pinConnection},
 	{routines.Seeds, pinSeed},
 	{routines.Unseen, pinUnseen},
+	{routines.Remembers, pinLanguage},
 	{routines.Authorizes, pinAuthorization},
 	{routines.ReadsSequence, "CURRVAL"},
 	{routines.ConfiguresUnknown, pinUnlisted},
@@ -43,7 +45,7 @@ var lastingPins = [...]struct {
 // fit for another client.
 func isFinalPin(reason string) bool {
 	switch reason {
-	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinUnseen, pinSlot, pinConnection, pinCall:
+	case pinReplication, pinSyncInCopy, pinLoad, pinSeed, pinUnseen, pinLanguage, pinSlot, pinConnection, pinCall:
 		return true
 	}
 	return false
