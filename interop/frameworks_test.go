@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -70,7 +69,7 @@ func startSmallProxy(t *testing.T, size int) *via {
 func createDatabase(t *testing.T, name string) string {
 	t.Helper()
 	watch := past(t)
-	if _, err := watch.Exec(t.Context(), "create database "+pgx.Identifier{name}.Sanitize()); err != nil {
+	if err := server.CreateDatabase(t.Context(), instance, name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dropDatabase(t, watch, name) })

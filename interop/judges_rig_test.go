@@ -31,6 +31,7 @@ type way struct{ name, host, port string }
 type court struct {
 	t        *testing.T
 	postgres *postgres.Server
+	lakebase *local.Server
 	ways     []way
 }
 
@@ -56,6 +57,7 @@ func newCourt(t *testing.T) *court {
 			t.Error(err)
 		}
 	})
+	c.lakebase = lakebase
 	c.admin("postgres", "alter role "+judged+" superuser", "create role postgres superuser")
 	c.ways = append(c.ways, forward(t, pg))
 	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
@@ -160,7 +162,10 @@ func (c *court) admin(database string, statements ...string) {
 // renew creates a database anew.
 func (c *court) renew(database string) {
 	c.t.Helper()
-	c.admin("postgres", "drop database if exists "+database+" with (force)", "create database "+database+" owner "+judged)
+	c.admin("postgres", "drop database if exists "+database+" with (force)")
+	if err := c.lakebase.CreateDatabase(c.t.Context(), instance, database); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // env are the settings of a suite for a database.
