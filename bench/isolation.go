@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// crowded is a copy of the database with many functions.
+// crowded is a database like the usual one, but with many functions.
 const crowded = "crowded"
 
 // crowd creates crowded. A few of its functions put SQL together at run time, so that the
@@ -18,7 +18,7 @@ func (u *upstream) crowd(ctx context.Context) error {
 		return err
 	}
 	defer admin.Close(ctx)
-	if _, err := admin.Exec(ctx, "CREATE DATABASE "+crowded+" OWNER "+benchUser+" TEMPLATE "+benchUser); err != nil {
+	if err := u.fillDatabase(ctx, admin, crowded, scale); err != nil {
 		return err
 	}
 	inside, err := u.server.Connect(ctx, crowded)

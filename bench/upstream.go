@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/lakebase-go/lakebase/internal/postgres"
 )
 
@@ -131,15 +133,18 @@ func (u *upstream) fill(ctx context.Context, scale int) error {
 		return err
 	}
 	defer admin.Close(ctx)
-	for _, statement := range []string{
-		"CREATE ROLE " + benchUser + " LOGIN PASSWORD '" + u.password + "'", // letters and digits
-		"CREATE DATABASE " + benchUser + " OWNER " + benchUser,
-	} {
-		if _, err := admin.Exec(ctx, statement); err != nil {
-			return err
-		}
+	if _, err := admin.Exec(ctx, "CREATE ROLE "+benchUser+" LOGIN PASSWORD '"+u.password+"'"); err != nil { // letters and digits
+		return err
 	}
-	cmd := pgbenchCommand(ctx, u.address, u.port, "", "-i", "-q", "-s", strconv.Itoa(scale))
+	return u.fillDatabase(ctx, admin, benchUser, scale)
+}
+
+// fillDatabase creates a database with pgbench's tables.
+func (u *upstream) fillDatabase(ctx context.Context, admin *pgx.Conn, name string, scale int) error {
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name+" OWNER "+benchUser); err != nil {
+		return err
+	}
+	cmd := pgbenchCommand(ctx, u.address, u.port, name, "-i", "-q", "-s", strconv.Itoa(scale))
 	cmd.Env = append(cmd.Env, "PGPASSWORD="+u.password, "PGSSLMODE=verify-full", "PGSSLROOTCERT="+u.roots)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgbench -i: %w: %s", err, out)

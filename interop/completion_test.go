@@ -52,13 +52,13 @@ func TestShellsCompleteTargets(t *testing.T) {
 			s.types(how.setUp + "; echo set''up\r")
 			s.shows("setup")
 
-			s.types("lakebase env sec")
-			s.completes("\t", "ond-instance")
+			s.types("lakebase env projects/second-i")
+			s.completes("\t", "nstance")
 			s.types("\r")
 			s.shows("argument") // what env says of the name that it was given
 
 			s.types("lakebase psql ")
-			s.completes("\t\t", instance, "second-instance", endpoint)
+			s.completes("\t\t", "projects/"+instance+"/", "projects/second-instance/", endpoint)
 			s.types("\x15") // Ctrl-U, an empty line
 			s.types("lakebase targ")
 			s.completes("\t", "ets")
