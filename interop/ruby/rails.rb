@@ -68,4 +68,4 @@ rescue ActiveRecord::StatementInvalid => e
   puts e.message
 end
 migrations.migrate(0)
-puts connection.tables.inspect
+puts connection.tables.sort.inspect
