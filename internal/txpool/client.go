@@ -20,7 +20,7 @@ const maxCustom = 64
 type Client struct {
 	table *Statements
 	user  string
-	pid   uint32 // that it has been told
+	pid   uint32 // that the client knows
 	named map[string]*clientStatement
 
 	// Each unnamed statement, and the lack of one, has a version. version is the
@@ -29,7 +29,7 @@ type Client struct {
 	version, versions, unnamedVersion uint64
 	unnamed                           []byte
 	unnamedImpact                     routines.Impact
-	unnamedTold                       unnamedDescription
+	unnamedDescribed                  unnamedDescription
 	deallocates                       deallocation
 
 	startup, settings Settings
@@ -49,7 +49,7 @@ func NewClient(table *Statements) *Client {
 // default the session of one user is reset before another one's client gets it.
 func (c *Client) SetUser(name string) { c.user = name }
 
-// SetProcessID sets the process ID that the client has been told as its server's.
+// SetProcessID sets the process ID that the client knows as its server's.
 func (c *Client) SetProcessID(pid uint32) { c.pid = pid }
 
 // SetSettings sets the settings of the client's startup packet: the ones that it has

@@ -13,7 +13,7 @@ import (
 // clientStatement is a named statement of a client.
 type clientStatement struct {
 	*statement
-	told description // what the client knows of it
+	described description // what the client knows of it
 }
 
 // description is what is known of a prepared statement by describing it. The zero value
@@ -22,7 +22,7 @@ type clientStatement struct {
 // PostgreSQL fixes the parameters and the result of a statement when it prepares it: it
 // rejects each use of the statement with "cached plan must not change result type" while
 // the result would be another one. To do the same on any server, the relay compares what
-// a client was told with what the server that is to run the statement has prepared.
+// a client knows with what the server that is to run the statement has prepared.
 type description struct {
 	columns    uint64                // a hash of their names and types
 	parameters unique.Handle[string] // the body of a ParameterDescription
@@ -34,7 +34,7 @@ type preparation uint8
 const (
 	isPrepared preparation = iota // or the client has none
 	beingAsked                    // the request must wait
-	isChanged                     // the result would not be what the client was told
+	isChanged                     // the result would not be what was described to the client
 )
 
 var noParameters unique.Handle[string]
@@ -56,11 +56,11 @@ func (d description) isComplete() bool { return d.columns != 0 && d.parameters !
 // rest returns the rest of the Parse message that prepares the statement with the types
 // of parameters that the client knows.
 func (c *clientStatement) rest() string {
-	if c.told.parameters == noParameters {
+	if c.described.parameters == noParameters {
 		return c.statement.rest
 	}
 	text, _, _ := strings.Cut(c.statement.rest, "\x00")
-	return text + "\x00" + c.told.parameters.Value()
+	return text + "\x00" + c.described.parameters.Value()
 }
 
 // hasFixedResult reports whether PostgreSQL fixes the result of a text when it prepares
@@ -124,7 +124,7 @@ func (p *pipeline) bound(name []byte, portal boundPortal) {
 	switch {
 	case len(name) == 0:
 		p.portal = portal
-	case portal.statement != nil && (portal.statement.told.columns == 0 || portal.on.columns == 0):
+	case portal.statement != nil && (portal.statement.described.columns == 0 || portal.on.columns == 0):
 		if p.portals == nil {
 			p.portals = map[string]boundPortal{}
 		}
@@ -136,15 +136,15 @@ func (p *pipeline) bound(name []byte, portal boundPortal) {
 
 // learn stores a part of the description that is the response to r: a message of type t.
 func (p *pipeline) learn(r *request, t pgwire.ServerType, body []byte) {
-	c, on, told := p.client, r.uses, r.action == forward
+	c, on, forwards := p.client, r.uses, r.action == forward
 	if t == pgwire.ServerParameterDescription {
 		switch {
 		case on != nil:
 			on.parameters = unique.Make(string(body))
-			if told {
-				r.tells.told.parameters = on.parameters
+			if forwards {
+				r.tells.described.parameters = on.parameters
 			}
-		case told && c.unnamedVersion == r.version:
+		case forwards && c.unnamedVersion == r.version:
 			c.setUnnamedParameters(body)
 		}
 		return
@@ -156,11 +156,11 @@ func (p *pipeline) learn(r *request, t pgwire.ServerType, body []byte) {
 	switch {
 	case on != nil:
 		on.columns, on.asked = columns, false
-		if told {
-			r.tells.told.columns = columns
+		if forwards {
+			r.tells.described.columns = columns
 		}
-	case told:
-		c.unnamedTold = unnamedDescription{r.version, columns}
+	case forwards:
+		c.unnamedDescribed = unnamedDescription{r.version, columns}
 	default:
 		p.unnamedFound = unnamedDescription{r.version, columns}
 	}

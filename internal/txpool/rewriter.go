@@ -283,7 +283,7 @@ func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
 var errChangedResult = &pgwire.Error{Severity: "ERROR", Code: changedResult, Message: "cached plan must not change result type", Routine: "RevalidateCachedQuery"}
 
 // rejectChanged makes the server fail, instead of a request for a statement whose result
-// has changed since the client was told what it is.
+// has changed since it was described to the client.
 func (w *rewriter) rejectChanged() {
 	w.reject("SELECT\x00\x00\x00", errChangedResult)
 	w.fromClient.forwards = false // the rest of a long Bind
@@ -311,7 +311,7 @@ func (w *rewriter) describe(name, m []byte) bool {
 		w.rejectChanged()
 	case on != nil:
 		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, on.name)
-		w.expect(kindDescribe, forward).describes(st, on, st.told.isComplete() && on.isComplete())
+		w.expect(kindDescribe, forward).describes(st, on, st.described.isComplete() && on.isComplete())
 	case w.server.isReserved(string(name)):
 		w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, w.server.prefix+string(name))
 		w.expect(kindDescribe, forward)
@@ -341,12 +341,12 @@ func (w *rewriter) describePortal(name, m []byte) {
 		portal = w.portals[string(name)]
 	}
 	if st, on := portal.statement, portal.on; st != nil {
-		r.describes(st, on, st.told.columns != 0 && on.columns != 0)
+		r.describes(st, on, st.described.columns != 0 && on.columns != 0)
 	}
 }
 
 // prepare makes sure that the server has the client's statement of that name, with the
-// parameters and the result that the client was told. It returns nil if the client has
+// parameters and the result that were described to the client. It returns nil if the client has
 // none of that name; then the server may have it by PREPARE.
 func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, state preparation) {
 	if !w.namesAreSettled() {
@@ -361,14 +361,14 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 	}
 	key := statementKey{st.statement, w.session.planning()}
 	on = s.prepared[key]
-	if on != nil && st.told == on.description {
+	if on != nil && st.described == on.description {
 		s.use(on)
 		return st, on, isPrepared
 	}
-	if on != nil && st.told.contradicts(on.description) {
+	if on != nil && st.described.contradicts(on.description) {
 		isNew := on.since == s.segment
 		if isNew && !hasFixedResult(st.rest()) {
-			st.told = on.description
+			st.described = on.description
 			return st, on, isPrepared
 		}
 		s.remove(on)
@@ -384,12 +384,12 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 	} else {
 		w.makeRoom()
 		on = w.addPrepared(key)
-		on.parameters = st.told.parameters
+		on.parameters = st.described.parameters
 		w.toServer = pgwire.AppendParse(w.toServer, on.name, st.rest())
 		w.expect(kindParse, drop).added = on
 		w.namesChanged = s.segment
 	}
-	if !st.told.exceeds(on.description) {
+	if !st.described.exceeds(on.description) {
 		return st, on, isPrepared
 	}
 	if !on.asked {
@@ -411,23 +411,23 @@ func (w *rewriter) addPrepared(key statementKey) *prepared {
 }
 
 // prepareUnnamed makes sure that the server's unnamed statement is the client's, with
-// the result that the client was told, or that the server has none if the client has
+// the result that was described to the client, or that the server has none if the client has
 // none.
 func (w *rewriter) prepareUnnamed() preparation {
 	if !w.isSettled(w.unnamedChanged) {
 		return beingAsked
 	}
 	c := w.client
-	told := c.unnamedTold
+	last := c.unnamedDescribed
 	if w.server.unnamed == (unnamed{c, c.version}) {
 		switch found := w.unnamedFound; {
-		case found.version != c.version || found == told:
+		case found.version != c.version || found == last:
 			return isPrepared
 		case found.columns == 0:
 			w.flush()
 			return beingAsked
 		case !hasFixedResult(string(c.unnamed)):
-			c.unnamedTold = found
+			c.unnamedDescribed = found
 			return isPrepared
 		default:
 			w.server.unnamed = unnamed{} // to be prepared anew
@@ -448,7 +448,7 @@ func (w *rewriter) prepareUnnamed() preparation {
 	}
 	r.version, r.impact = c.version, c.unnamedImpact
 	w.takeUnnamed(r)
-	if !c.hasUnnamed() || told.version != c.version {
+	if !c.hasUnnamed() || last.version != c.version {
 		return isPrepared
 	}
 	w.toServer = pgwire.AppendDescribe(w.toServer, pgwire.PreparedStatement, "")
