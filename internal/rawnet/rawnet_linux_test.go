@@ -151,9 +151,8 @@ func TestNoBufferWhileWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if grown := int64(heap()) - int64(before); grown > n*BufferSize/2 { // other tests leave something, too
-		t.Errorf("%d connections that wait hold %d kB", n, grown>>10)
-	}
+	// Goroutines that have not waited yet, and other tests, may hold some for a moment.
+	testkit.Eventually(t, "connections that wait hold no buffers", func() bool { return int64(heap())-int64(before) <= n*BufferSize/10 })
 	for _, e := range ends {
 		e.raw.Close()
 	}
