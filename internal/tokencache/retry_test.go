@@ -146,7 +146,7 @@ func TestImpatientCallersDoNotRestartTheBackoff(t *testing.T) {
 	m := newFakeAPI(time.Hour)
 	m.takes = time.Millisecond
 	m.fail = always(outage{})
-	bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
+	bubble(t, m, func(o *tokencache.Options) { o.Rand = func() float64 { return 0.5 } }, func(t *testing.T, c *tokencache.Cache) {
 		for range 1000 { // 20 s of callers with 20 ms of patience
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			if _, err := c.Get(ctx); err == nil {
