@@ -169,7 +169,7 @@ func (c *configuration) unusable() error {
 			return nil
 		}
 		if first == nil {
-			first = trouble
+			first = fmt.Errorf("target %s: %w", t.name, trouble)
 		}
 	}
 	return first

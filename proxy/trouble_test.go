@@ -36,8 +36,9 @@ func TestTargetThatTheWorkspaceDeniesShows(t *testing.T) {
 			t.Fatal("a client got a server connection: the test proves nothing")
 		}
 	}
-	// The fault denies the target and the identity, which is asked for first.
-	r.wantProbe("/readiness", http.StatusServiceUnavailable, "workspace identity: this identity may not use it")
+	// The fault denies the target and the identity, and either answer may come first.
+	r.wantProbe("/readiness", http.StatusServiceUnavailable, "target db: lakebase: ")
+	r.wantProbe("/readiness", http.StatusServiceUnavailable, "this identity may not use it")
 	for path, want := range map[string]string{"/metrics": `lakebase_proxy_target_trouble{target="db"} 1`, "/": "this identity may not use it"} {
 		if _, body, _ := r.get(path); !strings.Contains(body, want) {
 			t.Errorf("GET %s lacks %q:\n%s", path, want, body)
