@@ -112,9 +112,10 @@ func (l *locator) fetchToken(ctx context.Context) (tokencache.Credential, error)
 	if err != nil {
 		return tokencache.Credential{}, err
 	}
+	failed := l.failed.Load()
 	cred, err := l.mint(ctx, target)
 	if err == nil {
-		l.failed.Store(nil) // the workspace knows the target again
+		l.failed.CompareAndSwap(failed, nil) // the workspace knows the target again
 	}
 	if target.Instance != "" && isRefused(err) {
 		// The instance may have become a project since it was looked up.

@@ -14,14 +14,18 @@ const slowAnswer = 2 * time.Second
 
 // Lookup looks the target up in the workspace, as the first login would, and
 // touches no database. The error is an [*Error]; while the workspace does not
-// answer, Lookup retries as long as ctx and Config.ConnectTimeout allow. It does
-// nothing for a static URL.
+// answer, Lookup retries as long as ctx and Config.ConnectTimeout allow. If the
+// latest request for a token failed, it waits for the next one too, so that
+// [Connector.Trouble] is of now. It does nothing for a static URL.
 func (c *Connector) Lookup(ctx context.Context) error {
 	if c.static() {
 		return nil
 	}
-	_, err := c.locator.locate(ctx)
-	return err
+	if _, err := c.locator.locate(ctx); err != nil {
+		return err
+	}
+	c.tokens.Recheck(ctx)
+	return nil
 }
 
 // Trouble returns why the workspace gives no location or token at the moment,

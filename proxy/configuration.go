@@ -1,10 +1,10 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lakebase-go/lakebase"
@@ -149,28 +149,40 @@ func forwardedParameters(startup *pgwire.Startup) map[string]string {
 	return params
 }
 
-// secondLook bounds what a health check waits for the workspace.
-const secondLook = 2 * time.Second
+// recheckTimeout bounds what a health check waits for the workspace.
+const recheckTimeout = 2 * time.Second
 
 // unusable returns why no target can be used: because the workspace does not know
-// it or denies it. It asks the workspace about such targets again, as there may be
-// no clients to find out that they are back. One that does not answer is none.
+// it or denies it. A workspace that does not answer is no reason. Targets in trouble
+// are asked about again, as there may be no clients to find out that they are back.
 func (c *configuration) unusable() error {
-	ctx, cancel := context.WithTimeout(context.Background(), secondLook)
-	defer cancel()
-	var first error
+	var rechecks sync.WaitGroup
+	err := c.whyUnusable(func(t *target) { rechecks.Go(t.recheck) })
+	if err != nil {
+		rechecks.Wait()
+		err = c.whyUnusable(func(*target) {})
+	}
+	return err
+}
+
+// whyUnusable returns why the first target cannot be used, nil if any can. It calls
+// inTrouble for those that the workspace gives no location or token for.
+func (c *configuration) whyUnusable(inTrouble func(*target)) (err error) {
+	usable := false
 	for _, t := range c.targets {
 		trouble := t.connector.Trouble()
-		if trouble != nil && !lakebase.Retryable(trouble) {
-			_ = t.connector.Lookup(ctx)
-			trouble = t.connector.Trouble()
+		if trouble != nil {
+			inTrouble(t)
 		}
-		if trouble == nil || lakebase.Retryable(trouble) {
-			return nil
-		}
-		if first == nil {
-			first = fmt.Errorf("target %s: %w", t.name, trouble)
+		switch {
+		case trouble == nil || lakebase.Retryable(trouble):
+			usable = true
+		case err == nil:
+			err = fmt.Errorf("target %s: %w", t.name, trouble)
 		}
 	}
-	return first
+	if usable {
+		return nil
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type target struct {
 	connector *lakebase.Connector
 	slots     slots
 	lastLogin atomic.Pointer[loginResult] // nil before the first login
+	rechecked atomic.Bool                 // recheck is under way
 
 	// Guarded by the targetSet's mutex.
 	clients int  // that have been admitted
@@ -65,6 +67,17 @@ func (t *target) info(all *configuration, conns int64) snapshot.Target {
 		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,
 		CredentialFailures: stats.CredentialFailures, Rejections: stats.Rejections,
 	}
+}
+
+// recheck asks the workspace again about a target in trouble.
+func (t *target) recheck() {
+	if !t.rechecked.CompareAndSwap(false, true) {
+		return
+	}
+	defer t.rechecked.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), recheckTimeout)
+	defer cancel()
+	_ = t.connector.Lookup(ctx) // its error is the connector's trouble
 }
 
 // database is one database of a target: where a client connects to, and the key

@@ -184,6 +184,33 @@ func (c *Cache) Failure() error {
 	return nil
 }
 
+// Recheck waits for the next attempt if the latest one failed, as a caller without a
+// token would: it makes that attempt due within 2 seconds.
+func (c *Cache) Recheck(ctx context.Context) {
+	c.mu.Lock()
+	if c.closed || c.failure.Load() == nil {
+		c.mu.Unlock()
+		return
+	}
+	f := c.flight
+	if f == nil {
+		reason := c.reasonWithoutToken()
+		if c.usable() != nil {
+			reason = reasonBackground
+		}
+		f = c.start(reason)
+	}
+	f.addWaiter()
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.removeWaiter()
+}
+
 // Stats are a Cache's counters since [New].
 type Stats struct {
 	CredentialCalls    int64     // of Fetch
