@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/rawnet"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -92,4 +96,26 @@ func (s *Server) Expire() {
 		p.mu.Unlock()
 		p.closeUnwanted()
 	}
+}
+
+// AddServerConn gives the pool of a target a server connection over conn, which counts as
+// logged in and reports these parameters.
+func (s *Server) AddServerConn(target string, conn net.Conn, reported map[string]string) error {
+	db := s.env.configuration.Load().targets[target].database("")
+	p, err := s.pools.join(db)
+	if err != nil {
+		return err
+	}
+	defer s.pools.leave(p)
+	login := &pgconn.HijackedConn{Conn: rawnet.New(conn), PID: 7, ParameterStatuses: reported, TxStatus: 'I', Config: &pgconn.Config{}}
+	up, err := newUpstream(login, db, nil)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.logins.inFlight++
+	db.target.slots.take()
+	p.mu.Unlock()
+	p.loggedIn(newServerConn(p, up, 0))
+	return nil
 }

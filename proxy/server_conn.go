@@ -306,13 +306,15 @@ func (s *serverConn) writeServer(requests []byte) {
 	}
 }
 
-// sendInternalQuery sends the relay's own next query, if it has one. The caller
-// holds mu, which it releases meanwhile.
+// sendInternalQuery sends the relay's own queries, as long as there is one to send: the
+// answer to one may come, and make the next one due, before the write of the first has
+// ended. The caller holds mu, which it releases meanwhile.
 func (s *serverConn) sendInternalQuery() {
-	if s.writingServer || s.state >= serverClosing {
-		return // while a write is in flight, its caller does this afterwards
-	}
-	if query := s.relay.AppendInternalQuery(nil); len(query) > 0 {
+	for !s.writingServer && s.state < serverClosing { // while a write is in flight, its caller does this afterwards
+		query := s.relay.AppendInternalQuery(nil)
+		if len(query) == 0 {
+			return
+		}
 		s.writeServer(query)
 	}
 }

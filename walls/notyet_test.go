@@ -9,10 +9,7 @@ import (
 // of state, carriers, scopes and protocols by their names, client encodings, and parts
 // that are undone.
 // The aim is an empty list.
-var notYetEqual = []string{
-	// A wait of 5 s, now and then, after a client has left within a transaction.
-	tookLong,
-}
+var notYetEqual = []string{}
 
 // isLeftOut reports whether name is one of those, in the short form.
 func isLeftOut(name string) bool {
@@ -35,7 +32,7 @@ func (c composition) isEqualToday() bool {
 }
 
 func TestNotYetEqualNamesWhatThereIs(t *testing.T) {
-	known := []string{"undone", tookLong}
+	known := []string{"undone"}
 	for _, s := range states {
 		known = append(known, s.name)
 	}

@@ -159,7 +159,7 @@ func differencesOf(s script, direct, pooled trace) (all []difference) {
 // comparable is a reply without what differs from session to session anyhow.
 func comparable(st step, said reply) (lines reply) {
 	for _, line := range said {
-		if strings.HasPrefix(line, backend+" ") || line == tookLong && isLeftOut(tookLong) {
+		if strings.HasPrefix(line, backend+" ") {
 			continue
 		}
 		if fatal, ok := strings.CutPrefix(line, "FATAL "); ok && st.verb == connect {
