@@ -1,0 +1,225 @@
+//go:build !noeventloop
+
+package eventloop
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// events is how many events one call of epoll_pwait may return.
+const events = 64
+
+// Loop waits for the events of its connections. It is safe for concurrent use.
+type Loop struct {
+	pollers []*poller
+	dealt   atomic.Uint32 // connections, to the pollers in turn
+}
+
+// New returns a Loop that runs in n goroutines until Close.
+func New(n int) (*Loop, error) {
+	l := &Loop{}
+	for range n {
+		p, err := newPoller()
+		if err != nil {
+			l.Close()
+			return nil, err
+		}
+		l.pollers = append(l.pollers, p)
+	}
+	return l, nil
+}
+
+// Close ends the loop. Connections that are left get no more events.
+func (l *Loop) Close() {
+	for _, p := range l.pollers {
+		p.file.Close()
+	}
+}
+
+// next returns the poller of the next connection.
+func (l *Loop) next() *poller {
+	return l.pollers[int(l.dealt.Add(1))%len(l.pollers)]
+}
+
+// poller is one goroutine of a Loop.
+type poller struct {
+	file *os.File // the epoll descriptor
+	raw  syscall.RawConn
+	fd   int
+
+	mu    sync.Mutex // guards what follows
+	slots []slot     // by descriptor
+}
+
+// slot is what has a descriptor. The generation tells an event of a descriptor that has
+// been closed, and belongs to another one now.
+type slot struct {
+	target     target
+	generation int32
+}
+
+// target is a listener or a connection.
+type target interface{ event(what uint32) }
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // so that the runtime polls it
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd}
+	if p.raw, err = p.file.SyscallConn(); err != nil {
+		return nil, errors.Join(err, p.file.Close())
+	}
+	go p.run()
+	return p, nil
+}
+
+func (p *poller) run() {
+	var all [events]unix.EpollEvent
+	n := 0
+	poll := func(fd uintptr) bool {
+		got, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&all[0])), events, 0, 0, 0)
+		n = int(got)
+		if errno != 0 {
+			n = 0
+		}
+		return n > 0
+	}
+	for p.raw.Read(poll) == nil {
+		for i := range all[:n] {
+			p.dispatch(&all[i])
+		}
+	}
+}
+
+func (p *poller) dispatch(e *unix.EpollEvent) {
+	p.mu.Lock()
+	s := p.slots[e.Fd]
+	p.mu.Unlock()
+	if s.generation == e.Pad && s.target != nil {
+		s.target.event(e.Events)
+	}
+}
+
+// add makes t the target of a descriptor's events, of which there is one each time that
+// something has changed.
+func (p *poller) add(fd int, t target, what uint32) error {
+	p.mu.Lock()
+	for fd >= len(p.slots) {
+		p.slots = append(p.slots, make([]slot, len(p.slots)+events)...)
+	}
+	s := &p.slots[fd]
+	s.target = t
+	s.generation++
+	e := unix.EpollEvent{Events: what | unix.EPOLLET&0xffffffff, Fd: int32(fd), Pad: s.generation}
+	p.mu.Unlock()
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("epoll_ctl", errno)
+	}
+	return nil
+}
+
+// drop is called before a descriptor is closed, which ends its events.
+func (p *poller) drop(fd int) {
+	p.mu.Lock()
+	p.slots[fd].target = nil
+	p.mu.Unlock()
+}
+
+// maxAccepts is how many connections are accepted before other events are handled.
+const maxAccepts = 16
+
+// listener accepts the connections of a net.Listener.
+type listener struct {
+	loop     *Loop
+	poller   *poller
+	fd       int
+	accepted func(*Conn)
+	failed   func(error)
+
+	mu     sync.Mutex // guards what follows, and accepting
+	closed bool
+}
+
+// Accept takes over a TCP or Unix listener and calls accepted with each connection, from
+// the loop's goroutine, which it must not hold up. It calls failed with errors, which may
+// wait: Accept goes on after it has returned. Closing the result ends it.
+func (l *Loop) Accept(from net.Listener, accepted func(*Conn), failed func(error)) (func(), error) {
+	raw, err := from.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	a := &listener{loop: l, poller: l.next(), accepted: accepted, failed: failed}
+	var dup error
+	err = raw.Control(func(fd uintptr) { a.fd, dup = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	if err := errors.Join(err, dup); err != nil {
+		return nil, err
+	}
+	if err := a.poller.add(a.fd, a, unix.EPOLLIN); err != nil {
+		return nil, errors.Join(err, unix.Close(a.fd))
+	}
+	return a.close, nil
+}
+
+func (a *listener) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.closed = true
+		a.poller.drop(a.fd)
+		unix.Close(a.fd)
+	}
+}
+
+// event accepts what there is, or as much as others should wait for.
+func (a *listener) event(uint32) {
+	for range maxAccepts {
+		if !a.accept() {
+			return
+		}
+	}
+	go a.event(0)
+}
+
+// accept reports whether there may be more to accept.
+func (a *listener) accept() bool {
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return false
+	}
+	fd, address, err := unix.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	a.mu.Unlock()
+	switch {
+	case err == unix.EAGAIN:
+		return false
+	case err == unix.EINTR || err == unix.ECONNABORTED:
+		return true
+	case err != nil:
+		go func() {
+			a.failed(os.NewSyscallError("accept4", err))
+			a.event(0)
+		}()
+		return false
+	}
+	c, err := newConn(a.loop.next(), fd, address)
+	if err != nil {
+		unix.Close(fd)
+		go a.failed(err)
+		return true
+	}
+	a.accepted(c)
+	return true
+}
