@@ -23,6 +23,8 @@ import (
 // kill.
 type client struct {
 	env      *env
+	set      *clientSet
+	byEvents bool // it has no goroutine of its own any more
 	conn     *clientConn
 	local    bool // by the Unix socket
 	needsTLS bool
@@ -36,6 +38,8 @@ type client struct {
 	connected     time.Time
 	id            atomic.Uint32 // the process ID in its cancel key, 0 before it has one
 	cleanups      []func()      // to be run when the client is closed, the last one first
+
+	arrival atomic.Pointer[arrival] // until its login gets a goroutine or is complete
 
 	state atomic.Int32 // a clientState; changed under mu by setState
 
@@ -145,6 +149,14 @@ func (c *client) kill(e *pgwire.Error) {
 func (c *client) interruptLogin() {
 	if c.handler == nil && c.current() < clientDisconnected {
 		c.conn.raw.Interrupt()
+		c.wakeArrival()
+	}
+}
+
+// wakeArrival makes a client that has not sent a packet yet find out about its deadline.
+func (c *client) wakeArrival() {
+	if a := c.arrival.Load(); a != nil {
+		go a.wake(isInterrupted)
 	}
 }
 
@@ -163,8 +175,17 @@ func (c *client) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current() < clientDisconnected {
-		c.conn.raw.Interrupt()
+		c.interruptRead()
 	}
+}
+
+// interruptRead ends what c reads now. The caller holds mu.
+func (c *client) interruptRead() {
+	if pooled, ok := c.handler.(*pooledClient); ok {
+		pooled.interrupt()
+		return
+	}
+	c.conn.raw.Interrupt()
 }
 
 // disconnect marks the end of the session: from here on, drain and kill do not
@@ -184,7 +205,7 @@ func (c *client) disconnectAndInterrupt(reason string) {
 	defer c.mu.Unlock()
 	if c.current() < clientDisconnected {
 		c.setState(clientDisconnected, reason)
-		c.conn.raw.Interrupt()
+		c.interruptRead()
 	}
 }
 
@@ -304,16 +325,8 @@ type clientSet struct {
 
 func newClientSet(e *env) *clientSet { return &clientSet{env: e, clients: map[*client]bool{}} }
 
-// start serves a new client by the run loop and those that follow it. Without
-// room, or when the Server is shutting down, it refuses the client.
-func (s *clientSet) start(c *client, first runLoop) {
-	if e := s.add(c); e != nil {
-		c.conn.refuse(e)
-		return
-	}
-	go s.run(c, first)
-}
-
+// add adds a client that has connected, unless there is no room or the Server is shutting
+// down.
 func (s *clientSet) add(c *client) *pgwire.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -325,6 +338,7 @@ func (s *clientSet) add(c *client) *pgwire.Error {
 		return tooManyClients(limit)
 	}
 	c.conn.raw.SetDeadline(time.Now().Add(s.env.config().ClientLoginTimeout)) // before drain can interrupt
+	c.set = s
 	s.clients[c] = true
 	s.env.tasks.Add(1)
 	return nil
@@ -332,10 +346,16 @@ func (s *clientSet) add(c *client) *pgwire.Error {
 
 // run runs one loop of c, and then the next in a goroutine of its own.
 func (s *clientSet) run(c *client, loop runLoop) {
-	if next := loop(); next != nil {
+	switch next := loop(); {
+	case next != nil:
 		go s.run(c, next)
-		return
+	case !c.byEvents:
+		s.finish(c)
 	}
+}
+
+// finish closes c and forgets it.
+func (s *clientSet) finish(c *client) {
 	c.close()
 	s.mu.Lock()
 	delete(s.clients, c)

@@ -161,6 +161,12 @@ func (c *pooledClient) take(requests []byte) ending {
 	goesOn := c.midMessage
 	c.received += int64(len(requests))
 	rest, end := c.forward(requests)
+	return c.keep(rest, len(requests), goesOn, end)
+}
+
+// keep keeps the rest of n bytes of requests, which are not complete. goesOn reports whether
+// they have begun within a message.
+func (c *pooledClient) keep(rest []byte, n int, goesOn bool, end ending) ending {
 	in := &c.incoming
 	switch {
 	case end != ending{}:
@@ -185,9 +191,9 @@ func (c *pooledClient) take(requests []byte) ending {
 	case len(rest) == 0 && !c.midMessage:
 		in.since.Store(0)
 		in.little = 0
-	case goesOn && c.midMessage && in.little+len(requests) < enoughProgress:
-		in.little += len(requests)
-	case len(rest) < len(requests) || in.since.Load() == 0: // of a message that has just begun or goes on
+	case goesOn && c.midMessage && in.little+n < enoughProgress:
+		in.little += n
+	case len(rest) < n || in.since.Load() == 0: // of a message that has just begun or goes on
 		in.since.Store(c.requested.Load())
 		in.little = 0
 	}

@@ -56,6 +56,11 @@ func (j *janitor) round() {
 // timeout, if there is one, or do not complete a message in time, and has others that
 // are idle shrink their stacks.
 func (j *janitor) checkClients(cfg *Config) {
+	for _, c := range j.clients.list() {
+		if time.Since(c.connected) >= cfg.ClientLoginTimeout {
+			c.wakeArrival()
+		}
+	}
 	started := 0
 	for _, pooled := range handlers[*pooledClient](j.clients) {
 		switch idle := pooled.idleTime(); {

@@ -28,38 +28,82 @@ type outcome uint8
 const (
 	forwarded  outcome = iota // all are with the server
 	unlinked                  // none: the two are not linked any more
+	occupied                  // none: that would have to wait
 	stalled                   // some; the rest must wait for answers
 	terminated                // the client has sent Terminate
 )
 
+// passage is requests on their way through the relay.
+type passage struct {
+	buffer             *rawnet.Buffer
+	toServer, toClient []byte
+	rest               []byte
+	mayWait            bool // to complete it
+	err                error
+}
+
 // forward forwards requests.
 func (l link) forward(requests []byte) (rest []byte, how outcome) {
-	buffer := rawnet.GetBuffer()
-	defer buffer.Release()
+	p, how := l.begin(requests, true)
+	if how != forwarded {
+		return requests, how
+	}
+	return l.complete(p)
+}
+
+// maxUnanswered is how much is written to a server, in bytes, while it may not read because
+// its answers are not read, without the possibility to wait.
+const maxUnanswered = 16 << 10
+
+// begin takes requests through the relay. It returns unlinked or, if it must not wait,
+// occupied, if that is not possible. After it, no others can be sent to the server before
+// complete.
+func (l link) begin(requests []byte, wait bool) (p passage, how outcome) {
 	s, c := l.server, l.client
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !wait && l.isIntact() && l.isOccupied() {
+		return p, occupied
+	}
 	if l.awaitTurn(); !l.isIntact() {
-		return requests, unlinked
+		return p, unlinked
 	}
 	if s.state == serverAssigned {
 		s.setState(serverActive, "request")
 	}
+	if !s.relay.Busy() {
+		s.unanswered = 0
+	}
 	s.usage.request(c.requested.Load())
-	rest, toServer, toClient, err := s.relay.FromClient(requests, buffer[:0], nil)
+	p.buffer = rawnet.GetBuffer()
+	p.rest, p.toServer, p.toClient, p.err = s.relay.FromClient(requests, p.buffer[:0], nil)
 	if c.introduction.active || s.relay.Stalled() {
 		c.prepareStall() // before the answers that c waits for can come
 	}
 	c.midMessage = s.relay.MidRequest()
-	s.usage.received += uint64(len(requests) - len(rest))
-	s.writeClient(toClient)
-	if len(toServer) > 0 {
-		s.writeServer(toServer)
+	s.usage.received += uint64(len(requests) - len(p.rest))
+	p.mayWait = p.err != nil || s.relay.Terminated() || len(p.toClient) > 0 || s.unanswered+len(p.toServer) > maxUnanswered || s.relay.Vacates()
+	s.writingServer = true
+	return p, forwarded
+}
+
+// complete sends what has come of requests.
+func (l link) complete(p passage) (rest []byte, how outcome) {
+	defer p.buffer.Release()
+	s, c := l.server, l.client
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeClient(p.toClient)
+	if len(p.toServer) > 0 {
+		s.writeServer(p.toServer)
+	} else {
+		s.writingServer = false
+		s.changed.Broadcast()
 	}
 	switch {
-	case err != nil:
-		l.protocolViolation(err)
-		return rest, forwarded
+	case p.err != nil:
+		l.protocolViolation(p.err)
+		return p.rest, forwarded
 	case s.relay.Terminated():
 		l.terminate()
 		return nil, terminated
@@ -71,7 +115,7 @@ func (l link) forward(requests []byte) (rest []byte, how outcome) {
 	}
 	s.sendInternalQuery()
 	s.release()
-	return rest, how
+	return p.rest, how
 }
 
 // maxPending bounds what waits to be written to a client besides answers of the
@@ -81,9 +125,14 @@ const maxPending = 64 << 10
 // awaitTurn waits until c may send something to the server: no write is in
 // flight, the connection is not about to end, and c reads its answers.
 func (l link) awaitTurn() {
-	for l.isIntact() && (l.server.writingServer || l.server.state == serverClosing || len(l.server.pending) > maxPending) {
+	for l.isIntact() && l.isOccupied() {
 		l.server.changed.Wait()
 	}
+}
+
+func (l link) isOccupied() bool {
+	s := l.server
+	return s.writingServer || s.state == serverClosing || len(s.pending) > maxPending
 }
 
 // introduce notes what the server reports to the client if that is known: if the

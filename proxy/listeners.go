@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/eventloop"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
@@ -31,6 +32,7 @@ type listeners struct {
 
 	mu   sync.Mutex // guards what follows
 	all  []net.Listener
+	stop []func() // ends what accepts
 	addr net.Addr // TCP, or the Unix socket without TCP; stays when all are closed
 }
 
@@ -102,7 +104,10 @@ func (l *listeners) close() {
 	for _, one := range l.all {
 		one.Close()
 	}
-	l.all = nil
+	for _, stop := range l.stop {
+		stop()
+	}
+	l.all, l.stop = nil, nil
 }
 
 // address returns the main address, nil before open.
@@ -124,29 +129,46 @@ func (l *listeners) serve(accepted func(*client)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, one := range l.all {
-		l.env.tasks.Go(func() { l.accept(one, accepted) })
+		tcp, isTCP := one.Addr().(*net.TCPAddr)
+		needsTLS := isTCP && !isLoopback(tcp.IP.String())
+		start := func(conn net.Conn) {
+			l.env.counts.accepted.Add(1)
+			c := newClient(l.env, conn)
+			c.local, c.needsTLS = !isTCP, needsTLS
+			accepted(c)
+		}
+		if l.env.loop != nil {
+			stop, err := l.env.loop.Accept(one, func(conn *eventloop.Conn) { start(conn) }, l.failed)
+			if err == nil {
+				l.stop = append(l.stop, stop)
+				continue
+			}
+			l.env.log.Warn("cannot accept clients in the event loop", "error", err)
+		}
+		l.env.tasks.Go(func() { l.accept(one, start) })
 	}
 }
 
-func (l *listeners) accept(from net.Listener, accepted func(*client)) {
-	tcp, isTCP := from.Addr().(*net.TCPAddr)
-	needsTLS := isTCP && !isLoopback(tcp.IP.String())
+// accept accepts clients where there is no event loop.
+func (l *listeners) accept(from net.Listener, start func(net.Conn)) {
 	for {
 		conn, err := from.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			l.env.log.Warn("cannot accept a client", "error", err)
-			select {
-			case <-time.After(acceptBackoff):
-			case <-l.env.admission.Done():
-			}
+			l.failed(err)
 			continue
 		}
-		l.env.counts.accepted.Add(1)
-		c := newClient(l.env, conn)
-		c.local, c.needsTLS = !isTCP, needsTLS
-		accepted(c)
+		start(conn)
+	}
+}
+
+// failed logs that a client could not be accepted, and waits.
+func (l *listeners) failed(err error) {
+	l.env.log.Warn("cannot accept a client", "error", err)
+	select {
+	case <-time.After(acceptBackoff):
+	case <-l.env.admission.Done():
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -21,8 +22,11 @@ type login struct {
 	sessions *sessionSet
 	console  *console.Console
 
-	client  *client
-	startup *pgwire.Startup
+	client       *client
+	startup      *pgwire.Startup
+	sslRequested bool   // and refused
+	packet       []byte // startup came in this; nil if that is not known
+	start        *start // that startup is known to be; nil if it is not
 }
 
 // stageStartup is the part of a login before the client has named a user.
@@ -44,6 +48,11 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 	if err := l.readStartup(); err != nil || l.startup == nil {
 		return stageStartup, nil, err
 	}
+	return l.logIn()
+}
+
+// logIn goes on after the startup packet.
+func (l *login) logIn() (stage string, next runLoop, err error) {
 	c := l.client
 	c.user, c.application = strings.Clone(l.startup.User()), strings.Clone(l.startup.Get("application_name"))
 	c.replication = replication(l.startup)
@@ -80,10 +89,7 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 // cancel request, or if the client has closed the connection.
 func (l *login) readStartup() error {
 	conn := l.client.conn
-	n := pgwire.Negotiation{Conn: conn.conn, TLS: l.env.config().ClientTLS}
-	if l.client.local {
-		n.TLS = nil
-	}
+	n := pgwire.Negotiation{Conn: conn.conn, TLS: l.clientTLS(), SSLRequested: l.sslRequested}
 	request, err := n.Run(l.env.life)
 	conn.conn, conn.tls = n.Conn, n.Encrypted
 	if err == io.EOF {
@@ -99,6 +105,14 @@ func (l *login) readStartup() error {
 		l.startup = r
 	}
 	return nil
+}
+
+// clientTLS returns the configuration of TLS with the client, nil for none.
+func (l *login) clientTLS() *tls.Config {
+	if l.client.local {
+		return nil
+	}
+	return l.env.config().ClientTLS
 }
 
 // negotiate checks that the client may go on, and agrees on the version of the
@@ -137,7 +151,8 @@ func (l *login) admit() (database, error) {
 		if !l.targets.enter(db.target) {
 			continue // the target has just been removed: there are new settings
 		}
-		l.client.onClose(func() { l.targets.leave(db.target) })
+		targets, t := l.targets, db.target // not l, which the client would keep
+		l.client.onClose(func() { targets.leave(t) })
 		if _, disabled := l.pools.switched(db.label()); disabled {
 			return database{}, &pgwire.Error{Code: "55000", Message: fmt.Sprintf("database %q is disabled in the proxy", db.label().Name),
 				Hint: "ENABLE it in the proxy's console"}
@@ -148,22 +163,39 @@ func (l *login) admit() (database, error) {
 
 // openPooled makes the client one of transaction mode.
 func (l *login) openPooled(db database) (runLoop, error) {
-	settings, err := startupSettings(l.startup)
-	if err != nil {
-		return nil, &pgwire.Error{Code: "22023", Message: err.Error()}
+	configuration, known := l.env.configuration.Load(), l.start
+	if known == nil {
+		settings, err := startupSettings(l.startup)
+		if err != nil {
+			return nil, &pgwire.Error{Code: "22023", Message: err.Error()}
+		}
+		known = &start{startup: l.startup, settings: settings}
 	}
 	p, err := l.pools.join(db)
 	if err != nil {
 		return nil, err
 	}
-	l.client.onClose(func() { l.pools.leave(p) })
-	c := newPooledClient(l.client, p, settings)
+	pools := l.pools // not l, which the client would keep
+	l.client.onClose(func() { pools.leave(p) })
+	if l.start != nil && known.pool != p {
+		return nil, errOtherPool
+	}
+	c := newPooledClient(l.client, p, known.settings)
 	l.client.conn.raw.SetDeadline(time.Time{}) // before drain and kill can set one
 	if !l.client.attach(c) {
 		return nil, l.client.disconnecting()
 	}
-	if err := c.login(settings); err != nil {
+	if l.start == nil {
+		known.pool = p
+		if known.reported, err = c.introduce(known.settings); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.login(known.reported); err != nil {
 		return nil, err
+	}
+	if l.start == nil && len(l.packet) > 0 && len(l.packet) <= maxStartPacket && !l.client.authenticated && !l.client.conn.tls {
+		l.env.starts.add(l.packet, configuration, known)
 	}
 	return c.begin(), nil
 }

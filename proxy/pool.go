@@ -51,21 +51,26 @@ func newPool(e *env, db database) *pool {
 // acquire links a server connection to c, which may have to wait for one. It
 // returns neither that nor an error if c has disconnected.
 func (p *pool) acquire(c *pooledClient) (*serverConn, *pgwire.Error) {
+	s, err := p.acquireIdle(c, false)
+	if s == nil && err == nil {
+		return c.await()
+	}
+	return s, err
+}
+
+// acquireIdle links an idle server connection to c. Without one, it queues c: byEvents
+// says how it waits.
+func (p *pool) acquireIdle(c *pooledClient, byEvents bool) (*serverConn, *pgwire.Error) {
 	for {
-		s, err := p.next(c)
-		switch {
-		case err != nil:
-			return nil, err
-		case s == nil:
-			return c.await()
-		case s.acquire(c):
-			return s, nil
+		s, err := p.next(c, byEvents)
+		if s == nil || err != nil || s.acquire(c) {
+			return s, err
 		}
 	}
 }
 
 // next takes an idle server connection off the list, or queues c.
-func (p *pool) next(c *pooledClient) (*serverConn, *pgwire.Error) {
+func (p *pool) next(c *pooledClient, byEvents bool) (*serverConn, *pgwire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.env.isDraining() {
@@ -74,7 +79,7 @@ func (p *pool) next(c *pooledClient) (*serverConn, *pgwire.Error) {
 	if !p.paused && p.waiters.n == 0 && p.idle.n() > 0 {
 		return p.idle.pop(c.session.Settings()), nil
 	}
-	p.waiters.push(c, time.Now())
+	p.waiters.push(c, time.Now(), byEvents)
 	p.grow()
 	p.scheduleCheck()
 	return nil, nil
@@ -105,6 +110,11 @@ func (p *pool) release(s *serverConn) {
 	}
 	p.mu.Unlock()
 	s.link(w.client, now)
+	if w.byEvents {
+		w.grant = grant{server: s}
+		s.resume(w.client)
+		return
+	}
 	w.granted <- grant{server: s}
 }
 

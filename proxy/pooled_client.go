@@ -47,6 +47,11 @@ type pooledClient struct {
 	// Guarded by the mutex of the linked server connection.
 	answered     chan struct{} // has room for one; nil unless the client has waited for answers
 	introduction introduction
+
+	// Without a goroutine of its own; for the one that has the turn.
+	turn  turn
+	waits bool   // for a server connection
+	held  []byte // the requests that need it
 }
 
 // task is what the janitor wants of a client that is idle.
@@ -87,19 +92,25 @@ func newPooledClient(c *client, p *pool, settings txpool.Settings) *pooledClient
 	return pooled
 }
 
-// login completes the login of a client that asked for settings.
-func (c *pooledClient) login(settings txpool.Settings) error {
+// introduce finds out what the server reports to a client with these settings.
+func (c *pooledClient) introduce(settings txpool.Settings) (txpool.Reported, error) {
 	reported, ok := c.pool.welcomes.find(settings)
-	if !ok {
-		c.introduction.active = true
-		if _, end := c.forward(nil); end != (ending{}) {
-			c.close(ending{"login", end.notified})
-			return errReported
-		}
-		c.introduction.active = false
-		reported = c.introduction.reported
-		c.pool.welcomes.add(settings, reported)
+	if ok {
+		return reported, nil
 	}
+	c.introduction.active = true
+	if _, end := c.forward(nil); end != (ending{}) {
+		c.close(ending{"login", end.notified})
+		return reported, errReported
+	}
+	c.introduction.active = false
+	reported = c.introduction.reported
+	c.pool.welcomes.add(settings, reported)
+	return reported, nil
+}
+
+// login completes the login of a client.
+func (c *pooledClient) login(reported txpool.Reported) error {
 	c.session.SetReported(reported)
 	c.client.welcome(c, 0, reported.All())
 	c.session.SetProcessID(c.client.id.Load())
@@ -111,9 +122,14 @@ func (c *pooledClient) login(settings txpool.Settings) error {
 	return nil
 }
 
-// begin begins the session and returns its run loop.
+// begin begins the session and returns its run loop, nil if the event loop serves it.
 func (c *pooledClient) begin() runLoop {
 	c.opened()
+	if conn := c.conn.loopConn(); conn != nil {
+		c.client.byEvents = true
+		c.serveByEvents(conn)
+		return nil
+	}
 	return c.run()
 }
 
@@ -149,50 +165,32 @@ func (c *pooledClient) serve() ending {
 	for {
 		end, err := c.receive()
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return c.handleInterrupt()
 		case err != nil:
-			return ending{reason: reasonGone}
+			return c.failed(err)
 		case end != ending{}:
 			return end
 		}
 	}
 }
 
+// failed returns what an error of a read means.
+func (c *pooledClient) failed(err error) ending {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return c.handleInterrupt()
+	}
+	return ending{reason: reasonGone}
+}
+
 // forward forwards requests. It returns those that are not complete. Without any, it
 // completes the introduction.
 func (c *pooledClient) forward(requests []byte) (rest []byte, end ending) {
 	c.requested.Store(time.Now().UnixNano())
+	return c.proceed(requests, unlinked)
+}
+
+// proceed forwards what is left of requests after an outcome.
+func (c *pooledClient) proceed(rest []byte, how outcome) ([]byte, ending) {
 	for {
-		s := c.server.Load()
-		// The state is read after the link: who ends the session changes the link
-		// last, and the requests must not go to another server connection.
-		if c.client.current() >= clientKilled {
-			return nil, c.handleInterrupt()
-		}
-		// In this order: until it is done, the server connection may change
-		// whether the introduction is active.
-		if c.introduction.done.Load() && c.introduction.active {
-			return nil, ending{}
-		}
-		if s == nil {
-			if isTerminate(requests) {
-				return nil, ending{reason: reasonTerminated}
-			}
-			if !c.introduction.active && !isComplete(requests) {
-				return requests, ending{}
-			}
-			c.finalRequest = endsInTerminate(requests)
-			var e *pgwire.Error
-			switch s, e = c.pool.acquire(c); {
-			case e != nil:
-				return nil, c.refuse(requests, e)
-			case s == nil:
-				return nil, ending{reason: reasonGone}
-			}
-			continue // the state may have changed meanwhile
-		}
-		rest, how := link{s, c}.forward(requests)
 		switch how {
 		case forwarded:
 			if c.client.current() < clientKilled && (len(rest) == 0 || !isComplete(rest)) {
@@ -205,7 +203,37 @@ func (c *pooledClient) forward(requests []byte) (rest []byte, end ending) {
 		case terminated:
 			return nil, c.awaitLastAnswers()
 		}
-		requests = rest
+		var s *serverConn
+		for s == nil {
+			s = c.server.Load()
+			// The state is read after the link: who ends the session changes the link
+			// last, and the requests must not go to another server connection.
+			if c.client.current() >= clientKilled {
+				return nil, c.handleInterrupt()
+			}
+			// In this order: until it is done, the server connection may change
+			// whether the introduction is active.
+			if c.introduction.done.Load() && c.introduction.active {
+				return nil, ending{}
+			}
+			if s != nil {
+				break
+			}
+			if isTerminate(rest) {
+				return nil, ending{reason: reasonTerminated}
+			}
+			if !c.introduction.active && !isComplete(rest) {
+				return rest, ending{}
+			}
+			c.finalRequest = endsInTerminate(rest)
+			switch granted, e := c.pool.acquire(c); {
+			case e != nil:
+				return nil, c.refuse(rest, e)
+			case granted == nil:
+				return nil, ending{reason: reasonGone}
+			}
+		}
+		rest, how = link{s, c}.forward(rest)
 	}
 }
 
@@ -351,7 +379,15 @@ func (c *pooledClient) request(t task) {
 	defer c.client.mu.Unlock()
 	if c.client.current() == clientActive && c.task < t {
 		c.task = t
-		c.conn.raw.Interrupt()
+		c.interrupt()
+	}
+}
+
+// interrupt ends what c reads now, and has it handle the interrupt.
+func (c *pooledClient) interrupt() {
+	c.conn.raw.Interrupt()
+	if c.turn.isShared() {
+		go c.wake(isInterrupted)
 	}
 }
 
@@ -361,7 +397,7 @@ func (c *pooledClient) drain() { c.client.interrupt() }
 // retryDrain makes c look again whether it can be disconnected.
 func (c *pooledClient) retryDrain() {
 	if c.client.current() == clientDraining {
-		c.conn.raw.Interrupt()
+		c.interrupt()
 	}
 }
 
@@ -457,8 +493,11 @@ func (c *pooledClient) close(end ending) {
 // ended if there is an idle timeout.
 func (c *pooledClient) idleTime() time.Duration { return time.Since(time.Unix(0, c.requested.Load())) }
 
-// isShrunk reports whether the stack has been shrunk since the last request.
-func (c *pooledClient) isShrunk() bool { return c.shrunk.Load() == c.requested.Load() }
+// isShrunk reports whether there is no stack that has not been shrunk since the last
+// request.
+func (c *pooledClient) isShrunk() bool {
+	return c.turn.isShared() || c.shrunk.Load() == c.requested.Load()
+}
 
 func (c *pooledClient) describe(info *snapshot.Client) {
 	db := c.pool.database.label()

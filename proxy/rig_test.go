@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -169,6 +171,22 @@ func (r *rig) dial() net.Conn {
 
 // connect logs in to the default database.
 func (r *rig) connect() *pgx.Conn { return connect(r.t, r.url("shop", "")) }
+
+// connectTLS connects with TLS to a proxy whose certificate is one of roots.
+func (r *rig) connectTLS(roots *x509.CertPool) *pgx.Conn {
+	r.t.Helper()
+	cfg, err := pgx.ParseConfig(r.url("shop", ""))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cfg.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	conn, err := pgx.ConnectConfig(r.t.Context(), cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
 
 func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()

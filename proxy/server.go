@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lakebase-go/lakebase/internal/eventloop"
 	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
 	"github.com/lakebase-go/lakebase/proxy/internal/monitor"
@@ -88,6 +90,11 @@ func (s *Server) Listen() error {
 	}
 	cfg := s.env.config()
 	address, err := cfg.Listen, s.listeners.open()
+	if err == nil {
+		if s.env.loop, err = eventloop.New(eventLoops()); errors.Is(err, errors.ErrUnsupported) {
+			err = nil
+		}
+	}
 	if err == nil && cfg.HTTPListen != "" {
 		address = cfg.HTTPListen
 		s.monitor, err = monitor.Listen(address, s.admin(), s.env.log)
@@ -97,6 +104,7 @@ func (s *Server) Listen() error {
 	}
 	if err != nil {
 		s.listeners.close()
+		s.closeLoop()
 		return fmt.Errorf("proxy: %w", err)
 	}
 	s.opened = true
@@ -139,7 +147,24 @@ func (s *Server) begin() {
 // start serves a client that has connected.
 func (s *Server) start(c *client) {
 	l := &login{env: s.env, targets: s.targets, pools: s.pools, sessions: s.sessions, console: s.console, client: c}
-	s.clients.start(c, l.run)
+	if e := s.clients.add(c); e != nil {
+		c.conn.refuse(e)
+	} else if conn := c.conn.loopConn(); conn != nil {
+		(&arrival{login: l}).begin(conn)
+	} else {
+		go s.clients.run(c, l.run)
+	}
+}
+
+// eventLoops is how many goroutines serve the clients' events. One is the fastest as long
+// as it keeps up, since a second one means more waking; it does at some 40,000 queries a
+// second, which takes about four processors in all.
+func eventLoops() int { return max(1, runtime.GOMAXPROCS(0)/4) }
+
+func (s *Server) closeLoop() {
+	if s.env.loop != nil {
+		s.env.loop.Close()
+	}
 }
 
 func (s *Server) openMonitor() *monitor.Monitor {
@@ -245,6 +270,7 @@ func (s *Server) drain() {
 func (s *Server) stop() {
 	s.pools.close()
 	s.env.endLife()
+	s.closeLoop()
 	if m := s.openMonitor(); m != nil {
 		m.Close()
 	}
@@ -293,6 +319,8 @@ type env struct {
 	counts        counters
 	unfinished    unfinished
 	cancelKeys    cancelKeys
+	starts        starts
+	loop          *eventloop.Loop // serves clients; nil where that is not supported
 	template      *pgx.ConnConfig // of every login to a database; never modified
 
 	// tasks counts what Shutdown waits for: listeners, clients, the janitor and

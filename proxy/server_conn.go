@@ -50,12 +50,15 @@ type serverConn struct {
 
 	// These are no part of the state, since what happens outside of mu goes on
 	// while the state changes.
-	changed       sync.Cond // the state, the client or one of the next two
-	writingServer bool      // a write to the server is in flight
-	writingClient bool      // a write to the client is in flight: s is not linked to another one
-	pending       []byte    // to be written to the client after that
-	cancels       int       // cancel requests in flight, which could hit the next client's query
-	partial       bool      // part of an unsolicited message has arrived
+	changed       sync.Cond     // the state, the client or one of the next two
+	writingServer bool          // a write to the server is in flight
+	writingClient bool          // a write to the client is in flight: s is not linked to another one
+	pending       []byte        // to be written to the client after that
+	cancels       int           // cancel requests in flight, which could hit the next client's query
+	partial       bool          // part of an unsolicited message has arrived
+	unanswered    int           // bytes written while the server has owed answers
+	handling      bool          // the reader handles what has come
+	resumes       *pooledClient // to be run by the reader after that
 
 	scratch         []byte // the reader's, for answers
 	writes, checked uint64 // writes to the server, and how many there were at the last check
@@ -170,18 +173,33 @@ func (s *serverConn) run() {
 			more, err = s.conn.readMore(buffer[n:])
 		}
 		s.mu.Lock()
+		s.handling = true
 		if n > 0 && s.state != serverClosed {
 			s.handle(buffer[:n])
 		}
 		if err != nil {
 			s.lost(nil, err)
 		}
-		finished := s.state == serverClosed
+		finished, next := s.state == serverClosed, s.resumes
+		s.handling, s.resumes = false, nil
 		s.mu.Unlock()
+		if next != nil {
+			next.wake(isGranted)
+		}
 		if finished {
 			return
 		}
 	}
+}
+
+// resume runs a client that s has been granted to: by the reader, which then needs no
+// other goroutine to send the client's requests, or else by a new one. The caller holds mu.
+func (s *serverConn) resume(c *pooledClient) {
+	if s.handling && s.resumes == nil {
+		s.resumes = c
+		return
+	}
+	go c.wake(isGranted)
 }
 
 // handle takes bytes from the server. The caller holds mu, which it releases
@@ -294,6 +312,7 @@ func (s *serverConn) writeClient(answer []byte) {
 func (s *serverConn) writeServer(requests []byte) {
 	s.writingServer = true
 	s.writes++
+	s.unanswered += len(requests)
 	vacated := s.relay.Vacated()
 	s.mu.Unlock()
 	s.pool.vacate(vacated)

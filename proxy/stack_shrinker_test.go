@@ -11,12 +11,13 @@ import (
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
-// An idle client goes on in another goroutine, whatever its session holds, and
-// neither the client nor the server notices.
+// An idle client that has a goroutine, as one with TLS has, goes on in another one, whatever
+// its session holds, and neither the client nor the server notices.
 func TestIdleClientsShrinkTheirStacks(t *testing.T) {
 	t.Parallel()
-	r := startPooled(t, proxy.Config{})
-	idle, open := r.connect(), r.connect()
+	encrypted, roots := certificate(t)
+	r := startPooled(t, proxy.Config{ClientTLS: encrypted})
+	idle, open := r.connectTLS(roots), r.connectTLS(roots)
 	one[int](t, idle, "SELECT $1::int", 1) // prepares it
 	tx, err := open.Begin(t.Context())
 	if err != nil {
@@ -51,9 +52,10 @@ func TestIdleClientsShrinkTheirStacks(t *testing.T) {
 func TestIdleTimeoutOfShrunkClients(t *testing.T) {
 	t.Parallel()
 	const limit = 5 * time.Second
-	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit})
+	encrypted, roots := certificate(t)
+	r := startPooled(t, proxy.Config{ClientIdleTimeout: limit, ClientTLS: encrypted})
 	spoke := time.Now()
-	asks, silent := r.connect(), r.connect()
+	asks, silent := r.connectTLS(roots), r.connectTLS(roots)
 	one[int](t, asks, "SELECT 1")
 	testkit.Eventually(t, "both have shrunk their stacks", func() bool { return r.Shrunk() == 2 })
 	testkit.Eventually(t, "both end", func() bool { return r.Stats().Clients < 2 })

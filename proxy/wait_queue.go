@@ -39,6 +39,8 @@ type waiter struct {
 	queued     bool
 	prev, next *waiter
 	granted    chan grant // has room for a notice and what follows it
+	byEvents   bool       // no goroutine waits: the client is run instead
+	grant      grant      // for that
 }
 
 // grant is what a waiter receives: a server connection that is linked to it, an
@@ -48,6 +50,19 @@ type grant struct {
 	server  *serverConn
 	refused *pgwire.Error
 	gone    bool
+}
+
+// deliver gives w a grant other than a server connection.
+func (w *waiter) deliver(g grant) {
+	switch {
+	case !w.byEvents:
+		w.granted <- g
+	case g == grant{}:
+		go w.client.wake(isNotified)
+	default:
+		w.grant = g
+		go w.client.wake(isGranted)
+	}
 }
 
 func (q *waitQueue) init() { q.ends.prev, q.ends.next = &q.ends, &q.ends }
@@ -68,11 +83,12 @@ func (q *waitQueue) after(w *waiter) *waiter {
 	return w.next
 }
 
-// push adds a client.
-func (q *waitQueue) push(c *pooledClient, now time.Time) {
+// push adds a client. byEvents says how it waits.
+func (q *waitQueue) push(c *pooledClient, now time.Time, byEvents bool) {
 	w := &c.waiter
-	if w.granted == nil {
-		w.client, w.granted = c, make(chan grant, 2)
+	w.client, w.byEvents = c, byEvents
+	if w.granted == nil && !byEvents {
+		w.granted = make(chan grant, 2)
 	}
 	w.since, w.checked, w.notified, w.queued = now, now, false, true
 	w.prev, w.next = q.ends.prev, &q.ends
@@ -105,13 +121,13 @@ func (q *waitQueue) dequeue(now time.Time) *waiter {
 // dismiss removes a waiter whose client has disconnected.
 func (q *waitQueue) dismiss(w *waiter, now time.Time) {
 	q.remove(w, now)
-	w.granted <- grant{gone: true}
+	w.deliver(grant{gone: true})
 }
 
 // refuse removes a waiter with an error for its client.
 func (q *waitQueue) refuse(w *waiter, e *pgwire.Error) {
 	q.remove(w, time.Now())
-	w.granted <- grant{refused: e}
+	w.deliver(grant{refused: e})
 }
 
 // refuseAll empties the queue.
@@ -136,7 +152,7 @@ func (q *waitQueue) check(now time.Time, notify bool) {
 		}
 		if notify && !this.notified && now.Sub(this.since) > noticeAfter {
 			this.notified = true
-			this.granted <- grant{}
+			this.deliver(grant{})
 		}
 	}
 }

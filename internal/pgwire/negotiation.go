@@ -44,7 +44,9 @@ type Negotiation struct {
 	// Encrypted reports whether Conn is a TLS connection.
 	Encrypted bool
 
-	sslRequested, gssRequested bool
+	// SSLRequested reports that the client has asked for TLS before, which has been refused.
+	SSLRequested bool
+	gssRequested bool
 }
 
 // Run reads and answers the client's packets up to the one that ends the
@@ -105,9 +107,9 @@ func (n *Negotiation) directTLS(ctx context.Context, first []byte) error {
 
 func (n *Negotiation) answerSSL(ctx context.Context) error {
 	if n.TLS == nil {
-		return n.answer(&n.sslRequested, 'N')
+		return n.answer(&n.SSLRequested, 'N')
 	}
-	if err := n.answer(&n.sslRequested, 'S'); err != nil {
+	if err := n.answer(&n.SSLRequested, 'S'); err != nil {
 		return err
 	}
 	return n.handshake(ctx, nil)

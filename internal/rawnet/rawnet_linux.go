@@ -23,6 +23,7 @@ type socket struct {
 	wanted   wanted
 	in       []byte
 	begun    []byte // copied to the beginning of inBuffer
+	unread   []byte // comes before what the socket has
 	inBuffer *Buffer
 	inN      int
 	inErr    error
@@ -35,15 +36,12 @@ type socket struct {
 }
 
 func (s *socket) open(conn net.Conn) {
-	var raw syscall.RawConn
-	var err error
-	switch conn := conn.(type) {
-	case *net.TCPConn:
-		raw, err = conn.SyscallConn()
-	case *net.UnixConn:
-		raw, err = conn.SyscallConn()
+	under, ok := conn.(syscall.Conn)
+	if !ok {
+		return
 	}
-	if raw == nil || err != nil {
+	raw, err := under.SyscallConn()
+	if err != nil {
 		return
 	}
 	s.raw = raw
@@ -80,8 +78,11 @@ func (s *socket) try(fd uintptr) bool {
 		s.inBuffer = b
 		return true
 	}
-	return poll(fd, unix.POLLIN) != 0
+	return len(s.unread) > 0 || poll(fd, unix.POLLIN) != 0
 }
+
+// Unread makes the next reads return p before what has not been read yet.
+func (c *Conn) Unread(p []byte) { c.unread = p }
 
 func (s *socket) isRaw() bool { return s.raw != nil }
 
@@ -146,6 +147,13 @@ func poll(fd uintptr, events int16) int16 {
 // receive reports whether nothing has arrived. Otherwise it stores the result of the
 // read in inN and inErr.
 func (s *socket) receive(fd uintptr, p []byte) (again bool) {
+	if len(s.unread) > 0 {
+		s.inN, s.inErr = copy(p, s.unread), nil
+		if s.unread = s.unread[s.inN:]; len(s.unread) == 0 {
+			s.unread = nil
+		}
+		return false
+	}
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 		s.inN, s.inErr = 0, nil
@@ -260,6 +268,7 @@ func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
 	set := func(fd int) error {
 		return errors.Join(
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAlive.Idle/time.Second)),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAlive.Interval/time.Second)),

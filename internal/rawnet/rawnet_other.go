@@ -31,3 +31,6 @@ func (*Conn) Broken() bool { return false }
 func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
 	return net.ListenConfig{KeepAliveConfig: keepAlive}
 }
+
+// Unread is never called, since no read happens before it is known who reads.
+func (*Conn) Unread([]byte) {}

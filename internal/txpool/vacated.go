@@ -21,6 +21,9 @@ func (x *Relay) Vacated() []string {
 	return databases
 }
 
+// Vacates reports whether [Relay.Vacated] has any.
+func (x *Relay) Vacates() bool { return len(x.vacated) > 0 }
+
 // vacate notes a database that a statement which is now sent needs for itself, unless
 // it is "".
 func (p *pipeline) vacate(database string) {
