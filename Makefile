@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -17,6 +17,9 @@ demo: postgres ## a web service under load through token expiries and a workspac
 
 test: postgres ## gofmt, vet and every test of every module, with the race detector
 	@sh scripts/test.sh
+
+test-portable: postgres ## the proxy's tests without the event loop, as other systems than Linux are served
+	$(GO) test -count=1 -vet=off -parallel 8 -tags noeventloop ./proxy
 
 check: ## gofmt and vet only
 	@sh scripts/test.sh --check
