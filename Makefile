@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -61,6 +61,9 @@ interop: postgres ## other people's clients against the local Lakebase and the p
 
 judges: postgres ## other people's test suites against the proxy, about 20 min
 	@$(MAKE) --no-print-directory -C interop judges
+
+examples: postgres ## every example against the local Lakebase; prints a table
+	@sh examples/run.sh
 
 docs: ## write the pages in docs/cli and docs/man anew, from the commands' help
 	@rm -f docs/cli/*.md docs/man/man1/*.1

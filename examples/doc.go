@@ -1,4 +1,6 @@
-// Package examples holds one runnable example per way of connecting. Each runs
-// against a local Lakebase in `go test`, and against a real workspace when its
-// environment names one; the code is the same.
+// Package examples holds programs, each of which can be copied as it stands, and a test
+// that does that. docs/examples.md lists them; `make examples` runs them all against the
+// local Lakebase.
+//
+// Each runs in the same way against a workspace that its environment names.
 package examples

@@ -90,6 +90,7 @@ if [ "${1:-}" != --check ]; then
 		case $module in
 		.) continue ;;
 		./bench | ./interop) short=-short ;; # in full: make bench, make interop
+		./examples*) continue ;;             # make examples: to link so many programs with -race takes longer than to run them
 		esac
 		run "go test ($module)" tests "$module" "$GO" test -v $race -vet=off $short -shuffle=on -timeout 20m ./...
 	done

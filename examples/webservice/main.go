@@ -1,6 +1,6 @@
 // Command webservice is a web service on Lakebase, as it would run in
 // Databricks Apps or anywhere else. It is configured by environment alone:
-// LAKEBASE_INSTANCE_NAME or LAKEBASE_ENDPOINT and the other variables of the
+// LAKEBASE_ENDPOINT or LAKEBASE_INSTANCE_NAME and the other variables of the
 // library, and DATABRICKS_APP_PORT or PORT for where to listen (8000).
 //
 // GET /data answers from the database, GET /healthz says whether it can.
@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/lakebase-go/lakebase"
-	"github.com/lakebase-go/lakebase/internal/webservice"
 )
 
 // Once the platform has asked the service to stop, requests under way may take
@@ -66,7 +65,7 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	log.Info("listening", "address", listener.Addr().String())
-	return serve(ctx, listener, webservice.Handler(pool, log))
+	return serve(ctx, listener, Handler(pool, log))
 }
 
 // serve answers requests until ctx ends, and then those under way, which it

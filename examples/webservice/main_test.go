@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lakebase-go/lakebase/internal/webservice"
 	"github.com/lakebase-go/lakebase/lakebasetest"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -23,7 +22,7 @@ func TestService(t *testing.T) {
 	server := lakebasetest.New(t)
 	url, stop := start(t, server)
 
-	var data webservice.Data
+	var data Data
 	if status := get(t, url+"/data", &data); status != http.StatusOK {
 		t.Fatalf("GET /data: %d", status)
 	}

@@ -1,5 +1,5 @@
-// Package webservice is the small web service of both the examples and `lakebase
-// demo`, so that the demo runs the code that people copy.
+// Package webservice is the web service of `lakebase demo`. It is the same as
+// examples/webservice/handler.go, so that the demo runs the code that people copy.
 package webservice
 
 import (
