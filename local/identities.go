@@ -100,8 +100,8 @@ func (s *Server) addressVars(host hosts.Binding) []EnvVar {
 // App returns the variables that a Databricks App named name finds when target
 // (see Env) is its database resource: those of its own service principal, and PG*
 // without a password. The principal's Postgres role has CONNECT and CREATE on the
-// database and nothing else; both are created if they do not exist. An empty
-// database is databricks_postgres.
+// database and nothing else, and is administered by the default user; both are created
+// if they do not exist. An empty database is databricks_postgres.
 func (s *Server) App(ctx context.Context, name, target, database string) ([]EnvVar, error) {
 	database = cmp.Or(database, compute.DefaultDatabase)
 	p, err := s.CreatePrincipal(name)
@@ -113,7 +113,7 @@ func (s *Server) App(ctx context.Context, name, target, database string) ([]EnvV
 	}
 	e, err := s.ws.Lookup(target)
 	if err == nil {
-		err = e.Branch.Compute.CreateApp(ctx, p.Name, database)
+		err = e.Branch.Compute.CreateApp(ctx, p.Name, s.User(), database)
 	}
 	if err != nil {
 		return nil, apierror.FromPostgres(err)

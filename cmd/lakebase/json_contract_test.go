@@ -158,6 +158,7 @@ func TestContractListsAllFields(t *testing.T) {
 		"lakebase roles create":     roles.Created{},
 		"lakebase roles grant":      roles.Changed{},
 		"lakebase roles revoke":     roles.Changed{},
+		"lakebase roles adopt":      roles.Adopted{},
 		"lakebase doctor":           doctor.Report{},
 		"lakebase local":            localcmd.Ready{},
 		"lakebase local status":     local.Status{},
@@ -217,7 +218,7 @@ func TestOutputKeepsTheContract(t *testing.T) {
 	for _, line := range []string{
 		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
-		"roles show data-team", "roles revoke data-team", "doctor", "local status", "local principals", "proxy --check",
+		"roles show data-team", "roles revoke data-team", "roles adopt data-team --schema public --dry-run", "doctor", "local status", "local principals", "proxy --check",
 	} {
 		args := strings.Fields(line)
 		if args[0] == "local" {

@@ -208,3 +208,29 @@ func TestTerminalKeepsTablesWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestTerminalAdoptionAsks(t *testing.T) {
+	t.Parallel()
+	c := newProgram(t)
+	c.must("query", "create schema asked; create table asked.t (n int)")
+	c.must("roles", "create", "asked@example.com")
+	owner := func() string {
+		return c.must("query", "-o", "csv", "select nspowner::regrole::text as o from pg_namespace where nspname = 'asked'")
+	}
+	for _, answer := range []struct {
+		typed string
+		code  int
+		owner string
+	}{
+		{"n\n", command.ExitInterrupted, "dev@example.com"}, {ctrlC, command.ExitInterrupted, "dev@example.com"}, {"y\n", command.ExitOK, "asked@example.com"},
+	} {
+		w := c.onTerminal(100, 24, "roles", "adopt", "asked@example.com", "--schema", "asked")
+		w.shows("ALTER SCHEMA asked OWNER TO")
+		w.shows("[y/N]")
+		w.types(answer.typed)
+		w.exits(answer.code)
+		if got := owner(); !strings.Contains(got, answer.owner) {
+			t.Errorf("after %q the schema belongs to %s", answer.typed, got)
+		}
+	}
+}

@@ -101,7 +101,11 @@ func (p Plan) Check() error {
 			return err
 		}
 	}
-	for _, s := range p.Schemas {
+	return checkSchemas(p.Schemas)
+}
+
+func checkSchemas(names []string) error {
+	for _, s := range names {
 		if s == "" || strings.ContainsRune(s, 0) || len(s) > maxName {
 			return &Error{BadName: true, Message: fmt.Sprintf("%q is not the name of a schema", s), Hint: "name one that exists, such as public"}
 		}
@@ -150,14 +154,13 @@ func (a *Admin) checkNames(ctx context.Context, p Plan) error {
 			return noRole(name, names)
 		}
 	}
-	schemas, err := a.column(ctx, "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1")
+	schemas, err := a.column(ctx, schemasQuery)
 	if err != nil {
 		return err
 	}
 	for _, s := range p.Schemas {
 		if !slices.Contains(schemas, s) {
-			return &Error{Message: fmt.Sprintf("database %q has no schema %q", a.Database(), s),
-				Hint: "it has " + strings.Join(schemas, ", ")}
+			return noSchema(s, a.Database(), schemas)
 		}
 	}
 	return nil
@@ -255,20 +258,20 @@ func (a *Admin) verifyRevoked(ctx context.Context, p Plan) (notes []string, err 
 		return nil, err
 	}
 	if len(kept) > 0 {
-		return nil, &Error{Message: fmt.Sprintf("nothing was revoked: others granted %s privileges on %s", p.Role, few(kept)),
+		return nil, &Error{Message: fmt.Sprintf("nothing was revoked: others granted %s privileges on %s", p.Role, Few(kept)),
 			Hint: "have the roles that granted them run this, or the owner of the tables; \\dp in psql names them"}
 	}
 	if len(owned) > 0 {
-		notes = append(notes, fmt.Sprintf("%s owns %s, and so has all privileges on that", p.Role, few(owned)))
+		notes = append(notes, fmt.Sprintf("%s owns %s, and so has all privileges on that", p.Role, Few(owned)))
 	}
 	if len(otherwise) > 0 {
-		notes = append(notes, fmt.Sprintf("%s still has privileges on %s, by a grant to PUBLIC or as a member of another role", p.Role, few(otherwise)))
+		notes = append(notes, fmt.Sprintf("%s still has privileges on %s, by a grant to PUBLIC or as a member of another role", p.Role, Few(otherwise)))
 	}
 	return notes, nil
 }
 
-// few lists the first three, and counts the rest.
-func few(list []string) string {
+// Few lists the first three, and counts the rest.
+func Few(list []string) string {
 	if len(list) <= 3 {
 		return strings.Join(list, ", ")
 	}

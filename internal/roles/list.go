@@ -183,6 +183,11 @@ func (a *Admin) grants(ctx context.Context) (map[string][]Grant, error) {
 // systemRoles come with the service and with the local Lakebase.
 var systemRoles = []string{"cloud_admin", "neon_superuser", "neon_service", "authenticator", "lakebase_admin"}
 
+// isSystemRole reports whether a role belongs to Postgres or to the service.
+func isSystemRole(name string) bool {
+	return slices.Contains(systemRoles, name) || strings.HasPrefix(name, "pg_") || strings.HasPrefix(name, "databricks_")
+}
+
 // kindIn returns the kind of a role. Without known identities, one that logs in
 // may belong to any.
 func kindIn(name string, login bool, identities map[string]Kind, known bool) Kind {
@@ -190,7 +195,7 @@ func kindIn(name string, login bool, identities map[string]Kind, known bool) Kin
 		return k
 	}
 	switch {
-	case slices.Contains(systemRoles, name), strings.HasPrefix(name, "pg_"), strings.HasPrefix(name, "databricks_"):
+	case isSystemRole(name):
 		return System
 	case !known && login:
 		return Unknown

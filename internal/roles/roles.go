@@ -87,7 +87,11 @@ func (a *Admin) withToken() bool { return a.steps.Workspace != nil }
 
 // column returns the values of a query's one column.
 func (a *Admin) column(ctx context.Context, sql string, args ...any) ([]string, error) {
-	rows, _ := a.conn.Query(ctx, sql, args...) // its error is that of the rows, too
+	return column(ctx, a.conn, sql, args...)
+}
+
+func column(ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]string, error) {
+	rows, _ := conn.Query(ctx, sql, args...) // its error is that of the rows, too
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
@@ -119,6 +123,7 @@ type Error struct {
 	Message string // one line
 	Hint    string
 	BadName bool  // no role can have the name, whatever the database has
+	Retry   bool  // the same may work later
 	Err     error // the server's error; may be nil
 }
 

@@ -187,16 +187,33 @@ func (c *Compute) AlterRole(ctx context.Context, r Role) error {
 }
 
 // CreateApp creates the role of an app's identity, unless it exists, with what
-// Databricks Apps grants: CONNECT and CREATE on the database.
-func (c *Compute) CreateApp(ctx context.Context, name, database string) error {
+// Databricks Apps grants: CONNECT and CREATE on the database. Its creator may
+// administer the role, as one of databricks_create_role may.
+func (c *Compute) CreateApp(ctx context.Context, name, creator, database string) error {
 	all, err := c.Roles(ctx)
 	if err == nil && !slices.ContainsFunc(all, func(r Role) bool { return r.Name == name }) {
-		err = c.CreateRole(ctx, Role{Name: name, OAuth: true})
+		if err = c.CreateRole(ctx, Role{Name: name, OAuth: true}); err == nil {
+			err = c.letAdminister(ctx, creator, name)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	return c.exec(ctx, DefaultDatabase, "GRANT CONNECT, CREATE ON DATABASE "+quote(database)+" TO "+quote(name))
+}
+
+// letAdminister lets creator administer a role, and no more where Postgres can tell
+// that apart.
+func (c *Compute) letAdminister(ctx context.Context, creator, role string) error {
+	return c.in(ctx, DefaultDatabase, func(conn *pgx.Conn) error {
+		var how string
+		err := conn.QueryRow(ctx, `SELECT CASE WHEN current_setting('server_version_num')::int >= 160000
+			THEN 'TRUE, INHERIT FALSE, SET FALSE' ELSE 'OPTION' END`).Scan(&how)
+		if err != nil {
+			return err
+		}
+		return execAll(ctx, conn, "GRANT "+quote(role)+" TO "+quote(creator)+" WITH ADMIN "+how)
+	})
 }
 
 // DropRole removes a role. What it owns, in every database, is given to heir;

@@ -143,9 +143,13 @@ func (o *accessOptions) printChanged(p roles.Plan, notes []string) error {
 		verb, to = "revoked", "from"
 	}
 	_, err := fmt.Fprintf(o.std.Out, "%s %s on schema %s of database %s %s %s\n", verb, p.Access, oneline.Name(strings.Join(p.Schemas, ", ")), oneline.Name(p.Database), to, oneline.Name(p.Role))
+	o.printNotes(notes)
+	return err
+}
+
+func (o *options) printNotes(notes []string) {
 	paint := terminal.PainterFor(o.std.Err)
 	for _, n := range notes {
-		fmt.Fprintf(o.std.Err, "%s %s\n", paint.Paint(terminal.Yellow, "note:"), oneline.Text(n))
+		fmt.Fprintf(o.std.Err, "%s %s\n", paint.Paint(terminal.Yellow, "note:"), oneline.Name(n))
 	}
-	return err
 }

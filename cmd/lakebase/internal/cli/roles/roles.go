@@ -21,7 +21,7 @@ import (
 func New(std *terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "roles",
-		Short: "List, create and grant the Postgres roles of identities",
+		Short: "List, create and equip the Postgres roles of identities",
 		Long: `An identity that logs in with a token needs a Postgres role of the same name: a
 user's email address, a service principal's application id, or the name of a
 group of which the identity is a member. A permission for the instance does not
@@ -37,7 +37,7 @@ Names are case-sensitive and are quoted in SQL.`,
 		Args: command.NoSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newListCommand(std), newShowCommand(std), newCreateCommand(std), newGrantCommand(std), newRevokeCommand(std))
+	cmd.AddCommand(newListCommand(std), newShowCommand(std), newCreateCommand(std), newGrantCommand(std), newRevokeCommand(std), newAdoptCommand(std))
 	return cmd
 }
 
@@ -170,8 +170,11 @@ func commandError(err error) error {
 		return err
 	}
 	code := command.ExitFailure
-	if e.BadName {
+	switch {
+	case e.BadName:
 		code = command.ExitUsage
+	case e.Retry:
+		code = command.ExitRetry
 	}
 	return &command.Error{Code: code, Hint: e.Hint, Err: err}
 }

@@ -76,6 +76,20 @@ func askNumber(ctx context.Context, std *terminal.Streams, entries []inventory.E
 	}
 }
 
+// Confirm asks a question on the terminal. Any answer but yes is an error.
+func Confirm(ctx context.Context, std *terminal.Streams, question string) error {
+	fmt.Fprintf(std.Err, "%s [y/N] ", question)
+	line, err := readLine(ctx, bufio.NewReader(std.In))
+	if err != nil {
+		fmt.Fprintln(std.Err)
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return &command.Error{Code: command.ExitInterrupted, Message: "nothing was changed"}
+	}
+	return nil
+}
+
 // readLine reads a line. Ctrl-C and Ctrl-D give ErrInterrupted; after Ctrl-C
 // the read goes on in the background.
 func readLine(ctx context.Context, in *bufio.Reader) (string, error) {
