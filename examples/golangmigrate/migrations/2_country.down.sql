@@ -1,0 +1,1 @@
+ALTER TABLE lakes DROP COLUMN country;

@@ -1,0 +1,1 @@
+ALTER TABLE lakes ADD COLUMN country text NOT NULL DEFAULT '';

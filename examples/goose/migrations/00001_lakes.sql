@@ -1,0 +1,5 @@
+-- +goose Up
+CREATE TABLE lakes (name text PRIMARY KEY, depth_m int NOT NULL);
+
+-- +goose Down
+DROP TABLE lakes;
