@@ -108,7 +108,7 @@ func (s *Server) AddServerConn(target string, conn net.Conn, reported map[string
 	}
 	defer s.pools.leave(p)
 	login := &pgconn.HijackedConn{Conn: rawnet.New(conn), PID: 7, ParameterStatuses: reported, TxStatus: 'I', Config: &pgconn.Config{}}
-	up, err := newUpstream(login, db, nil)
+	up, err := newUpstream(login, s.env.life, db, nil)
 	if err != nil {
 		return err
 	}

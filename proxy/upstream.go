@@ -28,6 +28,7 @@ type upstream struct {
 	status     pgwire.TxStatus   // at login
 	early      []byte            // messages that came with the login
 	login      *pgconn.HijackedConn
+	life       context.Context // of the Server
 	closed     sync.Once
 }
 
@@ -56,7 +57,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 		conn.Close(ctx)
 		return nil, err
 	}
-	up, err := newUpstream(hijacked, db, early)
+	up, err := newUpstream(hijacked, e.life, db, early)
 	if err != nil {
 		hijacked.Conn.Close()
 		return nil, err
@@ -69,7 +70,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 	return up, nil
 }
 
-func newUpstream(h *pgconn.HijackedConn, db database, early []byte) (*upstream, error) {
+func newUpstream(h *pgconn.HijackedConn, life context.Context, db database, early []byte) (*upstream, error) {
 	if err := h.Conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func newUpstream(h *pgconn.HijackedConn, db database, early []byte) (*upstream, 
 		return nil, fmt.Errorf("a server connection uses a %T", under)
 	}
 	h.Frontend = nil // frees its buffer
-	return &upstream{conn: h.Conn, raw: raw, database: db, parameters: h.ParameterStatuses, status: pgwire.TxStatus(h.TxStatus), early: early, login: h},
+	return &upstream{conn: h.Conn, raw: raw, database: db, parameters: h.ParameterStatuses, status: pgwire.TxStatus(h.TxStatus), early: early, login: h, life: life},
 		txpool.CheckReported(h.ParameterStatuses)
 }
 
@@ -171,10 +172,12 @@ func (u *upstream) closeWrite() bool {
 }
 
 // cancel asks the server to cancel what it is doing, over a connection of its
-// own to the same address.
+// own to the same address. A server that hangs holds up the end of the Server for
+// lingerTimeout only.
 func (u *upstream) cancel(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
 	defer cancel()
+	defer context.AfterFunc(u.life, func() { time.AfterFunc(lingerTimeout, cancel) })()
 	conn, err := pgconn.Construct(u.login)
 	if err != nil {
 		return err

@@ -76,6 +76,9 @@ func run(ctx context.Context, std *terminal.Streams, o *options, args []string) 
 	if err != nil {
 		return &command.Error{Code: 127, Err: err}
 	}
+	signals := make(chan os.Signal, 8) // from now on, so that none is lost before the program runs
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	cfg, err := target.ConfigOrAsk(ctx, std, o.target)
 	if err != nil {
 		return err
@@ -109,7 +112,10 @@ func run(ctx context.Context, std *terminal.Streams, o *options, args []string) 
 	go func() { served <- server.Serve(serving) }()
 	defer func() { stop(); <-served }()
 	database := cmp.Or(connector.Database(), cfg.Target())
-	return runChild(std, program, args, environment(os.Environ(), server.Addr(), database, password))
+	if ctx.Err() != nil {
+		return command.ErrInterrupted
+	}
+	return runChild(std, signals, program, args, environment(os.Environ(), server.Addr(), database, password))
 }
 
 // misleading are the variables that would lead libpq past the proxy, or require
@@ -136,11 +142,9 @@ func environment(inherited []string, addr net.Addr, database, password string) [
 
 // runChild runs a program to its end, passes signals on to it, and returns its
 // exit code as an error.
-func runChild(std *terminal.Streams, program string, args, env []string) error {
+func runChild(std *terminal.Streams, signals chan os.Signal, program string, args, env []string) error {
 	child := &osexec.Cmd{Path: program, Args: args, Env: env, Stdin: std.In, Stdout: std.Out, Stderr: std.Err}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGQUIT)
 	if err := child.Start(); err != nil {
 		return &command.Error{Code: 126, Err: err}
 	}
