@@ -59,10 +59,11 @@ func (e *LostError) Error() string {
 func (e *LostError) Unwrap() error { return e.Err }
 
 // cancelTimeout bounds a cancel request; cancelGrace is how long after it the
-// server may take to end the statement before the connection is cut.
+// server may take to end the statement before the connection is cut. Servers do
+// both in milliseconds, and a program that is asked to end has a few seconds.
 const (
-	cancelTimeout = 5 * time.Second
-	cancelGrace   = 10 * time.Second
+	cancelTimeout = 2 * time.Second
+	cancelGrace   = 3 * time.Second
 )
 
 // Run runs r on conn, which nothing else may use meanwhile. It returns a
@@ -218,16 +219,19 @@ func (s *stream) cancelWith(ctx context.Context) (stop func()) {
 	}
 }
 
-// cancel sends a cancel request, and cuts the connection if the statement does
-// not end within cancelGrace.
+// cancel sends a cancel request, and cuts the connection if that fails or the
+// statement does not end within cancelGrace.
 func (s *stream) cancel(over <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), cancelTimeout)
 	defer cancel()
-	_ = s.conn.CancelRequest(ctx) // if it fails, cancelGrace applies all the same
+	grace := cancelGrace
+	if s.conn.CancelRequest(ctx) != nil {
+		grace = 0
+	}
 	// A server that waits for COPY data ignores the request. Sending may block
 	// on data that the server does not read, for as long as the grace lasts.
 	go s.copying.fail("interrupted")
-	patience := time.NewTimer(cancelGrace)
+	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case <-over:
