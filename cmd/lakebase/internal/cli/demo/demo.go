@@ -180,18 +180,23 @@ type noLoader struct{}
 func (noLoader) Name() string                      { return "none" }
 func (noLoader) Configure(*sdkconfig.Config) error { return nil }
 
-// run loads the service until the time is up or ctx ends, and returns when
-// every request has been answered.
-func (d *demo) run(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, d.options.duration)
+// run loads the service until the time is up or the user's context ends, and
+// returns when every request has been answered.
+func (d *demo) run(user context.Context) {
+	ctx, cancel := context.WithTimeout(user, d.options.duration)
 	defer cancel()
 	began := time.Now()
 	var outage sync.WaitGroup
 	outage.Go(func() { d.runOutage(ctx) })
+	// The end of the demo must not look like a failure of the service, but a
+	// request that hangs must not delay the end that the user asks for.
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(user, func() { time.AfterFunc(lastRequests, cut) })()
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
-		d.load.run(ctx)
+		d.load.run(ctx, requests)
 		d.took = time.Since(began)
 	}()
 	interval := 2 * time.Second
@@ -278,19 +283,28 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// Bounds of the end, in which queries may hang: of the requests after the user's
+// Ctrl-C, and of what follows them.
+const (
+	lastRequests = time.Second
+	closeTimeout = 2 * time.Second
+)
+
 // close stops what start started, in the order of a service's shutdown.
 func (d *demo) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
 	var errs []error
 	if d.service != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		errs = append(errs, d.service.Shutdown(ctx))
+		if err := d.service.Shutdown(ctx); err != nil {
+			errs = append(errs, err, d.service.Close())
+		}
 		if err := <-d.served; !errors.Is(err, http.ErrServerClosed) {
 			errs = append(errs, err)
 		}
 	}
 	if d.connector != nil {
-		d.connector.Close() // and the pool
+		errs = append(errs, d.connector.Shutdown(ctx)) // and the pool
 	}
 	if d.server != nil {
 		errs = append(errs, d.server.Close())

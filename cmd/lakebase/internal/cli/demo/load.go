@@ -46,18 +46,18 @@ func newLoad(url string, clients int) *load {
 }
 
 // run runs all clients until ctx ends, and returns when their last requests are
-// answered.
-func (l *load) run(ctx context.Context) {
+// answered, or the context of the requests ends.
+func (l *load) run(ctx, requests context.Context) {
 	var clients sync.WaitGroup
 	for range l.clients {
-		clients.Go(func() { l.client(ctx) })
+		clients.Go(func() { l.client(ctx, requests) })
 	}
 	clients.Wait()
 	l.http.CloseIdleConnections()
 }
 
 // client sends a request, pauses and repeats.
-func (l *load) client(ctx context.Context) {
+func (l *load) client(ctx, requests context.Context) {
 	think := time.NewTicker(thinkTime)
 	defer think.Stop()
 	for i := 1; ctx.Err() == nil; i++ {
@@ -66,8 +66,7 @@ func (l *load) client(ctx context.Context) {
 			path, answer = "/healthz", &struct{ Status string }{}
 		}
 		began := time.Now()
-		// The end of the demo must not look like a failure of the service.
-		err := l.get(context.WithoutCancel(ctx), path, answer)
+		err := l.get(requests, path, answer)
 		l.record(time.Since(began), err)
 		select {
 		case <-think.C:
