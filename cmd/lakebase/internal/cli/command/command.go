@@ -140,7 +140,7 @@ func ExitCode(err error) int {
 		return own.Code
 	case errors.As(err, &typed) && typed.Kind == lakebase.KindBadConfig:
 		return ExitUsage
-	case lakebase.Retryable(err):
+	case lakebase.Retryable(err), errors.Is(err, context.DeadlineExceeded):
 		return ExitRetry
 	}
 	return ExitFailure
