@@ -14,7 +14,8 @@ type allowance struct {
 	sentence string // of docs/pooling.md
 	hidden   bool   // only where a text is put together at run time
 	// covers reports whether two lines about the same thing differ for that reason
-	// alone. open is whether a transaction was open.
+	// alone. open is whether a transaction was open. If it is nil, the rule is in
+	// notAllowed.
 	covers func(direct, pooled string, open bool) bool
 }
 
@@ -52,14 +53,17 @@ var allowances = []allowance{
 		},
 	},
 	{
-		reason:   "the last value of a sequence may be another client's",
+		reason:   "the last value of a sequence may be another client's; see withoutFailed for what follows in its transaction",
 		sentence: "`currval` and `lastval` in another transaction than `nextval` fail with 55000, because the value may be another client's.",
-		covers: func(direct, pooled string, _ bool) bool {
-			about, rest, _ := strings.Cut(direct, " -> ")
-			otherAbout, other, _ := strings.Cut(pooled, " -> ")
-			return about == otherAbout && (strings.Contains(about, "currval(") || strings.Contains(about, "lastval(")) &&
-				strings.HasPrefix(rest, "row ") && strings.HasPrefix(other, "ERROR 55000 ")
-		},
+		covers:   isLastValue,
+	},
+	{
+		reason:   "the text has been prepared before, perhaps for another client",
+		sentence: "What Postgres notices as it parses a text, such as a name that is too long (42622), is not repeated where the text is prepared already.",
+	},
+	{
+		reason:   "no statement sets a value that is not text of the database's encoding",
+		sentence: "A setting that a client sends as it connects is refused (22023) if its value is not in UTF-8.",
 	},
 	{
 		reason:   "a session takes the values of a sequence with CACHE in advance",
@@ -89,7 +93,6 @@ var allowances = []allowance{
 	{
 		reason:   "a session that has had temporary tables keeps its temp_buffers; see notAllowed",
 		sentence: "`SET temp_buffers` fails with 22023 on a server connection where any client has used temporary tables. Sent at connect, it does not.",
-		covers:   func(_, _ string, _ bool) bool { return false },
 	},
 	{
 		reason:   "a connection of postgres_fdw belongs to a user mapping, not to a client",
@@ -119,11 +122,19 @@ var allowances = []allowance{
 	},
 }
 
+// isLastValue reports whether the last value of a sequence is refused through the pool.
+func isLastValue(direct, pooled string, _ bool) bool {
+	about, rest, _ := strings.Cut(direct, " -> ")
+	otherAbout, other, _ := strings.Cut(pooled, " -> ")
+	return about == otherAbout && (strings.Contains(about, "currval(") || strings.Contains(about, "lastval(")) &&
+		strings.HasPrefix(rest, "row ") && strings.HasPrefix(other, "ERROR 55000 ")
+}
+
 // notAllowed returns the differences without what the allowances cover.
 func notAllowed(all []difference, hidden bool) (rest []difference) {
-	refused := map[byte]bool{} // the clients that could not set temp_buffers, and so see other things from then on
+	refused := map[byte]bool{} // the clients that lack a setting or are not there, and so see other things from then on
 	for _, d := range all {
-		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused)
+		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused) || isRefusedLogin(d)
 		if refused[d.who] {
 			continue
 		}
@@ -132,14 +143,23 @@ func notAllowed(all []difference, hidden bool) (rest []difference) {
 		for i := 0; i < len(direct); i++ {
 			for j := range pooled {
 				if isAllowed(direct[i], pooled[j], d.open, hidden) {
+					fails := d.open && isLastValue(direct[i], pooled[j], true)
 					about, _, _ := strings.Cut(direct[i], " -> ")
 					direct, pooled = slices.Delete(direct, i, i+1), slices.Delete(pooled, j, j+1)
 					direct, pooled = withoutTag(direct, about), withoutTag(pooled, about)
+					if fails {
+						direct, pooled = withoutFailed(direct, pooled, about)
+					}
 					covered = true
 					i--
 					break
 				}
 			}
+		}
+		if slices.Contains(d.pooled, "ParseComplete") { // see the text that has been prepared before
+			n := len(direct)
+			direct = slices.DeleteFunc(direct, func(line string) bool { return strings.HasPrefix(line, "NOTICE 42622 ") })
+			covered = covered || len(direct) < n
 		}
 		if !covered {
 			rest = append(rest, d)
@@ -148,6 +168,26 @@ func notAllowed(all []difference, hidden bool) (rest []difference) {
 		}
 	}
 	return rest
+}
+
+// isRefusedLogin reports whether d is a login whose setting is not in UTF-8.
+func isRefusedLogin(d difference) bool {
+	return strings.HasPrefix(d.about, "-- connects with ") && strings.Contains(d.about, `\x`) && slices.Contains(d.pooled, "FATAL 22023")
+}
+
+// withoutFailed returns lines without those that differ because, through the pool, the
+// look at about has failed the transaction.
+func withoutFailed(direct, pooled []string, about string) ([]string, []string) {
+	failed := []string{about + " -> ready "}
+	for _, line := range pooled {
+		if about, _, ok := strings.Cut(line, " -> ERROR 25P02 "); ok {
+			failed = append(failed, about+" -> ")
+		}
+	}
+	isFailed := func(line string) bool {
+		return slices.ContainsFunc(failed, func(beginning string) bool { return strings.HasPrefix(line, beginning) })
+	}
+	return slices.DeleteFunc(direct, isFailed), slices.DeleteFunc(pooled, isFailed)
 }
 
 // buffersRefused is the error of SET temp_buffers after the session has had temporary tables.
@@ -165,7 +205,7 @@ func withoutTag(lines []string, about string) []string {
 
 func isAllowed(direct, pooled string, open, hidden bool) bool {
 	for _, a := range allowances {
-		if (hidden || !a.hidden) && a.covers(direct, pooled, open) {
+		if a.covers != nil && (hidden || !a.hidden) && a.covers(direct, pooled, open) {
 			return true
 		}
 	}

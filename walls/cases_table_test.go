@@ -88,6 +88,20 @@ var namedCases = []namedCase{
 		"A: SELECT {s}.\xfcber()\n" +
 		"B?\n" +
 		"A?"},
+	{name: "a setting with a name beyond ASCII and an encoding, in one block", looks: []string{`SELECT COALESCE(pg_catalog.current_setting(E'app.\u00DCnser{k}', true), '')`}, lines: `
+		A: DO $$BEGIN PERFORM pg_catalog.set_config('app.Ünser{k}', 'ann', false); SET NAMES 'EUC_JP'; END$$
+		B?
+		A?
+		A: SET NAMES 'LATIN1'
+		B?
+		A?`},
+	{name: "a setting with a name in LATIN1, and another encoding", looks: []string{`SELECT COALESCE(pg_catalog.current_setting(E'app.\u00FCnser{k}', true), '')`}, lines: "" +
+		"A+ client_encoding=LATIN1\n" +
+		"A: SET app.\xfcnser{k} = 'ann'\n" +
+		"A: SET client_encoding = 'UTF8'\n" +
+		"A?\n" +
+		"A-\n" +
+		"B?"},
 	{name: "a function with a comment that LATIN1 lacks", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		C: CREATE FUNCTION {s}.f() RETURNS text LANGUAGE sql AS 'SELECT /* Łódź */ pg_catalog.set_config(''app.k{k}'', ''eve'', false)'
 		C-
@@ -118,7 +132,7 @@ var namedCases = []namedCase{
 		B: SELECT 3
 		A?`},
 	{name: "an application_name in LATIN1", lines: "A+ client_encoding=LATIN1; application_name=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
-	{name: "a setting in LATIN1 sent at login", notYet: true, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: "" +
+	{name: "a setting in LATIN1 sent at login", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: "" +
 		"A+ client_encoding=LATIN1; options=-c app.k{k}=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
 	{name: "a time limit of the role", role: hurried, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		C+ options=-c statement_timeout=0
@@ -172,6 +186,17 @@ var namedCases = []namedCase{
 		A?
 		A: SELECT pg_catalog.currval('{s}.q')
 		A: SELECT pg_catalog.lastval()`},
+	{name: "currval that fails within a transaction", looks: []string{"SELECT pg_catalog.currval('{s}.q')", "SELECT 1", "SELECT 1/0"}, lines: `
+		A: CREATE SEQUENCE {s}.q
+		A: SELECT pg_catalog.nextval('{s}.q')
+		B: SELECT pg_catalog.nextval('{s}.q')
+		A: BEGIN
+		A?`},
+	{name: "a name that each Parse cuts", lines: "" +
+		"A> s: SELECT 1 AS flonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong\n" +
+		"A> t: SELECT 1 AS flonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong\n" +
+		"B> t: SELECT 1 AS flonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong\n" +
+		"A! t\n"},
 	{name: "currval of a sequence that another client has used", refuses: true, looks: []string{"SELECT pg_catalog.currval('{s}.q')"}, lines: `
 		A: CREATE SEQUENCE {s}.q
 		A: SELECT pg_catalog.nextval('{s}.q')
@@ -232,39 +257,43 @@ var namedCases = []namedCase{
 
 // partCases are the ways that are one change of state.
 var partCases = []partCase{
-	caseOf("set_config by its object ID", false, "custom setting", 3),
-	caseOf("session_authorization by the object ID of set_config", false, "session authorization", 3),
-	caseOf("an advisory lock by the object ID of its function", false, "advisory lock", 5),
-	caseOf("set_config in a view", false, "custom setting", 1, "view"),
-	caseOf("set_config in a default", false, "custom setting", 1, "default"),
-	caseOf("set_config in a check", false, "custom setting", 1, "check"),
-	caseOf("set_config in a rule", false, "custom setting", 1, "rule"),
-	caseOf("set_config in the default of an argument", false, "custom setting", 1, "default of an argument"),
-	caseOf("set_config in an event trigger", false, "custom setting", 1, "event trigger"),
-	caseOf("set_config in an aggregate", false, "custom setting", 1, "aggregate"),
-	caseOf("set_config in an operator", false, "custom setting", 1, "operator"),
-	caseOf("set_config in a cast", false, "custom setting", 1, "implicit cast"),
-	caseOf("set_config in a domain", false, "custom setting", 1, "domain"),
-	caseOf("set_config in the domain of a column", false, "custom setting", 1, "domain of a column"),
-	caseOf("set_config in a function with a quoted name", false, "custom setting", 1, "function with a quoted name"),
-	caseOf("set_config in a function called by escapes", false, "custom setting", 1, "function called by escapes"),
-	caseOf("set_config in query_to_xml", false, "custom setting", 1, "query_to_xml"),
-	caseOf("set_config in ts_stat", false, "custom setting", 1, "ts_stat"),
-	caseOf("a custom setting with a long name", false, "custom setting with a long name", 0),
-	caseOf("set_config of a long name", false, "custom setting with a long name", 1),
-	caseOf("set_config of a name beyond ASCII", false, "custom setting with a name beyond ASCII", 1),
-	caseOf("SET seed", false, "seed", 1),
-	caseOf("a temporary collation", false, "temporary collation", 0),
-	caseOf("a temporary operator", false, "temporary operator", 0),
-	caseOf("a temporary text search configuration", false, "temporary text search object", 0),
-	caseOf("a temporary replication slot", false, "temporary replication slot", 0),
-	caseOf("a replication origin", false, "replication origin", 0),
-	caseOf("a connection of dblink", false, "connection of dblink", 0),
-	caseOf("a library", false, "library", 0),
-	caseOf("a function of one transaction that sets a custom setting", false, "custom setting", 1, "function in PL/pgSQL", "transaction"),
-	caseOf("a function of one transaction that sets search_path", false, "search_path", 1, "function in PL/pgSQL", "transaction"),
-	caseOf("a function of one transaction that creates a temporary table", false, "temporary table", 0, "function in PL/pgSQL", "transaction"),
-	caseOf("a function of one transaction that locks", false, "advisory lock", 0, "function in PL/pgSQL", "transaction"),
-	caseOf("a function of one Query that sets a custom setting", false, "custom setting", 1, "function in PL/pgSQL", "one Query", "dropped"),
-	caseOf("a function of one Query that locks", false, "advisory lock", 0, "function in PL/pgSQL", "one Query", "dropped"),
+	caseOf("set_config by its object ID", "custom setting", 3),
+	caseOf("session_authorization by the object ID of set_config", "session authorization", 3),
+	caseOf("an advisory lock by the object ID of its function", "advisory lock", 5),
+	caseOf("set_config in a view", "custom setting", 1, "view"),
+	caseOf("set_config in a default", "custom setting", 1, "default"),
+	caseOf("set_config in a check", "custom setting", 1, "check"),
+	caseOf("set_config in a rule", "custom setting", 1, "rule"),
+	caseOf("set_config in the default of an argument", "custom setting", 1, "default of an argument"),
+	caseOf("set_config in an event trigger", "custom setting", 1, "event trigger"),
+	caseOf("set_config in an aggregate", "custom setting", 1, "aggregate"),
+	caseOf("set_config in an operator", "custom setting", 1, "operator"),
+	caseOf("set_config in a cast", "custom setting", 1, "implicit cast"),
+	caseOf("set_config in a domain", "custom setting", 1, "domain"),
+	caseOf("set_config in the domain of a column", "custom setting", 1, "domain of a column"),
+	caseOf("set_config in a function with a quoted name", "custom setting", 1, "function with a quoted name"),
+	caseOf("set_config in a function called by escapes", "custom setting", 1, "function called by escapes"),
+	caseOf("set_config in query_to_xml", "custom setting", 1, "query_to_xml"),
+	caseOf("set_config in ts_stat", "custom setting", 1, "ts_stat"),
+	caseOf("a custom setting with a long name", "custom setting with a long name", 0),
+	caseOf("set_config of a long name", "custom setting with a long name", 1),
+	caseOf("set_config of a name beyond ASCII", "custom setting with a name beyond ASCII", 1),
+	caseOf("SET seed", "seed", 1),
+	caseOf("setseed in ts_stat", "seed", 0, "ts_stat"),
+	caseOf("setseed in query_to_xml", "seed", 0, "query_to_xml"),
+	caseOf("setseed in ts_rewrite", "seed", 0, "ts_rewrite"),
+	caseOf("setseed in crosstab", "seed", 0, "crosstab"),
+	caseOf("a temporary collation", "temporary collation", 0),
+	caseOf("a temporary operator", "temporary operator", 0),
+	caseOf("a temporary text search configuration", "temporary text search object", 0),
+	caseOf("a temporary replication slot", "temporary replication slot", 0),
+	caseOf("a replication origin", "replication origin", 0),
+	caseOf("a connection of dblink", "connection of dblink", 0),
+	caseOf("a library", "library", 0),
+	caseOf("a function of one transaction that sets a custom setting", "custom setting", 1, "function in PL/pgSQL", "transaction"),
+	caseOf("a function of one transaction that sets search_path", "search_path", 1, "function in PL/pgSQL", "transaction"),
+	caseOf("a function of one transaction that creates a temporary table", "temporary table", 0, "function in PL/pgSQL", "transaction"),
+	caseOf("a function of one transaction that locks", "advisory lock", 0, "function in PL/pgSQL", "transaction"),
+	caseOf("a function of one Query that sets a custom setting", "custom setting", 1, "function in PL/pgSQL", "one Query", "dropped"),
+	caseOf("a function of one Query that locks", "advisory lock", 0, "function in PL/pgSQL", "one Query", "dropped"),
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -149,7 +148,7 @@ func startProxy(t testing.TB, c *cluster, resets bool) string {
 	server, err := proxy.New(proxy.Config{
 		Listen: "none", UnixSocketDir: filepath.Join(dir, "proxy"),
 		Targets: targets, DefaultPoolSize: 1, QueryWaitTimeout: time.Minute, ServerResetQueryAlways: resets,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		t.Fatal(err)

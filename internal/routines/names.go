@@ -219,6 +219,9 @@ func (n *Names) Read(text []byte) Reading {
 	}
 	if r.Impact&Unknown != 0 { // it may execute its literals, or define what does
 		body := readBody(text)
+		if r.Impact&Hides != 0 {
+			r.Impact |= body.Impact & Seeds // which no inspection finds
+		}
 		r = r.with(Reading{Impact: later(body.Impact), Custom: body.Custom})
 	}
 	if n == nil {

@@ -90,7 +90,11 @@ func appendSettingsSQL(sql []byte, custom []string) []byte {
 		if i > 0 {
 			sql = append(sql, ',')
 		}
-		sql = sqlscan.AppendLiteral(sql, name)
+		if isASCII(name) {
+			sql = sqlscan.AppendLiteral(sql, name)
+		} else { // the client's encoding may be any
+			sql = fmt.Appendf(sql, "pg_catalog.convert_from(pg_catalog.decode('%x', 'hex'), 'UTF8')", name)
+		}
 	}
 	return append(sql, "]::pg_catalog.text[]) AS custom (name) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"+
 		" AND NOT EXISTS (SELECT FROM listed WHERE pg_catalog.lower(listed.name) OPERATOR(pg_catalog.=) custom.name)) AS settings"+role...)

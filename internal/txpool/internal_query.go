@@ -123,7 +123,7 @@ func (q *internalQueries) useUTF8(resets bool) {
 	if resets {
 		current = s.encoding
 	}
-	if current == "" || current == "UTF8" || !c.settings.hasOtherThanASCII() {
+	if current == "" || current == "UTF8" || !c.settings.hasOtherThanASCII() && !s.settings.hasOtherThanASCII() {
 		return
 	}
 	q.ask(applySettings, "SET client_encoding = 'UTF8'")

@@ -121,17 +121,18 @@ func (s *session) defined(impact routines.Impact) {
 }
 
 // noteCustom notes custom settings that a text of the client may change. Where names are
-// too many, or are not in the encoding of inspections, the client is pinned.
+// too many, or perhaps not in UTF-8, the client is pinned.
 func (s *session) noteCustom(names []string) {
 	c := s.client
 	for _, name := range names {
+		if !isASCII(name) && (s.settingsUnknown || s.server.reported.value(encodingName) != "UTF8") {
+			s.pin(pinUnlisted, s.server.segment)
+			continue
+		}
 		if c.custom == nil {
 			c.custom = map[string]bool{}
 		}
 		c.custom[name] = true
-		if !isASCII(name) && (s.settingsUnknown || s.server.reported.value(encodingName) != "UTF8") {
-			s.pin(pinUnlisted, s.server.segment)
-		}
 	}
 	if len(c.custom) > maxCustom && !isFinalPin(c.pin) {
 		c.pin, c.lasting = "SET", true
