@@ -40,6 +40,7 @@ type Connector struct {
 	closed bool
 	pools  []*pgxpool.Pool
 	dbs    []*sql.DB
+	users  []*Users
 }
 
 // New returns a Connector for cfg, which is copied. It checks every setting
@@ -72,6 +73,11 @@ func New(cfg *Config) (*Connector, error) {
 	if own.TokenSource != nil {
 		fetch = c.cfg.fetchFromSource
 	}
+	c.cacheTokens(fetch)
+	return c, nil
+}
+
+func (c *Connector) cacheTokens(fetch func(context.Context) (tokencache.Credential, error)) {
 	c.tokens = tokencache.New(tokencache.Options{
 		Fetch:      fetch,
 		Terminal:   terminalFetch,
@@ -80,7 +86,6 @@ func New(cfg *Config) (*Connector, error) {
 		Name:       c.cfg.Target(),
 	})
 	c.tracer = &connectTracer{tokens: c.tokens, locator: c.locator}
-	return c, nil
 }
 
 // Connect opens one connection to target, in any spelling that the package
@@ -249,15 +254,15 @@ func (c *Connector) Stats() Stats {
 // connection that is in use was released.
 func (c *Connector) Close() { _ = c.Shutdown(context.Background()) }
 
-// Shutdown closes every pool and [sql.DB] that c opened, waits until their
-// connections are closed, and ends the background refresh. Idle connections are
+// Shutdown closes every pool and [sql.DB] that c opened, and its [Users], waits until
+// their connections are closed, and ends the background refresh. Idle connections are
 // closed at once, those in use when they are released. If ctx ends first,
 // Shutdown returns an error that wraps its cause, and they stay open until then.
 // Connections from [Connector.Connect] belong to their callers.
 func (c *Connector) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
-	pools, dbs := c.pools, c.dbs
-	c.closed, c.pools, c.dbs = true, nil, nil
+	pools, dbs, users := c.pools, c.dbs, c.users
+	c.closed, c.pools, c.dbs, c.users = true, nil, nil, nil
 	c.mu.Unlock()
 	if c.tokens != nil {
 		defer c.workspace.Close()
@@ -276,6 +281,9 @@ func (c *Connector) Shutdown(ctx context.Context) error {
 		for _, p := range pools {
 			closing.Go(p.Close)
 		}
+		for _, u := range users {
+			closing.Go(u.Close)
+		}
 		closing.Wait()
 	}()
 	select {
@@ -283,6 +291,14 @@ func (c *Connector) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	for _, u := range users {
+		pools = append(pools, u.open()...)
+	}
+	return stillInUse(ctx, pools)
+}
+
+// stillInUse is the error of a shutdown that ctx has ended.
+func stillInUse(ctx context.Context, pools []*pgxpool.Pool) error {
 	var inUse int32
 	for _, p := range pools {
 		inUse += p.Stat().AcquiredConns()

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -166,6 +168,37 @@ func ExampleConnector_DriverConnector() {
 	}
 	fmt.Println(logins.Load(), "login")
 	// Output: 1 login
+}
+
+// A web service in Databricks Apps that queries with the rights of the user of each
+// request. examples/users is all of it.
+func ExampleUsers() {
+	cfg, err := lakebase.ParseConfig("projects/my-project")
+	if err != nil {
+		log.Fatal(err)
+	}
+	connector, err := lakebase.New(cfg) // the app's own login
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer connector.Close()
+	users := &lakebase.Users{Connector: connector, MaxUsers: 50, MaxConns: 4}
+
+	http.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		pool, err := users.Pool(r.Context(), r.Header.Get("X-Forwarded-Access-Token"))
+		if err != nil {
+			slog.Error("no pool for the user", "error", err, "hint", lakebase.Hint(err))
+			http.Error(w, "no access to the database", http.StatusForbidden)
+			return
+		}
+		defer pool.Close()
+		var name string
+		if err := pool.QueryRow(r.Context(), "select session_user").Scan(&name); err != nil {
+			http.Error(w, "the query failed", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(w, name) // pool.User() is the same
+	})
 }
 
 // vault is a TokenSource of the program's own.

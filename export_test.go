@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/lakebase-go/lakebase/internal/resolver"
+	"github.com/lakebase-go/lakebase/internal/tokencache"
 )
 
 // BreakSystemDNS makes the system's resolver and Go's own fail for c, and
@@ -30,4 +32,22 @@ func replaceSystemDNS(c *Connector, lookup func(context.Context, string) ([]stri
 // SetLookup replaces every resolver of c.
 func SetLookup(c *Connector, lookup func(context.Context, string) ([]string, error)) {
 	c.resolver = resolver.NewWith(resolver.Upstream{Lookup: lookup})
+}
+
+// SetUsersClock replaces both clocks of u.
+func SetUsersClock(u *Users, now func() (wall time.Time, mono time.Duration)) {
+	u.clock = func() tokencache.Instant {
+		wall, mono := now()
+		return tokencache.Instant{Wall: wall, Mono: mono}
+	}
+}
+
+// UsersSizes returns how many users, tokens and verifications u holds, and how many
+// pools it is closing.
+func UsersSizes(u *Users) (users, tokens, verifications, ending int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.verify.mu.Lock()
+	defer u.verify.mu.Unlock()
+	return len(u.byName), len(u.byToken), len(u.verify.calls), len(u.ending)
 }

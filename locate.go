@@ -42,6 +42,7 @@ type locator struct {
 	cfg       *Config
 	workspace *workspace.Client
 	trust     *trust
+	shared    *locator // looks the target up for several users; nil if there are none
 
 	current  atomic.Pointer[location]
 	failed   atomic.Pointer[failedLookup] // the latest lookup; nil if it succeeded
@@ -129,7 +130,12 @@ func (l *locator) known() *location {
 
 // outdate makes the next login look the target up again, after one that
 // failed to reach it: the host may have moved, the instance may be stopped.
-func (l *locator) outdate() { l.outdated.Store(true) }
+func (l *locator) outdate() {
+	l.outdated.Store(true)
+	if l.shared != nil {
+		l.shared.outdate()
+	}
+}
 
 func (l *locator) sharedLookup(ctx context.Context) (*location, error) {
 	result := l.lookups.DoChan("", func() (any, error) {
@@ -211,6 +217,13 @@ func (l *locator) locationOf(t steps.Target, user string) *location {
 // lookupTarget finds what to mint for and the host to dial. It asks no more
 // than it has to: with a configured host there may be nothing to look up.
 func (l *locator) lookupTarget(ctx context.Context) (steps.Target, error) {
+	if l.shared != nil {
+		loc, err := l.shared.locate(ctx)
+		if err != nil {
+			return steps.Target{}, err
+		}
+		return loc.target, nil
+	}
 	if t := l.named(); l.cfg.Host != "" && (l.cfg.TokenSource != nil || t.Name() != "") {
 		t.Host = l.cfg.Host
 		return l.withDatabase(ctx, t)

@@ -265,7 +265,7 @@ func (c *Cache) StopRefresh() {
 // [ErrClosed].
 func (c *Cache) Close() {
 	c.mu.Lock()
-	c.closed = true
+	c.closed, c.rejected = true, ""
 	c.current.Store(nil)
 	c.cancel()
 	c.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
@@ -30,6 +31,16 @@ const (
 const metadataTimeout = 5 * time.Second
 
 var errNoHost = errors.New("no workspace configured: set DATABRICKS_HOST or DATABRICKS_CONFIG_PROFILE")
+
+// login authenticates the calls of a Client.
+type login interface {
+	session(ctx context.Context) (*session, error)
+	distrust(s *session) // the workspace refused it
+	host() string        // "" before it is known
+	close()
+	closeIdle()
+	root() *authenticator // which has the settings
+}
 
 // session authenticates requests, until the workspace refuses one.
 type session struct {
@@ -59,6 +70,8 @@ type authenticator struct {
 
 	flight singleflight.Group
 
+	unauthenticated atomic.Pointer[session] // see anonymous; nil before it is known
+
 	mu         sync.Mutex
 	config     *sdkconfig.Config // a copy of settings that the SDK has resolved; nil to start over
 	distrusted *sdkconfig.Config // the one whose token the workspace refused
@@ -68,6 +81,10 @@ type authenticator struct {
 func newAuthenticator(settings *sdkconfig.Config, logger *slog.Logger) *authenticator {
 	return &authenticator{settings: copyConfig(settings), logger: logger, transports: newTransports()}
 }
+
+func (a *authenticator) root() *authenticator { return a }
+func (a *authenticator) close()               { a.transports.cancel() }
+func (a *authenticator) closeIdle()           { a.transports.closeIdle() }
 
 func closedError() *Error {
 	return &Error{Op: loginOp, Code: codeClosed, Message: "the client is closed", Auth: true}
@@ -146,21 +163,25 @@ func (a *authenticator) authenticate(j *journal, config *sdkconfig.Config) (*ses
 		}
 		return nil, j.explain(err, config)
 	}
+	addWorkspace(req.Header, config)
+	return &session{host: config.Host, header: req.Header, config: config, client: newHTTPClient(a.transports.base(config))}, nil
+}
+
+// addWorkspace names the workspace, which a host may serve among others.
+func addWorkspace(header http.Header, config *sdkconfig.Config) {
 	if config.WorkspaceID != "" {
 		// The same under its former name, which some hosts know alone.
-		req.Header.Set("X-Databricks-Org-Id", config.WorkspaceID)
-		req.Header.Set("X-Databricks-Workspace-Id", config.WorkspaceID)
+		header.Set("X-Databricks-Org-Id", config.WorkspaceID)
+		header.Set("X-Databricks-Workspace-Id", config.WorkspaceID)
 	}
-	return &session{
-		host:   config.Host,
-		header: req.Header,
-		config: config,
-		client: &http.Client{
-			Transport: a.transports.base(config),
-			// Redirects lead to pages for people.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+}
+
+func newHTTPClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: transport,
+		// Redirects lead to pages for people.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // abandoned is the error of a caller whose context ended. It includes the

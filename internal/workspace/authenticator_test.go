@@ -472,7 +472,8 @@ func TestDistrustAppliesToALoginInProgress(t *testing.T) {
 	}
 	<-g.entered
 	g.open = make(chan struct{})
-	second := c.auth.flight.DoChan("", c.auth.run)
+	auth := c.auth.root()
+	second := auth.flight.DoChan("", auth.run)
 	<-g.entered
 	c.auth.distrust(first)
 	close(g.open)

@@ -32,7 +32,7 @@ const requestTimeout = time.Minute
 // Client calls one workspace. It is safe for concurrent use. It does not retry:
 // its callers know how long they can wait.
 type Client struct {
-	auth   *authenticator
+	auth   login
 	logger *slog.Logger
 	skew   atomic.Pointer[time.Duration] // by the latest reply with a date
 
@@ -59,13 +59,13 @@ func New(o Options) *Client {
 // Close cancels logins in progress and closes idle connections, without
 // waiting. Later calls fail.
 func (c *Client) Close() {
-	c.auth.transports.cancel()
+	c.auth.close()
 	c.CloseIdle()
 }
 
 // CloseIdle closes idle connections. Calls come in bursts, most of an hour apart,
 // so that keeping connections gains nothing.
-func (c *Client) CloseIdle() { c.auth.transports.closeIdle() }
+func (c *Client) CloseIdle() { c.auth.closeIdle() }
 
 // Skew returns the local clock minus the workspace's, by the latest reply with a
 // date, and whether there was one. It is off by up to a second and half the

@@ -56,6 +56,14 @@ func (t *transports) base(config *sdkconfig.Config) http.RoundTripper {
 	return own
 }
 
+// unkept is base over connections that end with each request.
+func (t *transports) unkept(config *sdkconfig.Config) http.RoundTripper {
+	if kept, ok := t.base(config).(insistent); ok {
+		return insistent{kept.again, kept.again}
+	}
+	return t.base(config)
+}
+
 func newTransport(insecure bool, closing context.Context, keepAlive bool) *http.Transport {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
