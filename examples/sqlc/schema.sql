@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS lakes (
+	name text PRIMARY KEY,
+	depth_m integer NOT NULL
+);
