@@ -29,7 +29,7 @@ func TestDependenciesHaveTheirHashes(t *testing.T) {
 			}
 		}
 		for _, m := range replaced.FindAllStringSubmatch(mod, -1) {
-			if m[1] != "github.com/lakebase-go/lakebase => ../" {
+			if to, ok := strings.CutPrefix(m[1], "github.com/lakebase-go/lakebase => "); !ok || path.Join(path.Dir(name), to) != "." {
 				t.Errorf("%s replaces %s", name, m[1])
 			}
 		}
