@@ -10,13 +10,13 @@ import (
 	"github.com/lakebase-go/lakebase/internal/testkit"
 )
 
-// step is a command of docs/first-steps.md and its output.
+// step is a command of a page and its output.
 type step struct{ typed, seen string }
 
-func firstSteps(t *testing.T) []step {
+func stepsOf(t *testing.T, page string) []step {
 	t.Helper()
 	var steps []step
-	blocks := strings.Split(readFile(t, "../../docs/first-steps.md"), "```")
+	blocks := strings.Split(readFile(t, page), "```")
 	for i := 1; i < len(blocks); i += 2 {
 		text, isConsole := strings.CutPrefix(blocks[i], "console\n")
 		if !isConsole {
@@ -26,7 +26,7 @@ func firstSteps(t *testing.T) []step {
 			if typed, ok := strings.CutPrefix(line, "$ "); ok {
 				steps = append(steps, step{typed: strings.TrimSpace(typed)})
 			} else if len(steps) == 0 {
-				t.Fatalf("docs/first-steps.md shows %q before any command", line)
+				t.Fatalf("%s shows %q before any command", page, line)
 			} else {
 				steps[len(steps)-1].seen += line
 			}
@@ -35,12 +35,21 @@ func firstSteps(t *testing.T) []step {
 	return steps
 }
 
-// The commands of the page have the output of the page, except for times, ports
+// The commands of these pages have the output of the page, except for times, ports
 // and the like.
-func TestFirstStepsShowTheirOutput(t *testing.T) {
+func TestPagesShowTheirOutput(t *testing.T) {
 	t.Parallel()
-	steps := firstSteps(t)
-	if len(steps) < 10 || !strings.HasPrefix(steps[0].typed, "lakebase local ") {
+	for _, page := range []string{"first-steps", "permissions"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			typeSteps(t, stepsOf(t, "../../docs/"+page+".md"))
+		})
+	}
+}
+
+func typeSteps(t *testing.T, steps []step) {
+	t.Helper()
+	if len(steps) < 7 || !strings.HasPrefix(steps[0].typed, "lakebase local ") {
 		t.Fatalf("the first of %d steps is %+v, not to start a local Lakebase", len(steps), steps[0])
 	}
 	// The port that the page shows may be taken here.

@@ -218,7 +218,7 @@ func TestOutputKeepsTheContract(t *testing.T) {
 	for _, line := range []string{
 		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
-		"roles show data-team", "roles revoke data-team", "roles adopt data-team --schema public --dry-run", "doctor", "local status", "local principals", "proxy --check",
+		"roles show data-team", "roles revoke data-team", "doctor --schema public --role data-team", "roles adopt data-team --schema public --dry-run", "doctor", "local status", "local principals", "proxy --check",
 	} {
 		args := strings.Fields(line)
 		if args[0] == "local" {

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,9 @@ func (d diagnosis) verify(t *testing.T) *doctor.Report {
 	}
 	o := d.options
 	o.Target = d.target
+	if slices.Contains(d.skipped, "schema") {
+		o.Schema = "public"
+	}
 	if d.hangs {
 		o.LimitCheck(d.check, hangTimeout)
 	}

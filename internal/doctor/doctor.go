@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,13 +20,15 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// Options configure a [Run]. All but OnEvent are required.
+// Options configure a [Run]. All but OnEvent, Schema and Role are required.
 type Options struct {
 	Target      string        // as lakebase.ParseConfig reads it; empty for the one that the environment names
 	Timeout     time.Duration // of each check
 	WakeTimeout time.Duration // for a database that wakes, starts or fails over
 	Logger      *slog.Logger  // receives what the library logs
 	Secrets     *Secrets      // collects what must not be shown
+	Schema      string        // to look at; empty for none
+	Role        string        // whose rights in Schema count; empty for the one that logs in
 	// OnEvent, if not nil, is called for each step as it is taken, by the
 	// goroutine that called Run.
 	OnEvent func(Event)
@@ -49,6 +52,8 @@ type step struct {
 	// skip returns why there is nothing to check, "" if there is.
 	skip func(*visit) string
 	run  func(context.Context, *visit) Result
+	// only, if not nil, reports whether the options ask for the check.
+	only func(Options) bool
 }
 
 // sequence has the steps in the order of a connection.
@@ -65,6 +70,7 @@ var sequence = []step{
 	{name: "role", needs: []string{"login", openSession}, run: inSession(roleQuery, judgeRole)},
 	{name: "server", needs: []string{"login", openSession}, run: inSession(serverQuery, judgeServer)},
 	{name: "connections", needs: []string{"login", openSession}, run: inSession(connectionsQuery, judgeConnections)},
+	{name: "schema", needs: []string{"login", openSession}, run: checkSchema, only: func(o Options) bool { return o.Schema != "" }},
 }
 
 // Needs that are not checks: the one that names the host, which may be the
@@ -97,7 +103,8 @@ func Run(ctx context.Context, o Options) *Report {
 	defer v.close()
 	began := time.Now()
 	report := &Report{Version: reportVersion, Time: began.UTC().Truncate(time.Second)}
-	for _, s := range sequence {
+	asked := slices.DeleteFunc(slices.Clone(sequence), func(s step) bool { return s.only != nil && !s.only(o) })
+	for _, s := range asked {
 		result := s.perform(ctx, v)
 		if ctx.Err() != nil {
 			report.Interrupted = true
@@ -108,7 +115,7 @@ func Run(ctx context.Context, o Options) *Report {
 	}
 	report.Target = oneline.Name(o.Secrets.Hide(v.targetName()))
 	report.Milliseconds = milliseconds(time.Since(began))
-	report.conclude(len(sequence))
+	report.conclude(len(asked))
 	return report
 }
 
@@ -224,6 +231,7 @@ type Result struct {
 	Action       string   `json:"action,omitempty"`
 	Command      string   `json:"command,omitempty"` // to paste, where Action is one
 	Details      []Detail `json:"details,omitempty"`
+	Schema       *Schema  `json:"schema,omitempty"` // of the check of that name
 
 	err error
 }
@@ -270,7 +278,7 @@ func (r Result) warn(problem Result) Result {
 		return r
 	}
 	problem.Status = Warning
-	problem.Details = append(r.Details, Detail{Name: "result", Value: r.Summary})
+	problem.Details, problem.Schema = append(r.Details, Detail{Name: "result", Value: r.Summary}), r.Schema
 	return problem
 }
 
@@ -281,6 +289,7 @@ func (r Result) shown(hide func(string) string) Result {
 		*s = oneline.Text(hide(*s))
 	}
 	r.Command = oneline.Name(hide(r.Command))
+	r.Schema.shown(func(text string) string { return oneline.Name(hide(text)) })
 	for i := range r.Details {
 		r.Details[i].Value = oneline.Name(hide(r.Details[i].Value))
 	}

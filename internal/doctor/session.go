@@ -22,12 +22,17 @@ func inSession[T any](sql string, judge func(v *visit, facts T, details []Detail
 		rows, _ := v.conn.Query(ctx, sql) // its error is that of the rows, too
 		facts, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[T])
 		if err != nil {
-			return problem("the session was lost, or the query refused").
-				means("the login worked, and the query after it failed: %s", err).
-				do("try again", v.again()).failed(v.refused(err, v.servers[0].Host))
+			return v.sessionLost(err)
 		}
 		return judge(v, facts, detailsOf(facts))
 	}
+}
+
+// sessionLost explains a query that failed in a session that had begun well.
+func (v *visit) sessionLost(err error) Result {
+	return problem("the session was lost, or the query refused").
+		means("the login worked, and the query after it failed: %s", err).
+		do("try again", v.again()).failed(v.refused(err, v.servers[0].Host))
 }
 
 func detailsOf(facts any) (details []Detail) {

@@ -23,6 +23,7 @@ import (
 type options struct {
 	timeout, wakeTimeout time.Duration
 	bundle               string
+	schema, role         string
 	verbose              bool
 	output               command.Output
 }
@@ -43,6 +44,10 @@ are skipped.
 
 Nothing is changed, but a login wakes a suspended endpoint.
 
+--schema also lists who owns what in a schema, what your role or that of --role
+may not do there, and the commands that change it: the first thing to look at
+when a deployed app gets "permission denied" (42501).
+
 --bundle writes a report to share, as text or as a zip file: with the log, and
 without tokens, passwords and client secrets. It names hosts, identities and
 roles. -o json prints one document on one line, described in docs/json.md.
@@ -52,6 +57,7 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 		Example: `  lakebase doctor
   lakebase doctor my-instance/orders
   lakebase doctor projects/shop -v
+  lakebase doctor --schema shop --role 0ad623cd-2827-40d9-917e-1b9f824e4c57
   lakebase doctor --bundle report.zip
   lakebase doctor -o json | jq '.checks[] | select(.status == "failed")'`,
 		Args:              command.AtMostOneArgument("target"),
@@ -63,6 +69,8 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.bundle, "bundle", "", "new file for a report to share: text, or a zip file if its name ends in .zip")
+	flags.StringVar(&o.schema, "schema", "", "schema to list: owners, and what a role may not do there")
+	flags.StringVar(&o.role, "role", "", "role whose rights in --schema count (default the one that logs in)")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print what each check saw, and the library's log on stderr")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "for each check")
 	flags.DurationVar(&o.wakeTimeout, "wake-timeout", time.Minute, "for a database that wakes, starts or fails over")
@@ -73,6 +81,9 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 func run(ctx context.Context, std *terminal.Streams, o *options, address string) error {
 	if o.timeout <= 0 || o.wakeTimeout <= 0 {
 		return command.UsageError("--timeout and --wake-timeout must be more than zero", "for example --timeout 10s")
+	}
+	if o.role != "" && o.schema == "" {
+		return command.UsageError("--role needs --schema", "for example --schema public")
 	}
 	secrets := doctor.NewSecrets()
 	bundle, err := createBundle(o.bundle) // now, so that a wrong name costs no time
@@ -92,7 +103,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	view := newView(std, o)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Logger: terminal.NewLogger(log, slog.LevelDebug),
+		Schema: o.schema, Role: o.role, Logger: terminal.NewLogger(log, slog.LevelDebug),
 	})
 	view.status.End()
 	if report.Interrupted {

@@ -116,9 +116,7 @@ func (t *reportText) result(r doctor.Result) {
 	}
 	t.labelled("means", r.Meaning)
 	t.labelled("do", r.Action)
-	if r.Command != "" { // never wrapped, so that it can be pasted
-		t.line(strings.Repeat(" ", reportIndent+7) + t.painter.Paint(terminal.Bold, "$ "+r.Command))
-	}
+	t.command(r.Command)
 	for _, d := range r.Details {
 		value := cmp.Or(d.Value, "-")
 		if d.Source != "" {
@@ -129,6 +127,16 @@ func (t *reportText) result(r doctor.Result) {
 		} else if t.verbose {
 			t.paragraph(strings.Repeat(" ", reportIndent)+t.painter.Paint(terminal.Dim, d.Name+": "), reportIndent+2, value)
 		}
+	}
+	if r.Schema != nil {
+		t.schema(r.Schema)
+	}
+}
+
+// command writes a command, which is never wrapped, so that it can be pasted.
+func (t *reportText) command(text string) {
+	if text != "" {
+		t.line(strings.Repeat(" ", reportIndent+7) + t.painter.Paint(terminal.Bold, "$ "+text))
 	}
 }
 

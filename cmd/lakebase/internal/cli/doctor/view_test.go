@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/lakebase-go/lakebase/internal/doctor"
+	"github.com/lakebase-go/lakebase/internal/roles"
 )
 
 var someResults = []doctor.Result{
@@ -42,6 +44,44 @@ func TestReportFitsTerminal(t *testing.T) {
 	}
 	if want := "lakebase roles create 00000000-0000-0000-0000-000000000000 --kind service-principal\n"; !strings.Contains(renderedText(60, false), "$ "+want) {
 		t.Error("the command is folded")
+	}
+}
+
+// The owners of a schema are a table where that fits, and else a paragraph each.
+func TestSchemaFitsTerminal(t *testing.T) {
+	s := &doctor.Schema{Name: "shop", Role: "app", Findings: []doctor.Finding{{Summary: "app may not read 1 synced table", Action: "have a member of databricks_superuser run this", Command: "lakebase query 'GRANT SELECT'"}}}
+	for i := range 5 {
+		s.Objects = append(s.Objects, roles.Object{Kind: "table", Name: fmt.Sprint("shop.t", i), Owner: "ann@example.com", Lacking: []string{"SELECT", roles.Owning}})
+	}
+	s.Objects = append(s.Objects, roles.Object{Kind: "table", Name: "shop.\"a\x1b[31m\nb\"", Owner: "databricks_writer_1", Lacking: []string{"INSERT", roles.Owning}},
+		roles.Object{Kind: "type", Name: "shop.citext", Extension: "citext"}, roles.Object{Kind: "function", Name: "shop.citext(inet)", Extension: "citext"})
+	text := func(width int) string {
+		var out bytes.Buffer
+		(&reportText{out: &out, width: width}).schema(s)
+		return out.String()
+	}
+	want := `
+        OWNER                 OBJECTS                           MAY NOT
+        ann@example.com       5 tables: t0, t1, t2 and 2 more   select, alter
+        databricks_writer_1   table "a\x1B[31m\x0Ab"            insert, alter (synced)
+        the server            extension citext                  -
+
+        app may not read 1 synced table
+        do     have a member of databricks_superuser run this
+               $ lakebase query 'GRANT SELECT'
+`
+	if got := text(0); got != want || text(120) != want {
+		t.Error(got)
+	}
+	for _, width := range []int{30, 40, 60, 80} {
+		for line := range strings.Lines(text(width)) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width && len(strings.Fields(line)) > 2 && !strings.Contains(line, "$ ") {
+				t.Errorf("at %d: %d characters: %s", width, n, line)
+			}
+		}
+	}
+	if got := text(60); !strings.Contains(got, "        ann@example.com owns 5 tables: t0, t1, t2 and 2\n          more; app may not: select, alter\n") {
+		t.Error(got)
 	}
 }
 
