@@ -19,7 +19,7 @@ test: postgres ## gofmt, vet and every test of every module, with the race detec
 	@sh scripts/test.sh
 
 test-portable: postgres ## the proxy's tests without the event loop, as other systems than Linux are served
-	$(GO) test -count=1 -vet=off -parallel 8 -tags noeventloop ./proxy
+	$(GO) test -count=1 -vet=off -parallel 8 -tags noeventloop ./proxy ./internal/rawnet
 
 check: ## gofmt and vet only
 	@sh scripts/test.sh --check

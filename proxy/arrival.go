@@ -85,8 +85,8 @@ func (a *arrival) finish(s *start) bool {
 	l.startup, l.start = s.startup, s
 	stage, _, err := l.logIn()
 	if errors.Is(err, errOtherPool) {
-		c.runCleanups()
-		c.cleanups, c.conn.out, l.startup, l.start = nil, nil, nil, nil
+		c.set.discount(c)
+		c.conn.out, l.startup, l.start = nil, nil, nil
 		return false
 	}
 	c.arrival.Store(nil)

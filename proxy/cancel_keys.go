@@ -57,16 +57,15 @@ type cancelEntry struct {
 	target canceler
 }
 
-// add makes a key for target, and returns a function that removes it. The key
-// has the wanted process ID, so that it is the one that SQL shows, unless
-// another client has it or it is 0.
-func (k *cancelKeys) add(v pgwire.Version, target canceler, wanted uint32) (key cancelKey, remove func()) {
+// add makes a key for target. It has the wanted process ID, so that it is the one
+// that SQL shows, unless another client has it or it is 0.
+func (k *cancelKeys) add(v pgwire.Version, target canceler, wanted uint32) cancelKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.byPID == nil {
 		k.byPID = make(map[uint32]cancelEntry)
 	}
-	key = newCancelKey(v)
+	key := newCancelKey(v)
 	if wanted != 0 {
 		key.pid = wanted
 	}
@@ -74,11 +73,14 @@ func (k *cancelKeys) add(v pgwire.Version, target canceler, wanted uint32) (key 
 		key = newCancelKey(v)
 	}
 	k.byPID[key.pid] = cancelEntry{key.secret, target}
-	return key, func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		delete(k.byPID, key.pid)
-	}
+	return key
+}
+
+// remove removes the key with a process ID.
+func (k *cancelKeys) remove(pid uint32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.byPID, pid)
 }
 
 // find returns what a request is for, nil if its key is unknown, and the slots

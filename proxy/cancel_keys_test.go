@@ -17,8 +17,8 @@ func TestCancelKeysOfTheSameProcessID(t *testing.T) {
 	t.Parallel()
 	var keys cancelKeys
 	one, two := &nothingToCancel{}, &nothingToCancel{}
-	first, forget := keys.add(pgwire.Version30, one, 4711)
-	second, _ := keys.add(pgwire.Version30, two, 4711)
+	first := keys.add(pgwire.Version30, one, 4711)
+	second := keys.add(pgwire.Version30, two, 4711)
 	if first.pid != 4711 || second.pid == 4711 || second.pid == 0 {
 		t.Fatalf("the process IDs are %d and %d", first.pid, second.pid)
 	}
@@ -32,11 +32,11 @@ func TestCancelKeysOfTheSameProcessID(t *testing.T) {
 	if find(cancelKey{first.pid, second.secret}) != nil || find(cancelKey{1, ""}) != nil {
 		t.Error("a key with a wrong secret or process ID means somebody")
 	}
-	forget()
+	keys.remove(first.pid)
 	if find(first) != nil {
 		t.Error("a forgotten key still means its client")
 	}
-	if again, _ := keys.add(pgwire.Version32, one, 4711); again.pid != 4711 || len(again.secret) != 32 {
+	if again := keys.add(pgwire.Version32, one, 4711); again.pid != 4711 || len(again.secret) != 32 {
 		t.Errorf("the process ID is not free again: %d, with a secret of %d bytes", again.pid, len(again.secret))
 	}
 }

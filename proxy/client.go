@@ -22,22 +22,25 @@ import (
 // logs it in and then runs its handler; other goroutines end it by drain and
 // kill.
 type client struct {
-	env      *env
-	set      *clientSet
-	byEvents bool // it has no goroutine of its own any more
-	conn     *clientConn
-	local    bool // by the Unix socket
-	needsTLS bool
-	version  pgwire.Version
-	greeted  bool // AuthenticationOk has been sent
+	env           *env
+	set           *clientSet
+	conn          *clientConn
+	version       pgwire.Version
+	byEvents      bool // it has no goroutine of its own any more
+	local         bool // by the Unix socket
+	needsTLS      bool
+	greeted       bool // AuthenticationOk has been sent
+	counted       bool // as one of the clients that max_client_conn limits, until it is closed
+	authenticated bool // as user, by a password
 
-	user          string
-	authenticated bool   // as user, by a password
-	application   string // application_name in the startup packet
-	replication   string // "none", "logical" or "physical"
-	connected     time.Time
-	id            atomic.Uint32 // the process ID in its cancel key, 0 before it has one
-	cleanups      []func()      // to be run when the client is closed, the last one first
+	user        string
+	application string // application_name in the startup packet
+	replication string // "none", "logical" or "physical"
+	connected   time.Time
+	id          atomic.Uint32 // the process ID in its cancel key, 0 before it has one
+
+	target *target // counts the client, and so does its pool, until it is closed
+	pool   *pool
 
 	arrival atomic.Pointer[arrival] // until its login gets a goroutine or is complete
 
@@ -217,21 +220,11 @@ func (c *client) close() {
 	c.conn.close()
 }
 
-// onClose registers a function to be run when the client has been closed.
-func (c *client) onClose(cleanup func()) { c.cleanups = append(c.cleanups, cleanup) }
-
-func (c *client) runCleanups() {
-	for _, cleanup := range slices.Backward(c.cleanups) {
-		cleanup()
-	}
-}
-
 // count makes c one of the clients that max_client_conn limits. It reports
 // whether there is room.
 func (c *client) count() bool {
-	clients := &c.env.counts.clients
-	c.onClose(func() { clients.Add(-1) })
-	return clients.Add(1) <= int64(c.env.config().MaxClientConn)
+	c.counted = true
+	return c.env.counts.clients.Add(1) <= int64(c.env.config().MaxClientConn)
 }
 
 // fail ends a login: it sends the client the error and logs it. stage is what
@@ -281,8 +274,7 @@ const welcomeSize = 512
 // welcome gives c a cancel key for target, of the wanted process ID unless that
 // is 0, and gathers a server's answer to a login, up to ReadyForQuery.
 func (c *client) welcome(target canceler, pid uint32, parameters iter.Seq2[string, string]) {
-	key, remove := c.env.cancelKeys.add(c.version, target, pid)
-	c.onClose(remove)
+	key := c.env.cancelKeys.add(c.version, target, pid)
 	c.id.Store(key.pid)
 	out := slices.Grow(c.conn.out, welcomeSize)
 	if !c.greeted {
@@ -316,14 +308,18 @@ const spareConns = 256
 // clientSet has the connections to the proxy, from accept to close, including
 // those that turn out to be cancel requests.
 type clientSet struct {
-	env *env
+	env     *env
+	targets *targetSet
+	pools   *poolSet
 
 	mu      sync.Mutex // guards what follows
-	clients map[*client]bool
+	clients map[*client]struct{}
 	closed  bool // the Server is shutting down: no client is added
 }
 
-func newClientSet(e *env) *clientSet { return &clientSet{env: e, clients: map[*client]bool{}} }
+func newClientSet(e *env, targets *targetSet, pools *poolSet) *clientSet {
+	return &clientSet{env: e, targets: targets, pools: pools, clients: map[*client]struct{}{}}
+}
 
 // add adds a client that has connected, unless there is no room or the Server is shutting
 // down.
@@ -339,7 +335,7 @@ func (s *clientSet) add(c *client) *pgwire.Error {
 	}
 	c.conn.raw.SetDeadline(time.Now().Add(s.env.config().ClientLoginTimeout)) // before drain can interrupt
 	c.set = s
-	s.clients[c] = true
+	s.clients[c] = struct{}{}
 	s.env.tasks.Add(1)
 	return nil
 }
@@ -360,8 +356,25 @@ func (s *clientSet) finish(c *client) {
 	s.mu.Lock()
 	delete(s.clients, c)
 	s.mu.Unlock()
-	c.runCleanups()
+	s.discount(c)
 	s.env.tasks.Done()
+}
+
+// discount takes c from what it counts for.
+func (s *clientSet) discount(c *client) {
+	if id := c.id.Load(); id != 0 {
+		s.env.cancelKeys.remove(id)
+	}
+	if c.pool != nil {
+		s.pools.leave(c.pool)
+	}
+	if c.target != nil {
+		s.targets.leave(c.target)
+	}
+	if c.counted {
+		s.env.counts.clients.Add(-1)
+	}
+	c.pool, c.target, c.counted = nil, nil, false
 }
 
 // list returns the clients.

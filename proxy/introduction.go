@@ -10,9 +10,9 @@ import (
 // introduction is the part of a login in which a server connection tells whether
 // the server accepts the client's settings, and what it reports under them.
 type introduction struct {
-	active   bool // no answer is for the client; changed under the server connection's mutex until done
 	reported txpool.Reported
 	done     atomic.Bool // reported is known
+	active   bool        // no answer is for the client; changed under the server connection's mutex until done
 }
 
 func (i *introduction) complete(reported txpool.Reported) {

@@ -54,7 +54,10 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 // logIn goes on after the startup packet.
 func (l *login) logIn() (stage string, next runLoop, err error) {
 	c := l.client
-	c.user, c.application = strings.Clone(l.startup.User()), strings.Clone(l.startup.Get("application_name"))
+	c.user, c.application = l.startup.User(), l.startup.Get("application_name")
+	if l.start == nil { // the strings of a packet that is kept can be shared
+		c.user, c.application = strings.Clone(c.user), strings.Clone(c.application)
+	}
 	c.replication = replication(l.startup)
 	toConsole := l.startup.Get("database") == console.Database
 	if !toConsole && !c.count() {
@@ -151,8 +154,7 @@ func (l *login) admit() (database, error) {
 		if !l.targets.enter(db.target) {
 			continue // the target has just been removed: there are new settings
 		}
-		targets, t := l.targets, db.target // not l, which the client would keep
-		l.client.onClose(func() { targets.leave(t) })
+		l.client.target = db.target
 		if _, disabled := l.pools.switched(db.label()); disabled {
 			return database{}, &pgwire.Error{Code: "55000", Message: fmt.Sprintf("database %q is disabled in the proxy", db.label().Name),
 				Hint: "ENABLE it in the proxy's console"}
@@ -175,8 +177,7 @@ func (l *login) openPooled(db database) (runLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	pools := l.pools // not l, which the client would keep
-	l.client.onClose(func() { pools.leave(p) })
+	l.client.pool = p
 	if l.start != nil && known.pool != p {
 		return nil, errOtherPool
 	}

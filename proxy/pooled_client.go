@@ -35,23 +35,20 @@ type pooledClient struct {
 	requested atomic.Int64 // time of the last request, in Unix nanoseconds
 	shrunk    atomic.Int64 // requested, when the stack was last shrunk
 
-	// These are the client's goroutine's.
-	began        time.Time
-	finalRequest bool // its current request ends in Terminate
-	midMessage   bool // the server connection has the beginning of a message
-	incoming     incoming
-	received     int64 // bytes of requests, which is about what its statements take
-
-	task task // for the next interrupt; guarded by the client's mutex
-
 	// Guarded by the mutex of the linked server connection.
 	answered     chan struct{} // has room for one; nil unless the client has waited for answers
 	introduction introduction
 
-	// Without a goroutine of its own; for the one that has the turn.
-	turn  turn
-	waits bool   // for a server connection
-	held  []byte // the requests that need it
+	// The others are those of the goroutine that runs the client: its own, or the one that
+	// has the turn.
+	incoming     incoming
+	received     int64  // bytes of requests, which is about what its statements take
+	held         []byte // requests that need a server connection
+	waits        bool   // for that
+	finalRequest bool   // its current request ends in Terminate
+	midMessage   bool   // the server connection has the beginning of a message
+	task         task   // for the next interrupt; guarded by the client's mutex
+	turn         turn
 }
 
 // task is what the janitor wants of a client that is idle.
@@ -96,8 +93,7 @@ func (c *pooledClient) begin() runLoop {
 func (c *pooledClient) opened() {
 	c.env.counts.sessions.Add(1)
 	c.pool.count(&c.pool.totals.Sessions)
-	c.began = time.Now()
-	c.requested.Store(c.began.UnixNano())
+	c.requested.Store(time.Now().UnixNano())
 	if c.env.logs(slog.LevelDebug) {
 		c.env.log.Debug("session began", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name)
 	}
@@ -426,7 +422,7 @@ func (c *pooledClient) finish(end ending) {
 	c.close(end)
 	if c.env.logs(slog.LevelDebug) {
 		c.env.log.Debug("session ended", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name,
-			"reason", end.reason, "duration", time.Since(c.began))
+			"reason", end.reason, "duration", time.Since(c.client.connected))
 	}
 }
 

@@ -67,10 +67,12 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	clients, pools := newClientSet(e), newPoolSet(e)
+	pools := newPoolSet(e)
+	targets := newTargetSet(e, pools, cfg)
+	clients := newClientSet(e, targets, pools)
 	s := &Server{
 		env: e, began: time.Now(), listeners: listeners{env: e},
-		clients: clients, targets: newTargetSet(e, pools, cfg), pools: pools, sessions: newSessionSet(e, clients),
+		clients: clients, targets: targets, pools: pools, sessions: newSessionSet(e, clients),
 		stopped: make(chan struct{}),
 	}
 	s.console = console.New(s.admin(), product, e.log)

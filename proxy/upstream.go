@@ -40,6 +40,7 @@ func openUpstream(ctx context.Context, e *env, db database, params map[string]st
 	cfg.RuntimeParams = params
 	cfg.DialFunc = dial(e.config().NetworkTimeout)
 	cfg.BuildFrontend = newLoginFrontend
+	cfg.StatementCacheCapacity, cfg.DescriptionCacheCapacity = 0, 0 // it prepares nothing, and each takes 50 KiB
 	conn, err := db.target.connector.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

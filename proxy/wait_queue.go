@@ -34,13 +34,13 @@ type waitQueue struct {
 type waiter struct {
 	client     *pooledClient
 	since      time.Time
-	checked    time.Time // when the client was last seen to be connected
-	notified   bool      // the client has been sent a notice about the wait
+	checked    time.Duration // of the wait, when the client was last seen to be connected
+	notified   bool          // the client has been sent a notice about the wait
 	queued     bool
+	byEvents   bool  // no goroutine waits: the client is run instead
+	grant      grant // for that
 	prev, next *waiter
 	granted    chan grant // has room for a notice and what follows it
-	byEvents   bool       // no goroutine waits: the client is run instead
-	grant      grant      // for that
 }
 
 // grant is what a waiter receives: a server connection that is linked to it, an
@@ -90,7 +90,7 @@ func (q *waitQueue) push(c *pooledClient, now time.Time, byEvents bool) {
 	if w.granted == nil && !byEvents {
 		w.granted = make(chan grant, 2)
 	}
-	w.since, w.checked, w.notified, w.queued = now, now, false, true
+	w.since, w.checked, w.notified, w.queued = now, 0, false, true
 	w.prev, w.next = q.ends.prev, &q.ends
 	w.prev.next, w.next.prev = w, w
 	q.n++
@@ -109,7 +109,7 @@ func (q *waitQueue) remove(w *waiter, now time.Time) {
 // for them.
 func (q *waitQueue) dequeue(now time.Time) *waiter {
 	for w := q.first(); w != nil; w = q.first() {
-		if now.Sub(w.checked) < recentCheck || !w.client.isGone() {
+		if now.Sub(w.since)-w.checked < recentCheck || !w.client.isGone() {
 			q.remove(w, now)
 			return w
 		}
@@ -143,14 +143,15 @@ func (q *waitQueue) check(now time.Time, notify bool) {
 	for w := q.first(); w != nil; {
 		this := w
 		w = q.after(w)
-		if now.Sub(this.checked) >= clientCheckInterval {
-			this.checked = now
+		waited := now.Sub(this.since)
+		if waited-this.checked >= clientCheckInterval {
+			this.checked = waited
 			if this.client.isGone() {
 				q.dismiss(this, now)
 				continue
 			}
 		}
-		if notify && !this.notified && now.Sub(this.since) > noticeAfter {
+		if notify && !this.notified && waited > noticeAfter {
 			this.notified = true
 			this.deliver(grant{})
 		}

@@ -20,6 +20,7 @@ type Conn struct {
 	poller *poller
 	peer   netip.AddrPort // not valid for a Unix socket
 	fd     int32
+	generation
 
 	mu     sync.Mutex // guards what follows
 	users  int32      // of the descriptor, which the last one closes
@@ -27,7 +28,7 @@ type Conn struct {
 	ended  bool // the peer sends nothing more, or there is an error
 	read   side
 	write  side
-	turned sync.Cond // something of this has changed
+	turned *sync.Cond // something of this has changed; nil before the first wait for that
 
 	handler func()
 }
@@ -43,7 +44,6 @@ func (s *side) isOver() bool { return s.deadline != 0 && time.Now().UnixNano() >
 
 func newConn(p *poller, fd int, peer unix.Sockaddr) (*Conn, error) {
 	c := &Conn{poller: p, fd: int32(fd)}
-	c.turned.L = &c.mu
 	switch a := peer.(type) {
 	case *unix.SockaddrInet4:
 		c.peer = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
@@ -85,10 +85,17 @@ func (c *Conn) event(what uint32) {
 		c.write.changes++
 	}
 	h := c.handler
+	c.changed()
 	c.mu.Unlock()
-	c.turned.Broadcast()
 	if h != nil && what&readEvents != 0 {
 		h()
+	}
+}
+
+// changed lets those look that wait for a change. The caller holds mu.
+func (c *Conn) changed() {
+	if c.turned != nil {
+		c.turned.Broadcast()
 	}
 }
 
@@ -139,9 +146,12 @@ func (c *Conn) wait(s *side, seen uint32) error {
 				timer = time.AfterFunc(time.Until(time.Unix(0, until)), func() {
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					c.turned.Broadcast()
+					c.changed()
 				})
 			}
+		}
+		if c.turned == nil {
+			c.turned = sync.NewCond(&c.mu)
 		}
 		c.turned.Wait()
 	}
@@ -170,7 +180,7 @@ func (c *Conn) Close() error {
 	c.poller.drop(int(c.fd))
 	c.users++
 	c.release()
-	c.turned.Broadcast()
+	c.changed()
 	if c.handler != nil {
 		go c.handler()
 	}
@@ -305,6 +315,6 @@ func (c *Conn) setDeadline(t time.Time, sides ...*side) error {
 			s.deadline = max(t.UnixNano(), 1)
 		}
 	}
-	c.turned.Broadcast()
+	c.changed()
 	return nil
 }

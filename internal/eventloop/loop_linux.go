@@ -55,19 +55,21 @@ type poller struct {
 	raw  syscall.RawConn
 	fd   int
 
-	mu    sync.Mutex // guards what follows
-	slots []slot     // by descriptor
-}
-
-// slot is what has a descriptor. The generation tells an event of a descriptor that has
-// been closed, and belongs to another one now.
-type slot struct {
-	target     target
-	generation int32
+	mu         sync.Mutex // guards what follows
+	targets    []target   // by descriptor
+	generation generation
 }
 
 // target is a listener or a connection.
-type target interface{ event(what uint32) }
+type target interface {
+	event(what uint32)
+	generationOf() *generation
+}
+
+// generation tells targets apart that have had the same descriptor, one after the other.
+type generation int32
+
+func (g *generation) generationOf() *generation { return g }
 
 func newPoller() (*poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -105,10 +107,10 @@ func (p *poller) run() {
 
 func (p *poller) dispatch(e *unix.EpollEvent) {
 	p.mu.Lock()
-	s := p.slots[e.Fd]
+	t := p.targets[e.Fd]
 	p.mu.Unlock()
-	if s.generation == e.Pad && s.target != nil {
-		s.target.event(e.Events)
+	if t != nil && *t.generationOf() == generation(e.Pad) {
+		t.event(e.Events)
 	}
 }
 
@@ -116,13 +118,13 @@ func (p *poller) dispatch(e *unix.EpollEvent) {
 // something has changed.
 func (p *poller) add(fd int, t target, what uint32) error {
 	p.mu.Lock()
-	for fd >= len(p.slots) {
-		p.slots = append(p.slots, make([]slot, len(p.slots)+events)...)
+	for fd >= len(p.targets) {
+		p.targets = append(p.targets, make([]target, len(p.targets)+events)...)
 	}
-	s := &p.slots[fd]
-	s.target = t
-	s.generation++
-	e := unix.EpollEvent{Events: what | unix.EPOLLET&0xffffffff, Fd: int32(fd), Pad: s.generation}
+	p.generation++
+	*t.generationOf() = p.generation
+	p.targets[fd] = t
+	e := unix.EpollEvent{Events: what | unix.EPOLLET&0xffffffff, Fd: int32(fd), Pad: int32(p.generation)}
 	p.mu.Unlock()
 	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0)
 	if errno != 0 {
@@ -134,7 +136,7 @@ func (p *poller) add(fd int, t target, what uint32) error {
 // drop is called before a descriptor is closed, which ends its events.
 func (p *poller) drop(fd int) {
 	p.mu.Lock()
-	p.slots[fd].target = nil
+	p.targets[fd] = nil
 	p.mu.Unlock()
 }
 
@@ -143,6 +145,7 @@ const maxAccepts = 16
 
 // listener accepts the connections of a net.Listener.
 type listener struct {
+	generation
 	loop     *Loop
 	poller   *poller
 	fd       int

@@ -13,26 +13,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is the raw access of a Conn. The poller calls its functions until they return
-// true. They are created once, because creating them allocates.
+// socket is the raw access of a Conn.
 type socket struct {
 	raw       syscall.RawConn
-	impatient bool // Read must not wait
-	owing     bool // an acknowledgement was owed at the last call of Unresponsive
+	impatient bool   // Read must not wait
+	owing     bool   // an acknowledgement was owed at the last call of Unresponsive
+	unread    []byte // comes before what the socket has
+	writing   sync.Mutex
+}
 
-	wanted   wanted
-	in       []byte
-	begun    []byte // copied to the beginning of inBuffer
-	unread   []byte // comes before what the socket has
-	inBuffer *Buffer
-	inN      int
-	inErr    error
-	read     func(fd uintptr) bool
+// pendingRead is a read from a socket that is under way, and pendingWrite a write. An idle
+// connection has neither. The poller calls their functions until they return true; those
+// are created once, because creating them allocates.
+type (
+	pendingRead struct {
+		socket *socket
+		wanted wanted
+		into   []byte
+		begun  []byte // copied to the beginning of buffer
+		buffer *Buffer
+		n      int
+		err    error
+		try    func(fd uintptr) bool
+	}
+	pendingWrite struct {
+		rest []byte
+		err  error
+		try  func(fd uintptr) bool
+	}
+)
 
-	writing sync.Mutex // guards what follows
-	out     []byte
-	outErr  error
-	write   func(fd uintptr) bool
+var (
+	readings = sync.Pool{New: func() any {
+		r := &pendingRead{}
+		r.try = r.attempt
+		return r
+	}}
+	writings = sync.Pool{New: func() any {
+		w := &pendingWrite{}
+		w.try = w.attempt
+		return w
+	}}
+)
+
+// do performs a read, waiting for it. The caller releases the result.
+func (s *socket) do(wanted wanted, into, begun []byte) (*pendingRead, error) {
+	r := readings.Get().(*pendingRead)
+	r.socket, r.wanted, r.into, r.begun = s, wanted, into, begun
+	return r, s.raw.Read(r.try)
+}
+
+func (r *pendingRead) release() {
+	*r = pendingRead{try: r.try}
+	readings.Put(r)
 }
 
 func (s *socket) open(conn net.Conn) {
@@ -45,7 +78,6 @@ func (s *socket) open(conn net.Conn) {
 		return
 	}
 	s.raw = raw
-	s.read, s.write = s.try, s.tryWrite
 }
 
 // wanted is what a read waits for.
@@ -57,28 +89,28 @@ const (
 	something                // that there is something to read, the end included
 )
 
-// try performs the read. It reports whether it could.
-func (s *socket) try(fd uintptr) bool {
-	switch s.wanted {
+// attempt performs the read. It reports whether it could.
+func (r *pendingRead) attempt(fd uintptr) bool {
+	switch r.wanted {
 	case bytesInto:
-		again := s.receive(fd, s.in)
-		if again && s.impatient {
-			s.inErr = errWouldBlock
+		again := r.receive(fd, r.into)
+		if again && r.socket.impatient {
+			r.err = errWouldBlock
 			return true
 		}
 		return !again
 	case fullBuffer: // none is kept while this waits
 		b := GetBuffer()
-		before := copy(b[:], s.begun)
-		if s.receive(fd, b[before:]) {
+		before := copy(b[:], r.begun)
+		if r.receive(fd, b[before:]) {
 			b.Release()
 			return false
 		}
-		s.inN += before
-		s.inBuffer = b
+		r.n += before
+		r.buffer = b
 		return true
 	}
-	return len(s.unread) > 0 || poll(fd, unix.POLLIN) != 0
+	return len(r.socket.unread) > 0 || poll(fd, unix.POLLIN) != 0
 }
 
 // Unread makes the next reads return p before what has not been read yet.
@@ -94,36 +126,34 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c.wanted, c.in = bytesInto, p
-	err := c.raw.Read(c.read)
-	c.in = nil
+	r, err := c.do(bytesInto, p, nil)
+	defer r.release()
 	if err != nil {
 		return 0, err
 	}
-	return c.inN, c.result()
+	return r.n, r.result()
 }
 
 func (s *socket) readBuffer(begun []byte) (*Buffer, int, error) {
-	s.wanted, s.begun = fullBuffer, begun
-	err := s.raw.Read(s.read)
-	b := s.inBuffer
-	s.inBuffer, s.begun = nil, nil
+	r, err := s.do(fullBuffer, nil, begun)
+	defer r.release()
 	if err == nil {
-		err = s.result()
+		err = r.result()
 	}
 	if err == nil {
-		return b, s.inN, nil
+		return r.buffer, r.n, nil
 	}
-	if b != nil {
-		b.Release()
+	if r.buffer != nil {
+		r.buffer.Release()
 	}
 	return nil, 0, err
 }
 
 // wait waits until there is something to read, the end included.
 func (s *socket) wait() error {
-	s.wanted = something
-	return s.raw.Read(s.read)
+	r, err := s.do(something, nil, nil)
+	r.release()
+	return err
 }
 
 // poll returns which of the events a socket has, and POLLHUP and POLLERR in any
@@ -145,40 +175,40 @@ func poll(fd uintptr, events int16) int16 {
 }
 
 // receive reports whether nothing has arrived. Otherwise it stores the result of the
-// read in inN and inErr.
-func (s *socket) receive(fd uintptr, p []byte) (again bool) {
-	if len(s.unread) > 0 {
-		s.inN, s.inErr = copy(p, s.unread), nil
-		if s.unread = s.unread[s.inN:]; len(s.unread) == 0 {
+// read.
+func (r *pendingRead) receive(fd uintptr, p []byte) (again bool) {
+	if s := r.socket; len(s.unread) > 0 {
+		r.n, r.err = copy(p, s.unread), nil
+		if s.unread = s.unread[r.n:]; len(s.unread) == 0 {
 			s.unread = nil
 		}
 		return false
 	}
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
-		s.inN, s.inErr = 0, nil
+		r.n, r.err = 0, nil
 		switch errno {
 		case 0:
-			if s.inN = int(n); n == 0 {
-				s.inErr = io.EOF
+			if r.n = int(n); n == 0 {
+				r.err = io.EOF
 			}
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
 			return true
 		default:
-			s.inErr = os.NewSyscallError("recv", errno)
+			r.err = os.NewSyscallError("recv", errno)
 		}
 		return false
 	}
 }
 
-// result returns the result of the last receive, with the errors of package net.
-func (s *socket) result() error {
-	if s.inErr == nil || s.inErr == io.EOF || s.inErr == errWouldBlock {
-		return s.inErr
+// result returns the error of the read, like one of package net.
+func (r *pendingRead) result() error {
+	if r.err == nil || r.err == io.EOF || r.err == errWouldBlock {
+		return r.err
 	}
-	return &net.OpError{Op: "read", Net: "socket", Err: s.inErr}
+	return &net.OpError{Op: "read", Net: "socket", Err: r.err}
 }
 
 // Write implements [net.Conn].
@@ -188,28 +218,31 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.out, c.outErr = p, nil
-	err := c.raw.Write(c.write)
-	n := len(p) - len(c.out)
-	c.out = nil
-	if err == nil && c.outErr != nil {
-		err = &net.OpError{Op: "write", Net: "socket", Err: c.outErr}
+	w := writings.Get().(*pendingWrite)
+	w.rest, w.err = p, nil
+	err := c.raw.Write(w.try)
+	n := len(p) - len(w.rest)
+	if err == nil && w.err != nil {
+		err = &net.OpError{Op: "write", Net: "socket", Err: w.err}
 	}
+	w.rest = nil
+	writings.Put(w)
 	return n, err
 }
 
-func (s *socket) tryWrite(fd uintptr) bool {
-	for len(s.out) > 0 {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.out[0])), uintptr(len(s.out)),
+// attempt writes what the socket takes. It reports whether that was everything, or failed.
+func (w *pendingWrite) attempt(fd uintptr) bool {
+	for len(w.rest) > 0 {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&w.rest[0])), uintptr(len(w.rest)),
 			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 		switch errno {
 		case 0:
-			s.out = s.out[n:]
+			w.rest = w.rest[n:]
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return false
 		default:
-			s.outErr = os.NewSyscallError("send", errno)
+			w.err = os.NewSyscallError("send", errno)
 			return true
 		}
 	}

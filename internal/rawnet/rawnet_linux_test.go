@@ -162,12 +162,16 @@ func TestNoBufferWhileWaiting(t *testing.T) {
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
+	forgotten := 0.0
+	if raceEnabled { // which makes pools forget a quarter of what they are given
+		forgotten = 2
+	}
 	for _, network := range []string{"tcp", "unix"} {
 		a, b := pair(t, kind{network: network})
 		message, p := content(100), make([]byte, 100)
 		if n := testing.AllocsPerRun(200, func() {
 			a.Write(message)
-			if raceEnabled { // which makes pools forget
+			if raceEnabled {
 				io.ReadFull(b, p)
 			} else {
 				buffer, _, _ := b.readBuffer()
@@ -177,7 +181,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			if _, err := io.ReadFull(a, p); err != nil {
 				t.Fatal(err)
 			}
-		}); n != 0 {
+		}); n > forgotten {
 			t.Errorf("%s: %v allocations", network, n)
 		}
 	}

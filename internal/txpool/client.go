@@ -42,7 +42,7 @@ type Client struct {
 
 // NewClient returns the state of a client that has prepared nothing.
 func NewClient(table *Statements) *Client {
-	return &Client{table: table, named: map[string]*clientStatement{}}
+	return &Client{table: table}
 }
 
 // SetUser sets the user that the client has authenticated as, "" if it has not. By

@@ -172,6 +172,9 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 	}
 	name := string(p.Name)
 	named := &clientStatement{statement: st}
+	if c.named == nil {
+		c.named = map[string]*clientStatement{}
+	}
 	c.named[name] = named
 	w.namesChanged = s.segment
 	key := statementKey{st, w.session.planning()}
