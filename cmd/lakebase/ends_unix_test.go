@@ -80,6 +80,7 @@ var waits = map[string]struct {
 	"lakebase psql":                    {"-Xc select", []party{workspace, database}},
 	"lakebase query":                   {"select", []party{workspace, database}},
 	"lakebase roles":                   {},
+	"lakebase roles adopt":             {"ends@example.com --schema public --yes", []party{workspace, database}},
 	"lakebase roles create":            {"ends@example.com", []party{workspace, database}},
 	"lakebase roles grant":             {"ends@example.com --read", []party{workspace, database}},
 	"lakebase roles list":              {"", []party{workspace, database}},
