@@ -42,12 +42,12 @@ type side struct {
 // isOver reports whether the deadline has passed.
 func (s *side) isOver() bool { return s.deadline != 0 && time.Now().UnixNano() >= s.deadline }
 
-func newConn(p *poller, fd int, peer unix.Sockaddr) (*Conn, error) {
+func newConn(p *poller, fd int, peer syscall.Sockaddr) (*Conn, error) {
 	c := &Conn{poller: p, fd: int32(fd)}
 	switch a := peer.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		c.peer = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		c.peer = netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
 	}
 	return c, p.add(fd, c, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP)

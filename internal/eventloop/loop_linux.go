@@ -87,22 +87,26 @@ func newPoller() (*poller, error) {
 	return p, nil
 }
 
+// run handles events until the poller is closed. It does so within one read of the epoll
+// descriptor, which remembers what the runtime has reported since it last waited: after
+// fewer events than there is room for, it need not ask whether there are more.
 func (p *poller) run() {
 	var all [events]unix.EpollEvent
-	n := 0
-	poll := func(fd uintptr) bool {
-		got, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&all[0])), events, 0, 0, 0)
-		n = int(got)
-		if errno != 0 {
-			n = 0
+	_ = p.raw.Read(func(fd uintptr) bool {
+		for n := events; n == events; {
+			got, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&all[0])), events, 0, 0, 0)
+			if errno == syscall.EINTR {
+				continue
+			}
+			if n = int(got); errno != 0 {
+				n = 0
+			}
+			for i := range all[:n] {
+				p.dispatch(&all[i])
+			}
 		}
-		return n > 0
-	}
-	for p.raw.Read(poll) == nil {
-		for i := range all[:n] {
-			p.dispatch(&all[i])
-		}
-	}
+		return false
+	})
 }
 
 func (p *poller) dispatch(e *unix.EpollEvent) {
@@ -203,12 +207,12 @@ func (a *listener) accept() bool {
 		a.mu.Unlock()
 		return false
 	}
-	fd, address, err := unix.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fd, address, err := syscall.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) // unix.Accept4 asks for the protocol, too
 	a.mu.Unlock()
 	switch {
-	case err == unix.EAGAIN:
+	case err == syscall.EAGAIN:
 		return false
-	case err == unix.EINTR || err == unix.ECONNABORTED:
+	case err == syscall.EINTR || err == syscall.ECONNABORTED:
 		return true
 	case err != nil:
 		go func() {
