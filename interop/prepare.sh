@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what the clients here need and what is missing: psql and pgbench,
-# Node with the packages of node/package-lock.json, psycopg, asyncpg, Django, a JDK and
-# the JDBC driver, Active Record; shells with their completion, and mandoc. Ends with one line that names what could not be had.
+# Installs what the clients here and in examples/clients need and what is missing: psql
+# and pgbench, Node with the packages of node/package-lock.json, psycopg, asyncpg,
+# SQLAlchemy, Django, a JDK, the JDBC driver, HikariCP, Spring, Active Record, PHP; shells
+# with their completion, and mandoc. Ends with one line that names what could not be had.
 set -eu
 cd "$(dirname "$0")"
 
@@ -50,8 +51,11 @@ python_has psycopg2 && python_has psycopg || install 'psycopg2 or psycopg' pytho
 python_has asyncpg || install asyncpg python3-asyncpg
 python_has django || install Django python3-django
 ruby_has active_record && ruby_has pg || install 'Active Record' ruby ruby-activerecord ruby-pg
+python_has alembic || install 'SQLAlchemy or Alembic' python3-sqlalchemy alembic
+has php && php -m | grep -q pdo_pgsql || install PHP php-cli php-pgsql
 has javac && has java || install 'a JDK' default-jdk-headless
 [ -e /usr/share/java/postgresql.jar ] || install 'the JDBC driver' libpostgresql-jdbc-java
+[ -e /usr/share/java/HikariCP.jar ] && [ -e /usr/share/java/spring3-jdbc.jar ] || install 'HikariCP or Spring' libhikaricp-java libspring-jdbc-java
 has node && has npm || install 'node or npm' nodejs npm
 [ -e /usr/share/bash-completion/bash_completion ] || install bash-completion bash-completion
 has zsh && has fish || install 'zsh or fish' zsh fish

@@ -71,7 +71,8 @@ func migrate(ctx context.Context) error {
 	return err
 }
 
-// newStore returns a Store in a new database that ends with the test.
+// newStore returns a Store in a new database that ends with the test. Tokens are valid in
+// it because its template was created by the API; in an empty one of SQL they are refused.
 func newStore(t *testing.T) Store {
 	t.Helper()
 	name := "test_" + strings.ToLower(t.Name())
