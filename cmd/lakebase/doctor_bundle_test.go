@@ -16,7 +16,7 @@ import (
 func TestDoctorBundleZip(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "report.ZIP")
-	stdout, stderr, code := newProgram(t).run("doctor", "--bundle", file, "-v")
+	stdout, stderr, code := newProgram(t).run("doctor", "--slow", "0", "--bundle", file, "-v")
 	if code != command.ExitOK {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}

@@ -34,7 +34,7 @@ func runningLine(check string) *regexp.Regexp {
 // wrote there.
 func (c *program) doctorOn(columns uint16, want int, args ...string) string {
 	c.t.Helper()
-	w := c.onTerminal(columns, 40, append([]string{"doctor"}, args...)...)
+	w := c.onTerminal(columns, 40, append([]string{"doctor", "--slow", "0"}, args...)...)
 	w.exits(want)
 	return w.all()
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// Options configure a [Run]. All but OnEvent, Schema and Role are required.
+// Options configure a [Run]. OnEvent, Slow, Schema and Role may be left out.
 type Options struct {
 	Target      string        // as lakebase.ParseConfig reads it; empty for the one that the environment names
 	Timeout     time.Duration // of each check
@@ -28,6 +28,7 @@ type Options struct {
 	Logger      *slog.Logger  // receives what the library logs
 	Secrets     *Secrets      // collects what must not be shown
 	Schema      string        // to look at; empty for none
+	Slow        time.Duration // a check that takes longer is a warning; 0 for none
 	Role        string        // whose rights in Schema count; empty for the one that logs in
 	// OnEvent, if not nil, is called for each step as it is taken, by the
 	// goroutine that called Run.
@@ -147,8 +148,11 @@ func (s step) perform(ctx context.Context, v *visit) Result {
 	v.timeout = cmp.Or(v.options.timeouts[s.name], v.options.Timeout)
 	v.notify(Event{Check: s.name})
 	began := time.Now()
+	v.waited = false
 	result := s.run(ctx, v)
-	result.Name, result.Milliseconds = s.name, milliseconds(time.Since(began))
+	took := time.Since(began)
+	result = v.judgeTime(ctx, s.name, result, took)
+	result.Name, result.Milliseconds = s.name, milliseconds(took)
 	if result.Status == Failed {
 		v.blockedBy[s.name] = s.name
 		if v.conn != nil && v.conn.IsClosed() {

@@ -2,8 +2,11 @@ package doctor
 
 import (
 	"cmp"
+	"context"
 	"testing"
 	"time"
+
+	"github.com/lakebase-go/lakebase/internal/steps"
 )
 
 // LimitCheck bounds one check in place of o.Timeout, unless it is bounded already.
@@ -20,4 +23,16 @@ func SetPollInterval(t testing.TB, d time.Duration) {
 	before := pollInterval
 	pollInterval = d
 	t.Cleanup(func() { pollInterval = before })
+}
+
+// JudgeTime judges a check that passed and took so long, at that round-trip time to
+// the server.
+func JudgeTime(check string, took, roundTrip time.Duration) Result {
+	v := &visit{options: Options{Slow: time.Second}, roundTrip: roundTrip}
+	return v.judgeTime(context.Background(), check, found(nil, "passed"), took)
+}
+
+// ExplainSilence explains that a host drops packets.
+func ExplainSilence(host string, private bool) (meaning, action string) {
+	return explainSilence(steps.Server{Host: host, Port: 5432}, private)
 }

@@ -127,7 +127,7 @@ func checkLogin(ctx context.Context, v *visit) Result {
 // logIn makes one attempt. A sleeping endpoint gets the time to wake.
 func (v *visit) logIn(ctx context.Context) (*pgx.Conn, error) {
 	if v.asleep {
-		v.timeout = v.options.WakeTimeout
+		v.timeout, v.waited = v.options.WakeTimeout, true
 		v.notify(Event{Check: "login", Note: fmt.Sprintf("the endpoint is asleep: waking it, up to %s", v.timeout)})
 	}
 	ctx, cancel := v.within(ctx)

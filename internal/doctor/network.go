@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,11 +221,13 @@ func checkTCP(ctx context.Context, v *visit) Result {
 	defer cancel()
 	errs := make([]error, len(v.addresses))
 	details := make([]Detail, len(v.addresses))
+	times := make([]time.Duration, len(v.addresses))
 	var dials sync.WaitGroup
 	for i, a := range v.addresses {
 		dials.Go(func() {
 			began := time.Now()
 			conn, err := a.dial(ctx)
+			times[i] = time.Since(began)
 			if err == nil {
 				err = conn.Close()
 			}
@@ -239,6 +242,9 @@ func checkTCP(ctx context.Context, v *visit) Result {
 		switch err := errs[i]; {
 		case err == nil, errors.Is(err, syscall.ECONNRESET): // the next check finds out what cuts the connection
 			v.reached = append(v.reached, a)
+			if v.roundTrip == 0 || times[i] < v.roundTrip {
+				v.roundTrip = times[i]
+			}
 			names = append(names, a.String())
 		case isTimeout(err):
 			silent = err
@@ -285,14 +291,9 @@ func (v *visit) explainDial(err error, details []Detail) Result {
 	at := hostPort(server.Host, server.Port)
 	p := problem("no connection to %s: %s", at, outcome(err))
 	switch {
-	case isTimeout(err) && parse(v.addresses[0].ip).IsPrivate():
-		p = problem("%s does not answer", at).
-			means("the address is a private one, and this machine is not in its network, or a firewall drops the packets").
-			do("have the network let this machine out to " + at + " over TCP")
 	case isTimeout(err):
-		p = problem("%s does not answer", at).
-			means("packets go there and none come back: a firewall or security group between here and there drops them").
-			do("have the network let this machine out to " + at + " over TCP")
+		meaning, action := explainSilence(server, parse(v.addresses[0].ip).IsPrivate())
+		p = problem("%s does not answer", at).means("%s", meaning).do(action)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		p = p.means("the machine was reached, or its network, and nothing listens at that port").
 			do("check that the instance runs, and look its host up again", v.again())
@@ -310,4 +311,29 @@ func (v *visit) explainDial(err error, details []Detail) Result {
 		p = p.do("use Lakebase's port, 5432: "+variable+" sets another", "unset "+variable)
 	}
 	return p.failed(v.refused(err, server.Host), details...)
+}
+
+// serviceName matches the hosts of the service, and finds the region in those that
+// have one.
+var serviceName = regexp.MustCompile(`^[^.]+\.database(?:\.([a-z0-9-]+))?\.(?:cloud\.databricks\.com|gcp\.databricks\.com|azuredatabricks\.net)\.?$`)
+
+// explainSilence returns what it means that a server drops packets, and what to do.
+func explainSilence(server steps.Server, private bool) (meaning, action string) {
+	at := hostPort(server.Host, server.Port)
+	action = "have the network let this machine out to " + at + " over TCP"
+	meaning = "packets go there and none come back: a firewall or security group between here and there drops them"
+	if private {
+		meaning = "the address is a private one, and this machine is not in its network, or a firewall drops the packets"
+	}
+	name := serviceName.FindStringSubmatch(strings.ToLower(server.Host))
+	switch {
+	case name == nil:
+	case name[1] != "":
+		meaning += fmt.Sprintf("; where Private Link is in force, a name with a region, here %s, takes a Service Direct endpoint for port 5432 from outside the workspace", name[1])
+		action += "; with Private Link, through a Service Direct endpoint, or run inside the workspace's network"
+	case private:
+		meaning += "; a private address of the service is one of Private Link, whose names without a region need no Service Direct endpoint"
+		action += ", through the Private Link endpoint that the address belongs to"
+	}
+	return meaning, action
 }

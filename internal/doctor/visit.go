@@ -36,9 +36,11 @@ type visit struct {
 	target       steps.Target
 	asleep       bool // logging in wakes it
 	servers      []steps.Server
-	addresses    []address // that the servers' names resolve to
-	reached      []address // of those, which answered
-	subject      string    // the identity that the token belongs to
+	addresses    []address     // that the servers' names resolve to
+	reached      []address     // of those, which answered
+	roundTrip    time.Duration // to the server, the shortest; 0 if unknown
+	waited       bool          // in the check that runs, for a database on its way up
+	subject      string        // the identity that the token belongs to
 	lifetime     time.Duration
 	conn         *pgx.Conn
 }
@@ -80,6 +82,7 @@ func (v *visit) poll(ctx context.Context, check string, try func() (starting boo
 		if !starting || time.Until(deadline) < pollInterval {
 			return err
 		}
+		v.waited = true
 		v.notify(Event{Check: check, Note: note()})
 		select {
 		case <-ctx.Done():

@@ -22,6 +22,7 @@ import (
 // options are the flags of lakebase doctor.
 type options struct {
 	timeout, wakeTimeout time.Duration
+	slow                 time.Duration
 	bundle               string
 	schema, role         string
 	verbose              bool
@@ -38,7 +39,8 @@ func New(std *terminal.Streams) *cobra.Command {
 here: configuration, workspace login, target, pooler, DNS, TCP, TLS, token,
 Postgres login, role and grants, server, connections. Each has a line with its
 time. A failure comes with its meaning and an action; steps that depend on it
-are skipped.
+are skipped. A check that passes slowly is a warning of its own: which leg it is,
+and the round-trip time.
 
 ` + target.Help + `
 
@@ -73,6 +75,7 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 	flags.StringVar(&o.role, "role", "", "role whose rights in --schema count (default the one that logs in)")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print what each check saw, and the library's log on stderr")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "for each check")
+	flags.DurationVar(&o.slow, "slow", time.Second, "a check that takes longer is a warning of its own; 0 for none")
 	flags.DurationVar(&o.wakeTimeout, "wake-timeout", time.Minute, "for a database that wakes, starts or fails over")
 	o.output.AddFlag(cmd)
 	return cmd
@@ -103,7 +106,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	view := newView(std, o)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Schema: o.schema, Role: o.role, Logger: terminal.NewLogger(log, slog.LevelDebug),
+		Schema: o.schema, Role: o.role, Slow: o.slow, Logger: terminal.NewLogger(log, slog.LevelDebug),
 	})
 	view.status.End()
 	if report.Interrupted {
