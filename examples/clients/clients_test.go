@@ -101,7 +101,11 @@ func runBlock(t *testing.T, bin string, server *local.Server, name, database, bl
 	cmd.WaitDelay = time.Second
 	// Debian's Python has the packages that are installed, one before it may not.
 	cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin:" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C.UTF-8", "TZ=UTC",
-		"DATABRICKS_CONFIG_FILE=" + os.DevNull, "LAKEBASE_DATABASE_NAME=" + database}
+		"DATABRICKS_CONFIG_FILE=" + os.DevNull, "LAKEBASE_DATABASE_NAME=" + database,
+		// Prisma's command would download engines, of which the example needs none, and ask
+		// for its newest version, as npx does.
+		"PRISMA_SCHEMA_ENGINE_BINARY=/bin/true", "PRISMA_QUERY_ENGINE_LIBRARY=/bin/true",
+		"CHECKPOINT_DISABLE=1", "NO_UPDATE_NOTIFIER=1"}
 	variables, err := server.Env(project)
 	if err != nil {
 		t.Fatal(err)
