@@ -289,7 +289,7 @@ func (c *Conn) LocalAddr() net.Addr {
 // RemoteAddr returns the peer's address.
 func (c *Conn) RemoteAddr() net.Addr {
 	if !c.peer.IsValid() {
-		return &net.UnixAddr{Net: "unix"}
+		return &net.UnixAddr{Net: "unix", Name: "@"} // that of a client without a name, as in package net
 	}
 	return net.TCPAddrFromAddrPort(c.peer)
 }

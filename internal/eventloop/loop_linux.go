@@ -156,8 +156,9 @@ type listener struct {
 	accepted func(*Conn)
 	failed   func(error)
 
-	mu     sync.Mutex // guards what follows, and accepting
-	closed bool
+	mu      sync.Mutex // guards what follows, and accepting
+	closed  bool
+	failing bool // failed is being called
 }
 
 // Accept takes over a TCP or Unix listener and calls accepted with each connection, from
@@ -203,23 +204,21 @@ func (a *listener) event(uint32) {
 // accept reports whether there may be more to accept.
 func (a *listener) accept() bool {
 	a.mu.Lock()
-	if a.closed {
+	if a.closed || a.failing {
 		a.mu.Unlock()
 		return false
 	}
 	fd, address, err := syscall.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) // unix.Accept4 asks for the protocol, too
+	retry := err == syscall.EINTR || err == syscall.ECONNABORTED
+	failing := err != nil && err != syscall.EAGAIN && !retry
+	a.failing = failing
 	a.mu.Unlock()
 	switch {
-	case err == syscall.EAGAIN:
+	case failing:
+		go a.fail(os.NewSyscallError("accept4", err))
 		return false
-	case err == syscall.EINTR || err == syscall.ECONNABORTED:
-		return true
 	case err != nil:
-		go func() {
-			a.failed(os.NewSyscallError("accept4", err))
-			a.event(0)
-		}()
-		return false
+		return retry
 	}
 	c, err := newConn(a.loop.next(), fd, address)
 	if err != nil {
@@ -229,4 +228,13 @@ func (a *listener) accept() bool {
 	}
 	a.accepted(c)
 	return true
+}
+
+// fail reports an error, and then accepts again.
+func (a *listener) fail(err error) {
+	a.failed(err)
+	a.mu.Lock()
+	a.failing = false
+	a.mu.Unlock()
+	a.event(0)
 }
