@@ -46,7 +46,7 @@ func (a *arrival) takeTurns() {
 func (a *arrival) read() bool {
 	l := a.login
 	conn := l.client.conn
-	b, n, _, err := conn.receiveNow(nil)
+	b, n, more, err := conn.receiveNow(nil)
 	if b == nil && err == nil {
 		return true
 	}
@@ -57,14 +57,18 @@ func (a *arrival) read() bool {
 		case bytes.Equal(packet, sslRequest) && l.clientTLS() == nil && !l.sslRequested:
 			l.sslRequested = true
 			if conn.write([]byte{'N'}) == nil {
+				if more {
+					a.turn.note(isReadable)
+				}
 				return true
 			}
 		case !l.env.isDraining():
-			if s := l.env.starts.find(packet, l.env.configuration.Load()); s != nil && a.finish(s) {
+			now := l.env.configuration.Load()
+			if s := l.env.starts.find(packet, now); s != nil && a.finish(s, now) {
 				return false
 			}
 		}
-		if isWhole(packet) {
+		if isStartup(packet) {
 			l.packet = bytes.Clone(packet)
 		}
 		conn.raw.Unread(bytes.Clone(packet))
@@ -76,14 +80,14 @@ func (a *arrival) read() bool {
 }
 
 // finish logs in as another client has before. It reports whether that was possible
-// without waiting.
-func (a *arrival) finish(s *start) bool {
+// without waiting. No password is needed under the configuration that s is of.
+func (a *arrival) finish(s *start, of *configuration) bool {
 	l, c := a.login, a.login.client
 	if reported, ok := s.pool.welcomes.find(s.settings); !ok || reported != s.reported {
 		return false
 	}
 	l.startup, l.start = s.startup, s
-	stage, _, err := l.logIn()
+	stage, _, err := l.logIn(of)
 	if errors.Is(err, errOtherPool) {
 		c.set.discount(c)
 		c.conn.out, l.startup, l.start = nil, nil, nil
@@ -106,8 +110,10 @@ var errOtherPool = errors.New("the pool has been replaced")
 // sslRequest is the packet that asks for TLS.
 var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
-// isWhole reports whether p is one packet of a login, and nothing else.
-func isWhole(p []byte) bool { return len(p) >= 8 && int(binary.BigEndian.Uint32(p)) == len(p) }
+// isStartup reports whether p is a startup packet, and nothing else.
+func isStartup(p []byte) bool {
+	return len(p) >= 8 && int(binary.BigEndian.Uint32(p)) == len(p) && binary.BigEndian.Uint16(p[4:]) == 3
+}
 
 // starts knows the startup packets of clients that need no password, so that the next
 // client with the same one can be served without waiting. The zero value is empty.

@@ -2,6 +2,8 @@ package proxy_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -23,16 +25,22 @@ func startupPacket(t testing.TB) []byte {
 func (r *rig) answerTo(pieces ...[]byte) (answer []string, conn net.Conn) {
 	r.t.Helper()
 	conn = r.dial()
+	return answerOn(r.t, conn, pieces...), conn
+}
+
+// answerOn is answerTo on a connection.
+func answerOn(t testing.TB, conn net.Conn, pieces ...[]byte) (answer []string) {
+	t.Helper()
 	for _, p := range pieces {
 		if _, err := conn.Write(p); err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 	front := pgproto3.NewFrontend(conn, conn)
 	for {
 		m, err := front.Receive()
 		if err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 		switch m := m.(type) {
 		case *pgproto3.BackendKeyData:
@@ -40,9 +48,9 @@ func (r *rig) answerTo(pieces ...[]byte) (answer []string, conn net.Conn) {
 		case *pgproto3.ParameterStatus:
 			answer = append(answer, m.Name+"="+m.Value)
 		case *pgproto3.ErrorResponse:
-			return append(answer, m.Code), conn
+			return append(answer, m.Code)
 		case *pgproto3.ReadyForQuery:
-			return append(answer, "ready"), conn
+			return append(answer, "ready")
 		}
 	}
 }
@@ -175,4 +183,49 @@ func TestKnownStartupPacketAtTheLimit(t *testing.T) {
 	if answer, _ := r.answerTo(packet); answer[len(answer)-1] != "ready" {
 		t.Errorf("the answer is %q", answer)
 	}
+}
+
+// What a client asks for before its startup packet is not taken for that.
+func TestRequestForGSSIsNotKnownAsStartupPacket(t *testing.T) {
+	t.Parallel()
+	r := startPooled(t, proxy.Config{})
+	for range 3 {
+		conn := r.dial()
+		if _, err := conn.Write(encoded(t, &pgproto3.GSSEncRequest{})); err != nil {
+			t.Fatal(err)
+		}
+		refusal := make([]byte, 1)
+		if _, err := conn.Read(refusal); err != nil || refusal[0] != 'N' {
+			t.Fatalf("%q, %v", refusal, err)
+		}
+		if answer := answerOn(t, conn, startupPacket(t)); !slices.Contains(answer, "ready") {
+			t.Errorf("%q", answer)
+		}
+	}
+}
+
+// A client that sends nothing after its request for TLS is forgotten, whether or not the
+// request and the end are found at once.
+func TestEndWithTheRequestForTLS(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "px") // the test's own is too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	r := startPooled(t, proxy.Config{UnixSocketDir: dir})
+	_, port, err := net.SplitHostPort(r.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		conn, err := net.Dial("unix", filepath.Join(dir, ".s.PGSQL."+port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write(sslRequest())
+		conn.(*net.UnixConn).CloseWrite()
+		defer conn.Close()
+	}
+	testkit.Eventually(t, "all are forgotten", func() bool { return r.Stats().Accepted == 300 && len(r.Clients()) == 0 })
 }

@@ -48,11 +48,12 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 	if err := l.readStartup(); err != nil || l.startup == nil {
 		return stageStartup, nil, err
 	}
-	return l.logIn()
+	return l.logIn(l.env.configuration.Load())
 }
 
-// logIn goes on after the startup packet.
-func (l *login) logIn() (stage string, next runLoop, err error) {
+// logIn goes on after the startup packet. The configuration decides whether the client
+// needs a password.
+func (l *login) logIn(now *configuration) (stage string, next runLoop, err error) {
 	c := l.client
 	c.user, c.application = l.startup.User(), l.startup.Get("application_name")
 	if l.start == nil { // the strings of a packet that is kept can be shared
@@ -66,11 +67,10 @@ func (l *login) logIn() (stage string, next runLoop, err error) {
 	if err := l.negotiate(); err != nil {
 		return stageStartup, nil, err
 	}
-	users := l.env.config().Users
-	if err := authenticate(c.conn, users, c.user); err != nil {
+	if err := authenticate(c.conn, now.Users, c.user); err != nil {
 		return "login", nil, err
 	}
-	c.authenticated = users != nil
+	c.authenticated = now.Users != nil
 	if toConsole {
 		next, err := l.openConsole()
 		return "console", next, err
@@ -81,7 +81,7 @@ func (l *login) logIn() (stage string, next runLoop, err error) {
 	}
 	stage = "connect to " + db.target.name
 	if l.env.config().PoolMode == TransactionMode && c.replication == replicationNone {
-		next, err = l.openPooled(db)
+		next, err = l.openPooled(db, now)
 	} else {
 		next, err = l.openSession(db)
 	}
@@ -164,8 +164,8 @@ func (l *login) admit() (database, error) {
 }
 
 // openPooled makes the client one of transaction mode.
-func (l *login) openPooled(db database) (runLoop, error) {
-	configuration, known := l.env.configuration.Load(), l.start
+func (l *login) openPooled(db database, now *configuration) (runLoop, error) {
+	known := l.start
 	if known == nil {
 		settings, err := startupSettings(l.startup)
 		if err != nil {
@@ -196,7 +196,7 @@ func (l *login) openPooled(db database) (runLoop, error) {
 		return nil, err
 	}
 	if l.start == nil && len(l.packet) > 0 && len(l.packet) <= maxStartPacket && !l.client.authenticated && !l.client.conn.tls {
-		l.env.starts.add(l.packet, configuration, known)
+		l.env.starts.add(l.packet, now, known)
 	}
 	return c.begin(), nil
 }
