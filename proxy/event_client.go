@@ -75,10 +75,7 @@ func (c *pooledClient) leave(end ending) {
 // react does what there is reason to, as far as that need not wait.
 func (c *pooledClient) react(why uint32) step {
 	switch {
-	case why&isInterrupted != 0:
-		c.turn.note(why&^isInterrupted | isReadable)
-		return step{wait: c.handleInterrupt}
-	case why&isNotified != 0:
+	case why&isNotified != 0 && c.waits:
 		c.turn.note(why &^ isNotified)
 		return step{wait: func() ending {
 			_ = c.client.notify(waitingFor(c.pool.database.target, time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
@@ -87,8 +84,11 @@ func (c *pooledClient) react(why uint32) step {
 	case why&isGranted != 0:
 		c.turn.note(why&^isGranted | isReadable) // reading has stopped
 		return c.resume()
-	case c.waits:
+	case c.waits: // until then c reads nothing, an interrupt included
 		return step{}
+	case why&isInterrupted != 0:
+		c.turn.note(why&^isInterrupted | isReadable)
+		return step{wait: c.handleInterrupt}
 	}
 	return c.readNow()
 }
@@ -122,6 +122,7 @@ func (c *pooledClient) readNow() step {
 		case b == nil:
 			return step{}
 		}
+		c.received += int64(n)
 		s := c.forwardNow(b[:n])
 		b.Release()
 		if s.wait != nil || s.end != (ending{}) {

@@ -238,17 +238,17 @@ func (p *pool) loggedIn(s *serverConn) {
 // loginFailed refuses the clients that wait if they have nothing else to wait
 // for.
 func (p *pool) loginFailed(err error) {
+	draining := p.env.isDraining()
+	if !draining {
+		db := p.database.label()
+		p.env.log.Warn("cannot log in to the database", "target", db.Target, "database", db.Name, "error", err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.logins.failed(err)
 	p.signalShrunk()
 	p.totals.ServerLoginFails++
-	if p.env.isDraining() {
-		return
-	}
-	db := p.database.label()
-	p.env.log.Warn("cannot log in to the database", "target", db.Target, "database", db.Name, "error", err)
-	if len(p.live) == 0 && p.logins.inFlight == 0 {
+	if !draining && len(p.live) == 0 && p.logins.inFlight == 0 {
 		p.waiters.refuseAll(connectError(err))
 	}
 }
@@ -419,6 +419,19 @@ func (p *pool) remaining() (int, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.live) + p.logins.inFlight, p.shrunk
+}
+
+// countLoss counts and logs the loss of a server connection.
+func (p *pool) countLoss(inUse bool, pid uint32, attributes []any) {
+	log := p.env.log.With(attributes...).With("target", p.database.target.name, "pid", pid)
+	if !inUse {
+		p.count(&p.totals.LostIdle)
+		log.Info("idle server connection lost")
+		return
+	}
+	p.count(&p.totals.Lost)
+	p.env.counts.lost.Add(1)
+	log.Warn("server connection lost")
 }
 
 // count adds one to a counter of the totals.

@@ -112,7 +112,9 @@ func start(t testing.TB, cfg proxy.Config) *rig {
 		cfg.Targets = map[string]*lakebase.Connector{"shop": newConnector(t, "my-instance")}
 	}
 	r := &rig{t: t, served: make(chan error, 1), log: &testkit.Buffer{}}
-	cfg.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(&logs, r.log), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(&logs, r.log), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	server, err := proxy.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -372,16 +372,14 @@ func (s *serverConn) lost(last []byte, err error) {
 	if s.state == serverClosed {
 		return
 	}
-	log := s.pool.env.log.With(lossAttributes(last, err)...).With("target", s.pool.database.target.name, "pid", s.conn.pid())
-	if s.client == nil || !inUse {
-		s.pool.count(&s.pool.totals.LostIdle)
-		log.Info("idle server connection lost")
+	inUse = inUse && s.client != nil
+	s.mu.Unlock() // the event loop must not wait for a slow log
+	s.pool.countLoss(inUse, s.conn.pid(), lossAttributes(last, err))
+	s.mu.Lock()
+	if !inUse {
 		s.close("lost")
 		return
 	}
-	s.pool.count(&s.pool.totals.Lost)
-	s.pool.env.counts.lost.Add(1)
-	log.Warn("server connection lost")
 	s.writeClient(last)
 	var e *pgwire.Error
 	if !s.relay.FatalForwarded() || s.client != nil && s.client.introduction.active {
