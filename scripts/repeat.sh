@@ -29,7 +29,7 @@ cat >"$out/package" <<'EOF'
 name=$(basename "$1")
 dir=.$(echo "${name#tests}" | tr + /)
 short=
-case $dir in ./bench* | ./examples | ./interop*) short=-test.short ;; esac # as in make test
+case $dir in ./bench* | ./examples* | ./interop*) short=-test.short ;; esac # as in make test
 cd "$dir"
 log=$2/$name.log
 began=$(date +%s)

@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// run serves /metrics on port 9187.
+// run serves /metrics on port 9187, to a Prometheus on the same machine.
 func run(ctx context.Context) error {
 	cfg, err := lakebase.ParseConfig("") // LAKEBASE_ENDPOINT and the rest of the environment
 	if err != nil {
@@ -41,8 +41,9 @@ func run(ctx context.Context) error {
 	}
 	registry := prometheus.NewRegistry()
 	register(registry, connector, pool, cfg.Target())
-	http.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	server := &http.Server{Addr: ":9187", ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Addr: "127.0.0.1:9187", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	return server.ListenAndServe()
 }
 
