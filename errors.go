@@ -90,8 +90,12 @@ func (e *Error) Error() string {
 	if message == "" {
 		message = string(e.Kind)
 	}
+	cause := e.cause()
+	if strings.Contains(strings.ToLower(cause), strings.ToLower(message)) {
+		message = ""
+	}
 	text := "lakebase"
-	for _, part := range []string{e.Resource, message, e.cause()} {
+	for _, part := range []string{e.Resource, message, cause} {
 		if part = oneline.Text(part); part != "" && !strings.Contains(text, part) {
 			text += ": " + part
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -30,6 +32,85 @@ func TestErrorTextRepeatsNothing(t *testing.T) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
+}
+
+// No part of the text of an error comes twice, whatever its reason, kind and causes.
+func TestNoErrorNamesACauseTwice(t *testing.T) {
+	const host = "ep-a.database.eu-west-1.cloud.databricks.com"
+	var all []error
+	for _, d := range refusals {
+		for _, text := range []string{d.message, strings.ToUpper(d.message), "The " + d.message + ".", "password authentication failed for user 'x'"} {
+			reply := &pgconn.PgError{Severity: "FATAL", Code: "XX000", Message: text, Detail: text}
+			all = append(all, &Error{Kind: d.kind, Resource: host, Message: d.message, Hint: d.hint, Err: reply},
+				loginError(reply, host, "me", "db"))
+		}
+	}
+	for _, kind := range allKinds(t) {
+		inner := &Error{Kind: kind, Resource: host, Message: string(kind), Err: errors.New(string(kind))}
+		all = append(all, inner, &Error{Kind: kind, Resource: host, Err: inner}, &Error{Kind: kind, Resource: "other", Message: string(kind), Err: inner},
+			&Error{Kind: kind, Resource: host, Message: "gave up waiting", Err: fmt.Errorf("gave up waiting: %w", context.DeadlineExceeded)})
+	}
+	for _, status := range []int{0, 400, 401, 403, 404, 409, 429, 500, 503} {
+		for _, message := range []string{"", "no answer", "this identity may not use it", "the workspace does not know it"} {
+			all = append(all, workspaceError(&workspace.Error{Op: "GET /api/2.0/x", Status: status, Message: message, Err: io.ErrUnexpectedEOF}, "projects/p"))
+		}
+	}
+	for _, err := range all {
+		text := strings.ToLower(err.Error())
+		seen := map[string]bool{}
+		for part := range strings.SplitSeq(strings.TrimSuffix(text, "."), ": ") {
+			part, _, _ = strings.Cut(part, " (sqlstate")
+			part = strings.TrimSuffix(part, ".")
+			if seen[part] || len(part) > 8 && strings.Count(text, part) > 1 {
+				t.Errorf("%q comes twice: %s", part, text)
+			}
+			seen[part] = true
+		}
+	}
+}
+
+// Where the advice is to try again, a retry may succeed, which is exit code 4 of the
+// commands.
+func TestAdviceToTryAgainIsForWhatARetryMayMend(t *testing.T) {
+	again := func(hint string) bool { return strings.Contains(hint, "try again") || strings.HasPrefix(hint, "wait:") }
+	found := 0
+	for reason, d := range refusals {
+		err := &Error{Kind: d.kind, Hint: d.hint}
+		if again(d.hint) {
+			found++
+			if !Retryable(err) {
+				t.Errorf("refusal %d: %s", reason, d.hint)
+			}
+		}
+	}
+	for status := 400; status < 600; status++ {
+		err := workspaceError(&workspace.Error{Status: status}, "x")
+		if again(Hint(err)) {
+			found++
+			if !Retryable(err) {
+				t.Errorf("%d: %s", status, Hint(err))
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d advise it", found)
+	}
+}
+
+// allKinds are the constants of type Kind in errors.go.
+func allKinds(t *testing.T) (kinds []Kind) {
+	t.Helper()
+	text, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\tKind\w+ +Kind = "(.*)"$`).FindAllStringSubmatch(string(text), -1) {
+		kinds = append(kinds, Kind(m[1]))
+	}
+	if len(kinds) < 13 {
+		t.Fatalf("found only %q", kinds)
+	}
+	return kinds
 }
 
 func TestErrorMatchesItsKindAndCauses(t *testing.T) {

@@ -64,7 +64,7 @@ var refusals = map[refusal.Reason]diagnosis{
 		hint: "set sslmode=verify-full (PGSSLMODE, or sslmode= in the static URL)"},
 	refusal.EndpointUnspecified: {kind: KindConnectFailed, message: "the server could not tell which endpoint is meant",
 		hint: "connect by host name, not by address: the name reaches the server through TLS (SNI)"},
-	refusal.EndpointNotFound: {kind: KindNotFound, message: "no endpoint behind {host}",
+	refusal.EndpointNotFound: {kind: KindNotFound, message: "no endpoint has this name",
 		hint: "the endpoint was deleted or replaced: run \"lakebase targets\" and name it by its path instead of its host"},
 	refusal.PasswordWanted: {kind: KindTokenRejected, message: "the server wanted a native password, not a token",
 		hint: "{role} is a role with a password of its own: create one for the identity with databricks_create_role; a host of the service's pooler (-pooler) asks every role for such a password, the direct host does not"},
@@ -261,7 +261,7 @@ func loginError(err error, host, user, database string) error {
 	return &Error{
 		Kind:     d.kind,
 		Resource: host,
-		Message:  strings.ReplaceAll(d.message, "{host}", host),
+		Message:  d.message,
 		Hint:     d.hintFor(host, user, database),
 		Err:      d.cause,
 	}

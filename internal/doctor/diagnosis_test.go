@@ -115,8 +115,8 @@ func (d diagnosis) verifyRest(t *testing.T, report *doctor.Report, text string) 
 	if d.kind != "" && !errors.Is(err, d.kind) {
 		t.Errorf("kind of %v, want %q\n%s", err, d.kind, text)
 	}
-	if got := lakebase.Retryable(err); got != d.retry {
-		t.Errorf("retryable is %v, want %v: %v", got, d.retry, err)
+	if got := report.Retry(); got != d.retry {
+		t.Errorf("retryable is %v, want %v: %v\n%s", got, d.retry, err, text)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"cut before the handshake"}, advice: again, skipped: append([]string{"login"}, afterLogin...)},
 		{name: "reset at TLS", faults: reset("tls"), check: "tls", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{"cut before the handshake"}, advice: again},
-		{name: "black hole behind the accept", faults: local.Faults{Network: local.NetworkFault{Blackhole: true}}, check: "tls", hangs: true,
+		{name: "black hole behind the accept", retry: true, faults: local.Faults{Network: local.NetworkFault{Blackhole: true}}, check: "tls", hangs: true,
 			words: []string{"accepted the connection and sent nothing", "load balancer"}, advice: again},
 		{name: "wrong name", faults: tlsMode("wrong_name"), check: "tls", kind: lakebase.KindTLS,
 			words: []string{"for another name", "localhost was asked for"}, advice: []string{"a name that is in the certificate"}, skipped: []string{"login"}},
@@ -223,7 +223,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"the first token was refused", "revoked"}, advice: []string{"nothing: the library does the same"}},
 		{name: "login expired", faults: login("expired"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"refused a token that was minted a moment ago", "revoked"}, advice: []string{"lakebase roles show dev@example.com"}, skipped: afterLogin},
-		{name: "login jwt_expired", faults: login("jwt_expired"), check: "login", kind: lakebase.KindTokenRejected,
+		{name: "login jwt_expired", retry: true, faults: login("jwt_expired"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"had expired", "server's clock"}, advice: again},
 		{name: "login identity", faults: login("identity"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"not tied to that identity"}, advice: []string{"lakebase roles show"}},
@@ -233,7 +233,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"does not take the password for a token"}, advice: []string{"export DATABRICKS_HOST="}},
 		{name: "login audience", faults: login("audience"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"from another workspace"}, advice: []string{"DATABRICKS_HOST sets it"}},
-		{name: "login password", faults: login("password"), check: "login", kind: lakebase.KindTokenRejected,
+		{name: "login password", retry: true, faults: login("password"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"a token of the role's own identity", "being revoked"}, advice: []string{"try again in a minute"}},
 		{name: "login authorization", faults: login("authorization"), check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"refused a token"}, advice: []string{"lakebase roles show"}},
@@ -253,7 +253,7 @@ func TestDiagnosisOfFaults(t *testing.T) {
 			words: []string{"the endpoint is disabled"}, advice: []string{"enable it"}},
 		{name: "login closed", faults: login("closed"), check: "login", kind: lakebase.KindUnavailable, retry: true,
 			words: []string{"closed the connection during the login", "native login is off"}, advice: again},
-		{name: "login hangs", faults: login("hang"), check: "login", hangs: true, kind: lakebase.KindConnectFailed,
+		{name: "login hangs", retry: true, faults: login("hang"), check: "login", hangs: true, kind: lakebase.KindConnectFailed,
 			words: []string{"did not finish the login in 300ms"}, advice: again},
 		{name: "reset at startup", faults: reset("startup"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"closed the connection during the login"}},
 		{name: "reset at auth", faults: reset("auth"), check: "login", kind: lakebase.KindUnavailable, retry: true, words: []string{"closed the connection during the login"}},

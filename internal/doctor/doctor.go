@@ -154,6 +154,7 @@ func (s step) perform(ctx context.Context, v *visit) Result {
 	result = v.judgeTime(ctx, s.name, result, took)
 	result.Name, result.Milliseconds = s.name, milliseconds(took)
 	if result.Status == Failed {
+		result.retry = strings.HasPrefix(result.Action, "try again")
 		v.blockedBy[s.name] = s.name
 		if v.conn != nil && v.conn.IsClosed() {
 			v.blockedBy[openSession] = s.name
@@ -201,6 +202,17 @@ func (r *Report) Err() error {
 	return nil
 }
 
+// Retry reports whether the same run may go well later by itself: the first failure is
+// one that passes, or its advice is to try again.
+func (r *Report) Retry() bool {
+	for _, c := range r.Checks {
+		if c.Status == Failed {
+			return c.retry || lakebase.Retryable(c.err)
+		}
+	}
+	return false
+}
+
 // conclude sums up the checks, of which there are total.
 func (r *Report) conclude(total int) {
 	names := map[Status][]string{}
@@ -237,7 +249,8 @@ type Result struct {
 	Details      []Detail `json:"details,omitempty"`
 	Schema       *Schema  `json:"schema,omitempty"` // of the check of that name
 
-	err error
+	err   error
+	retry bool // the advice is to try again
 }
 
 // Detail is one thing that a check saw.

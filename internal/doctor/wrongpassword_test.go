@@ -38,7 +38,7 @@ func TestDiagnosisOfWrongPasswords(t *testing.T) {
 					words: []string{"does not log in with tokens", "CREATE ROLE"}, advice: []string{"lakebase roles create " + id}},
 				{name: "role made by CREATE ROLE", faults: login("password"), env: without, arm: func(t *testing.T) { execute(t, admin, "CREATE ROLE "+quote(id)+" LOGIN") },
 					words: []string{"was made by CREATE ROLE", "native password"}, advice: []string{"lakebase roles create " + id}},
-				{name: "role of the identity", faults: login("password"),
+				{name: "role of the identity", retry: true, faults: login("password"),
 					words: []string{"the role's own identity"}, advice: []string{"try again in a minute"}},
 			} {
 				t.Run(d.name, func(t *testing.T) {

@@ -115,6 +115,9 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	build := version.This()
 	report.Program = strings.TrimSpace(build.Version + " " + build.Go + " " + build.Platform)
 	report.ExitCode = command.ExitCode(report.Err())
+	if report.ExitCode == command.ExitFailure && report.Retry() {
+		report.ExitCode = command.ExitRetry
+	}
 	if bundle != nil {
 		if err := writeBundle(bundle, secrets, report, log.String()); err != nil {
 			return fmt.Errorf("--bundle: %w", err)

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -13,6 +14,10 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
+// rolledBack are the errors of a transaction that came into another's way: a
+// serialization failure, a deadlock, a lock that was not available.
+var rolledBack = []string{"40001", "40P01", "55P03"}
+
 // statementError is the server's error for a statement: its message and
 // SQLSTATE, the line of SQL with the error, its detail, context and hint.
 func statementError(refused *pgconn.PgError, sql string) error {
@@ -20,7 +25,11 @@ func statementError(refused *pgconn.PgError, sql string) error {
 	if refused.Severity == "FATAL" || refused.Severity == "PANIC" {
 		text = "the server ended the connection: " + text
 	}
-	return &command.Error{Code: command.ExitSQL, Message: text, Hint: refused.Hint, Details: func(w io.Writer) {
+	code := command.ExitSQL
+	if slices.Contains(rolledBack, refused.Code) {
+		code = command.ExitRetry
+	}
+	return &command.Error{Code: code, Message: text, Hint: refused.Hint, Details: func(w io.Writer) {
 		columns := terminal.Width(w)
 		writeExcerpt(w, sql, int(refused.Position), columns)
 		writeExcerpt(w, refused.InternalQuery, int(refused.InternalPosition), columns)
