@@ -30,6 +30,8 @@ type Connector struct {
 	base     *pgxpool.Config // what every connection and pool starts from, never modified
 	resolver *resolver.Resolver
 
+	poolLimits string // the settings that limit its pools; empty for those of cfg
+
 	// What follows is nil for a static URL.
 	workspace *workspace.Client
 	locator   *locator

@@ -1,6 +1,7 @@
 package lakebase
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -21,7 +22,7 @@ import (
 // [Connector.Close] do so.
 func (c *Connector) NewPool(ctx context.Context) (*pgxpool.Pool, error) {
 	cfg := c.base.Copy()
-	tracer := &poolTracer{timeout: c.cfg.PoolTimeout, size: int32(c.cfg.PoolSize), max: cfg.MaxConns, resource: c.cfg.Target()}
+	tracer := &poolTracer{timeout: c.cfg.PoolTimeout, size: int32(c.cfg.PoolSize), max: cfg.MaxConns, resource: c.cfg.Target(), limits: c.poolLimits}
 	cfg.AfterConnect = func(context.Context, *pgx.Conn) error {
 		tracer.opened()
 		return nil
@@ -76,6 +77,7 @@ type poolTracer struct {
 	next     pgx.QueryTracer // the owner's own tracer; may be nil
 	pool     atomic.Pointer[pgxpool.Pool]
 	resource string
+	limits   string        // the settings that allow more; empty for those of a Config
 	timeout  time.Duration // to acquire; negative: none
 	size     int32         // connections to keep
 	max      int32
@@ -218,7 +220,7 @@ func (a *acquireContext) Err() error {
 		Kind:     KindPoolTimeout,
 		Resource: a.tracer.resource,
 		Message:  fmt.Sprintf("waited %s for one of %d pool connections (%d in use, %d being opened)", a.tracer.timeout, a.tracer.max, s.AcquiredConns(), s.ConstructingConns()),
-		Hint:     "release connections sooner, or raise DB_POOL_SIZE, DB_MAX_OVERFLOW or DB_POOL_TIMEOUT",
+		Hint:     "release connections sooner, or raise " + cmp.Or(a.tracer.limits, "DB_POOL_SIZE, DB_MAX_OVERFLOW or DB_POOL_TIMEOUT"),
 		Err:      errPoolTimeout,
 	}
 }

@@ -72,7 +72,7 @@ func (u *Users) newUser(name string) (*user, error) {
 	cfg.User, cfg.PoolSize, cfg.MaxOverflow = name, 1, u.MaxConns-1
 	cfg.Logger = c.log.With("user", name)
 	own.connector = &Connector{
-		cfg: &cfg, log: cfg.Logger, base: u.base, resolver: c.resolver,
+		cfg: &cfg, log: cfg.Logger, base: u.base, resolver: c.resolver, poolLimits: "Users.MaxConns or DB_POOL_TIMEOUT",
 		workspace: c.workspace.OnBehalf(func() string { return *own.token.Load() }),
 	}
 	own.connector.locator = &locator{cfg: &cfg, workspace: own.connector.workspace, trust: c.locator.trust, shared: u.where}

@@ -106,12 +106,16 @@ func (u *Users) Pool(ctx context.Context, token string) (*UserPool, error) {
 			p.stop = context.AfterFunc(ctx, p.end)
 			return p, nil
 		}
+		// The program may have closed the shared pool, and the workspace may have
+		// refused another token of the user: then the user is added anew, once.
 		closed := errors.Is(err, errPoolClosed)
-		if closed { // by the program: that user needs another
+		if closed {
 			u.remove(owner)
 		}
 		u.release(owner)
-		if !closed || again {
+		var e *Error
+		refused := errors.As(err, &e) && e.Resource == ofUser
+		if again || !closed && !refused {
 			return nil, err
 		}
 	}

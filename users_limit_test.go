@@ -3,7 +3,9 @@ package lakebase_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,5 +255,82 @@ func TestUsersFieldsAreChecked(t *testing.T) {
 		_, err := users.Pool(t.Context(), "a-token")
 		wantKind(t, err, lakebase.KindBadConfig, words)
 		users.Close()
+	}
+}
+
+// A user whose connections are all in use waits for one of them, and the error says
+// which limit that is.
+func TestLimitOfConnectionsPerUser(t *testing.T) {
+	t.Parallel()
+	s := serve(t, oneProject)
+	token := userTokens(t, s, "ann@example.com")[0]
+	users := usersOf(t, s, &lakebase.Users{MaxConns: 1}, func(c *lakebase.Config) { c.PoolTimeout = 50 * time.Millisecond })
+	pool, err := users.Pool(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	_, err = sessionOf(t.Context(), users, token)
+	wantKind(t, err, lakebase.KindPoolTimeout, "one of 1 pool connections", "Users.MaxConns")
+}
+
+// Requests of more users than there are places come and go in any order, are cancelled,
+// find pools that expire at once, and tokens that do: each one with a good token and
+// time is answered, as its own user, and at the end every place is free and nothing is
+// held.
+func TestUsersUnderStress(t *testing.T) {
+	t.Parallel()
+	s := serve(t, oneProject)
+	names := []string{"a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com", "f@example.com"}
+	tokens := userTokens(t, s, names...)
+	users := usersOf(t, s, &lakebase.Users{MaxUsers: 3, MaxConns: 2, IdleTimeout: time.Millisecond})
+	var requests sync.WaitGroup
+	var answered atomic.Int32
+	for range 8 {
+		requests.Go(func() {
+			for range 25 {
+				i := rand.N(len(names))
+				token := tokens[i]
+				if rand.N(8) == 0 {
+					token = userToken(t, s, names[i], time.Duration(rand.N(3))*time.Second)
+				}
+				limit := time.Minute
+				if rand.N(3) == 0 {
+					limit = rand.N(20 * time.Millisecond)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				seen, err := sessionOf(ctx, users, token)
+				cancel()
+				switch {
+				case err == nil && seen.user == names[i]:
+					answered.Add(1)
+				case err == nil:
+					t.Errorf("%s is answered as %s", names[i], seen.user)
+				case limit == time.Minute && (token == tokens[i] || !errors.Is(err, lakebase.KindWorkspaceAuth)):
+					t.Errorf("%s: %v", names[i], err)
+				}
+			}
+		})
+	}
+	requests.Wait()
+	t.Logf("%d of 200 requests were answered", answered.Load())
+	if answered.Load() < 50 {
+		t.Error("too few requests were answered: the test shows little")
+	}
+	testkit.Eventually(t, "the end of all pools", func() bool {
+		n, held, verifications, ending := lakebase.UsersSizes(users)
+		return n+held+verifications+ending == 0 && s.Stats().Connections == 0
+	})
+	for i := range 3 { // as many places as before
+		pool, err := users.Pool(within(t, time.Minute), tokens[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
 	}
 }

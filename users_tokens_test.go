@@ -105,10 +105,10 @@ func TestFloodOfInvalidTokens(t *testing.T) {
 // pool needs from then on; its connections stay.
 func TestNewerTokenRenewsTheLogin(t *testing.T) {
 	t.Parallel()
-	s := serve(t, local.Options{Projects: []string{"my-project"}, TokenLifetime: 2 * time.Second})
+	s := serve(t, local.Options{Projects: []string{"my-project"}, TokenLifetime: 4 * time.Second})
 	userTokens(t, s, "ann@example.com")
 	users := usersOf(t, s, &lakebase.Users{MaxConns: 2})
-	old := userToken(t, s, "ann@example.com", 3*time.Second)
+	old := userToken(t, s, "ann@example.com", 6*time.Second)
 	first := mustSession(t, users, old)
 	if seen := mustSession(t, users, userToken(t, s, "ann@example.com", time.Hour)); seen != first {
 		t.Errorf("another session for another token: %v, was %v", seen, first)
@@ -151,24 +151,43 @@ func TestTokensOfAUserAreBounded(t *testing.T) {
 }
 
 // A token that expires is refused with the next request, though the user's pool is
-// open, and the pool is closed.
+// open, and the pool is closed. It counts when it expires by the workspace's clock.
 func TestExpiredTokenEndsThePool(t *testing.T) {
 	t.Parallel()
-	s := serve(t, oneProject)
-	userTokens(t, s, "ann@example.com")
-	users := usersOf(t, s, &lakebase.Users{})
-	token := userToken(t, s, "ann@example.com", 2*time.Second)
-	mustSession(t, users, token)
-	var err error
-	testkit.Eventually(t, "the end of the token", func() bool {
-		_, err = sessionOf(within(t, time.Minute), users, token)
-		return err != nil
-	})
-	wantKind(t, err, lakebase.KindWorkspaceAuth, "expired")
-	if n, tokens, _, _ := lakebase.UsersSizes(users); n+tokens != 0 {
-		t.Errorf("%d users and %d tokens are held", n, tokens)
+	for name, skew := range map[string]time.Duration{
+		"with the same clock": 0, "with the workspace's clock ahead": time.Hour, "with the workspace's clock behind": -time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, oneProject)
+			userTokens(t, s, "ann@example.com")
+			if err := s.SetFaults(local.Faults{Tokens: local.TokenFault{ClockSkew: local.Duration(skew)}}); err != nil {
+				t.Fatal(err)
+			}
+			users := usersOf(t, s, &lakebase.Users{})
+			const lifetime = 8 * time.Second
+			minted, token := time.Now(), userToken(t, s, "ann@example.com", lifetime)
+			first, before := mustSession(t, users, token), s.Stats().APICalls
+			for range 3 {
+				if seen, err := sessionOf(within(t, time.Minute), users, token); err == nil && seen != first {
+					t.Errorf("another session: %v, was %v", seen, first)
+				}
+			}
+			if calls := s.Stats().APICalls - before; calls > 0 && time.Since(minted) < lifetime {
+				t.Errorf("%d calls of the workspace for a token that it has verified", calls)
+			}
+			var err error
+			testkit.Eventually(t, "the end of the token", func() bool {
+				_, err = sessionOf(within(t, time.Minute), users, token)
+				return err != nil
+			})
+			wantKind(t, err, lakebase.KindWorkspaceAuth, "expired")
+			if n, tokens, _, _ := lakebase.UsersSizes(users); n+tokens != 0 {
+				t.Errorf("%d users and %d tokens are held", n, tokens)
+			}
+			testkit.Eventually(t, "the end of the connections", func() bool { return s.Stats().Connections == 0 })
+		})
 	}
-	testkit.Eventually(t, "the end of the connections", func() bool { return s.Stats().Connections == 0 })
 }
 
 // manualClock is both clocks of a machine, which a test moves.
@@ -301,6 +320,7 @@ func TestRefusalsOfUserTokensAreExplained(t *testing.T) {
 		"no scope":           {ann, reply(403, `{"error_code":"PERMISSION_DENIED","message":"Provided OAuth token does not have required scopes: postgres"}`), lakebase.KindPermissionDenied, "scope postgres"},
 		"refused by Me":      {reply(403, `{"error_code":"403","message":"Invalid access token."}`), nil, lakebase.KindWorkspaceAuth, "reload the page"},
 		"expired since":      {ann, reply(403, `{"error_code":"403","message":"Invalid access token."}`), lakebase.KindWorkspaceAuth, "reload the page"},
+		"an echo":            {reply(401, `{"message":"no such token: a-token-of-a-user"}`), nil, lakebase.KindWorkspaceAuth, "reload the page"},
 		"other network":      {reply(403, `{"message":"Unauthorized network access to workspace"}`), nil, lakebase.KindPermissionDenied, "PrivateLink"},
 		"no permission":      {ann, reply(403, `{"message":"no"}`), lakebase.KindPermissionDenied, "ann@example.com may not use it"},
 		"a name like a host": {reply(200, `{"userName":"ann\u0000"}`), nil, lakebase.KindBadConfig, "does not belong"},
