@@ -54,6 +54,9 @@ func userToken(t *testing.T, s *local.Server, name string, lifetime time.Duratio
 func usersOf(t *testing.T, s *local.Server, u *lakebase.Users, edit ...func(*lakebase.Config)) *lakebase.Users {
 	t.Helper()
 	u.Connector = connector(t, s, "my-project", edit...)
+	if u.IdleTimeout == 0 {
+		u.IdleTimeout = time.Hour // a loaded machine may take long for a few requests
+	}
 	return u
 }
 
