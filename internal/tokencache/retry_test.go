@@ -247,7 +247,7 @@ func TestTerminalFailureKeepsTheValidToken(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		t.Run(fmt.Sprintf("background=%t", warm), func(t *testing.T) {
 			m := newFakeAPI(time.Hour)
-			bubble(t, m, nil, func(t *testing.T, c *tokencache.Cache) {
+			bubble(t, m, func(o *tokencache.Options) { o.Rand = func() float64 { return 0.5 } }, func(t *testing.T, c *tokencache.Cache) {
 				if warm {
 					c.StartRefresh()
 				}
@@ -259,8 +259,10 @@ func TestTerminalFailureKeepsTheValidToken(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				if n := m.count(); n < 5 || n > 200 {
-					t.Errorf("%d fetches while the token is stale: want a back-off that grows", n)
+				// With the mean jitter it is stale for half an hour, and then asked for about
+				// twice a minute.
+				if n := m.count(); n < 50 || n > 70 {
+					t.Errorf("%d fetches while the token is stale: want a back-off that grows to a minute", n)
 				}
 				time.Sleep(2 * time.Minute)
 				if _, err := c.Get(t.Context()); !errors.As(err, &refusal{}) {

@@ -13,7 +13,9 @@ const (
 	// unansweredFor is how long a request may be unanswered before it is sent again.
 	unansweredFor = 1500 * time.Millisecond
 	// repeatLimit bounds a repeated request: no more than two are under way at a
-	// time, and a service that answers slowly as it comes back has time.
+	// time, and a service that answers slowly as it comes back has time. One request
+	// at a time would have to be given up after 2 seconds for the next to be sent in
+	// time, and a service that takes longer would never answer in time.
 	repeatLimit = 2*unansweredFor - 100*time.Millisecond
 )
 

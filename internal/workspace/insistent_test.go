@@ -53,6 +53,12 @@ func TestHungRequestIsSentAgain(t *testing.T) {
 		status int
 		err    bool
 	}{
+		{"quick", func(time.Time) func(time.Time, context.Context) (int, error) {
+			return func(time.Time, context.Context) (int, error) {
+				time.Sleep(unansweredFor - time.Millisecond)
+				return 200, nil
+			}
+		}, [2]time.Duration{unansweredFor - time.Millisecond, unansweredFor - time.Millisecond}, 200, false},
 		{"hang", func(start time.Time) func(time.Time, context.Context) (int, error) {
 			return func(sent time.Time, ctx context.Context) (int, error) {
 				if sent.Sub(start) < outage {
@@ -121,6 +127,9 @@ func TestHungRequestIsSentAgain(t *testing.T) {
 				}
 				if most := again.most.Load(); most > 2 {
 					t.Errorf("%d repeated requests at a time", most)
+				}
+				if n := again.sent.Load(); n > 0 && test.within[1] < unansweredFor {
+					t.Errorf("%d repeated requests although the first was answered in time", n)
 				}
 			})
 		})
