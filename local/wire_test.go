@@ -48,7 +48,7 @@ func TestDeletionsCanBeUndone(t *testing.T) {
 	a.refused("GET", p+"/branches/dev/endpoints", nil, 404, "NOT_FOUND", "branch id not found")
 	a.refused("DELETE", p+"/branches/dev", nil, 404, "NOT_FOUND", "branch id not found")
 	a.refused("POST", p+"/branches?branch_id=dev", object{"spec": object{"no_expiry": true}}, 409, "ALREADY_EXISTS", "branch with such id already exists")
-	a.wait("POST", p+"/branches/dev/undelete", object{})
+	a.wait("POST", p+"/branches/dev:undelete", object{})
 	a.refused("POST", p+"/branches/dev/undelete", object{}, 400, "BAD_REQUEST", "is not deleted")
 	clientFor(t, s, "projects/p/branches/dev/endpoints/primary").query(t, s, "SELECT count(*)::text FROM kept")
 
@@ -67,7 +67,8 @@ func TestDeletionsCanBeUndone(t *testing.T) {
 	}
 	s = start(t, o) // it is still there
 	a = newAPI(t, s)
-	restored := a.wait("POST", p+"/undelete", object{})
+	a.refused("POST", p+":revive", object{}, 404, "ENDPOINT_NOT_FOUND", "revive")
+	restored := a.wait("POST", p+":undelete", object{})
 	if restored["uid"] != uid || restored["delete_time"] != nil {
 		t.Errorf("restored: %v", restored)
 	}

@@ -98,7 +98,16 @@ var unbuilt = map[string][]string{
 	},
 }
 
-func (a *API) ServeHTTP(w http.ResponseWriter, req *http.Request) { a.mux.ServeHTTP(w, req) }
+// ServeHTTP implements http.Handler. Clients write a method of a resource as
+// "/undelete" or ":undelete", which the routes cannot have after a wildcard.
+func (a *API) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	resource, method, found := strings.Cut(req.URL.Path, ":")
+	if found && req.Method == http.MethodPost && strings.HasPrefix(resource, projectsPath+"/") {
+		req = req.Clone(req.Context())
+		req.URL.Path, req.URL.RawPath = resource+"/"+method, ""
+	}
+	a.mux.ServeHTTP(w, req)
+}
 
 // Handler answers a call with what is sent as JSON, or an error.
 type Handler func(c *Call) (any, error)
