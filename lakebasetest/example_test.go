@@ -12,7 +12,7 @@ import (
 func testQuery(t *testing.T) {
 	t.Parallel()
 	server := lakebasetest.New(t)
-	cfg := lakebasetest.Config(t, server, "my-instance")
+	cfg := lakebasetest.Config(t, server, "")
 	cfg.PoolSize = 2
 	c, err := lakebase.New(cfg)
 	if err != nil {

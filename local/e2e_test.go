@@ -219,7 +219,7 @@ func TestExpiryIsEnforcedAtLoginOnly(t *testing.T) {
 	withFaults(t, s, local.Faults{})
 	a.ok("POST", "/local/v1/tokens:revoke", nil)
 	l.wantRefused(t, s, "FATAL", "28000", "Invalid authorization")
-	l.password = a.ok("POST", "/local/v1/tokens:mint", object{"lifetime": "1m"})["token"].(string)
+	l.password = a.ok("POST", "/local/v1/tokens:mint", object{"lifetime": "1m", "target": "my-instance"})["token"].(string)
 	l.query(t, s, "SELECT 'a new token'")
 	if err := conn.Ping(t.Context()); err != nil {
 		t.Errorf("the session that was open: %v", err)
@@ -340,7 +340,7 @@ func TestLoginDependsOnState(t *testing.T) {
 
 func TestLoginFaultsAffectLogins(t *testing.T) {
 	s := sharedServer(t)
-	l := clientFor(t, s, "my-instance")
+	l := clientFor(t, s, "projects/my-project/branches/production/endpoints/primary") // the default, for localhost
 	withFaults(t, s, local.Faults{Login: local.LoginFault{Kind: "too_many_connections", Remaining: 2}})
 	l.wantRefused(t, s, "FATAL", "53300", "too many clients")
 	l.wantRefused(t, s, "FATAL", "53300", "too many clients")

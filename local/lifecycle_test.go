@@ -45,7 +45,12 @@ func TestStopAndStartOfInstance(t *testing.T) {
 	if got := a.ok("GET", endpoint, nil); at(got, "status", "current_state") != "IDLE" {
 		t.Errorf("suspended: %v", got)
 	}
-	a.ok("POST", "/local/v1/targets/:stop", nil) // the default instance
+	a.ok("POST", "/local/v1/targets/:stop", nil) // the default target
+	if got := a.ok("GET", endpoint, nil); at(got, "status", "disabled") != true {
+		t.Errorf("stopped by control: %v", got)
+	}
+	a.ok("POST", "/local/v1/targets/:start", nil)
+	a.ok("POST", "/local/v1/targets/my-instance:stop", nil)
 	if state() != "STOPPED" {
 		t.Errorf("stopped by control: %v", state())
 	}
@@ -171,7 +176,7 @@ func TestEnvOfEveryKindOfTarget(t *testing.T) {
 	instance := local.EnvVar{Name: "LAKEBASE_INSTANCE_NAME", Value: "my-instance"}
 	endpoint := local.EnvVar{Name: "LAKEBASE_ENDPOINT", Value: "projects/my-project/branches/production/endpoints/primary"}
 	for target, want := range map[string]local.EnvVar{
-		"": instance, "my-instance": instance, "my-project": endpoint,
+		"": endpoint, "my-instance": instance, "my-project": endpoint,
 		"projects/my-project": endpoint, "projects/my-project/branches/production": endpoint, endpoint.Value: endpoint,
 	} {
 		got, err := s.Env(target)

@@ -44,9 +44,9 @@ type Options struct {
 	// User is the name of the workspace's default user. Empty means that of
 	// DataDir or, if that is new, dev@example.com.
 	User string
-	// Instances and Projects are created if they do not exist. If both are empty
-	// and DataDir is new, they are "my-instance" and "my-project". The default
-	// target is the first instance, or else the first project.
+	// Instances and Projects are created if they do not exist. The default target
+	// is the first instance, or else the first project. If both are empty and
+	// DataDir is new, there are "my-project", which is the default, and "my-instance".
 	Instances []string
 	Projects  []string
 	// Principals are further identities of the workspace, which are created if

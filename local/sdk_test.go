@@ -59,7 +59,7 @@ func TestSDKReadsInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.State != database.DatabaseInstanceStateAvailable || i.ReadWriteDns != "localhost" || i.Creator != s.User() {
+	if i.State != database.DatabaseInstanceStateAvailable || i.ReadWriteDns != clientFor(t, s, "my-instance").host || i.Creator != s.User() {
 		t.Errorf("instance: %+v", i)
 	}
 	byUID, err := w.Database.FindDatabaseInstanceByUid(ctx, database.FindDatabaseInstanceByUidRequest{Uid: i.Uid})

@@ -193,7 +193,7 @@ func (s *Server) listen() error {
 // target's server is started, so that its first connection does not wait;
 // others are started when they are needed.
 func (s *Server) populate(ctx context.Context, fresh bool) error {
-	instances, projects := s.missing(fresh)
+	missing := s.missing(fresh)
 	if err := s.ws.Restore(); err != nil {
 		return err
 	}
@@ -209,19 +209,12 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 	// They are added in order, because the first is the default, and filled at
 	// the same time.
 	owner := s.User()
-	for _, name := range instances {
-		i, _, err := s.ws.AddInstance(name, owner, nil, nil)
+	for _, missing := range missing {
+		p, err := s.add(missing, owner)
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
-		g.Go(func() error { return s.ws.Provision(ctx, i.Project.RootBranch(), nil, owner) })
-	}
-	for _, id := range projects {
-		p, err := s.ws.AddProject(id, owner, nil)
-		if err != nil {
-			return errors.Join(err, g.Wait())
-		}
-		g.Go(func() error { return s.ws.Provision(ctx, p.Branches[0], nil, owner) })
+		g.Go(func() error { return s.ws.Provision(ctx, p.RootBranch(), nil, owner) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -229,18 +222,41 @@ func (s *Server) populate(ctx context.Context, fresh bool) error {
 	return s.ws.Save()
 }
 
-// missing returns the instances and projects to create. An instance exists as a
-// project.
-func (s *Server) missing(fresh bool) (instances, projects []string) {
-	instances, projects = s.opts.Instances, s.opts.Projects
-	if fresh && len(instances) == 0 && len(projects) == 0 {
-		instances = []string{defaultInstance}
-		if s.opts.DatabaseURL == "" {
-			projects = []string{defaultProject}
-		}
+// named is an instance or project of the options.
+type named struct {
+	name     string
+	instance bool
+}
+
+// missing returns what is to be created, the default target first.
+func (s *Server) missing(fresh bool) []named {
+	var all []named
+	for _, name := range s.opts.Instances {
+		all = append(all, named{name, true})
 	}
-	exists := func(id string) bool { return s.ws.State.Project(id) != nil }
-	return slices.DeleteFunc(slices.Clone(instances), exists), slices.DeleteFunc(slices.Clone(projects), exists)
+	for _, name := range s.opts.Projects {
+		all = append(all, named{name, false})
+	}
+	switch {
+	case !fresh || len(all) > 0:
+	case s.opts.DatabaseURL != "":
+		all = []named{{defaultInstance, true}}
+	default:
+		all = []named{{defaultProject, false}, {defaultInstance, true}}
+	}
+	return slices.DeleteFunc(all, func(n named) bool { return s.ws.State.Project(n.name) != nil })
+}
+
+// add adds an instance, which is a project too, or a project.
+func (s *Server) add(n named, owner string) (*model.Project, error) {
+	if !n.instance {
+		return s.ws.AddProject(n.name, owner, nil)
+	}
+	i, _, err := s.ws.AddInstance(n.name, owner, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return i.Project, nil
 }
 
 // serveREST opens the REST API and writes the runtime file.

@@ -70,7 +70,7 @@ func shared(t *testing.T, target string) *local.Server {
 	testkit.OnlyEnv(t, nil)
 	if sharedServer == nil {
 		var err error
-		if sharedServer, err = local.Start(t.Context(), local.Options{WakeDelay: wakeDelay}); err != nil {
+		if sharedServer, err = local.Start(t.Context(), instanceFirst(local.Options{WakeDelay: wakeDelay})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,12 +78,20 @@ func shared(t *testing.T, target string) *local.Server {
 	return sharedServer
 }
 
+// instanceFirst makes my-instance the default target, so that its host is localhost.
+func instanceFirst(o local.Options) local.Options {
+	if len(o.Instances)+len(o.Projects) == 0 {
+		o.Instances, o.Projects = []string{"my-instance"}, []string{"my-project"}
+	}
+	return o
+}
+
 // start starts a local Lakebase for one test, and sets the variables of a
 // client of target.
 func start(t *testing.T, target string, o local.Options) *local.Server {
 	t.Helper()
 	testkit.OnlyEnv(t, nil)
-	s := lakebasetest.New(t, o)
+	s := lakebasetest.New(t, instanceFirst(o))
 	lakebasetest.Setenv(t, s, target)
 	return s
 }

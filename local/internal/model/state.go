@@ -146,7 +146,7 @@ func (s *State) Target(target string) (*Endpoint, error) {
 		if e := s.Endpoint(s.Default); e != nil {
 			return e, nil
 		}
-		return nil, errors.New("there is no default instance any more: name a target")
+		return nil, errors.New("there is no default target any more: name one")
 	}
 	if strings.Contains(target, "/") {
 		return s.EndpointAt(target)

@@ -158,7 +158,7 @@ func newActionCommand(dir *dataDir, action, example, short string, body func() a
 		Long: short + `.
 
 TARGET is an instance, or the path of a project, branch or endpoint. The
-default is the first instance.`,
+default is the one that "lakebase local env" leads to.`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: dir.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -69,7 +69,7 @@ is not among the variables: an app has it by "valueFrom" in its configuration.`,
 }
 
 func addTargetFlag(cmd *cobra.Command, target *string, dir *dataDir) {
-	cmd.Flags().StringVar(target, "target", "", "instance, or path of a project, branch or endpoint (default the first instance)")
+	cmd.Flags().StringVar(target, "target", "", "instance, or path of a project, branch or endpoint (default my-project, or the first --instance or else --project)")
 	command.Complete(cmd, "target", dir.completeTarget)
 }
 

@@ -61,8 +61,8 @@ it. The data stays in --data-dir unless --ephemeral is given.`,
 	flags.IntVar(&o.restPort, "rest-port", 0, "port of the workspace API; 0 for any")
 	command.AddChoice(cmd, &o.hostNames, "host-names", "", "machine for host names that this machine resolves, service for names like the service's, which only its name server resolves", string(local.MachineNames), string(local.ServiceNames))
 	flags.StringVar(&o.server.User, "user", "", "the workspace's human user, and Postgres role (default dev@example.com)")
+	flags.StringArrayVar(&o.server.Projects, "project", nil, "project to create; repeat for more (default my-project)")
 	flags.StringArrayVar(&o.server.Instances, "instance", nil, "Provisioned instance to create; repeat for more (default my-instance)")
-	flags.StringArrayVar(&o.server.Projects, "project", nil, "Autoscaling project to create; repeat for more (default my-project)")
 	flags.StringArrayVar(&o.server.Principals, "principal", nil, "further identity to create: a user's email address, or the name of a service principal; repeat for more (see lakebase local principals)")
 	flags.IntVar(&o.server.PGVersion, "pg-version", 0, "major version of PostgreSQL to report: 16, 17 or 18 (default the installed one, which runs in any case)")
 	flags.Lookup("pg-version").DefValue = "" // the usage describes it
