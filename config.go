@@ -291,7 +291,7 @@ func (c *Config) retarget() error {
 // noTarget is the Target of a Config that names none.
 const noTarget = "no target"
 
-var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_INSTANCE_NAME, LAKEBASE_ENDPOINT, LAKEBASE_PG_URL or PGHOST, or name a target")
+var errNoTarget = badConfig(inTarget, "nothing says what to connect to: set LAKEBASE_ENDPOINT, LAKEBASE_INSTANCE_NAME, LAKEBASE_PG_URL or PGHOST, or name a target")
 
 // Target names what c connects to: the endpoint path, the instance, or the
 // host. It holds no secret.

@@ -210,7 +210,7 @@ func (s *silenced) endBesideHangingQueries(t *testing.T, args []string) {
 		}
 		return len(found) > 0
 	})
-	in := &program{t: t, env: append(s.env, "LAKEBASE_LOCAL_DIR="+dataDir)}
+	in := &program{t: t, env: append(keptVariables(), "LAKEBASE_LOCAL_DIR="+dataDir)}
 	if args[0] == "local" {
 		var variables map[string]string
 		if err := json.Unmarshal([]byte(in.must("local", "env", "-o", "json")), &variables); err != nil {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,16 +95,35 @@ func TestCommandsAreDescribed(t *testing.T) {
 	}
 }
 
-// The examples are command lines that the commands understand.
+var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+
+// The examples of the commands and of the guides are command lines that the commands
+// understand.
 func TestExamplesParse(t *testing.T) {
+	examples := map[string]string{}
 	for _, cmd := range cli.Commands(cli.New(&terminal.Streams{})) {
-		for line := range strings.Lines(cmd.Example) {
+		examples[cmd.CommandPath()] = cmd.Example
+	}
+	guides, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(guides) == 0 {
+		t.Fatal(err)
+	}
+	for _, guide := range append(guides, "../../README.md") {
+		for line := range strings.Lines(readFile(t, guide)) {
+			if strings.HasPrefix(line, "$ ") && strings.Contains(line, "lakebase ") {
+				examples[guide] += line
+			}
+		}
+	}
+	for where, text := range examples {
+		for line := range strings.Lines(text) {
 			_, line, _ = strings.Cut(line, "lakebase ")
 			line, _, _ = strings.Cut(line, " # ")
 			line, _, _ = strings.Cut(line, " -- ")
+			line = strings.ReplaceAll(quoted.ReplaceAllString(line, "X"), ")", " ")
 			var words []string
 			for _, word := range strings.Fields(line) {
-				if strings.ContainsAny(word, `|<>()"'$&`) {
+				if strings.ContainsAny(word, `|<>("'$&`) {
 					break
 				}
 				words = append(words, word)
@@ -114,7 +134,7 @@ func TestExamplesParse(t *testing.T) {
 				err = found.ParseFlags(rest)
 			}
 			if err != nil || found == root {
-				t.Errorf("%s: lakebase %s: %v", cmd.CommandPath(), line, err)
+				t.Errorf("%s: lakebase %s: %v", where, line, err)
 			}
 		}
 	}

@@ -70,7 +70,7 @@ func explainConfig(err error) Result {
 		first, _, _ := strings.Cut(e.Resource, " and ")
 		p = p.do("unset the one that is not meant", "unset "+first)
 	case strings.Contains(e.Message, "nothing says what to connect to"):
-		p = p.do("name an instance, an endpoint path, a host or a URL, as an argument or in one of these variables", "lakebase targets")
+		p = p.do("name a project or endpoint path, an instance, a host or a URL, as an argument or in one of these variables", "lakebase targets")
 	case strings.Contains(err.Error(), "PGSERVICE"):
 		p.Summary = "PGSERVICE cannot be set aside, as there is no place for a temporary file"
 		p = p.do("unset it: the settings that libpq finds by a service are not used here", "unset PGSERVICE")

@@ -37,7 +37,7 @@ func TestDiagnosisOfConfigurations(t *testing.T) {
 	everything := doctor.Names()[1:]
 	table := []diagnosis{
 		{name: "no target", env: map[string]string{"LAKEBASE_INSTANCE_NAME": ""}, check: "configuration", kind: lakebase.KindBadConfig,
-			words: []string{"nothing says what to connect to"}, advice: []string{"name an instance", "lakebase targets"}, skipped: everything},
+			words: []string{"nothing says what to connect to"}, advice: []string{"name a project", "lakebase targets"}, skipped: everything},
 		{name: "instance and endpoint", env: map[string]string{"LAKEBASE_ENDPOINT": endpointPath}, check: "configuration", kind: lakebase.KindBadConfig,
 			words: []string{"LAKEBASE_INSTANCE_NAME and LAKEBASE_ENDPOINT", "both are set"}, advice: []string{"unset LAKEBASE_INSTANCE_NAME"}, skipped: everything},
 		{name: "URL without a host", env: map[string]string{"LAKEBASE_PG_URL": "postgres:///db"}, check: "configuration", kind: lakebase.KindBadConfig,

@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	instance = "my-instance"
+	project = "my-project"
 	// TokensWanted is how many tokens must have logged in for the demo to
 	// have shown anything: the first, one from before the outage, one after.
 	TokensWanted = 3
@@ -128,7 +128,7 @@ func run(ctx context.Context, std *terminal.Streams, o *options) (err error) {
 
 // start starts everything but the load. Events are printed on out.
 func (d *demo) start(ctx context.Context, out io.Writer) (err error) {
-	if d.server, err = local.Start(ctx, local.Options{Instances: []string{instance}, TokenLifetime: d.options.tokenLifetime}); err != nil {
+	if d.server, err = local.Start(ctx, local.Options{Projects: []string{project}, TokenLifetime: d.options.tokenLifetime}); err != nil {
 		return err
 	}
 	d.events = newEventLog(out) // starts the demo's clock
@@ -154,7 +154,7 @@ func (d *demo) openPool(ctx context.Context) error {
 		return err
 	}
 	d.connector, err = lakebase.New(&lakebase.Config{
-		Instance:    instance,
+		Endpoint:    "projects/" + project,
 		Port:        addr.Port(),
 		SSLRootCert: d.server.RootCertFile(),
 		PoolRecycle: d.options.tokenLifetime / recyclesPerToken,

@@ -57,7 +57,6 @@ roles. -o json prints one document on one line, described in docs/json.md.
 The exit code is 0 if it connects, warnings included; 2 if the configuration is
 wrong; 4 if the same may work later; 1 for any other failure.`,
 		Example: `  lakebase doctor
-  lakebase doctor my-instance/orders
   lakebase doctor projects/shop -v
   lakebase doctor --schema shop --role 0ad623cd-2827-40d9-917e-1b9f824e4c57
   lakebase doctor --bundle report.zip

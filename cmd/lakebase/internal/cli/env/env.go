@@ -15,7 +15,7 @@ func New(std *terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "env [TARGET]",
 		Short:   "Print each setting in force and where it came from",
-		Example: "  lakebase env\n  lakebase env my-instance/orders\n  lakebase env -o json | jq -r '.[].source'",
+		Example: "  lakebase env\n  lakebase env projects/shop\n  lakebase env -o json | jq -r '.[].source'",
 		Long: `Prints the settings with which a program connects to TARGET from here, and the
 source of each. Secrets are hidden, and nothing is contacted.
 

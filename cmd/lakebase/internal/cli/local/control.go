@@ -128,7 +128,7 @@ func (c *control) call(ctx context.Context, method, path string, in, out any) er
 // endpoint.
 func newActionCommands(dir *dataDir) []*cobra.Command {
 	pause := 2 * time.Second
-	failover := newActionCommand(dir, "failover", "my-instance --duration 10s", "Cut its sessions and refuse logins for a while", func() any {
+	failover := newActionCommand(dir, "failover", "projects/my-project --duration 10s", "Cut its sessions and refuse logins for a while", func() any {
 		return map[string]local.Duration{"duration": local.Duration(pause)}
 	})
 	failover.Flags().DurationVar(&pause, "duration", pause, "how long logins are refused")
@@ -140,8 +140,8 @@ func newActionCommands(dir *dataDir) []*cobra.Command {
 	native.Flags().BoolVar(&login.Off, "off", false, "refuse them again, which is the default")
 	empty := func() any { return nil }
 	return []*cobra.Command{
-		newActionCommand(dir, "stop", "my-instance", "Stop an instance or disable an endpoint, until start", empty),
-		newActionCommand(dir, "start", "my-instance", "End a stop", empty),
+		newActionCommand(dir, "stop", "projects/my-project", "Stop an instance or disable an endpoint, until start", empty),
+		newActionCommand(dir, "start", "projects/my-project", "End a stop", empty),
 		newActionCommand(dir, "suspend", "projects/my-project", "Suspend an endpoint; the next connection wakes it", empty),
 		failover,
 		reader,

@@ -34,7 +34,7 @@ func NewTokenCommand(std *terminal.Streams) *cobra.Command {
 		Use:   "token [TARGET]",
 		Short: "Print a token, the password for Postgres",
 		Example: `  lakebase token
-  PGPASSWORD=$(lakebase token my-instance) pg_dump ...
+  PGPASSWORD=$(lakebase token projects/shop) pg_dump ...
   lakebase token -o json`,
 		Long: `Mints a token and prints it.
 

@@ -158,7 +158,7 @@ func (c *configuration) readFile(file string) error {
 			}
 		}
 		if s.kind == "target" && c.addresses.of[s.name] == (assigned{}) {
-			return s.line.mistake("for example: address = my-instance/my_database", "target %q has no address", s.name)
+			return s.line.mistake("for example: address = projects/my-project", "target %q has no address", s.name)
 		}
 	}
 	return nil

@@ -20,13 +20,13 @@ func New(std *terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy [TARGET]",
 		Short: "Let any Postgres client connect without a token",
-		Example: `  lakebase proxy my-instance
-  lakebase proxy --target shop=shop --target stock=projects/stock --pool-mode session
+		Example: `  lakebase proxy projects/shop
+  lakebase proxy --target shop=projects/shop --target stock=projects/stock --pool-mode session
   lakebase proxy --config /etc/lakebase/proxy.ini --check`,
 		Long: `Listens like a local Postgres server, and logs in to TARGET with a fresh token
-over verified TLS for each server connection. TARGET is an instance, an
-endpoint path, a host or a URL; without it the environment names the target,
-unless a file has targets.
+over verified TLS for each server connection. TARGET is the path of a project,
+branch or endpoint, an instance, a host or a URL; without it the environment
+names the target, unless a file has targets.
 
 On this machine the proxy asks for no password: every client that can connect
 to the address acts as the proxy's role. --unix-socket-dir with --listen none

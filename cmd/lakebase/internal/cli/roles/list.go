@@ -39,7 +39,7 @@ whether it can log in, whether it is a superuser (of Postgres, or as a member
 of databricks_superuser), its memberships, and its rights in each schema.
 Rights through a membership are listed with the other role. PUBLIC is everyone.`,
 		Example: `  lakebase roles list
-  lakebase roles list my-instance/orders
+  lakebase roles list projects/shop
   lakebase roles list -o json | jq -r '.roles[] | select(.superuser) | .name'`,
 		Args:              command.AtMostOneArgument("target"),
 		ValidArgsFunction: target.Complete,

@@ -65,7 +65,7 @@ group's name with --kind group. You must be logged in as an identity whose role
 may create roles, so not by a static URL.`,
 		Example: `  lakebase roles create me@example.com
   lakebase roles create 0ad623cd-2827-40d9-917e-1b9f824e4c57
-  lakebase roles create data-team --kind group --target my-instance`,
+  lakebase roles create data-team --kind group --target projects/shop`,
 		Args: oneRole,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]

@@ -22,11 +22,11 @@ import (
 )
 
 // Help explains TARGET in the help of a command.
-const Help = "TARGET is an instance, an endpoint path, a host or a URL. Without one, the\nenvironment decides."
+const Help = "TARGET is the path of a project, branch or endpoint, an instance, a host or a\nURL. Without one, the environment decides."
 
 // AddFlag adds --target, for commands whose arguments are something else.
 func AddFlag(cmd *cobra.Command, address *string) {
-	cmd.Flags().StringVarP(address, "target", "t", "", "instance, endpoint path, host or URL (default $LAKEBASE_INSTANCE_NAME, $LAKEBASE_ENDPOINT or $LAKEBASE_PG_URL)")
+	cmd.Flags().StringVarP(address, "target", "t", "", "endpoint path, instance, host or URL (default $LAKEBASE_ENDPOINT, $LAKEBASE_INSTANCE_NAME or $LAKEBASE_PG_URL)")
 	command.Complete(cmd, "target", CompleteFlag)
 }
 

@@ -32,7 +32,7 @@ func New(std *terminal.Streams) *cobra.Command {
 		Use:   "wait [TARGET]",
 		Short: "Wait until a database accepts logins",
 		Example: `  lakebase wait && make migrate
-  lakebase wait my-instance --timeout 10m`,
+  lakebase wait projects/shop --timeout 10m`,
 		Long: `Tries to log in until that succeeds: while the instance starts, wakes or fails
 over, and while the workspace or DNS does not answer.
 
