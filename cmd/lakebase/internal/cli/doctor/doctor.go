@@ -39,8 +39,8 @@ func New(std *terminal.Streams) *cobra.Command {
 here: configuration, workspace login, target, pooler, DNS, TCP, TLS, token,
 Postgres login, role and grants, server, connections. Each has a line with its
 time. A failure comes with its meaning and an action; steps that depend on it
-are skipped. A check that passes slowly is a warning of its own: which leg it is,
-and the round-trip time.
+are skipped. A check that passes slowly is a warning of its own: which leg it
+is, and the round-trip time.
 
 ` + target.Help + `
 

@@ -28,16 +28,17 @@ func newAdoptCommand(std *terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adopt NAME --schema SCHEMA",
 		Short: "Make a role the owner of a schema and of what is in it",
-		Long: `Makes a role the owner of schemas and of everything in them, whatever its kind:
-what an app needs that is to change tables which a person has created. It prints
-the statements, asks, and runs them in one transaction: all or nothing.
+		Long: `Makes a role the owner of schemas and of everything in them, whatever its
+kind: what an app needs that is to change tables which a person has created.
+It prints the statements, asks, and runs them in one transaction: all or
+nothing.
 
 You need to be a member of the owners and of NAME, or may become one (ADMIN
 OPTION; before Postgres 16, CREATEROLE): you are one within the transaction. To
 let a role read and write, roles grant is enough.
 
-What belongs to an extension or to the service keeps its owner and is listed, as
-synced tables do. Owners lose the rights that they had by ownership.`,
+What belongs to an extension or to the service keeps its owner and is listed,
+as synced tables do. Owners lose the rights that they had by ownership.`,
 		Example: `  lakebase roles adopt 0ad623cd-2827-40d9-917e-1b9f824e4c57 --schema shop
   lakebase roles adopt data-team --schema shop --schema stock --dry-run
   lakebase roles adopt data-team --schema shop --yes -o json`,
