@@ -119,7 +119,8 @@ func parsePgBouncerVersion(out string) (version string, prepared bool, err error
 	return m[0], major > 1 || minor >= 21, nil
 }
 
-// startOurs starts the measured proxy. Its first line has the address.
+// startOurs starts the measured proxy, with more flags and NAME=VALUE variables. Its
+// first line has the address.
 func (p programs) startOurs(u *upstream, more ...string) (*peer, error) {
 	return p.startLakebase(p.lakebase, u, more...)
 }
@@ -128,8 +129,14 @@ func (p programs) startLakebase(program string, u *upstream, more ...string) (*p
 	ours := &peer{name: "lakebase", output: &bytes.Buffer{}}
 	ours.cmd = exec.Command(program, "proxy", "-o", "json", "--listen", "127.0.0.1:0", "--pool-mode", "transaction",
 		"--default-pool-size", strconv.Itoa(poolSize), "--max-client-conn", strconv.Itoa(maxClients), "--log-level", "warn")
-	ours.cmd.Args = append(ours.cmd.Args, more...)
 	ours.cmd.Env = append(withoutSettings(os.Environ()), "LAKEBASE_PG_URL="+u.url())
+	for _, arg := range more {
+		if strings.HasPrefix(arg, "--") {
+			ours.cmd.Args = append(ours.cmd.Args, arg)
+		} else {
+			ours.cmd.Env = append(ours.cmd.Env, arg)
+		}
+	}
 	ours.cmd.Stderr = ours.output
 	stdout, err := ours.cmd.StdoutPipe()
 	if err != nil {

@@ -43,7 +43,8 @@ func (b *proxyBench) measurements() []measurement {
 	return append(all,
 		measurement{"proxy-first-row", b.firstRow},
 		measurement{"proxy-copy-out", b.copyOut},
-		measurement{"proxy-idle-memory", b.idleMemory})
+		measurement{"proxy-idle-memory", b.idleMemory},
+		measurement{"proxy-alone", b.alone})
 }
 
 // isShort reports whether a run only shows that everything works.
@@ -74,14 +75,19 @@ func (b *proxyBench) start(ctx context.Context, lakebase, before string) (err er
 
 // startOther starts the other side: PgBouncer or another build.
 func (b *proxyBench) startOther(ctx context.Context) (*peer, error) {
+	return b.startOtherBefore(ctx, b.upstream)
+}
+
+// startOtherBefore starts it before another server.
+func (b *proxyBench) startOtherBefore(ctx context.Context, u *upstream) (*peer, error) {
 	if b.programs.before != "" {
-		before, err := b.programs.startLakebase(b.programs.before, b.upstream)
+		before, err := b.programs.startLakebase(b.programs.before, u)
 		if err == nil {
 			before.name = "the other build"
 		}
 		return before, err
 	}
-	return b.programs.startPgBouncer(ctx, b.upstream, b.dir)
+	return b.programs.startPgBouncer(ctx, u, b.dir)
 }
 
 func (b *proxyBench) close() {

@@ -42,13 +42,14 @@ const (
 	groupCPU       = "Proxy: seconds of processor time for a million queries"
 	groupLatency   = "Proxy: latency in ms, median / 99th percentile; the ratio is that of the latter"
 	groupIsolation = "Proxy: the price of isolation, queries a second, pgbench -S"
+	groupAlone     = "Proxy: with nothing but repeaters beside it"
 	groupOther     = "Proxy: connections, memory, bulk data"
 )
 
 // markdown writes the tables.
 func (r report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "Measured %s on %s, in %s; load average before: %s.\n", r.Date, r.Machine, r.Took, r.Load)
-	for _, group := range []string{groupLibrary, groupCLI, groupSpeed, groupCPU, groupLatency, groupIsolation, groupOther} {
+	for _, group := range []string{groupLibrary, groupCLI, groupSpeed, groupCPU, groupLatency, groupIsolation, groupAlone, groupOther} {
 		r.table(w, group)
 	}
 	for _, c := range r.Curves {
