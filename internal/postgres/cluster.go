@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -126,11 +124,6 @@ func seal(dir string, owner *account) error {
 	})
 }
 
-// copyBuffers has the buffers of copyDataDir, which copies a thousand files at a
-// time. io.Copy would allocate one for each, and try faster ways first that do not
-// work between file systems.
-var copyBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
-
 // copyDataDir copies the data directory from to the new directory to, which
 // will belong to owner.
 func copyDataDir(owner *account, from, to string) error {
@@ -154,10 +147,7 @@ func copyDataDir(owner *account, from, to string) error {
 			if err != nil {
 				return err
 			}
-			buffer := copyBuffers.Get().(*[256 << 10]byte)
-			defer copyBuffers.Put(buffer)
-			_, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, buffer[:])
-			return errors.Join(err, dst.Close(), owner.own(target))
+			return errors.Join(copyFile(dst, src), dst.Close(), owner.own(target))
 		})
 		return nil
 	})
