@@ -122,7 +122,10 @@ func TestOverflowStaysWhileItIsNeeded(t *testing.T) {
 	}
 	before := s.Stats().Logins
 	deadline := time.Now().Add(3 * time.Second) // several trims
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
 	for time.Now().Before(deadline) {
+		<-pace.C
 		for _, c := range acquire(t, pool, 8) {
 			c.Release()
 		}
@@ -171,7 +174,7 @@ func TestRecyclingFailsNoQuery(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 40 {
+			for range 15 {
 				if _, err := db.ExecContext(ctx, "select pg_sleep(0.01)"); err != nil {
 					t.Error(err)
 					return

@@ -33,7 +33,7 @@ func TestKilledClientsGetTheReason(t *testing.T) {
 	t.Parallel()
 	inModes(t, func(t *testing.T, mode proxy.Mode) {
 		r := start(t, proxy.Config{PoolMode: mode})
-		for range 200 {
+		for range 60 {
 			conn := r.connect()
 			exec(t, conn, "BEGIN")
 			if err := r.KillClient(uint64(conn.PgConn().PID())); err != nil {

@@ -35,7 +35,8 @@ func startLocal(t *testing.T, o local.Options) *local.Server {
 	return server
 }
 
-// load has clients run transactions until it is stopped. Each must succeed.
+// load has clients run transactions until it is stopped, a few hundred per second
+// each. Each must succeed.
 func load(t *testing.T, r *rig, clients int) (stop func() (done int64)) {
 	t.Helper()
 	var count atomic.Int64
@@ -44,11 +45,13 @@ func load(t *testing.T, r *rig, clients int) (stop func() (done int64)) {
 	for i := range clients {
 		conn := r.connect()
 		wg.Go(func() {
+			pace := time.NewTicker(4 * time.Millisecond)
+			defer pace.Stop()
 			for round := 0; ; round++ {
 				select {
 				case <-end:
 					return
-				default:
+				case <-pace.C:
 				}
 				err := pgx.BeginFunc(context.Background(), conn, func(tx pgx.Tx) error {
 					var a, b int

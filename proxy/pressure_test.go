@@ -120,7 +120,7 @@ func inModesAlone(t *testing.T, test func(*testing.T, proxy.Mode)) {
 // A pipeline that is sent to its end before the first answer is read.
 func TestPipelineSentBeforeReadingIsAnswered(t *testing.T) {
 	t.Parallel()
-	const n = 10_000
+	const n = 5_000
 	for name, messages := range map[string]func(i int) []pgproto3.FrontendMessage{
 		"simple": func(i int) []pgproto3.FrontendMessage {
 			return []pgproto3.FrontendMessage{&pgproto3.Query{String: fmt.Sprint("SELECT ", i)}}

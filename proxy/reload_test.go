@@ -137,7 +137,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			defer conn.Close(ctx)
 			return runQuery(ctx, conn, int64(client))
 		})
-		const reloads = 20
+		const reloads = 12 // each of the settings below beside each other one
 		var removed *lakebase.Connector
 		for i := range reloads {
 			cfg := base
@@ -484,7 +484,7 @@ func TestReloadWhileClientsConnect(t *testing.T) {
 			return err
 		})
 		var gone []*lakebase.Connector
-		for range 15 {
+		for range 8 {
 			connector := newConnector(t, "fragile")
 			r.reload(cfg(connector))
 			before := in.Load()

@@ -71,7 +71,7 @@ func usualConfig(mode string, settings ...string) string {
 func TestProxyReloadsUnderLoad(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode string) {
 		p := startConfigured(t, nil, usualConfig(mode, "default_pool_size = 3"))
-		const clients, reloads = 6, 20
+		const clients, reloads = 6, 8
 		stop := make(chan struct{})
 		var working sync.WaitGroup
 		var rounds [clients]atomic.Int64
