@@ -25,7 +25,7 @@ done
 [ $failed = 0 ] || awk '/^(ok|FAIL|\?)[ \t]+[a-z].*[\/.]/ { if ($1 == "FAIL") printf "%s", block; block = ""; next }
 	!/^ *(=== |--- PASS)/ { block = block $0 "\n" }' "$out/results"
 awk -F '\t' '
-	BEGIN { row = "%-22s  %-88s  %-9s  %7s\n"; printf "\n" row, "EXAMPLE", "SHOWS", "RESULT", "TIME" }
+	BEGIN { row = "%-22s  %-88.88s  %-9s  %7s\n"; printf "\n" row, "EXAMPLE", "SHOWS", "RESULT", "TIME" }
 	NR == FNR {
 		name[$1] = $2 == "" ? "." : substr($2, 2)
 		sub(/^(Command|Package) [a-z]+ /, "", $3)

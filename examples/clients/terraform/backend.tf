@@ -1,4 +1,4 @@
-# The state of Terraform in Lakebase. It reads the variables of libpq.
+# The state of Terraform in Lakebase. PG_CONN_STR says where.
 terraform {
   backend "pg" {
     schema_name = "terraform_state"
