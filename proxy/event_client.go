@@ -37,11 +37,21 @@ func (c *pooledClient) wake(why uint32) {
 	}
 }
 
-// takeTurns runs c until there is no more reason to. The caller has the turn. A session
-// that has ended keeps it.
+// maxTurns is how often a client is run before others are, which also have to be.
+const maxTurns = 4
+
+// takeTurns runs c until there is no more reason to; a client that always gives one gets a
+// goroutine. The caller has the turn. A session that has ended keeps it.
 func (c *pooledClient) takeTurns() {
-	for why := c.turn.next(); why != 0; why = c.turn.next() {
+	for turns := 1; ; turns++ {
+		why := c.turn.next()
+		if why == 0 {
+			return
+		}
 		switch step := c.react(why); {
+		case turns == maxTurns:
+			go c.takeStep(step)
+			return
 		case step.wait == nil && step.end == ending{}:
 		case step.wait == nil && !step.end.notified && c.server.Load() == nil:
 			c.leave(step.end)
@@ -106,33 +116,28 @@ func (c *pooledClient) resume() step {
 	return c.forwardNow(requests)
 }
 
-// readNow reads and forwards what has come.
+// readNow reads and forwards some of what has come.
 func (c *pooledClient) readNow() step {
-	for {
-		if c.incoming.isLong() {
-			return step{wait: c.serveLong}
-		}
-		b, n, more, err := c.conn.receiveNow(c.incoming.begun)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			c.turn.note(isReadable)
-			return step{wait: c.handleInterrupt}
-		case err != nil:
-			return step{end: ending{reason: reasonGone}}
-		case b == nil:
-			return step{}
-		}
-		c.received += int64(n)
-		s := c.forwardNow(b[:n])
-		b.Release()
-		if s.wait != nil || s.end != (ending{}) {
-			c.turn.note(isReadable)
-			return s
-		}
-		if c.waits || !more {
-			return s
-		}
+	if c.incoming.isLong() {
+		return step{wait: c.serveLong}
 	}
+	b, n, more, err := c.conn.receiveNow(c.incoming.begun)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.turn.note(isReadable)
+		return step{wait: c.handleInterrupt}
+	case err != nil:
+		return step{end: ending{reason: reasonGone}}
+	case b == nil:
+		return step{}
+	}
+	c.received += int64(n)
+	s := c.forwardNow(b[:n])
+	b.Release()
+	if more || s.wait != nil || s.end != (ending{}) {
+		c.turn.note(isReadable)
+	}
+	return s
 }
 
 // serveLong serves c until it has no beginning of a long message.

@@ -1,13 +1,16 @@
 package proxy_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy"
 )
 
@@ -78,5 +81,41 @@ func TestStuckLogHoldsUpNoClient(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A client that sends without end what needs no answer, to a server that does not read it,
+// holds up no other client.
+func TestFloodWithoutAnswersHoldsUpNoOtherClient(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := startPooled(t, proxy.Config{DefaultPoolSize: 1, TrustFunctions: true, DefaultTarget: "other", Targets: map[string]*lakebase.Connector{
+		"shop": newConnector(t, "postgres://me@"+l.Addr().String()+"/shop?sslmode=disable"), "other": newConnector(t, "my-instance")}})
+	server, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.AddServerConn("shop", server, map[string]string{"client_encoding": "UTF8"}); err != nil {
+		t.Fatal(err)
+	}
+	other, flooding := connect(t, r.url("other", "")), r.rawLogin()
+	defer silent.Close()
+	for flood := bytes.Repeat(encoded(t, &pgproto3.Flush{}), 10_000); err == nil; {
+		flooding.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = flooding.Write(flood)
+	}
+	if !isTimeout(err) {
+		t.Fatal(err)
+	}
+	if err := soon(t, "the answer", asking(other, "SELECT 1")); err != nil {
+		t.Error(err)
 	}
 }

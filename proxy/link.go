@@ -71,9 +71,6 @@ func (l link) begin(requests []byte, wait bool) (p passage, how outcome) {
 	if s.state == serverAssigned {
 		s.setState(serverActive, "request")
 	}
-	if !s.relay.Busy() {
-		s.unanswered = 0
-	}
 	s.usage.request(c.requested.Load())
 	p.buffer = rawnet.GetBuffer()
 	p.rest, p.toServer, p.toClient, p.err = s.relay.FromClient(requests, p.buffer[:0], nil)

@@ -56,7 +56,7 @@ type serverConn struct {
 	pending       []byte        // to be written to the client after that
 	cancels       int           // cancel requests in flight, which could hit the next client's query
 	partial       bool          // part of an unsolicited message has arrived
-	unanswered    int           // bytes written while the server has owed answers
+	unanswered    int           // bytes written since the server has last answered everything
 	handling      bool          // the reader handles what has come
 	resumes       *pooledClient // to be run by the reader after that
 
@@ -223,6 +223,9 @@ func (s *serverConn) handle(chunk []byte) {
 	if err != nil || s.relay.Fatal() {
 		s.lost(answer, err)
 		return
+	}
+	if !s.relay.Busy() {
+		s.unanswered = 0
 	}
 	s.writeClient(answer)
 	if c := s.client; c != nil {
