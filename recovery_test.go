@@ -239,6 +239,23 @@ func TestTroubleNamesTheWorkspace(t *testing.T) {
 	}
 }
 
+// Time does not mend a certificate that this machine does not trust.
+func TestUntrustedWorkspaceFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, oneInstance)
+	c := connector(t, s, "", func(c *lakebase.Config) {
+		c.Workspace.Host = strings.Replace(s.WorkspaceURL(), "http://", "https://", 1)
+	})
+	began := time.Now()
+	_, err := c.Connect(within(t, time.Minute))
+	if !errors.Is(err, lakebase.KindTLS) || lakebase.Retryable(err) || !strings.Contains(lakebase.Hint(err), "SSL_CERT_FILE") {
+		t.Errorf("%v (hint %q, retryable %t)", err, lakebase.Hint(err), lakebase.Retryable(err))
+	}
+	if d := time.Since(began); d > 10*time.Second {
+		t.Errorf("it took %s", d)
+	}
+}
+
 func TestHostsThatDoNotExistFailWithin2Seconds(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)

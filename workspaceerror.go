@@ -55,6 +55,9 @@ func diagnoseCall(err error, resource string) diagnosis {
 	case strings.Contains(call.Error(), "HTTP response to HTTPS client"):
 		return diagnosis{kind: KindBadConfig, message: "the workspace's host answers without TLS",
 			hint: "write http:// before the host in DATABRICKS_HOST if it is a local Lakebase"}
+	case call.Untrusted():
+		return diagnosis{kind: KindTLS, message: "the workspace's certificate is not trusted",
+			hint: "check DATABRICKS_HOST; if something on the way inspects TLS, set SSL_CERT_FILE to a file with the certificate of its authority"}
 	case call.NoSuchHost():
 		return diagnosis{kind: KindWorkspaceUnreachable, message: "the workspace's host does not exist", hint: "check DATABRICKS_HOST, or the host of the profile: no name server knows it"}
 	case call.Temporary() && !failedLocally(call):

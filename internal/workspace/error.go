@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,12 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) NoSuchHost() bool {
 	var dns *net.DNSError
 	return errors.As(e.Err, &dns) && dns.IsNotFound && !dns.IsTemporary
+}
+
+// Untrusted reports whether the workspace's certificate could not be verified.
+func (e *Error) Untrusted() bool {
+	var refused *tls.CertificateVerificationError
+	return errors.As(e.Err, &refused)
 }
 
 // Brief returns what is wrong in a few words.
