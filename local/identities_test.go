@@ -99,7 +99,9 @@ func TestPrincipalsAreCreatedAndKept(t *testing.T) {
 	if made["kind"] != "SERVICE_PRINCIPAL" || made["secret"] == "" {
 		t.Errorf("made %v", made)
 	}
-	a.refused("POST", "/local/v1/principals", object{}, 400, "INVALID_PARAMETER_VALUE", "name of a principal")
+	for _, name := range []string{"", " ", "loader ", "a\nb"} {
+		a.refused("POST", "/local/v1/principals", object{"name": name}, 400, "INVALID_PARAMETER_VALUE", "name of a principal")
+	}
 	before := s.Principals()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -275,13 +276,19 @@ func TestLoginWithoutABrowser(t *testing.T) {
 		return resp.StatusCode, reply
 	}
 	code := url.Values{"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+	for name, field := range map[string]string{"another verifier": "code_verifier", "another page": "redirect_uri"} {
+		wrong := maps.Clone(code)
+		wrong.Set(field, "http://localhost:1/")
+		if status, reply := exchange(wrong); status != 400 || reply["error"] != "invalid_grant" {
+			t.Errorf("%s: %d %v", name, status, reply)
+		}
+	}
 	status, first := exchange(code)
 	if status != 200 {
 		t.Fatalf("code: %d %v", status, first)
 	}
-	code.Set("code_verifier", "another")
 	if status, reply := exchange(code); status != 400 || reply["error"] != "invalid_grant" {
-		t.Errorf("another verifier: %d %v", status, reply)
+		t.Errorf("a code that has been used: %d %v", status, reply)
 	}
 	_, refreshed := exchange(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first["refresh_token"].(string)}})
 	_, exchanged := exchange(url.Values{

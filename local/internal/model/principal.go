@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -83,6 +84,8 @@ func (l *Principals) Create(display string) (*Principal, error) {
 	switch {
 	case display == "" || len(display) > 63:
 		return nil, apierror.Invalid("the name of a principal must have 1 to 63 bytes, got '%s'.", display)
+	case strings.TrimSpace(display) != display || strings.ContainsFunc(display, unicode.IsControl):
+		return nil, apierror.Invalid("the name of a principal must not begin or end with a space, and have no control characters, got %q.", display)
 	case strings.Contains(display, "@"):
 		return l.add(&Principal{Kind: User, Name: display, Display: display, Secret: newSecret("dapi")}), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,8 @@ type API struct {
 	ws  *workspace.Workspace
 	mux *http.ServeMux
 	ops operations
+
+	usedCodes sync.Map // authorization codes, until they expire
 }
 
 // New returns the API of a workspace.

@@ -138,7 +138,16 @@ func codeAudience(challenge, redirect string) string { return challenge + " " + 
 func (h oidc) authorizationCode(req *http.Request) (*model.Principal, *oauthError) {
 	sum := sha256.Sum256([]byte(req.PostForm.Get("code_verifier")))
 	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
-	return h.subject(req.PostForm.Get("code"), scopeCode, codeAudience(challenge, req.PostForm.Get("redirect_uri")))
+	code := req.PostForm.Get("code")
+	p, failed := h.subject(code, scopeCode, codeAudience(challenge, req.PostForm.Get("redirect_uri")))
+	if failed != nil {
+		return nil, failed
+	}
+	if _, used := h.usedCodes.LoadOrStore(code, true); used {
+		return nil, &oauthError{http.StatusBadRequest, "invalid_grant", "the code has been used"}
+	}
+	time.AfterFunc(codeLifetime, func() { h.usedCodes.Delete(code) })
+	return p, nil
 }
 
 // authorize is the page on which a person would log in. It redirects at once, as
@@ -148,8 +157,8 @@ func (h oidc) authorize(w http.ResponseWriter, req *http.Request) {
 	redirect, err := url.Parse(query.Get("redirect_uri"))
 	user := h.ws.State.Principal(cmp.Or(query.Get("login_hint"), h.ws.State.Owner().Name))
 	switch {
-	case err != nil || !hosts.IsLoopback(redirect.Hostname()):
-		h.refuse(w, req, apierror.Invalid("redirect_uri must be on a loopback address"))
+	case err != nil || redirect.Scheme != "http" && redirect.Scheme != "https" || !hosts.IsLoopback(redirect.Hostname()):
+		h.refuse(w, req, apierror.Invalid("redirect_uri must be an http URL on a loopback address"))
 		return
 	case query.Get("response_type") != "code" || query.Get("code_challenge_method") != "S256" || query.Get("code_challenge") == "":
 		h.refuse(w, req, apierror.Invalid("response_type must be code, with a code_challenge of method S256"))
