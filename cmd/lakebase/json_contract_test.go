@@ -18,6 +18,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
+	doctorcmd "github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/doctor"
 	localcmd "github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/local"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/login"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/proxy"
@@ -160,6 +161,7 @@ func TestContractListsAllFields(t *testing.T) {
 		"lakebase roles revoke":     roles.Changed{},
 		"lakebase roles adopt":      roles.Adopted{},
 		"lakebase doctor":           doctor.Report{},
+		"lakebase doctor --report":  doctorcmd.Facts{},
 		"lakebase local":            localcmd.Ready{},
 		"lakebase local status":     local.Status{},
 		"lakebase local principals": []local.Principal{},
@@ -218,14 +220,14 @@ func TestOutputKeepsTheContract(t *testing.T) {
 	for _, line := range []string{
 		"version", "env", "env postgres://ann:hunter2@localhost/db", "token", "url", "wait", "targets",
 		"roles create data-team --kind group", "roles grant data-team --write", "roles grant data-team --dry-run", "roles list --system", "roles list",
-		"roles show data-team", "roles revoke data-team", "doctor --schema public --role data-team", "roles adopt data-team --schema public --dry-run", "doctor", "local status", "local principals", "proxy --check",
+		"roles show data-team", "roles revoke data-team", "doctor --schema public --role data-team", "doctor --report", "roles adopt data-team --schema public --dry-run", "doctor", "local status", "local principals", "proxy --check",
 	} {
 		args := strings.Fields(line)
 		if args[0] == "local" {
 			args = append(args, "--data-dir", shared(t).ready.DataDir)
 		}
 		stdout := c.must(append(args, "-o", "json")...)
-		command := regexp.MustCompile(` (?:postgres:|data-team|--[^c]).*`).ReplaceAllString("lakebase "+line, "")
+		command := regexp.MustCompile(` (?:postgres:|data-team|--[^cr]).*`).ReplaceAllString("lakebase "+line, "")
 		wantContract(t, command, stdout)
 	}
 	stdout, _, code := c.with("LAKEBASE_INSTANCE_NAME=missing").run("doctor", "-o", "json")

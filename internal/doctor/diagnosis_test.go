@@ -48,7 +48,7 @@ func (d diagnosis) verify(t *testing.T) *doctor.Report {
 	o := d.options
 	o.Target = d.target
 	if slices.Contains(d.skipped, "schema") {
-		o.Schema = "public"
+		o.Schema, o.Facts = "public", true
 	}
 	if d.hangs {
 		o.LimitCheck(d.check, hangTimeout)

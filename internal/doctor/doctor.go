@@ -20,7 +20,7 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
-// Options configure a [Run]. OnEvent, Slow, Schema and Role may be left out.
+// Options configure a [Run]. Those up to Secrets are required.
 type Options struct {
 	Target      string        // as lakebase.ParseConfig reads it; empty for the one that the environment names
 	Timeout     time.Duration // of each check
@@ -30,6 +30,12 @@ type Options struct {
 	Schema      string        // to look at; empty for none
 	Slow        time.Duration // a check that takes longer is a warning; 0 for none
 	Role        string        // whose rights in Schema count; empty for the one that logs in
+	// Facts makes the run collect Report.Facts, for which it makes logins that are
+	// refused. ExpiredToken is one for it; empty for none. Unmasked leaves the names
+	// of hosts, identities and targets in the facts.
+	Facts        bool
+	ExpiredToken string
+	Unmasked     bool
 	// OnEvent, if not nil, is called for each step as it is taken, by the
 	// goroutine that called Run.
 	OnEvent func(Event)
@@ -72,6 +78,7 @@ var sequence = []step{
 	{name: "server", needs: []string{"login", openSession}, run: inSession(serverQuery, judgeServer)},
 	{name: "connections", needs: []string{"login", openSession}, run: inSession(connectionsQuery, judgeConnections)},
 	{name: "schema", needs: []string{"login", openSession}, run: checkSchema, only: func(o Options) bool { return o.Schema != "" }},
+	{name: "facts", needs: []string{"login", openSession}, run: checkFacts, only: func(o Options) bool { return o.Facts }},
 }
 
 // Needs that are not checks: the one that names the host, which may be the
@@ -114,6 +121,7 @@ func Run(ctx context.Context, o Options) *Report {
 		report.Checks = append(report.Checks, result)
 		v.notify(Event{Check: s.name, Result: &result})
 	}
+	report.Facts = v.shownFacts(report.Checks)
 	report.Target = oneline.Name(o.Secrets.Hide(v.targetName()))
 	report.Milliseconds = milliseconds(time.Since(began))
 	report.conclude(len(asked))
@@ -190,6 +198,7 @@ type Report struct {
 	Interrupted  bool      `json:"interrupted,omitempty"`
 	Program      string    `json:"program"` // version and platform, filled in by the caller
 	Checks       []Result  `json:"checks"`
+	Facts        []Fact    `json:"-"` // if Options asked for them
 }
 
 // Err returns the error of the first check that failed, nil if none did.

@@ -21,7 +21,7 @@ import (
 func TestRunReportsEveryCheckInOrder(t *testing.T) {
 	shared(t, "my-instance")
 	var begun, done []string
-	report := examine(t, doctor.Options{Schema: "public", OnEvent: func(e doctor.Event) {
+	report := examine(t, doctor.Options{Schema: "public", Facts: true, OnEvent: func(e doctor.Event) {
 		switch {
 		case e.Result != nil:
 			done = append(done, e.Check)

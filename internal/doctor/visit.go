@@ -43,6 +43,8 @@ type visit struct {
 	subject      string        // the identity that the token belongs to
 	lifetime     time.Duration
 	conn         *pgx.Conn
+	facts        []Fact
+	pooledHost   string // of the target, as the workspace names it
 }
 
 // close closes what the checks have opened.

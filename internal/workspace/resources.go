@@ -302,3 +302,28 @@ func resourcePath(name string, collections ...string) (path string, err error) {
 	}
 	return path, nil
 }
+
+// NativeLogin returns whether an instance, or the project of an endpoint, lets roles
+// log in with a password of their own; known is false if the workspace does not say.
+func (c *Client) NativeLogin(ctx context.Context, instance, endpoint string) (on, known bool, err error) {
+	path, err := join(instancesPath, instance)
+	if endpoint != "" {
+		project, _, _ := strings.Cut(endpoint, "/branches/")
+		path, err = resourcePath(project, "projects")
+	}
+	if err != nil {
+		return false, false, err
+	}
+	type fields struct {
+		Set       *bool `json:"enable_pg_native_login"`
+		Effective *bool `json:"effective_enable_pg_native_login"`
+	}
+	var reply struct {
+		fields
+		Status fields `json:"status"`
+		Spec   fields `json:"spec"`
+	}
+	_, err = c.get(ctx, path, nil, &reply)
+	value := cmp.Or(reply.Effective, reply.Status.Effective, reply.Set, reply.Status.Set, reply.Spec.Set)
+	return value != nil && *value, value != nil, err
+}

@@ -25,6 +25,8 @@ type options struct {
 	slow                 time.Duration
 	bundle               string
 	schema, role         string
+	report, showNames    bool
+	expiredToken         string // file
 	verbose              bool
 	output               command.Output
 }
@@ -50,6 +52,11 @@ Nothing is changed, but a login wakes a suspended endpoint.
 may not do there, and the commands that change it: the first thing to look at
 when a deployed app gets "permission denied" (42501).
 
+--report prints facts that only a real workspace can tell, to send to this project:
+how it refuses logins, whether its pooled host takes tokens, and so on. It tells
+on stderr what it tries, which changes nothing. Names of hosts, identities and
+targets are masked; look through it before you send it.
+
 --bundle writes a report to share, as text or as a zip file: with the log, and
 without tokens, passwords and client secrets. It names hosts, identities and
 roles. -o json prints one document on one line, described in docs/json.md.
@@ -59,6 +66,7 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 		Example: `  lakebase doctor
   lakebase doctor projects/shop -v
   lakebase doctor --schema shop --role 0ad623cd-2827-40d9-917e-1b9f824e4c57
+  lakebase doctor --report > facts.md
   lakebase doctor --bundle report.zip
   lakebase doctor -o json | jq '.checks[] | select(.status == "failed")'`,
 		Args:              command.AtMostOneArgument("target"),
@@ -72,6 +80,9 @@ wrong; 4 if the same may work later; 1 for any other failure.`,
 	flags.StringVar(&o.bundle, "bundle", "", "new file for a report to share: text, or a zip file if its name ends in .zip")
 	flags.StringVar(&o.schema, "schema", "", "schema to list: owners, and what a role may not do there")
 	flags.StringVar(&o.role, "role", "", "role whose rights in --schema count (default the one that logs in)")
+	flags.BoolVar(&o.report, "report", false, "print facts about the service to send in: Markdown, or -o json")
+	flags.BoolVar(&o.showNames, "show-names", false, "do not mask names in --report")
+	flags.StringVar(&o.expiredToken, "expired-token", "", "file with a token that has expired, for --report to try")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "print what each check saw, and the library's log on stderr")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "for each check")
 	flags.DurationVar(&o.slow, "slow", time.Second, "a check that takes longer is a warning of its own; 0 for none")
@@ -87,7 +98,15 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	if o.role != "" && o.schema == "" {
 		return command.UsageError("--role needs --schema", "for example --schema public")
 	}
+	if !o.report && (o.showNames || o.expiredToken != "") {
+		return command.UsageError("--show-names and --expired-token need --report", "")
+	}
+	expired, err := readExpiredToken(o.expiredToken)
+	if err != nil {
+		return err
+	}
 	secrets := doctor.NewSecrets()
+	secrets.Add(expired)
 	bundle, err := createBundle(o.bundle) // now, so that a wrong name costs no time
 	if err != nil {
 		return err
@@ -102,10 +121,16 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 	if o.verbose {
 		log.Copy = std.Err
 	}
-	view := newView(std, o)
+	out := *std
+	if o.report { // stdout has the facts alone
+		fmt.Fprint(std.Err, factsNotice)
+		out.Out = std.Err
+	}
+	view := newView(&out, o)
 	report := doctor.Run(ctx, doctor.Options{
 		Target: address, Timeout: o.timeout, WakeTimeout: o.wakeTimeout, OnEvent: view.event, Secrets: secrets,
-		Schema: o.schema, Role: o.role, Slow: o.slow, Logger: terminal.NewLogger(log, slog.LevelDebug),
+		Schema: o.schema, Role: o.role, Slow: o.slow,
+		Facts: o.report, ExpiredToken: expired, Unmasked: o.showNames, Logger: terminal.NewLogger(log, slog.LevelDebug),
 	})
 	view.status.End()
 	if report.Interrupted {
@@ -124,9 +149,12 @@ func run(ctx context.Context, std *terminal.Streams, o *options, address string)
 		bundle = nil
 		fmt.Fprintf(std.Err, "wrote %s; it names hosts, identities and roles, but has no tokens, passwords or secrets\n", o.bundle)
 	}
-	if o.output.JSON() {
+	switch {
+	case o.report:
+		err = printFacts(std, o, report)
+	case o.output.JSON():
 		err = std.PrintJSON(report)
-	} else {
+	default:
 		view.text.summary(report)
 		err = view.text.err
 	}
