@@ -65,7 +65,7 @@ func draw(random *rand.Rand) composition {
 	}
 	c.elsewhere = !c.stocked && random.IntN(4) == 0
 	c.moved = random.IntN(10) == 0
-	if random.IntN(2) == 0 {
+	if random.IntN(4) == 0 { // most of what hides something pins a superuser for good
 		c.role = superuser
 	}
 	return c

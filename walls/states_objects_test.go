@@ -97,11 +97,12 @@ var objectStates = []state{
 		undo:        []string{"DISCARD SEQUENCES"},
 	},
 	{
-		name:     "variable of PL/Perl",
-		needs:    "plperl",
-		survives: true,
-		lasts:    true,
-		cleanup:  []string{"DROP EXTENSION IF EXISTS plperl CASCADE"},
+		name:      "variable of PL/Perl",
+		needs:     "plperl",
+		survives:  true,
+		lasts:     true,
+		pervasive: true, // where the language is, texts that hide something are pinned for good
+		cleanup:   []string{"DROP EXTENSION IF EXISTS plperl CASCADE"},
 		preparation: []string{
 			"CREATE EXTENSION IF NOT EXISTS plperl",
 			"CREATE FUNCTION {s}.put{n}() RETURNS text LANGUAGE plperl AS '$_SHARED{walls} = 7; return 1'",
@@ -147,11 +148,10 @@ var objectStates = []state{
 		super:   true,
 	},
 	{
-		name:      "connection of dblink",
-		survives:  true,
-		lasts:     true,
-		pervasive: true,
-		// Where the extension is, texts that hide something are pinned for good.
+		name:        "connection of dblink",
+		survives:    true,
+		lasts:       true,
+		pervasive:   true, // as with PL/Perl
 		preparation: []string{"CREATE EXTENSION IF NOT EXISTS dblink SCHEMA public"},
 		cleanup:     []string{"DROP EXTENSION IF EXISTS dblink CASCADE"},
 		forms: []create{
