@@ -75,7 +75,7 @@ var allowances = []allowance{
 		},
 	},
 	{
-		reason:   "a session never loses its temporary schema",
+		reason:   "a session never loses its temporary schema; see isRepeated for what else follows",
 		sentence: "The temporary schema of `pg_my_temp_schema()`, which stays when it is empty, is the server connection's.",
 		covers: func(direct, pooled string, _ bool) bool {
 			if strings.HasPrefix(direct, "temporary schema ") && strings.HasPrefix(pooled, "temporary schema ") {
@@ -130,11 +130,12 @@ func isLastValue(direct, pooled string, _ bool) bool {
 		strings.HasPrefix(rest, "row ") && strings.HasPrefix(other, "ERROR 55000 ")
 }
 
-// notAllowed returns the differences without what the allowances cover.
-func notAllowed(all []difference, hidden bool) (rest []difference) {
-	refused := map[byte]bool{} // the clients that lack a setting or are not there, and so see other things from then on
+// notAllowed returns the differences of p without what the allowances cover.
+func notAllowed(all []difference, p plan) (rest []difference) {
+	refused := map[byte]bool{} // the clients that lack something, and so see other things from then on
 	for _, d := range all {
-		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused) || isRefusedLogin(d)
+		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused) || isRefusedLogin(d) ||
+			p.repeats && isRepeated(d.pooled) != isRepeated(d.direct)
 		if refused[d.who] {
 			continue
 		}
@@ -142,7 +143,7 @@ func notAllowed(all []difference, hidden bool) (rest []difference) {
 		covered := false
 		for i := 0; i < len(direct); i++ {
 			for j := range pooled {
-				if isAllowed(direct[i], pooled[j], d.open, hidden) {
+				if isAllowed(direct[i], pooled[j], d.open, p.hidden) {
 					fails := d.open && isLastValue(direct[i], pooled[j], true)
 					about, _, _ := strings.Cut(direct[i], " -> ")
 					direct, pooled = slices.Delete(direct, i, i+1), slices.Delete(pooled, j, j+1)
@@ -173,6 +174,15 @@ func notAllowed(all []difference, hidden bool) (rest []difference) {
 // isRefusedLogin reports whether d is a login whose setting is not in UTF-8.
 func isRefusedLogin(d difference) bool {
 	return strings.HasPrefix(d.about, "-- connects with ") && strings.Contains(d.about, `\x`) && slices.Contains(d.pooled, "FATAL 22023")
+}
+
+// isRepeated reports whether Postgres has run a function twice that creates something: as
+// it plans and, if the plan is outdated by that, as it plans again. A new temporary schema
+// outdates it.
+func isRepeated(said []string) bool {
+	return slices.ContainsFunc(said, func(line string) bool {
+		return strings.HasPrefix(line, "ERROR 42") && strings.Contains(line, " already exists")
+	})
 }
 
 // withoutFailed returns lines without those that differ because, through the pool, the

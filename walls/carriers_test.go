@@ -15,6 +15,7 @@ type carrier struct {
 	// pervasive: its objects matter to texts that do not name them.
 	pervasive bool
 	undoes    bool // what a subtransaction can undo
+	planned   bool // runs as a plan is made
 	// wrap returns the action that has the same effect as a. Objects that it needs
 	// are defined by b.
 	wrap func(b *builder, a action) action
@@ -52,7 +53,7 @@ var routineCarriers = []carrier{
 	{name: "security definer", takes: expression | statements | block, wrap: func(b *builder, a action) action {
 		return b.function("SECURITY DEFINER", "plpgsql", "BEGIN "+a.asBlock()+" RETURN 'done'; END")
 	}},
-	{name: "function said to be immutable", takes: expression | statements | block, wrap: func(b *builder, a action) action {
+	{name: "function said to be immutable", planned: true, takes: expression | statements | block, wrap: func(b *builder, a action) action {
 		return b.function("IMMUTABLE PARALLEL SAFE", "plpgsql", "BEGIN "+a.asBlock()+" RETURN 'done'; END")
 	}},
 	{name: "function with a SET clause", takes: expression | statements | block, wrap: func(b *builder, a action) action {

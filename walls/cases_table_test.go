@@ -234,6 +234,17 @@ var namedCases = []namedCase{
 		A?
 		A-
 		B?`},
+	{name: "hidden text of a superuser after a scan by a client with another session user", role: superuser, looks: []string{"SELECT pg_catalog.pg_replication_origin_session_is_setup()"}, lines: `
+		A: SELECT pg_catalog.pg_replication_origin_create('w{n}') IS NOT NULL
+		A: SET SESSION AUTHORIZATION app
+		A: CREATE FUNCTION {s}.f() RETURNS int LANGUAGE sql AS 'SELECT 7'
+		A: SELECT {s}.f()
+		A-
+		B: SELECT pg_catalog.query_to_xml('SELECT pg_catalog.pg_replication_origin_session_setup(''w{n}'')', false, false, '')
+		B?
+		B-
+		C?
+		C: SELECT pg_catalog.pg_replication_origin_drop('w{n}')`},
 	{name: "an update of a view over pg_settings", looks: []string{"SELECT pg_catalog.current_setting('work_mem')"}, lines: `
 		A: CREATE VIEW {s}.v AS SELECT * FROM pg_catalog.pg_settings
 		A: UPDATE {s}.v SET setting = '3MB' WHERE name = 'work_mem'
@@ -290,6 +301,8 @@ var partCases = []partCase{
 	caseOf("a replication origin", "replication origin", 0),
 	caseOf("a connection of dblink", "connection of dblink", 0),
 	caseOf("a library", "library", 0),
+	caseOf("a variable of a language that the same Query creates", "variable of PL/Perl", 1, "transaction in one Query"),
+	caseOf("a variable of a language in a function of the same transaction", "variable of PL/Perl", 0, "transaction"),
 	caseOf("a function of one transaction that sets a custom setting", "custom setting", 1, "function in PL/pgSQL", "transaction"),
 	caseOf("a function of one transaction that sets search_path", "search_path", 1, "function in PL/pgSQL", "transaction"),
 	caseOf("a function of one transaction that creates a temporary table", "temporary table", 0, "function in PL/pgSQL", "transaction"),

@@ -1,6 +1,7 @@
 package walls_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,6 +172,9 @@ func TestKnownWaysBetweenClients(t *testing.T) {
 		run(c.name, c.refuses, func(n int) plan { return c.plan(n, j.facts) })
 	}
 	for _, c := range partCases {
+		if slices.Contains(j.lacks, c.state) {
+			continue
+		}
 		run(c.name, false, func(n int) plan { return c.composition(t).plan(n, j.facts) })
 	}
 }

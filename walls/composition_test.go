@@ -157,6 +157,7 @@ type plan struct {
 	renewable   map[byte]bool
 	hidden      bool // a text is put together at run time
 	looksChange bool // so that a client that looks has another session afterwards
+	repeats     bool // Postgres may run a function as it plans
 }
 
 // before returns what a superuser runs before the script, past the proxy. What
@@ -207,7 +208,9 @@ func (c composition) plan(n int, f facts) plan {
 	}
 	all = append(all, step{who: clientA, verb: observe, items: items}, step{who: clientA, verb: leave}, step{who: clientB, verb: leave},
 		step{who: clientD, verb: connect, startup: startups[0]}, step{who: clientD, verb: observe, items: items}, step{who: clientD, verb: leave})
-	result := plan{script: all, role: c.role, objects: strings.Join(b.objects, "; "), renewable: map[byte]bool{}, hidden: c.hides()}
+	result := plan{script: all, role: c.role, objects: strings.Join(b.objects, "; "), renewable: map[byte]bool{},
+		hidden:  c.has(func(carrier *carrier) bool { return carrier.hides }),
+		repeats: c.has(func(carrier *carrier) bool { return carrier.planned })}
 	for _, who := range []byte(clients) {
 		result.renewable[who] = !b.lasting[who]
 	}
@@ -218,11 +221,9 @@ func (c composition) plan(n int, f facts) plan {
 	return b.finish(result)
 }
 
-// hides reports whether c has a text that is put together at run time.
-func (c composition) hides() bool {
-	return slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool {
-		return slices.ContainsFunc(p.carriers, func(c *carrier) bool { return c.hides })
-	})
+// has reports whether c has such a carrier.
+func (c composition) has(such func(*carrier) bool) bool {
+	return slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool { return slices.ContainsFunc(p.carriers, such) })
 }
 
 // finish adds what the texts need to p.

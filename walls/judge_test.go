@@ -102,7 +102,7 @@ func (j *judge) compare(p plan) (v verdict, err error) {
 		return v, fmt.Errorf("without a proxy: %w", err)
 	}
 	all := differencesOf(p.script, v.direct, v.pooled)
-	v.differences = notAllowed(all, p.hidden)
+	v.differences = notAllowed(all, p)
 	if j.othersOnly {
 		v.differences = slices.DeleteFunc(v.differences, func(d difference) bool { return acts(p.script, d.who) })
 	}

@@ -61,7 +61,7 @@ WITH own AS (
 	SELECT 'dblink' AS kind, name, NULL AS text FROM own WHERE prosrc OPERATOR(pg_catalog.=) 'dblink_connect'
 	UNION ALL SELECT 'language', lanname::pg_catalog.text, NULL FROM pg_catalog.pg_language
 	WHERE lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal', 'c', 'sql', 'plpgsql']::pg_catalog.name[])
-	UNION ALL SELECT 'superuser', NULL, NULL WHERE EXISTS (SELECT FROM super WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER'))
+	UNION ALL SELECT 'superuser', NULL, NULL WHERE EXISTS (SELECT FROM super WHERE {member})
 	UNION ALL SELECT 'definer', name, NULL FROM own JOIN super ON super.oid OPERATOR(pg_catalog.=) proowner
 	WHERE prosecdef AND lanname OPERATOR(pg_catalog.=) ANY (ARRAY['sql', 'plpgsql']::pg_catalog.name[])
 		AND coalesce(extname, '') OPERATOR(pg_catalog.<>) 'databricks_auth' -- which only creates roles, in every Lakebase
@@ -133,13 +133,17 @@ const fingerprintSQL = `SELECT pg_catalog.string_agg(pg_catalog.concat(count, ' 
 	{catalogs}
 	UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtext(relname::pg_catalog.text)::pg_catalog.int8 OPERATOR(pg_catalog.#) oid::pg_catalog.int8)
 	FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.>=) 16384 AND relpersistence OPERATOR(pg_catalog.<>) 't'
-	UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(oid::pg_catalog.int8) FROM ({super}) AS super WHERE pg_catalog.pg_has_role(session_user, oid, 'MEMBER')
+	UNION ALL SELECT pg_catalog.count(*), pg_catalog.sum(oid::pg_catalog.int8) FROM ({super}) AS super WHERE {member}
 ) AS part (count, sum)`
 
 // superSQL selects the roles that may do what the server does not show: load a library,
 // or become a replication origin.
 const superSQL = `SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper
 		OR pg_catalog.has_function_privilege(oid, 'pg_catalog.pg_replication_origin_session_setup(text)', 'EXECUTE')`
+
+// memberSQL is the condition that the login may become one of those roles: the scan may
+// run for a client that has changed its session_user.
+const memberSQL = `pg_catalog.pg_has_role((SELECT usesysid FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())), oid, 'MEMBER') IS NOT FALSE`
 
 // scanPrefix keeps the client's settings out of the scan, for its transaction. The
 // answer may contain characters that the client's encoding does not have.
@@ -160,8 +164,8 @@ var checkQuery, scanQuery = func() (check, scan string) {
 		catalogs = append(catalogs, "SELECT pg_catalog.count(*), pg_catalog.sum(xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.#) "+
 			c[1]+"::pg_catalog.oid::pg_catalog.int8) FROM pg_catalog."+c[0]+" WHERE "+c[1]+"::pg_catalog.oid OPERATOR(pg_catalog.>=) 16384"+c[2])
 	}
-	fingerprint := strings.NewReplacer("{catalogs}", strings.Join(catalogs, "\n\tUNION ALL "), "{super}", superSQL).Replace(fingerprintSQL)
+	fingerprint := strings.NewReplacer("{catalogs}", strings.Join(catalogs, "\n\tUNION ALL "), "{super}", superSQL, "{member}", memberSQL).Replace(fingerprintSQL)
 	quoted := "'" + strings.Join(strings.Fields(volatileFunctions), "','") + "'"
-	scan = strings.NewReplacer("{volatile}", quoted, "{fingerprint}", fingerprint, "{super}", superSQL).Replace(scanSQL)
+	scan = strings.NewReplacer("{volatile}", quoted, "{fingerprint}", fingerprint, "{super}", superSQL, "{member}", memberSQL).Replace(scanSQL)
 	return scanPrefix + "SELECT NULL, NULL, sum FROM (" + fingerprint + ") AS fingerprint", scanPrefix + scan
 }()

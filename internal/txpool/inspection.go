@@ -17,8 +17,9 @@ var evidence = [...]struct {
 	where  string
 }{
 	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
-	// Nothing shows a connection without a name. The catalog may not have been scanned since the extension was created.
+	// Nothing shows these two, and the catalog may not have been scanned since the extension was created.
 	{routines.Hides, pinConnection, `EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dblink')`},
+	{routines.Hides, pinLanguage, `EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal', 'c', 'sql', 'plpgsql']::pg_catalog.name[]))`},
 	// Each object in a schema depends on it.
 	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend` +
 		` WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},

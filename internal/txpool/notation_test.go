@@ -184,14 +184,18 @@ func row(arg string) []byte {
 // abbreviated returns a query, with internal queries abbreviated.
 func abbreviated(text string) string {
 	var what []string
+	inspectable := 1 // the settings
 	for _, e := range evidence {
+		if e.impact != routines.Hides {
+			inspectable++
+		}
 		if e.impact != routines.Hides && strings.Contains(text, "SELECT NULL, '"+e.pin+"' WHERE") || e.pin == "PREPARE" && strings.Contains(text, "'"+noteLost+"'") {
 			what = append(what, e.pin)
 		}
 	}
 	if strings.Contains(text, "pg_catalog.pg_settings") {
 		what = append(what, "settings")
-		if len(what) == len(evidence) { // all but what only hidden text may do
+		if len(what) == inspectable { // all but what only hidden text may do
 			what = []string{"everything"}
 		}
 	}
