@@ -148,24 +148,46 @@ func TestUsersSeeOnlyTheirOwnRows(t *testing.T) {
 }
 
 // A user without a Postgres role gets an error that says so and what to do, and takes
-// no connection and no token more with each further request.
+// no token more with each further request. With the role it is admitted at once.
 func TestUserWithoutARole(t *testing.T) {
 	t.Parallel()
-	s := serve(t, oneProject)
-	if _, err := s.CreatePrincipal("eve@example.com"); err != nil {
-		t.Fatal(err)
-	}
-	users := usersOf(t, s, &lakebase.Users{})
-	token := userToken(t, s, "eve@example.com", time.Hour)
-	_, err := users.Pool(within(t, time.Minute), token)
-	wantKind(t, err, lakebase.KindTokenRejected, "eve@example.com", "does not exist", "lakebase doctor")
-	before := s.Stats().CredentialCalls
-	for range 3 {
-		_, err = users.Pool(within(t, time.Minute), token)
-		wantKind(t, err, lakebase.KindTokenRejected, "eve@example.com")
-	}
-	if calls := s.Stats().CredentialCalls - before; calls > 1 {
-		t.Errorf("3 further requests took %d tokens", calls)
+	for target, want := range map[string]struct {
+		kind  lakebase.Kind
+		words string
+	}{
+		"my-project":  {lakebase.KindTokenRejected, "lakebase doctor"},
+		"my-instance": {lakebase.KindRoleMissing, "databricks_create_role('eve@example.com', 'USER')"},
+	} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, local.Options{Instances: []string{"my-instance"}, Projects: []string{"my-project"}})
+			if _, err := s.CreatePrincipal("eve@example.com"); err != nil {
+				t.Fatal(err)
+			}
+			users := &lakebase.Users{Connector: connector(t, s, target), IdleTimeout: time.Hour}
+			token := userToken(t, s, "eve@example.com", time.Hour)
+			_, err := users.Pool(within(t, time.Minute), token)
+			wantKind(t, err, want.kind, "eve@example.com", "does not exist", want.words)
+			before := s.Stats().CredentialCalls
+			for range 3 {
+				_, err = users.Pool(within(t, time.Minute), token)
+				wantKind(t, err, want.kind, "eve@example.com")
+			}
+			if calls := s.Stats().CredentialCalls - before; calls > 1 {
+				t.Errorf("3 further requests took %d tokens", calls)
+			}
+			admin, err := users.Connector.Connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer admin.Close(t.Context())
+			if _, err := admin.Exec(t.Context(), "select databricks_create_role('eve@example.com', 'USER')"); err != nil {
+				t.Fatal(err)
+			}
+			if seen := mustSession(t, users, token); seen.user != "eve@example.com" {
+				t.Errorf("with its role, the session is that of %v", seen)
+			}
+		})
 	}
 }
 

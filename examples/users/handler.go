@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
 )
@@ -45,9 +46,15 @@ func forUser(users *lakebase.Users, log *slog.Logger, next userHandler) http.Han
 	})
 }
 
+// insufficientPrivilege is the SQLSTATE of a statement that the user may not run.
+const insufficientPrivilege = "42501"
+
 // explain tells the client what it can do about an error.
 func explain(err error) (status int, text string) {
+	var refused *pgconn.PgError
 	switch {
+	case errors.As(err, &refused) && refused.Code == insufficientPrivilege:
+		return http.StatusForbidden, "Your role in the database may not do that. Ask its owner for the privilege."
 	case lakebase.Retryable(err):
 		return http.StatusServiceUnavailable, "The database is not available at the moment. Try again."
 	case errors.Is(err, lakebase.KindWorkspaceAuth):

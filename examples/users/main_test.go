@@ -54,6 +54,10 @@ func TestUsersSeeTheirOwnNotes(t *testing.T) {
 			t.Errorf("answered %q, want %q in it", text, test.text)
 		}
 	}
+	revoke(t, server)
+	if text := request(t, http.MethodPost, url, ann, "one more", http.StatusForbidden); !strings.Contains(text, "privilege") {
+		t.Errorf("without the privilege to add notes: %q", text)
+	}
 	if !strings.Contains(log.String(), "eve@example.com") {
 		t.Error("the log does not say which user has no role")
 	}
@@ -80,25 +84,36 @@ func user(t *testing.T, server *local.Server, name string, role bool) (token str
 		t.Fatal(err)
 	}
 	if role {
-		owner, err := lakebase.New(lakebasetest.Config(t, server, "projects/my-project"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer owner.Close()
-		conn, err := owner.Connect(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(t.Context())
-		if _, err := conn.Exec(t.Context(), "SELECT databricks_create_role($1, 'USER')", name); err != nil {
-			t.Fatal(err)
-		}
+		execute(t, lakebasetest.Config(t, server, "projects/my-project"), "SELECT databricks_create_role('"+name+"', 'USER')")
 	}
 	token, err := server.Mint(local.MintOptions{Subject: name, Workspace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// revoke takes from all users the privilege to add notes, as the app that granted it.
+func revoke(t *testing.T, server *local.Server) {
+	t.Helper()
+	execute(t, lakebasetest.AppConfig(t, server, "notes", "projects/my-project"), "REVOKE INSERT ON notes.note FROM PUBLIC")
+}
+
+func execute(t *testing.T, cfg *lakebase.Config, sql string) {
+	t.Helper()
+	connector, err := lakebase.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connector.Close()
+	conn, err := connector.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // start runs the service on a free port. stop ends it as a signal does.
