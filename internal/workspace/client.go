@@ -230,7 +230,10 @@ func (r *reply) describe(err error) string {
 		return "it is " + quotable(t, nil)
 	}
 	var mistyped *json.UnmarshalTypeError
-	if errors.As(err, &mistyped) {
+	if errors.As(err, &mistyped) && mistyped.Field == "" {
+		return "it is JSON of another type"
+	}
+	if mistyped != nil {
 		return fmt.Sprintf("the field %q is of another type", mistyped.Field)
 	}
 	return "it is not JSON"

@@ -144,7 +144,7 @@ func TestCredentialWithoutToken(t *testing.T) {
 		s.answer(instanceCredentials, 200, body)
 		_, err := s.client(t).InstanceCredential(t.Context(), "x", nil)
 		e := asError(t, err)
-		if e.Code != codeMalformed || !e.Temporary() || strings.Contains(err.Error(), "SECRET") {
+		if e.Code != codeMalformed || !e.Temporary() || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), `""`) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
