@@ -48,7 +48,7 @@ func checkSchema(ctx context.Context, v *visit) Result {
 		return v.sessionLost(err)
 	}
 	lacking := s.find(v, creators)
-	r := found(nil, "%s owns %d of %d objects of schema %s", s.Role, len(s.owned()), len(s.Objects), s.Name)
+	r := found(nil, "%s may alter %d of %d objects of schema %s", s.Role, len(s.owned()), len(s.Objects), s.Name)
 	r.Schema = s
 	if lacking != "" {
 		r = r.warn(problem("%s %s", s.Role, lacking).

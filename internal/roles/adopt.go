@@ -252,7 +252,7 @@ func (a *Admin) adoptionNotes(ctx context.Context, p *Adoption) ([]string, error
 	}
 	notes, err := a.column(ctx, sideEffectsQuery, p.Role, p.Schemas, names)
 	for _, owner := range former {
-		notes = append(notes, fmt.Sprintf("%s has no rights on it by ownership any longer, and will own what it creates there: create that as %s", owner, p.Role))
+		notes = append(notes, fmt.Sprintf("%s owns it no longer, and will own what it creates there: create that as %s", owner, p.Role))
 	}
 	return notes, err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/postgres"
 	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/testkit"
 	"github.com/lakebase-go/lakebase/internal/testkit/testpostgres"
 )
 
@@ -347,7 +348,7 @@ func TestAdoptionBesideOtherSessions(t *testing.T) {
 		ask[bool](t, p.super, "select pg_has_role($1, $2, 'SET')", person, app) {
 		t.Error("the person is still a member")
 	}
-	if len(notes) != 1 || !strings.Contains(notes[0], person+" has no rights on it by ownership any longer") {
+	if len(notes) != 1 || !strings.Contains(notes[0], person+" owns it no longer") {
 		t.Errorf("notes %q", notes)
 	}
 }
@@ -391,4 +392,52 @@ func TestAdoptionOnLakebase(t *testing.T) {
 	}
 	adopt(t, a, id, "shop")
 	execute(t, as, "INSERT INTO shop.orders (n) VALUES (1)", "ALTER TABLE shop.orders ADD COLUMN m int", "CREATE INDEX ON shop.orders (n)", "DROP SCHEMA shop CASCADE")
+}
+
+// Names that do harm in SQL that does not quote them are adopted as others.
+func TestAdoptionQuotesNastyNames(t *testing.T) {
+	t.Parallel()
+	instance := newInstance(t)
+	a, conn := open(t, instance), session(t, instance)
+	for _, name := range nasty {
+		create(t, a, name, roles.Group)
+		execute(t, conn, "CREATE SCHEMA "+quote(name), "CREATE TABLE "+quote(name)+"."+quote(name)+" ("+quote(name)+" serial)",
+			"CREATE FUNCTION "+quote(name)+"."+quote(name)+"("+quote(name)+"."+quote(name)+") RETURNS int LANGUAGE sql AS 'SELECT 1'")
+		adopt(t, a, name, name)
+		if n := ask[int](t, conn, `select count(*)::int from pg_namespace n join pg_roles r on r.rolname = n.nspname
+			where n.nspname = $1 and n.nspowner = r.oid and (select relowner from pg_class where relnamespace = n.oid and relkind = 'r') = r.oid
+			and (select proowner from pg_proc where pronamespace = n.oid) = r.oid`, name); n != 1 {
+			t.Errorf("%q is not adopted", name)
+		}
+	}
+}
+
+// A table that another session drops while the adoption waits for it ends that, with
+// nothing changed.
+func TestAdoptionOfWhatIsBeingDropped(t *testing.T) {
+	t.Parallel()
+	p := newPlainServer(t)
+	p.administer(app)
+	a, other := open(t, p.as(person)), session(t, p.as(person))
+	execute(t, other, "CREATE SCHEMA shop", "CREATE TABLE shop.a (n int)", "CREATE TABLE shop.b (n int)")
+	plan, err := a.PlanAdoption(t.Context(), app, []string{"shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, other, "BEGIN", "DROP TABLE shop.b")
+	done := make(chan error, 1)
+	go func() {
+		_, err := a.Adopt(t.Context(), plan, time.Minute)
+		done <- err
+	}()
+	testkit.Eventually(t, "the adoption waits", func() bool {
+		return ask[bool](t, p.super, "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%ALTER TABLE shop.b%')")
+	})
+	execute(t, other, "COMMIT")
+	err = <-done
+	wantProblem(t, err, "an object is gone", "ALTER TABLE shop.b", "try again")
+	if owner := ask[string](t, p.super, "select relowner::regrole::text from pg_class where oid = 'shop.a'::regclass"); owner != quote(person) {
+		t.Errorf("shop.a belongs to %s", owner)
+	}
+	adopt(t, a, app, "shop")
 }
