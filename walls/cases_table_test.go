@@ -301,6 +301,8 @@ var partCases = []partCase{
 	caseOf("a replication origin", "replication origin", 0),
 	caseOf("a connection of dblink", "connection of dblink", 0),
 	caseOf("a library", "library", 0),
+	caseOf("set_limit of pg_trgm in a view", "setting of an extension", 10, "view"),
+	caseOf("set_limit of pg_trgm in a domain", "setting of an extension", 10, "domain"),
 	caseOf("a variable of a language that the same Query creates", "variable of PL/Perl", 1, "transaction in one Query"),
 	caseOf("a variable of a language in a function of the same transaction", "variable of PL/Perl", 0, "transaction"),
 	caseOf("a function of one transaction that sets a custom setting", "custom setting", 1, "function in PL/pgSQL", "transaction"),

@@ -141,14 +141,14 @@ func (n *Names) readDefinition(d Definition) (r Reading) {
 		if strings.Contains(d.Text, "pg_settings") { // an UPDATE of a view over it changes settings
 			r.Impact |= Unknown
 		}
-	case isCall, isAnywhere:
+	case isCall, isAnywhere, isUse:
 		used := d.Text
 		if d.Kind == isAnywhere {
 			used = d.Name
 		}
-		if words()[used].builtin {
+		if words()[used].builtin { // or one of an extension that sqlscan reports
 			r = readText([]byte("SELECT " + used + "()"))
-		} else if !contains(n.functions, sqlscan.Fold(used)) {
+		} else if d.Kind != isUse && !contains(n.functions, sqlscan.Fold(used)) {
 			r.Impact = unknownFunction(used)
 		}
 	case isLibrary:
