@@ -178,6 +178,9 @@ func TestKnownStartupPacketAtTheLimit(t *testing.T) {
 			t.Errorf("the answer is %q", answer)
 		}
 	}
+	if n := r.Stats().Clients; n != limit {
+		t.Errorf("%d clients, of which some have been refused", n)
+	}
 	conns[0].Close()
 	testkit.Eventually(t, "there is room again", func() bool { return r.Stats().Clients == limit-1 })
 	if answer, _ := r.answerTo(packet); answer[len(answer)-1] != "ready" {

@@ -223,8 +223,11 @@ func (c *client) close() {
 // count makes c one of the clients that max_client_conn limits. It reports
 // whether there is room.
 func (c *client) count() bool {
-	c.counted = true
-	return c.env.counts.clients.Add(1) <= int64(c.env.config().MaxClientConn)
+	clients := &c.env.counts.clients
+	if c.counted = clients.Add(1) <= int64(c.env.config().MaxClientConn); !c.counted {
+		clients.Add(-1) // it may take its time to read that it is refused
+	}
+	return c.counted
 }
 
 // fail ends a login: it sends the client the error and logs it. stage is what
