@@ -37,8 +37,14 @@ func (c *pooledClient) wake(why uint32) {
 	}
 }
 
-// maxTurns is how often a client is run before others are, which also have to be.
-const maxTurns = 4
+const (
+	// maxTurns is how often a client is run before others are, which also have to be.
+	maxTurns = 4
+
+	// muchReceived is how much a client has sent, in bytes, that may have so many prepared
+	// statements that it takes a while to drop them.
+	muchReceived = 1 << 20
+)
 
 // takeTurns runs c until there is no more reason to; a client that always gives one gets a
 // goroutine. The caller has the turn. A session that has ended keeps it.
@@ -53,7 +59,7 @@ func (c *pooledClient) takeTurns() {
 			go c.takeStep(step)
 			return
 		case step.wait == nil && step.end == ending{}:
-		case step.wait == nil && !step.end.notified && c.server.Load() == nil:
+		case step.wait == nil && !step.end.notified && c.server.Load() == nil && c.received < muchReceived:
 			c.leave(step.end)
 			return
 		default:
