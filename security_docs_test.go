@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// The page on security claims nothing that no test shows: each one that it
-// names is there.
-func TestSecurityPageNamesTests(t *testing.T) {
+// Pages, and that on security above all, claim nothing that no test shows: each one
+// that they name is there.
+func TestPagesNameTestsThatExist(t *testing.T) {
 	t.Parallel()
 	var there []string
 	defined := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
@@ -24,13 +24,15 @@ func TestSecurityPageNamesTests(t *testing.T) {
 			there = append(there, "TestScripts/"+script)
 		}
 	})
-	named := regexp.MustCompile("`((?:Test|Fuzz)[\\w/]+)`").FindAllStringSubmatch(string(read(t, "docs/security.md")), -1)
-	if len(named) < 50 {
-		t.Fatalf("the page names %d tests", len(named))
-	}
-	for _, m := range named {
-		if m[1] != "TestName" && !slices.Contains(there, m[1]) {
-			t.Errorf("docs/security.md names %s, which is not there", m[1])
+	for page, text := range documentation(t) {
+		named := regexp.MustCompile("`((?:Test|Fuzz)[\\w/]+)`").FindAllStringSubmatch(text, -1)
+		if page == "docs/security.md" && len(named) < 50 {
+			t.Fatalf("the page names %d tests", len(named))
+		}
+		for _, m := range named {
+			if m[1] != "TestName" && !slices.Contains(there, m[1]) {
+				t.Errorf("%s names %s, which is not there", page, m[1])
+			}
 		}
 	}
 }

@@ -45,6 +45,44 @@ func TestAdviceNamesCommandsThatExist(t *testing.T) {
 	}
 }
 
+var (
+	fenced = regexp.MustCompile("(?ms)^```[^\n]*\n(.*?)^```$")
+	inCode = regexp.MustCompile("`([^`\n]+)`")
+)
+
+// Every command and flag that README and docs name exists, in blocks and in the text.
+func TestPagesNameCommandsThatExist(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 15 {
+		t.Fatalf("%q, %v", pages, err)
+	}
+	root, found := cli.New(&terminal.Streams{}), 0
+	for _, page := range append(pages, "../../README.md") {
+		var code []string
+		text := readFile(t, page)
+		for _, block := range fenced.FindAllStringSubmatch(text, -1) {
+			for line := range strings.Lines(block[1]) {
+				if typed, ok := strings.CutPrefix(line, "$ "); ok {
+					code = append(code, typed)
+				}
+			}
+		}
+		for _, span := range inCode.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+			code = append(code, span[1])
+		}
+		for _, line := range code {
+			line, _, _ = strings.Cut(line, " -- ")
+			for _, at := range namedCommand.FindAllStringSubmatchIndex(line, -1) {
+				found++
+				checkNamed(t, root, page, line[at[0]:])
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d commands are named: the test does not see them", found)
+	}
+}
+
 func checkNamed(t *testing.T, root *cobra.Command, file, text string) {
 	t.Helper()
 	words := namedCommand.FindStringSubmatch(text)
