@@ -110,7 +110,7 @@ func TestExamplesParse(t *testing.T) {
 	}
 	for _, guide := range append(guides, "../../README.md") {
 		for line := range strings.Lines(readFile(t, guide)) {
-			if strings.HasPrefix(line, "$ ") && strings.Contains(line, "lakebase ") {
+			if strings.HasPrefix(line, "$ ") && strings.Contains(line, "lakebase ") && !strings.HasPrefix(line, "$ go ") {
 				examples[guide] += line
 			}
 		}
