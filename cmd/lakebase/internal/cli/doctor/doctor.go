@@ -53,8 +53,8 @@ may not do there, and the commands that change it: the first thing to look at
 when a deployed app gets "permission denied" (42501).
 
 --report prints facts that only a real workspace can tell, to send to this
-project: how it refuses logins, whether its pooled host takes tokens, and so on.
-It tells on stderr what it tries, which changes nothing. Names of hosts,
+project: how it refuses logins, whether its pooled host takes tokens, and so
+on. It tells on stderr what it tries, which changes nothing. Names of hosts,
 identities and targets are masked; look through it before you send it.
 
 --bundle writes a report to share, as text or as a zip file: with the log, and
