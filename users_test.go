@@ -211,7 +211,6 @@ func TestThousandRequestsOfOneUserShareALogin(t *testing.T) {
 	before := s.Stats()
 	var all sync.WaitGroup
 	var failed atomic.Pointer[error]
-	var pids sync.Map
 	for range 1000 {
 		all.Go(func() {
 			seen, err := sessionOf(within(t, time.Minute), users, token)
@@ -219,7 +218,6 @@ func TestThousandRequestsOfOneUserShareALogin(t *testing.T) {
 				err = fmt.Errorf("%v: %w", seen, err)
 				failed.Store(&err)
 			}
-			pids.Store(seen.pid, true)
 		})
 	}
 	all.Wait()
@@ -235,10 +233,13 @@ func TestThousandRequestsOfOneUserShareALogin(t *testing.T) {
 	if n := after.APICalls - before.APICalls; n > 6 {
 		t.Errorf("%d calls of the workspace, want 6", n)
 	}
-	connections := 0
-	pids.Range(func(any, any) bool { connections++; return true })
-	if connections > 3 {
-		t.Errorf("%d connections, want at most 3", connections)
+	pool, err := users.Pool(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if s := pool.Stat(); s.MaxConns() != 3 || s.AcquireCount() < 1000 {
+		t.Errorf("%d requests were served by the pool, of at most %d connections", s.AcquireCount(), s.MaxConns())
 	}
 	if known, tokens, verifications, _ := lakebase.UsersSizes(users); known != 1 || tokens != 1 || verifications != 0 {
 		t.Errorf("%d users, %d tokens, %d verifications", known, tokens, verifications)

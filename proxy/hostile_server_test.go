@@ -247,6 +247,7 @@ func TestFloodOfAServerIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			flood := bytes.Repeat(c.flood, 1+(8<<20)/len(c.flood))
 			var flooded sync.WaitGroup
+			flooded.Add(1)
 			r := startHostile(t, &hostileServer{answer: func(conn net.Conn, text string) bool {
 				if text != "flood" {
 					return false
@@ -254,7 +255,6 @@ func TestFloodOfAServerIsBounded(t *testing.T) {
 				if c.idle {
 					conn.Write(said(answerTo(text)...))
 				}
-				flooded.Add(1)
 				defer flooded.Done()
 				for conn.SetWriteDeadline(time.Now().Add(time.Minute)); ; {
 					if _, err := conn.Write(flood); err != nil {
