@@ -32,17 +32,18 @@ func TestNoCallIsRepeated(t *testing.T) {
 	)
 	host := "127.0.0.1"
 	for name, test := range map[string]struct {
-		config lakebase.Config
-		calls  []string // of the first login, each once
-		again  []string // what a failed login may repeat
+		config  lakebase.Config
+		calls   []string // of the first login, each once
+		perhaps []string // those that it may do without: a walk ends where it has found the host
+		again   []string // what a failed login may repeat
 	}{
-		"all configured":        {lakebase.Config{Endpoint: fleetEndpoint, Host: host, User: "me"}, []string{metadata, credential}, nil},
-		"endpoint":              {lakebase.Config{Endpoint: fleetEndpoint}, []string{metadata, me, endpoint, credential}, []string{endpoint}},
-		"endpoint and role":     {lakebase.Config{Endpoint: fleetEndpoint, User: "me"}, []string{metadata, endpoint, credential}, []string{endpoint}},
-		"endpoint and database": {lakebase.Config{Endpoint: "projects/p1/databases/d", User: "me"}, []string{metadata, endpoint[:len(endpoint)-2], "GET /api/2.0/postgres/projects/p1/branches", database, credential}, []string{endpoint[:len(endpoint)-2], "GET /api/2.0/postgres/projects/p1/branches", database}},
-		"host": {lakebase.Config{Host: host}, []string{metadata, me, "GET /api/2.0/database/instances", "GET /api/2.0/postgres/projects",
-			"GET /api/2.0/postgres/projects/p0/branches", "GET /api/2.0/postgres/projects/p0/branches/b/endpoints",
-			"GET /api/2.0/postgres/projects/p1/branches", "GET /api/2.0/postgres/projects/p1/branches/b/endpoints", credential}, []string{endpoint}},
+		"all configured":        {lakebase.Config{Endpoint: fleetEndpoint, Host: host, User: "me"}, []string{metadata, credential}, nil, nil},
+		"endpoint":              {lakebase.Config{Endpoint: fleetEndpoint}, []string{metadata, me, endpoint, credential}, nil, []string{endpoint}},
+		"endpoint and role":     {lakebase.Config{Endpoint: fleetEndpoint, User: "me"}, []string{metadata, endpoint, credential}, nil, []string{endpoint}},
+		"endpoint and database": {lakebase.Config{Endpoint: "projects/p1/databases/d", User: "me"}, []string{metadata, endpoint[:len(endpoint)-2], "GET /api/2.0/postgres/projects/p1/branches", database, credential}, nil, []string{endpoint[:len(endpoint)-2], "GET /api/2.0/postgres/projects/p1/branches", database}},
+		"host": {lakebase.Config{Host: host}, []string{metadata, me, "GET /api/2.0/postgres/projects",
+			"GET /api/2.0/postgres/projects/p1/branches", "GET /api/2.0/postgres/projects/p1/branches/b/endpoints", credential},
+			[]string{"GET /api/2.0/database/instances", "GET /api/2.0/postgres/projects/p0/branches", "GET /api/2.0/postgres/projects/p0/branches/b/endpoints"}, []string{endpoint}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,8 +68,10 @@ func TestNoCallIsRepeated(t *testing.T) {
 					t.Errorf("%s: %d times", call, f.calls[call])
 				}
 			}
-			if n := f.count(""); n != len(test.calls) && name != "host" || n > len(test.calls) {
-				t.Errorf("%d calls, want %q, got %v", n, test.calls, f.calls)
+			for call := range f.calls {
+				if !slices.Contains(test.calls, call) && !slices.Contains(test.perhaps, call) {
+					t.Errorf("%s is not needed", call)
+				}
 			}
 			// Each attempt of this login fails, after which the target may have moved.
 			testkit.Eventually(t, "the target is looked up again", func() bool {
