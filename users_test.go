@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -208,19 +210,39 @@ func TestThousandRequestsOfOneUserShareALogin(t *testing.T) {
 	s := serve(t, oneProject)
 	token := userTokens(t, s, "ann@example.com")[0]
 	users := usersOf(t, s, &lakebase.Users{MaxConns: 3})
-	before := s.Stats()
+	before, began := s.Stats(), time.Now()
 	var all sync.WaitGroup
 	var failed atomic.Pointer[error]
+	var held, peak atomic.Int32 // connections that are in use, and the most of them at a time
+	request := func() error {
+		ctx := within(t, time.Minute)
+		pool, err := users.Pool(ctx, token)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+			n := held.Add(1)
+			defer held.Add(-1)
+			for most := peak.Load(); n > most && !peak.CompareAndSwap(most, n); most = peak.Load() {
+			}
+			var user string
+			err := conn.QueryRow(ctx, "select session_user").Scan(&user)
+			if err == nil && user != "ann@example.com" {
+				err = fmt.Errorf("the session is that of %q", user)
+			}
+			return err
+		})
+	}
 	for range 1000 {
 		all.Go(func() {
-			seen, err := sessionOf(within(t, time.Minute), users, token)
-			if err != nil || seen.user != "ann@example.com" {
-				err = fmt.Errorf("%v: %w", seen, err)
+			if err := request(); err != nil {
 				failed.Store(&err)
 			}
 		})
 	}
 	all.Wait()
+	took := time.Since(began)
 	if err := failed.Load(); err != nil {
 		t.Fatal(*err)
 	}
@@ -230,17 +252,23 @@ func TestThousandRequestsOfOneUserShareALogin(t *testing.T) {
 	}
 	// The metadata of the workspace, the branch and endpoint of the project, the user
 	// and the token.
-	const needed, repeats = 6, 2 // of each that is unanswered for 2 s
-	if n := after.APICalls - before.APICalls; n > needed*(1+repeats) {
-		t.Errorf("%d calls of the workspace, want %d", n, needed)
+	most := int64(6)
+	if took > 2*time.Second { // one that is unanswered for so long is repeated, twice at most
+		most *= 3
+	}
+	if n := after.APICalls - before.APICalls; n > most {
+		t.Errorf("%d calls of the workspace in %s, want at most %d", n, took, most)
 	}
 	pool, err := users.Pool(t.Context(), token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if s := pool.Stat(); s.MaxConns() != 3 || s.AcquireCount() < 1000 {
-		t.Errorf("%d requests were served by the pool, of at most %d connections", s.AcquireCount(), s.MaxConns())
+	if s := pool.Stat(); s.AcquireCount() < 1000 {
+		t.Errorf("the pool has served %d requests", s.AcquireCount())
+	}
+	if n := peak.Load(); n < 1 || n > 3 {
+		t.Errorf("%d connections at a time, want 1 to 3", n)
 	}
 	if known, tokens, verifications, _ := lakebase.UsersSizes(users); known != 1 || tokens != 1 || verifications != 0 {
 		t.Errorf("%d users, %d tokens, %d verifications", known, tokens, verifications)
