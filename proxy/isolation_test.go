@@ -57,7 +57,7 @@ var isolationCases = []struct {
 		`create table evil.accounts as select 'evil' as x`, `set search_path = evil, pg_catalog, public`}, second: `current_setting('search_path') || to_regclass('accounts')::text`},
 	{name: "an encoding", first: []string{`set app.tenant = 'Łódź'; select 1; set client_encoding = 'LATIN1'; select 2`}, second: `md5(convert_to(coalesce(current_setting('app.tenant', true), ''), 'UTF8'))`},
 	{name: "a limit of time", first: []string{`set statement_timeout = '1s'; set work_mem = '7MB'`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
-	{name: "a role's limit of time", setup: []string{`alter role current_user set statement_timeout = '3ms'`}, first: []string{`do $$begin execute format('SET work_mem = %L', '7MB'); end$$`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
+	{name: "a role's limit of time", setup: []string{`alter role current_user set statement_timeout = '50ms'`}, first: []string{`do $$begin execute format('SET work_mem = %L', '7MB'); end$$`}, second: `current_setting('work_mem') || current_setting('statement_timeout')`},
 	{name: "set_config by its OID", first: []string{"call 2078 work_mem 7MB 0x00"}, second: `current_setting('work_mem')`, pinned: true},
 	{name: "a lock by its OID", first: []string{"call 2880 0x0000000000000007"}, second: `(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())::text`, pinned: true},
 	{name: "a function that a block replaces", setup: []string{`create function g() returns text language sql as 'select 1::text'`}, first: []string{

@@ -110,3 +110,27 @@ func TestReloadSetsResetAlways(t *testing.T) {
 		r.reload(cfg)
 	}
 }
+
+// A client may make all its transactions wait for those of others. Neither the proxy's
+// own queries nor another client wait with it.
+func TestDeferrableTransactionsDelayNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reset always %v", always), func(t *testing.T) {
+			t.Parallel()
+			r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1, ServerResetQueryAlways: always})
+			first, second := r.connect(), r.connect()
+			exec(t, direct, "BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE t (x int)")
+			for _, name := range []string{"isolation = serializable", "read_only = on", "deferrable = on"} {
+				exec(t, first, "DO $$BEGIN EXECUTE format('SET default_transaction_"+name+"'); END$$")
+			}
+			exec(t, second, "SELECT 1")
+			exec(t, first, "SET app.k = 1")
+			if err := first.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, second, "CREATE TABLE s (x int)") // the definition makes a scan due
+			exec(t, second, "SELECT * FROM s")
+		})
+	}
+}

@@ -146,8 +146,9 @@ const superSQL = `SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper
 const memberSQL = `pg_catalog.pg_has_role((SELECT usesysid FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())), oid, 'MEMBER') IS NOT FALSE`
 
 // scanPrefix keeps the client's settings out of the scan, for its transaction. The
-// answer may contain characters that the client's encoding does not have.
-const scanPrefix = `SET LOCAL statement_timeout = 0; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8';`
+// answer may contain characters that the client's encoding does not have. A deferrable
+// transaction would wait for those of others.
+const scanPrefix = `SET transaction_deferrable = off; SET LOCAL statement_timeout = 0; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8';`
 
 // fingerprinted are the catalogs whose rows make up the fingerprint, the column that
 // identifies a row, and a condition. Dependencies on types tell of columns; those of

@@ -38,7 +38,7 @@ var evidence = [...]struct {
 // an inspection fail for ever: if unlimited is set, it selects that limit and the one of
 // a new session first, and switches it off.
 func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, unlimited bool) string {
-	var sql []byte
+	sql := []byte(notDeferrable)
 	if unlimited {
 		sql = append(sql, unlimitedSQL...)
 	}

@@ -5,11 +5,21 @@ import (
 	"strconv"
 )
 
-// resetSQL resets a session, but for prepared statements. Nothing that the former
-// client has set may make it fail. RESET SESSION AUTHORIZATION includes the role. The
-// seed of random() is the one thing that cannot be reset, but it can be made unknown.
-const resetSQL = "SET statement_timeout = 0; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *;" +
-	" SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.setseed("
+// resetSQL resets a session, but for prepared statements. Nothing that the former client
+// has set may make it fail, nor may the limit of time of a new session, which RESET ALL
+// brings back. RESET SESSION AUTHORIZATION includes the role. The seed of random() is the
+// one thing that cannot be reset, but it can be made unknown: the number goes between the
+// two parts.
+const (
+	resetSQL = "SET statement_timeout = 0; " + notDeferrable + " RESET SESSION AUTHORIZATION; RESET ALL; SET statement_timeout = 0;" +
+		" CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.setseed("
+	resetEnd = "); RESET statement_timeout"
+)
+
+// notDeferrable precedes each internal query that needs a snapshot: that of a deferrable
+// transaction, which the client may have made the default, waits for the transactions of
+// others.
+const notDeferrable = "SET transaction_deferrable = off;"
 
 // needsReset reports whether s must be reset before c may use it: because a text of
 // its former client is not known to leave nothing behind, because that client belongs
@@ -26,7 +36,7 @@ const tempBuffers = "temp_buffers"
 // fail, both sessions end. If a resetAlone fails, the client gets another server.
 func (q *internalQueries) reset(query internalQuery) {
 	s := q.server
-	q.ask(query, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+")")
+	q.ask(query, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+resetEnd)
 	s.setSettings(Settings{})
 	s.dropValues()
 	s.owner, s.unknown = q.client, false
