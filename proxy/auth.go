@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/secretfile"
 )
 
 // scramName is the only SASL mechanism that is offered: there is no channel
@@ -148,14 +148,14 @@ func NewUsers(passwords map[string]string) (*Users, error) {
 // lines USER:PASSWORD, or "USER" "PASSWORD" as in PgBouncer's userlist.txt: there
 // a quote is written twice, and what follows the password is ignored. Empty lines
 // and those that begin with # or ; are ignored. The file must not be accessible to
-// other users of the machine.
+// other users of the machine; one of root may be readable by its group.
 func ReadPasswords(file string) (map[string]string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("proxy: %s can be read by other users (mode %#o): chmod 600 it", file, mode)
+	if secretfile.IsOpen(info) {
+		return nil, fmt.Errorf("proxy: %s can be read by other users (mode %#o): chmod 600 it", file, info.Mode().Perm())
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {

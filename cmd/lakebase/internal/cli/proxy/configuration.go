@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
+	"github.com/lakebase-go/lakebase/internal/secretfile"
 	"github.com/lakebase-go/lakebase/internal/settings"
 	"github.com/lakebase-go/lakebase/proxy"
 )
@@ -153,7 +153,7 @@ func (c *configuration) readFile(file string) error {
 	}
 	for _, s := range sections {
 		for _, k := range s.keys {
-			if err := c.readKey(s, k, info.Mode().Perm()); err != nil {
+			if err := c.readKey(s, k, info); err != nil {
 				return err
 			}
 		}
@@ -165,15 +165,15 @@ func (c *configuration) readFile(file string) error {
 }
 
 // readKey reads one line of a section.
-func (c *configuration) readKey(s section, k key, mode os.FileMode) error {
+func (c *configuration) readKey(s section, k key, file os.FileInfo) error {
 	var known []string
 	for _, a := range c.assignments() {
 		if a.section == s.kind {
 			known = append(known, a.key)
 		}
 		if a.section == s.kind && a.key == k.name {
-			if secret := a.secretIn(s.name, k.value); secret != "" && mode&0o077 != 0 && runtime.GOOS != "windows" {
-				return k.line.mistake("chmod 600 "+k.line.file, "%s is in a file that other users can read (mode %#o)", secret, mode)
+			if secret := a.secretIn(s.name, k.value); secret != "" && secretfile.IsOpen(file) {
+				return k.line.mistake("chmod 600 "+k.line.file, "%s is in a file that other users can read (mode %#o)", secret, file.Mode().Perm())
 			}
 			return k.explain(a.assign(s.name, k.value, k.line.String()))
 		}
