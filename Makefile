@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples deploy docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -15,7 +15,7 @@ help: ## show this list
 demo: postgres ## a web service under load through token expiries and a workspace outage, about 45 s
 	@$(GO) run ./cmd/lakebase demo
 
-test: postgres ## gofmt, vet and every test of every module but examples, with the race detector
+test: postgres ## gofmt, vet and every test of every module but examples and deploy, with the race detector
 	@sh scripts/test.sh
 
 test-portable: postgres ## the proxy's tests without the event loop, as other systems than Linux are served
@@ -64,6 +64,9 @@ judges: postgres ## other people's test suites against the proxy, about 20 min
 
 examples: postgres ## every example against the local Lakebase; prints a table
 	@sh examples/run.sh
+
+deploy: ## the container, Kubernetes, systemd, Prometheus and Grafana files, each by the program that reads it
+	@sh deploy/check.sh
 
 docs: ## write the pages in docs/cli and docs/man anew, from the commands' help
 	@rm -f docs/cli/*.md docs/man/man1/*.1

@@ -81,7 +81,7 @@ for module in $modules; do
 	# To compile the libraries of the others takes half a minute: make examples.
 	./examples) packages=$(in_module examples "$GO" list -f '{{.ImportPath}} {{join .Imports " "}}' ./... |
 		awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^[^\/]*\./ && $i !~ /^github.com\/(jackc|lakebase-go)\//) next; print $1 }') ;;
-	./examples/*) continue ;;
+	./examples/* | ./deploy) continue ;;
 	esac
 	# With the tests' own flags, so that everything is compiled once.
 	run "go vet ($module)" in_module "$module" env GOGC=400 "$GO" vet $race $packages
@@ -103,7 +103,7 @@ others() {
 		.) continue ;;
 		./bench | ./interop) short=-short ;; # in full: make bench, make interop
 		./examples) short=-short packages=. ;; # the others by make examples: to link them with -race takes longer than to run them
-		./examples/*) continue ;;
+		./examples/* | ./deploy) continue ;; # make deploy
 		esac
 		go_test "$module" $short $packages
 	done
