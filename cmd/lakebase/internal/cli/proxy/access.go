@@ -23,11 +23,11 @@ func (c *configuration) readCertificate() error {
 	case c.certFile == "":
 		return command.UsageError(c.where("client_tls_key_file")+" needs client_tls_cert_file", "give both or neither")
 	}
-	certificate, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	shown, err := newCertificate(c.certFile, c.keyFile, c.proxy.Logger)
 	if err != nil {
 		return misplaced(c.where("client_tls_cert_file"), err)
 	}
-	c.proxy.ClientTLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	c.proxy.ClientTLS = &tls.Config{GetCertificate: shown.get, MinVersion: tls.VersionTLS12}
 	return nil
 }
 
