@@ -51,3 +51,13 @@ func UsersSizes(u *Users) (users, tokens, verifications, ending int) {
 	defer u.verify.mu.Unlock()
 	return len(u.byName), len(u.byToken), len(u.verify.calls), len(u.ending)
 }
+
+// PasswordOf returns the password that the context of a login has, and whether it is
+// the context of one.
+func PasswordOf(ctx context.Context) (string, bool) {
+	password, ok := ctx.Value(passwordKey{}).(*string)
+	if !ok {
+		return "", false
+	}
+	return *password, true
+}

@@ -262,6 +262,37 @@ func (c *countingTracer) TraceAcquireEnd(context.Context, *pgxpool.Pool, pgxpool
 }
 func (c *countingTracer) TraceRelease(*pgxpool.Pool, pgxpool.TraceReleaseData) { c.releases++ }
 
+// keepingTracer keeps the context of a login.
+type keepingTracer struct {
+	countingTracer
+	login context.Context
+}
+
+func (k *keepingTracer) TraceConnectEnd(ctx context.Context, _ pgx.TraceConnectEndData) {
+	k.login = ctx
+}
+
+// The runtime keeps the context of a login for as long as the timer of its deadline,
+// which may be until long after the login.
+func TestContextOfALoginKeepsNoToken(t *testing.T) {
+	t.Parallel()
+	s := serve(t, oneInstance)
+	cfg, err := pgx.ParseConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := &keepingTracer{}
+	cfg.Tracer, cfg.Database = tracer, ""
+	conn, err := connector(t, s, "").ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if password, ok := lakebase.PasswordOf(tracer.login); !ok || password != "" {
+		t.Errorf("the context of a login has a password of %d characters (%t)", len(password), ok)
+	}
+}
+
 func TestTracerOfTheCallerStillTraces(t *testing.T) {
 	t.Parallel()
 	s := serve(t, oneInstance)

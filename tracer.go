@@ -52,7 +52,8 @@ func ownersTracer(t pgx.QueryTracer) pgx.QueryTracer {
 type passwordKey struct{}
 
 // TraceConnectStart implements pgx.ConnectTracer. The context holds a pointer to
-// the password, because a context prints its strings.
+// the password: a context prints its strings, and the runtime may keep it, for the
+// timer of the login's deadline, until long after the login.
 func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
 	// pgx takes the connection's tracer from here only after this call.
 	data.ConnConfig.Tracer = t.next
@@ -62,7 +63,9 @@ func (t *connectTracer) TraceConnectStart(ctx context.Context, data pgx.TraceCon
 
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (t *connectTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
-	t.observe(*ctx.Value(passwordKey{}).(*string), data.Err)
+	password := ctx.Value(passwordKey{}).(*string)
+	t.observe(*password, data.Err)
+	*password = ""
 }
 
 // observe reports the outcome of a login with the token.

@@ -39,8 +39,8 @@ const (
 //
 // A user is whom the workspace names as the owner of the token, whatever the token or
 // another header says. A pool is closed once no request has used it for IdleTimeout,
-// or to make room for another user's. Nothing of its user is left a minute later, in
-// particular no token.
+// or to make room for another user's. Nothing of its user is then left, in particular
+// no token.
 //
 // The fields must not change after the first call of Pool. Methods are safe for
 // concurrent use.

@@ -3,7 +3,6 @@ package lakebase_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,6 +26,7 @@ import (
 
 const (
 	manyUsers    = 1000
+	expiredUsers = 40  // the first ones, each of which is alone in a set and falls idle
 	settledUsers = 200 // after which no more memory should be needed
 	userLimit    = 50
 )
@@ -38,7 +38,7 @@ const actForUsersVariable = "ACT_FOR_USERS"
 type usersOrder struct {
 	Host, Token, Endpoint, SSLRootCert string
 	Port                               uint16
-	Full, Empty                        string // files for dumps of the heap: with the last users, with none
+	Expired, Full, Empty               string // files for dumps of the heap: when the first users have expired, with the last ones, with none
 }
 
 // usersResult is what it has measured.
@@ -50,10 +50,10 @@ type usersResult struct {
 }
 
 // A thousand users pass through a set of 50. Each sees itself alone; neither memory nor
-// goroutines grow after the first of them; and the heap of the program, searched byte
-// by byte, has no token of a user that was removed, neither of the workspace nor of the
-// database. The program is a process of its own, since the local Lakebase knows all of
-// its tokens.
+// goroutines grow after the first of them; and no pointer of the program leads to a token
+// of a user that was removed, neither of the workspace nor of the database, whether it
+// made room for another, was idle, or the set was closed. The program is a process of its
+// own, since the local Lakebase knows all of its tokens.
 func TestThousandUsersLeaveNothing(t *testing.T) {
 	t.Parallel()
 	names := make([]string, manyUsers)
@@ -70,7 +70,8 @@ func TestThousandUsersLeaveNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := connectorConfig(t, s)
-	cfg.Full, cfg.Empty = filepath.Join(t.TempDir(), "full"), filepath.Join(t.TempDir(), "empty")
+	dir := t.TempDir()
+	cfg.Expired, cfg.Full, cfg.Empty = filepath.Join(dir, "expired"), filepath.Join(dir, "full"), filepath.Join(dir, "empty")
 	var input bytes.Buffer
 	if err := json.NewEncoder(&input).Encode(cfg); err != nil {
 		t.Fatal(err)
@@ -99,27 +100,36 @@ func TestThousandUsersLeaveNothing(t *testing.T) {
 		t.Errorf("%d users are held, want %d", result.Held, userLimit)
 	}
 
+	expired, full, empty := reachable(t, cfg.Expired), reachable(t, cfg.Full), reachable(t, cfg.Empty)
 	held := 0
-	for token := range tokensIn(t, cfg.Full) {
+	for token := range tokensIn(full) {
 		if number, ok := tokens[token]; ok && number >= manyUsers-2*userLimit {
 			held++
 		} else if ok {
-			t.Errorf("the heap has the token of user %d, who was removed", number)
+			t.Errorf("the program has the token of user %d, who was removed", number)
 		}
 	}
-	if held == 0 || held > userLimit {
-		t.Errorf("the heap has the tokens of %d users, want 1 to %d", held, userLimit)
+	if held != userLimit {
+		t.Errorf("the program has the tokens of %d users, want %d", held, userLimit)
 	}
-	if jwts := jwtsIn(t, cfg.Full); jwts == 0 {
-		t.Error("the heap has no token of the database: the search finds nothing")
+	if jwts := jwtsIn(full); jwts != userLimit {
+		t.Errorf("the program has %d tokens of the database, want %d", jwts, userLimit)
 	}
-	for token := range tokensIn(t, cfg.Empty) {
+	for token := range tokensIn(expired) {
+		if number, ok := tokens[token]; ok && number < expiredUsers {
+			t.Errorf("the program has the token of user %d, who has expired", number)
+		}
+	}
+	for token := range tokensIn(empty) {
 		if number, ok := tokens[token]; ok {
-			t.Errorf("the heap has the token of user %d after the end", number)
+			t.Errorf("the program has the token of user %d after the end", number)
 		}
 	}
-	if jwts := jwtsIn(t, cfg.Empty); jwts != 0 {
-		t.Errorf("the heap has %d tokens of the database after the end", jwts)
+	if jwts := jwtsIn(expired); jwts != userLimit {
+		t.Errorf("the program has %d tokens of the database when users have expired, want %d", jwts, userLimit)
+	}
+	if jwts := jwtsIn(empty); jwts != 0 {
+		t.Errorf("the program has %d tokens of the database after the end", jwts)
 	}
 }
 
@@ -155,21 +165,17 @@ var (
 	jwtForm = regexp.MustCompile(`eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.`)
 )
 
-// tokensIn returns the tokens of the workspace in a dump of a heap.
-func tokensIn(t *testing.T, file string) map[string]bool {
-	t.Helper()
+// tokensIn returns the tokens of the workspace in what a program has.
+func tokensIn(dump []byte) map[string]bool {
 	found := map[string]bool{}
-	for _, token := range patForm.FindAll(read(t, file), -1) {
+	for _, token := range patForm.FindAll(dump, -1) {
 		found[string(token)] = true
 	}
 	return found
 }
 
 // jwtsIn counts the tokens of the database in it.
-func jwtsIn(t *testing.T, file string) int {
-	t.Helper()
-	return len(jwtForm.FindAll(read(t, file), -1))
-}
+func jwtsIn(dump []byte) int { return len(jwtForm.FindAll(dump, -1)) }
 
 // actForUsers runs a request for each user on standard input. It keeps no token itself.
 func actForUsers() (code int) {
@@ -192,11 +198,12 @@ func actForUsers() (code int) {
 	}
 	defer connector.Close()
 	users := &lakebase.Users{Connector: connector, MaxUsers: userLimit, IdleTimeout: time.Hour}
+	expiring := &lakebase.Users{Connector: connector, IdleTimeout: time.Millisecond}
 	lines := bytes.Split(bytes.TrimSpace(rest), []byte("\n"))
 
 	var result usersResult
 	var mu sync.Mutex
-	serve := func(lines [][]byte) {
+	serve := func(users *lakebase.Users, lines [][]byte) {
 		next := make(chan []byte)
 		var workers sync.WaitGroup
 		for range 4 {
@@ -221,28 +228,36 @@ func actForUsers() (code int) {
 		close(next)
 		workers.Wait()
 	}
-	measure := func(i int) {
+	settle := func(users *lakebase.Users, want int) { // until no pool of another user is left
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if _, _, _, ending := lakebase.UsersSizes(users); ending == 0 {
+			if held, _, _, ending := lakebase.UsersSizes(users); held == want && ending == 0 {
 				break
 			}
 		}
 		collectGarbage()
+	}
+	measure := func(i int) {
+		settle(users, userLimit)
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		result.Heap[i], result.Goroutines[i] = m.HeapAlloc, runtime.NumGoroutine()
 	}
-	serve(lines[:settledUsers])
+	serve(users, lines[expiredUsers:settledUsers])
+	serve(expiring, lines[:expiredUsers])
+	settle(expiring, 0)
+	if err := dumpHeap(order.Expired); err != nil { // with the timers of other users, which keep expired ones in the runtime
+		return fail(err)
+	}
 	measure(0)
-	serve(lines[settledUsers:])
+	serve(users, lines[settledUsers:])
 	measure(1)
 	result.Held, _, _, _ = lakebase.UsersSizes(users)
-	const own = 1 // of the connector
-	if err := dumpHeap(order.Full, userLimit+own); err != nil {
+	if err := dumpHeap(order.Full); err != nil {
 		return fail(err)
 	}
 	users.Close()
-	if err := dumpHeap(order.Empty, own); err != nil {
+	collectGarbage()
+	if err := dumpHeap(order.Empty); err != nil {
 		return fail(err)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(result); err != nil {
@@ -264,37 +279,12 @@ func collectGarbage() {
 	}
 }
 
-// dumpHeap writes every object of the heap to a file. What was freed is not in it. The
-// runtime may keep the context of a call for as long as the call might have taken, which
-// is a minute; dumpHeap gives it that time if there are more tokens than expected.
-func dumpHeap(name string, expected int) error {
-	for began := time.Now(); ; time.Sleep(time.Second) {
-		collectGarbage()
-		file, err := os.Create(name)
-		if err != nil {
-			return err
-		}
-		debug.WriteHeapDump(file.Fd())
-		if err := file.Close(); err != nil {
-			return err
-		}
-		found, err := countTokens(name)
-		if err != nil || found <= expected || time.Since(began) > 90*time.Second {
-			return err
-		}
-	}
-}
-
-// countTokens counts the tokens of the workspace in a file, and keeps none of them.
-func countTokens(name string) (int, error) {
-	content, err := os.ReadFile(name)
+// dumpHeap writes the heap to a file.
+func dumpHeap(name string) error {
+	file, err := os.Create(name)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer clear(content)
-	found := map[[sha256.Size]byte]bool{}
-	for _, token := range patForm.FindAll(content, -1) {
-		found[sha256.Sum256(token)] = true
-	}
-	return len(found), nil
+	debug.WriteHeapDump(file.Fd())
+	return file.Close()
 }
