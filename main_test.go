@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"flag"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +22,17 @@ import (
 	"github.com/lakebase-go/lakebase/local"
 )
 
+// nameServerAddr is the name server (host:port) of net.DefaultResolver, in place of
+// the machine's if it is set.
+var nameServerAddr atomic.Value
+
 func TestMain(m *testing.M) {
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if other, _ := nameServerAddr.Load().(string); other != "" {
+			address = other
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
 	// The official SDK's metrics library starts this one when it is imported.
 	goleak.VerifyTestMain(closingShared{m}, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -256,20 +257,21 @@ func TestUntrustedWorkspaceFailsAtOnce(t *testing.T) {
 	}
 }
 
+// The name server is the test's own: one far away may lose a packet, which costs 5
+// seconds.
 func TestHostsThatDoNotExistFailWithin2Seconds(t *testing.T) {
 	t.Parallel()
-	s := serve(t, oneInstance)
+	s := serve(t, local.Options{Instances: []string{"my-instance"}, HostNames: local.ServiceNames})
+	nameServerAddr.Store(s.DNSAddr())
+	t.Cleanup(func() { nameServerAddr.Store("") })
 	for name, c := range map[string]*lakebase.Connector{
 		"workspace": connector(t, s, "", func(c *lakebase.Config) { c.Workspace.Host = "https://nosuch.invalid" }),
 		"database":  connector(t, s, "", func(c *lakebase.Config) { c.Host = "nosuch.invalid" }),
 	} {
-		var took time.Duration
-		var err error
-		for try := 1; try == 1 || try <= 3 && took > 2*time.Second; try++ { // a packet that a name server loses costs 5 s
-			began := time.Now()
-			_, err = c.Connect(within(t, time.Minute))
-			took = time.Since(began)
-		}
+		lakebase.SetLookup(c, net.DefaultResolver.LookupHost)
+		began := time.Now()
+		_, err := c.Connect(within(t, time.Minute))
+		took := time.Since(began)
 		var e *lakebase.Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), "no such host") || !strings.Contains(fmt.Sprint(err), "nosuch.invalid") || lakebase.Hint(err) == "" {
 			t.Errorf("%s: %v (hint %q)", name, err, lakebase.Hint(err))
