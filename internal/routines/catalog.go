@@ -17,6 +17,7 @@ type Catalog struct {
 	failures atomic.Int32            // since Outdate
 	changing atomic.Int32            // transactions that may change definitions
 	changes  atomic.Uint64
+	known    atomic.Uint64 // changes that had been made before the last scan that succeeded
 	hazards  struct {
 		all atomic.Uint64 // of any transaction
 		in  atomic.Int32  // transactions with hazards that have not ended
@@ -80,8 +81,12 @@ func (c *Catalog) Hazards(since uint64) Impact {
 	return Impact(c.hazards.all.Load())
 }
 
-// Changing reports whether what is known may not hold for a text that is sent now.
-func (c *Catalog) Changing() bool { return c.changing.Load() > 0 && !c.Trusted() }
+// Changing reports whether what is known may not hold for a text that is sent now: a
+// transaction may change definitions, or no scan has succeeded since one has, or since
+// they were found to have changed, or since one has failed.
+func (c *Catalog) Changing() bool {
+	return (c.changing.Load() > 0 || c.known.Load() != c.changes.Load() || c.changed.Load() || c.Err() != nil) && !c.Trusted()
+}
 
 // Changes returns a number that grows with each change of definitions. If it has grown
 // since a text was read, what was found may not have held when the server ran the text.
@@ -116,30 +121,37 @@ func (c *Catalog) Err() error {
 
 // Query returns the next query of a scan: for the fingerprint of the catalogs or, if
 // that has changed, for all definitions. Its first row is NULL, NULL and the
-// fingerprint, the others are the kind, name and text of a [Definition].
-func (c *Catalog) Query() string {
+// fingerprint, the others are the kind, name and text of a [Definition]. changes is for
+// [Catalog.Scanned].
+func (c *Catalog) Query() (sql string, changes uint64) {
 	c.outdated.Store(false)
+	changes = c.changes.Load()
 	if c.names.Load() == nil || c.changed.Load() {
-		return scanQuery
+		return scanQuery, changes
 	}
-	return checkQuery
+	return checkQuery, changes
 }
 
-// Scanned handles the result of a query.
-func (c *Catalog) Scanned(fingerprint string, definitions []Definition) {
+// Scanned handles the result of a query, with the number of changes before it.
+func (c *Catalog) Scanned(changes uint64, fingerprint string, definitions []Definition) {
 	c.failure.Store(nil)
 	switch n := c.names.Load(); {
+	case changes < c.known.Load(): // a scan that began later has been faster
+		return
 	case len(definitions) > 0:
-		c.changed.Store(false)
 		c.names.Store(newNames(definitions, fingerprint))
+		c.changed.Store(false)
 	case n != nil && n.fingerprint != fingerprint:
 		c.changed.Store(true)
 		c.outdated.Store(true)
+		return
 	}
+	c.known.Store(changes)
 }
 
 // Failed records that a scan failed. The next transaction tries again, because a
-// cancel request may have hit the scan, but not without limit.
+// cancel request may have hit the scan, but not without limit. Until one succeeds, the
+// catalog is [Catalog.Changing].
 func (c *Catalog) Failed(err error) {
 	c.failure.Store(&failure{err})
 	if c.failures.Add(1) < maxFailures {

@@ -18,33 +18,33 @@ func TestCatalogIsScannedWhenOutdatedUnlessTrusted(t *testing.T) {
 	if c.Names().Read([]byte("select 1 from t")).Impact != Unknown {
 		t.Error("a relation is taken for plain before the database has been scanned")
 	}
-	if c.Query() != scanQuery {
+	if sql, _ := c.Query(); sql != scanQuery {
 		t.Error("the first query does not ask for the definitions")
 	}
-	c.Scanned("1", []Definition{{isFunction, "f", "SET work_mem = 1"}})
+	c.Scanned(c.Changes(), "1", []Definition{{isFunction, "f", "SET work_mem = 1"}})
 	due(false, "scanned")
 	if c.Names().Read(text).Impact != Configures|Sets {
 		t.Error("the function is not known")
 	}
 	c.Outdate()
 	due(true, "outdated")
-	if c.Query() != checkQuery {
+	if sql, _ := c.Query(); sql != checkQuery {
 		t.Error("the second query asks for more than the fingerprint")
 	}
 	due(false, "being checked")
-	c.Scanned("1", nil)
+	c.Scanned(c.Changes(), "1", nil)
 	due(false, "unchanged")
 	if c.Names().Read(text).Impact == 0 {
 		t.Error("an unchanged fingerprint has removed the function")
 	}
 	c.Outdate()
 	c.Query()
-	c.Scanned("2", nil)
+	c.Scanned(c.Changes(), "2", nil)
 	due(true, "changed")
-	if c.Query() != scanQuery {
+	if sql, _ := c.Query(); sql != scanQuery {
 		t.Error("a changed fingerprint does not lead to a scan")
 	}
-	c.Scanned("2", []Definition{{isFunction, "g", "SET work_mem = 1"}})
+	c.Scanned(c.Changes(), "2", []Definition{{isFunction, "g", "SET work_mem = 1"}})
 	if c.Names().Read(text).Impact&Unknown == 0 {
 		t.Error("a function that is gone is taken for plain")
 	}
@@ -75,8 +75,43 @@ func TestCatalogTriesAFailedScanAgainButNotForEver(t *testing.T) {
 	if !c.Due() {
 		t.Error("not due when outdated")
 	}
-	c.Scanned("1", nil)
+	c.Scanned(c.Changes(), "1", nil)
 	if c.Err() != nil {
 		t.Error(c.Err())
 	}
+}
+
+func TestCatalogIsChangingUntilAScanSucceeds(t *testing.T) {
+	var c Catalog
+	definitions := []Definition{{isFunction, "f", "SELECT 1"}}
+	changing := func(want bool, when string) {
+		t.Helper()
+		if c.Changing() != want {
+			t.Errorf("%s: changing %v", when, c.Changing())
+		}
+	}
+	_, first := c.Query()
+	c.Scanned(first, "1", definitions)
+	changing(false, "scanned")
+	c.BeginChange()
+	changing(true, "in a transaction")
+	_, early := c.Query()
+	c.EndChange(0)
+	c.Scanned(early, "1", nil)
+	changing(true, "scanned before the end of the transaction")
+	_, late := c.Query()
+	c.Scanned(late, "2", nil)
+	changing(true, "found to have changed")
+	c.Query()
+	c.Scanned(late, "2", definitions)
+	changing(false, "scanned after the transaction")
+	c.Scanned(early, "1", []Definition{{isFunction, "f", "SET work_mem = 1"}})
+	if changing(false, "an earlier scan has taken longer"); c.Names().Read([]byte("select f()")).Impact != 0 {
+		t.Error("the result of an earlier scan has replaced that of a later one")
+	}
+	_, failed := c.Query()
+	c.Failed(errors.New("canceled"))
+	changing(true, "a scan has failed")
+	c.Scanned(failed, "2", nil)
+	changing(false, "the next one has succeeded")
 }

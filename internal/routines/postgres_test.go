@@ -110,7 +110,8 @@ func TestScanFindsFunctionsThatRunText(t *testing.T) {
 // scan returns the names of the database.
 func scan(t *testing.T, conn *pgconn.PgConn) *Names {
 	t.Helper()
-	results, err := conn.Exec(t.Context(), new(Catalog).Query()).ReadAll()
+	sql, _ := new(Catalog).Query()
+	results, err := conn.Exec(t.Context(), sql).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}

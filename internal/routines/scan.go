@@ -147,8 +147,9 @@ const memberSQL = `pg_catalog.pg_has_role((SELECT usesysid FROM pg_catalog.pg_st
 
 // scanPrefix keeps the client's settings out of the scan, for its transaction. The
 // answer may contain characters that the client's encoding does not have. A deferrable
-// transaction would wait for those of others.
-const scanPrefix = `SET transaction_deferrable = off; SET LOCAL statement_timeout = 0; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8';`
+// transaction would wait for those of others, and so would the definitions of views and
+// of functions for the locks of the relations that they use.
+const scanPrefix = `SET transaction_deferrable = off; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '100ms'; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8';`
 
 // fingerprinted are the catalogs whose rows make up the fingerprint, the column that
 // identifies a row, and a condition. Dependencies on types tell of columns; those of

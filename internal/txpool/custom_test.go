@@ -9,7 +9,7 @@ import (
 // not ask for all of them.
 func TestInspectionsDoNotGrowWithCustomSettings(t *testing.T) {
 	var table Statements
-	table.Catalog.Scanned("", defined)
+	table.Catalog.Scanned(0, "", defined)
 	x := new(Relay)
 	x.Link(NewClient(&table), NewServer(&table, 0))
 	longest := 0

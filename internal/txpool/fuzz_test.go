@@ -61,7 +61,7 @@ type dialogue struct {
 }
 
 func (c *dialogue) run(client, server []byte) {
-	c.statements.Catalog.Scanned("0", defined)
+	c.statements.Catalog.Scanned(0, "0", defined)
 	c.serverGot, c.clientGot = pgwire.Scanner{Direction: pgwire.FromClient}, pgwire.Scanner{Direction: pgwire.FromServer}
 	for i := range c.clients {
 		c.clients[i], c.servers[i] = NewClient(&c.statements), newServer(&c.statements, 3)

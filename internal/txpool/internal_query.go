@@ -35,6 +35,7 @@ type internalQueries struct {
 	formerSettings Settings // of the server, before applyName
 	findings       findings // of the inspection whose response is coming
 	scanned        []routines.Definition
+	scanChanges    uint64 // of definitions, before the scan
 }
 
 // isDue reports whether there may be something to ask, and the server is ready for
@@ -89,13 +90,14 @@ func (q *internalQueries) setUp() (ready bool) {
 	}
 	if s.settings != c.settings {
 		q.useUTF8(resets)
-		var sql []byte
+		sql := []byte(notDeferrable)
 		if q.attempts > 0 {
 			sql = append(sql, "SET LOCAL statement_timeout = 0;"...)
 		}
+		start := len(sql)
 		sql = appendApply(sql, s.settings, c.settings, q.roleFirst)
 		switch {
-		case len(sql) == 0:
+		case len(sql) == start:
 			s.setSettings(c.settings)
 		case differOnlyInName(s.settings, c.settings):
 			q.needsSetUp, q.formerSettings = false, s.settings
@@ -206,8 +208,10 @@ func (q *internalQueries) rescan() bool {
 
 // scan asks for the definitions in the database.
 func (q *internalQueries) scan() {
+	var sql string
+	sql, q.scanChanges = q.client.table.Catalog.Query()
 	q.scanned = nil
-	q.ask(scanCatalog, q.client.table.Catalog.Query())
+	q.ask(scanCatalog, sql)
 }
 
 // protectSequences discards the values of sequences that other clients may have left in
@@ -335,7 +339,7 @@ func (q *internalQueries) scanDone(failure *pgwire.Error) {
 	catalog, rows := &q.client.table.Catalog, q.scanned
 	q.scanned = nil
 	if failure == nil && len(rows) > 0 {
-		catalog.Scanned(rows[0].Text, rows[1:])
+		catalog.Scanned(q.scanChanges, rows[0].Text, rows[1:])
 		return
 	}
 	q.scanFailed = true

@@ -183,6 +183,7 @@ func row(arg string) []byte {
 
 // abbreviated returns a query, with internal queries abbreviated.
 func abbreviated(text string) string {
+	text = strings.TrimPrefix(text, notDeferrable)
 	var what []string
 	inspectable := 1 // the settings
 	for _, e := range evidence {
@@ -215,8 +216,8 @@ func abbreviated(text string) string {
 	if strings.HasPrefix(text, resetSQL) {
 		return "reset"
 	}
-	switch scan := new(routines.Catalog); {
-	case text == scan.Query():
+	switch scan, _ := new(routines.Catalog).Query(); {
+	case text == strings.TrimPrefix(scan, notDeferrable):
 		return "scan"
 	case strings.Contains(text, "string_agg"):
 		return "check"

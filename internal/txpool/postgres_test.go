@@ -216,7 +216,7 @@ func TestBeginningOfALongBindIsSentBeforeItsEnd(t *testing.T) {
 
 	var x Relay
 	x.Link(NewClient(&pool.table), newServer(&pool.table, 0))
-	pool.table.Catalog.Scanned("", defined)
+	pool.table.Catalog.Scanned(0, "", defined)
 	_, toServer, _, err := x.FromClient(longBind(1 << 20)[:1<<19], nil, nil)
 	if err != nil || len(toServer) < earlyPart || x.fromClient.missing == 0 {
 		t.Errorf("half a message: %v, sent %d, missing %d", err, len(toServer), x.fromClient.missing)

@@ -727,7 +727,7 @@ type player struct {
 
 func play(t *testing.T, script string, random *rand.Rand) {
 	p := &player{t: t, random: random, clients: map[string]*Client{}, servers: map[string]*Server{}}
-	p.statements.Catalog.Scanned("0", defined)
+	p.statements.Catalog.Scanned(0, "0", defined)
 	p.link("c1", "s1")
 	for line := range strings.Lines(script) {
 		if line = strings.TrimSpace(line); line != "" {

@@ -70,11 +70,15 @@ func init() {
 			> Q(scan) Q(select 1)
 			s C(SELECT 1) Z(I)
 			< C(SELECT 1) Z(I)
+			busy
+			internal
+			> Q(inspect everything)
+			s C(SELECT 0) Z(I)
 			idle
 			link c2 s1
 			c Q(select 2)
-			> Q(scan)
-			s T R(0 0) R(relation:t=) C(SELECT 2) Z(I)
+			> Q(reset) Q(scan)
+			s C(RESET) Z(I) T R(0 0) R(relation:t=) C(SELECT 2) Z(I)
 			c
 			> Q(select 2)
 			s C(SELECT 1) Z(I)

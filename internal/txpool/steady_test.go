@@ -13,7 +13,7 @@ var steady = map[string]struct{ client, server string }{
 // turn returns a function that runs one transaction.
 func turn(tb testing.TB, client, server string) func() {
 	var table Statements
-	table.Catalog.Scanned("", defined)
+	table.Catalog.Scanned(0, "", defined)
 	c, s := NewClient(&table), newServer(&table, 0)
 	x := new(Relay)
 	x.Link(c, s)
