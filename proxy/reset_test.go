@@ -126,6 +126,7 @@ func TestDeferrableTransactionsDelayNothingElse(t *testing.T) {
 			}
 			exec(t, second, "SELECT 1")
 			exec(t, first, "SET app.k = 1")
+			exec(t, connect(t, r.url("shop", "&work_mem=3MB")), "SELECT 1") // which is applied to the first one's server connection
 			if err := first.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -20,6 +20,16 @@ var namedCases = []namedCase{
 		A: SET search_path = {s}, pg_catalog, public; SET app.k{k} = 'ann'; SELECT pg_catalog.pg_advisory_lock(1); CREATE TEMP TABLE mine (a int)
 		B?
 		A?`},
+	{name: "an unnamed statement whose function B replaces", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
+		A: CREATE FUNCTION {s}.f() RETURNS text LANGUAGE sql AS 'SELECT ''ann'''
+		A: SELECT 1
+		A> : SELECT {s}.f()
+		A!
+		B: CREATE OR REPLACE FUNCTION {s}.f() RETURNS text LANGUAGE sql AS 'SELECT pg_catalog.set_config(''app.k{k}'', ''eve'', false)'
+		B: SELECT 1
+		A!
+		B?
+		A?`},
 	{name: "statements that B deallocates", refuses: true, lines: `
 		A> mine: SELECT 7
 		A! mine

@@ -28,7 +28,7 @@ type Client struct {
 	// message of the version unnamedVersion, which is 0 for none.
 	version, versions, unnamedVersion uint64
 	unnamed                           []byte
-	unnamedImpact                     routines.Impact
+	unnamedJudgment                   judgment
 	unnamedDescribed                  unnamedDescription
 	deallocates                       deallocation
 
@@ -80,9 +80,15 @@ func (c *Client) dropNamed() {
 	clear(c.named)
 }
 
+// judgment is the reading of a text with the names of a database.
+type judgment struct {
+	routines.Reading
+	names *routines.Names
+}
+
 // keepUnnamed keeps the rest of the Parse message of the current unnamed statement.
-func (c *Client) keepUnnamed(rest []byte, impact routines.Impact) {
-	c.unnamedImpact = impact
+func (c *Client) keepUnnamed(rest []byte, j judgment) {
+	c.unnamedJudgment = j
 	c.unnamedVersion = 0
 	if len(rest) <= maxUnnamed {
 		c.unnamed = append(c.unnamed[:0], rest...)
@@ -98,3 +104,22 @@ func (c *Client) setUnnamedParameters(parameters []byte) {
 
 // hasUnnamed reports whether the text of the current unnamed statement is known.
 func (c *Client) hasUnnamed() bool { return c.unnamedVersion != 0 && c.unnamedVersion == c.version }
+
+// unnamedReading returns the reading of the current unnamed statement with the names that
+// are known now: what it uses may have changed since it was prepared. s is linked.
+func (c *Client) unnamedReading(s *Server) routines.Reading {
+	names := c.table.Catalog.Names()
+	switch j := c.unnamedJudgment; {
+	case j.names == names:
+		return j.Reading
+	case !c.hasUnnamed() && s.unnamed != (unnamed{c, c.version}): // then there is none
+		return routines.Reading{}
+	case !c.hasUnnamed():
+		return routines.Reading{Impact: j.Impact | routines.Unknown | routines.Hides, Custom: j.Custom}
+	}
+	text, _, _ := bytes.Cut(c.unnamed, []byte{0})
+	r := names.Read(text)
+	deallocatedName(text, &r.Impact)
+	c.unnamedJudgment = judgment{r, names}
+	return r
+}

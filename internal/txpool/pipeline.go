@@ -258,24 +258,24 @@ func (p *pipeline) restoreUnnamed(n int) {
 		return
 	}
 	r := p.queue.at(i)
-	before, version, impact := r.former, r.version, r.impact
+	before, version, judged := r.former, r.version, r.judgment
 	switch {
 	case i > 0: // skipped
 	case r.action == drop: // the client's statement could not be prepared
 		before = unnamed{}
 	default: // the failed Parse has dropped the former statement, too
-		before, version, impact = r.later, r.later.version, 0
+		before, version, judged = r.later, r.later.version, judgment{}
 	}
 	if i == 0 && r.action == forward && p.client.unnamedVersion == r.later.version {
 		p.client.unnamedVersion = 0 // the text of the failed Parse
 	}
 	if after := p.replacement(n); after < p.queue.n {
 		r := p.queue.at(after)
-		r.former, r.version, r.impact = before, version, impact
+		r.former, r.version, r.judgment = before, version, judged
 		return
 	}
 	p.server.unnamed = before
-	p.client.version, p.client.unnamedImpact = version, impact
+	p.client.version, p.client.unnamedJudgment = version, judged
 }
 
 // replacement returns the index, from i on, of the next request that replaces the
@@ -290,9 +290,9 @@ func (p *pipeline) replacement(i int) int {
 // replaceUnnamed notes that the client's request r drops its unnamed statement.
 func (p *pipeline) replaceUnnamed(r *request) {
 	c := p.client
-	r.version, r.impact = c.version, c.unnamedImpact
+	r.version, r.judgment = c.version, c.unnamedJudgment
 	c.versions++
-	c.version, c.unnamedImpact = c.versions, 0
+	c.version, c.unnamedJudgment = c.versions, judgment{}
 	p.takeUnnamed(r)
 }
 

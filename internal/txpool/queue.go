@@ -2,7 +2,6 @@ package txpool
 
 import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
-	"github.com/lakebase-go/lakebase/internal/routines"
 )
 
 // kind is the kind of a request, by the messages of its response.
@@ -75,9 +74,9 @@ type request struct {
 	tells  *clientStatement // about which the client gets that response
 
 	replacesUnnamed bool
-	former, later   unnamed         // the server's
-	version         uint64          // the client's former unnamed statement, or the one that is described
-	impact          routines.Impact // of the client's former unnamed statement
+	former, later   unnamed  // the server's
+	version         uint64   // the client's former unnamed statement, or the one that is described
+	judgment        judgment // of the client's former unnamed statement
 
 	errorInstead *pgwire.Error // sent to the client instead of the server's 42P05
 }

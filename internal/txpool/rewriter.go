@@ -205,6 +205,7 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 
 func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	c := w.client
+	names := c.table.Catalog.Names() // before the text is read
 	r := w.judge(c.table.read(p.Query))
 	name := deallocatedName(p.Query, &r.Impact)
 	if name != "" && !w.namesAreSettled() || !w.internal.protectSequences(r.Impact) {
@@ -218,7 +219,7 @@ func (w *rewriter) parseUnnamed(p pgwire.Parse, m []byte) bool {
 	w.session.noteCustom(r.Custom)
 	w.vacate(vacatedBy(p.Query, r))
 	w.replaceUnnamed(w.pass(kindParse, m))
-	c.keepUnnamed(p.Rest, r.Impact)
+	c.keepUnnamed(p.Rest, judgment{r, names})
 	deallocates.version = c.version
 	c.deallocates = deallocates
 	return true
@@ -250,7 +251,8 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 }
 
 func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
-	if !w.internal.protectSequences(w.client.unnamedImpact) {
+	reading := w.client.unnamedReading(w.server)
+	if !w.internal.protectSequences(reading.Impact) {
 		return false
 	}
 	switch w.prepareUnnamed() {
@@ -273,7 +275,8 @@ func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
 			w.dropPlaceholder() // the server must not find it
 		}
 	}
-	w.session.sent(w.judge(routines.Reading{Impact: c.unnamedImpact}).Impact)
+	w.session.noteCustom(reading.Custom)
+	w.session.sent(w.judge(reading).Impact)
 	if r := w.pass(kindBind, m); dropped != "" {
 		w.dropNamed(dropped, r)
 	}
@@ -449,7 +452,7 @@ func (w *rewriter) prepareUnnamed() preparation {
 		w.toServer = pgwire.AppendClose(w.toServer, pgwire.PreparedStatement, "")
 		r = w.expect(kindClose, drop)
 	}
-	r.version, r.impact = c.version, c.unnamedImpact
+	r.version, r.judgment = c.version, c.unnamedJudgment
 	w.takeUnnamed(r)
 	if !c.hasUnnamed() || last.version != c.version {
 		return isPrepared
