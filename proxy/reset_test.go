@@ -111,6 +111,26 @@ func TestReloadSetsResetAlways(t *testing.T) {
 	}
 }
 
+// A server connection is idle although its clients are not: a limit of that time ends
+// neither it nor, should a request come right then, the session of another client.
+func TestIdleSessionTimeoutEndsNoOtherSession(t *testing.T) {
+	t.Parallel()
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
+	first, second := r.connect(), r.connect()
+	starting := connect(t, r.url("shop", "&idle_session_timeout=1s"))
+	before := one[int](t, second, "SELECT pg_backend_pid()")
+	exec(t, first, "SET idle_session_timeout = '1s'")
+	for _, client := range []*pgx.Conn{first, starting} {
+		if got := one[string](t, client, "SHOW idle_session_timeout"); got != "1s" {
+			t.Errorf("the client's own limit is %s", got)
+		}
+		exec(t, direct, "SELECT pg_sleep(1.5)")
+	}
+	if after := one[int](t, second, "SELECT pg_backend_pid()"); after != before {
+		t.Error("the limit of another client has ended the server connection")
+	}
+}
+
 // A client may make all its transactions wait for those of others. Neither the proxy's
 // own queries nor another client wait with it.
 func TestDeferrableTransactionsDelayNothingElse(t *testing.T) {

@@ -41,10 +41,16 @@ type internalQueries struct {
 // isDue reports whether there may be something to ask, and the server is ready for
 // it.
 func (q *internalQueries) isDue() bool {
-	if q.session.unknown == 0 && !q.disconnected && (q.needsSetUp || q.server.reported == q.session.baseline) {
+	if q.session.unknown == 0 && !q.disconnected && (q.needsSetUp || q.server.reported == q.session.baseline) && !q.mayTimeOut() {
 		return false
 	}
 	return q.isReady()
+}
+
+// mayTimeOut reports whether the server would end the session between transactions, which
+// would also hit another client's request.
+func (q *internalQueries) mayTimeOut() bool {
+	return q.server.timesOut && (q.disconnected || !q.needsSetUp) && q.client.pin == "" && q.server.status == pgwire.TxIdle
 }
 
 // isReady reports whether the server is ready for an internal query.
@@ -65,6 +71,8 @@ func (q *internalQueries) send() {
 	case q.disconnected && c.pin != "" && q.session.unknown == 0:
 		c.pin, c.lasting, q.session.unknown = "", false, 0
 		q.ask(discardAll, "DISCARD ALL")
+	case q.session.unknown == 0 && q.mayTimeOut() && q.server.reported == q.session.baseline:
+		q.ask(liftIdleLimit, "RESET "+idleLimit)
 	default:
 		q.inspect()
 	}
@@ -280,6 +288,14 @@ func (q *internalQueries) done(query internalQuery) error {
 		return q.inspected(failure)
 	case scanCatalog:
 		q.scanDone(failure)
+	case liftIdleLimit:
+		switch {
+		case failure == nil:
+			q.server.setSettings(q.server.settings.withoutIdleLimit())
+			q.needsSetUp = !q.disconnected
+		case failure.Code != queryCanceled: // otherwise it is sent again
+			return failure
+		}
 	case rollBack, discardSequence:
 		if failure != nil && failure.Code != queryCanceled {
 			return failure

@@ -43,11 +43,12 @@ const (
 	resetAlone                    // the same, for a client that waits
 	discardSequence               // the values that currval and lastval return
 	scanCatalog                   // for the names whose use has an impact
+	liftIdleLimit                 // so that the server does not end the session while no client uses it
 )
 
 // blocks reports whether the client's requests wait for the response.
 func (q internalQuery) blocks() bool {
-	return q == applySettings || q == inspectSession || q == scanCatalog || q == resetAlone
+	return q == applySettings || q == inspectSession || q == scanCatalog || q == resetAlone || q == liftIdleLimit
 }
 
 // hasRows reports whether the relay reads the rows of the response.

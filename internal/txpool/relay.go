@@ -122,7 +122,7 @@ func (x *Relay) Abandon() {
 // nothing pins the client.
 func (x *Relay) Idle() bool {
 	return x.queue.n == 0 && x.isBetweenTransactions() && x.client.pin == "" && x.session.unknown == 0 &&
-		x.server.reported == x.session.baseline
+		x.server.reported == x.session.baseline && !x.internal.mayTimeOut()
 }
 
 // BetweenTransactions is like Idle, but ignores the state of the client's session and

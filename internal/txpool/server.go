@@ -32,6 +32,7 @@ type Server struct {
 	user               string   // the session_authorization of a new session
 	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
+	timesOut           bool // settings have a limit of the time between transactions
 
 	answered, transactions uint64 // of clients
 
@@ -111,6 +112,7 @@ func (s *Server) Settings() Settings { return s.settings }
 func (s *Server) setSettings(settings Settings) {
 	if s.settings != settings {
 		s.settings, s.planning = settings, settings.planning()
+		s.timesOut = settings.value(idleLimit) != ""
 	}
 }
 

@@ -30,6 +30,64 @@ var sessionScripts = map[string]string{
 		< S(application_name=app) T D C(SELECT 1) Z(I)
 		idle
 		settings application_name=app`,
+	"a server does not end its session while no client uses it": `
+		c Q(set idle_session_timeout to '5s')
+		s C(SET) Z(I)
+		internal
+		> Q(set idle_session_timeout to '5s') Q(inspect settings)
+		s T R(idle_session_timeout=5000) C(SELECT 1) Z(I)
+		< C(SET) Z(I)
+		busy
+		internal
+		> Q(RESET idle_session_timeout)
+		c Q(select 1)
+		stalled
+		s C(RESET) Z(I)
+		c
+		stalled
+		> Q(SELECT set_config('idle_session_timeout','5000',false);)
+		s T D C(SELECT 1) Z(I)
+		c
+		> Q(select 1)
+		s C(SELECT 1) Z(I)
+		< C(SELECT 1) Z(I)
+		disconnect
+		internal
+		> Q(RESET idle_session_timeout)
+		s E(57014) Z(I)
+		busy
+		internal
+		> Q(RESET idle_session_timeout)
+		s C(RESET) Z(I)
+		idle
+		link c2 s1
+		c Q(select 2)
+		> Q(select 2)
+		s C(SELECT 1) Z(I)
+		< C(SELECT 1) Z(I)
+		idle`,
+	"the server of a pinned client may end the session": `
+		c Q(listen x; set idle_session_timeout to '5s')
+		s C(LISTEN) C(SET) Z(I)
+		internal
+		> Q(listen x; set idle_session_timeout to '5s') Q(inspect LISTEN, settings)
+		s T R(LISTEN) R(idle_session_timeout=5000) C(SELECT 2) Z(I)
+		< C(LISTEN) C(SET) Z(I)
+		pinned LISTEN
+		internal
+		>
+		c Q(unlisten x)
+		s C(UNLISTEN) Z(I)
+		internal
+		> Q(unlisten x) Q(inspect everything)
+		s T R(idle_session_timeout=5000) C(SELECT 0) Z(I)
+		< C(UNLISTEN) Z(I)
+		busy
+		internal
+		> Q(RESET idle_session_timeout)
+		s C(RESET) Z(I)
+		idle
+		settings idle_session_timeout=5000`,
 	"a server that ends while it gets the settings": `
 		startup application_name=app
 		c Q(select 1)

@@ -123,9 +123,19 @@ func plainEncoding(encoding string) string {
 // last, since what the other assignments return may have characters that it lacks.
 const encodingName = "client_encoding"
 
+// idleLimit is the setting with which the server ends a session between transactions.
+const idleLimit = "idle_session_timeout"
+
 // roleName is the setting of SET ROLE. It is set last and reset first, since it
 // decides which other settings may be changed. If that is refused, it is set first.
 const roleName = "role"
+
+// withoutIdleLimit returns s without that setting.
+func (s Settings) withoutIdleLimit() Settings {
+	values := s.values()
+	delete(values, idleLimit)
+	return Settings{newAssignments(values)}
+}
 
 // differOnlyInName reports whether two settings differ only in application_name.
 func differOnlyInName(a, b Settings) bool {
