@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -181,5 +182,18 @@ func TestTempBuffersAfterTemporaryTables(t *testing.T) {
 		if got := one[string](t, conn, "SHOW temp_buffers"); got != "8MB" {
 			t.Errorf("temp_buffers is %s", got)
 		}
+	}
+}
+
+// PostgreSQL reads 'now' as it prepares a statement. A client that prepares one gets the
+// time at which it does so, not at which another client has prepared the same text.
+func TestPreparedTextsMeanTheTimeOfTheirClient(t *testing.T) {
+	t.Parallel()
+	r, direct := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
+	const text = "SELECT 'now'::timestamptz"
+	one[time.Time](t, r.connect(), text)
+	began := one[time.Time](t, direct, "SELECT clock_timestamp()")
+	if got := one[time.Time](t, r.connect(), text); got.Before(began) {
+		t.Errorf("prepared after %s, it yields %s", began, got)
 	}
 }

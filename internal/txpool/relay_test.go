@@ -326,6 +326,22 @@ var scripts = map[string]string{
 		< 2 C(X) Z(I)
 		s E(26000) Z(I)
 		< E(26000) Z(I)`,
+	"a text that depends on the time is prepared for each client": `
+		c P(s1,select 'now') S
+		s 1 Z(I)
+		> P(lb_1,select 'now') S
+		< 1 Z(I)
+		link c2 s1
+		c P(x,select 'now') B(x) E S
+		s 1 2 C(SELECT 1) Z(I)
+		> P(lb_2,select 'now') B(lb_2) E S
+		< 1 2 C(SELECT 1) Z(I)
+		link c1 s1
+		c B(s1) E S
+		s 2 C(SELECT 1) Z(I)
+		> B(lb_1) E S
+		< 2 C(SELECT 1) Z(I)
+		idle`,
 	"another's unnamed statement is never bound": `
 		c P(,select secret) S
 		s 1 Z(I)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/routines"
+	"github.com/lakebase-go/lakebase/internal/sqlscan"
 )
 
 // statement is a text to prepare with its parameter types, as of a version of the
@@ -22,6 +23,7 @@ type statement struct {
 type source struct {
 	rest   string // of the Parse message: everything after the name
 	schema uint64
+	parsed uint64 // a number of its own if the text depends on the time of the Parse message, else 0
 }
 
 // statementReading is the reading of a text with the names of a database.
@@ -43,8 +45,9 @@ type Statements struct {
 
 	recalls atomic.Bool // clients call currval or lastval
 
-	mu    sync.Mutex
-	known map[source]*statement
+	mu     sync.Mutex // guards the next two
+	known  map[source]*statement
+	parsed uint64 // the last one assigned
 
 	// schema is the current version of the schema, schemas the last one assigned. A
 	// change that is not committed has a version of its own.
@@ -94,11 +97,17 @@ func (t *Statements) outdate(st *statement) {
 // intern returns the statement of p in a version of the schema, with one more
 // reference to it.
 func (t *Statements) intern(p pgwire.Parse, schema uint64) *statement {
+	readsClock := sqlscan.ReadsClock(p.Query)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	st := t.known[source{string(p.Rest), schema}]
+	var parsed uint64
+	if readsClock {
+		t.parsed++
+		parsed = t.parsed
+	}
+	st := t.known[source{string(p.Rest), schema, parsed}]
 	if st == nil {
-		st = &statement{source: source{string(p.Rest), schema}}
+		st = &statement{source: source{string(p.Rest), schema, parsed}}
 		if t.known == nil {
 			t.known = map[source]*statement{}
 		}
