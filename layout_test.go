@@ -79,7 +79,7 @@ var mayImport = map[string][]string{
 
 	"cmd/lakebase":                       {"cmd/lakebase/internal/cli"},
 	"cmd/lakebase/internal/cli/terminal": {"internal/oneline"},
-	"cmd/lakebase/internal/cli/command":  {".", "cmd/lakebase/internal/cli/terminal", "internal/oneline"},
+	"cmd/lakebase/internal/cli/command":  {".", "cmd/lakebase/internal/cli/terminal", "internal/oneline", "internal/shellword"},
 	"cmd/lakebase/internal/cli/target":   commandImports(".", "internal/inventory", "internal/spelling", "internal/workspace"),
 	"cmd/lakebase/internal/cli/demo":     commandImports(".", "internal/quantile", "internal/webservice", "local"),
 	"cmd/lakebase/internal/cli/doctor":   commandImports("cmd/lakebase/internal/cli/version", "internal/doctor", "internal/roles"),

@@ -9,11 +9,13 @@ import (
 	"io"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 // Execute runs a command line of root, prints its error and returns the exit
@@ -62,10 +64,41 @@ func UsageError(message, hint string) error {
 // Hint returns the advice that comes with err, or "".
 func Hint(err error) string {
 	var own *Error
+	var login *lakebase.Error
+	var refused *pgconn.PgError
 	if errors.As(err, &own) && own.Hint != "" {
 		return own.Hint
 	}
+	if !errors.As(err, &login) && errors.As(err, &refused) && ServerHint(refused) != "" {
+		return ServerHint(refused)
+	}
 	return lakebase.Hint(err)
+}
+
+// privilegeTexts are those of a statement that needs an object's privileges or its
+// owner. The first is that of a schema, whose name follows.
+var privilegeTexts = []string{"permission denied for schema ", "permission denied for ", "must be owner of "}
+
+// ServerHint returns the advice that comes with the server's error for a statement, or
+// what to do about it, or "".
+func ServerHint(refused *pgconn.PgError) string {
+	switch {
+	case refused.Hint != "":
+		return refused.Hint
+	case refused.Code == "25006":
+		return "the endpoint, the database or the session is read-only: lakebase doctor shows the first two, and a read-write endpoint takes it"
+	case refused.Code != "42501":
+		return ""
+	}
+	for _, text := range privilegeTexts {
+		if name, ok := strings.CutPrefix(refused.Message, text); ok {
+			if text != privilegeTexts[0] {
+				name = "SCHEMA"
+			}
+			return "lakebase doctor --schema " + shellword.Of(name) + " shows what your role may not do there, and the command that lets it"
+		}
+	}
+	return ""
 }
 
 // Report prints err on stderr: one line, its details and the hint.

@@ -29,7 +29,7 @@ func statementError(refused *pgconn.PgError, sql string) error {
 	if slices.Contains(rolledBack, refused.Code) {
 		code = command.ExitRetry
 	}
-	return &command.Error{Code: code, Message: text, Hint: refused.Hint, Details: func(w io.Writer) {
+	return &command.Error{Code: code, Message: text, Hint: command.ServerHint(refused), Details: func(w io.Writer) {
 		columns := terminal.Width(w)
 		writeExcerpt(w, sql, int(refused.Position), columns)
 		writeExcerpt(w, refused.InternalQuery, int(refused.InternalPosition), columns)

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,5 +60,29 @@ func TestStatementErrorIsReported(t *testing.T) {
 	}, "select f()"))
 	if want := "lakebase: m (SQLSTATE 42703)\nLINE 1: select y\n               ^\n"; b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+// What a role may not do, and a read-only server, come with the next step; other errors
+// with what the server has to say.
+func TestRefusalsComeWithTheNextStep(t *testing.T) {
+	for _, test := range []struct{ code, message, hint, want string }{
+		{"42501", "permission denied for schema sales", "", "lakebase doctor --schema sales shows"},
+		{"42501", "permission denied for schema it's", "", `lakebase doctor --schema 'it'\''s' shows`},
+		{"42501", "permission denied for table orders", "", "lakebase doctor --schema SCHEMA shows"},
+		{"42501", "must be owner of table orders", "", "lakebase doctor --schema SCHEMA shows"},
+		{"42501", "permission denied for table orders", "of the server", "of the server"},
+		{"42501", "permission denied to create role", "", ""},
+		{"42501", "raised by a function", "", ""},
+		{"25006", "cannot execute INSERT in a read-only transaction", "", "lakebase doctor shows"},
+		{"42703", "column x does not exist", "", ""},
+	} {
+		hint := command.Hint(statementError(&pgconn.PgError{Code: test.code, Message: test.message, Hint: test.hint}, "select"))
+		if !strings.HasPrefix(hint, test.want) && !strings.Contains(hint, ": "+test.want) || hint != "" && test.want == "" {
+			t.Errorf("%s, %s: hint %q, want %q", test.code, test.message, hint, test.want)
+		}
+		if wrapped := command.Hint(fmt.Errorf("nothing was changed: %w", &pgconn.PgError{Code: test.code, Message: test.message, Hint: test.hint})); hint != "" && wrapped != hint {
+			t.Errorf("%s, %s: hint %q of a statement, and %q of another command", test.code, test.message, hint, wrapped)
+		}
 	}
 }
