@@ -304,7 +304,7 @@ func (n *Names) find(text []byte) (r Reading) {
 	if n.foreign.Impact != 0 && bytes.ContainsFunc(text, func(r rune) bool { return r >= 0x80 }) {
 		r = r.with(n.foreign)
 	}
-	if containsFold(text, "u&\"") { // may be any name
+	if bytes.Contains(text, []byte(`u&"`)) || bytes.Contains(text, []byte(`U&"`)) { // may be any name
 		for _, found := range n.readings {
 			r = r.with(found)
 		}

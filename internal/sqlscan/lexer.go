@@ -197,20 +197,27 @@ func (l *Lexer) word() Kind {
 
 // string skips '...'.
 func (l *Lexer) string(backslash bool) {
-	for i := l.pos + 1; i < len(l.text); i++ {
-		switch l.text[i] {
-		case '\\':
-			if backslash {
-				i++
-			} else if l.at(i+1) == '\'' {
-				l.ambiguous = true
+	quote := -1 // the next at or after i, or the end: searched for once, because the time must stay linear
+	for i := l.pos + 1; i < len(l.text); {
+		if quote < i {
+			quote = len(l.text)
+			if n := bytes.IndexByte(l.text[i:], '\''); n >= 0 {
+				quote = i + n
 			}
-		case '\'':
-			if l.at(i+1) != '\'' {
-				l.pos = i + 1
-				return
-			}
-			i++
+		}
+		switch n := bytes.IndexByte(l.text[i:quote], '\\'); {
+		case n >= 0 && backslash:
+			i += n + 2
+		case n >= 0:
+			i += n + 1
+			l.ambiguous = l.ambiguous || l.at(i) == '\''
+		case quote == len(l.text):
+			i = quote
+		case l.at(quote+1) == '\'':
+			i = quote + 2
+		default:
+			l.pos = quote + 1
+			return
 		}
 	}
 	l.end()
