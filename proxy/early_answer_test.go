@@ -115,7 +115,7 @@ func TestEarlyAnswerToRollbackIsFollowedByTheInspection(t *testing.T) {
 				texts = append(texts, <-s.texts)
 			}
 			at := slices.Index(texts, "ROLLBACK")
-			if at < 0 || len(texts) < at+3 || !strings.Contains(texts[at+1], "pg_catalog.pg_settings") || !strings.HasSuffix(texts[len(texts)-1], "SELECT 1") {
+			if at < 0 || len(texts) < at+3 || !strings.Contains(texts[at+1], "pg_catalog.pg_show_all_settings") || !strings.HasSuffix(texts[len(texts)-1], "SELECT 1") {
 				t.Errorf("the server was asked %q", texts)
 			}
 		})

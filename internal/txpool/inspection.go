@@ -10,13 +10,14 @@ import (
 )
 
 // evidence has the conditions under which the session holds some state that pins the
-// client. The final reason is first, since the first one that holds counts.
+// client. The final reason is first, since the first one that holds counts. They call the
+// functions behind the views: to read and plan the views takes longer than the answer.
 var evidence = [...]struct {
 	impact routines.Impact
 	pin    string
 	where  string
 }{
-	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	{routines.Slots, pinSlot, `EXISTS (SELECT FROM pg_catalog.pg_get_replication_slots() WHERE temporary AND active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 	// Nothing shows these two, and the catalog may not have been scanned since the extension was created.
 	{routines.Hides, pinConnection, `EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dblink')`},
 	{routines.Hides, pinLanguage, `EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal', 'c', 'sql', 'plpgsql']::pg_catalog.name[]))`},
@@ -24,9 +25,9 @@ var evidence = [...]struct {
 	{routines.Temp, "TEMP", `pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend` +
 		` WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
 	{routines.Listens, "LISTEN", `EXISTS (SELECT FROM pg_catalog.pg_listening_channels())`},
-	{routines.Prepares, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
-	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory'` +
+	{routines.Prepares, "PREPARE", `EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() WHERE from_sql)`},
+	{routines.Holds, "WITH HOLD", `EXISTS (SELECT FROM pg_catalog.pg_cursor() WHERE is_holdable)`},
+	{routines.Locks, "ADVISORY LOCK", `EXISTS (SELECT FROM pg_catalog.pg_lock_status() WHERE locktype OPERATOR(pg_catalog.=) 'advisory'` +
 		` AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 }
 
@@ -77,13 +78,13 @@ func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, un
 // is slow, is read once.
 func appendSettingsSQL(sql []byte, custom []string) []byte {
 	const (
-		listed  = "SELECT name, setting, source FROM pg_catalog.pg_settings"
+		listed  = "SELECT name, setting, source FROM pg_catalog.pg_show_all_settings()"
 		changed = ` WHERE source OPERATOR(pg_catalog.=) 'session'` +
 			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`
 		role = ` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'`
 	)
 	if len(custom) == 0 {
-		return append(sql, "SELECT name, setting FROM pg_catalog.pg_settings"+changed+role...)
+		return append(sql, "SELECT name, setting FROM pg_catalog.pg_show_all_settings()"+changed+role...)
 	}
 	sql = append(sql, "SELECT * FROM (WITH listed AS MATERIALIZED ("+listed+") SELECT name, setting FROM listed"+changed+
 		" UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.unnest(ARRAY["...)
@@ -119,7 +120,7 @@ const noteLost = "!"
 func (s *Server) appendStatementsSQL(sql []byte) []byte {
 	return fmt.Appendf(sql, "SELECT CASE WHEN kept OPERATOR(pg_catalog.<>) %[1]d THEN '%[2]s' END, CASE WHEN others THEN 'PREPARE' ELSE '' END"+
 		" FROM (SELECT pg_catalog.count(*) FILTER (WHERE pg_catalog.starts_with(name, '%[3]s') AND name OPERATOR(pg_catalog.<>) '%[4]s' AND NOT from_sql) AS kept,"+
-		" pg_catalog.bool_or(from_sql) AS others FROM pg_catalog.pg_prepared_statements) AS statements WHERE kept OPERATOR(pg_catalog.<>) %[1]d OR others",
+		" pg_catalog.bool_or(from_sql) AS others FROM pg_catalog.pg_prepared_statement()) AS statements WHERE kept OPERATOR(pg_catalog.<>) %[1]d OR others",
 		s.kept(), noteLost, s.prefix, s.placeholder())
 }
 

@@ -194,7 +194,7 @@ func abbreviated(text string) string {
 			what = append(what, e.pin)
 		}
 	}
-	if strings.Contains(text, "pg_catalog.pg_settings") {
+	if strings.Contains(text, "pg_catalog.pg_show_all_settings") {
 		what = append(what, "settings")
 		if len(what) == inspectable { // all but what only hidden text may do
 			what = []string{"everything"}
