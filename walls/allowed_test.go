@@ -95,6 +95,10 @@ var allowances = []allowance{
 		sentence: "`SET temp_buffers` fails with 22023 on a server connection where any client has used temporary tables. Sent at connect, it does not.",
 	},
 	{
+		reason:   "a session that has had LISTEN does something for UNLISTEN; see notAllowed",
+		sentence: "`PREPARE TRANSACTION` after `UNLISTEN` fails with 0A000 on a server connection where any client has used `LISTEN`.",
+	},
+	{
 		reason:   "a connection of postgres_fdw belongs to a user mapping, not to a client",
 		sentence: "Connections of `postgres_fdw` stay with the server connection, where other clients use them too: `postgres_fdw_get_connections()` shows those.",
 		covers: func(direct, pooled string, _ bool) bool {
@@ -135,6 +139,7 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 	refused := map[byte]bool{} // the clients that lack something, and so see other things from then on
 	for _, d := range all {
 		refused[d.who] = refused[d.who] || containsError(d.pooled, buffersRefused) != containsError(d.direct, buffersRefused) || isRefusedLogin(d) ||
+			containsError(d.pooled, unlistenRefused) && !containsError(d.direct, unlistenRefused) ||
 			p.repeats && isRepeated(d.pooled) != isRepeated(d.direct)
 		if refused[d.who] {
 			continue
@@ -157,6 +162,9 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 				}
 			}
 		}
+		if d.open && containsError(d.pooled, "setting client_encoding=") && covered { // after RESET, text comes in the login's encoding
+			direct, pooled = withoutText(direct), withoutText(pooled)
+		}
 		if slices.Contains(d.pooled, "ParseComplete") { // see the text that has been prepared before
 			n := len(direct)
 			direct = slices.DeleteFunc(direct, func(line string) bool { return strings.HasPrefix(line, "NOTICE 42622 ") })
@@ -169,6 +177,11 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 		}
 	}
 	return rest
+}
+
+// withoutText returns lines without the aspect that shows the client encoding.
+func withoutText(lines []string) []string {
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "text ") })
 }
 
 // isRefusedLogin reports whether d is a login whose setting is not in UTF-8.
@@ -199,6 +212,10 @@ func withoutFailed(direct, pooled []string, about string) ([]string, []string) {
 	}
 	return slices.DeleteFunc(direct, isFailed), slices.DeleteFunc(pooled, isFailed)
 }
+
+// unlistenRefused is the error of PREPARE TRANSACTION after UNLISTEN in a session that has
+// had LISTEN.
+const unlistenRefused = "ERROR 0A000 cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY"
 
 // buffersRefused is the error of SET temp_buffers after the session has had temporary tables.
 const buffersRefused = `ERROR 22023 invalid value for parameter "temp_buffers"`

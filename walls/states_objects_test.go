@@ -49,6 +49,7 @@ var objectStates = []state{
 	},
 	{
 		name:  "listen",
+		lasts: true, // UNLISTEN does something from then on
 		forms: []create{{action: do("LISTEN c{n}")}, {action: do(`LISTEN "C {n}"`, "NOTIFY c{n}")}},
 		looks: []string{"NOTIFY c{n}, 'from a client that looks'"},
 		undo:  []string{"UNLISTEN *"},
