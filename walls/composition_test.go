@@ -54,9 +54,7 @@ func draw(random *rand.Rand) composition {
 	for random.IntN(5) == 0 {
 		c.other = append(c.other, drawPart(random, c.stocked))
 	}
-	if slices.ContainsFunc(slices.Concat(c.parts, c.other), func(p part) bool { return p.state.pervasive }) {
-		c.stocked = false
-	}
+	c.stocked = c.stocked && len(c.pervasive()) <= 1
 	if random.IntN(5) == 0 {
 		c.a = random.IntN(len(startups))
 	}
@@ -69,6 +67,16 @@ func draw(random *rand.Rand) composition {
 		c.role = superuser
 	}
 	return c
+}
+
+// pervasive returns the states of c that matter to texts that do not name them.
+func (c composition) pervasive() (all []*state) {
+	for _, p := range slices.Concat(c.parts, c.other) {
+		if p.state.pervasive && !slices.Contains(all, p.state) {
+			all = append(all, p.state)
+		}
+	}
+	return all
 }
 
 func drawPart(random *rand.Rand, stocked bool) part {
@@ -252,7 +260,11 @@ func (p part) steps(b *builder, who byte, number int, apart bool) (defs, rest []
 		b.super = b.super || c.super
 		a = c.wrap(b, b.converted(a, c.takes))
 	}
-	for _, text := range slices.Concat(s.cleanup, p.scope.cleanup) {
+	cleanup := p.scope.cleanup
+	if !b.stocks || !s.pervasive { // otherwise other compositions of the stock need it
+		cleanup = slices.Concat(s.cleanup, cleanup)
+	}
+	for _, text := range cleanup {
 		b.cleanup = append(b.cleanup, b.fill(text))
 	}
 	b.lasting[who] = b.lasting[who] || s.lasts

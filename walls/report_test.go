@@ -1,6 +1,7 @@
 package walls_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,26 +41,45 @@ func newReport() *report {
 	return r
 }
 
-// compareBlock compares a block of compositions: those that define their objects
-// themselves in the judge's database, the others in one that has all their objects.
+// compareBlock compares a block of compositions in a database of their own: first those
+// that define their objects themselves, then the others, with a stock of all their
+// objects.
 func (r *report) compareBlock(t testing.TB, j *judge, first, end int) error {
-	stocked, others := j.block(first, end)
-	stock, err := j.stock(stocked)
+	others, stocked := j.block(first, end)
+	in, err := j.renewed()
 	if err != nil {
-		return fmt.Errorf("stock of compositions %d to %d: %w", first, end, err)
+		return fmt.Errorf("database of compositions %d to %d: %w", first, end, err)
 	}
-	defer stock.close()
+	defer in.close()
 	for _, c := range others {
-		if err := r.compare(t, j, j, c, j.judge); err != nil {
+		if err := r.compare(t, in, j, c, in.judge); err != nil {
 			return err
 		}
 	}
-	for _, c := range stocked {
-		if err := r.compare(t, stock, j, c, stock.compare); err != nil {
-			return err
+	if err := r.compareStock(t, in, j, stocked[nil], nil); err != nil {
+		return err
+	}
+	for i := range states {
+		if all := stocked[&states[i]]; len(all) > 0 {
+			if err := r.compareStock(t, in, j, all, states[i].cleanup); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// compareStock compares compositions with a stock of their objects.
+func (r *report) compareStock(t testing.TB, in, j *judge, all []numbered, cleanup []string) error {
+	if err := in.stock(all); err != nil {
+		return fmt.Errorf("stock: %w", err)
+	}
+	for _, c := range all {
+		if err := r.compare(t, in, j, c, in.compare); err != nil {
+			return err
+		}
+	}
+	return errors.Join(in.direct.exec(cleanup), in.pooled.exec(cleanup))
 }
 
 // compare compares by a judge. Another one makes a failure small.

@@ -3,6 +3,7 @@ package walls_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -90,6 +91,7 @@ func (r *run) step(i int) {
 // holder returns the client, other than who, that keeps the only server connection
 // of the pool.
 func (r *run) holder(who byte) (byte, bool) {
+	var reasons map[string]string
 	for _, other := range []byte(clients) {
 		w := r.wires[other]
 		if other == who || w == nil || w.gone {
@@ -99,11 +101,13 @@ func (r *run) holder(who byte) (byte, bool) {
 			r.pins[other] = "in a transaction"
 			return other, true
 		}
-		reason, err := r.pinned(w.pid)
-		if err != nil && r.failure == nil {
-			r.failure = err
+		if reasons == nil {
+			var err error
+			if reasons, err = r.pinned(); err != nil && r.failure == nil {
+				r.failure = err
+			}
 		}
-		if reason != "" {
+		if reason := reasons[strconv.FormatUint(uint64(w.pid), 10)]; reason != "" {
 			r.pins[other] = reason
 			return other, true
 		}

@@ -94,12 +94,12 @@ func (s *side) oid(signature string) (uint32, error) {
 	return uint32(oid), err
 }
 
-// pinned reports why the client of the proxy with that process ID keeps its server
-// connection, or "".
-func (s *side) pinned(pid uint32) (reason string, err error) {
+// pinned returns why clients of the proxy keep their server connections, by the process ID
+// of each.
+func (s *side) pinned() (reasons map[string]string, err error) {
 	results, err := s.console.Exec(context.Background(), "SHOW CLIENTS").ReadAll()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	id, pinned := -1, -1
 	for i, f := range results[0].FieldDescriptions {
@@ -110,13 +110,11 @@ func (s *side) pinned(pid uint32) (reason string, err error) {
 			pinned = i
 		}
 	}
-	want := strconv.FormatUint(uint64(pid), 10)
+	reasons = map[string]string{}
 	for _, row := range results[0].Rows {
-		if string(row[id]) == want {
-			return string(row[pinned]), nil
-		}
+		reasons[string(row[id])] = string(row[pinned])
 	}
-	return "", nil
+	return reasons, nil
 }
 
 // renew makes the pools of the side's database open new server connections.

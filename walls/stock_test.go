@@ -6,9 +6,6 @@ import (
 	"math/rand/v2"
 )
 
-// blockSize is the number of compositions whose objects are in one stock.
-const blockSize = 200
-
 // numbered is a composition of a run.
 type numbered struct {
 	composition
@@ -16,9 +13,15 @@ type numbered struct {
 	plan   plan
 }
 
-// block returns the compositions of a run from first on, before end: those whose
-// objects are in a stock, and the others.
-func (j *judge) block(first, end int) (stocked, others []numbered) {
+// blockSize is the number of compositions that share a database, and most of them a stock
+// of objects.
+const blockSize = 200
+
+// block returns the compositions of a run from first on, before end: those that define
+// their objects themselves, and those whose objects are in a stock, by the pervasive
+// state that they have.
+func (j *judge) block(first, end int) (others []numbered, stocked map[*state][]numbered) {
+	stocked = map[*state][]numbered{}
 	for i := first; i < end; i++ {
 		random := rand.New(rand.NewPCG(*seed, uint64(i)))
 		c := draw(random)
@@ -26,22 +29,36 @@ func (j *judge) block(first, end int) (stocked, others []numbered) {
 			c = draw(random)
 		}
 		n := numbered{c, i, c.plan(int(j.numbers.Add(1)), j.facts)}
-		if c.stocked {
-			stocked = append(stocked, n)
-		} else {
+		if !c.stocked {
 			others = append(others, n)
+			continue
 		}
+		var key *state
+		for _, s := range c.pervasive() {
+			key = s
+		}
+		stocked[key] = append(stocked[key], n)
 	}
-	return stocked, others
+	return others, stocked
 }
 
-// stock returns a judge for a new database that has the objects of these compositions.
-func (j *judge) stock(all []numbered) (*judge, error) {
+// renewed returns a judge for a new database, which replaces the last one.
+func (j *judge) renewed() (*judge, error) {
 	s := &judge{facts: j.facts, numbers: j.numbers, othersOnly: j.othersOnly}
 	var errs [2]error
-	s.direct, errs[0] = j.direct.stock(all)
-	s.pooled, errs[1] = j.pooled.stock(all)
+	s.direct, errs[0] = j.direct.renewed()
+	s.pooled, errs[1] = j.pooled.renewed()
 	return s, errors.Join(errs[:]...)
+}
+
+// stock defines the objects of these compositions.
+func (j *judge) stock(all []numbered) error {
+	for _, n := range all {
+		if err := errors.Join(j.direct.define(n.plan), j.pooled.define(n.plan)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(j.pooled.rescan(ordinary), j.pooled.rescan(superuser))
 }
 
 // close closes both sides.
@@ -50,27 +67,12 @@ func (j *judge) close() {
 	j.pooled.close()
 }
 
-// stock returns a side for a new database that has the objects of these compositions.
-// It replaces the last one.
-func (s *side) stock(all []numbered) (*side, error) {
-	name := s.database + "_stock"
+// renewed returns a side for a new database, which replaces the last one.
+func (s *side) renewed() (*side, error) {
+	name := s.database + "_block"
 	drop := fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)
 	if err := s.exec(append([]string{drop}, createDatabase(name)...)); err != nil {
 		return nil, err
 	}
-	stock, err := newSide(s.c, name, s.proxy)
-	if err != nil {
-		return stock, err
-	}
-	for _, n := range all {
-		if err := stock.define(n.plan); err != nil {
-			return stock, err
-		}
-	}
-	if s.proxy != "" {
-		for _, role := range []string{ordinary, superuser} {
-			err = errors.Join(err, stock.rescan(role))
-		}
-	}
-	return stock, err
+	return newSide(s.c, name, s.proxy)
 }
