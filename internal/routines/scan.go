@@ -26,7 +26,7 @@ WITH own AS (
 ), suspect AS (
 	SELECT p.oid, p.proname, p.proargtypes FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace AND (p.provolatile OPERATOR(pg_catalog.=) 'v'
-		AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY[{volatile}]::pg_catalog.name[]) OR p.proname OPERATOR(pg_catalog.~) 'to_xml|^ts_rewrite$')
+		AND p.proname OPERATOR(pg_catalog.<>) ALL (ARRAY[{volatile}]::pg_catalog.name[]) OR p.proname OPERATOR(pg_catalog.~~) '%to_xml%' OR p.proname OPERATOR(pg_catalog.=) 'ts_rewrite')
 ), suspects AS (
 	SELECT ':(funcid|opfuncid|aggfnoid|winfnoid) (' OPERATOR(pg_catalog.||) pg_catalog.string_agg(oid::pg_catalog.text, '|')
 		OPERATOR(pg_catalog.||) ') |:relid ' OPERATOR(pg_catalog.||) 'pg_catalog.pg_settings'::pg_catalog.regclass::pg_catalog.oid::pg_catalog.text
