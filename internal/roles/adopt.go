@@ -49,6 +49,7 @@ func (a *Admin) PlanAdoption(ctx context.Context, role string, schemas []string)
 	if err := errors.Join(CheckName(role), checkSchemas(schemas)); err != nil {
 		return nil, err
 	}
+	schemas = slices.Compact(slices.Sorted(slices.Values(schemas)))
 	if err := a.checkNames(ctx, Plan{Role: role, Schemas: schemas}); err != nil {
 		return nil, err
 	}

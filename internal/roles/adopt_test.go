@@ -307,11 +307,20 @@ func TestAdoptionRefusals(t *testing.T) {
 		_, err := a.PlanAdoption(t.Context(), name, []string{"shop"})
 		wantProblem(t, err, words...)
 	}
-	for _, schema := range []string{"pg_catalog", "information_schema", "Shop", "pg_toast"} {
+	for schema, words := range map[string]string{
+		"Shop": `has no schema "Shop"`, "pg_catalog": "one of the server's own", "information_schema": "one of the server's own", "pg_toast": "one of the server's own",
+	} {
 		_, err := a.PlanAdoption(t.Context(), app, []string{schema})
-		wantProblem(t, err, fmt.Sprintf("has no schema %q", schema), "shop")
+		wantProblem(t, err, words, fmt.Sprintf("%q", schema), "shop")
 	}
-	_, err := a.PlanAdoption(t.Context(), app, []string{"a\x00b"})
+	once, err := a.PlanAdoption(t.Context(), "boss", []string{"shop"})
+	if err != nil && len(once.Statements) == 0 {
+		t.Fatal(err)
+	}
+	if twice, _ := a.PlanAdoption(t.Context(), "boss", []string{"shop", "shop"}); !slices.Equal(once.Statements, twice.Statements) {
+		t.Errorf("a schema that is named twice: %q, once: %q", twice.Statements, once.Statements)
+	}
+	_, err = a.PlanAdoption(t.Context(), app, []string{"a\x00b"})
 	wantProblem(t, err, "is not the name of a schema")
 }
 

@@ -63,7 +63,7 @@ func (o Object) Immovable() string {
 // without such an owner belongs to the server's own superuser, or has none. What
 // depends on an object in the schema, such as an index, goes with that.
 const objectsQuery = `
-WITH schema AS (SELECT oid, nspname, nspowner FROM pg_namespace WHERE nspname = $1),
+WITH schema AS (SELECT oid, nspname, nspowner FROM pg_namespace WHERE nspname = $1::text), -- as a name, it would be cut off
 object AS (
 	SELECT DISTINCT d.classid, d.objid, i.type, i.identity, s.refobjid AS owner
 	  FROM schema n
@@ -132,6 +132,9 @@ func Objects(ctx context.Context, conn *pgx.Conn, schema, role string) ([]Object
 const schemasQuery = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1"
 
 func noSchema(name, database string, all []string) error {
+	if strings.HasPrefix(name, "pg_") || name == "information_schema" {
+		return &Error{Message: fmt.Sprintf("schema %q is one of the server's own", name), Hint: "others are " + strings.Join(all, ", ")}
+	}
 	return &Error{Message: fmt.Sprintf("database %q has no schema %q", database, name), Hint: "it has " + strings.Join(all, ", ")}
 }
 
