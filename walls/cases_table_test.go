@@ -20,6 +20,12 @@ var namedCases = []namedCase{
 		A: SET search_path = {s}, pg_catalog, public; SET app.k{k} = 'ann'; SELECT pg_catalog.pg_advisory_lock(1); CREATE TEMP TABLE mine (a int)
 		B?
 		A?`},
+	{name: "a temporary table where there has been one", lines: `
+		B: CREATE TEMP TABLE mine (a int); DROP TABLE mine
+		A> s: SELECT x FROM accounts
+		A! s
+		A: CREATE TEMP TABLE accounts (x text)
+		A! s`},
 	{name: "an unnamed statement whose function B replaces", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		A: CREATE FUNCTION {s}.f() RETURNS text LANGUAGE sql AS 'SELECT ''ann'''
 		A: SELECT 1

@@ -82,6 +82,12 @@ func (s *session) sent(impact routines.Impact) {
 		return
 	}
 	segment := s.server.segment
+	if impact&routines.Temp != 0 && !s.client.temporary {
+		// The first temporary object of a session makes PostgreSQL look up all names
+		// again, but not if the server connection has had others.
+		s.client.temporary = true
+		s.server.retireAll()
+	}
 	if impact&routines.Unknown != 0 {
 		impact |= routines.Inspectable
 		s.server.unknown = true
