@@ -125,7 +125,7 @@ func TestEachVariableTakesEffect(t *testing.T) {
 		if _, err := pool.Acquire(t.Context()); err == nil {
 			t.Error("got a second connection")
 		}
-		if took := time.Since(began); took < 900*time.Millisecond || took > 5*time.Second {
+		if took := time.Since(began); took < 900*time.Millisecond || took > 20*time.Second {
 			t.Errorf("waited %v, want 1s", took)
 		}
 	})

@@ -39,7 +39,7 @@ func TestPoolLimits(t *testing.T) {
 	if !strings.Contains(err.Error(), "15 in use") || !strings.Contains(lakebase.Hint(err), "DB_POOL_SIZE") {
 		t.Errorf("unclear error: %v (hint %q)", err, lakebase.Hint(err))
 	}
-	if took := time.Since(began); took < 900*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(began); took < 900*time.Millisecond || took > 20*time.Second {
 		t.Errorf("waited %v, want about 1s", took)
 	}
 

@@ -66,7 +66,7 @@ func TestIdleServerConnectionsLeaveDatabases(t *testing.T) {
 		quickly := func(do func(sql string), sql string) {
 			t.Helper()
 			began := time.Now()
-			if do(sql); time.Since(began) > 3*time.Second { // after 5 s PostgreSQL gives up
+			if do(sql); time.Since(began) > 20*time.Second { // PostgreSQL itself gives up after 5 s, with an error
 				t.Errorf("%s has taken %s", sql, time.Since(began))
 			}
 		}

@@ -46,9 +46,9 @@ func TestTargetThatTheWorkspaceDeniesShows(t *testing.T) {
 	}
 	// An outage is no reason to send clients elsewhere: it is the same there.
 	fault(local.APIFault{Status: http.StatusServiceUnavailable})
-	testkit.EventuallyWithin(t, 5*time.Second, "it is ready", func() bool { status, _, _ := r.get("/readiness"); return status == http.StatusOK })
+	testkit.EventuallyWithin(t, 30*time.Second, "it is ready", func() bool { status, _, _ := r.get("/readiness"); return status == http.StatusOK })
 	fault(local.APIFault{})
-	testkit.EventuallyWithin(t, 5*time.Second, "there is no trouble", func() bool {
+	testkit.EventuallyWithin(t, 30*time.Second, "there is no trouble", func() bool {
 		_, body, _ := r.get("/metrics")
 		r.get("/readiness")
 		return strings.Contains(body, `lakebase_proxy_target_trouble{target="db"} 0`)

@@ -101,7 +101,7 @@ func TestList(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		if _, err := inventory.List(ctx, c); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
+		if _, err := inventory.List(ctx, c); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 20*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})

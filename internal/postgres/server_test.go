@@ -320,6 +320,7 @@ func TestStalePostmasterPIDIsRemoved(t *testing.T) {
 	ended := newForeignProcess(t, dir, "/bin/sh", "-c", "exit 0")
 	ended.Wait()
 	sleep := newForeignProcess(t, dir, "/bin/sleep", "60")
+	t.Cleanup(func() { sleep.Process.Kill() }) // it ignores an interrupt if a shell runs the tests in the background
 	for name, pid := range map[string]int{
 		"of a process that has ended":         ended.Process.Pid,
 		"of a program that is not PostgreSQL": sleep.Process.Pid,
@@ -357,7 +358,7 @@ func TestServerOfAnotherProcessIsNotEnded(t *testing.T) {
 	foreign := newForeignProcess(t, dir, in.postgres(), "-D", dir, "-k", sockets, "-c", "listen_addresses=")
 	testkit.Eventually(t, "the foreign server runs", func() bool { return postmasterPID(dir) == foreign.Process.Pid })
 
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_, err = in.Start(ctx, StartOptions{DataDir: dir})
 	assertContains(t, err, dir, "process "+strconv.Itoa(foreign.Process.Pid), "kill -INT")

@@ -277,6 +277,6 @@ func TestCancelCopyIn(t *testing.T) {
 
 func TestStatementTimeoutIsNotACancellation(t *testing.T) {
 	t.Parallel()
-	err := run(t, resultstream.Request{SQL: "SET statement_timeout = 50; SELECT pg_sleep(10)"}, "complete SET false", "columns pg_sleep")
+	err := run(t, resultstream.Request{SQL: "SET statement_timeout = 1000; SELECT pg_sleep(10)"}, "complete SET false", "columns pg_sleep")
 	wantState(t, err, "57014")
 }

@@ -210,7 +210,7 @@ func TestLoginRecoversFromTemporaryFailures(t *testing.T) {
 			c := newClient(t, o.config())
 			start := time.Now()
 			_, err := c.Identity(t.Context())
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 20*time.Second {
 				t.Errorf("returned after %s", d)
 			}
 			e := asError(t, err)
@@ -284,7 +284,7 @@ func TestLoginThatHangsEndsWithTheCaller(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			_, err := c.Identity(ctx)
-			if d := time.Since(start); d > 3*time.Second {
+			if d := time.Since(start); d > metadataTimeout*9/10 {
 				t.Errorf("returned after %s", d)
 			}
 			e := asError(t, err)

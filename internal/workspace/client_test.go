@@ -359,7 +359,7 @@ func TestHangEndsWithTheCaller(t *testing.T) {
 		start := time.Now()
 		_, err := c.Instance(ctx, name)
 		cancel()
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("%s: returned after %s", name, d)
 		}
 		e := asError(t, err)
@@ -416,7 +416,7 @@ func TestUnreachableHost(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := newClient(t, config).Identity(t.Context())
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("%s: returned after %s", name, d)
 		}
 		e := asError(t, err)

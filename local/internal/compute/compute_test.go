@@ -154,17 +154,17 @@ func TestConcurrentConnectionsWakeOnce(t *testing.T) {
 
 func TestIdleComputeIsSuspended(t *testing.T) {
 	t.Parallel()
-	c := startCompute(t, func(o *Options) { o.SuspendAfter = time.Second })
+	c := startCompute(t, func(o *Options) { o.SuspendAfter = 2 * time.Second })
 	asAdmin(t, c, "CREATE TABLE kept AS SELECT 42 AS x")
 	idle := mustLogin(t, c, postgres.Admin)
 	busy := mustLogin(t, c, postgres.Admin)
-	for begun := time.Now(); time.Since(begun) < 1500*time.Millisecond; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Second; time.Sleep(20 * time.Millisecond) {
 		if _, err := busy.Exec(testContext(t), "SELECT 1"); err != nil {
 			t.Fatalf("suspended while in use: %v", err)
 		}
 	}
 	// No traffic for more than twice the limit, but not idle.
-	if _, err := busy.Exec(testContext(t), "SELECT pg_sleep(2.2)"); err != nil {
+	if _, err := busy.Exec(testContext(t), "SELECT pg_sleep(4.2)"); err != nil {
 		t.Fatalf("suspended during a query: %v", err)
 	}
 	testkit.Eventually(t, "the compute is suspended", func() bool { return c.State() == Idle })

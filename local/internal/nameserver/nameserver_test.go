@@ -142,7 +142,7 @@ func ask(t *testing.T, n *Server, kind uint16, names ...string) *dns.Msg {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	c.Write(b)
 	buf := make([]byte, 4096)
 	size, err := c.Read(buf)
