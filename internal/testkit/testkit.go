@@ -31,10 +31,12 @@ func EventuallyWithin(t testing.TB, limit time.Duration, what string, done func(
 	t.Helper()
 	began := time.Now()
 	for !done() {
-		if waited := time.Since(began); waited > limit {
+		waited := time.Since(began)
+		if waited > limit {
 			t.Fatalf("%s: not within %s", what, waited.Round(time.Millisecond))
 		}
-		time.Sleep(5 * time.Millisecond)
+		// Most conditions ask a server. What has taken long may be seen a little later.
+		time.Sleep(min(max(waited/10, 5*time.Millisecond), 25*time.Millisecond))
 	}
 }
 
