@@ -166,16 +166,18 @@ var (
 )
 
 // tokensIn returns the tokens of the workspace in what a program has.
-func tokensIn(dump []byte) map[string]bool {
+func tokensIn(dump []byte) map[string]bool { return distinct(patForm, dump) }
+
+// jwtsIn counts the tokens of the database in it, each one once.
+func jwtsIn(dump []byte) int { return len(distinct(jwtForm, dump)) }
+
+func distinct(form *regexp.Regexp, dump []byte) map[string]bool {
 	found := map[string]bool{}
-	for _, token := range patForm.FindAll(dump, -1) {
+	for _, token := range form.FindAll(dump, -1) {
 		found[string(token)] = true
 	}
 	return found
 }
-
-// jwtsIn counts the tokens of the database in it.
-func jwtsIn(dump []byte) int { return len(jwtForm.FindAll(dump, -1)) }
 
 // actForUsers runs a request for each user on standard input. It keeps no token itself.
 func actForUsers() (code int) {
