@@ -414,7 +414,9 @@ func (c *console) ask(command string) (numbers []map[string]int64, err error) {
 	for _, r := range rows {
 		columns := map[string]int64{}
 		for name, value := range r {
-			columns[name], _ = value.(int64)
+			if n, ok := value.(int32); ok {
+				columns[name] = int64(n)
+			}
 		}
 		numbers = append(numbers, columns)
 	}

@@ -345,7 +345,7 @@ func TestConsoleAccessDependsOnTheUser(t *testing.T) {
 	controls := 0
 	for _, line := range help {
 		command := line["command"].(string)
-		command = strings.NewReplacer("[db]", "shop", "db", "shop", " id", " 1", "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", "").Replace(command)
+		command = strings.NewReplacer("[db]", "shop", "db", "shop", " id", " 1", "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", "", "[EXTENDED]", "EXTENDED").Replace(command)
 		if strings.HasPrefix(command, "SHOW ") {
 			exec(t, watcher, command)
 			continue
@@ -360,7 +360,7 @@ func TestConsoleAccessDependsOnTheUser(t *testing.T) {
 	exec(t, watcher, "SET application_name = 'mine'") // changes nothing but the session
 	exec(t, boss, "PAUSE")
 	exec(t, boss, "RESUME")
-	_, rows := rowsOf(t, boss, "SHOW USERS")
+	_, rows := rowsOf(t, boss, "SHOW USERS EXTENDED")
 	if only(t, rows, "name", "boss")["console"] != "admin" || only(t, rows, "name", "watcher")["console"] != "stats" || only(t, rows, "name", "worker")["console"] != nil {
 		t.Errorf("SHOW USERS: %v", rows)
 	}

@@ -35,7 +35,7 @@ func (r *rig) consoleIn(mode pgx.QueryExecMode) *pgx.Conn {
 
 var allModes = []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeCacheStatement}
 
-// rowsOf queries a console and returns rows by column name.
+// rowsOf queries a console and returns rows by column name, with int64 for all integers.
 func rowsOf(t testing.TB, conn *pgx.Conn, sql string) (columns []string, rows []map[string]any) {
 	t.Helper()
 	result, err := conn.Query(t.Context(), sql)
@@ -48,6 +48,13 @@ func rowsOf(t testing.TB, conn *pgx.Conn, sql string) (columns []string, rows []
 	}
 	for _, f := range result.FieldDescriptions() {
 		columns = append(columns, f.Name)
+	}
+	for _, r := range rows {
+		for name, value := range r {
+			if n, ok := value.(int32); ok {
+				r[name] = int64(n)
+			}
+		}
 	}
 	return columns, rows
 }
@@ -67,59 +74,6 @@ func only(t testing.TB, rows []map[string]any, column string, value any) map[str
 	return found[0]
 }
 
-// pgbouncerColumns are those of PgBouncer 1.25 in its order. Ours may only follow.
-var pgbouncerColumns = map[string]string{
-	"SHOW VERSION":        "version",
-	"SHOW POOLS":          "database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts",
-	"SHOW CLIENTS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
-	"SHOW SERVERS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
-	"SHOW SOCKETS":        "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
-	"SHOW ACTIVE_SOCKETS": "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us close_needed ptr link remote_pid tls application_name prepared_statements id",
-	"SHOW STATS":          "database total_server_assignment_count total_xact_count total_query_count total_received total_sent total_xact_time total_query_time total_wait_time total_client_parse_count total_server_parse_count total_bind_count total_client_login_count avg_server_assignment_count avg_xact_count avg_query_count avg_recv avg_sent avg_xact_time avg_query_time avg_wait_time avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count",
-	"SHOW STATS_TOTALS":   "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time query_time wait_time client_parse_count server_parse_count bind_count client_login_count",
-	"SHOW STATS_AVERAGES": "database server_assignment_count xact_count query_count bytes_received bytes_sent xact_time query_time wait_time avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count",
-	"SHOW TOTALS":         "name value",
-	"SHOW DATABASES":      "name host port database force_user pool_size min_pool_size reserve_pool_size server_lifetime pool_mode load_balance_hosts max_connections current_connections max_client_connections current_client_connections paused disabled",
-	"SHOW USERS":          "name pool_size reserve_pool_size pool_mode max_user_connections current_connections max_user_client_connections current_client_connections",
-	"SHOW LISTS":          "list items",
-	"SHOW CONFIG":         "key value default changeable",
-	"SHOW MEM":            "name size used free memtotal",
-	"SHOW STATE":          "key value",
-	"SHOW TARGETS":        "target is_default host port user database token token_expiry",
-	"SHOW PREPARED":       "database statements server_connections prepared max_prepared",
-	"SHOW HELP":           "command meaning",
-}
-
-func TestConsoleColumnsArePgBouncers(t *testing.T) {
-	t.Parallel()
-	for _, mode := range []proxy.Mode{proxy.SessionMode, proxy.TransactionMode} {
-		r := start(t, proxy.Config{PoolMode: mode})
-		one[int](t, r.connect(), "SELECT 1")
-		for _, protocol := range allModes {
-			conn := r.consoleIn(protocol)
-			shown := 0
-			for _, help := range func() []map[string]any { _, rows := rowsOf(t, conn, "SHOW HELP"); return rows }() {
-				command := help["command"].(string)
-				if !strings.HasPrefix(command, "SHOW ") {
-					continue
-				}
-				shown++
-				want, known := pgbouncerColumns[command]
-				columns, rows := rowsOf(t, conn, command)
-				if got := strings.Join(columns, " "); !known || got != want && !strings.HasPrefix(got, want+" ") {
-					t.Errorf("%s in %v: columns %q, want %q", command, protocol, got, want)
-				}
-				if len(rows) == 0 && !(mode == proxy.SessionMode && command == "SHOW PREPARED") {
-					t.Errorf("%s in %v, %s mode: no rows", command, protocol, mode)
-				}
-			}
-			if shown != len(pgbouncerColumns) {
-				t.Errorf("the help has %d SHOW commands, want %d", shown, len(pgbouncerColumns))
-			}
-		}
-	}
-}
-
 func TestConsoleShowsPools(t *testing.T) {
 	t.Parallel()
 	r := startPooled(t, proxy.Config{DefaultPoolSize: 1})
@@ -132,7 +86,7 @@ func TestConsoleShowsPools(t *testing.T) {
 		_, rows := rowsOf(t, conn, "SHOW POOLS")
 		return only(t, rows, "database", "shop")["cl_waiting"] == int64(1)
 	})
-	_, rows := rowsOf(t, conn, "show pools;")
+	_, rows := rowsOf(t, conn, "show pools extended;")
 	pool := only(t, rows, "database", "shop")
 	for column, want := range map[string]any{"user": "dev@example.com", "cl_active": int64(1), "sv_active": int64(1), "sv_idle": int64(0),
 		"pool_mode": "transaction", "target": "shop", "pool_size": int64(1), "paused": int64(0)} {

@@ -34,7 +34,8 @@ func TestNothingShownIsSecret(t *testing.T) {
 	_, help := rowsOf(t, console, "SHOW HELP")
 	for _, line := range help {
 		if command := line["command"].(string); strings.HasPrefix(command, "SHOW ") {
-			_, rows := rowsOf(t, console, command)
+			_, rows := rowsOf(t, console, strings.NewReplacer("[", "", "]", "").Replace(command)) // all columns
+			command, _, _ = strings.Cut(command, " [")
 			shown[command] = fmt.Sprint(rows)
 		}
 	}

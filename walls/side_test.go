@@ -97,7 +97,7 @@ func (s *side) oid(signature string) (uint32, error) {
 // pinned returns why clients of the proxy keep their server connections, by the process ID
 // of each.
 func (s *side) pinned() (reasons map[string]string, err error) {
-	results, err := s.console.Exec(context.Background(), "SHOW CLIENTS").ReadAll()
+	results, err := s.console.Exec(context.Background(), "SHOW CLIENTS EXTENDED").ReadAll()
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func TestAveragesCoverOneToTwoPeriods(t *testing.T) {
 		c := New(proxy, "", slog.New(slog.DiscardHandler))
 		perSecond := func() int64 {
 			then, now := c.averages.since(), totalsNow(proxy.Snapshot())
-			return stats[2].average(then.totals["shop"], now.totals["shop"], now.at.Sub(then.at)).(int64) // queries
+			return stats[2].average(then.totals["shop"], now.totals["shop"], now.at.Sub(then.at)) // queries
 		}
 		step := func(n int, queries uint64) {
 			for range n {

@@ -2,9 +2,9 @@
 // RESUME and so on, which clients send as SQL to the database named pgbouncer.
 //
 // It knows a proxy by an interface, and a client as a network connection that
-// has logged in. Names of columns, lists and settings are PgBouncer's, so that
-// programs written for it work: what this proxy has beyond PgBouncer follows
-// after its columns.
+// has logged in. Columns are exactly PgBouncer's, names of lists and settings too, so that
+// programs written for it work. Columns that this proxy has beyond them have to be
+// requested: SHOW POOLS EXTENDED.
 package console
 
 import (

@@ -28,6 +28,7 @@ func TestControlCommandsReachTheProxy(t *testing.T) {
 		"WAIT_CLOSE 'shop'":         "wait close shop/",
 		"KILL my-instance/db.x":     "kill my-instance/db.x",
 		"KILL_CLIENT 17":            "kill client 17",
+		"KILL_CLIENT -2":            "kill client 4294967294",
 		"DISABLE shop":              "disable shop/",
 		"ENABLE shop -- again":      "enable shop/",
 		"SHUTDOWN":                  fmt.Sprint("shutdown ", console.WaitForNothing),

@@ -53,7 +53,9 @@ func TestConsoleAcceptsWhatDriversSend(t *testing.T) {
 		_, err = conn.Exec(t.Context(), "KILL_CLIENT")
 		wantCode(t, err, "42601", "want KILL_CLIENT id")
 		_, err = conn.Exec(t.Context(), "SHOW POOLS now")
-		wantCode(t, err, "42601", "want SHOW POOLS")
+		wantCode(t, err, "42601", "want SHOW POOLS [EXTENDED]")
+		_, err = conn.Exec(t.Context(), "SHOW CONFIG EXTENDED")
+		wantCode(t, err, "42601", "want SHOW CONFIG")
 		_, err = conn.Exec(t.Context(), "SET default_pool_size = 5")
 		wantCode(t, err, "0A000", "default_pool_size")
 	}

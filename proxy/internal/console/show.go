@@ -60,7 +60,7 @@ func showDatabases(s *snapshot.Proxy) (rows []row) {
 			size = s.MaxTargetConnections
 		}
 		paused, disabled := s.Switched(snapshot.Database{Target: pool.Target, Name: pool.Database})
-		rows = append(rows, row{pool.Name(), orNull(t.Host), orNull(t.Port), orNull(database), orNull(t.User),
+		rows = append(rows, row{pool.Name(), orNull(t.Host), t.Port, database, orNull(t.User),
 			size, s.MinPoolSize, 0, s.ServerLifetime, pool.Mode, nil,
 			s.MaxTargetConnections, pool.Servers(), s.MaxClientConn, pool.Clients(), paused, disabled, pool.Target})
 	}
@@ -104,7 +104,7 @@ func showClients(s *snapshot.Proxy) (rows []row) {
 		case c.Target != "":
 			database = snapshot.Database{Target: c.Target, Name: c.Database}.String()
 		}
-		var link any
+		link := ""
 		if c.ServerPID != 0 {
 			link = serverPointer(c.Target, c.ServerPID)
 		}
@@ -113,7 +113,7 @@ func showClients(s *snapshot.Proxy) (rows []row) {
 		rows = append(rows, row{"C", cmp.Or(c.User, "(nouser)"), database, cmp.Or(c.Replication, "none"), c.State,
 			addr, port, localAddr, localPort, c.Connected, c.Requested,
 			c.Waiting, c.Waiting.Microseconds() % 1e6, 0, clientPointer(c.Target, c.ID), link, 0,
-			c.TLS, c.ApplicationName, nil, c.ID, orNull(c.Target), orNull(c.Pinned)})
+			c.TLS, c.ApplicationName, 0, int32(c.ID), orNull(c.Target), orNull(c.Pinned)})
 	}
 	return rows
 }
@@ -124,7 +124,7 @@ func showServers(s *snapshot.Proxy) (rows []row) {
 		clients[clientPointer(c.Target, c.ID)] = c
 	}
 	for _, server := range s.Servers {
-		var link any
+		link := ""
 		var client snapshot.Client
 		if server.ClientID != 0 {
 			pointer := clientPointer(server.Target, server.ClientID)
@@ -134,21 +134,22 @@ func showServers(s *snapshot.Proxy) (rows []row) {
 		localAddr, localPort := addressOf(server.LocalAddr)
 		rows = append(rows, row{"S", server.User, snapshot.Database{Target: server.Target, Name: server.Database}.String(), cmp.Or(client.Replication, "none"), serverState(server.State),
 			addr, port, localAddr, localPort, server.Connected, server.Used, 0, 0, server.CloseNeeded,
-			serverPointer(server.Target, server.PID), link, server.PID, server.TLS, client.ApplicationName, server.Prepared,
-			server.PID, server.Target, orNull(client.Pinned)})
+			serverPointer(server.Target, server.PID), link, int32(server.PID), server.TLS, client.ApplicationName, server.Prepared,
+			int32(server.PID), server.Target, orNull(client.Pinned)})
 	}
 	return rows
 }
 
-func showSockets(s *snapshot.Proxy) []row {
-	clients, servers := showClients(s), showServers(s)
-	for _, r := range clients {
-		r[4] = fmt.Sprint("cl_", r[4])
+func showSockets(s *snapshot.Proxy) (rows []row) {
+	for _, r := range append(showClients(s), showServers(s)...) {
+		r[4] = fmt.Sprint(map[any]string{"C": "cl_", "S": "sv_"}[r[0]], r[4])
+		buffers := make(row, len(bufferColumns))
+		for i := range buffers {
+			buffers[i] = 0
+		}
+		rows = append(rows, slices.Insert(r, len(socketColumns), buffers...))
 	}
-	for _, r := range servers {
-		r[4] = fmt.Sprint("sv_", r[4])
-	}
-	return append(clients, servers...)
+	return rows
 }
 
 func showActiveSockets(s *snapshot.Proxy) []row {
@@ -173,12 +174,12 @@ func clientPointer(target string, id uint64) string { return fmt.Sprintf("%s:cli
 func serverPointer(target string, pid uint32) string { return fmt.Sprintf("%s:server:%d", target, pid) }
 
 // addressOf formats an address as PgBouncer does.
-func addressOf(addr net.Addr) (host, port any) {
+func addressOf(addr net.Addr) (host string, port int) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
 		return a.IP.String(), a.Port
 	case nil:
-		return nil, nil
+		return "", 0
 	}
 	return "unix", 0
 }
@@ -190,7 +191,7 @@ func showUsers(p Proxy) func(*snapshot.Proxy) []row {
 	return func(s *snapshot.Proxy) (rows []row) {
 		clients, servers := connectionsOfUsers(s)
 		for _, name := range slices.Sorted(maps.Keys(clients)) {
-			rows = append(rows, row{name, nil, nil, nil, 0, servers[name], 0, clients[name],
+			rows = append(rows, row{name, "", "", nil, 0, servers[name], 0, clients[name],
 				map[Access]any{MayShow: "stats", MayControl: "admin"}[p.Access(name)]})
 		}
 		return rows

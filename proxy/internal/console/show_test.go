@@ -35,19 +35,21 @@ func TestShowFormatsSnapshots(t *testing.T) {
 	}
 	conn := start(t, proxy).connect()
 	for command, want := range map[string][]string{
-		"SHOW POOLS": {"shop|dev|7|3|0|0|3|0|1|5|0|0|1|1|500000|transaction||shop|4|1|20|0|"},
-		"SHOW CLIENTS": {
-			"C|(nouser)|(nodb)|none|login|127.0.0.1|1|||2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|0|:client:0||0||||0||",
-			"C|ann|shop|none|active|127.0.0.1|2|127.0.0.1|6432|2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|0|shop:client:7|shop:server:99|0|TLSv1.3/X|app||7|shop|LISTEN"},
-		"SHOW SERVERS": {"S|dev|shop|none|active|127.0.0.1|5432|||2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|1|shop:server:99|shop:client:7|99||app|3|99|shop|LISTEN"},
-		"SHOW TARGETS": {"shop|1|db.example.com|5432|dev|databricks_postgres|none|||0|0|0|0|9|100|", "unused|0|||||none|||0|0|0|0|0|100|"},
-		"SHOW DATABASES": {"shop|db.example.com|5432|databricks_postgres|dev|0|0|0|0|transaction||0|9|0|10|0|0|shop",
-			"unused||||" + "|0|0|0|0|transaction||0|0|0|0|0|0|unused"},
-		"SHOW PREPARED":     {"shop|7|8|9|0"},
-		"SHOW STATS_TOTALS": {"shop|0|11|12|100|200|0|0|0||||0"},
-		"SHOW CONFIG":       {"default_pool_size|5|20|yes"},
-		"SHOW USERS":        {"ann||||0|1|0|1|admin"},
-		"SHOW STATE":        {"active|yes", "paused|no", "suspended|no", "stopping|no"},
+		"SHOW POOLS":          {"shop|dev|7|3|0|0|3|0|1|5|0|0|1|1|500000|transaction|"},
+		"SHOW POOLS EXTENDED": {"shop|dev|7|3|0|0|3|0|1|5|0|0|1|1|500000|transaction||shop|4|1|20|0|"},
+		"show clients extended;": {
+			"C|(nouser)|(nodb)|none|login|127.0.0.1|1||0|2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|0|:client:0||0|||0|0||",
+			"C|ann|shop|none|active|127.0.0.1|2|127.0.0.1|6432|2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|0|shop:client:7|shop:server:99|0|TLSv1.3/X|app|0|7|shop|LISTEN"},
+		"SHOW SERVERS EXTENDED": {"S|dev|shop|none|active|127.0.0.1|5432||0|2026-01-02 03:04:05 UTC|2026-01-02 03:04:05 UTC|0|0|1|shop:server:99|shop:client:7|99||app|3|99|shop|LISTEN"},
+		"SHOW TARGETS":          {"shop|1|db.example.com|5432|dev|databricks_postgres|none|||0|0|0|0|9|100|", "unused|0|||||none|||0|0|0|0|0|100|"},
+		"SHOW DATABASES EXTENDED": {"shop|db.example.com|5432|databricks_postgres|dev|0|0|0|0|transaction||0|9|0|10|0|0|shop",
+			"unused||0||" + "|0|0|0|0|transaction||0|0|0|0|0|0|unused"},
+		"SHOW PREPARED":              {"shop|7|8|9|0"},
+		"SHOW STATS_TOTALS":          {"shop|0|11|12|100|200|0|0|0|0|0|0"},
+		"SHOW STATS_TOTALS EXTENDED": {"shop|0|11|12|100|200|0|0|0|0|0|0|0"},
+		"SHOW CONFIG":                {"default_pool_size|5|20|yes"},
+		"SHOW USERS EXTENDED":        {"ann||||0|1|0|1|admin"},
+		"SHOW STATE":                 {"active|yes", "paused|no", "suspended|no", "stopping|no"},
 	} {
 		if rows := rowsOf(t, conn, command)[1:]; !slices.Equal(rows, want) {
 			t.Errorf("%s:\n%s\nwant\n%s", command, strings.Join(rows, "\n"), strings.Join(want, "\n"))
@@ -55,6 +57,23 @@ func TestShowFormatsSnapshots(t *testing.T) {
 	}
 	if rows := rowsOf(t, conn, "SHOW ACTIVE_SOCKETS")[1:]; len(rows) != 2 || !strings.HasPrefix(rows[0], "C|ann|shop|none|cl_active|") || !strings.HasPrefix(rows[1], "S|dev|shop|none|sv_active|") {
 		t.Errorf("SHOW ACTIVE_SOCKETS: %q", rows)
+	}
+}
+
+// Numbers that PgBouncer's types do not hold break no command.
+func TestShowFitsNumbersIntoTheirColumns(t *testing.T) {
+	t.Parallel()
+	proxy := &fake{
+		pools:   []snapshot.Pool{{Target: "shop", Database: "shop", Limit: 1 << 40}},
+		clients: []snapshot.Client{{ID: 1<<32 - 2, Target: "shop", Database: "shop"}},
+	}
+	for _, mode := range allModes {
+		conn := start(t, proxy).connectAs("me", mode)
+		for command, want := range map[string]string{"SHOW POOLS EXTENDED": "|2147483647|0|", "SHOW CLIENTS": "|-2"} { // -2 for KILL_CLIENT too
+			if rows := rowsOf(t, conn, command); len(rows) != 2 || !strings.HasSuffix(rows[1], want) {
+				t.Errorf("%s: %q", command, rows)
+			}
+		}
 	}
 }
 

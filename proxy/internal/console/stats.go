@@ -18,7 +18,7 @@ type stat struct {
 	per              func(*snapshot.Totals) uint64 // what the average is over; nil for seconds
 }
 
-// stats are in PgBouncer's order. One without of is not counted, and NULL.
+// stats are PgBouncer's, in its order. One without of is not counted, and 0.
 var stats = []stat{
 	named("server_assignment_count", func(t *snapshot.Totals) uint64 { return t.Assignments }, nil),
 	named("xact_count", func(t *snapshot.Totals) uint64 { return t.Transactions }, nil),
@@ -31,6 +31,10 @@ var stats = []stat{
 	{"client_parse_count", "client_parse_count", "client_parse_count", "avg_client_parse_count", "ps_client_parse_count", nil, nil},
 	{"server_parse_count", "server_parse_count", "server_parse_count", "avg_server_parse_count", "ps_server_parse_count", nil, nil},
 	{"bind_count", "bind_count", "bind_count", "avg_bind_count", "ps_bind_count", nil, nil},
+}
+
+// ownStats are those that PgBouncer does not have.
+var ownStats = []stat{
 	{"client_login_count", "client_login_count", "client_login_count", "avg_client_login_count", "client_login_count", func(t *snapshot.Totals) uint64 { return t.Sessions }, nil},
 }
 
@@ -41,27 +45,33 @@ func named(name string, of, per func(*snapshot.Totals) uint64) stat {
 
 func microseconds(d time.Duration) uint64 { return uint64(max(d.Microseconds(), 0)) }
 
-// statColumns returns one column for each statistic, by one of its names.
-func statColumns(name func(stat) string) []column {
-	var names []string
-	for _, s := range stats {
-		names = append(names, name(s))
+func inTotal(s stat) string      { return "total_" + s.total }
+func inAverage(s stat) string    { return "avg_" + s.avg }
+func alone(s stat) string        { return s.totals }
+func aloneAverage(s stat) string { return s.averages }
+
+// statColumns returns a column for each of some statistics, by each of names.
+func statColumns(stats []stat, names ...func(stat) string) (columns []column) {
+	for _, name := range names {
+		for _, s := range stats {
+			columns = append(columns, numeric(name(s))...)
+		}
 	}
-	return number(names...)
+	return columns
 }
 
-// value returns the statistic, NULL if it is not counted.
-func (s stat) value(t snapshot.Totals) any {
+// value returns the statistic, 0 if it is not counted.
+func (s stat) value(t snapshot.Totals) uint64 {
 	if s.of == nil {
-		return nil
+		return 0
 	}
 	return s.of(&t)
 }
 
-// average returns the statistic's average in a time, NULL if it is not counted.
-func (s stat) average(then, now snapshot.Totals, time time.Duration) any {
+// average returns the statistic's average in a time, 0 if it is not counted.
+func (s stat) average(then, now snapshot.Totals, time time.Duration) int64 {
 	if s.of == nil {
-		return nil
+		return 0
 	}
 	more := float64(s.of(&now)) - float64(s.of(&then))
 	over := time.Seconds()
@@ -71,7 +81,7 @@ func (s stat) average(then, now snapshot.Totals, time time.Duration) any {
 	if over > 0 && more > 0 { // totals shrink when a target is removed
 		return int64(more / over)
 	}
-	return int64(0)
+	return 0
 }
 
 // showStats returns a command that shows the totals and averages of each
@@ -81,14 +91,16 @@ func showStats(a *averages, totals, averages bool) func(*snapshot.Proxy) []row {
 		then, now := a.since(), totalsNow(s)
 		for _, database := range slices.Sorted(maps.Keys(now.totals)) {
 			r := row{database}
-			for _, one := range stats {
-				if totals {
-					r = append(r, one.value(now.totals[database]))
+			for _, some := range [][]stat{stats, ownStats} {
+				for _, one := range some {
+					if totals {
+						r = append(r, one.value(now.totals[database]))
+					}
 				}
-			}
-			for _, one := range stats {
-				if averages {
-					r = append(r, one.average(then.totals[database], now.totals[database], now.at.Sub(then.at)))
+				for _, one := range some {
+					if averages {
+						r = append(r, one.average(then.totals[database], now.totals[database], now.at.Sub(then.at)))
+					}
 				}
 			}
 			rows = append(rows, r)
@@ -100,11 +112,13 @@ func showStats(a *averages, totals, averages bool) func(*snapshot.Proxy) []row {
 func showTotals(a *averages) func(*snapshot.Proxy) []row {
 	return func(s *snapshot.Proxy) (rows []row) {
 		then, now := a.since(), totalsNow(s)
-		for _, one := range stats {
-			rows = append(rows, row{"total_" + one.list, one.value(now.sum())})
-		}
-		for _, one := range stats {
-			rows = append(rows, row{"avg_" + one.list, one.average(then.sum(), now.sum(), now.at.Sub(then.at))})
+		for _, some := range [][]stat{stats, ownStats} {
+			for _, one := range some {
+				rows = append(rows, row{"total_" + one.list, one.value(now.sum())})
+			}
+			for _, one := range some {
+				rows = append(rows, row{"avg_" + one.list, one.average(then.sum(), now.sum(), now.at.Sub(then.at))})
+			}
 		}
 		return rows
 	}

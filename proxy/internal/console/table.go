@@ -1,6 +1,8 @@
 package console
 
 import (
+	"math"
+	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -18,8 +20,14 @@ type column struct {
 // text returns columns of type text.
 func text(names ...string) []column { return columns(pgtype.TextOID, names) }
 
-// number returns columns of type bigint.
-func number(names ...string) []column { return columns(pgtype.Int8OID, names) }
+// integer returns columns of type integer, which PgBouncer uses for all but its statistics.
+func integer(names ...string) []column { return columns(pgtype.Int4OID, names) }
+
+// bigint returns columns of type bigint.
+func bigint(names ...string) []column { return columns(pgtype.Int8OID, names) }
+
+// numeric returns columns of type numeric.
+func numeric(names ...string) []column { return columns(pgtype.NumericOID, names) }
 
 func columns(oid uint32, names []string) []column {
 	made := make([]column, len(names))
@@ -45,7 +53,7 @@ func typeOf(value any) uint32 {
 }
 
 // sizes of types, in bytes. The others vary.
-var sizes = map[uint32]int16{pgtype.Int8OID: 8, pgtype.BoolOID: 1}
+var sizes = map[uint32]int16{pgtype.Int4OID: 4, pgtype.Int8OID: 8, pgtype.BoolOID: 1}
 
 // describe returns the RowDescription of columns in the formats that a Bind
 // requested.
@@ -91,16 +99,30 @@ func encodable(c column, value any) any {
 	case string:
 		return oneline.Name(v) // for whatever terminal the client has
 	case time.Duration:
-		return int64(v / time.Second)
+		value = int64(v / time.Second)
 	case time.Time:
 		if v.IsZero() {
 			return nil
 		}
 		return v.UTC().Format("2006-01-02 15:04:05 MST")
 	case bool:
-		if c.oid == pgtype.Int8OID {
-			return map[bool]int{true: 1}[v]
+		if c.oid != pgtype.BoolOID {
+			value = map[bool]int{true: 1}[v]
 		}
+	}
+	if c.oid == pgtype.Int4OID {
+		return nearestInteger(value)
+	}
+	return value
+}
+
+// nearestInteger returns the number of type integer that is nearest to value.
+func nearestInteger(value any) any {
+	switch v := reflect.ValueOf(value); {
+	case v.CanInt():
+		return max(math.MinInt32, min(v.Int(), math.MaxInt32))
+	case v.CanUint():
+		return min(v.Uint(), math.MaxInt32)
 	}
 	return value
 }
