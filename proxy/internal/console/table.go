@@ -86,7 +86,8 @@ func encode(types *pgtype.Map, columns []column, r row, formats []int16) ([][]by
 	values := make([][]byte, len(r))
 	for i, v := range r {
 		var err error
-		if values[i], err = types.Encode(columns[i].oid, formatOf(formats, i), encodable(columns[i], v), nil); err != nil {
+		// With a buffer that is not nil, an empty string is not NULL.
+		if values[i], err = types.Encode(columns[i].oid, formatOf(formats, i), encodable(columns[i], v), []byte{}); err != nil {
 			return nil, err
 		}
 	}
