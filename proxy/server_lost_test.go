@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -185,7 +186,7 @@ func bystander(t *testing.T, r *rig) (stop func()) {
 			select {
 			case <-end:
 				return
-			default:
+			case <-time.After(time.Millisecond): // the others need the processor too
 			}
 			var got int
 			if err := conn.QueryRow(context.Background(), "SELECT $1::int", i).Scan(&got); err != nil || got != i {
