@@ -12,6 +12,9 @@
 // direct connections: Django, Active Record of Rails, and River, which waits for jobs by
 // LISTEN.
 //
+// PgBouncer's Prometheus exporters read the proxy's console, where EXPORTERS names a
+// directory with them.
+//
 // Shells check the completion of the command line, and mandoc its manual pages.
 //
 // There is nothing to import here. `make interop` installs missing clients, runs
