@@ -134,7 +134,7 @@ func (c *Catalog) Query() (sql string, changes uint64) {
 
 // Scanned handles the result of a query, with the number of changes before it.
 func (c *Catalog) Scanned(changes uint64, fingerprint string, definitions []Definition) {
-	c.failure.Store(nil)
+	defer c.failure.Store(nil) // after the names: until then texts are unknown
 	switch n := c.names.Load(); {
 	case changes < c.known.Load(): // a scan that began later has been faster
 		return

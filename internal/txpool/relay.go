@@ -106,7 +106,7 @@ func (x *Relay) Link(c *Client, s *Server) {
 	x.session.pipeline, x.session.baseline, x.session.changes = &x.pipeline, s.reported, c.table.Catalog.Changes()
 	x.internal.pipeline, x.internal.session = &x.pipeline, &x.session
 	x.internal.needsSetUp = c.settings != s.settings || c.reported != s.reported || c.table.Catalog.Due() || needsReset(c, s)
-	x.rewriter = rewriter{&x.pipeline, &x.session, &x.internal}
+	x.rewriter = rewriter{pipeline: &x.pipeline, session: &x.session, internal: &x.internal}
 	x.responder.pipeline, x.responder.session, x.responder.internal = &x.pipeline, &x.session, &x.internal
 }
 

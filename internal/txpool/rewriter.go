@@ -16,6 +16,8 @@ type rewriter struct {
 	*pipeline
 	session  *session
 	internal *internalQueries
+
+	changing bool // definitions, when the current message was first seen
 }
 
 // needsWhole reports whether the rewriter needs whole messages of a type.
@@ -60,10 +62,15 @@ func (w *rewriter) beginsOther(t pgwire.ClientType) bool {
 // judge returns what a text may do if it is sent now. After a change of definitions in
 // a transaction the readings that are known do not hold.
 func (w *rewriter) judge(r routines.Reading) routines.Reading {
-	if catalog := &w.client.table.Catalog; w.session.defines || catalog.Changing() {
+	if catalog := &w.client.table.Catalog; w.session.defines || w.changing {
 		r.Impact |= routines.Unknown | w.session.hazards | catalog.Hazards(w.session.changes)
 	}
 	return r
+}
+
+// readingOf returns what st may do if it is bound now.
+func (w *rewriter) readingOf(st *statement) routines.Reading {
+	return w.judge(w.client.table.readingOf(st).Reading)
 }
 
 // largeObjectFunctions are the functions that libpq calls by OID for large objects.
@@ -90,8 +97,13 @@ func (w *rewriter) sync() {
 	w.expect(kindSync, forward)
 }
 
+// observe notes whether definitions are changing. It comes before a text is read: a scan
+// that ends in between does not make a reading with the names before it valid.
+func (w *rewriter) observe() { w.changing = w.client.table.Catalog.Changing() }
+
 // whole handles a whole message of a type that needs it.
 func (w *rewriter) whole(m []byte) bool {
+	w.observe()
 	body := m[pgwire.HeaderSize:]
 	switch pgwire.ClientType(m[0]) {
 	case pgwire.ClientParse:
@@ -166,7 +178,7 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 		return true
 	}
 	st := c.table.intern(p, w.session.currentSchema())
-	if !w.internal.protectSequences(c.table.readingOf(st).Impact) {
+	if !w.internal.protectSequences(w.readingOf(st).Impact) {
 		c.table.release(st)
 		return false
 	}
@@ -233,11 +245,10 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 	case state == isChanged:
 		w.rejectChanged()
 	case on != nil:
-		reading := w.client.table.readingOf(on.statement)
-		r := w.judge(reading.Reading)
+		r := w.readingOf(on.statement)
 		w.session.noteCustom(r.Custom)
 		w.session.sent(r.Impact)
-		w.vacate(reading.vacates)
+		w.vacate(w.client.table.readingOf(on.statement).vacates)
 		w.appendBind(b, on.name)
 		w.expect(kindBind, forward).uses = on
 		w.bound(b.Portal, boundPortal{st, on})
@@ -251,7 +262,7 @@ func (w *rewriter) bind(b pgwire.Bind, m []byte) bool {
 }
 
 func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
-	reading := w.client.unnamedReading(w.server)
+	reading := w.judge(w.client.unnamedReading(w.server))
 	if !w.internal.protectSequences(reading.Impact) {
 		return false
 	}
@@ -276,7 +287,7 @@ func (w *rewriter) bindUnnamed(b pgwire.Bind, m []byte) bool {
 		}
 	}
 	w.session.noteCustom(reading.Custom)
-	w.session.sent(w.judge(reading).Impact)
+	w.session.sent(reading.Impact)
 	if r := w.pass(kindBind, m); dropped != "" {
 		w.dropNamed(dropped, r)
 	}
@@ -362,7 +373,7 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 	if st = w.client.named[string(name)]; st == nil {
 		return nil, nil, isPrepared
 	}
-	if !w.internal.protectSequences(w.client.table.readingOf(st.statement).Impact) {
+	if !w.internal.protectSequences(w.readingOf(st.statement).Impact) {
 		return nil, nil, beingAsked
 	}
 	key := statementKey{st.statement, w.session.planning()}
