@@ -26,6 +26,25 @@ var namedCases = []namedCase{
 		A! s
 		A: CREATE TEMP TABLE accounts (x text)
 		A! s`},
+	{name: "temporary tables of two transactions", lines: `
+		A> s: SELECT x FROM accounts
+		B> s: SELECT x FROM accounts
+		A! s
+		A: BEGIN; CREATE TEMP TABLE accounts (x text) ON COMMIT DROP
+		A! s
+		A: COMMIT
+		B! s
+		A: BEGIN; CREATE TEMP TABLE accounts (x text) ON COMMIT DROP
+		A! s
+		A: COMMIT
+		B! s
+		A: BEGIN; CREATE TEMP TABLE accounts (x text)
+		A! s
+		A: DROP TABLE accounts; COMMIT
+		B! s
+		A: BEGIN; CREATE TEMP TABLE accounts (x text)
+		A! s
+		A: COMMIT`},
 	{name: "an unnamed statement whose function B replaces", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		A: CREATE FUNCTION {s}.f() RETURNS text LANGUAGE sql AS 'SELECT ''ann'''
 		A: SELECT 1

@@ -53,6 +53,7 @@ var impactOf = [...]struct {
 	impact  Impact
 }{
 	{sqlscan.Temp, Temp},
+	{sqlscan.TempLocal, ConfiguresTemp},
 	{sqlscan.Listen, Listens},
 	{sqlscan.Prepare, Prepares},
 	{sqlscan.Hold, Holds},

@@ -55,7 +55,7 @@ const (
 const (
 	Releases       Impact = 1 << (iota + 14) // ends some of the state above
 	Deallocates                              // drops prepared statements, possibly all
-	ConfiguresTemp                           // changes, for the transaction, settings that the meaning of text depends on
+	ConfiguresTemp                           // changes, for the transaction, settings or temporary tables that the meaning of text depends on
 	Begins                                   // only begins a transaction
 	Defines                                  // may change what later texts mean: the catalog is to be scanned again
 	Unknown                                  // may leave anything behind that is reset or inspected

@@ -121,10 +121,10 @@ var classifyTests = []struct {
 	{"INSERT INTO temp VALUES (1)", 0, ""},
 	{"CREATE TABLE temp (a int)", 0, ""},
 	{"SELECT temp, temperature FROM attempts WHERE temp_c > 1", 0, ""},
-	{"CREATE TEMP TABLE t (a int) ON COMMIT DROP", 0, ""},
-	{"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", 0, ""},
+	{"CREATE TEMP TABLE t (a int) ON COMMIT DROP", TempLocal, ""},
+	{"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", TempLocal, ""},
 	{"CREATE TEMP TABLE t ON COMMIT DELETE ROWS AS SELECT 1", Temp, ""},
-	{"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1; CREATE TEMP TABLE u ()", Temp, ""},
+	{"CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1; CREATE TEMP TABLE u ()", Temp | TempLocal, ""},
 
 	// other state
 	{"LISTEN a", Listen, "a"},

@@ -23,7 +23,7 @@ const (
 // Objects and other state that exist until the session ends.
 const (
 	// Temp is the creation of a temporary table, view, sequence or function, except
-	// with ON COMMIT DROP.
+	// with ON COMMIT DROP, which is TempLocal.
 	Temp Effects = 1 << (iota + 5)
 	// Listen is LISTEN, Unlisten is UNLISTEN. Name is the channel or *.
 	Listen
@@ -54,6 +54,10 @@ const (
 // Begin is BEGIN, START TRANSACTION, or AND CHAIN at the end of a transaction,
 // which a pooler must know about too.
 const Begin Effects = 1 << 19
+
+// TempLocal is the creation of a temporary table that does not outlive the transaction.
+// It may hide another table from what the session has prepared.
+const TempLocal Effects = 1 << 20
 
 // byName are the effects of names, in whatever statement they are.
 const byName = SetConfig | Temp | AdvisoryLock | AdvisoryUnlock | Seed | Sequence | Connect | Opaque

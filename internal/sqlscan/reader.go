@@ -31,7 +31,7 @@ func (r *reader) read(t Token, lex *Lexer) {
 // effects returns the effects of the statement whose tokens have been read.
 func (r *reader) effects() Effects {
 	if r.dropsOnCommit {
-		return r.found &^ Temp // the table does not outlive the transaction
+		return r.found&^Temp | TempLocal
 	}
 	return r.found
 }

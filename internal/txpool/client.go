@@ -36,7 +36,7 @@ type Client struct {
 	reported          Reported        // what the client knows
 	custom            map[string]bool // settings it may have that the server does not list
 
-	temporary bool // it may have created temporary objects
+	temporary bool // it may have temporary objects
 
 	pin     string
 	lasting bool // the reason for pin cannot be inspected

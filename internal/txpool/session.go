@@ -83,8 +83,9 @@ func (s *session) sent(impact routines.Impact) {
 	}
 	segment := s.server.segment
 	if impact&routines.Temp != 0 && !s.client.temporary {
-		// The first temporary object of a session makes PostgreSQL look up all names
-		// again, but not if the server connection has had others.
+		// A client's first temporary object, or the first one since others are gone, hides
+		// a permanent one. PostgreSQL looks up the names of prepared statements again only
+		// for the first one of the server connection.
 		s.client.temporary = true
 		s.server.retireAll()
 	}
@@ -292,6 +293,7 @@ func (s *session) learn(f findings) {
 	case !c.lasting:
 		c.pin = cmp.Or(f.pin, s.server.unshareable(), c.settings.unshareable())
 	}
+	c.temporary = c.temporary && c.pin != ""
 	if f.lost {
 		s.server.retireAll()
 	}
