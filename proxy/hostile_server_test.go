@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -56,8 +57,14 @@ func startHostile(t testing.TB, s *hostileServer, cfg proxy.Config) *rig {
 func (s *hostileServer) serve(conn net.Conn) {
 	defer conn.Close()
 	backend := pgproto3.NewBackend(conn, nil)
-	if _, err := backend.ReceiveStartupMessage(); err != nil {
+	switch m, err := backend.ReceiveStartupMessage(); m.(type) {
+	case *pgproto3.CancelRequest:
+		io.Copy(io.Discard, conn) // never done
 		return
+	default:
+		if err != nil {
+			return
+		}
 	}
 	if s.logIn != nil {
 		s.logIn(conn)
@@ -359,4 +366,27 @@ func TestHostileLoginsFail(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that is disconnected is told why, though the server does not answer the
+// request to cancel its query.
+func TestForcedShutdownIsToldWithoutTheServer(t *testing.T) {
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode proxy.Mode) {
+		asked := make(chan bool, 1)
+		r := startHostile(t, &hostileServer{answer: func(_ net.Conn, text string) bool {
+			asked <- true
+			return true
+		}}, proxy.Config{PoolMode: mode})
+		client := r.rawLogin()
+		client.Write(encoded(t, &pgproto3.Query{String: "SELECT pg_sleep(60)"}))
+		<-asked
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		go r.Shutdown(now)
+		m, err := pgproto3.NewFrontend(client, nil).Receive()
+		if e, ok := m.(*pgproto3.ErrorResponse); !ok || e.Code != "57P01" {
+			t.Errorf("%#v, %v", m, err)
+		}
+	})
 }

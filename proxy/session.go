@@ -242,10 +242,12 @@ func (s *session) interrupted() (reason string) {
 	state := s.current()
 	switch state {
 	case sessionKilled:
-		if s.tracker.abort() {
+		busy := s.tracker.abort()
+		reason := s.disconnectClient("killed", s.client.disconnecting()) // before the client's connection is closed
+		if busy {
 			s.cancelUnwanted(lingerTimeout)
 		}
-		return s.disconnectClient("killed", s.client.disconnecting())
+		return reason
 	case sessionAbandoned:
 		if s.isOutOfTime() {
 			return reasonGone
