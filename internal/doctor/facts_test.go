@@ -51,7 +51,8 @@ func TestFactsAreTheServersOwn(t *testing.T) {
 		"expired token":                 {Outcome: "refused", SQLState: "XX000", Text: "JWT token has expired"},
 		"no TLS":                        {Outcome: "refused", SQLState: "08P01", Text: "Ensure that connection is using SSL"},
 		"token with a wrong signature":  {Outcome: "refused", SQLState: "XX000", Text: "jwk not found"},
-		"no such role, with a password": {Outcome: "refused", Text: "EOF"},
+		"no such role, with a token":    {Outcome: "refused", SQLState: "28P01", Text: "password authentication failed for user 'lakebase-report-does-not-exist'"},
+		"no such role, with a password": {Outcome: "refused", SQLState: "28P01", Text: "password authentication failed for user 'lakebase-report-does-not-exist'"},
 	} {
 		if f, ok := facts[name]; !ok || f.Outcome != want.Outcome || f.SQLState != want.SQLState || !strings.Contains(f.Text, want.Text) {
 			t.Errorf("%s: %+v, want %+v", name, f, want)

@@ -165,6 +165,12 @@ SELECT r.rolname,
 // and of the service.
 func (c *Compute) Roles(ctx context.Context) ([]Role, error) { return list[Role](ctx, c, rolesQuery) }
 
+// HasRole reports whether Roles lists a role of that name.
+func (c *Compute) HasRole(ctx context.Context, name string) (bool, error) {
+	all, err := c.Roles(ctx)
+	return slices.ContainsFunc(all, func(r Role) bool { return r.Name == name }), err
+}
+
 // CreateRole creates r.
 func (c *Compute) CreateRole(ctx context.Context, r Role) error {
 	sql := []string{"CREATE ROLE " + quote(r.Name) + " " + r.options()}
@@ -190,8 +196,8 @@ func (c *Compute) AlterRole(ctx context.Context, r Role) error {
 // Databricks Apps grants: CONNECT and CREATE on the database. Its creator may
 // administer the role, as one of databricks_create_role may.
 func (c *Compute) CreateApp(ctx context.Context, name, creator, database string) error {
-	all, err := c.Roles(ctx)
-	if err == nil && !slices.ContainsFunc(all, func(r Role) bool { return r.Name == name }) {
+	exists, err := c.HasRole(ctx, name)
+	if err == nil && !exists {
 		if err = c.CreateRole(ctx, Role{Name: name, OAuth: true}); err == nil {
 			err = c.letAdminister(ctx, creator, name)
 		}

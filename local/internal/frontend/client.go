@@ -128,7 +128,7 @@ func (c *client) session(ctx context.Context, startup *pgwire.Startup) {
 	backend.SetDeadline(deadline)
 	l := &login{client: c, startup: startup, route: r, backend: backend, answers: bufio.NewReader(backend)}
 	defer func() { c.server.cancels.Delete(l.cancelKey) }()
-	if err := l.run(); err != nil {
+	if err := l.run(ctx); err != nil {
 		if !errors.Is(err, errLoginEnded) {
 			c.server.log.Debug("login failed", "client", c.tcp.RemoteAddr(), "error", err)
 		}

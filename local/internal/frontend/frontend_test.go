@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	"github.com/lakebase-go/lakebase/internal/testkit"
@@ -30,6 +31,7 @@ func TestFrontend(t *testing.T) {
 		{"Login", testLogin},
 		{"Refuses", testRefuses},
 		{"WithoutNativeLogin", testWithoutNativeLogin},
+		{"MissingRole", testMissingRole},
 		{"RefusedRoute", testRefusedRoute},
 		{"WakesCompute", testWakesCompute},
 		{"RoutingOption", testRoutingOption},
@@ -140,6 +142,26 @@ func testWithoutNativeLogin(t *testing.T, r *rig) {
 		_, err := r.connect(t, test.user, tokenOf(test.user), test.extra)
 		if e := wantCode(t, err, test.code); e.Message != test.message {
 			t.Errorf("got %q, want %q", e.Message, test.message)
+		}
+	}
+}
+
+// A role that does not exist is refused as such, with a token of its own or another's,
+// with a password, and whether native login is on or off.
+func testMissingRole(t *testing.T, r *rig) {
+	for _, native := range []bool{false, true} {
+		for _, password := range []string{tokenOf("nobody"), tokenOf(oauthUser), "secret", ""} {
+			for provisioned, want := range map[bool]string{
+				false: "28P01 password authentication failed for user 'nobody'",
+				true:  `28000 role "nobody" does not exist`,
+			} {
+				r.target.Native, r.target.Provisioned = native, provisioned
+				_, err := r.connect(t, "nobody", password, "")
+				var e *pgconn.PgError
+				if !errors.As(err, &e) || e.Code+" "+e.Message != want {
+					t.Errorf("native login %t, %q: got %v, want %s", native, password, err, want)
+				}
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package frontend
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -48,7 +49,7 @@ type login struct {
 
 // run starts with the backend: its pg_hba.conf decides which roles log in with
 // a token (it lets them in without a password) and which with a password.
-func (l *login) run() error {
+func (l *login) run(ctx context.Context) error {
 	if _, err := l.backend.Write(l.startup.Append(nil)); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (l *login) run() error {
 		}
 		switch m.Type {
 		case messageAuth:
-			err = l.authenticate(m)
+			err = l.authenticate(ctx, m)
 		case byte(pgwire.ServerBackendKeyData):
 			l.cancelKey = string(m.Body)
 			l.client.server.cancels.Store(l.cancelKey, l.route.Compute)
@@ -72,8 +73,10 @@ func (l *login) run() error {
 		case byte(pgwire.ServerReadyForQuery):
 			return l.ready(m)
 		case byte(pgwire.ServerErrorResponse):
-			if l.native && !l.route.Provisioned && bytes.Contains(m.Body, []byte("C28P01\x00")) {
-				return l.refuse(l.unknownRole()) // in the words of the service's proxy
+			if l.native && bytes.Contains(m.Body, []byte("C28P01\x00")) {
+				if err := l.refusePassword(ctx); err != nil {
+					return err
+				}
 			}
 			l.client.server.o.OnRefused()
 			l.client.server.setRoute(l.client, nil)
@@ -101,7 +104,7 @@ func (l *login) flush() error {
 }
 
 // authenticate handles an AuthenticationRequest of the backend.
-func (l *login) authenticate(m pgwire.Message) error {
+func (l *login) authenticate(ctx context.Context, m pgwire.Message) error {
 	if len(m.Body) < 4 {
 		return errors.New("short authentication request")
 	}
@@ -117,7 +120,7 @@ func (l *login) authenticate(m pgwire.Message) error {
 		l.queue(m)
 		return nil
 	case !l.route.Native:
-		return l.refuseNative()
+		return l.refuseNative(ctx)
 	}
 	l.native = true
 	l.queue(m)
@@ -141,15 +144,30 @@ func (l *login) requireToken() error {
 	return l.refuse(refused)
 }
 
-// refuseNative refuses a role with a password where these are disabled. A
-// client with a valid token lacks an OAuth role.
-func (l *login) refuseNative() error {
+// refuseNative refuses a role with a password where these are disabled, without a
+// message. A client with a valid token lacks an OAuth role; and a role that does not
+// exist is refused as such, whatever the client sends.
+func (l *login) refuseNative(ctx context.Context) error {
 	refused, err := l.checkToken()
+	if err == nil && refused != nil {
+		var exists bool
+		if exists, err = l.route.Compute.HasRole(ctx, l.startup.User()); exists {
+			return l.refuse(&Refusal{})
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if refused != nil {
-		return l.refuse(&Refusal{})
+	return l.refuse(l.unknownRole())
+}
+
+// refusePassword refuses a wrong password or a role that does not exist, in the
+// service's words. It returns nil where these are those of Postgres.
+func (l *login) refusePassword(ctx context.Context) error {
+	if l.route.Provisioned {
+		if exists, err := l.route.Compute.HasRole(ctx, l.startup.User()); exists || err != nil {
+			return err
+		}
 	}
 	return l.refuse(l.unknownRole())
 }
