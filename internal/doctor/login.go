@@ -341,6 +341,9 @@ func (v *visit) workspaceRoles(ctx context.Context) ([]workspace.Role, error) {
 }
 
 func (v *visit) missingRole() Result {
+	if v.isOthersRole() && strings.EqualFold(v.user(), v.subject) {
+		return v.explainOthersRole()
+	}
 	return problem("Postgres has no role %q", v.user()).
 		means("permission for the instance creates no role in Postgres: each identity that logs in needs one of its name, in the same case").
 		do("have someone who may create roles run this", v.createRole())

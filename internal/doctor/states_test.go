@@ -147,7 +147,7 @@ func TestDiagnosisOfRoles(t *testing.T) {
 	table := []diagnosis{
 		{name: "another identity's role", env: map[string]string{"LAKEBASE_USERNAME": id}, check: "login", kind: lakebase.KindTokenRejected,
 			words: []string{"the token is dev@example.com's, and the role is " + id}, advice: []string{"log in as dev@example.com", "unset LAKEBASE_USERNAME"}, skipped: afterLogin},
-		{name: "case of a name", env: map[string]string{"PGUSER": "Dev@Example.com"}, check: "login", kind: lakebase.KindTokenRejected,
+		{name: "case of a name", env: map[string]string{"PGUSER": "Dev@Example.com"}, check: "login", kind: lakebase.KindRoleMissing,
 			words: []string{"the role is Dev@Example.com", "case-sensitive"}, advice: []string{"unset PGUSER"}},
 		{name: "no CONNECT", env: as(principal, "PGDATABASE", "closed"), check: "login", kind: lakebase.KindPermissionDenied,
 			words: []string{`may not connect to the database "closed"`}, advice: []string{"lakebase roles grant " + id + " --read --database closed"}},
