@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/roles":        {".", "internal/spelling", "internal/steps"},
 	"internal/settings":     {"internal/spelling"},
 	"internal/routines":     {"internal/sqlscan"},
-	"internal/shellword":    {},
+	"internal/shellword":    {"internal/oneline"},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},
 	"internal/steps":        {"internal/resolver", "internal/tokencache", "internal/workspace"}, // what the root package shows the doctor

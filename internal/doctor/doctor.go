@@ -314,12 +314,20 @@ func (r Result) shown(hide func(string) string) Result {
 	for _, s := range []*string{&r.Summary, &r.Meaning, &r.Action} {
 		*s = oneline.Text(hide(*s))
 	}
-	r.Command = oneline.Name(hide(r.Command))
-	r.Schema.shown(func(text string) string { return oneline.Name(hide(text)) })
+	r.Command = pasteable(hide(r.Command))
+	r.Schema.shown(hide)
 	for i := range r.Details {
 		r.Details[i].Value = oneline.Name(hide(r.Details[i].Value))
 	}
 	return r
+}
+
+// pasteable returns a command that works as it is shown, or "".
+func pasteable(command string) string {
+	if oneline.Name(command) != command {
+		return ""
+	}
+	return command
 }
 
 // asError returns the library's error in err's chain, or an empty one.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
 	"github.com/lakebase-go/lakebase/internal/shellword"
 )
@@ -150,13 +151,13 @@ func count(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// shown passes the texts of the findings through hide.
-func (s *Schema) shown(show func(string) string) {
+// shown passes the texts of the findings through hide, and makes them fit to be shown.
+func (s *Schema) shown(hide func(string) string) {
 	if s == nil {
 		return
 	}
 	for i := range s.Findings {
 		f := &s.Findings[i]
-		f.Summary, f.Action, f.Command = show(f.Summary), show(f.Action), show(f.Command)
+		f.Summary, f.Action, f.Command = oneline.Name(hide(f.Summary)), oneline.Name(hide(f.Action)), pasteable(hide(f.Command))
 	}
 }
