@@ -162,7 +162,7 @@ func (c *Connector) BeforeConnect(ctx context.Context, cfg *pgx.ConnConfig) erro
 func (c *Connector) Token(ctx context.Context) (Token, error) {
 	if c.static() {
 		return Token{}, &Error{
-			Kind: KindBadConfig, Resource: "LAKEBASE_PG_URL", Message: "a static URL has no tokens",
+			Kind: KindBadConfig, Resource: c.cfg.Target(), Message: "a static URL has no tokens",
 			Hint: "name an instance or an endpoint instead",
 		}
 	}
@@ -311,9 +311,13 @@ func stillInUse(ctx context.Context, pools []*pgxpool.Pool) error {
 // explain rewords err for a static URL, whose password is no token.
 func (c *Connector) explain(err error) error {
 	var e *Error
-	if c.static() && errors.As(err, &e) && e.Kind == KindTokenRejected {
+	switch {
+	case !c.static() || !errors.As(err, &e):
+	case e.Kind == KindRoleMissing:
+		e.Hint = "check the user in the URL: names of roles are case-sensitive"
+	case e.Kind == KindTokenRejected:
 		e.Kind, e.Message = KindConnectFailed, "the server refused the user or password"
-		e.Hint = "check user and password in LAKEBASE_PG_URL"
+		e.Hint = "check user and password in the URL"
 		if isServiceHost(e.Resource) {
 			e.Hint += "; passwords are refused so too where native login is off, as it is by default: enable it for the project, or leave the password out to log in with a token"
 		}

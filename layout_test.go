@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/resolver":     {},
 	"internal/resultformat": {"internal/oneline"},
 	"internal/resultstream": {},
-	"internal/roles":        {".", "internal/spelling", "internal/steps"},
+	"internal/roles":        {".", "internal/oneline", "internal/shellword", "internal/spelling", "internal/steps"},
 	"internal/settings":     {"internal/spelling"},
 	"internal/routines":     {"internal/sqlscan"},
 	"internal/shellword":    {"internal/oneline"},

@@ -122,7 +122,7 @@ func (v *visit) judgeSettings(r Result) Result {
 
 // judgePassword looks at the password of a static URL, which is used as it is.
 func (v *visit) judgePassword(r Result) Result {
-	const unset = "unset LAKEBASE_PG_URL"
+	unset := v.unset("url")
 	source, password := v.targetSetting().Source, v.steps.Password
 	switch {
 	case accessToken.MatchString(password):

@@ -344,6 +344,11 @@ func (v *visit) missingRole() Result {
 	if v.isOthersRole() && strings.EqualFold(v.user(), v.subject) {
 		return v.explainOthersRole()
 	}
+	if v.isStatic() {
+		return problem("Postgres has no role %q", v.user()).
+			means("the user of the static URL is none of the roles there, whose names are case-sensitive").
+			do("correct the user of the URL, or have someone who may create roles create it, with a password")
+	}
 	return problem("Postgres has no role %q", v.user()).
 		means("permission for the instance creates no role in Postgres: each identity that logs in needs one of its name, in the same case").
 		do("have someone who may create roles run this", v.createRole())

@@ -42,7 +42,7 @@ func checkSchema(ctx context.Context, v *visit) Result {
 		creators, err = roles.Creators(ctx, v.conn, s.Name, s.Role)
 	}
 	if known := (*roles.Error)(nil); errors.As(err, &known) {
-		return problem("%s", known.Message).means("there is nothing to look at").do(known.Hint).
+		return problem("%s", known.Message).means("there is nothing to look at").do(strings.ReplaceAll(known.Hint, shellword.Target, v.targetFlag())).
 			failed(&lakebase.Error{Kind: lakebase.KindNotFound, Resource: s.Name, Message: known.Message})
 	}
 	if err != nil {

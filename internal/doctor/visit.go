@@ -179,6 +179,9 @@ func (v *visit) targetFlag() string {
 	if v.options.Target == "" {
 		return ""
 	}
+	if v.isStatic() {
+		return " --target " + shellword.Of(v.cfg.String()) // without the password
+	}
 	return " --target " + shellword.Of(v.targetName())
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 // Adoption is a plan that makes a role the owner of schemas and of what is in them.
@@ -159,9 +161,13 @@ func (a *Admin) explainMembership(p *Adoption, name string, o Object, could bool
 	case could && name != p.Role:
 		e.Hint = "have " + name + " run this"
 	case len(admins) > 0:
-		e.Hint = fmt.Sprintf("GRANT %s TO %s, run by %s, makes it one", quote(name), quote(a.Self()), Few(admins))
+		e.Hint = fmt.Sprintf("GRANT %s TO %s, run by %s, makes it one", written(name), written(a.Self()), Few(admins))
 	}
-	e.Hint += "; to read and write, grants are enough: lakebase roles grant " + p.Role + " --all --schema " + strings.Join(p.Schemas, " --schema ")
+	e.Hint += "; to read and write, grants are enough: lakebase roles grant " + shellword.Of(p.Role) + " --all"
+	for _, s := range p.Schemas {
+		e.Hint += " --schema " + shellword.Of(s)
+	}
+	e.Hint += shellword.Target
 	return e
 }
 
@@ -216,7 +222,7 @@ func (a *Admin) alter(ctx context.Context, p *Adoption) error {
 		e := &Error{Err: err, Message: fmt.Sprintf("%s may not run %s, so nothing was changed", a.Self(), at),
 			Hint: "have a role run this that is a member of " + p.Role + " and of the owners"}
 		if strings.Contains(reply.Message, "for database") {
-			e.Hint = fmt.Sprintf("have the owner of the database run this first: GRANT CREATE ON DATABASE %s TO %s", quote(p.Database), quote(a.Self()))
+			e.Hint = fmt.Sprintf("have the owner of the database run this first: GRANT CREATE ON DATABASE %s TO %s", written(p.Database), written(a.Self()))
 		}
 		return e
 	}

@@ -65,10 +65,10 @@ func (c creation) checkExisting(kind Kind) error {
 	case c.kind, Unknown:
 		return nil
 	case Native, System:
-		name := quote(c.name)
+		name := written(c.name)
 		return &Error{Message: fmt.Sprintf("there is a role %q already, which was created in Postgres and takes no tokens", c.name),
 			Hint: fmt.Sprintf("give away what it owns and drop it, then run this again: REASSIGN OWNED BY %s TO %s; DROP OWNED BY %s; DROP ROLE %s",
-				name, quote(c.self), name, name)}
+				name, written(c.self), name, name)}
 	}
 	return &Error{Message: fmt.Sprintf("there is a role %q already, for a %s", c.name, strings.ReplaceAll(string(kind), "-", " ")),
 		Hint: "run this with --kind " + string(kind)}
@@ -84,7 +84,7 @@ func explainExtension(err error, database, self string) error {
 	case code == "42501":
 		return &Error{Err: err,
 			Message: fmt.Sprintf("%s may not create the extension databricks_auth in database %q", self, database),
-			Hint:    fmt.Sprintf("as the owner of the database: CREATE EXTENSION databricks_auth, or GRANT CREATE ON DATABASE %s TO %s", quote(database), quote(self))}
+			Hint:    fmt.Sprintf("as the owner of the database: CREATE EXTENSION databricks_auth, or GRANT CREATE ON DATABASE %s TO %s", written(database), written(self))}
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (c creation) explainCreate(err error) error {
 	case code == "42501":
 		return &Error{Err: err,
 			Message: c.self + " may not create roles",
-			Hint:    fmt.Sprintf("have the owner of the instance run this, or: ALTER ROLE %s CREATEROLE", quote(c.self))}
+			Hint:    fmt.Sprintf("have the owner of the instance run this, or: ALTER ROLE %s CREATEROLE", written(c.self))}
 	case code != "" && strings.Contains(text, strings.ToLower(c.name)) && slices.ContainsFunc(unknownWords, func(w string) bool { return strings.Contains(text, w) }),
 		strings.Contains(text, "unknown identity"), strings.Contains(text, "invalid identity"):
 		e := &Error{Err: err,

@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase"
+	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/spelling"
 	"github.com/lakebase-go/lakebase/internal/steps"
 )
@@ -118,13 +120,32 @@ func CheckName(name string) error {
 // quote makes any name an SQL identifier.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
+// written is quote for SQL in a hint: what is harmful to a terminal is written out.
+func written(name string) string {
+	if oneline.Name(name) == name {
+		return quote(name)
+	}
+	var b strings.Builder
+	for _, r := range name {
+		switch {
+		case oneline.Harmful(r):
+			fmt.Fprintf(&b, `\%04X`, r)
+		case r == '"' || r == '\\':
+			b.WriteString(string(r) + string(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return `U&"` + b.String() + `"`
+}
+
 // Error is a failed operation on a role, with the one thing to do about it.
 type Error struct {
 	Message string // one line
-	Hint    string
-	BadName bool  // no role can have the name, whatever the database has
-	Retry   bool  // the same may work later
-	Err     error // the server's error; may be nil
+	Hint    string // with shellword.Target after each command
+	BadName bool   // no role can have the name, whatever the database has
+	Retry   bool   // the same may work later
+	Err     error  // the server's error; may be nil
 }
 
 // Error returns the message, with the server's where it says more.
@@ -141,13 +162,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // noRole is the error for a role that is not among names, of which it suggests one.
 func noRole(name string, names []string) error {
-	e := &Error{Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list shows those that exist"}
+	e := &Error{Message: fmt.Sprintf("there is no role %q", name), Hint: "lakebase roles list" + shellword.Target + " shows those that exist"}
 	near := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 	switch nearest := spelling.Nearest(name, names); {
 	case near >= 0:
 		e.Hint = fmt.Sprintf("there is a role %q; names are case-sensitive", names[near])
 	case KindOf(name) != "":
-		e.Hint = fmt.Sprintf("lakebase roles create %s creates one for an identity", name)
+		e.Hint = "lakebase roles create " + shellword.Of(name) + shellword.Target + " creates one for an identity"
 	case nearest != "":
 		e.Hint = fmt.Sprintf("did you mean %q?", nearest)
 	}

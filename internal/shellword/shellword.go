@@ -8,6 +8,13 @@ import (
 	"github.com/lakebase-go/lakebase/internal/oneline"
 )
 
+// Target and Argument follow an advised command, which names its target by a flag or
+// by an argument. A program replaces them by the target of its own command line.
+const (
+	Target   = "{--target}"
+	Argument = "{target}"
+)
+
 // plain are the characters that mean nothing to a shell anywhere in a word.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+,="
 

@@ -62,7 +62,22 @@ func UsageError(message, hint string) error {
 }
 
 // Hint returns the advice that comes with err, or "".
-func Hint(err error) string {
+func Hint(err error) string { return advice(err, "", "") }
+
+// advice is Hint, with commands that name the same target and database.
+func advice(err error, target, database string) string {
+	flags := ""
+	if database != "" {
+		flags = " --database " + database
+	}
+	if target != "" {
+		target, flags = " "+target, " --target "+target+flags
+	}
+	return strings.NewReplacer(shellword.Argument, target, shellword.Target, flags,
+		`"lakebase doctor"`, `"lakebase doctor`+target+`"`, `"lakebase roles create"`, `"lakebase roles create`+flags+`"`).Replace(hint(err))
+}
+
+func hint(err error) string {
 	var own *Error
 	var login *lakebase.Error
 	var refused *pgconn.PgError
@@ -86,7 +101,7 @@ func ServerHint(refused *pgconn.PgError) string {
 	case refused.Hint != "":
 		return refused.Hint
 	case refused.Code == "25006":
-		return "the endpoint, the database or the session is read-only: lakebase doctor shows the first two, and a read-write endpoint takes it"
+		return "the endpoint, the database or the session is read-only: lakebase doctor" + shellword.Argument + " shows the first two, and a read-write endpoint takes it"
 	case refused.Code != "42501":
 		return ""
 	}
@@ -95,7 +110,7 @@ func ServerHint(refused *pgconn.PgError) string {
 			if text != privilegeTexts[0] {
 				name = "SCHEMA"
 			}
-			return "lakebase doctor --schema " + shellword.Of(name) + " shows what your role may not do there, and the command that lets it"
+			return "lakebase doctor" + shellword.Argument + " --schema " + shellword.Of(name) + " shows what your role may not do there, and the command that lets it"
 		}
 	}
 	return ""
@@ -113,7 +128,7 @@ func Report(std *terminal.Streams, err error) {
 	if errors.As(err, &own) && own.Details != nil {
 		own.Details(std.Err)
 	}
-	if hint := Hint(err); hint != "" {
+	if hint := advice(err, std.Target, std.Database); hint != "" {
 		fmt.Fprintf(std.Err, "%s %s\n", p.Paint(terminal.Cyan, "hint:"), oneline.Text(hint))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // renew writes a new certificate with that serial number, and its key.
@@ -33,6 +34,10 @@ func renew(t *testing.T, serial int64, certFile, keyFile string) {
 	}
 	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
 		if err := os.WriteFile(file+".new", pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// Files that are written in the same tick of the clock would have the same time.
+		if err := os.Chtimes(file+".new", time.Time{}, time.Unix(serial, 0)); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(file+".new", file); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/roles"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 )
 
 // New returns the command.
@@ -136,6 +137,7 @@ func (o *options) setDatabase(cfg *lakebase.Config) error {
 		return command.UsageError("--database does not go with a static URL", "write the database into the URL")
 	}
 	cfg.Database = o.database
+	o.std.Database = shellword.Of(o.database)
 	return nil
 }
 

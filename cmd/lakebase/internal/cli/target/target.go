@@ -18,6 +18,7 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/inventory"
 	"github.com/lakebase-go/lakebase/internal/oneline"
+	"github.com/lakebase-go/lakebase/internal/shellword"
 	"github.com/lakebase-go/lakebase/internal/spelling"
 )
 
@@ -30,12 +31,18 @@ func AddFlag(cmd *cobra.Command, address *string) {
 	command.Complete(cmd, "target", CompleteFlag)
 }
 
-// Config returns the configuration for a target. The library's warnings go to
-// stderr.
+// Config returns the configuration for a target, which advised commands repeat. The
+// library's warnings go to stderr.
 func Config(std *terminal.Streams, address string) (*lakebase.Config, error) {
 	cfg, err := lakebase.ParseConfig(address)
 	if err != nil {
 		return nil, err
+	}
+	if strings.Contains(address, "://") || cfg.URL != "" && address != "" {
+		address = cfg.String() // without the password
+	}
+	if address != "" {
+		std.Target = shellword.Of(address)
 	}
 	cfg.Logger = terminal.NewLogger(std.Err, slog.LevelWarn)
 	return cfg, nil

@@ -24,6 +24,8 @@ type Streams struct {
 	In  io.Reader
 	Out io.Writer // results only
 	Err io.Writer // everything for people
+
+	Target, Database string // of the command line, as words of a shell; may be empty
 }
 
 // Plain returns Out for a result without styles, of which nothing changes how a
