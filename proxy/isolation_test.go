@@ -197,3 +197,24 @@ func TestPreparedTextsMeanTheTimeOfTheirClient(t *testing.T) {
 		t.Errorf("prepared after %s, it yields %s", began, got)
 	}
 }
+
+// Only a new session has the settings that a role or a database has got: a client that
+// connects afterwards does not get one from before.
+func TestNewClientsGetNewSettingsOfRolesAndDatabases(t *testing.T) {
+	t.Parallel()
+	r, _ := startAlone(t, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1})
+	admin := r.connect()
+	for i, alter := range []string{
+		"DATABASE " + pgx.Identifier{one[string](t, admin, "SELECT current_database()")}.Sanitize() + " SET work_mem = '7MB'",
+		"DATABASE " + pgx.Identifier{one[string](t, admin, "SELECT current_database()")}.Sanitize() + " RESET work_mem",
+		"ROLE CURRENT_USER SET work_mem = '7MB'",
+		"ROLE CURRENT_USER RESET ALL",
+	} {
+		exec(t, admin, "BEGIN")
+		exec(t, admin, "ALTER "+alter)
+		exec(t, admin, "COMMIT")
+		if got := one[string](t, r.connect(), "SHOW work_mem"); (got == "7MB") != (i%2 == 0) {
+			t.Errorf("%s: a new client has %s", alter, got)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/lakebase-go/lakebase/internal/pgwire"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -127,11 +128,11 @@ func (s *poolSet) makeRoom(t *target, wanting *pool) {
 
 // vacate closes the server connections of databases of a target that are idle, or as
 // soon as they are released: a statement needs these databases for itself. Afterwards
-// the name may stand for another database.
+// the name may stand for another database, or have other settings.
 func (s *poolSet) vacate(t *target, databases []string) {
 	for _, name := range databases {
 		for _, p := range s.list() {
-			if p.database == t.database(name) {
+			if p.database == t.database(name) || name == txpool.AllDatabases && p.database.target == t {
 				p.statements.Catalog.Outdate()
 				p.reconnect()
 			}

@@ -63,6 +63,7 @@ type session struct {
 	setMore         bool     // settings may have changed other than by RESET
 	baseline        Reported // what the server reports with the known settings
 
+	defaults bool            // the transaction may have changed the settings of new sessions
 	worked   bool            // the client has done more than to begin the transaction
 	pinnedAt uint64          // segment of the last cause of a lasting pin
 	localAt  uint64          // segment of the last change of settings for the transaction
@@ -170,6 +171,8 @@ func (s *session) completed(tag string, segment uint64) {
 		s.unknown |= routines.Prepares
 	case "LOAD":
 		s.pin(pinLoad, segment)
+	case "ALTER ROLE", "ALTER DATABASE":
+		s.defaults = true
 	case "DROP TABLE", "DROP VIEW", "DROP SEQUENCE", "DROP FUNCTION", "DROP TYPE":
 		if s.client.pin != "" {
 			s.unknown |= routines.Inspectable
@@ -231,6 +234,10 @@ func (s *session) ready(status pgwire.TxStatus) {
 	if s.queue.n == 0 {
 		clear(s.portals)
 		s.worked = false
+	}
+	if s.defaults {
+		s.defaults = false
+		s.vacated = append(s.vacated, AllDatabases)
 	}
 	s.endDefinitions()
 	if changes := s.client.table.Catalog.Changes(); changes != s.changes {

@@ -11,10 +11,14 @@ import (
 // others are connected to it.
 const objectInUse = "55006"
 
+// AllDatabases stands for all databases of the target: a role or a database may have got
+// other settings, which only new sessions have.
+const AllDatabases = ""
+
 // Vacated returns the databases to which no server connection should be open without
 // need when the bytes are written that the relay has returned: a statement for the
-// server needs them for itself, or has failed because others are connected to them. It
-// returns each of them once.
+// server needs them for itself, or has failed because others are connected to them, or
+// see [AllDatabases]. It returns each of them once.
 func (x *Relay) Vacated() []string {
 	databases := x.vacated
 	x.vacated = nil
