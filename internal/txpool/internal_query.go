@@ -219,7 +219,7 @@ func (q *internalQueries) scan() {
 	var sql string
 	sql, q.scanChanges = q.client.table.Catalog.Query()
 	q.scanned = nil
-	q.ask(scanCatalog, sql)
+	q.ask(scanCatalog, q.server.unlimited(sql))
 }
 
 // protectSequences discards the values of sequences that other clients may have left in

@@ -3,6 +3,7 @@ package txpool
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 )
 
 // resetSQL resets a session, but for prepared statements. Nothing that the former client
@@ -36,8 +37,21 @@ const tempBuffers = "temp_buffers"
 // fail, both sessions end. If a resetAlone fails, the client gets another server.
 func (q *internalQueries) reset(query internalQuery) {
 	s := q.server
-	q.ask(query, resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+resetEnd)
+	q.ask(query, s.unlimited(resetSQL+strconv.FormatFloat(rand.Float64(), 'f', -1, 64)+resetEnd))
 	s.setSettings(Settings{})
 	s.dropValues()
 	s.owner, s.unknown = q.client, false
 }
+
+// unlimited returns an internal query that lifts statement_timeout with transaction_timeout
+// lifted as well, if the server has that: it ends the session, not the query.
+func (s *Server) unlimited(sql string) string {
+	if !s.limitsTransactions {
+		return sql
+	}
+	return liftBoth.Replace(sql)
+}
+
+var liftBoth = strings.NewReplacer("SET statement_timeout = 0;", "SET statement_timeout = 0; SET transaction_timeout = 0;",
+	"SET LOCAL statement_timeout = 0;", "SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0;",
+	"RESET statement_timeout", "RESET statement_timeout; RESET transaction_timeout")

@@ -32,6 +32,7 @@ type Server struct {
 	user               string   // the session_authorization of a new session
 	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
+	limitsTransactions bool // the server has transaction_timeout
 	timesOut           bool // settings have a limit of the time between transactions
 
 	answered, transactions uint64 // of clients
@@ -136,6 +137,8 @@ func (s *Server) dropValues() { s.valued, s.mingled = nil, false }
 // SetReported sets the parameters that the server has reported at login.
 func (s *Server) SetReported(r Reported) {
 	s.reported, s.encoding, s.user = r, r.value(encodingName), r.value(userName)
+	version := r.value("server_version") // such as 17.2 or 18beta1
+	s.limitsTransactions = len(version) > 1 && version[1] >= '0' && version[:2] >= "17"
 }
 
 // userName is the setting of SET SESSION AUTHORIZATION, which pg_settings does not list.
