@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
 	"github.com/lakebase-go/lakebase/internal/doctor"
 )
@@ -155,19 +153,7 @@ func (t *reportText) summary(r *doctor.Report) {
 // paragraph writes text after head, wrapped to the width, and indents further
 // lines. Words are never broken.
 func (t *reportText) paragraph(head string, indent int, text string) {
-	line, empty := head, true
-	limit := min(t.width, longestLine)
-	for word := range strings.FieldsSeq(text) {
-		if limit > 0 && !empty && ansi.StringWidth(line+" "+word) > limit {
-			t.line(line)
-			line, empty = strings.Repeat(" ", indent), true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	t.line(strings.TrimRight(line, " "))
+	t.line(terminal.Paragraph(head, indent, min(t.width, longestLine), text))
 }
 
 func (t *reportText) line(text string) {

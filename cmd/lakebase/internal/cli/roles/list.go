@@ -95,7 +95,7 @@ each schema of one database.`,
 }
 
 func printRoles(out io.Writer, list []roles.Role) error {
-	w := terminal.NewTable(out, "ROLE", "KIND", "LOGIN", "SUPERUSER", "MEMBER OF", "GRANTS")
+	w := terminal.NewTable(out, "ROLE", "KIND", "LOGIN", "SUPERUSER", "MEMBER OF", "GRANTS").Fit()
 	for _, r := range list {
 		kind := string(r.Kind)
 		if r.Name == roles.Everyone {
@@ -115,7 +115,7 @@ func printRole(out io.Writer, r roles.Role, database string) error {
 	if r.Limit >= 0 {
 		limit = fmt.Sprint(r.Limit)
 	}
-	w := terminal.NewTable(out)
+	w := terminal.NewTable(out).Fit()
 	for _, row := range [][2]string{
 		{"role", r.Name}, {"kind", string(r.Kind)}, {"login", yesNo(r.Login)}, {"superuser", yesNo(r.Superuser)},
 		{"create roles", yesNo(r.CreateRole)}, {"create databases", yesNo(r.CreateDB)}, {"bypass row security", yesNo(r.BypassRLS)},
@@ -131,7 +131,7 @@ func printRole(out io.Writer, r roles.Role, database string) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	w = terminal.NewTable(out, "SCHEMA OF "+strings.ToUpper(database), "OWNER", "USAGE", "CREATE", "READ", "WRITE", "FUTURE TABLES")
+	w = terminal.NewTable(out, "SCHEMA OF "+strings.ToUpper(database), "OWNER", "USAGE", "CREATE", "READ", "WRITE", "FUTURE TABLES").Fit()
 	for _, g := range r.Grants {
 		readable, writable := fmt.Sprintf("%d of %d", g.Readable, g.Tables), fmt.Sprintf("%d of %d", g.Writable, g.Tables)
 		w.Row(g.Schema, yesNo(g.Owner), yesNo(g.Usage), yesNo(g.Create), readable, writable, yesNo(g.Future))

@@ -4,14 +4,10 @@
 package terminal
 
 import (
-	"cmp"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
@@ -67,30 +63,6 @@ func Width(w io.Writer) int {
 	}
 	return 80
 }
-
-// Table writes rows as aligned columns, once it is flushed.
-type Table struct{ columns *tabwriter.Writer }
-
-// NewTable returns a table on w whose first row is head.
-func NewTable(w io.Writer, head ...any) Table {
-	t := Table{tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)}
-	if len(head) > 0 {
-		t.Row(head...)
-	}
-	return t
-}
-
-// Row adds a row. Whatever is in a cell, it stays one; an empty one is a dash.
-func (t Table) Row(cells ...any) {
-	for i, c := range cells {
-		cells[i] = cmp.Or(oneline.Name(fmt.Sprint(c)), "-")
-	}
-	format := strings.Repeat("%s\t", len(cells)-1) + "%s\n"
-	fmt.Fprintf(t.columns, format, cells...)
-}
-
-// Flush writes the table.
-func (t Table) Flush() error { return t.columns.Flush() }
 
 // Style is the look of a text.
 type Style = ansi.Attr
