@@ -85,7 +85,7 @@ func (q *internalQueries) setUp() (ready bool) {
 	c, s := q.client, q.server
 	resets := needsReset(c, s)
 	switch {
-	case q.refused, resets && s.settings.value(tempBuffers) != "": // which cannot always be reset
+	case q.refused, resets && mayFailToReset(c, s):
 		q.refused = false
 		q.reset(resetAlone)
 		return false
@@ -276,6 +276,9 @@ func (q *internalQueries) done(query internalQuery) error {
 		q.report()
 	case resetSession:
 		if failure != nil {
+			if failure.Code == queryCanceled {
+				q.client.table.resetCanceled.Store(true)
+			}
 			return failure
 		}
 		if q.internalPending == 0 {

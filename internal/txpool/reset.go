@@ -29,6 +29,13 @@ func needsReset(c *Client, s *Server) bool {
 	return s.owner != nil && s.owner != c && (s.unknown || s.owner.user != c.user || c.table.AlwaysReset.Load())
 }
 
+// mayFailToReset reports whether c waits for the reset of s, because that may fail: by a
+// setting that cannot always be reset, or by a limit of time that strikes before the reset
+// has lifted it. Those of a role or a database are not known until one has.
+func mayFailToReset(c *Client, s *Server) bool {
+	return s.settings.value(tempBuffers) != "" || s.settings.value("statement_timeout") != "" || c.table.resetCanceled.Load()
+}
+
 // tempBuffers is the setting that cannot be reset once the session has had temporary
 // tables.
 const tempBuffers = "temp_buffers"

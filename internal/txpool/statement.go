@@ -43,7 +43,8 @@ type Statements struct {
 	// before.
 	AlwaysReset atomic.Bool
 
-	recalls atomic.Bool // clients call currval or lastval
+	recalls       atomic.Bool // clients call currval or lastval
+	resetCanceled atomic.Bool // a reset was, by a limit of time
 
 	mu     sync.Mutex // guards the next two
 	known  map[source]*statement
