@@ -151,7 +151,11 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 				if isAllowed(direct[i], pooled[j], d.open, p.hidden) {
 					fails := d.open && isLastValue(direct[i], pooled[j], true)
 					about, _, _ := strings.Cut(direct[i], " -> ")
+					next, other := direct[i], pooled[j]
 					direct, pooled = slices.Delete(direct, i, i+1), slices.Delete(pooled, j, j+1)
+					if strings.Contains(about, "nextval(") {
+						direct, pooled = withoutLast(direct, next), withoutLast(pooled, other)
+					}
 					direct, pooled = withoutTag(direct, about), withoutTag(pooled, about)
 					if fails {
 						direct, pooled = withoutFailed(direct, pooled, about)
@@ -162,8 +166,10 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 				}
 			}
 		}
-		if d.open && containsError(d.pooled, "setting client_encoding=") && covered { // after RESET, text comes in the login's encoding
-			direct, pooled = withoutText(direct), withoutText(pooled)
+		for setting, shown := range map[string]string{"client_encoding": "text ", "search_path": "schemas "} { // what shows the login's value, after RESET
+			if d.open && containsError(d.pooled, "setting "+setting+"=") && covered {
+				direct, pooled = withoutPrefix(direct, shown), withoutPrefix(pooled, shown)
+			}
 		}
 		if slices.Contains(d.pooled, "ParseComplete") { // see the text that has been prepared before
 			n := len(direct)
@@ -179,9 +185,19 @@ func notAllowed(all []difference, p plan) (rest []difference) {
 	return rest
 }
 
-// withoutText returns lines without the aspect that shows the client encoding.
-func withoutText(lines []string) []string {
-	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "text ") })
+// withoutPrefix returns lines without those that begin with prefix.
+func withoutPrefix(lines []string, prefix string) []string {
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, prefix) })
+}
+
+// withoutLast returns lines without the looks at a last value that is the row of a look
+// at the next one.
+func withoutLast(lines []string, next string) []string {
+	_, row, _ := strings.Cut(next, " -> ")
+	return slices.DeleteFunc(lines, func(l string) bool {
+		about, last, _ := strings.Cut(l, " -> ")
+		return (strings.Contains(about, "currval(") || strings.Contains(about, "lastval(")) && last == row
+	})
 }
 
 // isRefusedLogin reports whether d is a login whose setting is not in UTF-8.

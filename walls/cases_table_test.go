@@ -322,6 +322,8 @@ var partCases = []partCase{
 	caseOf("set_config in query_to_xml", "custom setting", 1, "query_to_xml"),
 	caseOf("set_config in ts_stat", "custom setting", 1, "ts_stat"),
 	caseOf("a custom setting with a long name", "custom setting with a long name", 0),
+	caseOf("a custom setting with a long name in a view over crosstab", "custom setting with a long name", 0, "crosstab", "view", "past the proxy"),
+	caseOf("a custom setting in a view over crosstab", "custom setting", 0, "crosstab", "view", "past the proxy"),
 	caseOf("set_config of a long name", "custom setting with a long name", 1),
 	caseOf("set_config of a name beyond ASCII", "custom setting with a name beyond ASCII", 1),
 	caseOf("SET seed", "seed", 1),

@@ -46,9 +46,11 @@ type partCase struct {
 
 func (c partCase) composition(t testing.TB) composition {
 	p := part{state: findState(c.state), form: c.form, scope: &scopes[0], protocol: &protocols[0]}
+	stocked := false
 	for _, name := range c.more {
-		found := name == "dropped"
-		p.dropped = p.dropped || found
+		found := name == "dropped" || name == "past the proxy"
+		stocked = stocked || name == "past the proxy"
+		p.dropped = p.dropped || name == "dropped"
 		for i := range carriers {
 			if carriers[i].name == name {
 				p.carriers, found = append(p.carriers, &carriers[i]), true
@@ -68,7 +70,7 @@ func (c partCase) composition(t testing.TB) composition {
 			t.Fatalf("%s: there is no %q", c.name, name)
 		}
 	}
-	return composition{parts: []part{p}, role: ordinary}
+	return composition{parts: []part{p}, role: ordinary, stocked: stocked}
 }
 
 // plan returns the case as a script.

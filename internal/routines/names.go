@@ -25,6 +25,7 @@ const (
 	isCall     = "call"       // Text is the name of a function, perhaps of PostgreSQL's own, that the object calls
 	isUnplain  = "unplain"    // a function of PostgreSQL's own that is not known to be plain
 	isCode     = "code"       // Text is an expression or rule of the object
+	isText     = "text"       // Text is an expression or rule of the object that uses functions, whose literals they may execute
 	isAnywhere = "everywhere" // a function that runs without being named, by an operator, for example
 	isEvent    = "event"      // a function that runs when definitions change
 	isDblink   = "dblink"     // a function that connects to another server

@@ -1,6 +1,10 @@
 package routines
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // scanSQL selects what a database defines: see the kinds of [Definition]. The
 // fingerprint of the catalogs comes first.
@@ -8,7 +12,8 @@ import "strings"
 // A part is what belongs to a relation or type and may run code; it uses what PostgreSQL
 // records as its dependencies. That does not include PostgreSQL's own functions. So the
 // stored expressions are searched for the OIDs of those that are not plain; the text of
-// an expression is returned only if it has one. A base type is no part, because only
+// an expression is returned only if it has one, or uses a function of the database, which
+// may execute the expression's literals. A base type is no part, because only
 // functions in C read and write its values.
 //
 // All names and operators are qualified, because the search_path is the client's.
@@ -78,7 +83,7 @@ WITH own AS (
 	FROM own, suspects WHERE proargdefaults::pg_catalog.text OPERATOR(pg_catalog.~) pattern
 	UNION ALL SELECT 'relation', relname, NULL FROM pg_catalog.pg_class
 	WHERE relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f', 'S']::"char"[]) AND relpersistence OPERATOR(pg_catalog.<>) 't'
-	UNION ALL SELECT 'code', name, CASE class
+	UNION ALL SELECT CASE WHEN code OPERATOR(pg_catalog.~) pattern THEN 'code' ELSE 'text' END, name, CASE class
 		WHEN 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN pg_catalog.pg_get_ruledef(oid)
 		WHEN 'pg_catalog.pg_trigger'::pg_catalog.regclass THEN pg_catalog.pg_get_triggerdef(oid)
 		WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN CASE WHEN oid OPERATOR(pg_catalog.=) relation
@@ -92,6 +97,10 @@ WITH own AS (
 			(SELECT pg_catalog.concat_ws(', ', pg_catalog.pg_get_expr(polqual, polrelid), pg_catalog.pg_get_expr(polwithcheck, polrelid))
 			FROM pg_catalog.pg_policy a WHERE a.oid OPERATOR(pg_catalog.=) part.oid) END
 	FROM part, suspects WHERE code OPERATOR(pg_catalog.~) pattern
+		OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN own ON own.oid OPERATOR(pg_catalog.=) d.refobjid
+			WHERE d.classid OPERATOR(pg_catalog.=) class AND d.objid OPERATOR(pg_catalog.=) part.oid
+				AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+				AND coalesce(own.extname, '') OPERATOR(pg_catalog.<>) ALL (ARRAY[{plain}]::pg_catalog.name[]))
 	UNION ALL SELECT DISTINCT 'use', o.name, r.name
 	FROM pg_catalog.pg_depend d
 		JOIN node o ON o.class OPERATOR(pg_catalog.=) d.classid AND o.oid OPERATOR(pg_catalog.=) d.objid
@@ -167,7 +176,8 @@ var checkQuery, scanQuery = func() (check, scan string) {
 			c[1]+"::pg_catalog.oid::pg_catalog.int8) FROM pg_catalog."+c[0]+" WHERE "+c[1]+"::pg_catalog.oid OPERATOR(pg_catalog.>=) 16384"+c[2])
 	}
 	fingerprint := strings.NewReplacer("{catalogs}", strings.Join(catalogs, "\n\tUNION ALL "), "{super}", superSQL, "{member}", memberSQL).Replace(fingerprintSQL)
-	quoted := "'" + strings.Join(strings.Fields(volatileFunctions), "','") + "'"
-	scan = strings.NewReplacer("{volatile}", quoted, "{fingerprint}", fingerprint, "{super}", superSQL, "{member}", memberSQL).Replace(scanSQL)
+	quoted := func(names []string) string { return "'" + strings.Join(names, "','") + "'" }
+	scan = strings.NewReplacer("{volatile}", quoted(strings.Fields(volatileFunctions)), "{plain}", quoted(slices.Sorted(maps.Keys(plainExtensions))),
+		"{fingerprint}", fingerprint, "{super}", superSQL, "{member}", memberSQL).Replace(scanSQL)
 	return scanPrefix + "SELECT NULL, NULL, sum FROM (" + fingerprint + ") AS fingerprint", scanPrefix + scan
 }()
