@@ -111,10 +111,12 @@ func terminate(t testing.TB, direct *pgx.Conn, pids ...int) {
 	})
 }
 
-// lose is terminate for server connections that nobody uses: their last words
-// may take a while on the way to the proxy.
+// lose is terminate for server connections that nobody uses: that of a client may not be
+// released when the client already has its answer, and the last words of the server may
+// take a while on the way to the proxy.
 func (r *rig) lose(direct *pgx.Conn, pids ...int) {
 	r.t.Helper()
+	r.settled()
 	terminate(r.t, direct, pids...)
 	testkit.Eventually(r.t, "the proxy has lost them", func() bool {
 		return !slices.ContainsFunc(r.pids(), func(pid int) bool { return slices.Contains(pids, pid) })
