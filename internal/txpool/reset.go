@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// resetSQL resets a session, but for prepared statements. Nothing that the former client
-// has set may make it fail, nor may the limit of time of a new session, which RESET ALL
-// brings back. RESET SESSION AUTHORIZATION includes the role. The seed of random() is the
-// one thing that cannot be reset, but it can be made unknown: the number goes between the
-// two parts.
+// resetSQL resets a session, but for prepared statements. It lifts the former client's
+// limit of time, and that of a new session, which RESET ALL brings back: mayFailToReset
+// has what may still make it fail. RESET SESSION AUTHORIZATION includes the role. The seed
+// of random() is the one thing that cannot be reset, but it can be made unknown: the
+// number goes between the two parts.
 const (
 	resetSQL = "SET statement_timeout = 0; " + notDeferrable + " RESET SESSION AUTHORIZATION; RESET ALL; SET statement_timeout = 0;" +
 		" CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.setseed("

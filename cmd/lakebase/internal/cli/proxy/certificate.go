@@ -14,7 +14,7 @@ import (
 const certificateInterval = 10 * time.Second
 
 // certificate is one that clients see. It is read again when its files have changed, by
-// the login that notices: whoever renews a certificate need not know of the proxy.
+// the login that notices, so that a program that renews it need not know of the proxy.
 type certificate struct {
 	certFile, keyFile string
 	interval          time.Duration
