@@ -156,7 +156,8 @@ var settingStates = []state{
 		survives: true,
 		lasts:    true,
 		forms: []create{{action: expr("pg_catalog.setseed(0.5)")}, {action: do("SET seed = 0.5")}, {action: calls("pg_catalog.setseed(double precision)", "0.5")},
-			{action: expr("pg_catalog.set_config('seed', '0.5', false)")}, {action: expr("pg_catalog.setseed(pg_catalog.float8 '0.5')")}},
+			{action: expr("pg_catalog.set_config('seed', '0.5', false)")}, {action: expr("pg_catalog.setseed(pg_catalog.float8 '0.5')")},
+			{action: expr("(SELECT pg_catalog.set_config(n, '0.5', false) FROM (VALUES ('seed')) AS s (n))")}},
 		// The 0.5 is where the server's generator starts; its next values are recognised.
 		looks: []string{"SELECT pg_catalog.array_position(CAST('{seeded}' AS pg_catalog.float8[]), pg_catalog.random())"},
 	},

@@ -17,6 +17,7 @@ import (
 
 var (
 	compositions = flag.Int("compositions", 0, "number of random compositions, of all kinds; 0 for a few hundred of those that are equal today")
+	first        = flag.Int("first", 0, "number of the first of the random compositions")
 	seed         = flag.Uint64("seed", 1, "seed of the random compositions")
 	workers      = flag.Int("workers", 2, "number of pools and databases that compare at the same time")
 	resetAlways  = flag.Bool("reset-always", false, "with server_reset_query_always")
@@ -59,12 +60,14 @@ func TestResetLeavesNothingToSee(t *testing.T) {
 func compareAtRandom(t *testing.T, n int, judges []*judge) {
 	r := newReport()
 	var next atomic.Int64
+	next.Store(int64(*first))
+	last := *first + n
 	var all sync.WaitGroup
 	size := min(blockSize, max(1, n/len(judges)))
 	for _, j := range judges {
 		all.Go(func() {
-			for first := int(next.Add(int64(size))) - size; first < n; first = int(next.Add(int64(size))) - size {
-				end := min(n, first+size)
+			for first := int(next.Add(int64(size))) - size; first < last; first = int(next.Add(int64(size))) - size {
+				end := min(last, first+size)
 				if err := r.compareBlock(t, j, first, end); err != nil {
 					t.Error(err)
 					return

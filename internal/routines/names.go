@@ -187,7 +187,12 @@ func (n *Names) spread(definitions []Definition) (changed bool) {
 	for _, d := range definitions {
 		name := sqlscan.Fold(d.Name)
 		before := n.readings[name]
-		after := before.with(n.find([]byte(d.Text)))
+		found := n.find([]byte(d.Text))
+		if d.Kind == isText && found.Impact&Hides != 0 {
+			body := readBody([]byte(d.Text))
+			found = found.with(Reading{body.Impact & lasting, body.Custom})
+		}
+		after := before.with(found)
 		if after.Impact != before.Impact || len(after.Custom) != len(before.Custom) {
 			n.readings[name], changed = after, true
 		}
@@ -221,7 +226,7 @@ func (n *Names) Read(text []byte) Reading {
 	if r.Impact&Unknown != 0 { // it may execute its literals, or define what does
 		body := readBody(text)
 		if r.Impact&Hides != 0 {
-			r.Impact |= body.Impact & Seeds // which no inspection finds
+			r.Impact |= body.Impact & lasting
 		}
 		r = r.with(Reading{Impact: later(body.Impact), Custom: body.Custom})
 	}

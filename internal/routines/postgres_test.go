@@ -18,6 +18,7 @@ import (
 func TestScanFindsWhatRunsUnnamed(t *testing.T) {
 	conn := connect(t, testpostgres.Start(t))
 	run(t, conn, "CREATE FUNCTION own() RETURNS text LANGUAGE sql AS $$SELECT set_config('probe.x', 'set', false)$$")
+	const runs = "CREATE FUNCTION run(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; RETURN $1; END'; "
 	for _, direct := range []bool{true, false} {
 		call := "own()"
 		if direct {
@@ -41,6 +42,12 @@ func TestScanFindsWhatRunsUnnamed(t *testing.T) {
 			"type of a variable":                 {"CREATE DOMAIN d AS int CHECK ({x} <> ''); CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'DECLARE v d := 1; BEGIN END'", "SELECT f()"},
 			"cast in a view":                     {"CREATE DOMAIN d AS int CHECK ({x} <> ''); CREATE VIEW v AS SELECT CAST(random() AS d) AS a", "SELECT a FROM v"},
 			"cast in a default":                  {"CREATE DOMAIN d AS int CHECK ({x} <> ''); CREATE TABLE t (a int, b int DEFAULT random()::d)", "INSERT INTO t (a) VALUES (1)"},
+			"text in a view":                     {runs + "CREATE VIEW v AS SELECT run('SELECT {q}') AS a", "TABLE v"},
+			"text in a default":                  {runs + "CREATE TABLE t (a int, b text DEFAULT run('SELECT {q}'))", "INSERT INTO t (a) VALUES (1)"},
+			"text in a check":                    {runs + "CREATE DOMAIN d AS int CHECK (run('SELECT {q}') <> '')", "SELECT 1::d"},
+			"text in a default of an argument":   {runs + "CREATE FUNCTION f(text DEFAULT run('SELECT {q}')) RETURNS text LANGUAGE sql AS 'SELECT $1'", "SELECT f()"},
+			"text in a standard body":            {runs + "CREATE FUNCTION f() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT run('SELECT {q}'); END", "SELECT f()"},
+			"text in an argument of a trigger":   {"CREATE TABLE t (a int); CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECUTE TG_ARGV[0]; RETURN NULL; END'; CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g('SELECT {q}')", "INSERT INTO t VALUES (1)"},
 			"view of a view":                     {"CREATE VIEW w AS SELECT {x} AS a; CREATE VIEW v AS SELECT * FROM w", "TABLE v"},
 			"rule":                               {"CREATE TABLE t (a int); CREATE RULE r AS ON DELETE TO t DO INSTEAD SELECT {x}", "DELETE FROM t"},
 			"policy with a subquery":             {"CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW v AS SELECT {x} AS a; CREATE POLICY p ON t USING (EXISTS (SELECT a FROM v)); ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE ROLE r_{n}; GRANT SELECT ON t, v TO r_{n}; ALTER TABLE t OWNER TO r_{n}; ALTER VIEW v OWNER TO r_{n}; SET ROLE r_{n}", "SELECT a FROM t"},

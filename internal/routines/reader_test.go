@@ -1,6 +1,7 @@
 package routines
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/lakebase-go/lakebase/internal/sqlscan"
@@ -88,6 +89,36 @@ func TestOtherTextsAreUnknown(t *testing.T) {
 	for _, text := range otherTexts {
 		if r := n.Read([]byte(text)); r.Impact&Unknown == 0 {
 			t.Errorf("%s: impact %b", text, r.Impact)
+		}
+	}
+}
+
+// What no inspection finds counts also in a text that is run by what has it as an
+// argument: the name of the setting that set_config sets may be anywhere.
+func TestTextThatIsRunMayLeaveWhatNoInspectionFinds(t *testing.T) {
+	n := newNames([]Definition{{isUnplain, "ts_stat", ""}, {isUnplain, "query_to_xml", ""}, {isLibrary, "crosstab", "tablefunc"},
+		{isRelation, "accounts", ""}, {isFunction, "stats", "SELECT ts_stat($1)"}}, "1")
+	long := "app." + strings.Repeat("long", 17)
+	for text, want := range map[string]Impact{
+		"select ts_stat('select set_config(n, v, l) from (values (''" + long + "'', ''ann'', false)) as s (n, v, l)')": ConfiguresUnknown,
+		"select ts_stat($$select set_config(n, 'ann', false) from unnest(array['app.k']) as n$$)":                      ConfiguresUnknown,
+		"select query_to_xml('select set_config(E''app.k'', ''ann'', false)', true, true, '')":                         ConfiguresUnknown,
+		"select query_to_xml('select set_config(U&''app.k'', ''ann'', false)', true, true, '')":                        ConfiguresUnknown,
+		"select query_to_xml('select set_config($x$app.k$x$, ''ann'', false)', true, true, '')":                        ConfiguresUnknown,
+		"select query_to_xml('select set_config(''app.''\n''k'', ''ann'', false)', true, true, '')":                    ConfiguresUnknown,
+		"select query_to_xml('select set_config(''" + long + "''::name, ''ann'', false)', true, true, '')":             ConfiguresUnknown,
+		"select * from crosstab('select 1, 1, set_config(k, v, false) from accounts') as t (a int, b text)":            ConfiguresUnknown,
+		"select stats('select set_config(k, v, false) from accounts')":                                                 ConfiguresUnknown,
+		"select unknown('select set_config(k, v, false) from accounts')":                                               ConfiguresUnknown,
+		"create function f(text) returns void as 'begin execute $1; end' language plpgsql; select f('load ''x''')":     Loads,
+		"select unknown('load ''x''')":                                                               Loads,
+		"select query_to_xml('select dblink_connect(''x'')', true, true, '')":                        Connects,
+		"select query_to_xml('select setseed(0)', true, true, '')":                                   Seeds,
+		"select query_to_xml('select set_config(''" + long + "'', ''ann'', false)', true, true, '')": 0,
+		"select query_to_xml('select x from accounts', true, true, '')":                              0,
+	} {
+		if got := n.Read([]byte(text)).Impact; got&lasting != want || got&Unknown == 0 {
+			t.Errorf("%s: impact %b", text, got)
 		}
 	}
 }

@@ -22,9 +22,7 @@ type Impact uint64
 func (i Impact) Later() Impact { return i >> 32 }
 
 // later returns the part of an impact that says the same about later texts.
-func later(i Impact) Impact {
-	return (i & (Seeds | Loads | Connects | Authorizes | ConfiguresUnknown | Unseen | Remembers)) << 32
-}
+func later(i Impact) Impact { return (i & lasting) << 32 }
 
 // State of the session that the server can be asked about after the transaction.
 const (
@@ -50,6 +48,9 @@ const (
 	Authorizes                                 // changes the session user
 	ConfiguresUnknown                          // changes settings that the text does not name
 )
+
+// lasting is the state that no inspection finds.
+const lasting = Seeds | Loads | Connects | Authorizes | ConfiguresUnknown | Unseen | Remembers
 
 // Other impact.
 const (

@@ -79,8 +79,9 @@ WITH own AS (
 		WHEN lanname OPERATOR(pg_catalog.=) ANY (ARRAY['internal', 'c']::pg_catalog.name[]) THEN 'library' ELSE 'opaque' END, name,
 		CASE WHEN prokind OPERATOR(pg_catalog.<>) 'a' THEN extname::pg_catalog.text END
 	FROM own WHERE lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['sql', 'plpgsql']::pg_catalog.name[])
-	UNION ALL SELECT 'code', name, pg_catalog.pg_get_expr(proargdefaults, 0)
-	FROM own, suspects WHERE proargdefaults::pg_catalog.text OPERATOR(pg_catalog.~) pattern
+	UNION ALL SELECT CASE WHEN proargdefaults::pg_catalog.text OPERATOR(pg_catalog.~) pattern THEN 'code' ELSE 'text' END,
+		name, pg_catalog.pg_get_expr(proargdefaults, 0)
+	FROM own, suspects WHERE proargdefaults IS NOT NULL
 	UNION ALL SELECT 'relation', relname, NULL FROM pg_catalog.pg_class
 	WHERE relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p', 'v', 'm', 'f', 'S']::"char"[]) AND relpersistence OPERATOR(pg_catalog.<>) 't'
 	UNION ALL SELECT CASE WHEN code OPERATOR(pg_catalog.~) pattern THEN 'code' ELSE 'text' END, name, CASE class

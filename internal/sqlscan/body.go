@@ -20,7 +20,8 @@ type Body struct {
 const bodyEffects = Set | Reset | SetLocal | SetConfig | Discard | Temp | Listen | Unlisten | Prepare | Deallocate |
 	Hold | Close | Load | AdvisoryLock | AdvisoryUnlock | Seed | Connect | Sequence | Opaque
 
-// maxNesting limits how deep literals within literals are read.
+// maxNesting limits how deep literals within literals are read. Deeper ones may have any
+// effect.
 const maxNesting = 8
 
 // ReadBody reads the source of a function in SQL, PL/pgSQL or another language. It
@@ -58,8 +59,13 @@ func (b *bodyReader) read(text []byte, depth int) {
 		r.read(t, &lex)
 		switch t.Kind {
 		case Literal, QuotedName:
-			if inside := Contents(lex.Text(t)); depth < maxNesting && len(inside) > 0 {
+			inside := Contents(lex.Text(t))
+			switch {
+			case len(inside) == 0:
+			case depth < maxNesting:
 				b.read(inside, depth+1)
+			default: // may be any text
+				found, b.Unknown = bodyEffects, true
 			}
 		case Word:
 			if lookUp(lex.Text(t)) == kwExecute && !executesLiteral(lex) {

@@ -35,6 +35,8 @@ func TestReadBody(t *testing.T) {
 		{"BEGIN INSERT INTO t DEFAULT VALUES; RETURN currval('t_id'); END", Sequence, nil, false},
 		{`plpy.execute("CREATE TEMP TABLE x (y int)")`, Temp, nil, false},
 		{"BEGIN -- set app.user\n NULL; END", 0, nil, false},
+		{"SELECT $1$ $2$ $3$ $4$ $5$ $6$ $7$ $8$ $$ $$ $8$ $7$ $6$ $5$ $4$ $3$ $2$ $1$", 0, nil, false}, // parameters
+		{"SELECT $a$ $b$ $c$ $d$ $e$ $f$ $g$ $h$ SELECT set_config('x.y', $1, false) $h$ $g$ $f$ $e$ $d$ $c$ $b$ $a$", bodyEffects, []string{"x.y"}, true},
 		{"SELECT \"", 0, nil, false},
 		{"SELECT '", 0, nil, false},
 		{"SELECT $x$", 0, nil, false},

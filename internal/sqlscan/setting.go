@@ -85,7 +85,7 @@ func firstArgument(l *Lexer) (string, bool) {
 		return "", false
 	}
 	next := l.Next()
-	for l.Is(next, ':') || next.Kind == Word { // ::text, as PostgreSQL writes it
+	for l.Is(next, ':') || next.Kind == Word && bytes.EqualFold(l.Text(next), []byte("text")) { // ::text, as PostgreSQL writes it; name would cut the value
 		next = l.Next()
 	}
 	if !l.Is(next, ',') {

@@ -92,6 +92,8 @@ func (s *session) sent(impact routines.Impact) {
 	}
 	if impact&routines.Unknown != 0 {
 		impact |= routines.Inspectable
+	}
+	if impact&(routines.Unknown|routines.ConfiguresUnknown) != 0 { // the setting may be seed
 		s.server.unknown = true
 	}
 	if impact&routines.Defines != 0 {
