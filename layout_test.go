@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/doctor": {".", "internal/oneline", "internal/redact", "internal/refusal", "internal/resolver",
 		"internal/roles", "internal/shellword", "internal/spelling", "internal/steps", "internal/workspace"},
 	"internal/buildinfo":    {},
+	"internal/history":      {},
 	"internal/inventory":    {"internal/workspace"},
 	"internal/oneline":      {},
 	"internal/pgurl":        {"internal/redact"},
@@ -50,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/shellword":    {"internal/oneline"},
 	"internal/spelling":     {},
 	"internal/sqlscan":      {},
+	"internal/statuspage":   {"internal/history", "internal/oneline"},
 	"internal/steps":        {"internal/resolver", "internal/tokencache", "internal/workspace"}, // what the root package shows the doctor
 	"internal/txpool":       {"internal/pgwire", "internal/routines", "internal/sqlscan"},
 	"internal/tokencache":   {"internal/redact"},
@@ -74,7 +76,7 @@ var mayImport = map[string][]string{
 	"proxy": {".", "internal/buildinfo", "internal/eventloop", "internal/pgwire", "internal/pgurl", "internal/rawnet", "internal/secretfile", "internal/settings", "internal/sqlscan", "internal/txpool",
 		"proxy/internal/console", "proxy/internal/monitor", "proxy/internal/snapshot"},
 	"proxy/internal/console":  {"internal/oneline", "internal/pgwire", "internal/sqlscan", "proxy/internal/snapshot"},
-	"proxy/internal/monitor":  {"proxy/internal/snapshot"},
+	"proxy/internal/monitor":  {"internal/history", "internal/statuspage", "proxy/internal/snapshot"},
 	"proxy/internal/snapshot": {},
 
 	"cmd/lakebase":                       {"cmd/lakebase/internal/cli"},

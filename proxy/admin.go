@@ -76,7 +76,7 @@ func (a admin) Snapshot() *snapshot.Proxy {
 		Connected: counts.clients.Load(), Consoles: s.console.Sessions(),
 		Accepted: counts.accepted.Load(), Sessions: counts.sessions.Load(), Failed: counts.failed.Load(),
 		Canceled: counts.canceled.Load(), Lost: counts.lost.Load(),
-		Switched: s.pools.switched, Settings: consoleSettings(&all.Config),
+		Switched: s.pools.switched, Settings: consoleSettings(&all.Config), Errors: s.env.errors.list(),
 	}
 	if all.Users != nil {
 		now.Users = slices.Collect(maps.Keys(all.Users.verifiers))

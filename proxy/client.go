@@ -254,6 +254,7 @@ func (c *client) fail(stage string, err error) {
 		return
 	}
 	log.Warn("client refused", "code", e.Code, "error", e.Message)
+	c.env.errors.add(e)
 	c.conn.out = e.Append(c.conn.out)
 	if c.conn.flush() == nil {
 		c.conn.linger()

@@ -261,6 +261,7 @@ func endsInTerminate(requests []byte) bool {
 // refuse answers requests with an error, so that the client may go on. If the
 // requests are incomplete or the proxy is shutting down, the session ends.
 func (c *pooledClient) refuse(requests []byte, e *pgwire.Error) ending {
+	c.env.errors.add(e)
 	c.env.log.Info("cannot serve a request", "client", c.conn.raw.RemoteAddr(), "target", c.pool.database.target.name, "code", e.Code, "error", e.Message)
 	answer, ok := refusal(requests, e)
 	if !ok || c.introduction.active || c.env.isDraining() {
@@ -404,10 +405,12 @@ func (c *pooledClient) sendLast(reason string, e *pgwire.Error, forced bool) end
 	for {
 		s := c.server.Load()
 		if s == nil {
+			c.env.errors.add(e)
 			c.conn.writeLast(e.Append(nil))
 			return ending{reason, true}
 		}
 		if ended, linked := (link{s, c}).sendError(e, forced); ended {
+			c.env.errors.add(e)
 			return ending{reason, true}
 		} else if linked {
 			return ending{}

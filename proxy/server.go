@@ -319,6 +319,7 @@ type env struct {
 	configuration atomic.Pointer[configuration]
 	log           *slog.Logger
 	counts        counters
+	errors        errorCounts
 	unfinished    unfinished
 	cancelKeys    cancelKeys
 	starts        starts

@@ -283,6 +283,7 @@ func (s *session) serverLost(err error) (reason string) {
 // session ends.
 func (s *session) disconnectClient(reason string, e *pgwire.Error) string {
 	if s.tracker.canInsert() {
+		s.client.env.errors.add(e)
 		s.client.conn.writeLast(e.Append(nil))
 	}
 	return reason

@@ -55,13 +55,13 @@ func (t *target) info(all *configuration, conns int64) snapshot.Target {
 	if last == nil {
 		last = &loginResult{}
 	}
-	trouble := ""
+	trouble, hint := "", ""
 	if e := t.connector.Trouble(); e != nil {
-		trouble = strings.TrimPrefix(e.Error(), "lakebase: ")
+		trouble, hint = strings.TrimPrefix(e.Error(), "lakebase: "), e.Hint
 	}
 	return snapshot.Target{
-		Trouble: trouble,
-		Name:    t.name, Default: t.name == all.DefaultTarget,
+		Trouble: trouble, Hint: hint,
+		Name: t.name, Default: t.name == all.DefaultTarget,
 		Host: last.host, Port: last.port, User: last.user, Database: last.database,
 		ServerConns: conns, MaxTargetConnections: all.MaxTargetConnections,
 		TokenExpiry: stats.TokenExpiry, Tokens: stats.Tokens, CredentialCalls: stats.CredentialCalls,

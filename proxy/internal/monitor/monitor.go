@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/history"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -35,9 +36,15 @@ type Proxy interface {
 // Monitor is an HTTP server for one proxy. It outlives the proxy's listeners, so
 // that health checks see that the proxy is shutting down.
 type Monitor struct {
+	proxy    Proxy
+	log      *slog.Logger
+	recorder *history.Recorder[sample]
 	listener net.Listener
 	server   *http.Server
 	serving  sync.WaitGroup
+
+	recording     context.Context // ends with Close
+	stopRecording context.CancelFunc
 }
 
 // Listen opens a TCP address, host:port. Serve must follow, or Close.
@@ -47,28 +54,34 @@ func Listen(address string, proxy Proxy, log *slog.Logger) (*Monitor, error) {
 		return nil, err
 	}
 	onLoopback := l.Addr().(*net.TCPAddr).IP.IsLoopback()
-	return &Monitor{listener: l, server: &http.Server{
-		Handler:           newHandler(proxy, onLoopback, log),
+	m := &Monitor{proxy: proxy, log: log, recorder: newRecorder(proxy), listener: l}
+	m.recording, m.stopRecording = context.WithCancel(context.Background())
+	m.server = &http.Server{
+		Handler:           m.handler(onLoopback),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}, nil
+	}
+	return m, nil
 }
 
 // Addr returns the address.
 func (m *Monitor) Addr() net.Addr { return m.listener.Addr() }
 
-// Serve answers requests in the background until [Monitor.Close].
+// Serve answers requests, and records what the plots show, in the background until
+// [Monitor.Close].
 func (m *Monitor) Serve() {
 	m.serving.Go(func() { _ = m.server.Serve(m.listener) })
+	m.serving.Go(func() { m.recorder.Run(m.recording) })
 }
 
 // Close closes the address and waits a second for answers that are being
 // written.
 func (m *Monitor) Close() {
+	m.stopRecording()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if m.server.Shutdown(ctx) != nil {
@@ -78,13 +91,15 @@ func (m *Monitor) Close() {
 	m.serving.Wait()
 }
 
-func newHandler(proxy Proxy, onLoopback bool, log *slog.Logger) http.Handler {
+func (m *Monitor) handler(onLoopback bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /startup", probe(proxy.Started))
-	mux.HandleFunc("GET /readiness", probe(proxy.Ready))
-	mux.HandleFunc("GET /liveness", probe(proxy.Alive))
-	mux.Handle("GET /metrics", metricsHandler(proxy))
-	mux.Handle("GET /{$}", statusPage(proxy, log))
+	mux.HandleFunc("GET /startup", probe(m.proxy.Started))
+	mux.HandleFunc("GET /readiness", probe(m.proxy.Ready))
+	mux.HandleFunc("GET /liveness", probe(m.proxy.Alive))
+	mux.Handle("GET /metrics", metricsHandler(m.proxy))
+	mux.HandleFunc("GET /{$}", m.page("overview", m.overview))
+	mux.HandleFunc("GET /pool", m.page("pool", m.poolDetails))
+	mux.HandleFunc("GET /client", m.page("client", m.clientDetails))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if onLoopback && !isLocalHost(r.Host) {
 			http.Error(w, "this address answers to localhost and IP addresses alone", http.StatusMisdirectedRequest)
@@ -95,7 +110,7 @@ func newHandler(proxy Proxy, onLoopback bool, log *slog.Logger) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // pages have another
 		mux.ServeHTTP(w, r)
 	})
 }

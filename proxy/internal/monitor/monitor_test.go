@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -116,11 +117,13 @@ func TestPageEscapesNames(t *testing.T) {
 	const script = `<script>alert("x")</script>`
 	get := start(t, "127.0.0.1:0", &fake{
 		pool:   snapshot.Pool{Target: "shop", Database: script, Mode: snapshot.TransactionMode, LastError: script},
-		client: snapshot.Client{ID: 1, User: script, ApplicationName: script, Target: "shop", Database: script, State: snapshot.ClientActive},
+		client: snapshot.Client{ID: 7, User: script, ApplicationName: script, Target: "shop", Database: script, State: snapshot.ClientActive},
 	})
-	status, page := get("/", nil)
-	if status != http.StatusOK || strings.Contains(page, "<script") || strings.Count(page, "&lt;script&gt;") != 5 {
-		t.Errorf("%d:\n%s", status, page)
+	for path, names := range map[string]int{"/": 5, "/pool?name=shop/" + url.QueryEscape(script): 6, "/client?id=7": 3} {
+		status, page := get(path, nil)
+		if status != http.StatusOK || strings.Contains(page, "<script>alert") || strings.Count(page, "&lt;script&gt;") != names {
+			t.Errorf("%s: %d:\n%s", path, status, page)
+		}
 	}
 	if status, _ := get("/metrics", nil); status != http.StatusOK {
 		t.Errorf("metrics: %d", status)

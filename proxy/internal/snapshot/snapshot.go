@@ -45,6 +45,15 @@ type Proxy struct {
 	Clients  []Client  // ordered by the time they connected
 	Servers  []Server  // ordered by target and database
 	Targets  []Target  // ordered by name
+	Errors   []Error   // ordered by SQLSTATE
+}
+
+// Error counts the errors of one SQLSTATE that the proxy itself has sent to clients.
+type Error struct {
+	Code          string
+	Count         int64
+	Last          time.Time
+	Message, Hint string // of the last
 }
 
 // Setting is one line of SHOW CONFIG.
@@ -272,7 +281,7 @@ type Target struct {
 	ServerConns          int64 // including those that log in, and those that a reload removes
 	MaxTargetConnections int
 
-	Trouble            string    // why the workspace gives no location or token; empty if it does
+	Trouble, Hint      string    // why the workspace gives no location or token, and what to do; empty if it does
 	TokenExpiry        time.Time // zero without a token
 	Tokens             int64     // received from the workspace
 	CredentialCalls    int64     // requests to the workspace for a token
