@@ -24,11 +24,20 @@ func TestNothingShownIsSecret(t *testing.T) {
 	refused(t, as("boss:swordfish-21", "shop"), "28P01", "password")
 
 	shown := map[string]string{}
-	for _, path := range []string{"/", "/metrics", "/readiness"} {
+	for _, path := range []string{"/", "/pool?name=shop", fmt.Sprintf("/client?id=%d", hostile.PgConn().PID()), "/metrics", "/readiness"} {
 		_, shown[path], _ = r.get(path)
 	}
-	if page := shown["/"]; strings.Contains(page, "<script") || strings.Contains(page, "<b>bold") || !strings.Contains(page, "&lt;script&gt;") {
-		t.Error("the page has markup of a client's, or lacks its name")
+	pages := 0
+	for path, page := range shown {
+		if strings.Contains(page, "<!DOCTYPE html>") {
+			pages++
+			if strings.Contains(page, "<script>alert") || strings.Contains(page, "<b>bold") || !strings.Contains(page, "&lt;script&gt;") {
+				t.Errorf("%s has markup of a client's, or lacks its name", path)
+			}
+		}
+	}
+	if pages != 3 {
+		t.Errorf("%d pages were checked", pages)
 	}
 	console := connect(t, as("boss:swordfish-12", "pgbouncer"))
 	_, help := rowsOf(t, console, "SHOW HELP")

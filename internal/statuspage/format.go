@@ -36,8 +36,8 @@ func Count(n any) string {
 	return digits
 }
 
-// Bytes formats a number of bytes in the unit that fits.
-func Bytes(n uint64) string {
+// byteSize formats a number of bytes in the unit that fits.
+func byteSize(n uint64) string {
 	units := strings.Fields("B kB MB GB TB PB EB")
 	size := float64(n)
 	for size >= 1000 && len(units) > 1 {
@@ -49,16 +49,16 @@ func Bytes(n uint64) string {
 	return fmt.Sprintf("%.1f %s", size, units[0])
 }
 
-// Number formats a value of a plot, with a decimal where it is small.
-func Number(v float64) string {
+// number formats a value of a plot, with a decimal where it is small.
+func number(v float64) string {
 	if v < 10 {
 		return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)
 	}
 	return Count(int64(math.Round(v)))
 }
 
-// Seconds formats a short time as a value of a plot.
-func Seconds(v float64) string {
+// seconds formats a short time as a value of a plot.
+func seconds(v float64) string {
 	switch {
 	case v == 0:
 		return "0"
@@ -69,13 +69,13 @@ func Seconds(v float64) string {
 	case v < 0.9995:
 		return fmt.Sprintf("%.0f ms", v*1e3)
 	}
-	return Number(v) + " s"
+	return number(v) + " s"
 }
 
-// Left formats the seconds that something still lasts as a value of a plot.
-func Left(v float64) string {
+// minutes formats seconds as a value of a plot.
+func minutes(v float64) string {
 	if v < 120 {
 		return fmt.Sprintf("%.0f s", v)
 	}
-	return fmt.Sprintf("%s min", Number(v/60))
+	return fmt.Sprintf("%s min", number(v/60))
 }

@@ -16,7 +16,7 @@ func TestFiguresAreShort(t *testing.T) {
 		}
 	}
 	for n, want := range map[uint64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 123456: "123 kB", 1 << 63: "9.2 EB"} {
-		if got := Bytes(n); got != want {
+		if got := byteSize(n); got != want {
 			t.Errorf("%d bytes are shown as %q, want %q", n, got, want)
 		}
 	}
@@ -26,16 +26,16 @@ func TestFiguresAreShort(t *testing.T) {
 		}
 	}
 	for v, want := range map[float64]string{0: "0", 0.00000012: "0 µs", 0.00034: "340 µs", 0.0012: "1.2 ms", 0.0123: "12 ms", 0.9996: "1 s", 2.34: "2.3 s"} {
-		if got := Seconds(v); got != want {
+		if got := seconds(v); got != want {
 			t.Errorf("%v s are shown as %q, want %q", v, got, want)
 		}
 	}
 	for v, want := range map[float64]string{0: "0", 0.25: "0.3", 9.96: "10", 12.4: "12", 1234.5: "1\u202f235"} {
-		if got := Number(v); got != want {
+		if got := number(v); got != want {
 			t.Errorf("%v is shown as %q, want %q", v, got, want)
 		}
 	}
-	if got := Left(90) + ", " + Left(3300); got != "90 s, 55 min" {
+	if got := minutes(90) + ", " + minutes(3300); got != "90 s, 55 min" {
 		t.Errorf("got %q", got)
 	}
 }

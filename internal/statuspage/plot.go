@@ -66,7 +66,7 @@ const width, height = 900, 200
 
 // Draw draws at most MaxLines lines. Its time ends with the last sample and is at
 // least a minute. Samples are interval apart; a longer time without any is left blank.
-func Draw[T any](samples []history.Sample[T], interval time.Duration, p Plot, format func(float64) string, lines ...Line[T]) Plot {
+func Draw[T any](samples []history.Sample[T], interval time.Duration, p Plot, unit Unit, lines ...Line[T]) Plot {
 	times := make([]time.Time, len(samples))
 	for i, s := range samples {
 		times[i] = s.At
@@ -82,9 +82,9 @@ func Draw[T any](samples []history.Sample[T], interval time.Duration, p Plot, fo
 			}
 		}
 	}
-	c := canvas{times: times, gap: 3 * interval, span: roundSpan(times), top: roundUp(top), format: format}
+	c := canvas{times: times, gap: 3 * interval, span: roundSpan(times), top: unit.round(top), format: unit.format}
 	p.Span = fmt.Sprintf("%d min", int(c.span.Minutes()))
-	p.Ticks = []string{format(c.top), format(c.top / 2), "0"}
+	p.Ticks = []string{unit.format(c.top), unit.format(c.top / 2), "0"}
 	for i, line := range lines {
 		p.Lines = append(p.Lines, c.draw(line.Name, values[i]))
 	}
@@ -204,6 +204,30 @@ func roundSpan(times []time.Time) time.Duration {
 		}
 	}
 	return 15 * time.Minute
+}
+
+// Unit is how the values of a plot are shown.
+type Unit struct {
+	format func(float64) string
+	round  func(float64) float64 // up, to the end of an axis
+}
+
+// Units of plots.
+var (
+	Numbers = Unit{number, roundUp}
+	Seconds = Unit{seconds, roundUp}   // of what is short
+	Minutes = Unit{minutes, roundTime} // of seconds
+	Bytes   = Unit{func(v float64) string { return byteSize(uint64(v)) }, roundUp}
+)
+
+// roundTime is the end of an axis of at least so many seconds.
+func roundTime(v float64) float64 {
+	for _, end := range []float64{10, 20, 40, 60, 120, 300, 600, 1200, 2400, 3600} {
+		if v <= end {
+			return end
+		}
+	}
+	return 3600 * roundUp(v/3600)
 }
 
 // roundUp is the end of an axis that is at least v.

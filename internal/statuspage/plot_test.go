@@ -39,7 +39,7 @@ func TestPlotsShowTheirSamples(t *testing.T) {
 		"a mean":         {[]float64{1, 2, 2, 4}, Mean("", itself, func(v float64) float64 { return 2 * v }), "M750 33h0M900 33h0", "0.5", "0.5", "0.5"},
 		"a mean of none": {[]float64{1, 2, 3}, Mean("", itself, func(float64) float64 { return 0 }), "", "–", "–", "–"},
 	} {
-		p := Draw(samples(c.values...), 5*time.Second, Plot{}, Number, c.line)
+		p := Draw(samples(c.values...), 5*time.Second, Plot{}, Numbers, c.line)
 		path := strings.ReplaceAll(p.Lines[0].Path, " -", "-")
 		if got := p.Lines[0]; path != c.path || got.Now != c.now || got.Lowest != c.lowest || got.Highest != c.highest {
 			t.Errorf("%s: %+v, want %q and %q, %q, %q", name, got, c.path, c.now, c.lowest, c.highest)
@@ -54,7 +54,7 @@ func TestPlotsShowTheWholeTime(t *testing.T) {
 	t.Parallel()
 	for minutes, want := range map[int]string{1: "1 min", 2: "2 min", 3: "5 min", 6: "10 min", 11: "15 min", 15: "15 min"} {
 		values := make([]float64, minutes*12+1)
-		p := Draw(samples(values...), 5*time.Second, Plot{}, Number, Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself))
+		p := Draw(samples(values...), 5*time.Second, Plot{}, Numbers, Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself))
 		if p.Span != want || len(p.Lines) != MaxLines || !strings.HasPrefix(p.Lines[0].Path, "M") || strings.Contains(p.Lines[0].Path, "M-") {
 			t.Errorf("%d min: %+v", minutes, p)
 		}
@@ -62,7 +62,7 @@ func TestPlotsShowTheWholeTime(t *testing.T) {
 	// A time without samples, as when a computer sleeps, is blank.
 	late := samples(1, 1, 1, 1)
 	late[2].At, late[3].At = late[2].At.Add(30*time.Second), late[3].At.Add(30*time.Second)
-	if got := Draw(late, 5*time.Second, Plot{}, Number, Gauge("", itself)).Lines[0].Path; strings.Count(got, "M") != 2 {
+	if got := Draw(late, 5*time.Second, Plot{}, Numbers, Gauge("", itself)).Lines[0].Path; strings.Count(got, "M") != 2 {
 		t.Errorf("path %s has no gap", got)
 	}
 }

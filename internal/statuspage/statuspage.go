@@ -62,7 +62,7 @@ func Parse(source string, every time.Duration, funcs template.FuncMap) *template
 		"every":  func() int { return int(every / time.Second) },
 		"name":   oneline.Name, "text": oneline.Text,
 		"ago":   func(t time.Time) string { return Duration(time.Since(t)) },
-		"brief": Duration, "count": Count, "bytes": Bytes,
+		"brief": Duration, "count": Count, "bytes": byteSize,
 	}).Funcs(funcs).Parse(frame + source))
 }
 

@@ -92,21 +92,21 @@ func (m *Monitor) plots(name string, now *snapshot.Proxy) []statuspage.Plot {
 	queries := total(func(t snapshot.Totals) uint64 { return t.Queries })
 	transactions := total(func(t snapshot.Totals) uint64 { return t.Transactions })
 	assignments := total(func(t snapshot.Totals) uint64 { return t.Assignments })
-	draw := func(id, title, unit string, format func(float64) string, lines ...line) statuspage.Plot {
-		return statuspage.Draw(samples, sampleInterval, statuspage.Plot{ID: id, Title: title, Unit: unit}, format, lines...)
+	draw := func(id, title, unit string, in statuspage.Unit, lines ...line) statuspage.Plot {
+		return statuspage.Draw(samples, sampleInterval, statuspage.Plot{ID: id, Title: title, Unit: unit}, in, lines...)
 	}
 	all := []statuspage.Plot{
-		draw("requests", "Requests", "a second", statuspage.Number,
+		draw("requests", "Requests", "a second", statuspage.Numbers,
 			statuspage.Rate("Queries", time.Second, queries), statuspage.Rate("Transactions", time.Second, transactions)),
 		draw("times", "Mean times", "", statuspage.Seconds,
 			statuspage.Mean("Query", spent(func(t snapshot.Totals) time.Duration { return t.QueryTime }), queries),
 			statuspage.Mean("Transaction", spent(func(t snapshot.Totals) time.Duration { return t.TransactionTime }), transactions),
 			statuspage.Mean("Wait for a server", spent(func(t snapshot.Totals) time.Duration { return t.WaitTime }), assignments)),
-		draw("clients", "Clients", "by state", statuspage.Number,
+		draw("clients", "Clients", "by state", statuspage.Numbers,
 			gauge("Active", func(p snapshot.Pool) int { return p.ClientsActive }),
 			gauge("Waiting", func(p snapshot.Pool) int { return p.ClientsWaiting }),
 			gauge("Idle", func(p snapshot.Pool) int { return p.ClientsIdle })),
-		draw("servers", "Server connections", "by state", statuspage.Number,
+		draw("servers", "Server connections", "by state", statuspage.Numbers,
 			gauge("Active", func(p snapshot.Pool) int { return p.ServersActive - p.ServersPinned }),
 			gauge("Pinned", func(p snapshot.Pool) int { return p.ServersPinned }),
 			gauge("Idle", func(p snapshot.Pool) int { return p.ServersIdle }),
@@ -115,15 +115,15 @@ func (m *Monitor) plots(name string, now *snapshot.Proxy) []statuspage.Plot {
 	loginFails := statuspage.Rate("Server logins", time.Minute, total(func(t snapshot.Totals) uint64 { return t.ServerLoginFails }))
 	if name != "" {
 		return append(all,
-			draw("traffic", "Traffic", "a second", func(v float64) string { return statuspage.Bytes(uint64(v)) },
+			draw("traffic", "Traffic", "a second", statuspage.Bytes,
 				statuspage.Rate("Received", time.Second, total(func(t snapshot.Totals) uint64 { return t.Received })),
 				statuspage.Rate("Sent", time.Second, total(func(t snapshot.Totals) uint64 { return t.Sent }))),
-			draw("failures", "Failures", "a minute", statuspage.Number, loginFails,
+			draw("failures", "Failures", "a minute", statuspage.Numbers, loginFails,
 				statuspage.Rate("Server connections lost", time.Minute, total(func(t snapshot.Totals) uint64 { return t.Lost + t.LostIdle }))))
 	}
 	return append(all,
-		draw("tokens", "Token expiry", "time left", statuspage.Left, expiryLines(now.Targets)...),
-		draw("failures", "Failures", "a minute", statuspage.Number,
+		draw("tokens", "Token expiry", "time left", statuspage.Minutes, expiryLines(now.Targets)...),
+		draw("failures", "Failures", "a minute", statuspage.Numbers,
 			statuspage.Rate("Client logins", time.Minute, func(s sample) float64 { return float64(s.failed) }), loginFails,
 			statuspage.Rate("Token requests", time.Minute, func(s sample) float64 { return float64(s.credentialFailed) }),
 			statuspage.Rate("Sessions lost", time.Minute, func(s sample) float64 { return float64(s.lost) })))
