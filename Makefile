@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples deploy docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples deploy browser docs lint vuln fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -67,6 +67,9 @@ examples: postgres ## every example against the local Lakebase; prints a table
 
 deploy: ## the container, Kubernetes, systemd, Prometheus and Grafana files, each by the program that reads it
 	@sh deploy/check.sh
+
+browser: postgres ## the status pages in Chromium, at a phone's and a computer's width (PICTURES=true: docs/images)
+	@sh browser/check.sh
 
 docs: ## write the pages in docs/cli and docs/man anew, from the commands' help
 	@rm -f docs/cli/*.md docs/man/man1/*.1

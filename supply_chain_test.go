@@ -57,7 +57,7 @@ func TestDependenciesHaveTheirHashes(t *testing.T) {
 // the lock file. Nothing is piped into a shell.
 func TestOnlyMakeInstalls(t *testing.T) {
 	t.Parallel()
-	installers := []string{"bench/prepare.sh", "deploy/check.sh", "interop/prepare.sh", "scripts/ensure-postgres.sh"}
+	installers := []string{"bench/prepare.sh", "browser/check.sh", "deploy/check.sh", "interop/prepare.sh", "scripts/ensure-postgres.sh"}
 	piped := regexp.MustCompile(`\b(curl|wget)\b[^\n]*\|\s*(sudo\s+)?(ba|z|da)?sh\b`)
 	installs := regexp.MustCompile(`\b(npm (i|install|add)|pip3? install|gem install|go install \S+@|apt-get install|brew install|(dnf|yum) install|apk add)\b`)
 	var found []string

@@ -84,7 +84,7 @@ for module in $modules; do
 	# To compile the libraries of the others takes half a minute: make examples.
 	./examples) packages=$(in_module examples "$GO" list -f '{{.ImportPath}} {{join .Imports " "}}' ./... |
 		awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^[^\/]*\./ && $i !~ /^github.com\/(jackc|lakebase-go)\//) next; print $1 }') ;;
-	./examples/* | ./deploy) continue ;;
+	./examples/* | ./deploy | ./browser) continue ;;
 	esac
 	# With the tests' own flags, so that everything is compiled once.
 	run "go vet ($module)" in_module "$module" env GOGC=400 "$GO" vet $compiled $packages
@@ -106,7 +106,7 @@ others() {
 		.) continue ;;
 		./bench | ./interop) short=-short ;; # in full: make bench, make interop
 		./examples) short=-short packages=. ;; # the others by make examples: to link them with -race takes longer than to run them
-		./examples/* | ./deploy) continue ;; # make deploy
+		./examples/* | ./deploy | ./browser) continue ;; # make deploy, make browser
 		esac
 		go_test "$module" $short $packages
 	done
