@@ -15,7 +15,7 @@ help: ## show this list
 demo: postgres ## a web service under load through token expiries and a workspace outage, about 45 s
 	@$(GO) run ./cmd/lakebase demo
 
-test: postgres ## gofmt, vet and every test of every module but examples and deploy, with the race detector
+test: postgres ## gofmt, vet and every test of every module but examples, deploy and browser, with the race detector
 	@sh scripts/test.sh
 
 test-portable: postgres ## the proxy's tests without the event loop, as other systems than Linux are served
