@@ -9,23 +9,28 @@ import (
 	"howett.net/plist"
 )
 
-// systemd accepts the unit. It wants the program to be there.
-func TestUnit(t *testing.T) {
+// systemd accepts the units. It wants the program to be there.
+func TestUnits(t *testing.T) {
 	t.Parallel()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	unit := string(read(t, "systemd/lakebase-proxy.service"))
+	unit := string(read(t, "systemd/lakebase-proxy@.service"))
 	if !strings.Contains(unit, "/usr/local/bin/lakebase ") {
 		t.Error("ExecStart has another path")
 	}
-	file := filepath.Join(t.TempDir(), "lakebase-proxy.service")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(unit, "/usr/local/bin/lakebase ", path+" ")), 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"lakebase-proxy@.service": strings.ReplaceAll(unit, "/usr/local/bin/lakebase ", path+" "),
+		"lakebase-proxy.socket":   string(read(t, "systemd/lakebase-proxy.socket")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for line := range strings.Lines(tool(t, ".", "systemd-analyze", "verify", "--man=no", file)) {
-		if strings.Contains(line, "lakebase-proxy.service") { // others of the machine may have their faults
+	for line := range strings.Lines(tool(t, dir, "systemd-analyze", "verify", "--man=no", "lakebase-proxy@2.service", "lakebase-proxy.socket")) {
+		if strings.Contains(line, "lakebase-proxy") { // others of the machine may have their faults
 			t.Error(line)
 		}
 	}

@@ -37,10 +37,17 @@ type Config struct {
 	// a free port. An address that is not on loopback needs Users and ClientTLS,
 	// and refuses clients without TLS.
 	Listen string
+	// SoReuseport lets other processes of the same user listen on the same TCP address,
+	// among which Linux distributes the clients. Other systems refuse it.
+	SoReuseport bool
 	// UnixSocketDir is the directory of the Unix socket .s.PGSQL.PORT, created
 	// with mode 0700 if it does not exist. PORT is that of Listen, or 5432
 	// without one. Empty means no Unix socket.
 	UnixSocketDir string
+	// Listeners are open TCP and Unix sockets, which the Server accepts clients from in
+	// place of Listen and UnixSocketDir, and closes. The same rules apply to TCP addresses
+	// that are not on loopback. Access to the Unix sockets is up to the caller.
+	Listeners []net.Listener
 	// ClientTLS has the certificate that clients see. Nil refuses TLS.
 	ClientTLS *tls.Config
 	// Users makes clients log in by SCRAM-SHA-256. Nil asks for no password
@@ -166,7 +173,7 @@ func (c *Config) validate() error {
 		return errors.New("proxy: no target: want at least one")
 	case c.DefaultTarget != "" && c.Targets[c.DefaultTarget] == nil:
 		return fmt.Errorf("proxy: default_target: unknown target %q", c.DefaultTarget)
-	case c.Listen == noTCP && c.UnixSocketDir == "":
+	case c.Listen == noTCP && c.UnixSocketDir == "" && len(c.Listeners) == 0:
 		return errors.New("proxy: nothing to listen on: listen is none and unix_socket_dir is empty")
 	}
 	for name, connector := range c.Targets {
@@ -180,14 +187,26 @@ func (c *Config) validate() error {
 	if err := c.validateAccess(); err != nil {
 		return err
 	}
-	if c.Listen == noTCP {
-		return nil
-	}
-	host, _, _ := net.SplitHostPort(c.Listen) // the table has checked its form
-	if !isLoopback(host) && (c.Users == nil || c.ClientTLS == nil) {
-		return fmt.Errorf("proxy: %s is not a loopback address: other machines may connect only with both client authentication and TLS", c.Listen)
+	for _, address := range c.tcpAddresses() {
+		host, _, _ := net.SplitHostPort(address) // the table has checked its form
+		if !isLoopback(host) && (c.Users == nil || c.ClientTLS == nil) {
+			return fmt.Errorf("proxy: %s is not a loopback address: other machines may connect only with both client authentication and TLS", address)
+		}
 	}
 	return nil
+}
+
+// tcpAddresses returns the TCP addresses that clients can connect to.
+func (c *Config) tcpAddresses() (list []string) {
+	if len(c.Listeners) == 0 && c.Listen != noTCP {
+		return []string{c.Listen}
+	}
+	for _, l := range c.Listeners {
+		if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+			list = append(list, tcp.String())
+		}
+	}
+	return list
 }
 
 // noTCP is the Listen of a proxy with a Unix socket alone.

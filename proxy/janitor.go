@@ -22,6 +22,7 @@ type janitor struct {
 	console  *console.Console
 	shutdown func() // called when no client is accepted any more and the last one has disconnected
 	shrinker stackShrinker
+	empty    int // rounds without a client
 }
 
 // run works until the Server is shutting down.
@@ -35,11 +36,24 @@ func (j *janitor) run() {
 		case <-ticker.C:
 			j.round()
 		}
-		if j.env.closing.Load() && j.env.counts.clients.Load() == 0 {
+		if j.env.closing.Load() && j.isEmpty() {
 			go j.shutdown()
 			return
 		}
 	}
+}
+
+// isEmpty reports whether nothing but the console was connected in this round and the one
+// before: a connection that was accepted as the listeners closed may not be known yet.
+func (j *janitor) isEmpty() bool {
+	for _, c := range j.clients.list() {
+		if _, ok := c.currentHandler().(*consoleClient); !ok {
+			j.empty = 0
+			return false
+		}
+	}
+	j.empty++
+	return j.empty > 1
 }
 
 func (j *janitor) round() {

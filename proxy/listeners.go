@@ -41,9 +41,12 @@ func (l *listeners) open() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	cfg := l.env.config()
+	if len(cfg.Listeners) > 0 {
+		return l.adopt(cfg.Listeners)
+	}
 	port := defaultPort
 	if cfg.Listen != noTCP {
-		tcp, err := rawnet.Listen(cfg.Listen, keepAlive)
+		tcp, err := rawnet.Listen(cfg.Listen, keepAlive, cfg.SoReuseport)
 		if err != nil {
 			return err
 		}
@@ -60,6 +63,23 @@ func (l *listeners) open() error {
 	l.all = append(l.all, unix)
 	if l.addr == nil {
 		l.addr = unix.Addr()
+	}
+	return nil
+}
+
+// adopt takes over open sockets.
+func (l *listeners) adopt(open []net.Listener) error {
+	for _, one := range open {
+		l.all = append(l.all, one)
+		tcp, isTCP := one.(*net.TCPListener)
+		if isTCP {
+			if err := rawnet.Configure(tcp, keepAlive); err != nil {
+				return err
+			}
+		}
+		if _, already := l.addr.(*net.TCPAddr); l.addr == nil || isTCP && !already {
+			l.addr = one.Addr()
+		}
 	}
 	return nil
 }

@@ -241,6 +241,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// WaitForClients stops listening, after Config.DrainDelay, and waits until every client has
+// disconnected by itself. The Server has then begun to end, as after [Server.Shutdown]. If
+// ctx ends first, which its error reports, the clients that are left go on until Shutdown.
+// [Server.Serve] must be running.
+func (s *Server) WaitForClients(ctx context.Context) error {
+	s.stopping.Store(true)
+	s.delayDrain(ctx)
+	s.closeWhenEmpty()
+	select {
+	case <-s.env.admission.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // delayDrain waits, while everything goes on, for as long as load balancers may
 // take to see that the proxy is not ready any more, or until ctx ends.
 func (s *Server) delayDrain(ctx context.Context) {

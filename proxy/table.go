@@ -20,6 +20,8 @@ func (c *Config) table() settings.Table {
 	return settings.Table{
 		{Name: "listen", Value: addressValue(&c.Listen, noTCP), Default: "127.0.0.1:0", Restart: true,
 			Usage: "TCP address, or none"},
+		{Name: "so_reuseport", Value: settings.Bool(&c.SoReuseport), Default: "false", Restart: true,
+			Usage: "let other proxies listen on the same TCP address, on Linux"},
 		{Name: "unix_socket_dir", Value: settings.Text(&c.UnixSocketDir, nil), Restart: true,
 			Usage: "directory for a Unix socket, created with mode 0700"},
 		{Name: "http_listen", Value: addressValue(&c.HTTPListen, ""), Restart: true,

@@ -25,8 +25,14 @@ type daemon struct {
 
 // startDaemon runs a command until it is ready, and decodes its line.
 func startDaemon(environment []string, ready any, args ...string) (*daemon, error) {
-	d := &daemon{cmd: exec.Command("lakebase", args...), stderr: &testkit.Buffer{}, ended: make(chan error, 1)}
-	d.cmd.Env, d.cmd.Stderr = environment, d.stderr
+	cmd := exec.Command("lakebase", args...)
+	cmd.Env = environment
+	return startDaemonCommand(cmd, ready)
+}
+
+func startDaemonCommand(cmd *exec.Cmd, ready any) (*daemon, error) {
+	d := &daemon{cmd: cmd, stderr: &testkit.Buffer{}, ended: make(chan error, 1)}
+	d.cmd.Stderr = d.stderr
 	stdout, err := d.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -43,7 +49,7 @@ func startDaemon(environment []string, ready any, args ...string) (*daemon, erro
 	}
 	if err != nil {
 		d.kill()
-		return nil, fmt.Errorf("lakebase %v was never ready: %w\n%s", args, err, d.stderr)
+		return nil, fmt.Errorf("%v was never ready: %w\n%s", cmd.Args, err, d.stderr)
 	}
 	return d, nil
 }

@@ -14,7 +14,7 @@ var probes = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 *
 // A connection is accepted when its first bytes are there, or a little later if
 // none come, and has what the listener was given.
 func TestListenAcceptsClientsThatSendFirst(t *testing.T) {
-	l, err := Listen("127.0.0.1:0", probes)
+	l, err := Listen("127.0.0.1:0", probes, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,12 +72,12 @@ func TestListenAcceptsClientsThatSendFirst(t *testing.T) {
 }
 
 func TestListenRefusesAnAddressInUse(t *testing.T) {
-	l, err := Listen("127.0.0.1:0", probes)
+	l, err := Listen("127.0.0.1:0", probes, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if other, err := Listen(l.Addr().String(), probes); err == nil {
+	if other, err := Listen(l.Addr().String(), probes, false); err == nil {
 		other.Close()
 		t.Error("two listen on one address")
 	}

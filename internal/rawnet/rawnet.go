@@ -34,10 +34,26 @@ func (b *Buffer) Release() { buffers.Put(b) }
 // Listen listens on a TCP address for clients that send first. On Linux, a connection
 // is accepted when its first data has arrived, or a few seconds later if none does.
 // keepAlive, which must be enabled, configures the keepalive probes of accepted
-// connections.
-func Listen(address string, keepAlive net.KeepAliveConfig) (net.Listener, error) {
-	config := listenConfig(keepAlive)
+// connections. With reuse, other processes can listen on the same address.
+func Listen(address string, keepAlive net.KeepAliveConfig, reuse bool) (net.Listener, error) {
+	config, err := listenConfig(keepAlive, reuse)
+	if err != nil {
+		return nil, err
+	}
 	return config.Listen(context.Background(), "tcp", address)
+}
+
+// Configure makes an open listener one as Listen returns.
+func Configure(l *net.TCPListener, keepAlive net.KeepAliveConfig) error {
+	config, _ := listenConfig(keepAlive, false)
+	if config.Control == nil {
+		return nil
+	}
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return config.Control("tcp", l.Addr().String(), raw)
 }
 
 // Conn is a [net.Conn]. Only one goroutine may read from it at a time; its other

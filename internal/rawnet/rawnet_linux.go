@@ -297,9 +297,14 @@ func (c *Conn) Unresponsive(d time.Duration) bool {
 const deferAccept = 1
 
 // listenConfig sets options that accepted connections inherit.
-func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
+func listenConfig(keepAlive net.KeepAliveConfig, reuse bool) (net.ListenConfig, error) {
 	set := func(fd int) error {
+		var shared error
+		if reuse {
+			shared = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}
 		return errors.Join(
+			shared,
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
@@ -317,5 +322,5 @@ func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
 			}
 			return os.NewSyscallError("setsockopt", failed)
 		},
-	}
+	}, nil
 }

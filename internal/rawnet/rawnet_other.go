@@ -3,6 +3,7 @@
 package rawnet
 
 import (
+	"errors"
 	"net"
 	"time"
 )
@@ -28,8 +29,11 @@ func (*Conn) Gone() bool { return false }
 // Broken is not supported on this system.
 func (*Conn) Broken() bool { return false }
 
-func listenConfig(keepAlive net.KeepAliveConfig) net.ListenConfig {
-	return net.ListenConfig{KeepAliveConfig: keepAlive}
+func listenConfig(keepAlive net.KeepAliveConfig, reuse bool) (net.ListenConfig, error) {
+	if reuse {
+		return net.ListenConfig{}, errors.New("so_reuseport is supported on Linux alone")
+	}
+	return net.ListenConfig{KeepAliveConfig: keepAlive}, nil
 }
 
 // Unread is never called, since no read happens before it is known who reads.

@@ -27,6 +27,7 @@ type configuration struct {
 	authFile               string
 	certFile, keyFile      string
 	drainTimeout           time.Duration
+	drainWaitForClients    time.Duration
 	logLevel               slog.Level
 	addresses, databases   assignments // by target
 	passwords, userTargets assignments // by user
@@ -51,7 +52,8 @@ func newConfiguration() *configuration {
 		{Name: "client_tls_cert_file", Value: settings.Text(&c.certFile, nil), Usage: "PEM file with the certificate that clients see"},
 		{Name: "client_tls_key_file", Value: settings.Text(&c.keyFile, nil), Usage: "PEM file with its key"},
 	}, settings.OfProxy(&c.proxy), settings.Table{
-		{Name: "drain_timeout", Value: settings.Duration(&c.drainTimeout, 0, settings.Longest, ""), Default: "25", Usage: "close open transactions so long after drain-delay, since a query may hang; 0 for never"},
+		{Name: "drain_wait_for_clients", Value: settings.Duration(&c.drainWaitForClients, 0, settings.Longest, ""), Default: "0", Usage: "time, after drain-delay, for clients to disconnect by themselves after SIGTERM, as with PgBouncer"},
+		{Name: "drain_timeout", Value: settings.Duration(&c.drainTimeout, 0, settings.Longest, ""), Default: "25", Usage: "close open transactions so long after clients have been asked to disconnect, since a query may hang; 0 for never"},
 		{Name: "log_level", Value: settings.Level(&c.logLevel), Default: "info", Usage: "what to log to stderr: debug, info, warn or error"},
 	})
 	c.table.Lookup("listen").Default = "127.0.0.1:6432"

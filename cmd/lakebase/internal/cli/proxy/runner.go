@@ -9,10 +9,13 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/lakebase-go/lakebase"
@@ -35,6 +38,8 @@ type runner struct {
 	logger *slog.Logger
 	server *proxy.Server
 
+	listeners []net.Listener // from the service manager, if it has passed any
+
 	mu      sync.Mutex // guards what follows
 	current *configuration
 }
@@ -46,7 +51,7 @@ func (r *runner) load() (*configuration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.proxy.Logger, c.proxy.OnReload = r.logger, r.reload
+	c.proxy.Logger, c.proxy.OnReload, c.proxy.Listeners = r.logger, r.reload, r.listeners
 	c.proxy.Databases, c.proxy.UserTargets = c.databases.namesOf(), c.userTargets.namesOf()
 	if err := c.readCertificate(); err != nil {
 		return nil, err
@@ -72,6 +77,9 @@ func (r *runner) load() (*configuration, error) {
 func (r *runner) start() (err error) {
 	r.logger = terminal.NewLogger(r.std.Err, &r.level)
 	r.current = new(configuration)
+	if r.listeners, err = inherited(); err != nil {
+		return err
+	}
 	if r.current, err = r.load(); err != nil {
 		return err
 	}
@@ -112,26 +120,43 @@ func (r *runner) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(context.WithoutCancel(ctx)) }()
 	err := announce(r.std, r.current, r.server, r.output)
-	stops := 0 // signals to stop
+	var stop os.Signal // the signal to stop
 	if err == nil {
 		r.notify(daemon.SdNotifyReady)
-		for stops == 0 && ctx.Err() == nil {
+		for stop == nil && ctx.Err() == nil {
 			select {
 			case err = <-served:
 				return unlessClosed(err)
 			case s := <-signals:
 				if s != syscall.SIGHUP {
-					stops++
+					stop = s
 				} else {
 					_ = r.reload() // it logs the error
 				}
-			case <-ctx.Done():
+			case <-ctx.Done(): // by the same signal, which is about to arrive here too
+				soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+				stop = nextStop(soon, signals)
+				cancel()
 			}
 		}
 	}
 	r.notify(daemon.SdNotifyStopping)
-	r.drain(signals, stops)
+	r.drain(signals, stop)
 	return errors.Join(err, unlessClosed(<-served))
+}
+
+// nextStop returns the next signal to stop, nil if ctx ends before.
+func nextStop(ctx context.Context, signals <-chan os.Signal) os.Signal {
+	for {
+		select {
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				return s
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // unlessClosed returns Serve's error unless it reports a shutdown, which the
@@ -143,32 +168,44 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// drain waits for open transactions and then ends the sessions, at once after a
-// second signal to stop or the timeout.
-func (r *runner) drain(signals <-chan os.Signal, stops int) {
+// inherited returns the sockets that the service manager has opened (sd_listen_fds), or
+// none.
+func inherited() ([]net.Listener, error) {
+	listeners, err := activation.Listeners()
+	if err != nil || slices.Contains(listeners, nil) {
+		return nil, &command.Error{Code: command.ExitUsage, Message: "cannot use the sockets of the service manager", Err: err, Hint: "only TCP and Unix stream sockets can be passed"}
+	}
+	return listeners, nil
+}
+
+// drain ends the server gently: after SIGTERM clients have some time to disconnect by
+// themselves, then open transactions have some to end. Another signal to stop ends all.
+func (r *runner) drain(signals <-chan os.Signal, stop os.Signal) {
 	r.mu.Lock()
-	delay, timeout := r.current.proxy.DrainDelay, r.current.drainTimeout
+	delay, wait, timeout := r.current.proxy.DrainDelay, r.current.drainWaitForClients, r.current.drainTimeout
 	r.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func(ctx context.Context, cancel context.CancelFunc) {
+		if nextStop(ctx, signals) != nil {
+			cancel()
+		}
+	}(ctx, cancel)
+	clients := stop != syscall.SIGTERM || wait == 0 // there may still be some
+	if !clients {
+		fmt.Fprintln(r.std.Err, "stopping; waiting for clients to disconnect, a second signal ends them")
+		limited, cancel := context.WithTimeout(ctx, delay+wait)
+		clients = r.server.WaitForClients(limited) != nil
+		cancel()
+		delay = 0
+	}
+	if clients {
+		fmt.Fprintln(r.std.Err, "stopping; waiting for open transactions, a second signal ends them")
+	}
 	if timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, delay+timeout)
 		defer cancel()
 	}
-	go func() {
-		for stops < 2 {
-			select {
-			case s := <-signals:
-				if s != syscall.SIGHUP {
-					stops++
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-		cancel()
-	}()
-	fmt.Fprintln(r.std.Err, "stopping; waiting for open transactions, a second signal ends them")
 	if err := r.server.Shutdown(ctx); err != nil {
 		fmt.Fprintln(r.std.Err, "some sessions were cut off")
 	}
