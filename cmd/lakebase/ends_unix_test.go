@@ -158,34 +158,42 @@ func (s *silenced) silence(t *testing.T, party party, messages int) (*relay, []s
 }
 
 // sweep runs a command again and again, while a party stops answering after one
-// message more each time, until it never does.
+// message more each time, until it never does. The first run is a process that gets a
+// signal, and so is each of a command that handles signals itself.
 func (s *silenced) sweep(t *testing.T, party party, args []string) {
 	if party == control {
 		s.leading.Lock()
 		defer s.leading.Unlock()
 	}
+	ownSignals := slices.Contains([]string{"exec", "psql", "proxy"}, args[0])
+	runner := newRunner(t)
+	defer runner.release()
 	for n := range 100 {
 		r, env := s.silence(t, party, n)
 		if party == control {
 			r = newRelay(t, strings.TrimPrefix(s.controlled.ready.WorkspaceURL, "http://"), n)
 			s.leadControl(t, r.addr)
 		}
-		p := s.start(t, env, args)
+		var p *run
+		if ownSignals || n == 0 {
+			p = s.start(t, env, args)
+		} else {
+			p = s.startIn(runner, t, env, args)
+		}
 		held := false
 		select {
 		case <-r.silent:
 			held = true
-		case err := <-p.ended:
-			p.ended <- err
+		case <-p.ended:
 		case <-p.served:
 		case <-time.After(time.Minute):
 			t.Errorf("it neither sends message %d to %s nor ends", n, party)
 		}
-		sig := []os.Signal{syscall.SIGTERM, os.Interrupt}[n%2]
-		if args[0] == "exec" || args[0] == "psql" {
-			sig = syscall.SIGTERM // psql takes the other for the end of a statement
+		sig := os.Signal(syscall.SIGTERM)
+		if (party == database) != (n%2 == 1) && args[0] != "exec" && args[0] != "psql" { // psql takes it for the end of a statement
+			sig = os.Interrupt
 		}
-		_ = p.cmd.Process.Signal(sig) // it may have ended
+		p.signal(sig)
 		p.wantEnd(t, endsWithin, "after", sig, "at message", n, "to", party)
 		if !held {
 			if n == 0 {
@@ -227,7 +235,7 @@ func (s *silenced) endBesideHangingQueries(t *testing.T, args []string) {
 		return err == nil && status.Stats.Logins > 0 && status.Stats.Connections > 0
 	})
 	in.must("local", "faults", "set", "network.blackhole=true")
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.signal(syscall.SIGTERM)
 	p.wantEnd(t, endsWithin, "after SIGTERM while queries hang")
 }
 
@@ -252,31 +260,70 @@ func (s *silenced) leadControl(t *testing.T, addr string) {
 
 // run is one run of a command.
 type run struct {
-	cmd    *exec.Cmd
+	args   []string
+	signal func(os.Signal)
+	kill   func()
 	stderr testkit.Buffer
-	ended  chan error
+	ended  chan struct{} // closed
+	code   int           // once it has ended
 	served chan struct{} // closed when a client of the proxy had its answer
 }
 
+func newRun(t *testing.T, args []string) *run {
+	p := &run{args: args, ended: make(chan struct{}), served: make(chan struct{})}
+	t.Cleanup(func() { p.kill() })
+	return p
+}
+
+// start runs a command as a process of its own.
 func (s *silenced) start(t *testing.T, env, args []string) *run {
 	t.Helper()
-	p := &run{cmd: exec.Command("lakebase", args...), ended: make(chan error, 1), served: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = t.TempDir(), env, &p.stderr
-	stdout, err := p.cmd.StdoutPipe()
+	p, cmd := newRun(t, args), exec.Command("lakebase", args...)
+	cmd.Dir, cmd.Env, cmd.Stderr = t.TempDir(), env, &p.stderr
+	p.signal = func(s os.Signal) { _ = cmd.Process.Signal(s) } // it may have ended
+	p.kill = func() { p.signal(os.Kill) }
+	stdout, err := cmd.StdoutPipe()
 	if err == nil {
-		err = p.cmd.Start()
+		err = cmd.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 	go func() {
+		defer close(p.ended)
 		out := bufio.NewReader(stdout)
 		if line, _ := out.ReadBytes('\n'); len(args) > 0 && args[0] == "proxy" {
 			p.query(line)
 		}
 		_, _ = io.Copy(io.Discard, out)
-		p.ended <- p.cmd.Wait()
+		_ = cmd.Wait() // the exit code is what matters
+		p.code = cmd.ProcessState.ExitCode()
+	}()
+	return p
+}
+
+// startIn runs a command in the process of a runner, where a signal is the end of the
+// context that main passes on.
+func (s *silenced) startIn(r *runner, t *testing.T, env, args []string) *run {
+	t.Helper()
+	p := newRun(t, args)
+	p.signal = func(os.Signal) { r.interrupt() }
+	p.kill = func() {
+		select {
+		case <-p.ended:
+		default:
+			r.kill()
+		}
+	}
+	results := r.start(t, call{Args: args, Env: env, Dir: t.TempDir()})
+	go func() {
+		defer close(p.ended)
+		got, ok := <-results
+		if !ok {
+			got = result{Stderr: r.stderr.String(), Code: -1}
+		}
+		_, _ = p.stderr.Write([]byte(got.Stderr))
+		p.code = got.Code
 	}()
 	return p
 }
@@ -304,8 +351,8 @@ func (p *run) wantEnd(t *testing.T, limit time.Duration, when ...any) {
 	select {
 	case <-p.ended:
 	case <-time.After(limit):
-		t.Errorf("%q has not ended within %s %s\n%s", p.cmd.Args[1:], limit, fmt.Sprintln(when...), &p.stderr)
-		_ = p.cmd.Process.Kill()
+		t.Errorf("%q has not ended within %s %s\n%s", p.args, limit, fmt.Sprintln(when...), &p.stderr)
+		p.kill()
 		<-p.ended
 	}
 }
@@ -334,12 +381,14 @@ func TestDeadlinesHoldWhileNothingAnswers(t *testing.T) {
 			t.Run(row.arguments+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				r, env := s.silence(t, from.party, from.messages)
-				p := s.start(t, append(env, "PGCONNECT_TIMEOUT=1"), strings.Fields(row.arguments))
+				runner := newRunner(t)
+				defer runner.release()
+				p := s.startIn(runner, t, append(env, "PGCONNECT_TIMEOUT=1"), strings.Fields(row.arguments))
 				p.wantEnd(t, 15*time.Second, "although its deadline is 1s, in", name)
 				select {
 				case <-r.silent:
-					if code := p.cmd.ProcessState.ExitCode(); code != row.code {
-						t.Errorf("exit code %d, want %d\n%s", code, row.code, &p.stderr)
+					if p.code != row.code {
+						t.Errorf("exit code %d, want %d\n%s", p.code, row.code, &p.stderr)
 					}
 				default: // it does not need it
 				}

@@ -102,23 +102,23 @@ func (c *program) without(name string) *program {
 	return &program{t: c.t, env: env, stdin: c.stdin}
 }
 
+// command returns the program as a process of its own.
 func (c *program) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("lakebase", args...)
 	cmd.Env = c.env
 	return cmd
 }
 
-// run runs the program to its end.
+// run runs a command line to its end, in the process of a runner.
 func (c *program) run(args ...string) (stdout, stderr string, code int) {
 	c.t.Helper()
-	cmd := c.command(args...)
-	var out, errs bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.stdin), &out, &errs
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		c.t.Fatal(err)
+	r := newRunner(c.t)
+	got, ok := <-r.start(c.t, call{Args: args, Env: c.env, Stdin: c.stdin})
+	if !ok {
+		c.t.Fatalf("lakebase %q ended its process\n%s", args, &r.stderr)
 	}
-	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	r.release()
+	return got.Stdout, got.Stderr, got.Code
 }
 
 // must runs the program, which must succeed, and returns its stdout.

@@ -20,13 +20,13 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		// By default, a program with the race detector waits for a second
-		// before it ends. The tests run this one more than a hundred times.
+		// before it ends. The tests run this one some hundred times.
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(withSharedLocal{m}, map[string]func(){"lakebase": main})
+	testscript.Main(withSharedLocal{m}, map[string]func(){"lakebase": main, "lakebase-runner": runCalls})
 }
 
-// withSharedLocal stops the local Lakebase that the tests share, after them.
+// withSharedLocal stops the processes that the tests share, after them.
 type withSharedLocal struct{ *testing.M }
 
 func (w withSharedLocal) Run() int {
@@ -35,8 +35,8 @@ func (w withSharedLocal) Run() int {
 		panic(err)
 	}
 	code := w.M.Run()
-	if err := stopSharedLocal(); err != nil {
-		fmt.Fprintln(os.Stderr, "the shared local Lakebase:", err)
+	if err := errors.Join(stopRunners(), stopSharedLocal()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return code
