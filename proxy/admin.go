@@ -65,6 +65,9 @@ func (a admin) Alive() error {
 	return nil
 }
 
+func (a admin) Debug() bool    { return a.server.env.config().Debug }
+func (a admin) OnQuit() func() { return a.server.env.config().OnQuit }
+
 // Snapshot implements [console.Proxy] and [monitor.Proxy].
 func (a admin) Snapshot() *snapshot.Proxy {
 	s, counts := a.server, &a.server.env.counts

@@ -81,6 +81,12 @@ type Config struct {
 	// the status page, which ask for no password and show no secret. Empty means
 	// none.
 	HTTPListen string
+	// Debug shows profiles of Go's runtime there, below /debug/pprof/, to programs on the
+	// same machine.
+	Debug bool
+	// OnQuit is called by a POST of /quitquitquit there, from the same machine. It should
+	// end the Server, and must not wait. Nil answers 404.
+	OnQuit func()
 
 	// PoolMode is how long a client keeps its server connection. Empty means
 	// TransactionMode.
@@ -175,6 +181,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("proxy: default_target: unknown target %q", c.DefaultTarget)
 	case c.Listen == noTCP && c.UnixSocketDir == "" && len(c.Listeners) == 0:
 		return errors.New("proxy: nothing to listen on: listen is none and unix_socket_dir is empty")
+	case c.HTTPListen == "" && (c.Debug || c.OnQuit != nil):
+		return errors.New("proxy: debug and quitquitquit need http_listen")
 	}
 	for name, connector := range c.Targets {
 		if name == console.Database {

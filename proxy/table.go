@@ -26,6 +26,8 @@ func (c *Config) table() settings.Table {
 			Usage: "directory for a Unix socket, created with mode 0700"},
 		{Name: "http_listen", Value: addressValue(&c.HTTPListen, ""), Restart: true,
 			Usage: "TCP address of health checks, metrics and the status page"},
+		{Name: "debug", Value: settings.Bool(&c.Debug), Default: "false",
+			Usage: "show Go's profiles there, at /debug/pprof/, to this machine alone"},
 		{Name: "default_target", Value: settings.Text(&c.DefaultTarget, nil),
 			Usage: "target of all other database names (default TARGET, or the only one)"},
 		{Name: "admin_users", Value: settings.Names(&c.AdminUsers, nil),

@@ -187,6 +187,28 @@ func TestProxyDrainDelay(t *testing.T) {
 	})
 }
 
+// A POST of /quitquitquit is a SIGTERM, and two of them are one.
+func TestQuitQuitQuit(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, "--quitquitquit", "--http-listen", "127.0.0.1:0")
+	busy, idle := p.connect(t), p.connect(t)
+	mustExec(t, busy, "BEGIN")
+	for range 2 {
+		response, err := http.Post("http://"+p.ready.HTTPAddr+"/quitquitquit", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Error(response.Status)
+		}
+	}
+	p.isDisconnected(t, idle)
+	mustExec(t, busy, "COMMIT")
+	p.isDisconnected(t, busy)
+	p.end(t)
+}
+
 // readiness returns the status of the readiness check.
 func (p *proxyProcess) readiness(t *testing.T) (status int) {
 	t.Helper()

@@ -31,6 +31,11 @@ type Proxy interface {
 	Ready() error
 	// Alive returns as long as the proxy is not deadlocked.
 	Alive() error
+
+	// Debug reports whether profiles are shown.
+	Debug() bool
+	// OnQuit returns what a request to end the proxy calls, nil if there are none.
+	OnQuit() func()
 }
 
 // Monitor is an HTTP server for one proxy. It outlives the proxy's listeners, so
@@ -96,6 +101,7 @@ func (m *Monitor) handler(onLoopback bool) http.Handler {
 	mux.HandleFunc("GET /startup", probe(m.proxy.Started))
 	mux.HandleFunc("GET /readiness", probe(m.proxy.Ready))
 	mux.HandleFunc("GET /liveness", probe(m.proxy.Alive))
+	restricted(mux, m.proxy)
 	mux.Handle("GET /metrics", metricsHandler(m.proxy))
 	mux.HandleFunc("GET /{$}", m.page("overview", m.overview))
 	mux.HandleFunc("GET /pool", m.page("pool", m.poolDetails))

@@ -31,6 +31,8 @@ func (f *fake) Snapshot() *snapshot.Proxy {
 func (f *fake) Started() error { return nil }
 func (f *fake) Ready() error   { return f.notReady }
 func (f *fake) Alive() error   { return nil }
+func (f *fake) Debug() bool    { return false }
+func (f *fake) OnQuit() func() { return nil }
 
 // start returns a function that sends a request to a monitor of proxy.
 func start(t *testing.T, address string, proxy *fake) func(path string, change func(*http.Request)) (status int, body string) {

@@ -29,6 +29,7 @@ type configuration struct {
 	drainTimeout           time.Duration
 	drainWaitForClients    time.Duration
 	logLevel               slog.Level
+	quit                   bool
 	addresses, databases   assignments // by target
 	passwords, userTargets assignments // by user
 	users                  []string    // with a password, in order
@@ -54,6 +55,7 @@ func newConfiguration() *configuration {
 	}, settings.OfProxy(&c.proxy), settings.Table{
 		{Name: "drain_wait_for_clients", Value: settings.Duration(&c.drainWaitForClients, 0, settings.Longest, ""), Default: "0", Usage: "time, after drain-delay, for clients to disconnect by themselves after SIGTERM, as with PgBouncer"},
 		{Name: "drain_timeout", Value: settings.Duration(&c.drainTimeout, 0, settings.Longest, ""), Default: "25", Usage: "close open transactions so long after clients have been asked to disconnect, since a query may hang; 0 for never"},
+		{Name: "quitquitquit", Value: settings.Bool(&c.quit), Default: "false", Usage: "a POST of /quitquitquit to http-listen, by this machine alone, is a SIGTERM"},
 		{Name: "log_level", Value: settings.Level(&c.logLevel), Default: "info", Usage: "what to log to stderr: debug, info, warn or error"},
 	})
 	c.table.Lookup("listen").Default = "127.0.0.1:6432"

@@ -20,7 +20,7 @@ import (
 // made are the fields of proxy.Config that are made from other settings.
 var made = map[string]string{
 	"ClientTLS": "client_tls_cert_file", "Users": "auth_file", "Targets": "target", "Databases": "databases", "UserTargets": "user_targets",
-	"Logger": "log_level", "OnReload": "config", "Listeners": "listen",
+	"Logger": "log_level", "OnReload": "config", "Listeners": "listen", "OnQuit": "quitquitquit",
 }
 
 // words finds where a field's name has a new word.

@@ -39,6 +39,8 @@ type runner struct {
 	server *proxy.Server
 
 	listeners []net.Listener // from the service manager, if it has passed any
+	signals   chan os.Signal
+	quitOnce  sync.Once
 
 	mu      sync.Mutex // guards what follows
 	current *configuration
@@ -52,6 +54,9 @@ func (r *runner) load() (*configuration, error) {
 		return nil, err
 	}
 	c.proxy.Logger, c.proxy.OnReload, c.proxy.Listeners = r.logger, r.reload, r.listeners
+	if c.quit {
+		c.proxy.OnQuit = r.quit
+	}
 	c.proxy.Databases, c.proxy.UserTargets = c.databases.namesOf(), c.userTargets.namesOf()
 	if err := c.readCertificate(); err != nil {
 		return nil, err
@@ -76,7 +81,7 @@ func (r *runner) load() (*configuration, error) {
 // start makes the server. It does not listen yet.
 func (r *runner) start() (err error) {
 	r.logger = terminal.NewLogger(r.std.Err, &r.level)
-	r.current = new(configuration)
+	r.current, r.signals = new(configuration), make(chan os.Signal, 8)
 	if r.listeners, err = inherited(); err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (r *runner) run(ctx context.Context) error {
 	defer r.close()
 	// main handles the first signal to stop too, and lets the second one end the
 	// process if nothing else handles it.
-	signals := make(chan os.Signal, 8)
+	signals := r.signals
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	if err := r.current.targets.lookup(ctx, r.std); err != nil {
@@ -158,6 +163,9 @@ func nextStop(ctx context.Context, signals <-chan os.Signal) os.Signal {
 		}
 	}
 }
+
+// quit is a first SIGTERM. Further calls do nothing.
+func (r *runner) quit() { r.quitOnce.Do(func() { r.signals <- syscall.SIGTERM }) }
 
 // unlessClosed returns Serve's error unless it reports a shutdown, which the
 // console may have requested too.
