@@ -16,8 +16,8 @@ type Catalog struct {
 	failure  atomic.Pointer[failure] // of the last scan
 	failures atomic.Int32            // since Outdate
 	changing atomic.Int32            // transactions that may change definitions
-	changes  atomic.Uint64
-	known    atomic.Uint64 // changes that had been made before the last scan that succeeded
+	changes  atomic.Uint64           // of definitions, and failed scans
+	known    atomic.Uint64           // changes that had been made before the last scan that succeeded
 	hazards  struct {
 		all atomic.Uint64 // of any transaction
 		in  atomic.Int32  // transactions with hazards that have not ended
@@ -85,10 +85,11 @@ func (c *Catalog) Hazards(since uint64) Impact {
 // transaction may change definitions, or no scan has succeeded since one has, or since
 // they were found to have changed, or since one has failed.
 func (c *Catalog) Changing() bool {
-	return (c.changing.Load() > 0 || c.known.Load() != c.changes.Load() || c.changed.Load() || c.Err() != nil) && !c.Trusted()
+	return (c.changing.Load() > 0 || c.known.Load() != c.changes.Load() || c.changed.Load()) && !c.Trusted()
 }
 
-// Changes returns a number that grows with each change of definitions. If it has grown
+// Changes returns a number that grows with each change of definitions, and with each scan
+// that fails, because there may have been one. If it has grown
 // since a text was read, what was found may not have held when the server ran the text.
 func (c *Catalog) Changes() uint64 {
 	if c.Trusted() {
@@ -134,7 +135,7 @@ func (c *Catalog) Query() (sql string, changes uint64) {
 
 // Scanned handles the result of a query, with the number of changes before it.
 func (c *Catalog) Scanned(changes uint64, fingerprint string, definitions []Definition) {
-	defer c.failure.Store(nil) // after the names: until then texts are unknown
+	c.failure.Store(nil)
 	switch n := c.names.Load(); {
 	case changes < c.known.Load(): // a scan that began later has been faster
 		return
@@ -153,6 +154,7 @@ func (c *Catalog) Scanned(changes uint64, fingerprint string, definitions []Defi
 // cancel request may have hit the scan, but not without limit. Until one succeeds, the
 // catalog is [Catalog.Changing].
 func (c *Catalog) Failed(err error) {
+	c.changes.Add(1)
 	c.failure.Store(&failure{err})
 	if c.failures.Add(1) < maxFailures {
 		c.outdated.Store(true)

@@ -113,5 +113,11 @@ func TestCatalogIsChangingUntilAScanSucceeds(t *testing.T) {
 	c.Failed(errors.New("canceled"))
 	changing(true, "a scan has failed")
 	c.Scanned(failed, "2", nil)
-	changing(false, "the next one has succeeded")
+	changing(true, "one that began before has succeeded")
+	_, next := c.Query()
+	c.Scanned(next, "3", nil)
+	changing(true, "the next one has found a change")
+	_, next = c.Query()
+	c.Scanned(next, "3", definitions)
+	changing(false, "the last one has succeeded")
 }
