@@ -58,6 +58,17 @@ func add(a, b uint32) pgproto3.FrontendMessage {
 		Arguments: [][]byte{binary.BigEndian.AppendUint32(nil, a), binary.BigEndian.AppendUint32(nil, b)}}
 }
 
+// callOf calls a function of large objects by its OID, as libpq does. lowrite writes the
+// four bytes of its last argument.
+func callOf(name string, args ...uint32) pgproto3.FrontendMessage {
+	oids := map[string]uint32{"lo_create": 715, "lo_open": 952, "loread": 954, "lowrite": 955, "lo_lseek": 956, "lo_unlink": 964}
+	m := &pgproto3.FunctionCall{Function: oids[name], ArgFormatCodes: []uint16{1}, ResultFormatCode: 1}
+	for _, arg := range args {
+		m.Arguments = append(m.Arguments, binary.BigEndian.AppendUint32(nil, arg))
+	}
+	return m
+}
+
 // raw is a message that no client should send.
 type raw string
 
@@ -69,6 +80,8 @@ func (r raw) Encode(dst []byte) ([]byte, error) { return append(dst, r...), nil 
 func ask(sql string) turn { return turn{say(query(sql)), "Z"} }
 
 const table = "create temp table t (a int primary key)"
+
+var long = strings.Repeat("n", 63)
 
 var conversations = map[string][]turn{
 	"an unknown statement": {
@@ -87,6 +100,21 @@ var conversations = map[string][]turn{
 		{say(bind("", "s1", "x"), execute("", 0), syncing), "Z"}, {say(bind("", "s1"), syncing), "Z"},
 		{say(bind("", "s1", "7"), describe('P', ""), execute("", 0), syncing), "Z"},
 		{say(prepare("s2", "select 1; select 2"), syncing), "Z"},
+	},
+	"names of which Postgres reads 63 bytes": {
+		{say(prepare(long+"1", "select generate_series(1,3)"), syncing), "Z"}, {say(prepare(long+"2", "select 2"), syncing), "Z"},
+		{say(bind("", long+"3"), describe('P', ""), execute("", 0), syncing), "Z"}, ask("begin"),
+		{say(bind(long+"1", long), execute(long+"2", 1), describe('P', long), bind(long+"3", long), syncing), "Z"}, ask("rollback"),
+		{say(describe('S', long+"4"), forget('S', long+"5"), describe('S', long+"4"), syncing), "Z"},
+		{say(prepare(long+"2", "select 2"), syncing), "Z"}, ask("deallocate " + long), {say(bind("", long+"2"), execute("", 0), syncing), "Z"},
+	},
+	"large objects": {
+		ask("begin"), {say(callOf("lo_create", 77001)), "Z"}, {say(callOf("lo_open", 77001, 0x60000)), "Z"}, {say(callOf("lowrite", 0, 1234)), "Z"},
+		{say(callOf("lo_lseek", 0, 1, 0)), "Z"}, {say(callOf("loread", 0, 2)), "Z"}, ask("savepoint a"), {say(callOf("lo_open", 77001, 0x40000)), "Z"},
+		ask("rollback to a"), {say(callOf("loread", 1, 2)), "Z"}, ask("rollback"), ask("begin"), {say(callOf("loread", 0, 2)), "Z"}, ask("rollback"),
+		ask("begin"), {say(callOf("lo_create", 77001)), "Z"}, {say(callOf("lo_open", 77001, 0x60000)), "Z"}, ask("commit"), ask("begin"), {say(callOf("loread", 0, 2)), "Z"}, ask("rollback"),
+		{say(callOf("lo_open", 77001, 0x40000)), "Z"}, {say(callOf("loread", 0, 2)), "Z"}, {say(callOf("lo_unlink", 77001)), "Z"}, {say(callOf("lo_unlink", 77001)), "Z"},
+		ask("select lo_import('/nowhere')"), ask("select lo_export(1, '/nowhere')"),
 	},
 	"portals across Sync": {
 		{say(prepare("s1", "select generate_series(1,3)"), bind("p1", "s1"), execute("p1", 1), syncing), "Z"},

@@ -128,9 +128,9 @@ func (p *pipeline) bound(name []byte, portal boundPortal) {
 		if p.portals == nil {
 			p.portals = map[string]boundPortal{}
 		}
-		p.portals[string(name)] = portal
+		p.portals[string(keyOf(name))] = portal
 	default:
-		delete(p.portals, string(name))
+		delete(p.portals, string(keyOf(name)))
 	}
 }
 

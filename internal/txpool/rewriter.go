@@ -173,7 +173,8 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 	if !w.namesAreSettled() {
 		return false
 	}
-	if c.named[string(p.Name)] != nil {
+	name := string(keyOf(p.Name))
+	if c.named[name] != nil {
 		w.reject(string(p.Rest), &pgwire.Error{Severity: "ERROR", Code: duplicateName, Message: "prepared statement \"" + string(p.Name) + "\" already exists"})
 		return true
 	}
@@ -182,7 +183,6 @@ func (w *rewriter) parse(p pgwire.Parse) bool {
 		c.table.release(st)
 		return false
 	}
-	name := string(p.Name)
 	named := &clientStatement{statement: st}
 	if c.named == nil {
 		c.named = map[string]*clientStatement{}
@@ -355,7 +355,7 @@ func (w *rewriter) describePortal(name, m []byte) {
 	r := w.pass(kindDescribe, m)
 	portal := w.portal
 	if len(name) > 0 {
-		portal = w.portals[string(name)]
+		portal = w.portals[string(keyOf(name))]
 	}
 	if st, on := portal.statement, portal.on; st != nil {
 		r.describes(st, on, st.described.columns != 0 && on.columns != 0)
@@ -370,7 +370,7 @@ func (w *rewriter) prepare(name []byte) (st *clientStatement, on *prepared, stat
 		return nil, nil, beingAsked
 	}
 	s := w.server
-	if st = w.client.named[string(name)]; st == nil {
+	if st = w.client.named[string(keyOf(name))]; st == nil {
 		return nil, nil, isPrepared
 	}
 	if !w.internal.protectSequences(w.readingOf(st.statement).Impact) {
@@ -485,14 +485,14 @@ func (w *rewriter) close(name, m []byte) bool {
 	if !w.namesAreSettled() {
 		return false
 	}
-	st := w.client.named[string(name)]
+	st := w.client.named[string(keyOf(name))]
 	if st == nil && !w.server.isReserved(string(name)) { // prepared by PREPARE, or not at all: both succeed
 		w.pass(kindClose, m)
 		return true
 	}
 	r := w.expect(kindClose, fake)
 	if st != nil {
-		w.dropNamed(string(name), r)
+		w.dropNamed(string(keyOf(name)), r)
 	}
 	w.sendFakesNow()
 	return true

@@ -131,3 +131,7 @@ func (t *Statements) release(st *statement) {
 		delete(t.known, st.source)
 	}
 }
+
+// keyOf returns the part of the name of a statement or portal by which PostgreSQL finds it,
+// whatever the encoding.
+func keyOf(name []byte) []byte { return name[:min(len(name), sqlscan.MaxName)] }
