@@ -169,6 +169,37 @@ var namedCases = []namedCase{
 	{name: "an application_name in LATIN1", lines: "A+ client_encoding=LATIN1; application_name=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
 	{name: "a setting in LATIN1 sent at login", looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: "" +
 		"A+ client_encoding=LATIN1; options=-c app.k{k}=\xe9\nA: SELECT 1\nB: SELECT 2\nA?"},
+	{name: "a role that new sessions have", role: member, looks: []string{"SELECT current_user"}, lines: `
+		A: SELECT 1
+		B?
+		A: SET ROLE NONE
+		B?
+		A?
+		A: RESET ROLE
+		B?
+		A?
+		A: SET ROLE adm
+		B?
+		A?
+		reconnect
+		A?
+		A: DISCARD ALL
+		B?
+		A?`},
+	{name: "a role that new sessions have, in hidden text", role: member, looks: []string{"SELECT current_user"}, lines: `
+		A: DO $$BEGIN EXECUTE 'SET ' || 'ROLE NONE'; END$$
+		B?
+		A?
+		A: DO $$BEGIN EXECUTE 'RESET ' || 'ROLE'; END$$
+		B?
+		A?`},
+	{name: "a role that new sessions have, after a client that was pinned", role: member, looks: []string{"SELECT current_user"}, lines: `
+		A: CREATE TEMP TABLE mine (a int)
+		A-
+		B?
+		B: SET ROLE NONE; SELECT pg_catalog.pg_advisory_lock(1)
+		B-
+		A?`},
 	{name: "a time limit of the role", role: hurried, looks: []string{"SELECT pg_catalog.current_setting('app.k{k}', true)"}, lines: `
 		C+ options=-c statement_timeout=0
 		C: DO $$BEGIN FOR i IN 1..3000 LOOP EXECUTE 'CREATE FUNCTION {s}.f' || i || '() RETURNS text LANGUAGE sql AS ''SELECT pg_catalog.set_config(''''app.k{k}'''', ''''eve'''', false)'''; END LOOP; END$$

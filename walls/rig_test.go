@@ -25,9 +25,10 @@ const (
 	superuser = "super" // may do all
 	ordinary  = "app"   // owns its database
 	hurried   = "hurried"
+	member    = "member" // has another role from the start
 )
 
-var roles = []string{superuser, ordinary, hurried}
+var roles = []string{superuser, ordinary, hurried, member}
 
 // clusterSQL makes what all databases of a server share.
 const clusterSQL = `
@@ -39,6 +40,8 @@ DO $$BEGIN IF pg_catalog.current_setting('server_version_num')::int >= 150000 TH
 GRANT other, adm TO app;
 CREATE ROLE hurried LOGIN;
 ALTER ROLE hurried SET statement_timeout = '5ms';
+CREATE ROLE member LOGIN IN ROLE other, adm;
+ALTER ROLE member SET role = 'other';
 CREATE DATABASE template OWNER app;
 `
 

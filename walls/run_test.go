@@ -145,7 +145,7 @@ func (r *run) resolved(st step) step {
 // session after any number of them, and others have it after DISCARD ALL.
 func (r *run) kind(who byte, startup map[string]string) string {
 	switch {
-	case r.proxy != "" || r.role == hurried || r.looksChange && !r.acts[who]:
+	case r.proxy != "" || r.role == hurried || r.role == member || r.looksChange && !r.acts[who]:
 		return ""
 	case !r.acts[who]:
 		return fmt.Sprint(looks, r.role, startup)

@@ -75,13 +75,18 @@ func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, un
 
 // appendSettingsSQL appends a query for the settings that differ from those of a new
 // session. Settings of the transaction keep their source after its end. pg_settings, which
-// is slow, is read once.
+// is slow, is read once. It does not list the role, which a new session may have by ALTER
+// ROLE or ALTER DATABASE.
 func appendSettingsSQL(sql []byte, custom []string) []byte {
 	const (
 		listed  = "SELECT name, setting, source FROM pg_catalog.pg_show_all_settings()"
 		changed = ` WHERE source OPERATOR(pg_catalog.=) 'session'` +
 			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`
-		role = ` UNION ALL SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'`
+		role = ` UNION ALL SELECT 'role', current FROM pg_catalog.current_setting('role') AS current WHERE current OPERATOR(pg_catalog.<>) coalesce(` +
+			`(SELECT pg_catalog.substr(entry, 6) FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS entry WHERE pg_catalog.starts_with(entry, 'role=')` +
+			` AND (setrole OPERATOR(pg_catalog.=) '0' OR pg_catalog.pg_get_userbyid(setrole) OPERATOR(pg_catalog.=) session_user)` +
+			` AND (setdatabase OPERATOR(pg_catalog.=) '0' OR setdatabase OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))` +
+			` ORDER BY setrole DESC, setdatabase DESC LIMIT 1), 'none')`
 	)
 	if len(custom) == 0 {
 		return append(sql, "SELECT name, setting FROM pg_catalog.pg_show_all_settings()"+changed+role...)

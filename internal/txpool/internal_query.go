@@ -309,6 +309,7 @@ func (q *internalQueries) done(query internalQuery) error {
 		}
 		q.server.setSettings(Settings{})
 		q.server.dropValues()
+		q.server.unknown = true // DISCARD ALL ends the role that a new session has
 		q.session.baseline = q.server.reported
 		q.disconnected = false
 		q.session.unknown = 0

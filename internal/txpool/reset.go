@@ -8,11 +8,12 @@ import (
 
 // resetSQL resets a session, but for prepared statements. It lifts the former client's
 // limit of time, and that of a new session, which RESET ALL brings back: mayFailToReset
-// has what may still make it fail. RESET SESSION AUTHORIZATION includes the role. The seed
-// of random() is the one thing that cannot be reset, but it can be made unknown: the
-// number goes between the two parts.
+// has what may still make it fail. RESET SESSION AUTHORIZATION ends the role, even one
+// that a new session has, which RESET ROLE brings back. The seed of random() is the one
+// thing that cannot be reset, but it can be made unknown: the number goes between the two
+// parts.
 const (
-	resetSQL = "SET statement_timeout = 0; " + notDeferrable + " RESET SESSION AUTHORIZATION; RESET ALL; SET statement_timeout = 0;" +
+	resetSQL = "SET statement_timeout = 0; " + notDeferrable + " RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET statement_timeout = 0;" +
 		" CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.setseed("
 	resetEnd = "); RESET statement_timeout"
 )

@@ -493,8 +493,8 @@ var sessionScripts = map[string]string{
 		< 1 C(CREATE TABLE) Z(I)
 		link c2 s1
 		c P(s1,select 1) S
-		> P(lb_2,select 1) S
-		s 1 Z(I)
+		> Q(reset) P(lb_2,select 1) S
+		s C(RESET) Z(I) 1 Z(I)
 		< 1 Z(I)`,
 	"gone with settings": `
 		c Q(set x = 1)
