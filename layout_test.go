@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"internal/tokencache":   {"internal/redact"},
 	"internal/workspace":    {"internal/buildinfo", "internal/oneline", "internal/redact", "internal/tokencache"},
 	"internal/webservice":   {"."},
-	"local": {"internal/postgres", "internal/resolver", "local/internal/apierror", "local/internal/atomicfile", "local/internal/compute",
+	"local": {"internal/history", "internal/postgres", "internal/resolver", "internal/statuspage", "local/internal/apierror", "local/internal/atomicfile", "local/internal/compute",
 		"local/internal/frontend", "local/internal/hosts", "local/internal/model", "local/internal/nameserver", "local/internal/pki",
 		"local/internal/rest", "local/internal/workspace"},
 	"local/internal/apierror":   {},

@@ -21,6 +21,7 @@ func pages() map[string]string {
 	return map[string]string{
 		"proxy":  proxyURL,
 		"pool":   proxyURL + "pool?name=shop",
+		"local":  workspaceURL,
 		"client": proxyURL + fmt.Sprintf("client?id=%d", clientID),
 	}
 }

@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	_ "embed"
 	"encoding/json"
-	"html/template"
 	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/lakebase-go/lakebase/local/internal/apierror"
-	"github.com/lakebase-go/lakebase/local/internal/hosts"
 	"github.com/lakebase-go/lakebase/local/internal/rest"
 )
 
@@ -83,30 +78,6 @@ func (h control) routes(api *rest.API) {
 		return struct{}{}, nil
 	})
 	api.HandleOwner("POST /local/v1/targets/{target...}", h.targetAction)
-}
-
-//go:embed status.html
-var statusHTML string
-
-var statusTemplate = template.Must(template.New("status").Parse(statusHTML))
-
-// page is the status page. It contains no secret, and needs no token. It answers
-// to loopback's own names alone: any other can be made to lead here, so that a
-// browser lets the page of an attacker read this one (DNS rebinding).
-func (h control) page(w http.ResponseWriter, req *http.Request) {
-	if name := (&url.URL{Host: req.Host}).Hostname(); !hosts.IsLoopback(strings.ToLower(name)) {
-		http.Error(w, "this page answers to localhost and loopback addresses alone", http.StatusMisdirectedRequest)
-		return
-	}
-	var page bytes.Buffer
-	if err := statusTemplate.Execute(&page, h.Status()); err != nil {
-		h.log.Error("status page failed", "error", err)
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	_, _ = w.Write(page.Bytes())
 }
 
 // putFaults refuses unknown fields: a misspelled fault would have no effect.

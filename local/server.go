@@ -31,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/history"
 	"github.com/lakebase-go/lakebase/local/internal/compute"
 	"github.com/lakebase-go/lakebase/local/internal/frontend"
 	"github.com/lakebase-go/lakebase/local/internal/hosts"
@@ -59,6 +60,7 @@ type Server struct {
 	restAddr  netip.AddrPort
 	listener  net.Listener // of rest
 	serving   sync.WaitGroup
+	recorder  *history.Recorder[pageSample]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

@@ -274,6 +274,8 @@ func (s *Server) serveREST() error {
 		Logger:           s.log,
 	})
 	control{s}.routes(api)
+	s.recorder = s.newRecorder()
+	s.serving.Go(func() { s.recorder.Run(s.ctx) })
 	s.rest = &http.Server{
 		Handler:           api,
 		ReadHeaderTimeout: time.Minute,
