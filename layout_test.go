@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 	"cmd/lakebase/internal/cli/terminal": {"internal/oneline"},
 	"cmd/lakebase/internal/cli/command":  {".", "cmd/lakebase/internal/cli/terminal", "internal/oneline", "internal/shellword"},
 	"cmd/lakebase/internal/cli/target":   commandImports(".", "internal/inventory", "internal/spelling", "internal/workspace"),
-	"cmd/lakebase/internal/cli/demo":     commandImports(".", "internal/quantile", "internal/webservice", "local"),
+	"cmd/lakebase/internal/cli/demo":     commandImports(".", "internal/history", "internal/quantile", "internal/statuspage", "internal/webservice", "local"),
 	"cmd/lakebase/internal/cli/doctor":   commandImports("cmd/lakebase/internal/cli/version", "internal/doctor", "internal/roles"),
 	"cmd/lakebase/internal/cli/env":      commandImports("."),
 	"cmd/lakebase/internal/cli/exec":     commandImports(".", "proxy"),

@@ -42,7 +42,7 @@ func open(t *testing.T, url string, v view) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(chromium)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(cancel)
 	p := &tab{t: t, ctx: ctx}
 	p.must(chromedp.Do(ctx))

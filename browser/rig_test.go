@@ -27,6 +27,7 @@ var pictures = flag.Bool("pictures", false, "write docs/images")
 var (
 	workspaceURL string // of the local Lakebase
 	proxyURL     string // of the proxy's pages
+	demoURL      string
 	clientID     uint32 // of a client with an open transaction
 	chromium     context.Context
 )
@@ -81,6 +82,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	proxyURL = "http://" + proxy.HTTP + "/"
+	if demoURL, err = programs.startDemo(ctx, program); err != nil {
+		return 0, err
+	}
 	load, err := startLoad(ctx, "postgres://ann@"+proxy.Addr+"/shop?sslmode=disable")
 	if err != nil {
 		return 0, err
@@ -115,6 +119,31 @@ func (p *programs) start(ctx context.Context, ready any, env []string, name stri
 		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	return json.Unmarshal(line, ready)
+}
+
+// startDemo starts the demo and returns the address of its page.
+func (p *programs) startDemo(ctx context.Context, name string) (url string, err error) {
+	cmd := exec.CommandContext(ctx, name, "demo", "--duration", "2m", "--token-lifetime", "15s")
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	*p = append(*p, cmd)
+	events := bufio.NewScanner(out)
+	for url == "" && events.Scan() {
+		_, url, _ = strings.Cut(events.Text(), "in a browser: ")
+	}
+	if url == "" {
+		return "", errors.New("the demo shows no address")
+	}
+	go func() {
+		for events.Scan() { // until it ends
+		}
+	}()
+	return url, nil
 }
 
 // stop ends the programs, the last one first.

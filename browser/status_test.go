@@ -22,6 +22,7 @@ func pages() map[string]string {
 		"proxy":  proxyURL,
 		"pool":   proxyURL + "pool?name=shop",
 		"local":  workspaceURL,
+		"demo":   demoURL,
 		"client": proxyURL + fmt.Sprintf("client?id=%d", clientID),
 	}
 }

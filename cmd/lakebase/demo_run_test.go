@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -12,10 +14,35 @@ import (
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/demo"
 )
 
+// browser is the output of a demo. It requests the demo's page when the outage begins.
+type browser struct {
+	bytes.Buffer
+	page chan string
+}
+
+func (b *browser) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("workspace API away")) {
+		_, address, _ := strings.Cut(b.String(), "in a browser: ")
+		address, _, _ = strings.Cut(address, "\n")
+		go func() {
+			response, err := http.Get(address)
+			if err != nil {
+				b.page <- err.Error()
+				return
+			}
+			defer response.Body.Close()
+			content, err := io.ReadAll(response.Body)
+			b.page <- fmt.Sprint(string(content), err)
+		}()
+	}
+	return b.Buffer.Write(p)
+}
+
 // A demo with short tokens goes through everything the long one does.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	stderr := browser{page: make(chan string, 1)}
 	code := cli.Run(t.Context(), []string{"demo", "--duration", "16s", "--token-lifetime", "6s", "--clients", "2", "-o", "json"},
 		strings.NewReader(""), &stdout, &stderr)
 	if code != command.ExitOK {
@@ -42,6 +69,12 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{"workspace API away", "workspace API back"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("the view does not show %q:\n%s", want, stderr.String())
+		}
+	}
+	page := <-stderr.page
+	for _, want := range []string{">lakebase demo ", ">p99<", "workspace API away", `<path class="l1" d="M`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %q:\n%s", want, page)
 		}
 	}
 	if strings.Contains(stderr.String()+stdout.String(), "\x1b") {

@@ -9,7 +9,9 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"html/template"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -78,4 +80,15 @@ func Write(w http.ResponseWriter, pages *template.Template, name string, data an
 	h.Set("Cache-Control", "no-store")
 	_, _ = w.Write(page.Bytes())
 	return nil
+}
+
+// IsLocal reports whether a request's Host is an IP address or localhost. An
+// attacker can make any other name resolve to a loopback address, so that a
+// browser lets the attacker's page read the answer (DNS rebinding).
+func IsLocal(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost")
 }

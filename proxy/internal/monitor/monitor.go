@@ -8,12 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/history"
+	"github.com/lakebase-go/lakebase/internal/statuspage"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -107,7 +106,7 @@ func (m *Monitor) handler(onLoopback bool) http.Handler {
 	mux.HandleFunc("GET /pool", m.page("pool", m.poolDetails))
 	mux.HandleFunc("GET /client", m.page("client", m.clientDetails))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if onLoopback && !isLocalHost(r.Host) {
+		if onLoopback && !statuspage.IsLocal(r.Host) {
 			http.Error(w, "this address answers to localhost and IP addresses alone", http.StatusMisdirectedRequest)
 			return
 		}
@@ -119,17 +118,6 @@ func (m *Monitor) handler(onLoopback bool) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // pages have another
 		mux.ServeHTTP(w, r)
 	})
-}
-
-// isLocalHost reports whether a request's Host is an IP address or localhost. An
-// attacker can make any other name resolve to a loopback address, so that a
-// browser lets the attacker's page read the answer (DNS rebinding).
-func isLocalHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil || strings.EqualFold(host, "localhost")
 }
 
 // probe answers a health check: "ok", or 503 with the reason.

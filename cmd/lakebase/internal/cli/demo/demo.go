@@ -20,6 +20,7 @@ import (
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/command"
 	"github.com/lakebase-go/lakebase/cmd/lakebase/internal/cli/terminal"
+	"github.com/lakebase-go/lakebase/internal/history"
 	"github.com/lakebase-go/lakebase/internal/webservice"
 	"github.com/lakebase-go/lakebase/local"
 )
@@ -50,8 +51,8 @@ func New(std *terminal.Streams) *cobra.Command {
 		Long: `Starts a local Lakebase with tokens of 15 seconds, a web service on a pool of
 this library, and HTTP clients that load it. The pool replaces its connections
 every few seconds, so it keeps logging in. Once, the workspace stops answering
-for longer than a refresh can be put off. The summary on stdout shows what that
-did to the clients.
+for longer than a refresh can be put off. A page shows all that live; its address
+is the second line. The summary on stdout shows what that did to the clients.
 
 It needs no workspace and leaves nothing behind. The exit code is 1 if a single
 request failed or fewer than three tokens were used.`,
@@ -96,6 +97,7 @@ type demo struct {
 	served    chan error // of service
 	events    *eventLog
 	load      *load
+	recorder  *history.Recorder[sample]
 
 	took    time.Duration // of the load
 	outage  time.Duration // its length
@@ -139,10 +141,15 @@ func (d *demo) start(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	d.service = &http.Server{Handler: webservice.Handler(d.pool, d.events.logger()), ReadHeaderTimeout: 5 * time.Second}
+	d.load = newLoad("http://"+listener.Addr().String(), d.options.clients)
+	d.recorder = d.newRecorder()
+	mux := http.NewServeMux()
+	mux.Handle("/", webservice.Handler(d.pool, d.events.logger()))
+	mux.HandleFunc("GET /{$}", d.page)
+	d.service = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	d.served = make(chan error, 1)
 	go func() { d.served <- d.service.Serve(listener) }()
-	d.load = newLoad("http://"+listener.Addr().String(), d.options.clients)
+	fmt.Fprintf(out, "in a browser: %s/\n\n", d.load.url)
 	return nil
 }
 
@@ -186,8 +193,9 @@ func (d *demo) run(user context.Context) {
 	ctx, cancel := context.WithTimeout(user, d.options.duration)
 	defer cancel()
 	began := time.Now()
-	var outage sync.WaitGroup
-	outage.Go(func() { d.runOutage(ctx) })
+	var tasks sync.WaitGroup
+	tasks.Go(func() { d.runOutage(ctx) })
+	tasks.Go(func() { d.recorder.Run(ctx) })
 	// The end of the demo must not look like a failure of the service, but a
 	// request that hangs must not delay the end that the user asks for.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -213,7 +221,7 @@ func (d *demo) run(user context.Context) {
 			running = false
 		}
 	}
-	outage.Wait()
+	tasks.Wait()
 	d.events.close()
 }
 
@@ -223,13 +231,18 @@ func (d *demo) state() string {
 	if d.apiAway.Load() {
 		api = "AWAY"
 	}
-	left := time.Duration(0)
-	if !tokens.TokenExpiry.IsZero() {
-		left = max(0, time.Until(tokens.TokenExpiry))
-	}
 	queries, failures := d.load.counts()
 	return fmt.Sprintf("%d queries  %d failed  api %s  token %d for %.1f s  %d open  %d logins",
-		queries, failures, api, tokens.Tokens, left.Seconds(), d.pool.Stat().TotalConns(), d.server.Stats().Logins)
+		queries, failures, api, tokens.Tokens, d.tokenLeft().Seconds(), d.pool.Stat().TotalConns(), d.server.Stats().Logins)
+}
+
+// tokenLeft is how long the current token stays valid.
+func (d *demo) tokenLeft() time.Duration {
+	expiry := d.connector.Stats().TokenExpiry
+	if expiry.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(expiry))
 }
 
 // The outage as shares of a token's lifetime. The token should be refreshed

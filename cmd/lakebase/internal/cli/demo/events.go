@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,14 @@ type eventLog struct {
 	mu     sync.Mutex
 	out    io.Writer
 	redraw bool // out is a terminal, where the state stays in the last line
+	last   []event
 }
+
+// event is one that the page shows.
+type event struct{ After, Text string }
+
+// shownEvents is how many events the page shows.
+const shownEvents = 15
 
 func newEventLog(out io.Writer) *eventLog {
 	return &eventLog{began: time.Now(), paint: terminal.PainterFor(out), out: out, redraw: terminal.CanRedraw(out)}
@@ -33,7 +41,18 @@ func (l *eventLog) add(style terminal.Style, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
-	fmt.Fprintf(l.out, "%7s  * %s\n", seconds(time.Since(l.began)), l.paint.Paint(style, text))
+	after := seconds(time.Since(l.began))
+	fmt.Fprintf(l.out, "%7s  * %s\n", after, l.paint.Paint(style, text))
+	l.last = append(l.last[max(0, len(l.last)+1-shownEvents):], event{after, text})
+}
+
+// latest returns the last events, the latest first.
+func (l *eventLog) latest() []event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events := slices.Clone(l.last)
+	slices.Reverse(events)
+	return events
 }
 
 // state prints the state, on a terminal in place of the one before.

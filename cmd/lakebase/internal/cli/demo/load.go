@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,6 +106,13 @@ func (l *load) record(took time.Duration, err error) {
 		return
 	}
 	l.latencies = append(l.latencies, took)
+}
+
+// since returns the latencies of requests that succeeded, but for the first n.
+func (l *load) since(n int) []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.latencies[n:])
 }
 
 func (l *load) counts() (queries, failures int) {
