@@ -21,6 +21,11 @@
 	for (const t of all('table')) {
 		if (!t.querySelector('thead th')) wrong.push('a table without headers')
 		for (const h of t.querySelectorAll('th')) if (!h.scope || !h.textContent.trim()) wrong.push(`header ${where(h)} has no scope or text`)
+		for (const c of t.querySelectorAll('th, td:not(.wide)')) {
+			const content = document.createRange()
+			content.selectNodeContents(c)
+			if (box(content).height > 130) wrong.push(`${where(c)} has too many lines`)
+		}
 		const columns = t.tHead.rows[0].cells.length
 		for (const r of t.rows) {
 			const n = [...r.cells].reduce((n, c) => n + c.colSpan, 0)

@@ -1,8 +1,8 @@
 package browser
 
 import (
+	"cmp"
 	"context"
-	_ "embed"
 	"fmt"
 	"strings"
 	"sync"
@@ -30,6 +30,7 @@ type tab struct {
 type view struct {
 	dark     bool
 	width    int64
+	height   int64 // 900 if zero
 	noScript bool
 }
 
@@ -87,7 +88,7 @@ func (p *tab) look(v view) {
 	p.must(err)
 	_, err = chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: v.noScript})
 	p.must(err)
-	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(v.width, 900)))
+	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(v.width, cmp.Or(v.height, 900))))
 }
 
 // value is that of an expression of JavaScript.

@@ -26,10 +26,10 @@ func TestPictures(t *testing.T) {
 		file, url, until string
 		view             view
 	}{
-		{"status-demo", demoURL, `document.querySelector('h1').textContent.includes('up') && document.body.textContent.includes('back after')`, view{width: 1120}},
-		{"status-proxy", proxyURL, `document.querySelector('.x').textContent.startsWith('5 min')`, view{width: 1120}},
-		{"status-phone", proxyURL, drawn, view{dark: true, width: 390}},
-		{"status-local", workspaceURL, drawn, view{dark: true, width: 1120}},
+		{"status-demo", demoURL, `document.querySelector('h1').textContent.includes('up') && document.querySelector('.facts').textContent.includes('token 4')`, view{width: 1120, height: 1240}},
+		{"status-proxy", proxyURL, `document.querySelector('.x').textContent.startsWith('3 min')`, view{width: 1120, height: 1100}},
+		{"status-phone", proxyURL, drawn, view{dark: true, width: 390, height: 844}},
+		{"status-local", workspaceURL, drawn, view{dark: true, width: 1120, height: 1040}},
 	} {
 		p := open(t, one.url, one.view)
 		for began := time.Now(); !value[bool](p, one.until); p.must(chromedp.Do(p.ctx, chromedp.Sleep(time.Second))) {
@@ -37,12 +37,7 @@ func TestPictures(t *testing.T) {
 				t.Fatalf("%s has nothing to show", one.file)
 			}
 		}
-		shot := chromedp.FullScreenshot(100)
-		if one.view.width < 500 {
-			p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(one.view.width, 844)))
-			shot = chromedp.CaptureScreenshot()
-		}
-		content, err := chromedp.Run(p.ctx, shot)
+		content, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 		p.must(err)
 		small := withPalette(t, content)
 		if len(small) > maxPicture {

@@ -71,13 +71,15 @@ func run(m *testing.M) (code int, err error) {
 	workspaceURL = lakebase.URL + "/"
 	env := []string{}
 	for name, value := range lakebase.Env {
-		env = append(env, name+"="+value)
+		if name != "LAKEBASE_ENDPOINT" {
+			env = append(env, name+"="+value)
+		}
 	}
 	var proxy struct {
 		Addr string `json:"addr"`
 		HTTP string `json:"http_addr"`
 	}
-	if err := programs.start(ctx, &proxy, env, program, "proxy", "--target", "shop=projects/shop", "--default-target", "shop", "--default-pool-size", "4",
+	if err := programs.start(ctx, &proxy, env, program, "proxy", "--target", "shop=projects/shop", "--target", "analytics-of-the-european-warehouse=projects/shop", "--default-target", "shop", "--default-pool-size", "4",
 		"--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "-o", "json", "--log-level", "error"); err != nil {
 		return 0, err
 	}
@@ -123,7 +125,7 @@ func (p *programs) start(ctx context.Context, ready any, env []string, name stri
 
 // startDemo starts the demo and returns the address of its page.
 func (p *programs) startDemo(ctx context.Context, name string) (url string, err error) {
-	cmd := exec.CommandContext(ctx, name, "demo", "--duration", "2m", "--token-lifetime", "15s")
+	cmd := exec.CommandContext(ctx, name, "demo", "--duration", "4m", "--token-lifetime", "15s")
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return "", err

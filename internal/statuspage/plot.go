@@ -198,7 +198,7 @@ func (p *pen) lift() {
 
 // roundSpan is the length of an axis that has room for all times.
 func roundSpan(times []time.Time) time.Duration {
-	for _, minutes := range []time.Duration{1, 2, 5, 10} {
+	for _, minutes := range []time.Duration{1, 2, 3, 5, 10} {
 		if len(times) == 0 || times[len(times)-1].Sub(times[0]) <= minutes*time.Minute {
 			return minutes * time.Minute
 		}

@@ -52,7 +52,7 @@ func TestPlotsShowTheirSamples(t *testing.T) {
 
 func TestPlotsShowTheWholeTime(t *testing.T) {
 	t.Parallel()
-	for minutes, want := range map[int]string{1: "1 min", 2: "2 min", 3: "5 min", 6: "10 min", 11: "15 min", 15: "15 min"} {
+	for minutes, want := range map[int]string{1: "1 min", 2: "2 min", 3: "3 min", 4: "5 min", 6: "10 min", 11: "15 min", 15: "15 min"} {
 		values := make([]float64, minutes*12+1)
 		p := Draw(samples(values...), 5*time.Second, Plot{}, Numbers, Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself), Gauge("", itself))
 		if p.Span != want || len(p.Lines) != MaxLines || !strings.HasPrefix(p.Lines[0].Path, "M") || strings.Contains(p.Lines[0].Path, "M-") {
