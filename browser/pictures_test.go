@@ -26,10 +26,10 @@ func TestPictures(t *testing.T) {
 		file, url, until string
 		view             view
 	}{
-		{"status-demo", demoURL, `document.querySelector('h1').textContent.includes('up') && document.querySelector('.facts').textContent.includes('token 4')`, view{width: 1120, height: 1240}},
-		{"status-proxy", proxyURL, `document.querySelector('.x').textContent.startsWith('3 min')`, view{width: 1120, height: 1100}},
+		{"status-demo", demoURL, `document.querySelector('h1').textContent.includes('up') && document.querySelector('.facts').textContent.includes('token 4')`, view{width: 1240, height: 1010}},
+		{"status-proxy", proxyURL, `document.querySelector('.x').textContent.startsWith('3 min')`, view{width: 1240, height: 1010}},
 		{"status-phone", proxyURL, drawn, view{dark: true, width: 390, height: 844}},
-		{"status-local", workspaceURL, drawn, view{dark: true, width: 1120, height: 1040}},
+		{"status-local", workspaceURL, drawn, view{dark: true, width: 1240, height: 960}},
 	} {
 		p := open(t, one.url, one.view)
 		for began := time.Now(); !value[bool](p, one.until); p.must(chromedp.Do(p.ctx, chromedp.Sleep(time.Second))) {

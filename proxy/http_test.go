@@ -243,7 +243,9 @@ func TestStatusPageShowsStateAndNoSecret(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+	policy := header.Get("Content-Security-Policy")
+	if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || strings.Contains(policy, "unsafe") ||
+		!strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "script-src 'sha256-") {
 		t.Error(status, header)
 	}
 	for _, secret := range []string{"swordfish", "eyJ", "SCRAM-SHA-256$"} {

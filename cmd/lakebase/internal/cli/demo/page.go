@@ -30,7 +30,7 @@ var pageTemplate = statuspage.Parse(pageSource, pageInterval, nil)
 type sample struct {
 	requests, failures int
 	p50, p99           float64 // of the last interval, in seconds; no number if there was no request
-	tokenLeft          float64 // seconds
+	tokenLeft          float64 // seconds; no number before the first token
 	open, inUse        int32   // connections
 	logins             int64
 	calls, refused     int64 // for credentials
@@ -44,9 +44,12 @@ func (d *demo) newRecorder() *history.Recorder[sample] {
 		seen += len(latencies)
 		slices.Sort(latencies)
 		tokens, server, pool := d.connector.Stats(), d.server.Stats(), d.pool.Stat()
-		s := sample{p50: math.NaN(), p99: math.NaN(), tokenLeft: d.tokenLeft().Seconds(), open: pool.TotalConns(), inUse: pool.AcquiredConns(),
+		s := sample{p50: math.NaN(), p99: math.NaN(), tokenLeft: math.NaN(), open: pool.TotalConns(), inUse: pool.AcquiredConns(),
 			logins: server.Logins, calls: tokens.CredentialCalls, refused: tokens.CredentialFailures}
 		s.requests, s.failures = d.load.counts()
+		if tokens.Tokens > 0 {
+			s.tokenLeft = d.tokenLeft().Seconds()
+		}
 		if len(latencies) > 0 {
 			s.p50, s.p99 = quantile.Of(latencies, 0.50).Seconds(), quantile.Of(latencies, 0.99).Seconds()
 		}
