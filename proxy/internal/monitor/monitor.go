@@ -115,7 +115,7 @@ func (m *Monitor) handler(onLoopback bool) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // pages have another
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'") // status pages have a stricter one
 		mux.ServeHTTP(w, r)
 	})
 }

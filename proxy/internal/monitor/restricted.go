@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+
+	"github.com/lakebase-go/lakebase/internal/statuspage"
 )
 
 // restricted are the paths that answer clients of this machine alone, or of the same pod,
@@ -39,7 +41,7 @@ var browsers = http.NewCrossOriginProtection()
 // checkLocal reports whether a request may be answered, or refuses it.
 func checkLocal(w http.ResponseWriter, r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !from.Addr().Unmap().IsLoopback() || !isLocalHost(r.Host) || browsers.Check(r) != nil {
+	if err != nil || !from.Addr().Unmap().IsLoopback() || !statuspage.IsLocal(r.Host) || browsers.Check(r) != nil {
 		http.Error(w, "this path answers programs on this machine alone", http.StatusForbidden)
 		return false
 	}
