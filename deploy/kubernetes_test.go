@@ -66,53 +66,59 @@ func TestManifests(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			list := objects(t, file)
-			labels := map[string]map[string]string{} // of pods and services, by name
-			config := map[string]map[string]string{}
-			accounts := map[string]bool{"": true}
-			for _, object := range list {
-				switch o := object.(type) {
-				case *core.ConfigMap:
-					config[o.Name] = o.Data
-				case *core.ServiceAccount:
-					accounts[o.Name] = true
-				case *core.Service:
-					labels["service "+o.Name] = o.Labels
-				case *apps.Deployment:
-					labels["pod "+o.Name] = o.Spec.Template.Labels
-				}
-			}
-			selects := func(what string, selector map[string]string) {
-				for _, have := range labels {
-					all := len(selector) > 0
-					for key, value := range selector {
-						all = all && have[key] == value
-					}
-					if all {
-						return
-					}
-				}
-				t.Errorf("%s selects nothing: %v", what, selector)
-			}
-			for _, object := range list {
-				switch o := object.(type) {
-				case *core.Service:
-					selects(o.Name, o.Spec.Selector)
-				case *policy.PodDisruptionBudget:
-					selects(o.Name, o.Spec.Selector.MatchLabels)
-				case *networking.NetworkPolicy:
-					selects(o.Name, o.Spec.PodSelector.MatchLabels)
-				case *monitoring.ServiceMonitor:
-					selects(o.Name, o.Spec.Selector.MatchLabels)
-				case *apps.Deployment:
-					selects(o.Name, o.Spec.Selector.MatchLabels)
-					if !accounts[o.Spec.Template.Spec.ServiceAccountName] {
-						t.Errorf("no service account %s", o.Spec.Template.Spec.ServiceAccountName)
-					}
-					checkPod(t, o.Spec.Template.Spec, config)
-				}
-			}
+			checkManifest(t, file)
 		})
+	}
+}
+
+// checkManifest checks what is true of each manifest.
+func checkManifest(t *testing.T, file string) {
+	t.Helper()
+	list := objects(t, file)
+	labels := map[string]map[string]string{} // of pods and services, by name
+	config := map[string]map[string]string{}
+	accounts := map[string]bool{"": true}
+	for _, object := range list {
+		switch o := object.(type) {
+		case *core.ConfigMap:
+			config[o.Name] = o.Data
+		case *core.ServiceAccount:
+			accounts[o.Name] = true
+		case *core.Service:
+			labels["service "+o.Name] = o.Labels
+		case *apps.Deployment:
+			labels["pod "+o.Name] = o.Spec.Template.Labels
+		}
+	}
+	selects := func(what string, selector map[string]string) {
+		for _, have := range labels {
+			all := len(selector) > 0
+			for key, value := range selector {
+				all = all && have[key] == value
+			}
+			if all {
+				return
+			}
+		}
+		t.Errorf("%s selects nothing: %v", what, selector)
+	}
+	for _, object := range list {
+		switch o := object.(type) {
+		case *core.Service:
+			selects(o.Name, o.Spec.Selector)
+		case *policy.PodDisruptionBudget:
+			selects(o.Name, o.Spec.Selector.MatchLabels)
+		case *networking.NetworkPolicy:
+			selects(o.Name, o.Spec.PodSelector.MatchLabels)
+		case *monitoring.ServiceMonitor:
+			selects(o.Name, o.Spec.Selector.MatchLabels)
+		case *apps.Deployment:
+			selects(o.Name, o.Spec.Selector.MatchLabels)
+			if !accounts[o.Spec.Template.Spec.ServiceAccountName] {
+				t.Errorf("no service account %s", o.Spec.Template.Spec.ServiceAccountName)
+			}
+			checkPod(t, o.Spec.Template.Spec, config)
+		}
 	}
 }
 
