@@ -13,24 +13,16 @@ import (
 // which each line of its value is compared for itself.
 type aspect struct{ name, sql string }
 
-// aspects are observed by both clients of every composition, by one statement. It
-// names everything with its schema, operators and types too, so that no search_path
-// decides what it means, and changes nothing. It calls the functions behind the views:
-// a new session would have to read the rules of these first.
+// aspects are observed by both clients of every composition, by one statement, besides
+// all settings. It names everything with its schema, operators and types too, so that no
+// search_path decides what it means, and changes nothing. It calls the functions behind the
+// views: a new session would have to read the rules of these first.
 var aspects = []aspect{
-	// No session can change those of the postmaster. A library that a function has
-	// loaded lists its settings with their defaults.
-	{"setting", lines("pg_catalog.concat_ws('=', name, setting)",
-		"pg_catalog.pg_show_all_settings() WHERE context OPERATOR(pg_catalog.<>) 'postmaster' AND NOT (pg_catalog.strpos(name, '.') OPERATOR(pg_catalog.>) 0 AND setting OPERATOR(pg_catalog.=) boot_val)")},
 	{"current_user", "CAST(current_user AS pg_catalog.text)"},
 	{"session_user", "CAST(session_user AS pg_catalog.text)"},
 	{"role", "pg_catalog.current_setting('role')"},
 	{"schemas", "pg_catalog.array_to_string(pg_catalog.current_schemas(false), ',')"},
-	{"temporary schema", "CAST(pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) CAST(0 AS pg_catalog.oid) AS pg_catalog.text)"},
-	{"temporary object", lines("pg_catalog.concat_ws(' ', i.type, i.identity)",
-		// Every object of a schema depends on it; 2615 is pg_namespace.
-		"pg_catalog.pg_depend AS d, LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS i"+
-			" WHERE d.refclassid OPERATOR(pg_catalog.=) CAST(2615 AS pg_catalog.oid) AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()")},
+	{temporary, "CAST(pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) CAST(0 AS pg_catalog.oid) AS pg_catalog.text)"},
 	{"advisory lock", lines("pg_catalog.concat_ws(' ', mode, classid, objid, objsubid)",
 		"pg_catalog.pg_lock_status() WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()")},
 	{"cursor", lines("pg_catalog.concat_ws(' ', name, statement)", "pg_catalog.pg_cursor() WHERE is_holdable")},
@@ -45,6 +37,16 @@ var aspects = []aspect{
 // backend is the aspect that shows whether two clients had the same server
 // connection. It is not compared.
 const backend = "backend"
+
+// temporary is the aspect that shows whether the session has a temporary schema, and
+// temporaryObjects the statement that lists what there is in it. That takes a new session
+// longer than all other aspects.
+const temporary = "temporary schema"
+
+var temporaryObjects = "SELECT " + lines("pg_catalog.concat_ws(' ', i.type, i.identity)",
+	// Every object of a schema depends on it; 2615 is pg_namespace.
+	"pg_catalog.pg_depend AS d, LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS i"+
+		" WHERE d.refclassid OPERATOR(pg_catalog.=) CAST(2615 AS pg_catalog.oid) AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()")
 
 // lines is a subquery for the values of column in a relation, a line for each, in
 // any order.
@@ -61,11 +63,40 @@ var observation = func() string {
 	return "SELECT " + strings.Join(all, ", ")
 }()
 
-// requests of an observation: the aspects, then each item for itself.
+// requests of an observation: the settings, the aspects, then each item for itself.
 func requests(items []item) []pgproto3.FrontendMessage {
-	all := query(observation)
+	all := append(query("SHOW ALL"), query(observation)...)
 	for _, i := range items {
 		all = append(all, i.messages...)
+	}
+	return all
+}
+
+// looked is the number of requests before the items.
+const looked = 2
+
+// hasTemporary reports whether a line has the aspects of a session with a temporary schema.
+func hasTemporary(line string) bool {
+	rest, ok := strings.CutPrefix(line, "row ")
+	values := strings.SplitN(rest, " | ", len(aspects))
+	return ok && len(values) == len(aspects) && values[temporaryAt] == "true"
+}
+
+var temporaryAt = slices.IndexFunc(aspects, func(a aspect) bool { return a.name == temporary })
+
+// ofTemporary returns the lines that describe temporary objects.
+func ofTemporary(said reply) (all reply) {
+	for _, line := range said {
+		if rest, ok := strings.CutPrefix(line, "row "); ok {
+			if rest == null {
+				continue // as where there is no such schema
+			}
+			for l := range strings.SplitSeq(rest, "\n") {
+				all = append(all, "temporary object "+l)
+			}
+		} else if !strings.HasPrefix(line, "columns ") && line != "SELECT 1" && !strings.HasPrefix(line, "ready ") {
+			all = append(all, "observation -> "+line)
+		}
 	}
 	return all
 }
@@ -73,7 +104,7 @@ func requests(items []item) []pgproto3.FrontendMessage {
 // described returns what an observation has shown, as lines that each begin with
 // what they are about.
 func described(said reply, items []item) (all reply) {
-	at := -1 // of the aspects, then each item
+	at := -looked // of the settings and the aspects, then each item
 	for _, line := range said {
 		switch {
 		case strings.HasPrefix(line, "ready "):
@@ -90,7 +121,9 @@ func described(said reply, items []item) (all reply) {
 					all = append(all, aspects[i].name+" "+l)
 				}
 			}
-		case !strings.HasPrefix(line, "columns ") && line != "SELECT 1":
+		case strings.HasPrefix(line, "setting "):
+			all = append(all, line)
+		case !strings.HasPrefix(line, "columns ") && line != "SELECT 1" && line != "SHOW":
 			all = append(all, "observation -> "+line)
 		}
 	}

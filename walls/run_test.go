@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // trace is what came of a script.
@@ -222,17 +224,53 @@ func (r *run) perform(st step, w *wire) (done result) {
 		r.leave(st.who)
 		return done
 	}
-	if w.looked != nil {
-		st.messages = st.messages[1:]
+	if st.verb == observe {
+		return r.observe(st, w)
 	}
 	w.send(st.messages)
 	done.said, done.err = w.exchange(replies(st.messages), stepTimeout)
-	if st.verb == observe {
-		done.said = slices.Concat(w.looked, done.said)
-		if strings.HasPrefix(r.lent[st.who].kind, looks) && done.err == nil && !w.gone {
-			w.looked = done.said[:1+slices.Index(done.said, "ready I")]
-		}
-		done.said = slices.Concat(described(done.said, st.items), w.reported())
-	}
 	return done
+}
+
+// observe looks at everything. Temporary objects come before the items in a transaction,
+// which an item may fail.
+func (r *run) observe(st step, w *wire) (done result) {
+	first, items := st.messages[:looked], st.messages[looked:]
+	said := w.looked
+	exchange := func(messages []pgproto3.FrontendMessage) (said reply) {
+		if done.err == nil {
+			w.send(messages)
+			said, done.err = w.exchange(replies(messages), stepTimeout)
+		}
+		return said
+	}
+	switch {
+	case said != nil:
+	case w.status == 'I':
+		first, items = st.messages, nil
+		fallthrough
+	default:
+		said = exchange(first)
+	}
+	var objects reply
+	if slices.ContainsFunc(said, hasTemporary) {
+		objects = ofTemporary(exchange(query(temporaryObjects)))
+	} else if n := endOf(said, looked); w.looked == nil && n > 0 && strings.HasPrefix(r.lent[st.who].kind, looks) && done.err == nil && !w.gone {
+		w.looked = said[:n]
+	}
+	said = append(said[:len(said):len(said)], exchange(items)...)
+	done.said = slices.Concat(described(said, st.items), objects, w.reported())
+	return done
+}
+
+// endOf is the number of lines of the first n replies, 0 if there are fewer.
+func endOf(said reply, n int) int {
+	for i, line := range said {
+		if strings.HasPrefix(line, "ready ") {
+			if n--; n == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
 }

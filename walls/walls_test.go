@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,7 @@ func startJudges(t testing.TB, n int, resets bool) []*judge {
 	alone, behind := startCluster(t, n), startCluster(t, n)
 	socket := startProxy(t, behind, resets)
 	f := facts{host: alone.SocketDir(), seeded: seeded(t, alone)}
+	findDull(t, alone)
 	numbers := &atomic.Int64{}
 	var lacks []string
 	for _, s := range states {
@@ -132,6 +134,29 @@ func seeded(t testing.TB, c *cluster) string {
 		t.Fatal(err)
 	}
 	return string(results[1].Rows[0][0])
+}
+
+// findDull fills dull.
+func findDull(t testing.TB, c *cluster) {
+	t.Helper()
+	conn, err := c.connect("template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	results, err := conn.Exec(context.Background(), "LOAD 'auto_explain'; SELECT name FROM pg_settings WHERE context = 'postmaster'; SHOW ALL").ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dull = map[string]string{}
+	for _, row := range results[2].Rows {
+		if name := string(row[0]); strings.Contains(name, ".") {
+			dull[name] = string(row[1])
+		}
+	}
+	for _, row := range results[1].Rows {
+		dull[string(row[0])] = anyValue
+	}
 }
 
 func TestMain(m *testing.M) {

@@ -25,7 +25,8 @@ type wire struct {
 	status     byte              // of the last ReadyForQuery
 	gone       bool              // the connection has ended
 	parameters map[string]string // reported by the server
-	looked     reply             // of the aspects, if its client only looks
+	looked     reply             // of the settings and the aspects, if its client only looks
+	lists      bool              // it reads the rows of SHOW ALL
 }
 
 // login logs in without a password. The transcript has the error, if that fails.
@@ -120,12 +121,16 @@ func (w *wire) read(m pgproto3.BackendMessage) (line string, ready bool) {
 	case *pgproto3.ParameterStatus:
 		w.parameters[m.Name] = m.Value
 	case *pgproto3.RowDescription:
+		w.lists = len(m.Fields) == 3 && string(m.Fields[2].Name) == "description"
 		var columns []string
 		for _, f := range m.Fields {
 			columns = append(columns, string(f.Name)+" "+typeName(f.DataTypeOID))
 		}
 		return "columns " + strings.Join(columns, ", "), false
 	case *pgproto3.DataRow:
+		if w.lists {
+			return settingLine(m.Values[0], m.Values[1]), false
+		}
 		values := make([]string, len(m.Values))
 		for i, v := range m.Values {
 			values[i] = value(v)
@@ -159,6 +164,20 @@ func (w *wire) read(m pgproto3.BackendMessage) (line string, ready bool) {
 	}
 	return "", false
 }
+
+// settingLine describes a row of SHOW ALL.
+func settingLine(name, setting []byte) string {
+	if value, ok := dull[string(name)]; ok && (value == anyValue || value == string(setting)) {
+		return ""
+	}
+	return "setting " + string(name) + "=" + string(setting)
+}
+
+// dull are the settings that show nothing of a session: those that none can change, and
+// the defaults of libraries, which list their settings once a function has loaded them.
+var dull map[string]string
+
+const anyValue = "any"
 
 // typeName tells types apart that every database has.
 func typeName(oid uint32) string {
