@@ -22,7 +22,7 @@ const (
 	slow = 4 * time.Second
 	// pinCheckInterval is how often a client that waits makes its harness look
 	// whether the other one keeps the server connection.
-	pinCheckInterval = 5 * time.Millisecond
+	pinCheckInterval = 20 * time.Millisecond
 )
 
 // side is where scripts run: a pool of one server connection, or the server itself.
