@@ -36,6 +36,9 @@ func TestNothingShownIsSecret(t *testing.T) {
 			}
 		}
 	}
+	if page := shown["/"]; !strings.Contains(page, `<th scope="row">28P01</th><td class="n">1</td>`) || !strings.Contains(page, "password authentication failed for user") {
+		t.Error("the page does not show the error that the proxy has sent")
+	}
 	if pages != 3 {
 		t.Errorf("%d pages were checked", pages)
 	}
