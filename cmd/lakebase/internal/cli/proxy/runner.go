@@ -300,8 +300,12 @@ func announce(std *terminal.Streams, c *configuration, server *proxy.Server, out
 	if output.JSON() {
 		return std.PrintJSON(r)
 	}
+	page := ""
+	if r.HTTPAddr != "" {
+		page = "\n  status page http://" + r.HTTPAddr + "/\n"
+	}
 	paint := terminal.PainterFor(std.Err)
-	_, err := fmt.Fprintf(std.Err, "%s for %s\n\n  psql %s\n\nCtrl-C stops it.\n",
-		paint.Paint(terminal.Green, "The proxy is ready"), target, paint.Paint(terminal.Bold, shellword.Quoted(r.URL)))
+	_, err := fmt.Fprintf(std.Err, "%s for %s\n\n  psql %s\n%s\nCtrl-C stops it.\n",
+		paint.Paint(terminal.Green, "The proxy is ready"), target, paint.Paint(terminal.Bold, shellword.Quoted(r.URL)), page)
 	return err
 }
