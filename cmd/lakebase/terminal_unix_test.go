@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -104,8 +105,12 @@ func (w *screenRun) exits(want int) {
 func (w *screenRun) all() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.screen.String()
+	return connecting.ReplaceAllString(w.screen.String(), "")
 }
+
+// connecting is the status while a program connects, which is shown and erased where
+// that takes more than a second.
+var connecting = regexp.MustCompile(`(?:\rconnecting to [^\r\n]*\x1b\[K)+\r\x1b\[K`)
 
 const (
 	ctrlC = "\x03"
