@@ -6,22 +6,27 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // masked are what names of a workspace look like, with what stands for them.
-var masked = []struct {
+var masked = sync.OnceValue(func() []nameForm {
+	return []nameForm{
+		{regexp.MustCompile(`(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "<uuid>"},
+		{regexp.MustCompile(`[\w.+-]+@[\w-]+(?:\.[\w-]+)+`), "<email>"},
+		{regexp.MustCompile(`(?i)\b(?:ep|instance|dbc|adb)-[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?`), "<host>"},
+		{regexp.MustCompile(`(?i)\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:databricks\.com|azuredatabricks\.net)\b`), "<host>"},
+		{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?`), "<address>"},
+		{regexp.MustCompile(`(?i)\[?\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b\]?(?::\d+)?`), "<address>"},
+		{regexp.MustCompile(`projects/[\w-]+(?:/\w+/[\w-]+)*`), "<path>"},
+		{regexp.MustCompile(`\b\d{12,}\b`), "<number>"},
+		{regexp.MustCompile(`(certificate is (?:not )?valid for) .*`), "$1 <other names>"},
+	}
+})
+
+type nameForm struct {
 	form        *regexp.Regexp
 	placeholder string
-}{
-	{regexp.MustCompile(`(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "<uuid>"},
-	{regexp.MustCompile(`[\w.+-]+@[\w-]+(?:\.[\w-]+)+`), "<email>"},
-	{regexp.MustCompile(`(?i)\b(?:ep|instance|dbc|adb)-[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?`), "<host>"},
-	{regexp.MustCompile(`(?i)\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:databricks\.com|azuredatabricks\.net)\b`), "<host>"},
-	{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?`), "<address>"},
-	{regexp.MustCompile(`(?i)\[?\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b\]?(?::\d+)?`), "<address>"},
-	{regexp.MustCompile(`projects/[\w-]+(?:/\w+/[\w-]+)*`), "<path>"},
-	{regexp.MustCompile(`\b\d{12,}\b`), "<number>"},
-	{regexp.MustCompile(`(certificate is (?:not )?valid for) .*`), "$1 <other names>"},
 }
 
 // mask returns a function that replaces the names that the run has met, and all that
@@ -63,7 +68,7 @@ func (v *visit) mask() func(string) string {
 		for _, name := range names {
 			text = regexp.MustCompile(`(?i)(^|[^\w])`+regexp.QuoteMeta(name)+`($|[^\w])`).ReplaceAllString(text, "${1}"+replacements[name]+"${2}")
 		}
-		for _, m := range masked {
+		for _, m := range masked() {
 			text = m.form.ReplaceAllString(text, m.placeholder)
 		}
 		return text

@@ -3,6 +3,7 @@ package resultformat
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -45,7 +46,7 @@ func isNumber(v []byte) bool {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // builtin has the types that have the same OID in every server.
-var builtin = pgtype.NewMap()
+var builtin = sync.OnceValue(pgtype.NewMap)
 
 // maxDimensions is Postgres' limit (MAXDIM).
 const maxDimensions = 6
@@ -53,7 +54,7 @@ const maxDimensions = 6
 // appendJSONArray turns {{1,2},{3,NULL}} into [[1,2],[3,null]]. It returns false
 // for a type that is no built-in array, and for anything of another form.
 func appendJSONArray(dst, v []byte, oid uint32) ([]byte, bool) {
-	t, known := builtin.TypeForOID(oid)
+	t, known := builtin().TypeForOID(oid)
 	if !known {
 		return dst, false
 	}
@@ -61,10 +62,10 @@ func appendJSONArray(dst, v []byte, oid uint32) ([]byte, bool) {
 	if !ok || array.ElementType == nil {
 		return dst, false
 	}
-	text, _ := builtin.TypeForOID(pgtype.TextOID)
+	text, _ := builtin().TypeForOID(pgtype.TextOID)
 	codec := pgtype.ArrayCodec{ElementType: text, Delimiter: array.Delimiter}
 	var read pgtype.Array[pgtype.Text]
-	plan := codec.PlanScan(builtin, oid, pgtype.TextFormatCode, &read)
+	plan := codec.PlanScan(builtin(), oid, pgtype.TextFormatCode, &read)
 	if plan.Scan(v, &read) != nil || len(read.Dims) > maxDimensions {
 		return dst, false
 	}

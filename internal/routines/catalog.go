@@ -127,10 +127,11 @@ func (c *Catalog) Err() error {
 func (c *Catalog) Query() (sql string, changes uint64) {
 	c.outdated.Store(false)
 	changes = c.changes.Load()
+	check, scan := queries()
 	if c.names.Load() == nil || c.changed.Load() {
-		return scanQuery, changes
+		return scan, changes
 	}
-	return checkQuery, changes
+	return check, changes
 }
 
 // Scanned handles the result of a query, with the number of changes before it.

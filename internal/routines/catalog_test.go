@@ -13,12 +13,13 @@ func TestCatalogIsScannedWhenOutdatedUnlessTrusted(t *testing.T) {
 			t.Errorf("%s: due %v", when, c.Due())
 		}
 	}
+	check, scan := queries()
 	text := []byte("select f()")
 	due(true, "new")
 	if c.Names().Read([]byte("select 1 from t")).Impact != Unknown {
 		t.Error("a relation is taken for plain before the database has been scanned")
 	}
-	if sql, _ := c.Query(); sql != scanQuery {
+	if sql, _ := c.Query(); sql != scan {
 		t.Error("the first query does not ask for the definitions")
 	}
 	c.Scanned(c.Changes(), "1", []Definition{{isFunction, "f", "SET work_mem = 1"}})
@@ -28,7 +29,7 @@ func TestCatalogIsScannedWhenOutdatedUnlessTrusted(t *testing.T) {
 	}
 	c.Outdate()
 	due(true, "outdated")
-	if sql, _ := c.Query(); sql != checkQuery {
+	if sql, _ := c.Query(); sql != check {
 		t.Error("the second query asks for more than the fingerprint")
 	}
 	due(false, "being checked")
@@ -41,7 +42,7 @@ func TestCatalogIsScannedWhenOutdatedUnlessTrusted(t *testing.T) {
 	c.Query()
 	c.Scanned(c.Changes(), "2", nil)
 	due(true, "changed")
-	if sql, _ := c.Query(); sql != scanQuery {
+	if sql, _ := c.Query(); sql != scan {
 		t.Error("a changed fingerprint does not lead to a scan")
 	}
 	c.Scanned(c.Changes(), "2", []Definition{{isFunction, "g", "SET work_mem = 1"}})

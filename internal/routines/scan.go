@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // scanSQL selects what a database defines: see the kinds of [Definition]. The
@@ -169,8 +170,8 @@ var fingerprinted = [][3]string{{"pg_proc", "oid"}, {"pg_rewrite", "oid"}, {"pg_
 	{"pg_index", "indexrelid"}, {"pg_aggregate", "aggfnoid"}, {"pg_event_trigger", "oid"}, {"pg_type", "oid", " AND typtype OPERATOR(pg_catalog.=) 'd'"},
 	{"pg_depend", "objid", " AND refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass AND deptype OPERATOR(pg_catalog.<>) 'i'"}}
 
-// checkQuery selects the fingerprint alone, scanQuery everything.
-var checkQuery, scanQuery = func() (check, scan string) {
+// queries are that for the fingerprint alone, and that for everything.
+var queries = sync.OnceValues(func() (check, scan string) {
 	var catalogs []string
 	for _, c := range fingerprinted {
 		catalogs = append(catalogs, "SELECT pg_catalog.count(*), pg_catalog.sum(xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.#) "+
@@ -181,4 +182,4 @@ var checkQuery, scanQuery = func() (check, scan string) {
 	scan = strings.NewReplacer("{volatile}", quoted(strings.Fields(volatileFunctions)), "{plain}", quoted(slices.Sorted(maps.Keys(plainExtensions))),
 		"{fingerprint}", fingerprint, "{super}", superSQL, "{member}", memberSQL).Replace(scanSQL)
 	return scanPrefix + "SELECT NULL, NULL, sum FROM (" + fingerprint + ") AS fingerprint", scanPrefix + scan
-}()
+})
