@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/oneline"
@@ -50,28 +51,31 @@ func hash(source string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Parse parses templates of pages. Each page begins with the template top, whose
-// argument is the title, and ends with bottom. In between, live has the time and the
-// button that pauses updates, plots draws a []Plot, and each element with an id and the
-// attribute data-live is updated every so often.
+// Parse returns a function that parses templates of pages at its first call: few runs
+// of a program show one. Each page begins with the template top, whose argument is the
+// title, and ends with bottom. In between, live has the time and the button that pauses
+// updates, plots draws a []Plot, and each element with an id and the attribute
+// data-live is updated every so often.
 //
 // Text from elsewhere is shown by the functions name, for names that must stay
 // different, or text.
-func Parse(source string, every time.Duration, funcs template.FuncMap) *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
-		"style":  func() template.HTML { return template.HTML("<style>" + style + "</style>") },
-		"script": func() template.HTML { return template.HTML("<script>" + script + "</script>") },
-		"every":  func() int { return int(every / time.Second) },
-		"name":   oneline.Name, "text": oneline.Text,
-		"ago":   func(t time.Time) string { return Duration(time.Since(t)) },
-		"brief": Duration, "count": Count, "bytes": byteSize,
-	}).Funcs(funcs).Parse(frame + source))
+func Parse(source string, every time.Duration, funcs template.FuncMap) func() *template.Template {
+	return sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(template.FuncMap{
+			"style":  func() template.HTML { return template.HTML("<style>" + style + "</style>") },
+			"script": func() template.HTML { return template.HTML("<script>" + script + "</script>") },
+			"every":  func() int { return int(every / time.Second) },
+			"name":   oneline.Name, "text": oneline.Text,
+			"ago":   func(t time.Time) string { return Duration(time.Since(t)) },
+			"brief": Duration, "count": Count, "bytes": byteSize,
+		}).Funcs(funcs).Parse(frame + source))
+	})
 }
 
 // Write answers a request with a page. Nothing is sent if the error is not nil.
-func Write(w http.ResponseWriter, pages *template.Template, name string, data any) error {
+func Write(w http.ResponseWriter, pages func() *template.Template, name string, data any) error {
 	var page bytes.Buffer
-	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
+	if err := pages().ExecuteTemplate(&page, name, data); err != nil {
 		return err
 	}
 	h := w.Header()

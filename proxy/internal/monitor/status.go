@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/lakebase-go/lakebase/internal/statuspage"
@@ -26,12 +25,10 @@ const (
 //go:embed status.html
 var statusSource string
 
-var pages = sync.OnceValue(func() *template.Template {
-	return statuspage.Parse(statusSource, statusRefresh, template.FuncMap{
-		"percent":     func(part, whole int) int { return 100 * part / max(whole, 1) },
-		"connections": func(p snapshot.Pool) int { return p.Servers() + p.ServersConnecting },
-		"database":    database,
-	})
+var pages = statuspage.Parse(statusSource, statusRefresh, template.FuncMap{
+	"percent":     func(part, whole int) int { return 100 * part / max(whole, 1) },
+	"connections": func(p snapshot.Pool) int { return p.Servers() + p.ServersConnecting },
+	"database":    database,
 })
 
 // status is what the pages show: all of the proxy, one pool or one client.
@@ -124,7 +121,7 @@ func (m *Monitor) page(name string, find func(*http.Request) (*status, bool)) ht
 			http.Error(w, "there is no such "+name+" any more", http.StatusNotFound)
 			return
 		}
-		if err := statuspage.Write(w, pages(), name, page); err != nil {
+		if err := statuspage.Write(w, pages, name, page); err != nil {
 			m.log.Error("cannot render the status page", "error", err)
 			http.Error(w, "cannot render the status page", http.StatusInternalServerError)
 		}
