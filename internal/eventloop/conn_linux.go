@@ -3,6 +3,7 @@
 package eventloop
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -62,12 +63,50 @@ func (c *Conn) Handle(handler func()) {
 	c.mu.Unlock()
 }
 
+// Changes returns how often something new to read has been reported. As long as that stays
+// the same, a read after one that has not filled its buffer finds nothing. ended reports
+// whether this does not hold, because of the end of the connection, an error or a deadline,
+// which are not reported again.
+func (c *Conn) Changes() (n uint32, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.read.changes, c.ended || c.closed || c.read.isOver()
+}
+
 // MayHaveMore reports whether a read may find something after one that has not filled
 // its buffer, without being reported again: the end of the connection, or an error.
 func (c *Conn) MayHaveMore() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended
+}
+
+// Take takes over a TCP connection, which must not be in use: it is closed, and a Conn
+// continues it. With an error it stays as it is.
+func (l *Loop) Take(conn net.Conn) (*Conn, error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var failed error
+	if err := raw.Control(func(old uintptr) { fd, failed = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, os.NewSyscallError("fcntl", failed)
+	}
+	c, err := newConn(l.next(), fd, nil)
+	if err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	c.peer = tcp.RemoteAddr().(*net.TCPAddr).AddrPort()
+	c.peer = netip.AddrPortFrom(c.peer.Addr().Unmap(), c.peer.Port())
+	return c, tcp.Close()
 }
 
 const (

@@ -192,3 +192,75 @@ func TestRawAccess(t *testing.T) {
 		t.Errorf("read %q, %v", p, err)
 	}
 }
+
+// taken returns a connection that a loop has taken over, and its peer.
+func taken(t testing.TB) (*eventloop.Conn, *net.TCPConn, net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop, err := eventloop.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(loop.Close)
+	c, err := loop.Take(dialed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); peer.Close() })
+	return c, dialed.(*net.TCPConn), peer
+}
+
+// A connection that a loop has taken over continues what was dialed, which is closed.
+func TestTake(t *testing.T) {
+	nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {
+		c, _, peer := taken(t)
+		return c, peer, func() { c.Close(); peer.Close() }, nil
+	})
+	c, dialed, peer := taken(t)
+	if got, want := c.LocalAddr().String(), peer.RemoteAddr().String(); got != want {
+		t.Errorf("the local address is %s, not %s", got, want)
+	}
+	if got, want := c.RemoteAddr().String(), peer.LocalAddr().String(); got != want {
+		t.Errorf("the remote address is %s, not %s", got, want)
+	}
+	if _, err := dialed.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the dialed connection is still open: %v", err)
+	}
+	called := make(chan bool, 2)
+	c.Handle(func() { called <- true })
+	if _, err := peer.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+}
+
+// Only TCP connections are taken over.
+func TestTakeRefusesOthers(t *testing.T) {
+	loop, err := eventloop.New(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loop.Close()
+	a, b := net.Pipe()
+	defer b.Close()
+	if _, err := loop.Take(a); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	go a.Write([]byte("x")) // it stays as it was
+	if _, err := b.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	a.Close()
+}

@@ -18,6 +18,9 @@ func (*Loop) Accept(net.Listener, func(*Conn), func(error)) (func(), error) {
 	return nil, errors.ErrUnsupported
 }
 
+// Take is never called.
+func (*Loop) Take(net.Conn) (*Conn, error) { return nil, errors.ErrUnsupported }
+
 // Close is never called.
 func (*Loop) Close() {}
 
