@@ -70,6 +70,13 @@ func New(conn net.Conn) *Conn {
 	return c
 }
 
+// Adopt makes conn, which continues the connection, what c is on top of. Nothing else may
+// use c meanwhile.
+func (c *Conn) Adopt(conn net.Conn) {
+	c.Conn = conn
+	c.open(conn)
+}
+
 // CloseWrite closes the writing side of the connection.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

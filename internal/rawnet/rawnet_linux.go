@@ -19,7 +19,14 @@ type socket struct {
 	impatient bool   // Read must not wait
 	owing     bool   // an acknowledgement was owed at the last call of Unresponsive
 	unread    []byte // comes before what the socket has
-	writing   sync.Mutex
+
+	changes interface{ Changes() (uint32, bool) } // of an eventloop.Conn
+	empty   bool                                  // the socket was after a read
+	emptyAt uint32                                // of its changes
+
+	writing sync.Mutex // guards what follows, and the order of writes
+	keeps   bool       // Write keeps what the socket does not take, instead of waiting
+	kept    []byte
 }
 
 // pendingRead is a read from a socket that is under way, and pendingWrite a write. An idle
@@ -37,9 +44,9 @@ type (
 		try    func(fd uintptr) bool
 	}
 	pendingWrite struct {
-		rest []byte
-		err  error
-		try  func(fd uintptr) bool
+		rest      []byte
+		err       error
+		try, once func(fd uintptr) bool // whether it waits
 	}
 )
 
@@ -51,7 +58,7 @@ var (
 	}}
 	writings = sync.Pool{New: func() any {
 		w := &pendingWrite{}
-		w.try = w.attempt
+		w.try, w.once = w.attempt, w.attemptOnce
 		return w
 	}}
 )
@@ -78,6 +85,7 @@ func (s *socket) open(conn net.Conn) {
 		return
 	}
 	s.raw = raw
+	s.changes, _ = conn.(interface{ Changes() (uint32, bool) })
 }
 
 // wanted is what a read waits for.
@@ -126,11 +134,19 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	var seen uint32
+	ended := true
+	if c.impatient && c.changes != nil && len(c.unread) == 0 {
+		if seen, ended = c.changes.Changes(); !ended && c.empty && seen == c.emptyAt {
+			return 0, errWouldBlock
+		}
+	}
 	r, err := c.do(bytesInto, p, nil)
 	defer r.release()
 	if err != nil {
 		return 0, err
 	}
+	c.empty, c.emptyAt = !ended && r.n < len(p), seen
 	return r.n, r.result()
 }
 
@@ -219,15 +235,98 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	w := writings.Get().(*pendingWrite)
+	defer func() {
+		w.rest = nil
+		writings.Put(w)
+	}()
+	if c.keeps {
+		if err := c.keep(w, p); err != nil {
+			return 0, &net.OpError{Op: "write", Net: "socket", Err: err}
+		}
+		return len(p), nil
+	}
 	w.rest, w.err = p, nil
 	err := c.raw.Write(w.try)
 	n := len(p) - len(w.rest)
 	if err == nil && w.err != nil {
 		err = &net.OpError{Op: "write", Net: "socket", Err: w.err}
 	}
+	return n, err
+}
+
+// maxKept is how much is kept, in bytes, when a write fails: the callers of Write flush,
+// and TLS itself writes little.
+const maxKept = 1 << 20
+
+var errKeptTooMuch = errors.New("the peer does not read")
+
+// KeepWrites makes Write return at once from now on: it keeps what the socket does not
+// take. Then [Conn.Flush] writes that.
+func (c *Conn) KeepWrites() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.keeps = c.isRaw()
+}
+
+// keep writes what the socket takes of p, and keeps the rest. The caller holds writing.
+func (c *Conn) keep(w *pendingWrite, p []byte) error {
+	switch {
+	case len(c.kept) > maxKept:
+		return errKeptTooMuch
+	case len(c.kept) > 0:
+		c.kept = append(c.kept, p...)
+		return nil
+	}
+	w.rest, w.err = p, nil
+	err := c.raw.Write(w.once)
+	if err == nil {
+		err = w.err
+	}
+	if err == nil && len(w.rest) > 0 {
+		c.kept = append(c.kept, w.rest...)
+	}
+	return err
+}
+
+// Kept reports whether there is something for [Conn.Flush] to write.
+func (c *Conn) Kept() bool {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return len(c.kept) > 0
+}
+
+// Flush waits until what Write has kept is written. Only one goroutine may call it at a
+// time. Others may write meanwhile.
+func (c *Conn) Flush() error {
+	if !c.Kept() {
+		return nil
+	}
+	w := writings.Get().(*pendingWrite)
+	err := c.raw.Write(func(fd uintptr) bool {
+		c.writing.Lock()
+		defer c.writing.Unlock()
+		w.rest, w.err = c.kept, nil
+		done := w.attempt(fd)
+		if c.kept = w.rest; len(c.kept) == 0 || done {
+			c.kept = nil
+		}
+		return done
+	})
+	if err == nil {
+		err = w.err
+	}
 	w.rest = nil
 	writings.Put(w)
-	return n, err
+	if err != nil {
+		return &net.OpError{Op: "write", Net: "socket", Err: err}
+	}
+	return nil
+}
+
+// attemptOnce writes what the socket takes, even if that is not everything.
+func (w *pendingWrite) attemptOnce(fd uintptr) bool {
+	w.attempt(fd)
+	return true
 }
 
 // attempt writes what the socket takes. It reports whether that was everything, or failed.

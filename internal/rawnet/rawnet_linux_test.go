@@ -3,6 +3,8 @@ package rawnet
 import (
 	"errors"
 	"io"
+	"net"
+	"os"
 	"runtime"
 	"slices"
 	"syscall"
@@ -212,5 +214,77 @@ func TestSetTimeout(t *testing.T) {
 	a.raw.Close()
 	if err := a.raw.SetTimeout(time.Second); err == nil {
 		t.Error("a closed connection takes a timeout")
+	}
+}
+
+// Writes that are kept return at once, whatever the peer reads, and arrive in order.
+func TestKeptWritesArriveInOrder(t *testing.T) {
+	onThose(t, func(k kind) bool { return !k.hidden }, func(t *testing.T, k kind) {
+		a, b := pair(t, k)
+		a.raw.KeepWrites()
+		want := content(8 << 20)
+		for at := 0; at < len(want); {
+			n, err := a.Write(want[at:min(at+1<<19, len(want))])
+			if err != nil {
+				t.Fatal(err)
+			}
+			at += n
+			if a.raw.Kept() && at < len(want) { // one more while another goroutine flushes
+				flushed := make(chan error, 1)
+				go func() { flushed <- a.raw.Flush() }()
+				if _, err := a.Write(want[at : at+1]); err != nil {
+					t.Fatal(err)
+				}
+				at++
+				got := make([]byte, at)
+				if _, err := io.ReadFull(b, got); err != nil {
+					t.Fatal(err)
+				}
+				wantSame(t, got, want[:at])
+				if err := <-flushed; err != nil {
+					t.Fatal(err)
+				}
+				want, at = want[at:], 0
+			}
+		}
+		got := reading(b, len(want))
+		if err := a.raw.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		wantSame(t, <-got, want)
+		if a.raw.Kept() {
+			t.Error("something is kept after all of it has arrived")
+		}
+	})
+}
+
+// What is kept has a limit, and waiting for it ends at a deadline and at a close.
+func TestFlushEnds(t *testing.T) {
+	for name, ending := range map[string]struct {
+		now  func(*end)
+		want error
+	}{
+		"deadline": {func(e *end) { e.SetWriteDeadline(time.Now()) }, os.ErrDeadlineExceeded},
+		"close":    {func(e *end) { e.raw.Close() }, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := pair(t, kind{network: "tcp"})
+			a.raw.KeepWrites()
+			var err error
+			for written := 0; err == nil; written += 1 << 16 {
+				if _, err = a.Write(make([]byte, 1<<16)); written > 64<<20 {
+					t.Fatal("everything is kept")
+				}
+			}
+			if !errors.Is(err, errKeptTooMuch) {
+				t.Fatal(err)
+			}
+			flushed := waiting(t, a, func(e *end) (int, error) { return 0, e.raw.Flush() })
+			ending.now(a)
+			if r := <-flushed; !errors.Is(r.err, ending.want) {
+				t.Error(r.err)
+			}
+		})
 	}
 }

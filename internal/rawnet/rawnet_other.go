@@ -16,6 +16,15 @@ func (*socket) isRaw() bool                             { return false }
 func (*socket) readBuffer([]byte) (*Buffer, int, error) { return nil, 0, errWouldBlock }
 func (*socket) wait() error                             { return nil }
 
+// KeepWrites has no effect here: writes wait.
+func (*Conn) KeepWrites() {}
+
+// Kept returns false.
+func (*Conn) Kept() bool { return false }
+
+// Flush has nothing to do.
+func (*Conn) Flush() error { return nil }
+
 // Quiet cannot be known here: the next read shows it.
 func (*Conn) Quiet() bool { return true }
 
