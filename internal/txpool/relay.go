@@ -133,6 +133,10 @@ func (x *Relay) isBetweenTransactions() bool {
 	return x.server.status == pgwire.TxIdle && !x.unsynced && !x.skipping && !x.copying && !x.fatal && !x.stalled && x.betweenMessages()
 }
 
+// Scanning reports whether the server's next response has definitions of the database,
+// which may take long to read.
+func (x *Relay) Scanning() bool { return x.queue.n > 0 && x.answering() == scanCatalog }
+
 // Busy reports whether a response to the client is outstanding.
 func (x *Relay) Busy() bool { return x.busy() }
 
