@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/eventloop"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
 
@@ -39,8 +40,17 @@ func (c *clientConn) receive(before []byte) (*rawnet.Buffer, int, error) {
 }
 
 func (c *clientConn) write(p []byte) error {
-	_, err := c.conn.Write(p)
-	return err
+	if _, err := c.conn.Write(p); err != nil {
+		return err
+	}
+	return c.raw.Flush()
+}
+
+// writeSoon is write, but where the event loop serves the connection it does not wait: it
+// reports whether p is written, or else remains to be flushed.
+func (c *clientConn) writeSoon(p []byte) (written bool, err error) {
+	_, err = c.conn.Write(p)
+	return err != nil || !c.raw.Kept(), err
 }
 
 // flush writes what has been gathered in out.
@@ -71,6 +81,13 @@ func (c *clientConn) closeWrite() {
 	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
+}
+
+// isServed reports whether the event loop serves the connection, so that writeSoon does
+// not wait.
+func (c *clientConn) isServed() bool {
+	_, ok := c.raw.Conn.(*eventloop.Conn)
+	return ok
 }
 
 // refuse sends an error and closes, without reading what the client has sent.

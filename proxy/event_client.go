@@ -12,8 +12,8 @@ import (
 )
 
 // This is how a pooledClient without a goroutine of its own is served. The event loop
-// runs it when there is something to read, and the goroutine of a server connection when
-// that has been granted to it; what may have to wait is left to a goroutine.
+// runs it when there is something to read, and the reader of a server connection when that
+// has been granted to it; what may have to wait is left to a goroutine.
 
 // step is what has come of one reason to run a client: nothing, the end of its session,
 // or something to do that may wait.

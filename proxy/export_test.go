@@ -116,6 +116,7 @@ func (s *Server) AddServerConn(target string, conn net.Conn, reported map[string
 	p.logins.inFlight++
 	db.target.slots.take()
 	p.mu.Unlock()
+	up.moveTo(s.env.loop)
 	p.loggedIn(newServerConn(p, up, 0))
 	return nil
 }

@@ -51,10 +51,6 @@ func (l link) forward(requests []byte) (rest []byte, how outcome) {
 	return l.complete(p)
 }
 
-// maxUnanswered is how much is written to a server, in bytes, while it may not read because
-// its answers are not read, without the possibility to wait.
-const maxUnanswered = 16 << 10
-
 // begin takes requests through the relay. It returns unlinked or, if it must not wait,
 // occupied, if that is not possible. After it, no others can be sent to the server before
 // complete.
@@ -79,7 +75,7 @@ func (l link) begin(requests []byte, wait bool) (p passage, how outcome) {
 	}
 	c.midMessage = s.relay.MidRequest()
 	s.usage.received += uint64(len(requests) - len(p.rest))
-	p.mayWait = p.err != nil || s.relay.Terminated() || len(p.toClient) > 0 || s.unanswered+len(p.toServer) > maxUnanswered || s.relay.Vacates()
+	p.mayWait = p.err != nil || s.relay.Terminated() || s.relay.Vacates() || s.conn.served == nil || len(p.toServer) > maxKept
 	s.writingServer = true
 	return p, forwarded
 }

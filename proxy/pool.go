@@ -218,6 +218,7 @@ func (p *pool) logIn() {
 			p.loginFailed(err)
 			return
 		}
+		up.moveTo(p.env.loop)
 		p.loggedIn(newServerConn(p, up, generation))
 	})
 }
@@ -228,7 +229,7 @@ func (p *pool) loggedIn(s *serverConn) {
 	p.live[s] = true
 	p.totals.ServerLogins++
 	p.mu.Unlock()
-	p.tasks.Go(s.run)
+	s.start()
 	s.begin()
 	p.mu.Lock()
 	p.grow() // more logins may be in flight now

@@ -79,6 +79,9 @@ func newPooledClient(c *client, p *pool, settings txpool.Settings) *pooledClient
 // begin begins the session and returns its run loop, nil if the event loop serves it.
 func (c *pooledClient) begin() runLoop {
 	c.opened()
+	if c.conn.isServed() {
+		c.conn.raw.KeepWrites()
+	}
 	if conn := c.conn.loopConn(); conn != nil {
 		c.client.byEvents = true
 		c.serveByEvents(conn)

@@ -158,7 +158,7 @@ func (s *Server) start(c *client) {
 	}
 }
 
-// eventLoops is how many goroutines serve the clients' events. One is the fastest as long
+// eventLoops is how many goroutines serve events. One is the fastest as long
 // as it keeps up, since a second one means more waking; it does at some 40,000 queries a
 // second, which takes about four processors in all.
 func eventLoops() int { return max(1, runtime.GOMAXPROCS(0)/4) }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -28,12 +27,14 @@ const (
 	maxRetainedBuffer = 2 * bulkBuffer
 )
 
-// serverConn is a server connection of a pool. One goroutine reads what the
-// server sends, for the life of the connection, and forwards it to the linked
-// client; requests are forwarded by the goroutine of that client, by a [link].
-// Both use the one relay under mu, but mu is not held during I/O: neither a slow
-// client nor a server that does not read until its answers are read may block
-// anything else. Methods that say so release mu meanwhile.
+// bulkBuffers has buffers for reads, which are used while something is read only.
+var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
+
+// serverConn is a server connection of a pool. Its reader, which is the event loop or a
+// goroutine, forwards what the server sends to the linked client; requests are forwarded
+// by whatever runs that client, by a [link]. Both use the one relay under mu, but mu is
+// not held during I/O: neither a slow client nor a server that does not read until its
+// answers are read may block anything else. Methods that say so release mu meanwhile.
 type serverConn struct {
 	conn       *upstream
 	pool       *pool
@@ -56,10 +57,10 @@ type serverConn struct {
 	pending       []byte        // to be written to the client after that
 	cancels       int           // cancel requests in flight, which could hit the next client's query
 	partial       bool          // part of an unsolicited message has arrived
-	unanswered    int           // bytes written since the server has last answered everything
 	handling      bool          // the reader handles what has come
 	resumes       *pooledClient // to be run by the reader after that
 
+	turn            turn   // of the reader, where that is the event loop
 	scratch         []byte // the reader's, for answers
 	writes, checked uint64 // writes to the server, and how many there were at the last check
 
@@ -164,125 +165,6 @@ func (s *serverConn) unlink(reason string) {
 	c.unlinked()
 }
 
-// run reads until the connection has ended.
-func (s *serverConn) run() {
-	buffer := make([]byte, bulkBuffer)
-	for {
-		n, err := s.conn.read(buffer[:rawnet.BufferSize])
-		for more := n; err == nil && more >= bulkThreshold && len(buffer)-n >= rawnet.BufferSize; n += more {
-			more, err = s.conn.readMore(buffer[n:])
-		}
-		s.mu.Lock()
-		s.handling = true
-		if n > 0 && s.state != serverClosed {
-			s.handle(buffer[:n])
-		}
-		if err != nil {
-			s.lost(nil, err)
-		}
-		finished, next := s.state == serverClosed, s.resumes
-		s.handling, s.resumes = false, nil
-		s.mu.Unlock()
-		if next != nil {
-			next.wake(isGranted)
-		}
-		if finished {
-			return
-		}
-	}
-}
-
-// resume runs a client that s has been granted to: by the reader, which then needs no
-// other goroutine to send the client's requests, or else by a new one. The caller holds mu.
-func (s *serverConn) resume(c *pooledClient) {
-	if s.handling && s.resumes == nil {
-		s.resumes = c
-		return
-	}
-	go c.wake(isGranted)
-}
-
-// handle takes bytes from the server. The caller holds mu, which it releases
-// meanwhile.
-func (s *serverConn) handle(chunk []byte) {
-	for s.writingClient { // otherwise the client would get answers out of order
-		s.changed.Wait()
-	}
-	switch {
-	case s.state >= serverClosing:
-		return
-	case s.isUnsolicited():
-		s.handleUnsolicited(chunk)
-		return
-	}
-	answer, err := s.relay.FromServer(chunk, s.scratch[:0])
-	err = cmp.Or(err, s.usage.unasked(s.relay.Unasked()))
-	if cap(answer) <= maxRetainedBuffer {
-		s.scratch = answer[:0]
-	}
-	if err != nil || s.relay.Fatal() {
-		s.lost(answer, err)
-		return
-	}
-	if !s.relay.Busy() {
-		s.unanswered = 0
-	}
-	s.writeClient(answer)
-	if c := s.client; c != nil {
-		if e := s.relay.SettingsError(); e != nil {
-			if s.session.Fresh() { // otherwise another client may be the reason
-				s.disconnectClient("settings refused", e)
-			}
-			s.close("settings refused")
-			return
-		}
-		if c.introduction.active && s.relay.Idle() {
-			c.introduction.complete(s.session.Reported()) // before another client uses s
-		}
-		c.resumeRequests()
-	}
-	if s.relay.Unusable() {
-		s.close("session cannot be reset")
-		return
-	}
-	s.sendInternalQuery()
-	s.release()
-	s.usage.response(s.session, s.isLinked())
-}
-
-// isUnsolicited reports whether what arrives now is no answer. The caller holds
-// mu.
-func (s *serverConn) isUnsolicited() bool {
-	switch s.state {
-	case serverActive:
-		return false
-	case serverResetting:
-		return s.partial || s.relay.Idle()
-	}
-	return true
-}
-
-// handleUnsolicited takes what is no answer: a setting that has changed, or why the
-// connection ends. A client without a request gets another server connection instead.
-func (s *serverConn) handleUnsolicited(chunk []byte) {
-	if !s.partial {
-		s.relay.Link(s.internal, s.session)
-	}
-	last, err := s.relay.FromServer(chunk, nil)
-	err = cmp.Or(err, s.usage.unasked(s.relay.Unasked()))
-	s.partial = err == nil && !s.relay.Fatal() && !s.relay.Idle()
-	switch {
-	case err != nil || s.relay.Fatal():
-		s.lost(last, err)
-	case s.client != nil && s.partial:
-		s.lost(nil, errPartialMessage)
-	case s.client != nil:
-		s.relay.Link(s.client.session, s.session)
-	case s.state != serverIdle && !s.partial && s.cancels == 0:
-		s.pool.release(s)
-	}
-}
-
 // writeClient writes to the client, if there is one. The caller holds mu, which
 // it releases meanwhile.
 func (s *serverConn) writeClient(answer []byte) {
@@ -300,14 +182,37 @@ func (s *serverConn) writeClient(answer []byte) {
 		vacated := s.relay.Vacated()
 		s.mu.Unlock()
 		s.pool.vacate(vacated)
-		if c.conn.write(answer) != nil {
-			c.conn.close() // its own goroutine sees that too, and disconnects
+		written, err := c.conn.writeSoon(answer)
+		if err != nil {
+			c.conn.close() // what runs the client sees that too, and disconnects
 		}
 		s.mu.Lock()
+		if !written {
+			go s.flushClient(c)
+			return
+		}
 		answer, s.pending = s.pending, nil
 	}
 	s.writingClient = false
 	s.changed.Broadcast()
+}
+
+// flushClient ends a write to a client that does not read at once.
+func (s *serverConn) flushClient(c *pooledClient) {
+	err := c.conn.raw.Flush()
+	if err != nil {
+		c.conn.close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := s.pending
+	s.writingClient, s.pending = false, nil
+	if s.client == c && err == nil {
+		s.writeClient(answer)
+	}
+	s.changed.Broadcast()
+	s.sendInternalQuery()
+	s.release()
 }
 
 // writeServer writes to the server. The caller holds mu, which it releases
@@ -315,12 +220,30 @@ func (s *serverConn) writeClient(answer []byte) {
 func (s *serverConn) writeServer(requests []byte) {
 	s.writingServer = true
 	s.writes++
-	s.unanswered += len(requests)
 	vacated := s.relay.Vacated()
 	s.mu.Unlock()
 	s.pool.vacate(vacated)
-	err := s.conn.write(requests)
+	written, err := s.conn.writeSoon(requests)
 	s.mu.Lock()
+	if !written {
+		go s.flushServer()
+		return
+	}
+	s.endWrite(err)
+}
+
+// flushServer ends a write to a server that does not read at once.
+func (s *serverConn) flushServer() {
+	err := s.conn.raw.Flush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endWrite(err)
+	s.sendInternalQuery()
+	s.release()
+}
+
+// endWrite ends a write to the server. The caller holds mu.
+func (s *serverConn) endWrite(err error) {
 	s.writingServer = false
 	s.changed.Broadcast()
 	if err != nil {
@@ -364,11 +287,20 @@ func (s *serverConn) release() {
 // lost handles the end of the connection. last is what the server sent last. A
 // client that has nothing to lose gets another server connection for its next
 // request. The caller holds mu, which it releases meanwhile.
-func (s *serverConn) lost(last []byte, err error) {
-	inUse := s.client != nil && s.state != serverAssigned && (violation(err) != nil || !s.relay.Idle())
+func (s *serverConn) lost(last []byte, err error) { s.endLoss(s.beginLoss(err), last, err) }
+
+// beginLoss makes sure that s is not used any more. It reports whether a client has
+// something to lose. The caller holds mu.
+func (s *serverConn) beginLoss(err error) (inUse bool) {
+	inUse = s.client != nil && s.state != serverAssigned && (violation(err) != nil || !s.relay.Idle())
 	if s.state < serverClosing {
 		s.setState(serverClosing, "lost")
 	}
+	return inUse
+}
+
+// endLoss does the rest, and waits.
+func (s *serverConn) endLoss(inUse bool, last []byte, err error) {
 	for s.writingClient {
 		s.changed.Wait()
 	}
@@ -376,7 +308,7 @@ func (s *serverConn) lost(last []byte, err error) {
 		return
 	}
 	inUse = inUse && s.client != nil
-	s.mu.Unlock() // the event loop must not wait for a slow log
+	s.mu.Unlock() // nothing must wait for a slow log
 	s.pool.countLoss(inUse, s.conn.pid(), lossAttributes(last, err))
 	s.mu.Lock()
 	if !inUse {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/lakebase-go/lakebase/internal/eventloop"
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 	"github.com/lakebase-go/lakebase/internal/txpool"
@@ -21,8 +22,9 @@ import (
 // upstream is the network connection of a server connection, logged in and
 // idle. It occupies a slot of its target until it is closed.
 type upstream struct {
-	conn       net.Conn     // raw, or TLS on top of it
-	raw        *rawnet.Conn // for what concerns the socket
+	conn       net.Conn        // raw, or TLS on top of it
+	raw        *rawnet.Conn    // for what concerns the socket
+	served     *eventloop.Conn // by the event loop, nil if it is not
 	database   database
 	parameters map[string]string // reported at login
 	status     pgwire.TxStatus   // at login
@@ -163,6 +165,37 @@ func (u *upstream) readMore(p []byte) (int, error) { return u.raw.ReadMoreThroug
 func (u *upstream) write(p []byte) error {
 	_, err := u.conn.Write(p)
 	return err
+}
+
+// maxKept is the size, in bytes, up to which what a server does not take at once is kept.
+const maxKept = 512 << 10
+
+// writeSoon writes p. Where the event loop serves the connection, and p is not larger than
+// maxKept, it does not wait: it reports whether p is written, or else remains to be
+// flushed.
+func (u *upstream) writeSoon(p []byte) (written bool, err error) {
+	for err == nil && len(p) > maxKept {
+		if _, err = u.conn.Write(p[:maxKept]); err == nil {
+			err = u.raw.Flush()
+		}
+		p = p[maxKept:]
+	}
+	if err == nil {
+		_, err = u.conn.Write(p)
+	}
+	return err != nil || !u.raw.Kept(), err
+}
+
+// moveTo has a loop serve the connection, where that is possible.
+func (u *upstream) moveTo(loop *eventloop.Loop) {
+	if loop == nil {
+		return
+	}
+	if conn, err := loop.Take(u.raw.Conn); err == nil {
+		u.raw.Adopt(conn)
+		u.raw.KeepWrites()
+		u.served = conn
+	}
 }
 
 // closeWrite tells the server that nothing more will come: it ends the
