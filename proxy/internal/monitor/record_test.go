@@ -2,6 +2,9 @@ package monitor
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -52,6 +55,37 @@ func TestPlotsShowPoolsAndAllOfThem(t *testing.T) {
 				t.Errorf("%s of %s, pool %q: %q, want %q", c.line, c.plot, c.pool, got, c.want)
 			}
 		}
+	})
+}
+
+// varied is a proxy whose values change all the time.
+type varied struct{ Proxy }
+
+func (varied) Ready() error { return nil }
+
+func (varied) Snapshot() *snapshot.Proxy {
+	n := func(most int) int { return rand.IntN(most) }
+	at := uint64(time.Now().Unix())
+	return &snapshot.Proxy{Pools: []snapshot.Pool{{Target: "shop", Mode: snapshot.TransactionMode, ClientsActive: n(100), ClientsIdle: n(100), ClientsWaiting: n(100),
+		ServersActive: n(20), ServersIdle: n(20), ServersConnecting: n(20), Totals: snapshot.Totals{Queries: at * uint64(1000+n(10)), Transactions: at * uint64(1000+n(10)),
+			Assignments: at * 1000, QueryTime: time.Duration(at) * time.Duration(n(1000)), TransactionTime: time.Duration(at), WaitTime: time.Duration(at)}}},
+		Targets: []snapshot.Target{{Name: "shop", TokenExpiry: time.Now().Add(time.Duration(n(1000)) * time.Second)}}}
+}
+
+// A browser gets the whole page every five seconds.
+func TestPagesAreSmall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &Monitor{proxy: varied{}, recorder: newRecorder(varied{})}
+		go m.recorder.Run(t.Context())
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		answer := httptest.NewRecorder()
+		m.page("overview", m.overview)(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+		if n := answer.Body.Len(); answer.Code != http.StatusOK || n < 10<<10 || n > 40<<10 {
+			t.Errorf("%d, %d bytes", answer.Code, n)
+		}
+		t.Log(answer.Body.Len(), "bytes")
 	})
 }
 
