@@ -53,7 +53,7 @@ type usersResult struct {
 // goroutines grow after the first of them; and no pointer of the program leads to a token
 // of a user that was removed, neither of the workspace nor of the database, whether it
 // made room for another, was idle, or the set was closed. The program is a process of its
-// own, since the local Lakebase knows all of its tokens.
+// own, since the local Lakebase knows all of its tokens. It logs in to a [userServer].
 func TestThousandUsersLeaveNothing(t *testing.T) {
 	t.Parallel()
 	names := make([]string, manyUsers)
@@ -61,14 +61,6 @@ func TestThousandUsersLeaveNothing(t *testing.T) {
 		names[i] = fmt.Sprintf("user-%04d@example.com", i)
 	}
 	s := serve(t, local.Options{Projects: []string{"my-project"}, Principals: names})
-	admin, err := connector(t, s, "my-project").Connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close(t.Context())
-	if _, err := admin.Exec(t.Context(), "select databricks_create_role(name, 'USER') from unnest($1::text[]) name", names); err != nil {
-		t.Fatal(err)
-	}
 	cfg := connectorConfig(t, s)
 	dir := t.TempDir()
 	cfg.Expired, cfg.Full, cfg.Empty = filepath.Join(dir, "expired"), filepath.Join(dir, "full"), filepath.Join(dir, "empty")
@@ -133,11 +125,12 @@ func TestThousandUsersLeaveNothing(t *testing.T) {
 	}
 }
 
-// connectorConfig is what connects to my-project on s.
+// connectorConfig is what connects to my-project by the workspace of s.
 func connectorConfig(t *testing.T, s *local.Server) usersOrder {
 	t.Helper()
 	c := lakebasetest.Config(t, s, "my-project")
-	return usersOrder{Host: c.Workspace.Host, Token: c.Workspace.Token, Endpoint: c.Endpoint, SSLRootCert: c.SSLRootCert, Port: c.Port}
+	port, root := startUserServer(t)
+	return usersOrder{Host: c.Workspace.Host, Token: c.Workspace.Token, Endpoint: c.Endpoint, SSLRootCert: root, Port: port}
 }
 
 func runForUsers(t *testing.T, input io.Reader) (result usersResult) {
@@ -191,7 +184,7 @@ func actForUsers() (code int) {
 		return fail(err)
 	}
 	connector, err := lakebase.New(&lakebase.Config{
-		Endpoint: order.Endpoint, SSLRootCert: order.SSLRootCert, Port: order.Port,
+		Endpoint: order.Endpoint, SSLRootCert: order.SSLRootCert, Host: "127.0.0.1", Port: order.Port,
 		Workspace: &sdkconfig.Config{Host: order.Host, Token: order.Token},
 		Logger:    slog.New(slog.DiscardHandler),
 	})
