@@ -27,7 +27,7 @@ var outages = map[string]local.APIFault{
 	"500": {Status: 500}, "503": {Status: 503}, "hang": {Hang: true}, "refuse": {Refuse: true},
 }
 
-// TestRecovery has 8 workers log in without a pause while the workspace goes away
+// TestRecovery has 8 workers log in again and again while the workspace goes away
 // and comes back, and 8 more that use the token of a loop: it refreshes after 50 of
 // 60 minutes, as scaled to the lifetime here, and every 2 seconds after a failure.
 // A login may fail only if no valid token existed when it began, the first one
@@ -198,7 +198,7 @@ func work(ctx context.Context, background *sync.WaitGroup, n int, connect func(c
 					l.failures = append(l.failures, failedLogin{began, time.Now(), err})
 				}
 				l.mu.Unlock()
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(250 * time.Millisecond) // other tests need the processor too
 			}
 		})
 	}

@@ -81,7 +81,7 @@ func TestAgreesWithServerOnAnything(t *testing.T) {
 		chance := rand.New(rand.NewPCG(*seed, 4))
 		for compared := 0; compared < *sequences; {
 			conversation := randomConversation(chance)
-			c.agree(conversation, chance)
+			c.agree(conversation, chance, 1)
 			for _, turn := range conversation {
 				compared += len(turn.hear)
 			}

@@ -192,9 +192,9 @@ type comparison struct {
 	shuffler *shuffler // in transaction mode
 }
 
-// agree holds a conversation with the server itself and one by way of the
-// proxy, which must be the same.
-func (c comparison) agree(conversation []turn, chance *rand.Rand) {
+// agree holds a conversation with the server itself, and as often as times says by way
+// of the proxy. All must be the same.
+func (c comparison) agree(conversation []turn, chance *rand.Rand, times int) {
 	c.t.Helper()
 	var want []string
 	direct := takeOver(c.t, c.direct())
@@ -202,7 +202,14 @@ func (c comparison) agree(conversation []turn, chance *rand.Rand) {
 		want = append(want, direct.take(turn, nil))
 	}
 	direct.conn.Close()
+	for range times {
+		c.agreeOnce(conversation, want, chance)
+	}
+}
 
+// agreeOnce holds a conversation by way of the proxy.
+func (c comparison) agreeOnce(conversation []turn, want []string, chance *rand.Rand) {
+	c.t.Helper()
 	proxied := takeOver(c.t, c.r.connect())
 	for i, turn := range conversation {
 		if proxied.status == 'I' && c.shuffler != nil {

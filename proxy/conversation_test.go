@@ -218,9 +218,7 @@ func TestAgreesWithServer(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(conversations)) {
 			t.Run(name, func(t *testing.T) {
 				c.t = t
-				for range 2 {
-					c.agree(conversations[name], chance)
-				}
+				c.agree(conversations[name], chance, 2)
 			})
 		}
 	})

@@ -451,7 +451,7 @@ func TestMemoryOfStatementsIsGivenBack(t *testing.T) {
 	before := resident()
 	conn := r.rawLogin()
 	front := pgproto3.NewFrontend(conn, conn)
-	const statements, size = 80, 1 << 20
+	const statements, size = 48, 1 << 20
 	for i := range statements {
 		front.SendParse(&pgproto3.Parse{Name: fmt.Sprint(i), Query: fmt.Sprintf("SELECT '%d%s'", i, strings.Repeat("x", size))})
 		front.SendSync(&pgproto3.Sync{})

@@ -71,26 +71,27 @@ func TestClientsSeeOnlyTheirOwnSession(t *testing.T) {
 	for _, tt := range isolationCases {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			want := isolation(t, tt.setup, tt.first, tt.second, tt.pinned, proxy.Config{}, false)
-			if got := isolation(t, tt.setup, tt.first, tt.second, tt.pinned, proxy.Config{PoolMode: proxy.TransactionMode, DefaultPoolSize: 1}, true); got != want {
+			connector := newConnector(t, leaseInstance(t))
+			want := isolation(t, connector, tt.setup, tt.first, tt.second, tt.pinned, false)
+			if got := isolation(t, connector, tt.setup, tt.first, tt.second, tt.pinned, true); got != want {
 				t.Errorf("%s\nthrough the proxy: %s\ndirect:            %s", strings.Join(tt.first, ";\n"), got, want)
 			}
 		})
 	}
 }
 
-// isolation returns what two clients see, in front of an instance of their own.
-func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cfg proxy.Config, proxied bool) string {
-	connector := newConnector(t, leaseInstance(t))
+// isolation returns what two clients see of an instance that no other test uses, and
+// leaves nothing in it.
+func isolation(t *testing.T, connector *lakebase.Connector, setup, texts []string, look string, pinned, proxied bool) string {
 	direct := connectTo(t, connector)
 	for _, text := range setup {
 		exec(t, direct, text)
 	}
-	defer exec(t, direct, "alter role current_user reset all; reset all")
+	defer exec(t, direct, "alter role current_user reset all; reset all; drop owned by current_user")
 	connectOne := func() *pgx.Conn { return connectTo(t, connector) }
 	if proxied {
-		cfg.Targets = map[string]*lakebase.Connector{"shop": connector}
-		connectOne = start(t, cfg).connect
+		r := startPooled(t, proxy.Config{DefaultPoolSize: 1, Targets: map[string]*lakebase.Connector{"shop": connector}})
+		connectOne = r.connect
 	}
 	simple := func(conn *pgx.Conn, text string) string {
 		var out []string
@@ -127,6 +128,9 @@ func isolation(t *testing.T, setup, texts []string, look string, pinned bool, cf
 	seen = append(seen, simple(second, "select "+look))
 	if !pinned {
 		seen = append(seen, simple(first, "select "+look))
+	}
+	for _, conn := range []*pgx.Conn{first, second} {
+		conn.Close(t.Context())
 	}
 	return strings.Join(seen, " | ")
 }

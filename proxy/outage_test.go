@@ -42,16 +42,15 @@ func load(t *testing.T, r *rig, clients int) (stop func() (done int64)) {
 	var count atomic.Int64
 	var wg sync.WaitGroup
 	end := make(chan struct{})
+	const pace = 20 * time.Millisecond // all begin together, so that the pool is full
 	for i := range clients {
 		conn := r.connect()
 		wg.Go(func() {
-			pace := time.NewTicker(4 * time.Millisecond)
-			defer pace.Stop()
 			for round := 0; ; round++ {
 				select {
 				case <-end:
 					return
-				case <-pace.C:
+				case <-time.After(time.Until(time.Now().Truncate(pace).Add(pace))):
 				}
 				err := pgx.BeginFunc(context.Background(), conn, func(tx pgx.Tx) error {
 					var a, b int
@@ -241,7 +240,7 @@ func TestOneLoginWakesASleepingDatabase(t *testing.T) {
 		if t.Failed() {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // a login lasts as long as waking does
 	}
 	wg.Wait()
 	if most != 1 {

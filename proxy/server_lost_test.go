@@ -186,7 +186,7 @@ func bystander(t *testing.T, r *rig) (stop func()) {
 			select {
 			case <-end:
 				return
-			case <-time.After(time.Millisecond): // the others need the processor too
+			case <-time.After(10 * time.Millisecond): // the others need the processor too
 			}
 			var got int
 			if err := conn.QueryRow(context.Background(), "SELECT $1::int", i).Scan(&got); err != nil || got != i {
