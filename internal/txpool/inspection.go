@@ -68,28 +68,22 @@ func inspectionSQL(s *Server, unknown routines.Impact, custom []string, utf8, un
 	}
 	if unknown&routines.Configures != 0 {
 		union()
-		sql = appendSettingsSQL(sql, custom)
+		sql = s.appendSettingsSQL(sql, custom)
 	}
 	return string(sql)
 }
 
 // appendSettingsSQL appends a query for the settings that differ from those of a new
 // session. Settings of the transaction keep their source after its end. pg_settings, which
-// is slow, is read once. It does not list the role, which a new session may have by ALTER
-// ROLE or ALTER DATABASE.
-func appendSettingsSQL(sql []byte, custom []string) []byte {
+// is slow, is read once.
+func (s *Server) appendSettingsSQL(sql []byte, custom []string) []byte {
 	const (
 		listed  = "SELECT name, setting, source FROM pg_catalog.pg_show_all_settings()"
 		changed = ` WHERE source OPERATOR(pg_catalog.=) 'session'` +
 			` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']::pg_catalog.text[])`
-		role = ` UNION ALL SELECT 'role', current FROM pg_catalog.current_setting('role') AS current WHERE current OPERATOR(pg_catalog.<>) coalesce(` +
-			`(SELECT pg_catalog.substr(entry, 6) FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS entry WHERE pg_catalog.starts_with(entry, 'role=')` +
-			` AND (setrole OPERATOR(pg_catalog.=) '0' OR pg_catalog.pg_get_userbyid(setrole) OPERATOR(pg_catalog.=) session_user)` +
-			` AND (setdatabase OPERATOR(pg_catalog.=) '0' OR setdatabase OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))` +
-			` ORDER BY setrole DESC, setdatabase DESC LIMIT 1), 'none')`
 	)
 	if len(custom) == 0 {
-		return append(sql, "SELECT name, setting FROM pg_catalog.pg_show_all_settings()"+changed+role...)
+		return s.appendRoleSQL(append(sql, "SELECT name, setting FROM pg_catalog.pg_show_all_settings()"+changed...))
 	}
 	sql = append(sql, "SELECT * FROM (WITH listed AS MATERIALIZED ("+listed+") SELECT name, setting FROM listed"+changed+
 		" UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.unnest(ARRAY["...)
@@ -103,8 +97,24 @@ func appendSettingsSQL(sql []byte, custom []string) []byte {
 			sql = fmt.Appendf(sql, "pg_catalog.convert_from(pg_catalog.decode('%x', 'hex'), 'UTF8')", name)
 		}
 	}
-	return append(sql, "]::pg_catalog.text[]) AS custom (name) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"+
-		" AND NOT EXISTS (SELECT FROM listed WHERE pg_catalog.lower(listed.name) OPERATOR(pg_catalog.=) custom.name)) AS settings"+role...)
+	return s.appendRoleSQL(append(sql, "]::pg_catalog.text[]) AS custom (name) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"+
+		" AND NOT EXISTS (SELECT FROM listed WHERE pg_catalog.lower(listed.name) OPERATOR(pg_catalog.=) custom.name)) AS settings"...))
+}
+
+// appendRoleSQL appends a query for the role if it is not that of a new session, which
+// pg_settings does not list. Which one that is, the first inspection of the session asks as
+// well: ALTER ROLE and ALTER DATABASE may have set one.
+func (s *Server) appendRoleSQL(sql []byte) []byte {
+	const differs = " WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) "
+	if s.role != "" {
+		return sqlscan.AppendLiteral(append(sql, " UNION ALL SELECT 'role', pg_catalog.current_setting('role')"+differs...), s.role)
+	}
+	return append(sql, " UNION ALL (WITH usual (role) AS MATERIALIZED (SELECT coalesce("+
+		"(SELECT pg_catalog.substr(entry, 6) FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS entry WHERE pg_catalog.starts_with(entry, 'role=')"+
+		" AND (setrole OPERATOR(pg_catalog.=) '0' OR pg_catalog.pg_get_userbyid(setrole) OPERATOR(pg_catalog.=) session_user)"+
+		" AND (setdatabase OPERATOR(pg_catalog.=) '0' OR setdatabase OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))"+
+		" ORDER BY setrole DESC, setdatabase DESC LIMIT 1), 'none')) SELECT '"+roleOfNew+"', role FROM usual"+
+		" UNION ALL SELECT 'role', pg_catalog.current_setting('role') FROM usual"+differs+"role)"...)
 }
 
 // unlimitedSQL selects the client's statement_timeout and that of a new session, by
@@ -115,6 +125,7 @@ const unlimitedSQL = "SELECT '" + limitNow + "', pg_catalog.current_setting('sta
 const (
 	limitNow   = "="
 	limitOfNew = "?"
+	roleOfNew  = "/"
 )
 
 // noteLost, which is no setting's name, says that prepared statements were dropped.
@@ -160,6 +171,7 @@ func (f *findings) session(encoding string) map[string]string {
 	settings := maps.Clone(f.settings)
 	delete(settings, limitNow)
 	delete(settings, limitOfNew)
+	delete(settings, roleOfNew)
 	if f.encoding != "" {
 		delete(settings, encodingName)
 		if f.encoding != encoding {

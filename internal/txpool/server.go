@@ -30,6 +30,7 @@ type Server struct {
 
 	encoding           string   // the client_encoding of a new session
 	user               string   // the session_authorization of a new session
+	role               string   // that of a new session, "" if that is not known yet
 	settings, planning Settings // of the session; those that affect the meaning of text
 	reported           Reported
 	limitsTransactions bool // the server has transaction_timeout

@@ -291,6 +291,9 @@ func (s *session) dropImpossible() {
 func (s *session) learn(f findings) {
 	c := s.client
 	if s.inspecting&routines.Configures != 0 {
+		if role := f.settings[roleOfNew]; isASCII(role) { // the client's encoding may be any
+			s.server.role = cmp.Or(s.server.role, role)
+		}
 		s.server.setSettings(Settings{newAssignments(f.session(s.server.encoding))})
 		c.settings = Settings{newAssignments(f.client(s.server.encoding))}.or(c.startup)
 		s.baseline = s.server.reported
