@@ -124,6 +124,7 @@ func newRunner(t *testing.T) *runner {
 func (r *runner) start(t *testing.T, c call) <-chan result {
 	t.Helper()
 	ended := make(chan result, 1)
+	c.Env = (&exec.Cmd{Env: c.Env, Dir: c.Dir}).Environ() // with what a process cannot do without, on Windows
 	if err := r.calls.Encode(c); err != nil {
 		t.Fatalf("%v\n%s", err, &r.stderr)
 	}
