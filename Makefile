@@ -5,7 +5,7 @@ GO ?= go
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples deploy browser docs lint vuln fuzz-short clean postgres
+.PHONY: help demo test test-portable check build install bench bench-growth bench-smoke chaos fleet model walls repeat interop judges examples deploy browser docs lint vuln vet-systems fuzz-short clean postgres
 
 help: ## show this list
 	@echo 'usage: make TARGET'
@@ -82,6 +82,9 @@ lint: check ## check, and golangci-lint where it is installed
 
 vuln: ## govulncheck in every module; needs vuln.go.dev, or VULNDB=file:///a/copy
 	@sh scripts/vuln.sh
+
+vet-systems: ## vet for macOS and Windows
+	@sh scripts/vet-systems.sh
 
 fuzz-short: ## each fuzz target for FUZZTIME (5s), a line each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh

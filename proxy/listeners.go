@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -87,6 +88,9 @@ func (l *listeners) adopt(open []net.Listener) error {
 // listenUnix opens the socket that libpq looks for in dir. Without a password,
 // access to the socket is enough to connect, so dir must be its owner's alone.
 func listenUnix(dir string, port int) (net.Listener, error) {
+	if runtime.GOOS == "windows" { // modes do not say who has access to a directory
+		return nil, errors.New("unix_socket_dir is not supported on Windows")
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
