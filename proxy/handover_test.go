@@ -64,6 +64,7 @@ func TestOpenSocketBeyondLoopbackNeedsPasswordsAndTLS(t *testing.T) {
 	}
 	cfg.ClientTLS = nil
 	_, created := proxy.New(cfg)
+	cfg.Listeners = nil
 	for what, err := range map[string]error{"New": created, "Reload": s.Reload(cfg)} {
 		if err == nil || !strings.Contains(err.Error(), "not a loopback address") {
 			t.Errorf("%s: %v", what, err)

@@ -177,8 +177,8 @@ func (s *Server) openMonitor() *monitor.Monitor {
 
 // Reload replaces the configuration of a running Server by cfg, all of it or,
 // with an error, nothing. PoolMode, Listen, UnixSocketDir and HTTPListen must
-// stay as they are: a change needs a restart, as the error says. Logger and
-// OnReload stay as they were.
+// stay as they are: a change needs a restart, as the error says. Logger,
+// OnReload and Listeners stay as they were.
 //
 // No client is disconnected. Users, access, TLS and limits of clients apply to
 // later logins, MaxPreparedStatements and NetworkTimeout to later server
@@ -190,6 +190,7 @@ func (s *Server) openMonitor() *monitor.Monitor {
 // accepts no more clients; after the last one has disconnected, the Server
 // closes its Connector, unless another target uses it too.
 func (s *Server) Reload(cfg Config) error {
+	cfg.Listeners = s.env.config().Listeners // the rules for them hold
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err
