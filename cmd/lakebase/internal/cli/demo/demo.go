@@ -51,8 +51,9 @@ func New(std *terminal.Streams) *cobra.Command {
 		Long: `Starts a local Lakebase with tokens of 15 seconds, a web service on a pool of
 this library, and HTTP clients that load it. The pool replaces its connections
 every few seconds, so it keeps logging in. Once, the workspace stops answering
-for longer than a refresh can be put off. A page shows all that live; its address
-is the second line. The summary on stdout shows what that did to the clients.
+for longer than a refresh can be put off. A page shows all that live; its
+address is the second line. The summary on stdout shows what that did to the
+clients.
 
 It needs no workspace and leaves nothing behind. The exit code is 1 if a single
 request failed or fewer than three tokens were used.`,
