@@ -79,6 +79,15 @@ func New(cfg *Config) (*Connector, error) {
 	return c, nil
 }
 
+// newFor is [New] for a target and the environment.
+func newFor(target string) (*Connector, error) {
+	cfg, err := ParseConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg)
+}
+
 func (c *Connector) cacheTokens(fetch func(context.Context) (tokencache.Credential, error)) {
 	c.tokens = tokencache.New(tokencache.Options{
 		Fetch:      fetch,
@@ -90,58 +99,12 @@ func (c *Connector) cacheTokens(fetch func(context.Context) (tokencache.Credenti
 	c.tracer = &connectTracer{tokens: c.tokens, locator: c.locator}
 }
 
-// Connect opens one connection to target, in any spelling that the package
-// documentation lists; "" means the environment. It looks the target up, mints a
-// token and logs in. It replaces a token that the server rejects, and waits for a
-// database that is waking as long as ctx allows, at most 60 seconds unless the
-// environment sets another connect timeout. The error is an [*Error].
-func Connect(ctx context.Context, target string) (*pgx.Conn, error) {
-	c, err := open(target)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	return c.Connect(ctx)
-}
-
-// NewPool opens a pool to target with the settings of the environment: see
-// [Connector.NewPool]. Close the pool when the program ends; nothing else is
-// left behind.
-func NewPool(ctx context.Context, target string) (*pgxpool.Pool, error) {
-	c, err := open(target)
-	if err != nil {
-		return nil, err
-	}
-	return c.NewPool(ctx)
-}
-
-func open(target string) (*Connector, error) {
-	cfg, err := ParseConfig(target)
-	if err != nil {
-		return nil, err
-	}
-	return New(cfg)
-}
-
 func (c *Connector) static() bool { return c.cfg.URL != "" }
 
 // Database is the database that c connects to unless its caller names another, as
 // it is configured: of a path with a database's id, the id, in place of which logins
 // use the name in Postgres. It is empty if a static URL names none.
 func (c *Connector) Database() string { return c.base.ConnConfig.Database }
-
-// Connect opens one connection, as the package function [Connect] does.
-func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) {
-	return login(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)
-}
-
-// ConnectConfig opens one connection from cfg, which must come from
-// [pgx.ParseConfig] and is not modified. Its database, runtime parameters,
-// tracer and dialer are kept; host, port, user, password and TLS become the
-// Connector's, as in [Connector.BeforeConnect]. Otherwise it is Connect.
-func (c *Connector) ConnectConfig(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
-	return login(ctx, c, cfg, pgx.ConnectConfig)
-}
 
 // BeforeConnect prepares cfg for one login: host, port, user, a token that is
 // not expired, verified TLS, and the DNS fallback. It clears Fallbacks, since

@@ -1,20 +1,12 @@
 package lakebase
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
 	"slices"
 	"strings"
-	"syscall"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/redact"
-	"github.com/lakebase-go/lakebase/internal/refusal"
-	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // Kind is what went wrong with a connection. It decides what a caller can do
@@ -139,75 +131,6 @@ func configError(resource string, err error) error {
 	return &Error{Kind: KindBadConfig, Resource: resource, Message: "pgx refuses the configuration", Err: err}
 }
 
-// Retryable reports whether the same login may succeed later by itself. It judges
-// [Error], the server's SQLSTATE and network errors; it is false for nil, for a
-// context that ended and for unknown errors.
-//
-// It does not apply to statements: one whose connection broke may have run.
-func Retryable(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
-	var e *Error
-	if !errors.As(err, &e) || e.Kind == KindConnectFailed {
-		return retryableCause(err)
-	}
-	switch e.Kind {
-	case KindUnavailable:
-		return !isDisabled(err)
-	case KindWorkspaceUnreachable, KindDNS, KindTooManyConnections, KindPoolTimeout:
-		return true
-	}
-	return false
-}
-
-// retryableCause judges errors that are not this package's.
-func retryableCause(err error) bool {
-	var (
-		pgErr *pgconn.PgError
-		wsErr *workspace.Error
-		dns   *net.DNSError
-		op    *net.OpError
-		net   net.Error
-	)
-	_, isTLS := diagnoseTLS(err)
-	local, isLocal := diagnoseLocal(err)
-	switch {
-	case errors.As(err, &pgErr):
-		return retryableState(pgErr)
-	case isLocal && local.kind == KindConnectFailed:
-		return false
-	case errors.As(err, &wsErr):
-		return wsErr.Temporary()
-	case isTLS, holds(err, context.DeadlineExceeded):
-		return false
-	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", isDropped(err):
-		return true
-	}
-	return errors.As(err, &net) && net.Timeout()
-}
-
-// retryableState judges the server's errors: no connection left, a server that
-// starts or stops, lost connections, and serialization failures.
-func retryableState(e *pgconn.PgError) bool {
-	switch refusals[refusal.Of(e)].kind {
-	case KindTooManyConnections:
-		return true
-	case KindUnavailable:
-		return !isDisabled(e)
-	case KindConnectFailed:
-		return strings.HasPrefix(e.Code, "08") || e.Code == "40001" || e.Code == "40P01"
-	}
-	return false
-}
-
-// isDropped reports whether the other side refused or cut the connection.
-func isDropped(err error) bool {
-	return slices.ContainsFunc([]error{
-		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.ErrUnexpectedEOF,
-	}, func(target error) bool { return errors.Is(err, target) })
-}
-
 // holds reports whether target itself is in err's tree. errors.Is would take
 // every network timeout for a context's deadline.
 func holds(err, target error) bool {
@@ -221,28 +144,4 @@ func holds(err, target error) bool {
 		return slices.ContainsFunc(x.Unwrap(), func(e error) bool { return holds(e, target) })
 	}
 	return false
-}
-
-// Hint returns what to do about err, or "" if that is unknown. It has advice for
-// the server's and the workspace's own errors too.
-func Hint(err error) string {
-	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
-		if e.Hint != "" {
-			return oneline.Text(e.Hint) // which may name what the workspace has
-		}
-	}
-	var call *workspace.Error
-	if err == nil {
-		return ""
-	}
-	if errors.As(err, &call) {
-		return workspaceHint(call)
-	}
-	return diagnose(err).hintFor("", "", "")
-}
-
-// isDisabled reports whether the endpoint is disabled, which no retry changes.
-func isDisabled(err error) bool {
-	var e *pgconn.PgError
-	return errors.As(err, &e) && refusal.Of(e) == refusal.EndpointDisabled
 }

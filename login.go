@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"time"
 
@@ -13,15 +12,42 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// Connect opens one connection to target, in any spelling that the package
+// documentation lists; "" means the environment. It looks the target up, mints a
+// token and logs in. It replaces a token that the server rejects, and waits for a
+// database that is waking as long as ctx allows, at most 60 seconds unless the
+// environment sets another connect timeout. The error is an [*Error].
+func Connect(ctx context.Context, target string) (*pgx.Conn, error) {
+	c, err := newFor(target)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Connect(ctx)
+}
+
+// Connect opens one connection, as the package function [Connect] does.
+func (c *Connector) Connect(ctx context.Context) (*pgx.Conn, error) {
+	return logIn(ctx, c, c.base.ConnConfig, pgx.ConnectConfig)
+}
+
+// ConnectConfig opens one connection from cfg, which must come from
+// [pgx.ParseConfig] and is not modified. Its database, runtime parameters,
+// tracer and dialer are kept; host, port, user, password and TLS become the
+// Connector's, as in [Connector.BeforeConnect]. Otherwise it is Connect.
+func (c *Connector) ConnectConfig(ctx context.Context, cfg *pgx.ConnConfig) (*pgx.Conn, error) {
+	return logIn(ctx, c, cfg, pgx.ConnectConfig)
+}
+
 // maxRenewals is how often a login takes another token when one is rejected. The
 // first other one may be no better: it was minted while the login was under way,
 // or before the first one was revoked.
 const maxRenewals = 2
 
-// login prepares a copy of base and connects with it, within ctx and the connect
+// logIn prepares a copy of base and connects with it, within ctx and the connect
 // timeout. It repeats the login, never a statement: with another token when the
 // server rejects the cached one, and for as long as the database is starting.
-func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
+func logIn[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, connect func(context.Context, *pgx.ConnConfig) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
 	defer cancel()
 
@@ -67,12 +93,6 @@ func login[T any](ctx context.Context, c *Connector, base *pgx.ConnConfig, conne
 		}
 		c.logRetry(ctx, attempt, began, err)
 	}
-}
-
-// isOver reports whether ctx has ended or is past its deadline.
-func isOver(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // gaveUp adds to err how often and how long the login was tried.
@@ -125,26 +145,4 @@ const unknownPatience = 500 * time.Millisecond
 func isUnknownHost(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
-}
-
-// pause sleeps before attempt+1: 100 ms at first, doubling to 5 s, jittered
-// by half so that a fleet spreads out.
-func pause(ctx context.Context, attempt int) error {
-	d := min(100*time.Millisecond<<min(attempt-1, 10), 5*time.Second)
-	return sleep(ctx, d/2+rand.N(d/2+1))
-}
-
-// sleep waits for d. It returns an error at once if ctx ends sooner.
-func sleep(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
-		return context.DeadlineExceeded
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

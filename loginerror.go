@@ -129,6 +129,13 @@ func diagnose(err error) diagnosis {
 	return diagnosis{kind: KindConnectFailed, cause: innermost(err)}
 }
 
+// isDropped reports whether the other side refused or cut the connection.
+func isDropped(err error) bool {
+	return slices.ContainsFunc([]error{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, io.ErrUnexpectedEOF,
+	}, func(target error) bool { return errors.Is(err, target) })
+}
+
 // localFailures are those of this machine, which no server or network is the cause
 // of. The first one that fits counts; op and network are "" for any.
 var localFailures = []struct {

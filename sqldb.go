@@ -18,7 +18,7 @@ func OpenDB(ctx context.Context, target string) (*sql.DB, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c, err := open(target)
+	c, err := newFor(target)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ type driverConnector struct{ connector *Connector }
 // Connect implements driver.Connector. Like [Connector.Connect] it replaces a
 // refused token and waits for a database that is waking.
 func (d driverConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	return login(ctx, d.connector, d.connector.base.ConnConfig, func(ctx context.Context, cfg *pgx.ConnConfig) (driver.Conn, error) {
+	return logIn(ctx, d.connector, d.connector.base.ConnConfig, func(ctx context.Context, cfg *pgx.ConnConfig) (driver.Conn, error) {
 		return stdlib.GetConnector(*cfg).Connect(ctx)
 	})
 }

@@ -65,7 +65,7 @@ func TestStaticURLsConnectTimeoutCounts(t *testing.T) {
 		"postgres://h":                   20 * time.Second,
 		"postgres://h?connect_timeout=0": time.Minute,
 	} {
-		c, err := open(target)
+		c, err := newFor(target)
 		if err != nil {
 			t.Fatal(err)
 		}

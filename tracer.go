@@ -41,14 +41,6 @@ func (t *connectTracer) attach(cfg *pgx.ConnConfig) {
 	cfg.Tracer = t
 }
 
-// ownersTracer takes off what NewPool put around the owner's tracer.
-func ownersTracer(t pgx.QueryTracer) pgx.QueryTracer {
-	if p, ok := t.(*poolTracer); ok {
-		return p.next
-	}
-	return t
-}
-
 type passwordKey struct{}
 
 // TraceConnectStart implements pgx.ConnectTracer. The context holds a pointer to

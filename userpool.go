@@ -112,7 +112,7 @@ func (own *user) login(ctx context.Context) error {
 		return nil
 	}
 	result := own.logins.DoChan("", func() (any, error) {
-		return login(own.ctx, own.connector, own.connector.base.ConnConfig, func(ctx context.Context, _ *pgx.ConnConfig) (any, error) {
+		return logIn(own.ctx, own.connector, own.connector.base.ConnConfig, func(ctx context.Context, _ *pgx.ConnConfig) (any, error) {
 			conn, err := own.pool.Acquire(ctx)
 			if err != nil && err.Error() == poolClosedText {
 				return nil, &Error{Kind: KindConnectFailed, Resource: own.connector.cfg.Target(), Err: errPoolClosed}
