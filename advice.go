@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/lakebase-go/lakebase/internal/oneline"
 	"github.com/lakebase-go/lakebase/internal/refusal"
 	"github.com/lakebase-go/lakebase/internal/workspace"
 )
@@ -81,19 +80,14 @@ func isDisabled(err error) bool {
 	return errors.As(err, &e) && refusal.Of(e) == refusal.EndpointDisabled
 }
 
-// Hint returns what to do about err, or "" if that is unknown. It has advice for
-// the server's and the workspace's own errors too.
-func Hint(err error) string {
-	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
-		if e.Hint != "" {
-			return oneline.Text(e.Hint) // which may name what the workspace has
-		}
-	}
+// advise returns what to do about err, the cause of an [Error] or an error of its
+// own, or "" if that is unknown.
+func advise(err error) string {
 	var call *workspace.Error
-	if err == nil {
+	switch {
+	case err == nil:
 		return ""
-	}
-	if errors.As(err, &call) {
+	case errors.As(err, &call):
 		return workspaceHint(call)
 	}
 	return diagnose(err).hintFor("", "", "")

@@ -42,7 +42,13 @@ type Connector struct {
 	closed bool
 	pools  []*pgxpool.Pool
 	dbs    []*sql.DB
-	users  []*Users
+	users  []poolSet
+}
+
+// poolSet is a set of pools that a Connector closes with its own: those of [Users].
+type poolSet interface {
+	Close()
+	open() []*pgxpool.Pool // those that are not closed yet
 }
 
 // New returns a Connector for cfg, which is copied. It checks every setting

@@ -113,6 +113,17 @@ func (e *Error) Is(target error) bool {
 	return ok && kind == e.Kind
 }
 
+// Hint returns what to do about err, or "" if that is unknown. It has advice for
+// the server's and the workspace's own errors too.
+func Hint(err error) string {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Hint != "" {
+			return oneline.Text(e.Hint) // which may name what the workspace has
+		}
+	}
+	return advise(err)
+}
+
 // errorKind returns the Kind of the first [*Error] in err's chain, or "".
 func errorKind(err error) Kind {
 	var e *Error

@@ -40,10 +40,10 @@ func (c *Config) table() settings.Table {
 		{Name: "application_name", Field: "ApplicationName", Value: settings.Text(&c.ApplicationName, checkPrintable), Variables: []string{"PGAPPNAME"}, Default: programName()},
 		{Name: "pool_size", Field: "PoolSize", Value: settings.Number(&c.PoolSize, 1, maxPool), Variables: []string{"DB_POOL_SIZE"}, Default: "5"},
 		{Name: "max_overflow", Field: "MaxOverflow", Value: overflowValue(&c.MaxOverflow), Variables: []string{"DB_MAX_OVERFLOW"}, Default: "10"},
-		{Name: "pool_recycle", Field: "PoolRecycle", Value: seconds(&c.PoolRecycle, "for never"), Variables: []string{"DB_POOL_RECYCLE_INTERVAL"}, Default: "3600"},
-		{Name: "pool_timeout", Field: "PoolTimeout", Value: seconds(&c.PoolTimeout, "to wait as long as the caller does"), Variables: []string{"DB_POOL_TIMEOUT"}, Default: "30"},
-		{Name: "connect_timeout", Field: "ConnectTimeout", Value: seconds(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
-		{Name: "token_refresh", Field: "TokenRefresh", Value: seconds(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
+		{Name: "pool_recycle", Field: "PoolRecycle", Value: secondsValue(&c.PoolRecycle, "for never"), Variables: []string{"DB_POOL_RECYCLE_INTERVAL"}, Default: "3600"},
+		{Name: "pool_timeout", Field: "PoolTimeout", Value: secondsValue(&c.PoolTimeout, "to wait as long as the caller does"), Variables: []string{"DB_POOL_TIMEOUT"}, Default: "30"},
+		{Name: "connect_timeout", Field: "ConnectTimeout", Value: secondsValue(&c.ConnectTimeout, ""), Variables: []string{"PGCONNECT_TIMEOUT"}, Default: "60"},
+		{Name: "token_refresh", Field: "TokenRefresh", Value: secondsValue(&c.TokenRefresh, ""), Variables: []string{"LAKEBASE_TOKEN_REFRESH_SECONDS"}, Default: "3000"},
 		{Name: "token_ttl", Field: "TokenTTL", Value: settings.Duration(&c.TokenTTL, 5*time.Minute, time.Hour, ""), Unset: "(the service's)"},
 		{Name: "claims", Field: "Claims", Value: settings.Names(&c.Claims, checkCatalogTable), Unset: "(none)"},
 		{Name: "dns_servers", Field: "DNSServers", Value: settings.Names(&c.DNSServers, checkServer), Variables: []string{"LAKEBASE_DNS_SERVERS"}, Unset: "(none)"},
@@ -69,9 +69,9 @@ func isTarget(name string) bool {
 	return slices.Contains([]string{"url", "instance", "endpoint", "host"}, name)
 }
 
-// seconds is a setting in seconds. Zero is refused: it means one thing to
+// secondsValue is a setting in seconds. Zero is refused: it means one thing to
 // SQLAlchemy or libpq and the default to Config.
-func seconds(field *time.Duration, unlimited string) settings.Value {
+func secondsValue(field *time.Duration, unlimited string) settings.Value {
 	return settings.Duration(field, time.Millisecond, settings.Longest, unlimited)
 }
 

@@ -40,8 +40,8 @@ func (p *UserPool) Close() {
 // several sessions.
 const maxTokens = 4
 
-// user is one user of [Users], whose lock guards what is not said to be otherwise.
-type user struct {
+// pooledUser is one user of [Users], whose lock guards what is not said to be otherwise.
+type pooledUser struct {
 	name      string
 	connector *Connector // of the user alone, and its pool; neither changes
 	pool      *pgxpool.Pool
@@ -49,6 +49,7 @@ type user struct {
 	cancel    context.CancelFunc
 	token     atomic.Pointer[string] // of the workspace; set and read without the lock
 	logins    singleflight.Group     // safe without the lock
+	refused   func()                 // called when the workspace refuses token
 
 	proofs    map[fingerprint]proof
 	current   fingerprint   // of token
@@ -59,24 +60,23 @@ type user struct {
 	closed    bool
 }
 
-// newUser returns a user, which shares what u has about target and servers.
-func (u *Users) newUser(name string) (*user, error) {
-	c := u.Connector
-	own := &user{name: name, proofs: map[fingerprint]proof{}}
+// newPooledUser returns a user of c's target, with a pool that base describes. It
+// shares what c and where have about target and servers. The caller adds idle and
+// refused.
+func newPooledUser(name string, c *Connector, base *pgxpool.Config, where *locator) (*pooledUser, error) {
+	own := &pooledUser{name: name, proofs: map[fingerprint]proof{}}
 	own.token.Store(new(string))
 	own.ctx, own.cancel = context.WithCancel(context.Background())
-	own.idle = time.AfterFunc(u.IdleTimeout, func() { u.expire(own) })
-	own.idle.Stop()
 
 	cfg := *c.cfg
-	cfg.User, cfg.PoolSize, cfg.MaxOverflow = name, 1, u.MaxConns-1
+	cfg.User, cfg.PoolSize, cfg.MaxOverflow = name, 1, int(base.MaxConns)-1
 	cfg.Logger = c.log.With("user", name)
 	own.connector = &Connector{
-		cfg: &cfg, log: cfg.Logger, base: u.base, resolver: c.resolver, poolLimits: "Users.MaxConns or DB_POOL_TIMEOUT",
+		cfg: &cfg, log: cfg.Logger, base: base, resolver: c.resolver, poolLimits: "Users.MaxConns or DB_POOL_TIMEOUT",
 		workspace: c.workspace.OnBehalf(func() string { return *own.token.Load() }),
 	}
-	own.connector.locator = &locator{cfg: &cfg, workspace: own.connector.workspace, trust: c.locator.trust, shared: u.where}
-	own.connector.cacheTokens(func(ctx context.Context) (tokencache.Credential, error) { return u.mint(ctx, own) })
+	own.connector.locator = &locator{cfg: &cfg, workspace: own.connector.workspace, trust: c.locator.trust, shared: where}
+	own.connector.cacheTokens(own.mint)
 
 	var err error
 	own.pool, err = own.connector.NewPool(context.Background())
@@ -84,17 +84,17 @@ func (u *Users) newUser(name string) (*user, error) {
 }
 
 // mint gets a token for the database. If the workspace refuses the user's own token,
-// the user is removed, unless there is a newer one.
-func (u *Users) mint(ctx context.Context, own *user) (tokencache.Credential, error) {
+// the user is refused, unless there is a newer one.
+func (own *pooledUser) mint(ctx context.Context) (tokencache.Credential, error) {
 	for {
 		token := own.token.Load()
 		cred, err := own.connector.locator.fetchToken(ctx)
 		if err == nil || !refusesToken(err) {
-			return cred, userError(err, own.name, u.Connector.cfg.Target())
+			return cred, userError(err, own.name, own.connector.cfg.Target())
 		}
 		if own.token.Load() == token {
-			u.remove(own)
-			return cred, userError(err, own.name, u.Connector.cfg.Target())
+			own.refused()
+			return cred, userError(err, own.name, own.connector.cfg.Target())
 		}
 	}
 }
@@ -107,7 +107,7 @@ const poolClosedText = "closed pool"
 
 // login opens the first connection of the pool, unless it has one. Requests share the
 // login, and the end of a request's context ends only its own wait.
-func (own *user) login(ctx context.Context) error {
+func (own *pooledUser) login(ctx context.Context) error {
 	if s := own.pool.Stat(); s.TotalConns() > s.ConstructingConns() {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/lakebase-go/lakebase/internal/tokencache"
-	"github.com/lakebase-go/lakebase/internal/workspace"
 )
 
 // The defaults of [Users].
@@ -68,9 +66,9 @@ type Users struct {
 	mu      sync.Mutex // guards what follows
 	started bool
 	closed  bool
-	byName  map[string]*user
-	byToken map[fingerprint]*user
-	ending  map[*user]bool // users that are removed, whose connections are not closed yet
+	byName  map[string]*pooledUser
+	byToken map[fingerprint]*pooledUser
+	ending  map[*pooledUser]bool // users that are removed, whose connections are not closed yet
 }
 
 // Pool returns the pool of the user that token belongs to. It is connected: Pool
@@ -163,7 +161,7 @@ func (u *Users) start() error {
 	u.where = &locator{cfg: &anyUser, workspace: c.workspace, trust: c.locator.trust}
 	u.slots = semaphore.NewWeighted(int64(u.MaxUsers))
 	u.verify = newVerifier(c.workspace, u.clock)
-	u.byName, u.byToken, u.ending = map[string]*user{}, map[fingerprint]*user{}, map[*user]bool{}
+	u.byName, u.byToken, u.ending = map[string]*pooledUser{}, map[fingerprint]*pooledUser{}, map[*pooledUser]bool{}
 	u.started = true
 	return nil
 }
@@ -196,17 +194,6 @@ func (u *Users) identify(ctx context.Context, token string, print fingerprint) (
 	}
 }
 
-// verifyPause is the time before another attempt to verify a token. Its jitter is
-// full, as all users may wait for the same workspace.
-func verifyPause(err error) time.Duration {
-	var call *workspace.Error
-	errors.As(err, &call)
-	if call != nil && call.RetryAfter > 0 {
-		return call.RetryAfter
-	}
-	return 100*time.Millisecond + rand.N(maxLookupPause-100*time.Millisecond)
-}
-
 // knownProof returns the proof that a user of the set has for a token, if it holds. It
 // asks the workspace again, in the background, if that was long ago.
 func (u *Users) knownProof(token string, print fingerprint) (proof, bool) {
@@ -229,7 +216,7 @@ func (u *Users) knownProof(token string, print fingerprint) (proof, bool) {
 
 // check asks the workspace about a token again. If there is no answer, the former one
 // holds for now.
-func (u *Users) check(owner *user, token string, print fingerprint) {
+func (u *Users) check(owner *pooledUser, token string, print fingerprint) {
 	found, err := u.verify.verify(u.verify.closing, token, print)
 	switch {
 	case errors.Is(err, ErrClosed), err != nil && errorKind(userError(err, "", "")) == KindWorkspaceUnreachable:
@@ -263,7 +250,7 @@ func (u *Users) refused(print fingerprint) {
 
 // acquire returns the user that p is about, which it adds if necessary, and counts one
 // more request of it.
-func (u *Users) acquire(ctx context.Context, p proof, token string, print fingerprint) (*user, error) {
+func (u *Users) acquire(ctx context.Context, p proof, token string, print fingerprint) (*pooledUser, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	owner := u.byName[p.user]
@@ -288,10 +275,12 @@ func (u *Users) acquire(ctx context.Context, p proof, token string, print finger
 	}
 	if owner == nil {
 		var err error
-		if owner, err = u.newUser(p.user); err != nil {
+		if owner, err = newPooledUser(p.user, u.Connector, u.base, u.where); err != nil {
 			u.slots.Release(1)
 			return nil, err
 		}
+		owner.refused = func() { u.remove(owner) }
+		owner.idle = time.AfterFunc(u.IdleTimeout, func() { u.expire(owner) })
 		if len(u.byName) >= u.MaxUsers {
 			u.drop(u.leastRecentlyUsed())
 		}
@@ -330,8 +319,8 @@ func (u *Users) wait(ctx context.Context) error {
 
 // leastRecentlyUsed returns the user that has been idle the longest. There is one: at
 // most MaxUsers users are in use.
-func (u *Users) leastRecentlyUsed() *user {
-	var oldest *user
+func (u *Users) leastRecentlyUsed() *pooledUser {
+	var oldest *pooledUser
 	for _, one := range u.byName {
 		if one.requests == 0 && (oldest == nil || one.released < oldest.released) {
 			oldest = one
@@ -342,7 +331,7 @@ func (u *Users) leastRecentlyUsed() *user {
 
 // prove adds a token to a user. The one that expires last is what the user logs in
 // with from now on.
-func (u *Users) prove(owner *user, p proof, token string, print fingerprint) {
+func (u *Users) prove(owner *pooledUser, p proof, token string, print fingerprint) {
 	former, known := owner.proofs[print]
 	if known && former.verified.Mono >= p.verified.Mono {
 		return
@@ -367,7 +356,7 @@ func (u *Users) prove(owner *user, p proof, token string, print fingerprint) {
 }
 
 // release counts one request of a user less.
-func (u *Users) release(owner *user) {
+func (u *Users) release(owner *pooledUser) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if owner.requests--; owner.requests > 0 {
@@ -383,7 +372,7 @@ func (u *Users) release(owner *user) {
 }
 
 // expire removes a user whose pool has been idle for the idle timeout.
-func (u *Users) expire(owner *user) {
+func (u *Users) expire(owner *pooledUser) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if owner.requests == 0 && u.clock().Mono-owner.released >= u.IdleTimeout {
@@ -392,7 +381,7 @@ func (u *Users) expire(owner *user) {
 }
 
 // remove removes a user, whose tokens are verified anew if they come again.
-func (u *Users) remove(owner *user) {
+func (u *Users) remove(owner *pooledUser) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.drop(owner)
@@ -400,7 +389,7 @@ func (u *Users) remove(owner *user) {
 
 // drop is remove, called with the lock held. The pool is closed when the last request
 // of the user has ended.
-func (u *Users) drop(owner *user) {
+func (u *Users) drop(owner *pooledUser) {
 	if u.byName[owner.name] != owner {
 		return
 	}
@@ -415,7 +404,7 @@ func (u *Users) drop(owner *user) {
 }
 
 // close closes the pool of a user that was dropped, without waiting.
-func (u *Users) close(owner *user) {
+func (u *Users) close(owner *pooledUser) {
 	owner.idle.Stop()
 	if owner.closed {
 		return

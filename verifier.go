@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -161,6 +162,17 @@ func (v *verifier) ask(ctx context.Context, token string) (proof, error) {
 		expires = expires.Add(skew)
 	}
 	return proof{user: me.Name, verified: asked, expires: expires}, nil
+}
+
+// verifyPause is the time before another attempt to verify a token. Its jitter is
+// full, as all users may wait for the same workspace.
+func verifyPause(err error) time.Duration {
+	var call *workspace.Error
+	errors.As(err, &call)
+	if call != nil && call.RetryAfter > 0 {
+		return call.RetryAfter
+	}
+	return 100*time.Millisecond + rand.N(maxLookupPause-100*time.Millisecond)
 }
 
 // ofUser is the resource of errors about a user's token.
