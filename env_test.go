@@ -74,7 +74,7 @@ func TestVariablesSetFields(t *testing.T) {
 // TestEveryVariableIsDocumented keeps the table of settings and what is
 // written about it together.
 func TestEveryVariableIsDocumented(t *testing.T) {
-	source, err := os.ReadFile("config.go")
+	source, err := os.ReadFile("parse.go")
 	if err != nil {
 		t.Fatal(err)
 	}

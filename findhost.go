@@ -21,18 +21,18 @@ const (
 )
 
 // findHost finds the target that answers at a host name, for programs that were
-// given only that: Databricks Apps inject PGHOST and no resource name. What was
-// found before is looked at first.
-func (l *locator) findHost(ctx context.Context, host string) (steps.Target, error) {
-	if old := l.current.Load(); old != nil {
-		if e, err := l.entry(ctx, old.target); err == nil && atHost(e, host) {
+// given only that: Databricks Apps inject PGHOST and no resource name. It looks first
+// at what was found before, if that is not empty.
+func findHost(ctx context.Context, client *workspace.Client, host string, former steps.Target) (steps.Target, error) {
+	if former.Name() != "" {
+		if e, err := targetEntry(ctx, client, former); err == nil && atHost(e, host) {
 			return targetAt(e, host), nil
 		}
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 	defer cancel()
-	found, walked, err := inventory.Find(ctx, l.workspace, func(e inventory.Entry) bool { return atHost(e, host) })
+	found, walked, err := inventory.Find(ctx, client, func(e inventory.Entry) bool { return atHost(e, host) })
 	if found != nil {
 		return targetAt(*found, host), nil
 	}
@@ -67,16 +67,16 @@ func notFoundByHost(host string, walked inventory.Listing, took time.Duration, e
 	return e
 }
 
-// entry asks the workspace for a target that was found before.
-func (l *locator) entry(ctx context.Context, t steps.Target) (inventory.Entry, error) {
+// targetEntry asks the workspace for a target that was found before.
+func targetEntry(ctx context.Context, client *workspace.Client, t steps.Target) (inventory.Entry, error) {
 	if t.Endpoint != "" {
-		e, err := l.workspace.Endpoint(ctx, t.Endpoint)
+		e, err := client.Endpoint(ctx, t.Endpoint)
 		if err != nil {
 			return inventory.Entry{}, err
 		}
 		return inventory.OfEndpoint(*e), nil
 	}
-	in, err := l.workspace.Instance(ctx, t.Instance)
+	in, err := client.Instance(ctx, t.Instance)
 	if err != nil {
 		return inventory.Entry{}, err
 	}

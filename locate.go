@@ -266,7 +266,11 @@ func (l *locator) find(ctx context.Context) (t steps.Target, err error) {
 	case l.cfg.Instance != "":
 		t, err = l.findInstance(ctx, l.cfg.Instance)
 	default:
-		t, err = l.findHost(ctx, l.cfg.Host)
+		var former steps.Target
+		if old := l.current.Load(); old != nil {
+			former = old.target
+		}
+		t, err = findHost(ctx, l.workspace, l.cfg.Host, former)
 	}
 	t.Host = cmp.Or(l.cfg.Host, t.Named)
 	if t.Name() == "" && l.cfg.Host != "" {

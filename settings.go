@@ -2,11 +2,14 @@ package lakebase
 
 import (
 	"cmp"
+	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	sdkconfig "github.com/databricks/databricks-sdk-go/config"
 
+	"github.com/lakebase-go/lakebase/internal/pgurl"
 	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
@@ -36,6 +39,93 @@ func (c *Config) Settings() []Setting {
 		c.overlayURL(list)
 	}
 	return append(list, c.loginSettings()...)
+}
+
+// String returns the configuration as a target that [ParseConfig] reads,
+// without secrets: of a static URL the password is hidden, and how to log in
+// to the workspace is left out.
+//
+// It has a value receiver, as the other methods that print a Config do, so that
+// every verb prints pointers and copies in the same way.
+func (c Config) String() string {
+	if c.URL != "" {
+		return c.redactedURL()
+	}
+	return c.targetURL()
+}
+
+// GoString is String: %#v must not show what %v hides.
+func (c Config) GoString() string { return "lakebase.Config(" + c.String() + ")" }
+
+// LogValue is String, for handlers that would encode the fields.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// targetURL writes the configuration as a lakebase:// target.
+func (c *Config) targetURL() string {
+	where, inAddress := redact.Value(c.Instance), map[string]bool{"user": true, "database": true}
+	switch {
+	case c.Endpoint != "":
+		where = redact.Value(c.Endpoint)
+	case c.Instance == "" && isServiceHost(c.Host):
+		where, inAddress["host"] = c.Host, true
+	}
+	if where == "" {
+		inAddress = nil
+	} else {
+		if c.User != "" {
+			where = pgurl.Escape(c.User) + "@" + where
+		}
+		if c.Database != "" && c.Endpoint != "" {
+			where += "/databases"
+		}
+		if c.Database != "" {
+			where += "/" + pgurl.Escape(c.Database)
+		}
+	}
+	var params []string
+	table := c.table()
+	for _, name := range paramNames() {
+		if v := table.Lookup(name).Value.String(); v != "" && !inAddress[name] {
+			params = append(params, name+"="+pgurl.Escape(v))
+		}
+	}
+	if len(params) > 0 {
+		where += "?" + strings.Join(params, "&")
+	}
+	return "lakebase://" + where
+}
+
+// redactedURL returns the static URL for people to read.
+func (c *Config) redactedURL() string {
+	given, err := pgurl.Parse(c.URL)
+	if err != nil || given.CheckHosts() != nil {
+		return redact.Value(c.URL) // which part of it is the password is unknown
+	}
+	return given.WithoutSecrets("xxxxx").String()
+}
+
+// overlayURL replaces the values that the static URL overrides in list.
+func (c *Config) overlayURL(list []Setting) {
+	given, err := pgurl.Parse(c.URL)
+	var full pgurl.Params
+	if err == nil {
+		full, err = given.Complete(c.urlDefaults())
+	}
+	if err != nil {
+		given, full = nil, nil
+	}
+	from := ""
+	for i := range list {
+		switch line := &list[i]; {
+		case line.Name == "url":
+			line.Value, line.Secret, from = c.redactedURL(), err != nil || given.HasSecret(), line.Source
+		case !slices.Contains(urlSettings, line.Name):
+		case given[line.Name] != "":
+			line.Value, line.Source = full[line.Name], from
+		case line.Source == settings.FromDefault:
+			line.Value = full[line.Name]
+		}
+	}
 }
 
 // loginSettings lists what the SDK is going to log in with, in its own order

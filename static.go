@@ -10,16 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
-	"github.com/lakebase-go/lakebase/internal/redact"
-	"github.com/lakebase-go/lakebase/internal/settings"
 )
-
-// staticURL is a static URL that was completed. It is immutable: copies of a
-// Config share it.
-type staticURL struct {
-	full pgurl.Params
-	pool *pgxpool.Config // full as pgx reads it, never modified
-}
 
 // completeURL checks the URL, which says what is given, fills in the other fields
 // where it has no parameter of its own, and keeps the result for New. pgx
@@ -49,14 +40,14 @@ func (c *Config) urlDefaults() pgurl.Defaults {
 	}
 }
 
-// inURL are the settings that are parameters of a static URL too.
-var inURL = []string{"host", "port", "database", "user", "sslmode", "sslrootcert", "application_name", "connect_timeout"}
+// urlSettings are the settings that are parameters of a static URL too.
+var urlSettings = []string{"host", "port", "database", "user", "sslmode", "sslrootcert", "application_name", "connect_timeout"}
 
 // checkParameters refuses the parameters of a lakebase:// target in a static
 // URL, where they would be sent to the server.
 func (c *Config) checkParameters(given pgurl.Params) error {
 	for _, s := range c.table() {
-		if _, ok := given[s.Name]; !ok || slices.Contains(inURL, s.Name) {
+		if _, ok := given[s.Name]; !ok || slices.Contains(urlSettings, s.Name) {
 			continue
 		}
 		if len(s.Variables) == 0 {
@@ -69,40 +60,7 @@ func (c *Config) checkParameters(given pgurl.Params) error {
 
 // gives reports whether a static URL has a value for the setting.
 func gives(given pgurl.Params, name string) bool {
-	return slices.Contains(inURL, name) && given[name] != ""
-}
-
-// redactedURL returns the static URL for people to read.
-func (c *Config) redactedURL() string {
-	given, err := pgurl.Parse(c.URL)
-	if err != nil || given.CheckHosts() != nil {
-		return redact.Value(c.URL) // which part of it is the password is unknown
-	}
-	return given.WithoutSecrets("xxxxx").String()
-}
-
-// overlayURL replaces the values that the static URL overrides in list.
-func (c *Config) overlayURL(list []Setting) {
-	given, err := pgurl.Parse(c.URL)
-	var full pgurl.Params
-	if err == nil {
-		full, err = given.Complete(c.urlDefaults())
-	}
-	if err != nil {
-		given, full = nil, nil
-	}
-	from := ""
-	for i := range list {
-		switch line := &list[i]; {
-		case line.Name == "url":
-			line.Value, line.Secret, from = c.redactedURL(), err != nil || given.HasSecret(), line.Source
-		case !slices.Contains(inURL, line.Name):
-		case given[line.Name] != "":
-			line.Value, line.Source = full[line.Name], from
-		case line.Source == settings.FromDefault:
-			line.Value = full[line.Name]
-		}
-	}
+	return slices.Contains(urlSettings, name) && given[name] != ""
 }
 
 // dialer gives up on one address in time to try the next, and notices within
@@ -112,7 +70,7 @@ var dialer = net.Dialer{
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 6},
 }
 
-const never = 100 * 365 * 24 * time.Hour
+const neverRecycled = 100 * 365 * 24 * time.Hour
 
 // connConfig returns what every connection and pool of c starts from. c is
 // valid and has its defaults.
@@ -131,7 +89,7 @@ func (c *Config) connConfig() (*pgxpool.Config, error) {
 		cfg.MaxConns = int32(c.PoolSize + max(c.MaxOverflow, 0))
 	}
 	if c.PoolRecycle < 0 {
-		cfg.MaxConnLifetime = never
+		cfg.MaxConnLifetime = neverRecycled
 	} else {
 		cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = c.PoolRecycle, c.PoolRecycle/10
 	}

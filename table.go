@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/lakebase-go/lakebase/internal/pgurl"
-	"github.com/lakebase-go/lakebase/internal/redact"
 	"github.com/lakebase-go/lakebase/internal/settings"
 )
 
@@ -69,6 +66,18 @@ func isTarget(name string) bool {
 	return slices.Contains([]string{"url", "instance", "endpoint", "host"}, name)
 }
 
+// paramNames are the settings that may follow the question mark: all that
+// are not the address itself.
+func paramNames() []string {
+	var names []string
+	for _, name := range new(Config).table().Names() {
+		if !slices.Contains([]string{"url", "instance", "endpoint"}, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // secondsValue is a setting in seconds. Zero is refused: it means one thing to
 // SQLAlchemy or libpq and the default to Config.
 func secondsValue(field *time.Duration, unlimited string) settings.Value {
@@ -76,6 +85,13 @@ func secondsValue(field *time.Duration, unlimited string) settings.Value {
 }
 
 func portValue(field *uint16) settings.Value { return settings.Number(field, 1, math.MaxUint16) }
+
+func programName() string {
+	if len(os.Args) == 0 {
+		return "lakebase"
+	}
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+}
 
 // overflowValue is MaxOverflow: none is written 0, and negative in Config,
 // where 0 is the default.
@@ -107,27 +123,6 @@ func endpointVariables() []string {
 	return variables
 }
 
-// checkEnvTarget finds mistakes that no single variable has. Only the environment
-// can name both an instance and an endpoint: a target is one address.
-func (c *Config) checkEnvTarget() error {
-	if c.Instance != "" && c.Endpoint != "" {
-		return badConfig(c.variable("instance")+" and "+c.variable("endpoint"),
-			"both are set, to "+redact.Quote(c.Instance)+" and "+redact.Quote(c.Endpoint)+": unset one")
-	}
-	if v := strings.TrimSpace(os.Getenv(endpointName)); v != "" && c.Target() == noTarget {
-		return badValue(endpointName, v, checkEndpoint(v))
-	}
-	return nil
-}
-
-// variable returns the variable that name was read from.
-func (c *Config) variable(name string) string {
-	return strings.TrimPrefix(c.sources[name].from, settings.FromEnvironment)
-}
-
-// Checks of settings. Their errors state what would be right; the caller adds the
-// setting and its value.
-
 // checkSSLMode allows libpq's weaker modes with a static URL: it may lead to
 // any Postgres server, and its password is the user's own.
 func (c *Config) checkSSLMode(v string) error {
@@ -144,46 +139,3 @@ func (c *Config) checkSSLMode(v string) error {
 
 // secureModes are what a login with a token may use.
 var secureModes = []string{"verify-full", "verify-ca", "require", pgurl.InsecureSkipVerify}
-
-// checkIdentifier allows any Postgres name that a startup packet can carry.
-func checkIdentifier(v string) error {
-	if len(v) > 255 {
-		return errors.New("too long for a name in Postgres")
-	}
-	return checkPrintable(v)
-}
-
-func checkPrintable(v string) error {
-	for _, r := range v {
-		if !unicode.IsPrint(r) {
-			return fmt.Errorf("%q does not belong here", r)
-		}
-	}
-	return nil
-}
-
-// checkCatalogTable allows a full name of a table in Unity Catalog.
-func checkCatalogTable(v string) error {
-	if strings.Count(v, ".") != 2 || strings.HasPrefix(v, ".") || strings.Contains(v, "..") || strings.HasSuffix(v, ".") {
-		return errors.New("want tables of Unity Catalog as catalog.schema.table, separated by commas")
-	}
-	return checkPrintable(v)
-}
-
-// checkServer allows a name server: an address or a host name, with a port
-// where it is not 53.
-func checkServer(s string) error {
-	host := s
-	if _, err := netip.ParseAddr(s); err != nil {
-		if h, port, err := net.SplitHostPort(s); err == nil {
-			if portValue(new(uint16)).Set(port) != nil {
-				return fmt.Errorf("the port of %s is not a number from 1 to 65535", redact.Quote(s))
-			}
-			host = h
-		}
-	}
-	if _, err := netip.ParseAddr(host); err == nil || pgurl.IsHostName(host) {
-		return nil
-	}
-	return fmt.Errorf("%s is no name server: want host or host:port", redact.Quote(s))
-}
