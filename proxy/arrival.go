@@ -14,7 +14,7 @@ import (
 // arrival is a client of the event loop that has not sent its first packets yet. A login
 // that is known to need no waiting is done at once. Others get a goroutine.
 type arrival struct {
-	login *login
+	login *loginHandler
 	turn  turn
 }
 

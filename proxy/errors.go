@@ -14,6 +14,9 @@ import (
 	"github.com/lakebase-go/lakebase/internal/pgwire"
 )
 
+// ErrServerClosed is the error of [Server.Serve] after [Server.Shutdown].
+var ErrServerClosed = errors.New("proxy: server is closed")
+
 // codes are the SQLSTATEs of logins that fail before a Postgres server has sent
 // an error. The others get 08001.
 var codes = map[lakebase.Kind]string{
@@ -52,7 +55,6 @@ var (
 	errPartialMessage = errors.New("part of an unsolicited message")
 
 	errTooMuchUnsolicited = fmt.Errorf("more than %d KiB without a request", maxUnsolicited>>10)
-	errLoginTooLong       = fmt.Errorf("the server has sent more than %d KiB during the login", maxLogin>>10)
 )
 
 // maxUnsolicited is how much a server may send between two requests, in bytes.
@@ -100,21 +102,6 @@ func tooManyClients(limit int) *pgwire.Error {
 // noServerConn is for a client that has waited too long for a server connection.
 func noServerConn(target string, waited time.Duration) *pgwire.Error {
 	return &pgwire.Error{Code: "53300", Message: fmt.Sprintf("no server connection to %q became free within the proxy's wait timeout of %s", target, waited)}
-}
-
-func tooManyServerConns(t *target, waited time.Duration) *pgwire.Error {
-	e := noServerConn(t.name, waited)
-	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", t.slots.limit())
-	e.Hint = "raise its max_target_connections, or close connections"
-	return e
-}
-
-// waitingFor is the notice about a login to t that takes long.
-func waitingFor(t *target, waited time.Duration) string {
-	if trouble := t.connector.Trouble(); trouble != nil {
-		return fmt.Sprintf("still trying %s (%d s): %s", trouble.Resource, int(waited.Seconds()), trouble.Message)
-	}
-	return "waiting for the database of " + t.name + ": it may be waking up"
 }
 
 // lossAttributes describe the end of a server connection in the log: the error

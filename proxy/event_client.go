@@ -94,7 +94,7 @@ func (c *pooledClient) react(why uint32) step {
 	case why&isNotified != 0 && c.waits:
 		c.turn.note(why &^ isNotified)
 		return step{wait: func() ending {
-			_ = c.client.notify(waitingFor(c.pool.database.target, time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
+			_ = c.client.notify(c.pool.database.target.waitingFor(time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
 			return ending{}
 		}}
 	case why&isGranted != 0:

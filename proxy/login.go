@@ -13,9 +13,9 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/console"
 )
 
-// login takes a client from its first byte to the run loop of the handler that
+// loginHandler takes a client from its first byte to the run loop of the handler that
 // serves it: a session, a pooledClient or a consoleClient.
-type login struct {
+type loginHandler struct {
 	env      *env
 	targets  *targetSet
 	pools    *poolSet
@@ -33,7 +33,7 @@ type login struct {
 const stageStartup = "start-up"
 
 // run is the first run loop of a client.
-func (l *login) run() runLoop {
+func (l *loginHandler) run() runLoop {
 	stage, next, err := l.steps()
 	if err != nil {
 		l.client.fail(stage, err)
@@ -44,7 +44,7 @@ func (l *login) run() runLoop {
 
 // steps logs the client in and returns what serves it, nil if nothing has to.
 // With an error, stage is what has failed.
-func (l *login) steps() (stage string, next runLoop, err error) {
+func (l *loginHandler) steps() (stage string, next runLoop, err error) {
 	if err := l.readStartup(); err != nil || l.startup == nil {
 		return stageStartup, nil, err
 	}
@@ -53,7 +53,7 @@ func (l *login) steps() (stage string, next runLoop, err error) {
 
 // logIn goes on after the startup packet. The configuration decides whether the client
 // needs a password.
-func (l *login) logIn(now *configuration) (stage string, next runLoop, err error) {
+func (l *loginHandler) logIn(now *configuration) (stage string, next runLoop, err error) {
 	c := l.client
 	c.user, c.application = l.startup.User(), l.startup.Get("application_name")
 	if l.start == nil { // the strings of a packet that is kept can be shared
@@ -90,7 +90,7 @@ func (l *login) logIn(now *configuration) (stage string, next runLoop, err error
 
 // readStartup serves the client up to its startup packet. There is none after a
 // cancel request, or if the client has closed the connection.
-func (l *login) readStartup() error {
+func (l *loginHandler) readStartup() error {
 	conn := l.client.conn
 	n := pgwire.Negotiation{Conn: conn.conn, TLS: l.clientTLS(), SSLRequested: l.sslRequested}
 	request, err := n.Run(l.env.life)
@@ -111,7 +111,7 @@ func (l *login) readStartup() error {
 }
 
 // clientTLS returns the configuration of TLS with the client, nil for none.
-func (l *login) clientTLS() *tls.Config {
+func (l *loginHandler) clientTLS() *tls.Config {
 	if l.client.local {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (l *login) clientTLS() *tls.Config {
 
 // negotiate checks that the client may go on, and agrees on the version of the
 // protocol.
-func (l *login) negotiate() error {
+func (l *loginHandler) negotiate() error {
 	c := l.client
 	if c.needsTLS && !c.conn.tls {
 		return &pgwire.Error{Code: "28000", Message: "this address accepts no connection without TLS", Hint: "connect with sslmode=require or better"}
@@ -138,7 +138,7 @@ func (l *login) negotiate() error {
 }
 
 // admit returns the database that the client wants, if it is allowed there.
-func (l *login) admit() (database, error) {
+func (l *loginHandler) admit() (database, error) {
 	for {
 		settings := l.env.configuration.Load()
 		if err := settings.checkParameters(l.startup); err != nil {
@@ -164,7 +164,7 @@ func (l *login) admit() (database, error) {
 }
 
 // openPooled makes the client one of transaction mode.
-func (l *login) openPooled(db database, now *configuration) (runLoop, error) {
+func (l *loginHandler) openPooled(db database, now *configuration) (runLoop, error) {
 	known := l.start
 	if known == nil {
 		settings, err := startupSettings(l.startup)
@@ -202,7 +202,7 @@ func (l *login) openPooled(db database, now *configuration) (runLoop, error) {
 }
 
 // openSession gives the client a server connection of its own.
-func (l *login) openSession(db database) (runLoop, error) {
+func (l *loginHandler) openSession(db database) (runLoop, error) {
 	up, err := l.connect(db)
 	if err != nil {
 		return nil, err
@@ -214,7 +214,7 @@ func (l *login) openSession(db database) (runLoop, error) {
 	}, nil
 }
 
-func (l *login) runSession(s *session) {
+func (l *loginHandler) runSession(s *session) {
 	c, up := l.client, s.up
 	c.conn.raw.SetDeadline(time.Time{}) // before drain and kill can set one
 	if !c.attach(s) {
@@ -232,7 +232,7 @@ func (l *login) runSession(s *session) {
 
 // connect logs in to a database in a slot for the client alone. If that takes
 // long, it sends the client a notice.
-func (l *login) connect(db database) (*upstream, error) {
+func (l *loginHandler) connect(db database) (*upstream, error) {
 	if err := l.takeSlot(db); err != nil {
 		return nil, err
 	}
@@ -250,7 +250,7 @@ func (l *login) connect(db database) (*upstream, error) {
 	select {
 	case <-done:
 	case <-timer.C:
-		if l.client.notify(waitingFor(db.target, noticeAfter)) != nil {
+		if l.client.notify(db.target.waitingFor(noticeAfter)) != nil {
 			cancel() // the client has disconnected
 		}
 		<-done
@@ -266,7 +266,7 @@ func (l *login) connect(db database) (*upstream, error) {
 }
 
 // takeSlot takes a slot of a target, for which the client may have to wait.
-func (l *login) takeSlot(db database) error {
+func (l *loginHandler) takeSlot(db database) error {
 	slots := &db.target.slots
 	if slots.take() {
 		return nil
@@ -287,7 +287,7 @@ func (l *login) takeSlot(db database) error {
 }
 
 // openConsole logs the client in to the console.
-func (l *login) openConsole() (runLoop, error) {
+func (l *loginHandler) openConsole() (runLoop, error) {
 	c := l.client
 	session, err := l.console.Open(console.Client{Conn: c.conn.conn, User: c.user, Startup: l.startup, WriteTimeout: l.env.config().ClientLoginTimeout})
 	if err != nil {

@@ -13,12 +13,6 @@ import (
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
-// Reasons for the end of a session that are the client's own.
-const (
-	reasonTerminated = "client close request"
-	reasonGone       = "client gone"
-)
-
 // pooledClient is the handler of a client in transaction mode. Its goroutine
 // reads requests and forwards them to the server connection that the client is
 // linked to from the first request to the end of the transaction; answers come
@@ -59,12 +53,6 @@ const (
 	taskShrinkStack      // go on in a new goroutine
 	taskCheckIdle        // disconnect if it has been idle for too long, or within a message
 )
-
-// ending is why a session ends. The zero value means that it goes on.
-type ending struct {
-	reason   string
-	notified bool // the client has been sent a last message, which it should have time to read
-}
 
 func newPooledClient(c *client, p *pool, settings txpool.Settings) *pooledClient {
 	pooled := &pooledClient{client: c, conn: c.conn, env: c.env, pool: p, session: txpool.NewClient(&p.statements)}
@@ -207,7 +195,7 @@ func (c *pooledClient) await() (*serverConn, *pgwire.Error) {
 		if g != (grant{}) {
 			return g.server, g.refused
 		}
-		_ = c.client.notify(waitingFor(c.pool.database.target, time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
+		_ = c.client.notify(c.pool.database.target.waitingFor(time.Since(c.waiter.since))) // a read finds out whether the client has disconnected
 	}
 }
 

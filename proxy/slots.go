@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lakebase-go/lakebase/internal/pgwire"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -148,4 +149,11 @@ func (w *slotWait) describe(info *snapshot.Client) {
 	db := w.database.label()
 	info.Target, info.Database = db.Target, db.Name
 	info.State, info.Waiting = snapshot.ClientWaiting, time.Since(w.since)
+}
+
+func tooManyServerConns(t *target, waited time.Duration) *pgwire.Error {
+	e := noServerConn(t.name, waited)
+	e.Detail = fmt.Sprintf("All %d server connections to the target are in use.", t.slots.limit())
+	e.Hint = "raise its max_target_connections, or close connections"
+	return e
 }

@@ -121,3 +121,15 @@ func (s sessionState) String() string {
 var illegalTransition = func(log *slog.Logger, what string, from, to fmt.Stringer, reason string) {
 	log.Error("illegal change of state", "of", what, "from", from.String(), "to", to.String(), "reason", reason)
 }
+
+// Reasons for the end of a session that are the client's own.
+const (
+	reasonTerminated = "client close request"
+	reasonGone       = "client gone"
+)
+
+// ending is why a session ends. The zero value means that it goes on.
+type ending struct {
+	reason   string
+	notified bool // the client has been sent a last message, which it should have time to read
+}

@@ -52,27 +52,27 @@ func (c *Config) table() settings.Table {
 			Usage: "assume that functions leave no state in a session, in transaction mode"},
 		{Name: "server_reset_query_always", Value: settings.Bool(&c.ServerResetQueryAlways), Default: "false",
 			Usage: "reset a server connection before another client uses it, in transaction mode"},
-		{Name: "client_login_timeout", Value: timeout(&c.ClientLoginTimeout), Default: "60",
+		{Name: "client_login_timeout", Value: timeoutValue(&c.ClientLoginTimeout), Default: "60",
 			Usage: "time for a client to log in"},
 		{Name: "client_idle_timeout", Value: optional(&c.ClientIdleTimeout), Default: "0",
 			Usage: "disconnect clients that are idle for so long outside a transaction; 0 for never"},
-		{Name: "query_wait_timeout", Value: timeout(&c.QueryWaitTimeout), Default: "120",
+		{Name: "query_wait_timeout", Value: timeoutValue(&c.QueryWaitTimeout), Default: "120",
 			Usage: "time that a client may wait for a server connection, and stay within a message that it has begun"},
-		{Name: "server_connect_timeout", Value: timeout(&c.ServerConnectTimeout), Default: "60",
+		{Name: "server_connect_timeout", Value: timeoutValue(&c.ServerConnectTimeout), Default: "60",
 			Usage: "time to log in to the server, including the wake-up of the database"},
-		{Name: "server_lifetime", Value: timeout(&c.ServerLifetime), Default: "3600",
+		{Name: "server_lifetime", Value: timeoutValue(&c.ServerLifetime), Default: "3600",
 			Usage: "age at which a server connection is replaced, in transaction mode"},
-		{Name: "server_idle_timeout", Value: timeout(&c.ServerIdleTimeout), Default: "600",
+		{Name: "server_idle_timeout", Value: timeoutValue(&c.ServerIdleTimeout), Default: "600",
 			Usage: "close server connections that are unused for so long, in transaction mode"},
-		{Name: "network_timeout", Value: timeout(&c.NetworkTimeout), Default: "30",
+		{Name: "network_timeout", Value: timeoutValue(&c.NetworkTimeout), Default: "30",
 			Usage: "close server connections whose network is silent for so long"},
 		{Name: "drain_delay", Value: optional(&c.DrainDelay), Default: "0",
 			Usage: "time to continue after the first signal, while the readiness check fails"},
 	}
 }
 
-// timeout is a time that is not zero, which means the default.
-func timeout(field *time.Duration) settings.Value {
+// timeoutValue is a time that is not zero, which means the default.
+func timeoutValue(field *time.Duration) settings.Value {
 	return settings.Duration(field, time.Millisecond, settings.Longest, "")
 }
 

@@ -3,11 +3,13 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lakebase-go/lakebase"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
@@ -46,6 +48,14 @@ func (t *target) database(name string) database {
 		name = ""
 	}
 	return database{target: t, name: name}
+}
+
+// waitingFor is the notice about a login to t that takes long.
+func (t *target) waitingFor(waited time.Duration) string {
+	if trouble := t.connector.Trouble(); trouble != nil {
+		return fmt.Sprintf("still trying %s (%d s): %s", trouble.Resource, int(waited.Seconds()), trouble.Message)
+	}
+	return "waiting for the database of " + t.name + ": it may be waking up"
 }
 
 // info describes t, which has conns server connections. all is the configuration

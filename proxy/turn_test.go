@@ -68,7 +68,7 @@ func TestKnownStartupPacketNeedsNoPassword(t *testing.T) {
 	peer.Close() // an attempt to write to it, or to read from it, fails
 	defer conn.Close()
 	startup := &pgwire.Startup{Parameters: []pgwire.Parameter{{Name: "user", Value: "me"}}}
-	l := &login{env: s.env, targets: s.targets, pools: s.pools, client: newClient(s.env, conn), startup: startup, start: &start{startup: startup}}
+	l := &loginHandler{env: s.env, targets: s.targets, pools: s.pools, client: newClient(s.env, conn), startup: startup, start: &start{startup: startup}}
 	if stage, _, err := l.logIn(before); !errors.Is(err, errOtherPool) {
 		t.Errorf("%s: %v", stage, err)
 	}

@@ -113,6 +113,8 @@ func readEarly(ctx context.Context, conn *pgconn.PgConn) (early []byte, err erro
 // maxLogin is how much a server may send during the login, in bytes.
 const maxLogin = 512 << 10
 
+var errLoginTooLong = fmt.Errorf("the server has sent more than %d KiB during the login", maxLogin>>10)
+
 // newLoginFrontend reads a login of a limited length.
 func newLoginFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
 	f := pgproto3.NewFrontend(&loginReader{r, maxLogin}, w)
