@@ -146,7 +146,6 @@ func (j *judge) renew() error {
 // terminate ends all sessions of the database but the side's own, and waits for
 // their end.
 func (s *side) terminate() error {
-	s.forget()
 	const sessions = " FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 	for began := time.Now(); ; {
 		results, err := s.admin.Exec(context.Background(), "SELECT pg_terminate_backend(pid)"+sessions).ReadAll()

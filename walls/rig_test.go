@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,27 +66,20 @@ GRANT CREATE ON SCHEMA public TO PUBLIC;
 type cluster struct {
 	*postgres.Server
 	socket string
-	keeper *keeper // between it and a proxy
 }
 
 func startCluster(t testing.TB, workers int) *cluster {
 	t.Helper()
 	settings := map[string]string{
 		"max_replication_slots": "50", "max_prepared_transactions": "20", "max_connections": "400", "jit": "off",
-		"autovacuum": "off", "synchronous_commit": "off", "update_process_title": "off", "track_counts": "off", // the databases do not last
+		"shared_preload_libraries": "plpgsql,pg_trgm,dblink,postgres_fdw", // each session would load them anew
 	}
-	// Each session would load these anew, and start an interpreter of Perl.
-	libraries := []string{"plpgsql", "pg_trgm", "dblink", "postgres_fdw"}
-	if installed(t, "plperl") {
-		libraries = append(libraries, "plperl")
-	}
-	settings["shared_preload_libraries"] = strings.Join(libraries, ",")
 	// With fewer plans to choose from, the proxy's scans and inspections take two thirds.
 	for _, plan := range []string{"mergejoin", "material", "memoize", "bitmapscan", "incremental_sort", "gathermerge"} {
 		settings["enable_"+plan] = "off"
 	}
 	server := testpostgres.StartWith(t, settings)
-	c := &cluster{Server: server, socket: filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
+	c := &cluster{server, filepath.Join(server.SocketDir(), ".s.PGSQL.5432")}
 	c.run(t, "postgres", clusterSQL)
 	c.run(t, "template", fmt.Sprintf(databaseSQL, server.SocketDir()))
 	for i := range workers {
@@ -142,10 +133,9 @@ func (c *cluster) connect(database string) (*pgconn.PgConn, error) {
 func startProxy(t testing.TB, c *cluster, resets bool) string {
 	t.Helper()
 	log := &testkit.Buffer{}
-	c.keeper = startKeeper(t, c.socket)
 	targets := map[string]*lakebase.Connector{}
 	for _, role := range roles {
-		cfg, err := lakebase.ParseConfig(fmt.Sprintf("postgres://%s@/template?host=%s&port=5432&sslmode=disable", role, c.keeper.dir))
+		cfg, err := lakebase.ParseConfig(fmt.Sprintf("postgres://%s@/template?host=%s&port=5432&sslmode=disable", role, c.SocketDir()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,16 +172,4 @@ func startProxy(t testing.TB, c *cluster, resets bool) string {
 		}
 	})
 	return filepath.Join(dir, "proxy", ".s.PGSQL.5432")
-}
-
-// installed reports whether the server's installation has a library.
-func installed(t testing.TB, library string) bool {
-	t.Helper()
-	in, err := postgres.Find(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, _ := exec.Command(filepath.Join(in.BinDir, "pg_config"), "--pkglibdir").Output() // not every installation has it
-	_, err = os.Stat(filepath.Join(strings.TrimSpace(string(dir)), library+".so"))
-	return err == nil
 }

@@ -166,7 +166,7 @@ func (r *run) resolved(st step) step {
 // session after any number of them, and others have it after DISCARD ALL.
 func (r *run) kind(who byte, startup map[string]string) string {
 	switch {
-	case r.role == hurried || r.role == member || r.looksChange && !r.acts[who]:
+	case r.proxy != "" || r.role == hurried || r.role == member || r.looksChange && !r.acts[who]:
 		return ""
 	case !r.acts[who]:
 		return fmt.Sprint(looks, r.role, startup)
@@ -220,18 +220,9 @@ func (r *run) record(i int, result result) {
 func (r *run) perform(st step, w *wire) (done result) {
 	began := time.Now()
 	defer func() { done.took = time.Since(began) }()
-	if r.proxy != "" && r.kind(st.who, nil) == "" { // others may have their sessions after DISCARD ALL
-		requests := r.c.keeper.requests(r.database)
-		requests.Add(1)
-		defer requests.Add(-1)
-	}
 	switch st.verb {
 	case connect:
-		kind := ""
-		if r.proxy == "" {
-			kind = r.kind(st.who, st.startup)
-		}
-		return r.take(kind, r.role, st.startup)
+		return r.take(r.kind(st.who, st.startup), r.role, st.startup)
 	case reconnect:
 		done.err = r.renew()
 		return done

@@ -55,7 +55,6 @@ func newSide(c *cluster, database, proxy string) (s *side, err error) {
 }
 
 func (s *side) close() {
-	s.forget()
 	for _, logins := range s.kept {
 		for _, l := range logins {
 			l.wire.leave(stepTimeout)
@@ -65,13 +64,6 @@ func (s *side) close() {
 		if conn != nil {
 			conn.Close(context.Background())
 		}
-	}
-}
-
-// forget ends the sessions that wait for another login of the proxy.
-func (s *side) forget() {
-	if s.proxy != "" {
-		s.c.keeper.forget(s.database)
 	}
 }
 
