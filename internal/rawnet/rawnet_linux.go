@@ -169,6 +169,7 @@ func (s *socket) readBuffer(begun []byte) (*Buffer, int, error) {
 func (s *socket) wait() error {
 	r, err := s.do(something, nil, nil)
 	r.release()
+	s.empty = false // the event loop may not have reported the change yet
 	return err
 }
 

@@ -2,11 +2,13 @@ package rawnet
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -286,5 +288,49 @@ func TestFlushEnds(t *testing.T) {
 				t.Error(r.err)
 			}
 		})
+	}
+}
+
+// lateConn is a connection of an event loop that reports nothing in time.
+type lateConn struct {
+	*net.TCPConn
+	reported atomic.Uint32
+}
+
+func (c *lateConn) Changes() (n uint32, ended bool) { return c.reported.Load(), false }
+
+// What has come is read before the event loop has reported it: a reader that waits need not
+// wait for the loop.
+func TestReadBeforeTheReport(t *testing.T) {
+	t.Parallel()
+	one, other := dialed(t, "tcp")
+	late := &lateConn{TCPConn: one.(*net.TCPConn)}
+	c := New(late)
+	defer c.Close()
+	defer other.Close()
+	for range 2 {
+		if _, err := other.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error, 1)
+		go func() {
+			b, n, err := c.ReadBufferThrough(c, nil)
+			if err == nil {
+				if n != 1 || b[0] != 'x' {
+					err = fmt.Errorf("%q has been read", b[:n])
+				}
+				b.Release()
+			}
+			read <- err
+		}()
+		select {
+		case err := <-read:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(20 * time.Second):
+			late.reported.Add(1)
+			t.Fatalf("not within 20 s, but after the report: %v", <-read)
+		}
 	}
 }
