@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lakebase-go/lakebase/internal/rawnet"
+	"github.com/lakebase-go/lakebase/internal/txpool"
 	"github.com/lakebase-go/lakebase/proxy/internal/snapshot"
 )
 
@@ -119,4 +120,53 @@ func (s *Server) AddServerConn(target string, conn net.Conn, reported map[string
 	up.moveTo(s.env.loop)
 	p.loggedIn(newServerConn(p, up, 0))
 	return nil
+}
+
+// Unread reports about the only client that has a server connection: whether its requests
+// are answered, whether it has not read the answers, and whether its session waits for that.
+func (s *Server) Unread() (answered, unread, waits bool) {
+	for _, c := range handlers[*pooledClient](s.clients) {
+		if sc := c.server.Load(); sc != nil {
+			sc.mu.Lock()
+			answered, unread, waits = !sc.relay.Busy(), c.conn.raw.Kept(), c.answered != nil
+			sc.mu.Unlock()
+		}
+	}
+	return answered, unread, waits
+}
+
+// linkTo links the only server connection, which is idle, to a client of this network
+// connection.
+func (s *Server) linkTo(conn net.Conn) (link, bool) {
+	p := s.pools.list()[0]
+	client := &client{env: s.env, conn: newClientConn(s.env, conn)}
+	c := newPooledClient(client, p, txpool.Settings{})
+	client.handler = c
+	sc, err := p.acquireIdle(c, true)
+	return link{sc, c}, sc != nil && err == nil
+}
+
+// SendError sends an error to a client of the only server connection.
+func (s *Server) SendError(conn net.Conn) (ended bool) {
+	l, ok := s.linkTo(conn)
+	if ok {
+		ended, _ = l.sendError(errShuttingDown(), true)
+		l.disconnect(true)
+	}
+	return ended
+}
+
+// AcquireAfter has the only server connection, which is idle, send something. It reports
+// whether a client of this network connection gets it then.
+func (s *Server) AcquireAfter(chunk []byte, conn net.Conn) bool {
+	sc := s.pools.list()[0].conns()[0]
+	if !sc.turn.take(isReadable) {
+		return true
+	}
+	sc.handleRead(chunk, nil, false)
+	l, ok := s.linkTo(conn)
+	if ok {
+		l.disconnect(true)
+	}
+	return ok
 }

@@ -204,7 +204,12 @@ func (l link) sendError(e *pgwire.Error, forced bool) (ended, linked bool) {
 		return false, true
 	}
 	if s.relay.BetweenMessages() {
+		s.writingClient = true
+		s.mu.Unlock() // the event loop must not wait for the client
 		l.client.conn.writeLast(e.Append(nil))
+		s.mu.Lock()
+		s.writingClient, s.pending = false, nil // nothing comes after the error
+		s.changed.Broadcast()
 	}
 	return true, true
 }

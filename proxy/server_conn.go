@@ -57,6 +57,7 @@ type serverConn struct {
 	pending       []byte        // to be written to the client after that
 	cancels       int           // cancel requests in flight, which could hit the next client's query
 	partial       bool          // part of an unsolicited message has arrived
+	unhandled     bool          // something has come that is left to another goroutine of the reader
 	handling      bool          // the reader handles what has come
 	resumes       *pooledClient // to be run by the reader after that
 
@@ -122,7 +123,7 @@ func (s *serverConn) acquire(c *pooledClient) bool {
 	case s.partial:
 		s.close("part of an unsolicited message")
 		return false
-	case now.Sub(s.usage.released) > serverCheckDelay && !s.conn.raw.Quiet():
+	case s.unhandled, now.Sub(s.usage.released) > serverCheckDelay && !s.conn.raw.Quiet():
 		s.setState(serverTested, "unread input")
 		assignments := s.usage.assignments
 		time.AfterFunc(serverCheckInterval, func() { s.finishTest(assignments) })
@@ -197,6 +198,13 @@ func (s *serverConn) writeClient(answer []byte) {
 	s.changed.Broadcast()
 }
 
+// awaitWrites waits until what was to be written to the client is. The caller holds mu.
+func (s *serverConn) awaitWrites() {
+	for s.writingClient {
+		s.changed.Wait()
+	}
+}
+
 // flushClient ends a write to a client that does not read at once.
 func (s *serverConn) flushClient(c *pooledClient) {
 	err := c.conn.raw.Flush()
@@ -209,6 +217,9 @@ func (s *serverConn) flushClient(c *pooledClient) {
 	s.writingClient, s.pending = false, nil
 	if s.client == c && err == nil {
 		s.writeClient(answer)
+	}
+	if s.client == c {
+		c.resumeRequests() // its last answer may be what it waits for
 	}
 	s.changed.Broadcast()
 	s.sendInternalQuery()
@@ -301,9 +312,7 @@ func (s *serverConn) beginLoss(err error) (inUse bool) {
 
 // endLoss does the rest, and waits.
 func (s *serverConn) endLoss(inUse bool, last []byte, err error) {
-	for s.writingClient {
-		s.changed.Wait()
-	}
+	s.awaitWrites()
 	if s.state == serverClosed {
 		return
 	}
@@ -332,12 +341,11 @@ func (s *serverConn) disconnectClient(reason string, e *pgwire.Error) {
 		return
 	}
 	c.conn.setWriteDeadline(lingerTimeout)
-	for s.writingClient {
-		s.changed.Wait()
-	}
+	s.awaitWrites()
 	if e != nil && s.client == c && (c.introduction.active || s.relay.BetweenMessages()) {
 		c.introduction.active = false
 		s.writeClient(e.Append(nil))
+		s.awaitWrites() // then the client's own goroutine ends what is written
 	}
 	c.disconnected(reason)
 }

@@ -120,7 +120,8 @@ func (s *serverConn) readNow(mayWait bool) progressOfRead {
 func (s *serverConn) handleRead(chunk []byte, err error, mayWait bool) progressOfRead {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !mayWait && (err != nil || !s.isUsual()) {
+	s.unhandled = !mayWait && (err != nil || !s.isUsual())
+	if s.unhandled {
 		chunk = bytes.Clone(chunk)
 		s.handOver(func() progressOfRead { return s.handleRead(chunk, err, true) })
 		return readerHandedOver
@@ -189,9 +190,7 @@ func (s *serverConn) resume(c *pooledClient) {
 // meanwhile. Unless [serverConn.isUsual], it may wait, and so may what it returns to be
 // done then.
 func (s *serverConn) handle(chunk []byte) (later func()) {
-	for s.writingClient { // otherwise the client would get answers out of order
-		s.changed.Wait()
-	}
+	s.awaitWrites() // otherwise the client would get answers out of order
 	switch {
 	case s.state >= serverClosing:
 		return nil
@@ -211,6 +210,7 @@ func (s *serverConn) handle(chunk []byte) (later func()) {
 	s.writeClient(answer)
 	if c := s.client; c != nil {
 		if e := s.relay.SettingsError(); e != nil {
+			s.beginLoss(nil) // no other client gets s meanwhile
 			return func() {
 				if s.session.Fresh() { // otherwise another client may be the reason
 					s.disconnectClient("settings refused", e)
