@@ -278,7 +278,7 @@ func (s *serverConn) sendInternalQuery() {
 // release unlinks the client once nothing ties s to it, and gives s to the pool
 // once it can be used again. The caller holds mu.
 func (s *serverConn) release() {
-	if !s.isLinked() && s.state != serverResetting || s.writingServer || s.writingClient {
+	if !s.isLinked() && s.state != serverResetting || s.writingServer || s.writingClient || s.unhandled {
 		return
 	}
 	if !s.relay.Idle() {

@@ -118,8 +118,8 @@ others() {
 if [ "${1:-}" != --check ]; then
 	# Beside the others: all of them wait for servers more than they compute.
 	others >"$out/others" 2>&1 &
-	# The slowest packages begin first, and three run at once.
-	go_test . -p 3 -parallel 8 ./proxy ./cmd/lakebase . ./...
+	# The slowest packages begin first, and four run at once: they wait now and then.
+	go_test . -p 4 -parallel 8 ./proxy ./cmd/lakebase . ./walls ./local ./internal/doctor ./...
 	wait
 	cat "$out/others"
 	run "no token in the output" tokens_are_secret
