@@ -76,6 +76,9 @@ func (u *socketUnit) start(t *testing.T, args ...string) (*proxyProcess, error) 
 	return p, nil
 }
 
+// pause is the time between two queries of a busy client.
+const pause = 50 * time.Millisecond
+
 // busyClients are the clients of a restart: half of them connect for each query, the others
 // are a pool that replaces each connection after a while, as pools do.
 type busyClients struct {
@@ -127,6 +130,10 @@ func startBusyClients(t *testing.T, url string, n int) *busyClients {
 				}
 				cancel()
 				b.queries.Add(1)
+				select { // so that queries of all clients, not the processors, fill the time
+				case <-ctx.Done():
+				case <-time.After(pause):
+				}
 			}
 		})
 	}
