@@ -195,6 +195,7 @@ func (s *silenced) sweep(t *testing.T, party party, args []string) {
 		}
 		p.signal(sig)
 		p.wantEnd(t, endsWithin, "after", sig, "at message", n, "to", party)
+		r.end() // a runner keeps connections for a while that a process's end would close
 		if !held {
 			if n == 0 {
 				t.Errorf("the command does not wait for %s", party)
@@ -405,6 +406,8 @@ type relay struct {
 	left         atomic.Int64
 	silent       chan struct{} // closed when it passes nothing on any more
 	once         sync.Once
+	over         context.Context
+	end          context.CancelFunc // ends its connections
 }
 
 func newRelay(t *testing.T, server string, messages int) *relay {
@@ -413,8 +416,10 @@ func newRelay(t *testing.T, server string, messages int) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
 	r := &relay{addr: listener.Addr().String(), server: server, silent: make(chan struct{})}
+	r.over, r.end = context.WithCancel(context.Background())
+	context.AfterFunc(r.over, func() { listener.Close() })
+	t.Cleanup(r.end)
 	r.left.Store(int64(messages))
 	go func() {
 		for {
@@ -435,6 +440,7 @@ func (r *relay) serve(client net.Conn) {
 		return
 	}
 	defer upstream.Close()
+	defer context.AfterFunc(r.over, func() { client.Close(); upstream.Close() })()
 	var both sync.WaitGroup
 	defer both.Wait()
 	both.Go(func() { r.pass(upstream, client, func() bool { return r.left.Add(-1) >= 0 }) })
