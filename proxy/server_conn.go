@@ -27,9 +27,6 @@ const (
 	maxRetainedBuffer = 2 * bulkBuffer
 )
 
-// bulkBuffers has buffers for reads, which are used while something is read only.
-var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
-
 // serverConn is a server connection of a pool. Its reader, which is the event loop or a
 // goroutine, forwards what the server sends to the linked client; requests are forwarded
 // by whatever runs that client, by a [link]. Both use the one relay under mu, but mu is

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"cmp"
+	"sync"
 
 	"github.com/lakebase-go/lakebase/internal/rawnet"
 )
@@ -26,8 +27,7 @@ func (s *serverConn) start() {
 
 // run reads until the connection has ended.
 func (s *serverConn) run() {
-	buffer := bulkBuffers.Get().(*[bulkBuffer]byte)
-	defer bulkBuffers.Put(buffer)
+	buffer := new([bulkBuffer]byte)
 	for {
 		n, err := s.conn.read(buffer[:rawnet.BufferSize])
 		if n > 0 && err == nil {
@@ -100,6 +100,9 @@ const (
 	readerHandedOver                // another goroutine has the turn now
 	readerEnded                     // the connection is closed
 )
+
+// bulkBuffers has the buffers of the reads that are under way in the event loop.
+var bulkBuffers = sync.Pool{New: func() any { return new([bulkBuffer]byte) }}
 
 // readNow reads, without waiting, and handles what has come.
 func (s *serverConn) readNow(mayWait bool) progressOfRead {
