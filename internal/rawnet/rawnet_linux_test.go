@@ -224,7 +224,7 @@ func TestKeptWritesArriveInOrder(t *testing.T) {
 	onThose(t, func(k kind) bool { return !k.hidden }, func(t *testing.T, k kind) {
 		a, b := pair(t, k)
 		a.raw.KeepWrites()
-		want := content(8 << 20)
+		want, kept := content(16<<20), false
 		for at := 0; at < len(want); {
 			n, err := a.Write(want[at:min(at+1<<19, len(want))])
 			if err != nil {
@@ -232,6 +232,7 @@ func TestKeptWritesArriveInOrder(t *testing.T) {
 			}
 			at += n
 			if a.raw.Kept() && at < len(want) { // one more while another goroutine flushes
+				kept = true
 				flushed := make(chan error, 1)
 				go func() { flushed <- a.raw.Flush() }()
 				if _, err := a.Write(want[at : at+1]); err != nil {
@@ -256,6 +257,9 @@ func TestKeptWritesArriveInOrder(t *testing.T) {
 		wantSame(t, <-got, want)
 		if a.raw.Kept() {
 			t.Error("something is kept after all of it has arrived")
+		}
+		if !kept {
+			t.Error("the socket has taken everything at once")
 		}
 	})
 }
